@@ -1,0 +1,214 @@
+"""Class names, colours and ids, and the way between a mask file's pixels and class ids."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import ClassesError
+from core.files import read_json
+
+Colour = tuple[int, int, int]
+
+IGNORED_ID = 255
+_GREY: Colour = (155, 155, 155)
+_UNLABELLED_NAMES = {"unlabeled", "unlabelled", "ignore", "ignored", "void", "nodata", "no data"}
+
+
+@dataclass(frozen=True)
+class ClassScheme:
+    """The classes of a data set: class id = position in `names`.
+
+    `ignored_colours` are declared colours that mean "nobody labelled this": they become `ignored_id` like unknown
+    colours do, but are not reported as strangers. `values` holds the integer of each class in single-band masks where
+    it differs from the class id.
+    """
+
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...]
+    ignored_id: int = IGNORED_ID
+    ignored_names: tuple[str, ...] = ("Unlabeled",)
+    ignored_colours: tuple[Colour, ...] = (_GREY,)
+    values: tuple[int, ...] | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "colours", tuple(tuple(int(v) for v in c) for c in self.colours))
+        object.__setattr__(self, "ignored_names", tuple(self.ignored_names))
+        object.__setattr__(self, "ignored_colours", tuple(tuple(int(v) for v in c) for c in self.ignored_colours))
+        if self.values is not None:
+            object.__setattr__(self, "values", tuple(int(v) for v in self.values))
+        self._check()
+
+    def _check(self) -> None:
+        count = len(self.names)
+        if not 1 <= count <= self.ignored_id:
+            raise ClassesError(f"{count} classes", expected=f"1 to {self.ignored_id}", do="List the classes to learn")
+        if len(self.colours) != count:
+            raise ClassesError(
+                f"{count} class names but {len(self.colours)} colours", expected="one colour for each class", do="Complete the class list"
+            )
+        if len(set(self.names)) != count:
+            raise ClassesError(f"class names {list(self.names)}", expected="each name once", do="Rename the double ones")
+        everything = self.colours + self.ignored_colours
+        if len(set(everything)) != len(everything):
+            raise ClassesError(
+                f"colours {[to_hex(c) for c in everything]}", expected="each colour once", do="Give each class a colour of its own"
+            )
+        if self.values is not None and (len(self.values) != count or len(set(self.values)) != count):
+            raise ClassesError(f"mask values {list(self.values)}", expected=f"{count} different integers", do="Give each class one value")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def hex(self, class_id: int) -> str:
+        """Colour of a class as "#RRGGBB"; grey for the ignored id."""
+        return to_hex(self.colours[class_id] if class_id < len(self) else self._ignored_colour)
+
+    @property
+    def _ignored_colour(self) -> Colour:
+        return self.ignored_colours[0] if self.ignored_colours else _GREY
+
+    def encode(self, rgb: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+        """Class ids (h, w) uint8 of a colour-coded mask (h, w, 3) uint8, and the pixels of each colour that is no class.
+
+        An unknown colour becomes the ignored id and is counted; it never becomes a class.
+        """
+        if rgb.ndim != 3 or rgb.shape[2] < 3:
+            raise ClassesError(
+                f"a mask of shape {rgb.shape}", expected="(height, width, 3) colours", do="Open it as integer ids if it has one band"
+            )
+        packed = pack(rgb)
+        ids = np.full(packed.shape, self.ignored_id, np.uint8)
+        known = np.zeros(packed.shape, bool)
+        for class_id, colour in enumerate(self.colours):
+            hit = packed == _code(colour)
+            ids[hit] = class_id
+            known |= hit
+        for colour in self.ignored_colours:
+            known |= packed == _code(colour)
+        if known.all():
+            return ids, {}
+        codes, counts = np.unique(packed[~known], return_counts=True)
+        return ids, {f"#{int(code):06X}": int(count) for code, count in zip(codes, counts, strict=True)}
+
+    def encode_values(self, values: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
+        """Class ids (h, w) uint8 of a mask (h, w) of integers, and the pixels of each value that is no class."""
+        wanted = self.values if self.values is not None else tuple(range(len(self)))
+        ids = np.full(values.shape, self.ignored_id, np.uint8)
+        known = values == self.ignored_id
+        for class_id, value in enumerate(wanted):
+            hit = values == value
+            ids[hit] = class_id
+            known |= hit
+        if known.all():
+            return ids, {}
+        strangers, counts = np.unique(values[~known], return_counts=True)
+        return ids, {int(value): int(count) for value, count in zip(strangers, counts, strict=True)}
+
+    def decode(self, ids: np.ndarray) -> np.ndarray:
+        """Colours (h, w, 3) uint8 of class ids (h, w) uint8; every id that is no class takes the ignored colour."""
+        return self.table()[ids]
+
+    def table(self) -> np.ndarray:
+        """Colour of each of the 256 possible ids, uint8 (256, 3)."""
+        table = np.tile(np.array(self._ignored_colour, np.uint8), (256, 1))
+        table[: len(self)] = np.array(self.colours, np.uint8)
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scheme as plain values, for JSON."""
+        classes: list[dict[str, Any]] = [
+            {"name": name, "colour": to_hex(colour)} for name, colour in zip(self.names, self.colours, strict=True)
+        ]
+        if self.values is not None:
+            for item, value in zip(classes, self.values, strict=True):
+                item["value"] = value
+        ignored = [
+            {"name": self.ignored_names[min(i, len(self.ignored_names) - 1)] if self.ignored_names else "Unlabeled", "colour": to_hex(c)}
+            for i, c in enumerate(self.ignored_colours)
+        ]
+        return {"classes": classes, "ignored": ignored, "ignored_id": self.ignored_id}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> ClassScheme:
+        """Read our own form, or the `classes.json` form that the Dubai set ships with ({"title", "color"}).
+
+        A class named Unlabeled (or ignore, void, nodata) is taken as the ignored one.
+        """
+        try:
+            return cls._from_dict(value)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ClassesError(
+                f"a class list that lacks {error}",
+                expected='{"classes": [{"name": "Road", "colour": "#6EC1E4"}, ...]}',
+                do="Mend the class file",
+            ) from error
+
+    @classmethod
+    def _from_dict(cls, value: dict[str, Any]) -> ClassScheme:
+        names, colours, values, ignored = [], [], [], []
+        for item in value["classes"]:
+            name = str(item["name"] if "name" in item else item["title"])
+            colour = from_hex(item["colour"] if "colour" in item else item["color"])
+            if name.strip().lower() in _UNLABELLED_NAMES:
+                ignored.append((name, colour))
+                continue
+            names.append(name)
+            colours.append(colour)
+            if "value" in item:
+                values.append(int(item["value"]))
+        ignored += [(str(item["name"]), from_hex(item["colour"])) for item in value.get("ignored", [])]
+        return cls(
+            names=tuple(names),
+            colours=tuple(colours),
+            ignored_id=int(value.get("ignored_id", IGNORED_ID)),
+            ignored_names=tuple(name for name, _ in ignored),
+            ignored_colours=tuple(colour for _, colour in ignored),
+            values=tuple(values) if values else None,
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> ClassScheme:
+        """Read a class file (JSON, ours or the Dubai set's). Raises ClassesError when it is none."""
+        path = Path(path)
+        try:
+            value = read_json(path)
+        except (OSError, ValueError) as error:
+            raise ClassesError(f"no readable class file at {path} ({error})", expected="a JSON class list", do="Give another file") from error
+        return cls.from_dict(value)
+
+
+def pack(rgb: np.ndarray) -> np.ndarray:
+    """One integer per pixel, uint32 (h, w), from colours (h, w, 3 or more) uint8: red in the highest byte."""
+    channels = rgb[..., :3].astype(np.uint32)
+    return (channels[..., 0] << 16) | (channels[..., 1] << 8) | channels[..., 2]
+
+
+def to_hex(colour: Colour) -> str:
+    """(226, 169, 41) -> "#E2A929"."""
+    return "#{:02X}{:02X}{:02X}".format(*colour)
+
+
+def from_hex(text: str) -> Colour:
+    """ "#E2A929" -> (226, 169, 41). Raises ClassesError when it is no colour."""
+    if not isinstance(text, str) or not re.fullmatch(r"#?[0-9a-fA-F]{6}", text.strip()):
+        raise ClassesError(f"{text!r} as a colour", expected="#RRGGBB", do="Mend the class file")
+    digits = text.strip().lstrip("#")
+    return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
+
+
+def _code(colour: Colour) -> int:
+    return (colour[0] << 16) | (colour[1] << 8) | colour[2]
+
+
+DUBAI = ClassScheme(
+    names=("Building", "Land", "Road", "Vegetation", "Water"),
+    colours=((0x3C, 0x10, 0x98), (0x84, 0x29, 0xF6), (0x6E, 0xC1, 0xE4), (0xFE, 0xDD, 0x3A), (0xE2, 0xA9, 0x29)),
+)
+"""Palette of the Dubai set's description (Humans in the Loop, MBRSC); its sixth class, Unlabeled #9B9B9B, is the ignored one."""
