@@ -1,0 +1,146 @@
+"""The user's workspace: one folder that holds jobs and all that they make, and a trash that gives things back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import JobError
+from core.files import read_json, write_json
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+WORKSPACE_VARIABLE = "GROUNDLINE_WORKSPACE"
+_CONTENTS = "trash.json"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with a place for each kind of thing; the places are made when first asked for."""
+
+    root: Path
+
+    def __post_init__(self):
+        object.__setattr__(self, "root", Path(self.root).expanduser().resolve())
+
+    @property
+    def runs(self) -> Path:
+        """Job folders, one per job."""
+        return self._place("runs")
+
+    @property
+    def prepared(self) -> Path:
+        """Patch stores."""
+        return self._place("prepared")
+
+    @property
+    def models(self) -> Path:
+        """Models that the user trained."""
+        return self._place("models")
+
+    @property
+    def predictions(self) -> Path:
+        """Prediction folders."""
+        return self._place("predictions")
+
+    @property
+    def layers(self) -> Path:
+        """Vector layers and their exports."""
+        return self._place("layers")
+
+    @property
+    def uploads(self) -> Path:
+        """Files that came in through the browser."""
+        return self._place("uploads")
+
+    @property
+    def trash(self) -> Path:
+        """What was deleted and can still be given back."""
+        return self._place("trash")
+
+    def _place(self, name: str) -> Path:
+        place = self.root / name
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def holds(self, path: str | os.PathLike) -> bool:
+        """Whether `path` lies inside one of the workspace's places, so that the workspace may move it."""
+        path = Path(path).resolve()
+        return self.root in path.parents and path.parent != self.root
+
+    def discard(self, paths: Iterable[str | os.PathLike], *, label: str) -> str:
+        """Move files or folders of the workspace to the trash and return the trash id that `restore` takes.
+
+        Paths that do not exist are passed over. Raises `JobError` when a path lies outside the workspace.
+        """
+        existing = [Path(path).resolve() for path in paths if Path(path).exists()]
+        for path in existing:
+            if not self.holds(path):
+                raise JobError(
+                    f"{path} lies outside the workspace {self.root}",
+                    expected="a file or folder that the workspace made",
+                    do="Delete it by hand if it is to go",
+                )
+        trash_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:8]}"
+        bin_folder = self.trash / trash_id
+        bin_folder.mkdir()
+        moved = [{"from": path.relative_to(self.root).as_posix(), "stored": f"{i}"} for i, path in enumerate(existing)]
+        # The list is written before anything moves: an interrupted move can then still be undone.
+        write_json(bin_folder / _CONTENTS, {"label": label, "time": time.time(), "moved": moved})
+        for entry in moved:
+            shutil.move(self.root / entry["from"], bin_folder / entry["stored"])
+        return trash_id
+
+    def restore(self, trash_id: str) -> list[Path]:
+        """Put what `discard` moved back where it was and return its paths.
+
+        Raises `JobError` when the trash holds no such id, or when the place was taken meanwhile.
+        """
+        bin_folder = self.trash / trash_id
+        if not (bin_folder / _CONTENTS).is_file():
+            raise JobError(
+                f"nothing named {trash_id!r} in the trash",
+                expected="the id of something deleted and not yet restored",
+                do="Look at the list of deleted things",
+            )
+        pending = [
+            (bin_folder / entry["stored"], self.root / entry["from"])
+            for entry in read_json(bin_folder / _CONTENTS)["moved"]
+            if (bin_folder / entry["stored"]).exists()
+        ]
+        for _, place in pending:
+            if place.exists():
+                raise JobError(
+                    f"{place} exists again",
+                    expected="its old place to be free",
+                    do="Rename or delete what is there now, then undo again",
+                )
+        for stored, place in pending:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(stored, place)
+        shutil.rmtree(bin_folder, ignore_errors=True)
+        return [place for _, place in pending]
+
+    def trashed(self) -> list[dict[str, Any]]:
+        """What can be restored, latest first: dicts with id, label, time (unix seconds) and paths."""
+        found = []
+        for contents in self.trash.glob(f"*/{_CONTENTS}"):
+            entry = read_json(contents)
+            paths = [self.root / moved["from"] for moved in entry["moved"]]
+            found.append({"id": contents.parent.name, "label": entry["label"], "time": entry["time"], "paths": paths})
+        return sorted(found, key=lambda entry: entry["time"], reverse=True)
+
+    def empty_trash(self) -> None:
+        """Delete for good what the trash holds."""
+        for entry in self.trash.iterdir():
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def default_workspace() -> Workspace:
+    """The workspace named by $GROUNDLINE_WORKSPACE, or `workspace/` in the project."""
+    return Workspace(Path(os.environ.get(WORKSPACE_VARIABLE) or PROJECT_ROOT / "workspace"))

@@ -1,0 +1,225 @@
+"""A scene: one raster of any supported format, read by window so that memory is bounded by the window."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from core.errors import SceneError
+from core.geo import GeoRef
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A rectangle of pixels: its first row and column, its height and width."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices, to cut the window out of an array."""
+        return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels, 0 for an empty window."""
+        return max(0, self.height) * max(0, self.width)
+
+    def intersect(self, other: Window) -> Window:
+        """The pixels that both windows hold; its `pixels` is 0 when there are none."""
+        row, col = max(self.row, other.row), max(self.col, other.col)
+        height = min(self.row + self.height, other.row + other.height) - row
+        width = min(self.col + self.width, other.col + other.width) - col
+        return Window(row, col, max(0, height), max(0, width))
+
+
+def windows_of(height: int, width: int, size: int) -> Iterator[Window]:
+    """Windows of at most `size` x `size` that cover a height x width raster once, row by row."""
+    for row in range(0, height, size):
+        for col in range(0, width, size):
+            yield Window(row, col, min(size, height - row), min(size, width - col))
+
+
+class Source(Protocol):
+    """What reads a scene's pixels. Windows lie inside the scene; bands are numbered from 1."""
+
+    def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
+        """Pixels (h, w, bands) of the native dtype, decimated to `out_shape` when given."""
+
+    def valid(self, window: Window, out_shape: tuple[int, int] | None) -> np.ndarray:
+        """bool (h, w): False on nodata."""
+
+    def fingerprint(self) -> str:
+        """A text that changes when the content does."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One raster: its shape, dtype and georeference. Pixels only through `read` and `valid`.
+
+    `bands` counts bands of data: an alpha band is not one of them, and a palette counts as its three colours unless
+    the scene was opened with `expand_palette=False`.
+    """
+
+    path: Path
+    name: str
+    height: int
+    width: int
+    bands: int
+    dtype: str
+    geo: GeoRef
+    nodata: float | None
+    source: Source = field(repr=False, compare=False)
+    band_names: tuple[str, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.height, self.width
+
+    @property
+    def window(self) -> Window:
+        """The whole scene as a window."""
+        return Window(0, 0, self.height, self.width)
+
+    @property
+    def digest(self) -> str:
+        """A short text that changes when the file does: key for caches."""
+        return self.source.fingerprint()
+
+    @property
+    def ground_sample_distance_m(self) -> float | None:
+        """Mean side of the middle pixel in metres, None where it is not known."""
+        size = self.geo.pixel_size(self.height / 2, self.width / 2)
+        return None if size is None else (size[0] * size[1]) ** 0.5
+
+    def read(
+        self,
+        window: Window | None = None,
+        bands: Sequence[int] | None = None,
+        *,
+        out_shape: tuple[int, int] | None = None,
+        categorical: bool = False,
+    ) -> np.ndarray:
+        """Pixels (h, w, bands) of the native dtype.
+
+        `bands` are numbered from 1, as in GDAL; all of them by default. `out_shape` (h, w) gives a decimated picture,
+        averaged, or nearest pixels when `categorical`. Raises SceneError for a window outside the scene or a band that
+        does not exist.
+        """
+        window = self._inside(window)
+        chosen = tuple(range(1, self.bands + 1)) if bands is None else tuple(int(band) for band in bands)
+        if not chosen or min(chosen) < 1 or max(chosen) > self.bands:
+            raise SceneError(
+                f"bands {list(chosen)} asked of {self.name}", expected=f"numbers from 1 to {self.bands}", do="Choose bands that the scene has"
+            )
+        return self.source.read(window, chosen, out_shape, categorical)
+
+    def valid(self, window: Window | None = None, *, out_shape: tuple[int, int] | None = None) -> np.ndarray:
+        """bool (h, w): False on nodata, on transparent pixels and on NaN. Raises SceneError outside the scene."""
+        return self.source.valid(self._inside(window), out_shape)
+
+    def with_geo(self, geo: GeoRef) -> Scene:
+        """The same pixels with another georeference (a pixel size that the user gave, say)."""
+        return replace(self, geo=geo)
+
+    @classmethod
+    def from_array(
+        cls, array: np.ndarray, *, geo: GeoRef | None = None, nodata: float | None = None, name: str = "array"
+    ) -> Scene:
+        """A scene over an array (h, w) or (h, w, bands) in memory."""
+        from core.scene_sources import ArraySource
+
+        array = array[..., None] if array.ndim == 2 else array
+        return cls(
+            path=Path(name),
+            name=name,
+            height=array.shape[0],
+            width=array.shape[1],
+            bands=array.shape[2],
+            dtype=str(array.dtype),
+            geo=geo or GeoRef.pixels(),
+            nodata=nodata,
+            source=ArraySource(array, nodata),
+        )
+
+    def _inside(self, window: Window | None) -> Window:
+        if window is None:
+            return self.window
+        if window.pixels == 0 or self.window.intersect(window) != window:
+            raise SceneError(
+                f"{window} asked of {self.name}",
+                expected=f"a window inside its {self.height} x {self.width} pixels (height x width)",
+                do="Choose a smaller window",
+            )
+        return window
+
+
+def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_name: str | None = None) -> Scene:
+    """Open any raster that GDAL opens, an HDF5 image, or a folder of chips that continue each other.
+
+    `expand_palette=False` keeps the indices of a palette image (for masks). `hdf5_name` names the data set to read in
+    an HDF5 file; the one that looks like an image otherwise. Raises SceneError when it is none of these.
+    """
+    from core import scene_sources
+
+    path = Path(path)
+    if not path.exists():
+        raise SceneError(f"nothing at {path}", expected="an image file or a folder of neighbouring chips", do="Check the path")
+    if path.is_dir():
+        from core.scene_mosaic import open_mosaic
+
+        return open_mosaic(path)
+    if path.suffix.lower() in scene_sources.HDF5_SUFFIXES:
+        return scene_sources.open_hdf5(path, name=hdf5_name)
+    return scene_sources.open_raster(path, expand_palette=expand_palette)
+
+
+def display_rgb(
+    scene: Scene,
+    window: Window | None = None,
+    *,
+    bands: Sequence[int] | None = None,
+    out_shape: tuple[int, int] | None = None,
+    stretch: tuple[float, float] | None = (2, 98),
+    limits: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
+    """A picture uint8 (h, w, 3) of three bands, or of one in grey.
+
+    uint8 data is shown as it is; anything else is stretched between the percentiles `stretch` of the valid pixels of
+    this window, or between `limits` (low, high per band) when given, so that neighbouring windows look alike.
+    """
+    chosen = tuple(bands) if bands is not None else default_rgb(scene)
+    pixels = scene.read(window, chosen, out_shape=out_shape)
+    if pixels.dtype != np.uint8:
+        if limits is None:
+            limits = stretch_limits(pixels, scene.valid(window, out_shape=out_shape), stretch or (0, 100))
+        low, high = (np.asarray(side, np.float32) for side in limits)
+        pixels = np.nan_to_num((pixels.astype(np.float32) - low) / np.maximum(high - low, 1e-12), nan=0.0)
+        pixels = (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[..., :3]
+
+
+def stretch_limits(pixels: np.ndarray, valid: np.ndarray, percentiles: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high value of each band, float (bands,), at two percentiles of the valid pixels (h, w, bands)."""
+    sample = pixels[valid].astype(np.float64)
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    if sample.shape[0] == 0:
+        return np.zeros(pixels.shape[2]), np.ones(pixels.shape[2])
+    low, high = np.percentile(sample, percentiles, axis=0)
+    return low, high
+
+
+def default_rgb(scene: Scene) -> tuple[int, ...]:
+    """Bands to show as red, green and blue: 1, 2, 3 of a picture, 4, 3, 2 of a multispectral scene, 1 of a single band."""
+    if scene.bands < 3:
+        return (1,)
+    return (4, 3, 2) if scene.bands >= 10 else (1, 2, 3)

@@ -1,0 +1,304 @@
+"""Readers behind a scene: GDAL rasters, HDF5 data sets and arrays in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import rasterio
+from pyproj import CRS
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.transform import from_gcps
+from rasterio.windows import Window as RasterWindow
+
+from core.errors import SceneError
+from core.geo import GeoRef
+from core.scene import Scene, Window
+
+HDF5_SUFFIXES = {".h5", ".hdf5", ".hdf", ".he5"}
+_OPEN_FILES_PER_THREAD = 48
+
+
+class _Handles(threading.local):
+    """Open GDAL data sets of one thread (they must not cross threads), the least used closed first."""
+
+    def __init__(self):
+        self.datasets: OrderedDict[tuple, rasterio.DatasetReader] = OrderedDict()
+
+    def get(self, path: Path) -> rasterio.DatasetReader:
+        state = path.stat()
+        key = (path, state.st_mtime_ns, state.st_size)
+        if key in self.datasets:
+            self.datasets.move_to_end(key)
+            return self.datasets[key]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            dataset = rasterio.open(path)
+        self.datasets[key] = dataset
+        if len(self.datasets) > _OPEN_FILES_PER_THREAD:
+            self.datasets.popitem(last=False)[1].close()
+        return dataset
+
+
+_handles = _Handles()
+
+
+@dataclass(frozen=True)
+class RasterSource:
+    """Pixels of a file that GDAL opens. `band_indexes` are GDAL's numbers of the data bands."""
+
+    path: Path
+    band_indexes: tuple[int, ...]
+    palette: tuple[tuple[int, int, int, int], ...] | None = None
+
+    def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
+        """Pixels (h, w, bands); see Scene.read."""
+        dataset = _dataset(self.path)
+        nearest = categorical or self.palette is not None
+        indexes = [1] if self.palette is not None else [self.band_indexes[band - 1] for band in bands]
+        try:
+            pixels = dataset.read(
+                indexes,
+                window=_raster_window(window),
+                out_shape=None if out_shape is None else (len(indexes), *out_shape),
+                resampling=Resampling.nearest if nearest else Resampling.average,
+            )
+        except RasterioIOError as error:
+            raise SceneError(
+                f"{self.path.name} breaks off while it is read ({error})", expected="a complete image file", do="Copy or download it again"
+            ) from error
+        if self.palette is not None:
+            table = np.array(self.palette, np.uint8)
+            return table[np.minimum(pixels[0], len(table) - 1)][..., [band - 1 for band in bands]]
+        return np.ascontiguousarray(pixels.transpose(1, 2, 0))
+
+    def valid(self, window: Window, out_shape: tuple[int, int] | None) -> np.ndarray:
+        """bool (h, w); see Scene.valid."""
+        dataset = _dataset(self.path)
+        shape = out_shape or (window.height, window.width)
+        floating = any(np.issubdtype(np.dtype(dataset.dtypes[index - 1]), np.floating) for index in self.band_indexes)
+        if not floating and all(MaskFlags.all_valid in flags for flags in dataset.mask_flag_enums):
+            return np.ones(shape, bool)
+        valid = dataset.dataset_mask(window=_raster_window(window), out_shape=shape) > 0
+        if floating:
+            valid &= np.isfinite(self.read(window, range(1, len(self.band_indexes) + 1), out_shape, True)).any(axis=2)
+        return valid
+
+    def fingerprint(self) -> str:
+        """Digest of size, time and sampled bytes of the file."""
+        return file_digest(self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class ArraySource:
+    """Pixels of an array (h, w, bands) in memory."""
+
+    array: np.ndarray
+    nodata: float | None = None
+
+    def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
+        """Pixels (h, w, bands); see Scene.read."""
+        pixels = self.array[window.slices][..., [band - 1 for band in bands]]
+        return pixels.copy() if out_shape is None else resize_pixels(pixels, out_shape, categorical=categorical)
+
+    def valid(self, window: Window, out_shape: tuple[int, int] | None) -> np.ndarray:
+        """bool (h, w); see Scene.valid."""
+        valid = valid_pixels(self.array[window.slices], self.nodata)
+        return valid if out_shape is None else resize_pixels(valid[..., None], out_shape, categorical=True)[..., 0]
+
+    def fingerprint(self) -> str:
+        """Digest of the whole array."""
+        return hashlib.sha256(np.ascontiguousarray(self.array).tobytes()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Hdf5Source:
+    """Pixels of one data set of an HDF5 file; `index` picks one image of a stack, `channels_first` its axis order."""
+
+    path: Path
+    name: str
+    index: int | None = None
+    channels_first: bool = False
+
+    def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
+        """Pixels (h, w, bands); see Scene.read."""
+        with h5py.File(self.path, "r") as file:
+            pixels = self._window(file[self.name], window)[..., [band - 1 for band in bands]]
+        return pixels if out_shape is None else resize_pixels(pixels, out_shape, categorical=categorical)
+
+    def _window(self, data: h5py.Dataset, window: Window) -> np.ndarray:
+        rows, cols = window.slices
+        lead = () if self.index is None else (self.index,)
+        if data.ndim - len(lead) == 2:
+            return data[(*lead, rows, cols)][..., None]
+        if self.channels_first:
+            return data[(*lead, slice(None), rows, cols)].transpose(1, 2, 0)
+        return data[(*lead, rows, cols, slice(None))]
+
+    def valid(self, window: Window, out_shape: tuple[int, int] | None) -> np.ndarray:
+        """bool (h, w); see Scene.valid."""
+        with h5py.File(self.path, "r") as file:
+            valid = valid_pixels(self._window(file[self.name], window), None)
+        return valid if out_shape is None else resize_pixels(valid[..., None], out_shape, categorical=True)[..., 0]
+
+    def fingerprint(self) -> str:
+        """Digest of size, time and sampled bytes of the file, and of the place in it."""
+        return hashlib.sha256(f"{file_digest(self.path)}:{self.name}:{self.index}".encode()).hexdigest()[:16]
+
+
+def open_raster(path: Path, *, expand_palette: bool) -> Scene:
+    """A scene over a file that GDAL opens. Raises SceneError when GDAL does not know it."""
+    dataset = _dataset(path)
+    if dataset.count == 0:
+        raise SceneError(
+            f"{path.name} holds {len(dataset.subdatasets)} data sets and no bands of its own", expected="an image", do="Save one of them as GeoTIFF"
+        )
+    kinds = dataset.colorinterp
+    indexes = tuple(i for i, kind in zip(dataset.indexes, kinds, strict=True) if kind != ColorInterp.alpha) or tuple(dataset.indexes)
+    dtypes = {dataset.dtypes[i - 1] for i in indexes}
+    dtype = str(np.result_type(*dtypes)) if len(dtypes) > 1 else dtypes.pop()
+    if "complex" in dtype:
+        raise SceneError(f"complex numbers in {path.name}", expected="integers or floating-point numbers", do="Save amplitude or phase")
+    palette = None
+    if expand_palette and len(indexes) == 1 and kinds[indexes[0] - 1] == ColorInterp.palette:
+        colours = dataset.colormap(1)
+        palette = tuple(tuple(colours.get(i, (0, 0, 0, 255))) for i in range(max(colours) + 1))
+    names = tuple(dataset.descriptions[i - 1] or "" for i in indexes)
+    return Scene(
+        path=path,
+        name=path.stem,
+        height=dataset.height,
+        width=dataset.width,
+        bands=3 if palette else len(indexes),
+        dtype="uint8" if palette else dtype,
+        geo=_geo(dataset),
+        nodata=dataset.nodata,
+        source=RasterSource(path, indexes, palette),
+        band_names=names if any(names) and not palette else None,
+    )
+
+
+def open_hdf5(path: Path, *, name: str | None = None, index: int | None = None) -> Scene:
+    """A scene over a data set of an HDF5 file: the named one, else one called img or image, else the largest.
+
+    A stack (images, h, w, bands) opens at `index`, 0 by default. The channel axis is the shorter of first and last.
+    Raises SceneError when the file holds no image.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            name = name or _image_name(file, path)
+            if name not in file:
+                raise SceneError(f"no data set {name!r} in {path.name}", expected=f"one of {_data_sets(file)}", do="Choose one of them")
+            shape, dtype = file[name].shape, str(file[name].dtype)
+    except OSError as error:
+        raise SceneError(f"{path.name} is no HDF5 file ({error})", expected="an HDF5 file with an image", do="Check the file") from error
+    stack = len(shape) == 4
+    if stack:
+        index, shape = index or 0, shape[1:]
+    channels_first = len(shape) == 3 and shape[0] < shape[2] and shape[0] < shape[1]
+    height, width, bands = (*shape, 1) if len(shape) == 2 else (*shape[1:], shape[0]) if channels_first else shape
+    return Scene(
+        path=path,
+        name=path.stem if not stack else f"{path.stem}_{index:05d}",
+        height=height,
+        width=width,
+        bands=bands,
+        dtype=dtype,
+        geo=GeoRef.pixels(),
+        nodata=None,
+        source=Hdf5Source(path, name, index if stack else None, channels_first),
+    )
+
+
+def hdf5_stack_size(path: Path, name: str) -> int | None:
+    """Number of images in a stack (images, h, w[, bands]) of an HDF5 file, None when the data set is one image."""
+    with h5py.File(path, "r") as file:
+        shape = file[name].shape
+    return shape[0] if len(shape) == 4 else None
+
+
+def resize_pixels(pixels: np.ndarray, shape: tuple[int, int], *, categorical: bool) -> np.ndarray:
+    """Resize (h, w, bands) to `shape` (h, w) through GDAL: area average, or nearest pixels when `categorical`."""
+    if pixels.shape[:2] == tuple(shape):
+        return pixels.copy()
+    boolean = pixels.dtype == bool
+    source = np.ascontiguousarray((pixels.astype(np.uint8) if boolean else pixels).transpose(2, 0, 1))
+    with rasterio.MemoryFile() as memory:
+        profile = dict(driver="GTiff", count=source.shape[0], height=source.shape[1], width=source.shape[2], dtype=source.dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with memory.open(**profile) as out:
+                out.write(source)
+            with memory.open() as dataset:
+                resampling = Resampling.nearest if categorical else Resampling.average
+                result = dataset.read(out_shape=(source.shape[0], *shape), resampling=resampling)
+    result = result.transpose(1, 2, 0)
+    return result.astype(bool) if boolean else np.ascontiguousarray(result)
+
+
+def valid_pixels(pixels: np.ndarray, nodata: float | None) -> np.ndarray:
+    """bool (h, w) of pixels (h, w, bands): False where every band is nodata or NaN."""
+    valid = np.ones(pixels.shape[:2], bool)
+    if np.issubdtype(pixels.dtype, np.floating):
+        valid &= np.isfinite(pixels).any(axis=2)
+    if nodata is not None and not np.isnan(nodata):
+        valid &= (pixels != nodata).any(axis=2)
+    return valid
+
+
+def file_digest(path: Path) -> str:
+    """16 hex digits from a file's size, time of change and three samples of 64 KiB: quick on any size."""
+    state = path.stat()
+    digest = hashlib.sha256(f"{state.st_size}:{state.st_mtime_ns}".encode())
+    with path.open("rb") as file:
+        for offset in (0, state.st_size // 2, max(0, state.st_size - 65536)):
+            file.seek(offset)
+            digest.update(file.read(65536))
+    return digest.hexdigest()[:16]
+
+
+def _dataset(path: Path) -> rasterio.DatasetReader:
+    try:
+        return _handles.get(path)
+    except (RasterioIOError, OSError) as error:
+        raise SceneError(
+            f"{path.name} is no image that can be opened", expected="GeoTIFF, PNG, JPEG, HDF5 or another raster that GDAL reads", do="Check the file"
+        ) from error
+
+
+def _raster_window(window: Window) -> RasterWindow:
+    return RasterWindow(window.col, window.row, window.width, window.height)
+
+
+def _geo(dataset: rasterio.DatasetReader) -> GeoRef:
+    points, points_crs = dataset.gcps
+    if dataset.crs is not None and not dataset.transform.is_identity:
+        return GeoRef(dataset.transform, CRS.from_user_input(dataset.crs))
+    if points and points_crs is not None:
+        return GeoRef(from_gcps(points), CRS.from_user_input(points_crs))
+    return GeoRef.pixels()
+
+
+def _data_sets(file: h5py.File) -> list[str]:
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) and item.ndim in (2, 3, 4) else None)
+    return names
+
+
+def _image_name(file: h5py.File, path: Path) -> str:
+    names = _data_sets(file)
+    if not names:
+        raise SceneError(f"no data set with rows and columns in {path.name}", expected="an image (h, w, bands)", do="Check the file")
+    for wanted in ("img", "image", "images", "x"):
+        for name in names:
+            if name.split("/")[-1].lower() == wanted:
+                return name
+    return max(names, key=lambda name: file[name].size)
