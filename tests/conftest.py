@@ -1,0 +1,37 @@
+"""What every test may use: where the sample and the real data lie, and the rule that CI skips nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DUBAI = ROOT.parent / "shared" / "data" / "dubai"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A skipped test proves nothing: where GROUNDLINE_REFUSE_SKIPS is set, a run that skipped has failed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("GROUNDLINE_REFUSE_SKIPS") and reporter and reporter.stats.get("skipped") and exitstatus == 0:
+        session.exitstatus = 1
+
+
+@pytest.fixture
+def dubai() -> Path:
+    """The real tiles; the test is skipped where they are not."""
+    if not DUBAI.is_dir():
+        pytest.skip("the Dubai tiles are not beside the project (shared/data/dubai)")
+    return DUBAI
+
+
+@pytest.fixture
+def town() -> Path:
+    """The sample town: a data set of images and masks."""
+    return ROOT / "sample_data" / "town"
