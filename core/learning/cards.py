@@ -1,0 +1,209 @@
+"""What a model is: all that is needed to rebuild it, to feed it, and to refuse or warn about a wrong input."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.classes import ClassScheme
+from core.errors import ModelError
+from core.files import read_json, write_json
+
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "model.keras"
+OUTPUTS = ("softmax", "sigmoid", "logits")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything about a model but its weights.
+
+    `bands` are numbered from 1, in the order in which the network takes them. `normalisation` is {"kind": "none"},
+    {"kind": "divide", "divisor": d} or {"kind": "standard", "mean": [...], "std": [...]}, one value per band.
+    Scenes are resized by `scale` before the network (1.0 = as they are). `network` holds what the builder took
+    besides the sizes (filters, dropout, ...). `output` is what the stored network ends in; `Model.keras_model` turns
+    it into probabilities of the K classes in any case. `notes` are sentences for people, `assumed` the fields that
+    nobody stated and that were guessed from an old file.
+    """
+
+    name: str
+    architecture: str
+    scheme: ClassScheme
+    bands: tuple[int, ...]
+    encoder: str | None = None
+    dtype: str = "uint8"
+    normalisation: Mapping[str, Any] = field(default_factory=lambda: {"kind": "divide", "divisor": 255.0})
+    patch_size: int = 256
+    scale: float = 1.0
+    pixel_size_m: float | None = None
+    network: Mapping[str, Any] = field(default_factory=dict)
+    output: str = "softmax"
+    split: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    weights_file: str = WEIGHTS_FILE
+    notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "bands", tuple(int(band) for band in self.bands))
+        object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "assumed", tuple(self.assumed))
+        _check_normalisation(self.normalisation, len(self.bands))
+        if self.output not in OUTPUTS:
+            raise ModelError(f"a model card with output {self.output!r}", expected=" or ".join(OUTPUTS), do="Mend the card")
+
+    def normalise(self, batch: np.ndarray) -> np.ndarray:
+        """Network input float32 (..., B) of raw scene values (..., B) in the order of `bands`; NaN becomes 0."""
+        return normalise(batch, self.normalisation)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The card as plain values, for JSON."""
+        value = {item.name: getattr(self, item.name) for item in fields(self)}
+        value["scheme"] = self.scheme.to_dict()
+        for name in ("bands", "notes", "assumed"):
+            value[name] = list(value[name])
+        for name in ("normalisation", "network", "split", "metrics", "training"):
+            value[name] = dict(value[name])
+        return value
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> ModelCard:
+        """Read what `to_dict` wrote; keys of a newer version are passed over. Raises ModelError when it is no card."""
+        known = {item.name for item in fields(cls)}
+        try:
+            found = {name: item for name, item in value.items() if name in known}
+            return cls(**{**found, "scheme": ClassScheme.from_dict(value["scheme"])})
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ModelError(
+                f"a model card that cannot be read ({error})", expected="a card.json written by Groundline", do="Train again or mend the card"
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> ModelCard:
+        """Read a `card.json`, or the one in the folder `path`. Raises ModelError when there is none."""
+        path = Path(path)
+        path = path / CARD_FILE if path.is_dir() else path
+        try:
+            value = read_json(path)
+        except (OSError, ValueError) as error:
+            raise ModelError(
+                f"no readable model card at {path} ({error})", expected=f"a model folder with {CARD_FILE}", do="Name another model"
+            ) from error
+        return cls.from_dict(value)
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the card as JSON to `path`, or as `card.json` with a readable README.md into the folder `path`."""
+        path = Path(path)
+        if not path.is_dir():
+            return write_json(path, self.to_dict())
+        (path / "README.md").write_text(describe(self), encoding="utf-8")
+        return write_json(path / CARD_FILE, self.to_dict())
+
+
+def normalise(batch: np.ndarray, normalisation: Mapping[str, Any]) -> np.ndarray:
+    """Network input float32 (..., B) of raw values (..., B); NaN becomes 0 so that nodata cannot spread."""
+    kind = normalisation["kind"]
+    values = np.array(batch, np.float32)
+    if kind == "divide":
+        values /= np.float32(normalisation["divisor"])
+    elif kind == "standard":
+        values -= np.asarray(normalisation["mean"], np.float32)
+        values /= np.asarray(normalisation["std"], np.float32)
+    if np.issubdtype(np.asarray(batch).dtype, np.floating):
+        np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return values
+
+
+def _check_normalisation(value: Mapping[str, Any], bands: int) -> None:
+    kind = value.get("kind")
+    good = (
+        kind == "none"
+        or (kind == "divide" and float(value.get("divisor", 0)) > 0)
+        or (
+            kind == "standard"
+            and len(value.get("mean", ())) == len(value.get("std", ())) == bands
+            and all(float(item) > 0 for item in value["std"])
+        )
+    )
+    if not good:
+        raise ModelError(
+            f"a model card with normalisation {dict(value)} for {bands} bands",
+            expected='{"kind": "none"}, {"kind": "divide", "divisor": 255} or {"kind": "standard", "mean", "std"} with one positive std per band',
+            do="Mend the card",
+        )
+
+
+def describe(card: ModelCard) -> str:
+    """The card as a page for people, in Markdown."""
+    network = card.architecture if card.encoder is None else f"{card.architecture} with {card.encoder} encoder"
+    lines = [
+        f"# {card.name}",
+        "",
+        f"- Network: {network}, patches of {card.patch_size} x {card.patch_size} pixels",
+        f"- Bands: {', '.join(map(str, card.bands))} of {card.dtype} images",
+        f"- Normalisation: {_normalisation_sentence(card.normalisation)}",
+    ]
+    if card.scale != 1.0:
+        lines.append(f"- Scenes are resized by {card.scale:g} before the network")
+    if card.pixel_size_m:
+        lines.append(f"- Made for pixels of {card.pixel_size_m:g} m")
+    lines += ["", "## Classes", "", "| id | class | colour |", "|---|---|---|"]
+    lines += [f"| {i} | {name} | {card.scheme.hex(i)} |" for i, name in enumerate(card.scheme.names)]
+    lines += _section("Split", card.split) + _metrics_section(card.metrics) + _section("Training", card.training)
+    if card.notes or card.assumed:
+        lines += ["", "## Notes", ""]
+        lines += [f"- {note}" for note in card.notes]
+        lines += [f"- Assumed, because the file does not say it: {item}" for item in card.assumed]
+    return "\n".join(lines) + "\n"
+
+
+def _normalisation_sentence(value: Mapping[str, Any]) -> str:
+    if value["kind"] == "divide":
+        return f"divided by {value['divisor']:g}"
+    if value["kind"] == "standard":
+        pairs = zip(value["mean"], value["std"], strict=True)
+        return "per band (value - mean) / std: " + ", ".join(f"({mean:.5g}, {std:.5g})" for mean, std in pairs)
+    return "none"
+
+
+def _section(title: str, values: Mapping[str, Any]) -> list[str]:
+    if not values:
+        return []
+    lines = ["", f"## {title}", ""]
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key} {_short(item)}" for key, item in value.items())
+        lines.append(f"- {name.replace('_', ' ')}: {_short(value)}")
+    return lines
+
+
+def _metrics_section(metrics: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for part, values in metrics.items():
+        if not isinstance(values, Mapping):
+            lines += [f"- {part.replace('_', ' ')}: {_short(values)}"]
+            continue
+        classes = values.get("classes", {})
+        lines += ["", f"### {part}", ""]
+        lines += [f"- {name.replace('_', ' ')}: {_short(value)}" for name, value in values.items() if not isinstance(value, Mapping)]
+        if classes:
+            lines += ["", "| class | IoU | precision | recall | F1 |", "|---|---|---|---|---|"]
+            for name, item in classes.items():
+                lines.append("| " + " | ".join([name, *(_short(item.get(key)) for key in ("iou", "precision", "recall", "f1"))]) + " |")
+    return ["", "## Scores", "", *lines] if lines else []
+
+
+def _short(value: Any) -> str:
+    if value is None or (isinstance(value, float) and value != value):
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(_short(item) for item in value)
+    return str(value)

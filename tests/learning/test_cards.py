@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+
+from core.classes import DUBAI
+from core.errors import ModelError
+from core.learning.cards import ModelCard, describe
+
+
+def card(**changes):
+    return ModelCard(**{"name": "toy", "architecture": "unet", "scheme": DUBAI, "bands": (1, 2, 3), **changes})
+
+
+def test_round_trip_through_a_folder(tmp_path):
+    before = card(
+        encoder="resnet34",
+        dtype="uint16",
+        normalisation={"kind": "standard", "mean": [1.0, 2.0, 3.0], "std": [4.0, 5.0, 6.0]},
+        split={"how": "group", "test": ["Tile 1"]},
+        metrics={"validation": DUBAI_SCORES},
+        notes=("A note.",),
+    )
+    before.save(tmp_path)
+    after = ModelCard.load(tmp_path)
+    assert after == before
+    assert ModelCard.load(tmp_path / "card.json") == before
+    assert "resnet34" in (tmp_path / "README.md").read_text()
+
+
+DUBAI_SCORES = {"mean_iou": 0.5, "classes": {"Road": {"iou": 0.25, "precision": 0.5, "recall": 0.5, "f1": 0.5}}}
+
+
+def test_keys_of_a_newer_version_are_passed_over():
+    assert ModelCard.from_dict({**card().to_dict(), "colour_of_the_cover": "red"}) == card()
+
+
+def test_divide():
+    out = card().normalise(np.array([[0, 51, 255]], np.uint8))
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, [[0, 0.2, 1]], rtol=1e-6)
+
+
+def test_standard_per_band_and_nan_becomes_zero():
+    standard = card(normalisation={"kind": "standard", "mean": [10, 20, 30], "std": [2, 4, 5]})
+    out = standard.normalise(np.array([[14, np.nan, 20]], np.float32))
+    assert out.tolist() == [[2, 0, -2]]  # (14-10)/2, nodata, (20-30)/5
+
+
+def test_the_input_is_not_changed():
+    batch = np.ones((2, 2, 3), np.float32)
+    card().normalise(batch)
+    assert (batch == 1).all()
+
+
+@pytest.mark.parametrize(
+    "normalisation",
+    [{"kind": "magic"}, {"kind": "divide", "divisor": 0}, {"kind": "standard", "mean": [1], "std": [1]}, {"kind": "standard", "mean": [1] * 3, "std": [1, 0, 1]}],
+)
+def test_a_normalisation_that_cannot_work_is_refused(normalisation):
+    with pytest.raises(ModelError):
+        card(normalisation=normalisation)
+
+
+def test_a_folder_without_a_card_says_so(tmp_path):
+    with pytest.raises(ModelError, match="no readable model card"):
+        ModelCard.load(tmp_path)
+
+
+def test_a_broken_card_says_so(tmp_path):
+    (tmp_path / "card.json").write_text(json.dumps({"name": "x"}))
+    with pytest.raises(ModelError, match="cannot be read"):
+        ModelCard.load(tmp_path)
+
+
+def test_the_page_for_people_shows_scores_and_guesses():
+    text = describe(card(metrics={"validation": DUBAI_SCORES}, assumed=("the class names",)))
+    assert "| Road | 0.25 | 0.5 | 0.5 | 0.5 |" in text
+    assert "Assumed" in text
