@@ -1,0 +1,35 @@
+"""Groundline's home page, and the web application that `streamlit run app.py` serves with its tile routes.
+
+The page is drawn only inside a script run; the server itself imports this file once for `app`.
+"""
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from ui import frame, tiles
+
+app = st.App(__file__, routes=tiles.routes(), on_script_error=frame.unexpected)
+
+
+def home() -> None:
+    """Draw the home page: what this is, three ways in, and the next step."""
+    from ui import home_view
+
+    frame.begin_page(
+        "Groundline",
+        ":material/home:",
+        "Turn aerial and satellite images into GIS layers: explore a data set, train a network, predict whole scenes, "
+        "and take the polygons home as GeoPackage, Shapefile or GeoJSON. Everything runs on this machine.",
+    )
+    first, second, third = st.columns(3, gap="medium")
+    with first.container(border=True, height="stretch", key="card_sample"):
+        home_view.sample_card()
+    with second.container(border=True, height="stretch", key="card_open"):
+        home_view.open_card()
+    with third.container(border=True, height="stretch", key="card_continue"):
+        home_view.continue_card()
+    home_view.next_step()
+
+
+if get_script_run_ctx() is not None:
+    home()

@@ -1,0 +1,146 @@
+"""The frame around every page: menu, status bar, heading, empty states and the one way errors are shown."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from core.classes import ClassScheme
+from core.errors import Cancelled, GroundlineError
+from ui import jobs_view, state
+
+PAGES = {
+    "home": ("app.py", "Home", ":material/home:"),
+    "explore": ("pages/1_Explore.py", "Explore", ":material/travel_explore:"),
+    "train": ("pages/2_Train.py", "Train", ":material/model_training:"),
+    "predict": ("pages/3_Predict.py", "Predict", ":material/auto_awesome:"),
+    "map": ("pages/4_Map.py", "Map", ":material/map:"),
+}
+
+# Contour lines over a ground line: drawn here, so that the app asks nobody for a picture.
+_LOGO = """<svg xmlns="http://www.w3.org/2000/svg" width="176" height="32" viewBox="0 0 176 32">
+<g fill="none" stroke="#15877C" stroke-width="2.4" stroke-linecap="round">
+<path d="M3 26h26"/><path d="M5 20c4-1 5-9 9-9s4 5 7 5 4-5 8-6"/><path d="M8 13c3-1 4-7 8-7s4 3 6 3" opacity=".55"/></g>
+<text x="38" y="23" font-family="'Source Sans','Source Sans 3',system-ui,sans-serif" font-size="21" font-weight="650"
+ letter-spacing="-.2" fill="#15877C">Groundline</text></svg>"""
+
+_STYLE = """<style>
+.stMainBlockContainer {padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1760px;}
+[data-testid="stSidebarHeader"] {padding-bottom: .25rem;}
+[data-testid="stPageLink-NavLink"] {border-radius: .5rem;}
+.gl-now {font-size: .87rem; line-height: 1.35; display: grid; grid-template-columns: 5.6rem 1fr; gap: .3rem .4rem;}
+.gl-now dt {opacity: .72; margin: 0; font-weight: 400;} .gl-now dd {margin: 0; overflow-wrap: anywhere; font-weight: 550;}
+.gl-now dd.none {opacity: .6; font-weight: 400;}
+.gl-legend {display: flex; flex-wrap: wrap; gap: .35rem 1rem; font-size: .9rem; margin: 0; padding: 0; list-style: none;}
+.gl-legend i {display: inline-block; width: .85rem; height: .85rem; border-radius: .2rem; margin-right: .4rem; vertical-align: -.1rem;
+ border: 1px solid rgba(128,128,128,.5);}
+</style>"""
+
+log = logging.getLogger("groundline")
+
+
+def begin_page(title: str, icon: str, caption: str) -> None:
+    """Draw what all pages share; the first Streamlit call of a page."""
+    st.set_page_config(page_title=f"{title} · Groundline", page_icon=icon, layout="wide", initial_sidebar_state="expanded")
+    st.html(_STYLE)
+    jobs_view.collect()
+    st.logo(_LOGO, size="large")
+    with st.sidebar:
+        for path, label, page_icon in PAGES.values():
+            st.page_link(path, label=label, icon=page_icon, width="stretch")
+        st.divider()
+        _now()
+        jobs_view.sidebar()
+    st.title(title, anchor=False)
+    st.markdown(caption)
+
+
+def empty_state(
+    title: str,
+    text: str,
+    *,
+    icon: str = ":material/info:",
+    sample: bool = True,
+    links: Sequence[tuple[str, str, str]] = (),
+) -> None:
+    """Say why a page has nothing to show yet, and offer the sample and other ways on (path, label, icon)."""
+    with st.container(border=True, key="empty_state"):
+        st.subheader(f"{icon} {title}", anchor=False)
+        st.markdown(text)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if sample and state.has_sample() and st.button(
+                "Try the sample", icon=":material/play_circle:", type="primary", key="try_sample",
+                help="Predicts a town that ships with Groundline, traces its outlines and shows the map.",
+            ):
+                st.session_state["gl_start_sample"] = True
+                st.switch_page(PAGES["home"][0])
+            for path, label, link_icon in links:
+                st.page_link(path, label=label, icon=link_icon)
+
+
+def next_step(text: str, page: str, label: str, icon: str) -> None:
+    """Close a page with the one thing to do next."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**Next step** · {text}", width="stretch")
+        st.page_link(page, label=label, icon=icon)
+
+
+@dataclass
+class Outcome:
+    """Whether the guarded call failed."""
+
+    failed: bool = False
+
+
+@contextmanager
+def errors() -> Iterator[Outcome]:
+    """Turn what goes wrong inside into one plain line on the page; the caller asks `.failed`."""
+    outcome = Outcome()
+    try:
+        yield outcome
+    except Cancelled:
+        outcome.failed = True
+    except GroundlineError as error:
+        outcome.failed = True
+        st.error(str(error), icon=":material/error:")
+    except Exception as error:  # the page must go on; the cause is logged and kept one click away
+        outcome.failed = True
+        unexpected(error)
+
+
+def unexpected(error: Exception) -> bool:
+    """Show an error nobody foresaw as a sentence with its details folded away; True tells Streamlit that it is shown."""
+    log.error("the page met an unexpected error", exc_info=error)
+    if isinstance(error, OSError) and error.filename:
+        st.error(f"{error.filename} could not be used ({error.strerror}). Check that it exists and may be read and written.",
+                 icon=":material/error:")
+        return True
+    st.error("Something unexpected went wrong here. Your files are untouched; reload the page to go on.", icon=":material/error:")
+    with st.expander("Details for a bug report"):
+        st.code("".join(traceback.format_exception(error)), language=None)
+    return True
+
+
+def legend(scheme: ClassScheme) -> None:
+    """The classes and their colours in one line."""
+    items = "".join(f'<li><i style="background:{scheme.hex(k)}"></i>{escape(name)}</li>' for k, name in enumerate(scheme.names))
+    st.html(f'<ul class="gl-legend" aria-label="Classes">{items}</ul>')
+
+
+def _now() -> None:
+    chosen = state.selection()
+    rows = [
+        ("Data set", chosen.dataset and chosen.dataset.name),
+        ("Model", chosen.model and chosen.model.replace("\\", "/").rsplit("/", 1)[-1]),
+        ("Prediction", chosen.prediction and chosen.prediction.name),
+    ]
+    cells = "".join(
+        f"<dt>{label}</dt><dd>{escape(value)}</dd>" if value else f'<dt>{label}</dt><dd class="none">none yet</dd>' for label, value in rows
+    )
+    st.html(f'<dl class="gl-now" aria-label="Current selection">{cells}</dl>')

@@ -1,0 +1,153 @@
+"""The three cards of the home page."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import DatasetError
+from core.jobs import jobs
+from core.scene import open_scene
+from ui import frame, jobs_view, library, state, uploads
+
+_SHOWN = 3  # entries of each kind in "continue"
+
+
+def sample_card() -> None:
+    """One click from nothing to a map of the sample town."""
+    st.subheader(":material/play_circle: Try the sample", anchor=False)
+    if not state.has_sample():
+        st.markdown("The sample scenes are not in this copy. Make them with `python sample_data/make_sample_data.py`.")
+        return
+    st.markdown("A small town that ships with Groundline: the trained model predicts the whole scene, outlines are traced, "
+                "and the map opens. It takes about a minute and needs no network.")
+    job = jobs_view.newest("demo")
+    wanted = st.session_state.pop("gl_start_sample", False)
+    finished = job is not None and not job.active and jobs_view.made(job).prediction is not None
+    label = "Run it again" if finished else "Try the sample"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        clicked = st.button(
+            label, type="secondary" if finished else "primary", icon=":material/play_arrow:", key="sample_start",
+            disabled=(job is not None and job.active) or not state.has_sample_model(),
+            help="Predicts the sample's whole scene and traces its polygons, as a job of its own.",
+        )  # fmt: skip
+        if finished:
+            made = jobs_view.made(job)
+            if st.button("Open the map", type="primary", icon=":material/map:", key="sample_map"):
+                state.select(prediction=made.prediction, layer=made.layer, model=state.SAMPLE_MODEL, dataset=state.SAMPLE)
+                st.switch_page(frame.PAGES["map"][0])
+    if not state.has_sample_model():
+        st.info("The sample's trained model is not in this copy yet. Train one on the sample data first.", icon=":material/info:")
+        if st.button("Use the sample data", key="sample_data", icon=":material/folder_open:"):
+            state.select(dataset=state.SAMPLE)
+            st.switch_page(frame.PAGES["train"][0])
+        return
+    if (clicked or wanted) and not (job is not None and job.active):
+        with frame.errors():
+            out = state.workspace().predictions / f"sample-town-{datetime.now():%Y%m%d-%H%M%S}"
+            job = jobs_view.start("demo", {"out": out, "model": state.SAMPLE_MODEL}, title="Sample town")
+            state.select(dataset=state.SAMPLE, model=state.SAMPLE_MODEL)
+            st.rerun()
+    if job is not None and not finished:
+        jobs_view.progress(job.folder, "sample")
+
+
+def open_card() -> None:
+    """Open a folder or image by its path, or a zip that the browser sends."""
+    st.subheader(":material/folder_open: Open my data", anchor=False)
+    st.markdown("A folder of images and masks, a GeoTIFF, or a folder of neighbouring tiles on this machine.")
+    with st.form("open_form", border=False):
+        path = st.text_input("Folder or image", key="home_path", placeholder="/data/city or C:\\data\\scene.tif",
+                             help="The path on the machine that runs Groundline. Nothing is copied.")
+        sent = st.file_uploader("or send a zip or an image", type=["zip", "tif", "tiff", "png", "jpg", "jpeg", "h5"], key="home_upload",
+                                help="A zip keeps its folders, for example images/ and masks/. Use the path for large files.")
+        clicked = st.form_submit_button("Open", icon=":material/arrow_forward:", key="home_open")
+    if not clicked:
+        return
+    with frame.errors() as outcome:
+        if sent is not None and sent.name.lower().endswith(".zip"):
+            path = str(uploads.unpack(sent.name, sent, state.workspace().uploads))
+        elif sent is not None:
+            path = str(uploads.save(sent.name, sent, state.workspace().uploads))
+        target = _open(path.strip().strip('"')) if path.strip() else None
+    if outcome.failed:
+        return
+    if target is None:
+        st.warning("Type a folder or image path, or choose a file to send.", icon=":material/edit:")
+        return
+    st.switch_page(target)
+
+
+def continue_card() -> None:
+    """What was used last, one click away."""
+    st.subheader(":material/history: Continue where I was", anchor=False)
+    drawn = _data_sets() + _runs() + _predictions()
+    if not drawn:
+        st.markdown("Nothing yet. Data sets you open, networks you train and scenes you predict appear here.")
+
+
+def next_step() -> None:
+    """The one thing to do next, from what is there."""
+    chosen = state.selection()
+    if chosen.prediction is not None:
+        frame.next_step("look at the polygons of the last prediction, filter them and download them.", *frame.PAGES["map"])
+    elif chosen.model is not None:
+        frame.next_step("predict a whole scene with the chosen model.", *frame.PAGES["predict"])
+    elif chosen.dataset is not None:
+        frame.next_step("look at the data set before you train on it.", *frame.PAGES["explore"])
+    else:
+        frame.next_step("try the sample, or open your own data above. Explore shows what a data set holds.", *frame.PAGES["explore"])
+
+
+def _open(path: str) -> str:
+    """Select what the path holds and return the page that shows it."""
+    try:
+        library.dataset(path)
+    except DatasetError:
+        if not Path(path).is_file():
+            raise
+        open_scene(path)
+        state.select(scene=path)
+        return frame.PAGES["predict"][0]
+    state.select(dataset=path)
+    return frame.PAGES["explore"][0]
+
+
+def _data_sets() -> int:
+    entries = [Path(path) for path in state.recent("dataset")][:_SHOWN]
+    if entries:
+        st.caption("Data sets")
+    for number, path in enumerate(entries):
+        if _row(path.name, ":material/folder:", f"recent_dataset_{number}", str(path)):
+            state.select(dataset=path)
+            st.switch_page(frame.PAGES["explore"][0])
+    return len(entries)
+
+
+def _runs() -> int:
+    entries = jobs.list_jobs(state.workspace(), kinds=("train",))[:_SHOWN]
+    if entries:
+        st.caption("Training runs")
+    for number, job in enumerate(entries):
+        status = job.status()
+        if _row(f"{job.title or job.name} · {status['state']}", ":material/model_training:", f"recent_run_{number}", str(job.folder)):
+            st.session_state["gl_run"] = job.name
+            st.switch_page(frame.PAGES["train"][0])
+    return len(entries)
+
+
+def _predictions() -> int:
+    entries = library.predictions()[:_SHOWN]
+    if entries:
+        st.caption("Predictions")
+    for number, folder in enumerate(entries):
+        if _row(library.prediction_title(folder), ":material/auto_awesome:", f"recent_prediction_{number}", str(folder)):
+            state.select(prediction=folder)
+            st.switch_page(frame.PAGES["predict"][0])
+    return len(entries)
+
+
+def _row(label: str, icon: str, key: str, where: str) -> bool:
+    return st.button(label, icon=icon, key=key, type="tertiary", help=where)

@@ -1,0 +1,199 @@
+"""Jobs on the pages: start one, follow it live, stop it, and take over what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import GroundlineError
+from core.jobs import jobs
+from core.jobs.jobs import Job
+from ui import state
+
+KINDS = {
+    "audit": ("Check of the data set", ":material/fact_check:"),
+    "prepare": ("Preparing patches", ":material/grid_on:"),
+    "train": ("Training", ":material/model_training:"),
+    "evaluate": ("Scoring", ":material/scoreboard:"),
+    "predict": ("Prediction", ":material/auto_awesome:"),
+    "vectorize": ("Tracing polygons", ":material/polyline:"),
+    "demo": ("Sample", ":material/play_circle:"),
+}
+
+_BADGES = {
+    "starting": ("Starting", "blue", ":material/hourglass_top:"),
+    "queued": ("Waiting for its turn", "gray", ":material/schedule:"),
+    "running": ("Running", "blue", ":material/sync:"),
+    "paused": ("Paused", "orange", ":material/pause:"),
+    "stopping": ("Stopping", "orange", ":material/hourglass_bottom:"),
+    "finished": ("Finished", "green", ":material/check_circle:"),
+    "stopped": ("Stopped", "gray", ":material/stop_circle:"),
+    "failed": ("Failed", "red", ":material/error:"),
+    "died": ("Ended unexpectedly", "red", ":material/error:"),
+}
+
+
+def start(kind: str, request: dict, *, title: str | None = None) -> Job:
+    """Start a job in the user's workspace; raises GroundlineError when the request cannot be right."""
+    return jobs.start(kind, request, workspace=state.workspace(), title=title)
+
+
+def newest(*kinds: str, keep: Callable[[Job], bool] = lambda job: True) -> Job | None:
+    """The running job of these kinds, else the last one; None when there was none."""
+    found = [job for job in jobs.list_jobs(state.workspace(), kinds=kinds) if keep(job)]
+    return next((job for job in found if job.active), found[0] if found else None)
+
+
+def badge(status: dict) -> None:
+    """The state of a job in a word, a colour and an icon."""
+    label, colour, icon = _BADGES[status["state"]]
+    st.badge(label, icon=icon, color=colour)
+
+
+def time_left(seconds: float | None) -> str:
+    """`about 3 min left`, or nothing when nobody knows."""
+    return "" if seconds is None else f"about {duration(seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    seconds = max(1, round(seconds))
+    if seconds < 90:
+        return f"{seconds} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def bar(status: dict) -> None:
+    """Progress bar with the job's own words and the time left."""
+    done, total = status["done"] or 0, status["total"] or 0
+    words = [status["message"] or _BADGES[status["state"]][0]]
+    if status["state"] == "queued" and status.get("waits_for"):
+        words = [f"Starts when {status['waits_for']} is done"]
+    elif status["state"] == "running" and time_left(status.get("eta_s")):
+        words.append(time_left(status["eta_s"]))
+    st.progress(min(1.0, done / total) if total else 0.0, text=" · ".join(words))
+
+
+def progress(folder: str | Path, key: str, *, pausable: bool = False, body: Callable[[Job, dict], None] | None = None) -> None:
+    """Follow one job: badge, bar, stop (and pause), its error when it failed; `body(job, status)` draws what belongs to it.
+
+    It refreshes itself each second while the job is active, and redraws the whole page once when it ends.
+    """
+    watched = Job.open(folder)
+    was_active = watched.active
+
+    @st.fragment(run_every=1.0 if was_active else None)
+    def follow() -> None:
+        job = Job.open(folder)
+        status = job.status()
+        if was_active != job.active:  # ended, or resumed: buttons and polling change for the whole page
+            st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center"):
+            badge(status)
+            st.markdown(f"**{job.title or job.name}**", width="stretch")
+            _controls(job, status, key, pausable)
+        if job.active:
+            bar(status)
+        failure(job, status)
+        if body is not None:
+            body(job, status)
+
+    follow()
+
+
+def failure(job: Job, status: dict) -> None:
+    """The one line that says why a job failed, with its log folded away."""
+    if status["state"] not in ("failed", "died"):
+        return
+    st.error(status["error"] or "The process ended without saying why; it was killed or ran out of memory.", icon=":material/error:")
+    with st.expander("Last lines of the log"):
+        st.code(job.log_tail(20) or "The log is empty.", language=None)
+
+
+def sidebar() -> None:
+    """Running jobs with their progress, under the menu of every page."""
+    active = [job for job in jobs.list_jobs(state.workspace()) if job.active]
+    if not active:
+        return
+
+    @st.fragment(run_every=2.0)
+    def running() -> None:
+        for job in active:
+            status = job.status()
+            name, icon = KINDS.get(job.kind, (job.kind, ":material/sync:"))
+            done, total = status["done"] or 0, status["total"] or 0
+            left = time_left(status.get("eta_s")) if status["state"] == "running" else _BADGES[status["state"]][0].lower()
+            st.progress(min(1.0, done / total) if total else 0.0, text=f"{icon} {name}" + (f" · {left}" if left else ""))
+        if not all(job.active for job in active):
+            st.rerun()
+
+    st.divider()
+    running()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a finished job leaves for the pages."""
+
+    prediction: Path | None = None
+    layer: Path | None = None
+    prepared: Path | None = None
+
+
+def made(job: Job) -> Made:
+    """Read a job's result; empty while it has none."""
+    result = job.result() or {}
+    if job.kind == "predict" and result.get("folder"):
+        return Made(prediction=Path(result["folder"]))
+    if job.kind == "prepare" and result.get("folder"):
+        return Made(prepared=Path(result["folder"]))
+    layer = next((Path(entry["path"]) for entry in result.get("files", ()) if entry["path"].endswith(".gpkg")), None)
+    if job.kind == "demo" and result.get("predict"):
+        return Made(prediction=Path(result["predict"]["folder"]), layer=layer)
+    return Made(layer=layer) if job.kind == "vectorize" else Made()
+
+
+def collect() -> None:
+    """Take over what ended since anyone last looked, so that a result is there even if the browser was closed meanwhile."""
+    seen = state.seen_until()
+    fresh = [(job.status()["finished"] or 0.0, job) for job in jobs.list_jobs(state.workspace()) if job.kind in _COLLECTED]
+    fresh = sorted(((ended, job) for ended, job in fresh if ended > seen), key=lambda pair: pair[0])
+    for ended, job in fresh:
+        out = made(job)
+        if out.prediction:
+            scene = job.request.get("scene") or (job.result() or {}).get("scene")
+            state.select(prediction=out.prediction, layer=out.layer, scene=scene, model=job.request.get("model"))
+        elif out.layer and _same(job.request.get("prediction"), state.selection().prediction):
+            state.select(layer=out.layer)
+        elif out.prepared:
+            state.select(prepared=out.prepared)
+        state.set_seen_until(ended)
+
+
+_COLLECTED = ("predict", "demo", "vectorize", "prepare")
+
+
+def _same(one: str | Path | None, other: Path | None) -> bool:
+    return one is not None and other is not None and Path(one).resolve() == other.resolve()
+
+
+def _act(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except GroundlineError as error:
+        st.toast(str(error), icon=":material/error:")
+
+
+def _controls(job: Job, status: dict, key: str, pausable: bool) -> None:
+    state_now = status["state"]
+    if pausable and state_now == "running":
+        st.button("Pause", icon=":material/pause:", key=f"{key}_pause", on_click=_act, args=(job.pause,), help="Keeps everything in memory and waits.")
+    if state_now == "paused" or (pausable and state_now in ("stopped", "failed", "died")):
+        st.button("Resume", icon=":material/play_arrow:", key=f"{key}_resume", on_click=_act, args=(job.resume,), help="Goes on where it was left.")
+    if state_now in ("queued", "starting", "running", "paused"):
+        st.button("Stop", icon=":material/stop:", key=f"{key}_stop", on_click=_act, args=(job.stop,), help="Ends within one step; what is finished is kept.")

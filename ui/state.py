@@ -1,0 +1,118 @@
+"""What the user is working on: one selection, kept for the session and remembered on disk for the next one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import streamlit as st
+
+from core.files import read_json, write_json
+from core.jobs.workspace import Workspace, default_workspace
+
+PROJECT = Path(__file__).resolve().parents[1]
+SAMPLE = PROJECT / "sample_data" / "town"
+SAMPLE_MODEL = "sample-town"
+
+_KEY = "gl_selection"
+_REMEMBERED = 12  # entries kept for each field
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The data set, prepared patches, scene, model, prediction and vector layer that all pages show."""
+
+    dataset: Path | None = None
+    prepared: Path | None = None
+    scene: Path | None = None
+    model: str | None = None
+    prediction: Path | None = None
+    layer: Path | None = None
+
+
+FIELDS = tuple(field.name for field in fields(Selection))
+
+
+def workspace() -> Workspace:
+    """The folder that holds this user's runs, models and predictions ($GROUNDLINE_WORKSPACE or the project's own)."""
+    return default_workspace()
+
+
+def selection() -> Selection:
+    """The current selection; a new session starts with the last one, as far as its files still exist."""
+    if _KEY not in st.session_state:
+        stored = _remembered()["current"]
+        st.session_state[_KEY] = Selection(**{name: _existing(name, stored.get(name)) for name in FIELDS})
+    return st.session_state[_KEY]
+
+
+def select(**chosen: Path | str | None) -> None:
+    """Change fields of the selection and remember them; a new prediction drops the layer of the old one."""
+    before = selection()
+    clean = {name: _typed(name, value) for name, value in chosen.items()}
+    if "prediction" in clean and clean["prediction"] != before.prediction:
+        clean.setdefault("layer", None)
+    after = replace(before, **clean)
+    if after == before:
+        return
+    st.session_state[_KEY] = after
+    stored = _remembered()
+    for name, value in clean.items():
+        if value is not None:
+            others = [entry for entry in stored["recent"].get(name, []) if entry != str(value)]
+            stored["recent"][name] = [str(value), *others][:_REMEMBERED]
+    stored["current"] = {name: str(value) for name, value in asdict(after).items() if value is not None}
+    write_json(_file(), stored)
+
+
+def recent(field: str) -> list[Path | str]:
+    """Entries once chosen for a field of the selection that still exist, newest first."""
+    found = (_existing(field, entry) for entry in _remembered()["recent"].get(field, []))
+    return [entry for entry in found if entry is not None]
+
+
+def seen_until() -> float:
+    """Unix time in s up to which finished jobs were taken over into the selection."""
+    return float(_remembered()["seen_until"])
+
+
+def set_seen_until(time_s: float) -> None:
+    """Remember that everything that ended up to `time_s` was taken over."""
+    write_json(_file(), _remembered() | {"seen_until": max(time_s, seen_until())})
+
+
+def has_sample() -> bool:
+    """Whether the generated sample scenes are in this checkout."""
+    return SAMPLE.is_dir()
+
+
+def has_sample_model() -> bool:
+    """Whether the model trained on the sample is in this checkout."""
+    return (PROJECT / "models" / SAMPLE_MODEL / "card.json").is_file()
+
+
+def _file() -> Path:
+    return Path(workspace().root) / "recent.json"
+
+
+def _remembered() -> dict:
+    try:
+        stored = read_json(_file())
+    except (OSError, ValueError):  # none yet, or cut off by a crash: start afresh, nothing of value is lost
+        stored = {}
+    return {"current": stored.get("current") or {}, "recent": stored.get("recent") or {}, "seen_until": stored.get("seen_until") or 0.0}
+
+
+def _typed(name: str, value: Path | str | None) -> Path | str | None:
+    if value is None or name == "model":
+        return None if value is None else str(value)
+    return Path(os.path.abspath(value))
+
+
+def _existing(name: str, value: str | None) -> Path | str | None:
+    if value is None:
+        return None
+    if name == "model":
+        return value if (PROJECT / "models" / value).is_dir() or Path(value).exists() else None
+    return Path(value) if Path(value).exists() else None
