@@ -1,0 +1,78 @@
+"""ClassScheme: palettes both ways, strangers counted, class files read."""
+
+import json
+
+import numpy as np
+import pytest
+
+from core.classes import DUBAI, ClassScheme, from_hex, pack, to_hex
+from core.errors import ClassesError
+
+
+def test_ids_and_colours_round_trip_on_odd_sizes():
+    random = np.random.default_rng(0)
+    for shape in ((1, 1), (3, 7), (31, 17)):
+        ids = random.choice([0, 1, 2, 3, 4, 255], size=shape).astype(np.uint8)
+        again, strangers = DUBAI.encode(DUBAI.decode(ids))
+        assert strangers == {}
+        np.testing.assert_array_equal(again, ids)
+
+
+def test_unknown_colours_become_ignored_and_are_counted():
+    rgb = np.zeros((2, 3, 3), np.uint8)  # six black pixels, which is no class ...
+    rgb[0, 0] = from_hex("#3C1098")  # ... but for one Building,
+    rgb[0, 1] = from_hex("#9B9B9B")  # one Unlabeled, which is declared and so no stranger,
+    rgb[1, 2] = (1, 2, 3)  # and one more stranger
+    ids, strangers = DUBAI.encode(rgb)
+    assert ids.tolist() == [[0, 255, 255], [255, 255, 255]]
+    assert strangers == {"#000000": 3, "#010203": 1}
+
+
+def test_mask_values_map_to_ids_and_strangers_are_counted():
+    scheme = ClassScheme(names=("a", "b"), colours=((1, 0, 0), (0, 1, 0)), values=(10, 20))
+    ids, strangers = scheme.encode_values(np.array([[10, 20, 30], [255, 0, 30]]))
+    assert ids.tolist() == [[0, 1, 255], [255, 255, 255]]
+    assert strangers == {0: 1, 30: 2}  # 255 is the ignored id itself
+
+
+def test_scheme_survives_json():
+    scheme = ClassScheme(names=("a", "b"), colours=((1, 0, 0), (0, 1, 0)), values=(3, 7), ignored_colours=(), ignored_names=())
+    for each in (scheme, DUBAI):
+        assert ClassScheme.from_dict(json.loads(json.dumps(each.to_dict()))) == each
+
+
+def test_class_file_of_the_dubai_kind(tmp_path):
+    path = tmp_path / "classes.json"
+    path.write_text(json.dumps({"classes": [{"title": "Water", "color": "#50E3C2"}, {"title": "Unlabeled", "color": "#9B9B9B"}]}))
+    scheme = ClassScheme.load(path)
+    assert scheme.names == ("Water",) and scheme.hex(0) == "#50E3C2"
+    assert scheme.ignored_colours == ((155, 155, 155),)
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "no json", '{"classes": [{"name": "x", "colour": "blue"}]}'])
+def test_a_broken_class_file_says_what_to_do(tmp_path, text):
+    path = tmp_path / "classes.json"
+    path.write_text(text)
+    with pytest.raises(ClassesError, match="Expected"):
+        ClassScheme.load(path)
+
+
+def test_schemes_that_contradict_themselves_are_refused():
+    for wrong in (
+        dict(names=("a", "b"), colours=((0, 0, 0),)),
+        dict(names=("a", "a"), colours=((0, 0, 0), (1, 1, 1))),
+        dict(names=("a", "b"), colours=((0, 0, 0), (0, 0, 0))),
+        dict(names=("a",), colours=((155, 155, 155),)),  # the colour of Unlabeled
+        dict(names=("a", "b"), colours=((0, 0, 0), (1, 1, 1)), values=(4, 4)),
+        dict(names=(), colours=()),
+    ):
+        with pytest.raises(ClassesError):
+            ClassScheme(**wrong)
+
+
+def test_hex_and_packing():
+    assert to_hex((226, 169, 41)) == "#E2A929" and from_hex("#e2a929") == (226, 169, 41)
+    # 1 * 65536 + 2 * 256 + 3 = 66051
+    assert pack(np.array([[[1, 2, 3, 99]]], np.uint8)).tolist() == [[66051]]
+    with pytest.raises(ClassesError):
+        from_hex("#12345")
