@@ -42,7 +42,11 @@ def check_python():
         found = ".".join(str(part) for part in sys.version_info[:3])
         wanted = " or ".join("{}.{}".format(*version) for version in WANTED)
         hint = "py -3.12 start.py" if os.name == "nt" else "python3.12 start.py"
-        sys.exit("This is Python {}. Groundline needs Python {} (TensorFlow and patchify have no others in common). Try: {}".format(found, wanted, hint))
+        sys.exit(
+            "This is Python {}. Groundline needs Python {} (TensorFlow and patchify have no others in common). Try: {}".format(
+                found, wanted, hint
+            )
+        )
 
 
 def environment(requirements):
@@ -82,7 +86,11 @@ def install(python, requirements):
     try:
         subprocess.check_call([python, "-m", "pip", "install", *quiet, "-r", requirements])
     except subprocess.CalledProcessError:
-        sys.exit("The packages of {} could not be installed. Check the network and the disk, then start again.".format(os.path.basename(requirements)))
+        sys.exit(
+            "The packages of {} could not be installed. Check the network and the disk, then start again.".format(
+                os.path.basename(requirements)
+            )
+        )
 
 
 def dashboard(python, words):

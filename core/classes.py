@@ -180,7 +180,9 @@ class ClassScheme:
         try:
             value = read_json(path)
         except (OSError, ValueError) as error:
-            raise ClassesError(f"no readable class file at {path} ({error})", expected="a JSON class list", do="Give another file") from error
+            raise ClassesError(
+                f"no readable class file at {path} ({error})", expected="a JSON class list", do="Give another file"
+            ) from error
         return cls.from_dict(value)
 
 

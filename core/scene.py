@@ -119,7 +119,9 @@ class Scene:
         chosen = tuple(range(1, self.bands + 1)) if bands is None else tuple(int(band) for band in bands)
         if not chosen or min(chosen) < 1 or max(chosen) > self.bands:
             raise SceneError(
-                f"bands {list(chosen)} asked of {self.name}", expected=f"numbers from 1 to {self.bands}", do="Choose bands that the scene has"
+                f"bands {list(chosen)} asked of {self.name}",
+                expected=f"numbers from 1 to {self.bands}",
+                do="Choose bands that the scene has",
             )
         return self.source.read(window, chosen, out_shape, categorical)
 
@@ -132,9 +134,7 @@ class Scene:
         return replace(self, geo=geo)
 
     @classmethod
-    def from_array(
-        cls, array: np.ndarray, *, geo: GeoRef | None = None, nodata: float | None = None, name: str = "array"
-    ) -> Scene:
+    def from_array(cls, array: np.ndarray, *, geo: GeoRef | None = None, nodata: float | None = None, name: str = "array") -> Scene:
         """A scene over an array (h, w) or (h, w, bands) in memory."""
         from core.scene_sources import ArraySource
 

@@ -159,7 +159,9 @@ def open_raster(path: Path, *, expand_palette: bool) -> Scene:
     dataset = _dataset(path)
     if dataset.count == 0:
         raise SceneError(
-            f"{path.name} holds {len(dataset.subdatasets)} data sets and no bands of its own", expected="an image", do="Save one of them as GeoTIFF"
+            f"{path.name} holds {len(dataset.subdatasets)} data sets and no bands of its own",
+            expected="an image",
+            do="Save one of them as GeoTIFF",
         )
     kinds = dataset.colorinterp
     indexes = tuple(i for i, kind in zip(dataset.indexes, kinds, strict=True) if kind != ColorInterp.alpha) or tuple(dataset.indexes)
@@ -270,7 +272,9 @@ def _dataset(path: Path) -> rasterio.DatasetReader:
         return _handles.get(path)
     except (RasterioIOError, OSError) as error:
         raise SceneError(
-            f"{path.name} is no image that can be opened", expected="GeoTIFF, PNG, JPEG, HDF5 or another raster that GDAL reads", do="Check the file"
+            f"{path.name} is no image that can be opened",
+            expected="GeoTIFF, PNG, JPEG, HDF5 or another raster that GDAL reads",
+            do="Check the file",
         ) from error
 
 

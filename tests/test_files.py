@@ -38,7 +38,9 @@ def test_a_folder_that_fails_leaves_the_old_one(tmp_path):
 
 
 def test_json_of_arrays_and_nan(tmp_path):
-    path = write_json(tmp_path / "a.json", {"a": np.array([1.5, np.nan]), "b": np.int64(3), 4: (float("inf"), np.float32(0.5)), "p": tmp_path})
+    path = write_json(
+        tmp_path / "a.json", {"a": np.array([1.5, np.nan]), "b": np.int64(3), 4: (float("inf"), np.float32(0.5)), "p": tmp_path}
+    )
     assert read_json(path) == {"a": [1.5, None], "b": 3, "4": [None, 0.5], "p": str(tmp_path)}
     assert json.loads(path.read_text()) == read_json(path)
 

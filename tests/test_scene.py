@@ -115,7 +115,16 @@ def test_control_points_rotation_and_degrees(tmp_path):
 def test_cloud_optimized_bigtiff_and_overviews(tmp_path):
     pixels = random_pixels(height=600, width=700)
     with rasterio.open(
-        tmp_path / "cog.tif", "w", driver="COG", height=600, width=700, count=3, dtype="uint8", bigtiff="YES", compress="deflate", blocksize=128
+        tmp_path / "cog.tif",
+        "w",
+        driver="COG",
+        height=600,
+        width=700,
+        count=3,
+        dtype="uint8",
+        bigtiff="YES",
+        compress="deflate",
+        blocksize=128,
     ) as out:
         out.write(pixels.transpose(2, 0, 1))
     scene = open_scene(tmp_path / "cog.tif")
