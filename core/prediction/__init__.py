@@ -1,0 +1,1 @@
+"""Whole scenes through a network: engines, seamless blending, prediction rasters, scores."""

@@ -1,0 +1,173 @@
+"""Inner loops of prediction, compiled once per machine: they cost a few percent of a network's time."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def accumulate(total, patch, taper, base, col, turn, factor):
+    """Add a patch (n, n, K), turned back by `turn`, times the window and `factor`, to the ring of rows `total` (n, w, K).
+
+    `base` is the ring row of the patch's first row, `col` its first column. `turn` (2, 3) int64 gives the patch row and
+    column of the pixel (i, j) as turn[:, 0] + turn[:, 1] * i + turn[:, 2] * j.
+    """
+    size, classes = patch.shape[0], patch.shape[2]
+    for i in range(size):
+        ring = base + i
+        if ring >= size:
+            ring -= size
+        row_weight = taper[i] * factor
+        for j in range(size):
+            weight = row_weight * taper[j]
+            row = turn[0, 0] + turn[0, 1] * i + turn[0, 2] * j
+            column = turn[1, 0] + turn[1, 1] * i + turn[1, 2] * j
+            for k in range(classes):
+                total[ring, col + j, k] += weight * patch[row, column, k]
+
+
+@numba.njit(cache=True, nogil=True)
+def take_rows(total, base, row_scale, col_scale, first_col, out):
+    """Divide the ring's next rows by their weights into `out` (rows, cols, K) and clear them for the rows to come."""
+    rows, cols, classes = out.shape
+    size = total.shape[0]
+    for i in range(rows):
+        ring = (base + i) % size
+        for j in range(cols):
+            scale = row_scale[i] * col_scale[j]
+            for k in range(classes):
+                out[i, j, k] = total[ring, first_col + j, k] * scale
+        for j in range(total.shape[1]):
+            for k in range(classes):
+                total[ring, j, k] = 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def add_jumps(rows, valid, before, before_valid, col_jumps, col_pairs, row_jumps, row_pairs):
+    """Add the absolute differences between neighbouring valid pixels of `rows` (n, w, K) to sums per column and per row.
+
+    `before` (w, K) is the row above the first one. `col_jumps[j]` is the sum between columns j - 1 and j,
+    `row_jumps[i]` that between rows i - 1 and i; `*_pairs` count the pixel pairs.
+    """
+    n, width, classes = rows.shape
+    for i in range(n):
+        for j in range(width):
+            if not valid[i, j]:
+                continue
+            if j > 0 and valid[i, j - 1]:
+                jump = 0.0
+                for k in range(classes):
+                    jump += abs(rows[i, j, k] - rows[i, j - 1, k])
+                col_jumps[j] += jump
+                col_pairs[j] += 1
+            if i > 0:
+                above_valid = valid[i - 1, j]
+            else:
+                above_valid = before_valid[j]
+            if above_valid:
+                jump = 0.0
+                for k in range(classes):
+                    above = rows[i - 1, j, k] if i > 0 else before[j, k]
+                    jump += abs(rows[i, j, k] - above)
+                row_jumps[i] += jump
+                row_pairs[i] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def mix_rows(source, source_first, first, weights, out):
+    """out[i] = sum over t of weights[i, t] * source[first[i] + t - source_first], rows of (n, w, K) float32."""
+    rows, width, classes = out.shape
+    taps = weights.shape[1]
+    for i in range(rows):
+        for j in range(width):
+            for k in range(classes):
+                out[i, j, k] = 0.0
+        for t in range(taps):
+            weight = weights[i, t]
+            if weight != 0.0:
+                row = first[i] + t - source_first
+                for j in range(width):
+                    for k in range(classes):
+                        out[i, j, k] += weight * source[row, j, k]
+
+
+@numba.njit(cache=True, nogil=True)
+def mix_cols(source, source_first, first, weights, out):
+    """out[:, j] = sum over t of weights[j, t] * source[:, first[j] + t - source_first], columns of (n, w, K) float32."""
+    rows, width, classes = out.shape
+    taps = weights.shape[1]
+    for i in range(rows):
+        for j in range(width):
+            for k in range(classes):
+                out[i, j, k] = 0.0
+            for t in range(taps):
+                weight = weights[j, t]
+                if weight != 0.0:
+                    col = first[j] + t - source_first
+                    for k in range(classes):
+                        out[i, j, k] += weight * source[i, col, k]
+
+
+@numba.njit(cache=True, nogil=True)
+def quantise(probabilities, valid, out):
+    """Probabilities (n, w, K) in 0..1 to `out` (n, K, w) uint8, 255 = 1; 0 in every class where not valid.
+
+    A runner-up that rounds to the winner's value is lowered by one step, so that the largest byte is the winner's.
+    """
+    rows, width, classes = probabilities.shape
+    for i in range(rows):
+        for j in range(width):
+            if not valid[i, j]:
+                for k in range(classes):
+                    out[i, k, j] = 0
+                continue
+            best = 0
+            for k in range(1, classes):
+                if probabilities[i, j, k] > probabilities[i, j, best]:
+                    best = k
+            top = max(1, min(255, int(probabilities[i, j, best] * 255.0 + 0.5)))
+            for k in range(classes):
+                value = max(0, min(255, int(probabilities[i, j, k] * 255.0 + 0.5)))
+                if k != best and value >= top:
+                    value = top - 1
+                out[i, k, j] = value
+            out[i, best, j] = top
+
+
+@numba.njit(cache=True, nogil=True)
+def rank(probabilities, labels, confidence, margin):
+    """Winner, its probability and its lead over the runner-up from bytes (K, n, w); 255, 0, 0 where all classes are 0."""
+    classes, rows, width = probabilities.shape
+    for i in range(rows):
+        for j in range(width):
+            best, top, second = 0, 0, 0
+            for k in range(classes):
+                value = probabilities[k, i, j]
+                if value > top:
+                    best, second, top = k, top, value
+                elif value > second:
+                    second = value
+            labels[i, j] = best if top > 0 else 255
+            confidence[i, j] = top
+            margin[i, j] = top - second
+
+
+def turns(size: int, symmetries: int) -> list[tuple[int, bool, np.ndarray]]:
+    """The transforms of a square patch: quarter turns, mirrored first or not, and how a pixel finds its value again.
+
+    With T(p) = rot90(mirror(p), quarters), the value of pixel (i, j) lies in T(p) at the place that `accumulate`
+    computes from the (2, 3) matrix. 1 gives the identity alone, 8 the dihedral group D4.
+    """
+    last = size - 1
+    result = []
+    for mirrored in (False, True) if symmetries == 8 else (False,):
+        for quarters in range(4) if symmetries == 8 else (0,):
+            row, col = np.array([0, 1, 0]), np.array([0, 0, 1])
+            if mirrored:
+                col = np.array([last, 0, 0]) - col
+            for _ in range(quarters):
+                # np.rot90 moves (i, j) to (last - j, i)
+                row, col = np.array([last, 0, 0]) - col, row
+            result.append((quarters, mirrored, np.stack([row, col]).astype(np.int64)))
+    return result

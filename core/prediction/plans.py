@@ -1,0 +1,142 @@
+"""Where the patches of a scene lie, and in which strips and bands they are worked off."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import SettingsError
+from core.prediction.resampling import Taps, taps
+
+MIN_PATCH_PX = 8
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Columns col..col_stop - 1 of the scene, the network columns they need, and the patches that touch those."""
+
+    col: int
+    col_stop: int
+    net_col: int
+    net_stop: int
+    col_starts: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class BlendPlan:
+    """The patches of one scene.
+
+    Lengths are in pixels of the network's grid (the scene resized by `scale`) unless they say scene. Patches begin at
+    `row_starts` x `col_starts`; the first and last ones reach beyond the scene, where it is reflected.
+    """
+
+    height: int
+    width: int
+    patch_size: int
+    step: int
+    symmetries: int
+    scale: float
+    row_starts: tuple[int, ...]
+    col_starts: tuple[int, ...]
+    strips: tuple[Strip, ...]
+    row_taps: tuple[Taps, Taps] | None
+    col_taps: tuple[Taps, Taps] | None
+
+    @property
+    def net_height(self) -> int:
+        """Rows of the network's grid."""
+        return self.row_taps[0].length if self.row_taps else self.height
+
+    @property
+    def net_width(self) -> int:
+        """Columns of the network's grid."""
+        return self.col_taps[0].length if self.col_taps else self.width
+
+    @property
+    def windows(self) -> int:
+        """Patches to look at, those that two strips share counted twice."""
+        return len(self.row_starts) * sum(len(strip.col_starts) for strip in self.strips)
+
+    def taper(self) -> np.ndarray:
+        """Weights of a patch's rows (and columns), float32 (patch_size,), positive everywhere.
+
+        A raised cosine taken at pixel centres; as the outer product of two such vectors it has the symmetries of the square.
+        """
+        places = (np.arange(self.patch_size) + 0.5) / self.patch_size
+        return (0.5 - 0.5 * np.cos(2 * np.pi * places)).astype(np.float32)
+
+    def weight_sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sum of the weights on each row and each column of the network's grid, float64, positive everywhere."""
+        return tuple(
+            _weight_sum(self.taper(), starts, length)
+            for starts, length in ((self.row_starts, self.net_height), (self.col_starts, self.net_width))
+        )
+
+
+def plan_blend(
+    height: int,
+    width: int,
+    *,
+    patch_size: int,
+    overlap: float = 0.5,
+    symmetries: int = 1,
+    scale: float = 1.0,
+    strip_width: int | None = None,
+) -> BlendPlan:
+    """Lay patches of `patch_size` over a scene of height x width pixels.
+
+    Neighbouring patches share the fraction `overlap` of their width. `scale` resizes the scene before the network.
+    `strip_width` limits the columns of the network's grid held at once; all of them when None. Raises SettingsError
+    for settings out of range.
+    """
+    _check(patch_size, overlap, symmetries, scale)
+    step = max(1, round(patch_size * (1 - overlap)))
+    net_height, net_width = (max(1, round(length * scale)) for length in (height, width))
+    resized = (net_height, net_width) != (height, width)
+    row_taps = (taps(height, net_height), taps(net_height, height)) if resized else None
+    col_taps = (taps(width, net_width), taps(net_width, width)) if resized else None
+    row_starts, col_starts = (_starts(length, patch_size, step) for length in (net_height, net_width))
+    strips = _strips(width, net_width, patch_size, step, col_starts, col_taps, strip_width)
+    return BlendPlan(height, width, patch_size, step, symmetries, scale, row_starts, col_starts, strips, row_taps, col_taps)
+
+
+def _check(patch_size: int, overlap: float, symmetries: int, scale: float) -> None:
+    if patch_size < MIN_PATCH_PX:
+        raise SettingsError(f"a patch of {patch_size} px", expected=f"at least {MIN_PATCH_PX} px", do="Choose larger patches")
+    if not 0 <= overlap <= 0.9:
+        raise SettingsError(f"an overlap of {overlap:g}", expected="a fraction from 0 to 0.9", do="Choose 0.5 when in doubt")
+    if symmetries not in (1, 8):
+        raise SettingsError(f"{symmetries} symmetries", expected="1 or 8", do="Choose 1, or 8 for the mean over turned and mirrored patches")
+    if not 0.01 <= scale <= 16:
+        raise SettingsError(f"a scale of {scale:g}", expected="a factor from 0.01 to 16", do="Check the pixel size")
+
+
+def _starts(length: int, size: int, step: int) -> tuple[int, ...]:
+    # The rim of the scene is kept (size - step) / 2 away from the patches' rims, as the worst placed inner pixel is.
+    margin = (size - step) // 2
+    count = max(1, math.ceil((length + 2 * margin - size) / step) + 1)
+    first = -(((count - 1) * step + size - length) // 2)
+    return tuple(first + i * step for i in range(count))
+
+
+def _strips(width, net_width, size, step, col_starts, col_taps, strip_width) -> tuple[Strip, ...]:
+    count = len(col_starts)
+    per_strip = count if strip_width is None else max(1, (strip_width - (size - step)) // step)
+    inner = [start for start in col_starts[per_strip::per_strip] if 0 < start < net_width]
+    bounds = [0, *(math.ceil(start * width / net_width) for start in inner), width]
+    strips = []
+    for col, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        net_col, net_stop = col_taps[1].needed(col, stop) if col_taps else (col, stop)
+        touching = tuple(start for start in col_starts if start < net_stop and start + size > net_col)
+        strips.append(Strip(col, stop, net_col, net_stop, touching))
+    return tuple(strips)
+
+
+def _weight_sum(taper: np.ndarray, starts: tuple[int, ...], length: int) -> np.ndarray:
+    total = np.zeros(length)
+    for start in starts:
+        low, high = max(0, start), min(length, start + len(taper))
+        total[low:high] += taper[low - start : high - start]
+    return total
