@@ -1,0 +1,143 @@
+"""Where patches lie in a scene, and slabs of rows to read them from with bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.classes import IGNORED_ID
+from core.data.datasets import Pair
+from core.data.resample import resize_image, resize_labels, resize_valid, scaled_length, source_rows, weights
+from core.errors import SettingsError
+from core.classes import ClassScheme
+from core.scene import Window
+
+SLAB_BYTES = 48 * 2**20
+"""Upper bound for the pixels of one slab of rows at full size, as long as one row of patches fits in it."""
+
+
+def check_grid(patch_size: int, stride: int, min_labelled: float, scale: float) -> None:
+    """Raise SettingsError when a patch grid makes no sense."""
+    if not 8 <= patch_size <= 8192:
+        raise SettingsError(f"patch size {patch_size}", expected="8 to 8192 pixels", do="Choose another patch size")
+    if not 1 <= stride <= patch_size:
+        raise SettingsError(f"stride {stride} with patches of {patch_size}", expected="1 pixel to the patch size", do="Choose another stride")
+    if not 0 <= min_labelled <= 1:
+        raise SettingsError(f"minimum labelled share {min_labelled}", expected="a share from 0 to 1", do="Choose another share")
+    if not 0.01 <= scale <= 16:
+        raise SettingsError(f"scale {scale}", expected="a factor from 0.01 to 16", do="Choose another scale")
+
+
+def positions(length: int, patch_size: int, stride: int) -> list[int]:
+    """First pixels of the patches along a side.
+
+    Every `stride` pixels; where that leaves pixels over, one more patch that ends at the last pixel. A side shorter
+    than a patch has one patch at 0, which is filled up by reflection.
+    """
+    if length <= patch_size:
+        return [0]
+    starts = list(range(0, length - patch_size + 1, stride))
+    if starts[-1] + patch_size < length:
+        starts.append(length - patch_size)
+    return starts
+
+
+def scaled_shape(pair: Pair, scale: float) -> tuple[int, int]:
+    """(height, width) of a pair's scene after resizing by `scale`."""
+    height, width = pair.shape
+    return scaled_length(height, scale), scaled_length(width, scale)
+
+
+@dataclass(frozen=True)
+class ScaledPair:
+    """A pair as if it had been resized by `scale`, read in bands of full rows."""
+
+    pair: Pair
+    scheme: ClassScheme
+    scale: float = 1.0
+    bands: tuple[int, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) after resizing."""
+        return scaled_shape(self.pair, self.scale)
+
+    def labels(self, start: int, stop: int) -> np.ndarray:
+        """Class ids uint8 (stop - start, width) of the resized rows; 255 where nothing is labelled."""
+        window, rows, cols = self._source(start, stop)
+        ids = self.pair.labels(self.scheme, window)
+        return ids if rows is None else resize_labels(ids, rows, cols)
+
+    def image(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels (stop - start, width, bands) of the native dtype, and bool (stop - start, width): False on nodata.
+
+        Pixels that are no number become 0.
+        """
+        window, rows, cols = self._source(start, stop)
+        pixels = self.pair.image.read(window, self.bands)
+        valid = self.pair.image.valid(window)
+        if np.issubdtype(pixels.dtype, np.floating):
+            valid = valid & np.isfinite(pixels).all(axis=2)
+            if not valid.all():
+                pixels = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
+        if rows is None:
+            return pixels, valid
+        return resize_image(pixels, rows, cols, valid=valid), resize_valid(valid, rows, cols)
+
+    def _source(self, start: int, stop: int) -> tuple[Window, np.ndarray | None, np.ndarray | None]:
+        height, width = self.pair.shape
+        out_height, out_width = self.shape
+        if (height, width) == (out_height, out_width):
+            return Window(start, 0, stop - start, width), None, None
+        first, last = source_rows(start, stop, length=height, out_length=out_height)
+        rows = weights(height, out_height, start, stop)
+        return Window(first, 0, last - first, width), rows, weights(width, out_width, 0, out_width)
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Rows start..stop of a scene, and the rows at which patches inside it begin."""
+
+    start: int
+    stop: int
+    patch_rows: tuple[int, ...]
+
+
+def slabs(shape: tuple[int, int], patch_size: int, stride: int, *, bytes_per_pixel: int) -> Iterator[Slab]:
+    """Cut a scene into slabs of rows that hold whole rows of patches and at most SLAB_BYTES where that is possible."""
+    height, width = shape
+    most_rows = max(patch_size, SLAB_BYTES // max(1, width * bytes_per_pixel))
+    rows: list[int] = []
+    for row in positions(height, patch_size, stride):
+        if rows and row + patch_size - rows[0] > most_rows:
+            yield Slab(rows[0], min(height, rows[-1] + patch_size), tuple(rows))
+            rows = []
+        rows.append(row)
+    yield Slab(rows[0], min(height, rows[-1] + patch_size), tuple(rows))
+
+
+def pad_image(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Pixels (h, w, bands) filled up below and to the right to `size` by reflection, as often as it takes."""
+    return _pad(pixels, size, "symmetric")
+
+
+def pad_labels(ids: np.ndarray, size: int) -> np.ndarray:
+    """Class ids (h, w) filled up below and to the right to `size` with 255: what was made up is not labelled."""
+    return _pad(ids, size, "constant")
+
+
+def _pad(pixels: np.ndarray, size: int, mode: str) -> np.ndarray:
+    rows, cols = max(0, size - pixels.shape[0]), max(0, size - pixels.shape[1])
+    if rows == 0 and cols == 0:
+        return pixels
+    widths = ((0, rows), (0, cols)) + ((0, 0),) * (pixels.ndim - 2)
+    options = {"constant_values": IGNORED_ID} if mode == "constant" else {}
+    return np.pad(pixels, widths, mode=mode, **options)
+
+
+def class_counts(ids: np.ndarray, classes: int) -> np.ndarray:
+    """Pixels of each class, int64 (classes + 1,); the last counts what is not labelled."""
+    counts = np.bincount(ids.ravel(), minlength=256)
+    return np.append(counts[:classes], ids.size - counts[:classes].sum()).astype(np.int64)
