@@ -1,0 +1,165 @@
+"""The image viewer: image, mask, prediction and confidence in panes that move in step, drawn by Leaflet from our own tiles."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.classes import ClassScheme
+from core.data.datasets import Pair
+from ui import tiles
+
+_HERE = Path(__file__).parent
+_CODES = Path("groundline/codes.js")
+_HTML = """<link rel="stylesheet"><div class="gl-viewer"><div class="bar"></div><div class="panes"></div>
+<div class="readout" aria-live="off"></div></div>"""
+_HINT = "Scroll to zoom, drag to move; point at the image to read its values."
+
+
+@dataclass(frozen=True)
+class Pane:
+    """One picture of the viewer: a title and the layers on it, lowest first.
+
+    `paint` says how layers of codes are coloured: "classes", "confidence" or "error" (right green, wrong red).
+    """
+
+    title: str
+    layers: tuple[tiles.Layer, ...]
+    paint: str = "classes"
+
+
+@dataclass(frozen=True)
+class ViewerState:
+    """What the user set in the viewer: fractions 0-1, hidden class ids, and "panes" or "swipe"."""
+
+    threshold: float
+    opacity: float
+    hidden: tuple[int, ...] = ()
+    layout: str = "panes"
+
+
+Cell = tuple[int, int, int, bool]
+
+
+def panes(
+    shown: Sequence[Pane],
+    *,
+    key: str,
+    height: int = 460,
+    opacity: float = 0.6,
+    threshold: float = 0.0,
+    layout: str = "panes",
+    grid: Sequence[Cell] = (),
+) -> ViewerState:
+    """Draw panes in step and return what the user set in them.
+
+    Class toggles, opacity, confidence threshold and swipe act in the browser. `height` in px. `grid` draws squares
+    (row, col, size_px, kept) on the first pane. The user's settings outlive a change of page or scene.
+    """
+    memory = f"gl_viewer_{key}"
+    start = {"opacity": opacity, "threshold": threshold, "hidden": [], "layout": layout}
+    settings = start | st.session_state.get(memory, {})
+    scheme = next((layer.scheme for pane in shown for layer in pane.layers if layer.codes), None)
+    settings["hidden"] = [k for k in settings["hidden"] if scheme is not None and k < len(scheme)]
+
+    def remember() -> None:
+        st.session_state[memory] = dict(st.session_state[key]["settings"])
+
+    result = _component()(
+        key=key,
+        data=_message(shown, scheme, settings, height, grid),
+        default={"settings": settings},
+        on_settings_change=remember,
+    )
+    chosen = settings | dict(result.settings or {})
+    return ViewerState(float(chosen["threshold"]), float(chosen["opacity"]), tuple(chosen["hidden"]), str(chosen["layout"]))
+
+
+def scene_panes(image: Path, pair: Pair | None, scheme: ClassScheme | None, *, key: str, bands: Sequence[int] | None = None, **how: Any) -> ViewerState:
+    """A scene beside itself with its mask on top; the scene alone when there is no mask."""
+    picture = tiles.image_layer(image, bands=bands)
+    shown = [Pane("Image", (picture,))]
+    if pair is not None and pair.mask is not None and scheme is not None:
+        shown.append(Pane("Image and mask", (picture, tiles.mask_layer(pair, scheme))))
+    return panes(shown, key=key, **how)
+
+
+def prediction_panes(
+    folder: Path,
+    *,
+    key: str,
+    image: Path | None = None,
+    pair: Pair | None = None,
+    show_confidence: bool = True,
+    **how: Any,
+) -> ViewerState:
+    """Image, mask, prediction, and confidence or error of a prediction; mask and error where `pair` has a mask."""
+    truth = pair if pair is not None and pair.mask is not None else None
+    codes = tiles.prediction_layer(folder, truth=truth)
+    under = (tiles.image_layer(image),) if image is not None else ()
+    shown = [Pane("Image", under)] if under else []
+    if truth is not None:
+        shown.append(Pane("Mask", (*under, tiles.mask_layer(truth, codes.scheme))))
+    shown.append(Pane("Prediction", (*under, codes)))
+    if show_confidence:
+        shown.append(Pane("Confidence", (*under, codes), "confidence"))
+    if codes.has_truth:
+        shown.append(Pane("Right and wrong", (*under, codes), "error"))
+    return panes(shown, key=key, **how)
+
+
+def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, height: int, grid: Sequence[Cell]) -> dict[str, Any]:
+    first = shown[0].layers[0]
+    layers = [
+        [
+            {
+                "url": tiles.pixel_url(layer),
+                "paint": pane.paint if layer.codes else None,
+                "title": "prediction" if layer.has_confidence else "mask",
+                "confidence": layer.has_confidence,
+            }
+            for layer in pane.layers
+        ]
+        for pane in shown
+    ]
+    titles = [pane.title for pane in shown]
+    every = [layer for pane in shown for layer in pane.layers]
+    return {
+        "signature": hashlib.sha256(repr((titles, layers, height, scheme)).encode()).hexdigest()[:16],
+        "staticUrl": tiles.static_url(),
+        "codesFile": f"{_CODES.as_posix()}?v={_version(_HERE.parent / 'static' / _CODES)}",
+        "height": first.height,
+        "width": first.width,
+        "maxZoom": first.max_zoom,
+        "paneHeight": height,
+        "panes": [{"title": title, "layers": of} for title, of in zip(titles, layers, strict=True)],
+        "classes": [{"name": name, "colour": scheme.hex(k)} for k, name in enumerate(scheme.names)] if scheme else [],
+        "hasCodes": any(layer.codes for layer in every),
+        "hasConfidence": any(layer.has_confidence for layer in every),
+        "settings": settings,
+        "grid": [list(cell) for cell in grid],
+        "hint": _HINT,
+    }
+
+
+def _version(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+@st.cache_resource(show_spinner=False)
+def _registered(version: tuple[int, int]):
+    return st.components.v2.component(
+        "groundline_viewer",
+        html=_HTML,
+        css=(_HERE / "viewer.css").read_text(encoding="utf-8"),
+        js=(_HERE / "viewer.js").read_text(encoding="utf-8"),
+    )
+
+
+def _component():
+    return _registered((_version(_HERE / "viewer.js"), _version(_HERE / "viewer.css")))

@@ -1,0 +1,86 @@
+"""Web Mercator tiles of georeferenced scenes, for the map page."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections import OrderedDict
+
+import numpy as np
+from rio_tiler.errors import NoOverviewWarning, TileOutsideBounds
+from rio_tiler.io import Reader
+from rio_tiler.models import ImageData
+
+from core.classes import IGNORED_ID, ClassScheme
+from core.scene import Scene
+from ui.tiles import MAP_TILE_PX
+
+_OPEN_FILES_PER_THREAD = 8
+
+
+class _Readers(threading.local):
+    """Open readers of one thread, the least used closed first: GDAL handles must not cross threads."""
+
+    def __init__(self):
+        self.open: OrderedDict[tuple, Reader] = OrderedDict()
+
+    def get(self, scene: Scene) -> Reader:
+        key = (scene.path, scene.digest)
+        if key not in self.open:
+            self.open[key] = Reader(str(scene.path))
+            if len(self.open) > _OPEN_FILES_PER_THREAD:
+                self.open.popitem(last=False)[1].close()
+        self.open.move_to_end(key)
+        return self.open[key]
+
+
+_readers = _Readers()
+
+
+def can_warp(scene: Scene) -> bool:
+    """Whether GDAL can draw the scene on a map: it has a CRS and is one file."""
+    return scene.geo.georeferenced and scene.path.is_file() and scene.path.suffix.lower() not in {".h5", ".hdf5"}
+
+
+def image_tile(
+    scene: Scene, bands: tuple[int, ...], limits: tuple[np.ndarray, np.ndarray] | None, z: int, x: int, y: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Colours uint8 (256, 256, 3) and alpha uint8 (256, 256) of a map tile, None outside the scene.
+
+    `limits` are the values shown as black and as white, per band; None for uint8 data, which is shown as it is.
+    """
+    tile = _read(scene, z, x, y, indexes=bands, resampling_method="bilinear", reproject_method="bilinear")
+    if tile is None:
+        return None
+    pixels = tile.data.transpose(1, 2, 0)
+    if limits is not None:
+        low, high = (np.asarray(side, np.float32) for side in limits)
+        scaled = np.nan_to_num((pixels.astype(np.float32) - low) / np.maximum(high - low, 1e-12), nan=0.0)
+        pixels = (np.clip(scaled, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if pixels.shape[2] < 3:
+        pixels = np.repeat(pixels[..., :1], 3, axis=2)
+    return np.ascontiguousarray(pixels[..., :3].astype(np.uint8)), _alpha(tile)
+
+
+def class_tile(scene: Scene, scheme: ClassScheme, z: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Class colours uint8 (256, 256, 3) and alpha uint8 (256, 256) of a map tile of a label raster, None outside."""
+    tile = _read(scene, z, x, y, indexes=(1,), resampling_method="nearest", reproject_method="nearest")
+    if tile is None:
+        return None
+    ids = tile.data[0].astype(np.uint8)
+    alpha = np.where(ids == IGNORED_ID, 0, _alpha(tile)).astype(np.uint8)
+    return scheme.decode(ids), alpha
+
+
+def _read(scene: Scene, z: int, x: int, y: int, **how) -> ImageData | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NoOverviewWarning)
+            return _readers.get(scene).tile(x, y, z, tilesize=MAP_TILE_PX, **how)
+    except TileOutsideBounds:
+        return None
+
+
+def _alpha(tile: ImageData) -> np.ndarray:
+    mask = np.asarray(tile.mask)
+    return (mask if mask.dtype == np.uint8 else mask * np.uint8(255)).astype(np.uint8)
