@@ -119,3 +119,24 @@ def write_control(folder: Path, wish: str) -> None:
         (folder / CONTROL).write_text(wish, encoding="utf-8")
     else:
         (folder / CONTROL).unlink(missing_ok=True)
+
+
+def blank_status(state: str) -> dict[str, Any]:
+    """A status in which nothing has happened yet; `created` and `heartbeat` are now, in unix seconds."""
+    now = time.time()
+    return {
+        "state": state,
+        "done": 0,
+        "total": 0,
+        "message": "",
+        "eta_s": None,
+        "created": now,
+        "started": None,
+        "finished": None,
+        "heartbeat": now,
+        "pid": None,
+        "worker": None,
+        "error": None,
+        "waits_for": None,
+        "arrived": now,
+    }

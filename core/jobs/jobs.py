@@ -1,0 +1,305 @@
+"""Jobs: start work in a process of its own, watch it from anywhere, steer it, and delete it with a way back."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock
+
+from core.errors import GroundlineError, JobBusy, JobError
+from core.files import read_json
+from core.jobs import kinds, records
+from core.jobs.workspace import PROJECT_ROOT, Workspace
+
+EXIT_BUSY = 75
+"""A worker's exit code when another one holds its lock (EX_TEMPFAIL)."""
+
+_CONFIRMATION_S = 60.0
+_POLL_S = 0.02
+_DIED = "The worker ended without a word: it was killed, ran out of memory, or the machine was switched off. Resume to go on."
+
+
+@dataclass(frozen=True)
+class Job:
+    """A folder that holds a request and all that became of it; every question is answered from its files."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> Job:
+        """The job in `folder`. Raises `JobError` when the folder holds none."""
+        folder = Path(folder)
+        if not (folder / records.REQUEST).is_file():
+            raise JobError(f"no job in {folder}", expected=f"a folder with a {records.REQUEST}", do="Choose a job of the list")
+        return cls(folder)
+
+    @property
+    def name(self) -> str:
+        """The folder's name: `<yyyymmdd-hhmmss>-<slug>`."""
+        return self.folder.name
+
+    @property
+    def workspace(self) -> Workspace:
+        """The workspace that the job belongs to."""
+        return Workspace(self.folder.resolve().parent.parent)
+
+    @property
+    def kind(self) -> str:
+        """What sort of work it is, as in `core.jobs.kinds`."""
+        return self._asked()["kind"]
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What was asked, with every default filled in."""
+        return self._asked()["request"]
+
+    @property
+    def title(self) -> str:
+        """What people call it; its name unless somebody gave it a better one."""
+        return self._about().get("title") or self._asked().get("title") or self.name
+
+    @property
+    def note(self) -> str:
+        """A remark that somebody left, or an empty string."""
+        return self._about().get("note") or ""
+
+    @property
+    def active(self) -> bool:
+        """Whether a worker is on it or about to be."""
+        return self.status()["state"] in records.ACTIVE_STATES
+
+    def status(self) -> dict[str, Any]:
+        """Where it stands: state, done, total, message, eta_s, created, started, finished, heartbeat, pid, error, waits_for.
+
+        Times are unix seconds. A job whose worker holds no lock any more is "died", at once and whatever its files say.
+        """
+        status = self._read_status()
+        if status["state"] not in records.ACTIVE_STATES:
+            return status
+        if not records.is_locked(self.folder / records.LOCK):
+            # The worker may have finished between the first reading and the look at its lock.
+            status = self._read_status()
+            fresh = time.time() - status["heartbeat"] < records.STARTING_GRACE_S
+            if status["state"] in records.ACTIVE_STATES and not (status["state"] == "starting" and fresh):
+                return {**status, "state": "died", "eta_s": None, "error": _DIED}
+            return status
+        if records.read_control(self.folder) == "stop":
+            return {**status, "state": "stopping"}
+        return status
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """What happened, in order: dicts with "time", "type" and what belongs to the type."""
+        return records.read_events(self.folder, kind=kind)
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines that the worker printed."""
+        path = self.folder / records.LOG
+        if not path.exists():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 400 * lines))
+            text = file.read().decode("utf-8", errors="replace")
+        # A progress bar returns to the line's start again and again; only what it showed last matters.
+        shown = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+        return "\n".join(shown[-lines - 1 :]).strip("\n")
+
+    def result(self) -> dict[str, Any] | None:
+        """The answer, or None while there is none."""
+        return records.read_patiently(self.folder / records.RESULT)
+
+    def stop(self) -> None:
+        """Ask the worker to end within one batch; a job that is over stays as it is."""
+        if self.active:
+            records.write_control(self.folder, "stop")
+
+    def pause(self) -> None:
+        """Ask the worker to wait, its memory kept, within one batch; a stop that was asked for before goes on."""
+        if self.active and records.read_control(self.folder) != "stop":
+            records.write_control(self.folder, "pause")
+
+    def resume(self) -> None:
+        """Let a paused job go on, or give a stopped, died or failed one a new worker that continues where it can.
+
+        Raises `JobBusy` when it runs already and `JobError` when it is finished.
+        """
+        state = self.status()["state"]
+        if state == "finished":
+            raise JobError(f"{self.name} is finished", expected="a job with work left", do="Start a new job")
+        if state not in records.ACTIVE_STATES:
+            _launch(self.folder, resume=True)
+        elif records.read_control(self.folder) == "pause":
+            records.write_control(self.folder, "")
+        else:
+            raise _busy(self.name)
+
+    def kill(self) -> None:
+        """End a worker that does not answer to `stop`, its children included; the job is then "died"."""
+        status = self.status()
+        if status["state"] not in records.ACTIVE_STATES or status["pid"] is None:
+            return
+        try:
+            worker = psutil.Process(status["pid"])
+            family = [*worker.children(recursive=True), worker]
+        except psutil.NoSuchProcess:
+            return
+        for process in family:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(family, timeout=5)
+
+    def annotate(self, *, title: str | None = None, note: str | None = None) -> None:
+        """Give it a better title or a remark; None leaves what is there."""
+        changed = {key: value for key, value in {"title": title, "note": note}.items() if value is not None}
+        records.write_patiently(self.folder / records.ABOUT, {**self._about(), **changed})
+
+    def delete(self, *, outputs: bool = False) -> str:
+        """Move the job to the workspace's trash, with what it made when `outputs`, and return the trash id for the undo.
+
+        Outputs outside the workspace are the user's own and stay. Raises `JobBusy` while a worker is on it.
+        """
+        if self.active:
+            raise _busy(self.name, do="Stop it first")
+        made = self._outputs() if outputs else []
+        mine = [path for path in made if self.workspace.holds(path)]
+        return self.workspace.discard([self.folder, *mine], label=self.title)
+
+    def _outputs(self) -> list[Path]:
+        request = self.request
+        return [Path(path) for path in (request.get("out"), *(request.get("files") or ())) if path]
+
+    def _asked(self) -> dict[str, Any]:
+        return read_json(self.folder / records.REQUEST)
+
+    def _about(self) -> dict[str, Any]:
+        return records.read_patiently(self.folder / records.ABOUT) or {}
+
+    def _read_status(self) -> dict[str, Any]:
+        return records.read_patiently(self.folder / records.STATUS) or records.blank_status("starting")
+
+
+def start(kind: str, request: Mapping[str, Any], *, workspace: Workspace, title: str | None = None) -> Job:
+    """Start work in a process of its own, which outlives this one, and return when its worker is there.
+
+    Raises `JobError` or `SettingsError` on a request that makes no sense, `JobBusy` when an active job already writes
+    to the same place, and `JobError` when the worker does not come up.
+    """
+    full = kinds.complete(kind, request)
+    with FileLock(workspace.runs / ".start.lock", timeout=_CONFIRMATION_S):
+        _refuse_shared_output(full, workspace)
+        folder = _new_folder(workspace, title or _subject(kind, full))
+        full = _with_output(kinds.find(kind), full, folder.name, workspace)
+        records.write_patiently(folder / records.REQUEST, {"kind": kind, "title": title, "request": full})
+        records.write_patiently(folder / records.STATUS, records.blank_status("starting"))
+    _launch(folder, resume=False)
+    return Job(folder)
+
+
+def list_jobs(workspace: Workspace, *, kinds: Iterable[str] | None = None) -> list[Job]:
+    """The workspace's jobs, newest first, of some kinds or all."""
+    folders = [path.parent for path in workspace.runs.glob(f"[!.]*/{records.REQUEST}")]
+    jobs = [Job(folder) for folder in sorted(folders, key=lambda folder: folder.name, reverse=True)]
+    wanted = None if kinds is None else set(kinds)
+    return [job for job in jobs if wanted is None or job.kind in wanted]
+
+
+def _launch(folder: Path, *, resume: bool) -> None:
+    """Start a detached worker on `folder` and wait until it holds the lock, so that the caller knows who won."""
+    token = uuid.uuid4().hex
+    command = [sys.executable, "-u", "-m", "core.jobs.worker", str(folder.resolve()), "--token", token]
+    with (folder / records.LOG).open("ab") as log:
+        worker = subprocess.Popen(
+            command + (["--resume"] if resume else []),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=PROJECT_ROOT,
+            **_detached(),
+        )
+    # Somebody has to wait for a child, or it stays behind as a zombie when it ends.
+    threading.Thread(target=worker.wait, daemon=True).start()
+    give_up = time.monotonic() + _CONFIRMATION_S
+    while time.monotonic() < give_up:
+        code = worker.poll()
+        status = records.read_patiently(folder / records.STATUS)
+        # The token, not the process id: a virtual environment's python on Windows starts the real one as its child.
+        if status is not None and status.get("worker") == token:
+            return
+        if code == EXIT_BUSY:
+            raise _busy(folder.name)
+        if code is not None:
+            raise JobError(
+                f"the worker of {folder.name} ended at once with code {code}",
+                expected="a worker that starts",
+                do=f"Read {folder / records.LOG}",
+            )
+        time.sleep(_POLL_S)
+    raise JobError(
+        f"no sign of the worker of {folder.name} within {_CONFIRMATION_S:.0f} s",
+        expected="a worker that starts",
+        do=f"Read {folder / records.LOG}",
+    )
+
+
+def _detached() -> dict[str, Any]:
+    """Options that keep a child alive when the terminal, the server or the user's Ctrl-C end its parent."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
+    return {"start_new_session": True}
+
+
+def _busy(name: str, *, do: str = "Wait for it, or stop it first") -> GroundlineError:
+    return JobBusy(f"{name} is running", expected="a job without a worker", do=do)
+
+
+def _refuse_shared_output(request: Mapping[str, Any], workspace: Workspace) -> None:
+    places = {request.get("out"), *(request.get("files") or ())} - {None}
+    for job in list_jobs(workspace) if places else []:
+        theirs = job.request
+        if places & {theirs.get("out"), *(theirs.get("files") or ())} and job.active:
+            raise _busy(job.name, do="Wait for it, or write to another place")
+
+
+def _with_output(spec: kinds.Kind, request: dict[str, Any], name: str, workspace: Workspace) -> dict[str, Any]:
+    """The request with a place in the workspace, named like the job, where it names no place for its output."""
+    if spec.place is None:
+        return request
+    place = getattr(workspace, spec.place) / name
+    if "out" in request and request["out"] is None:
+        return {**request, "out": str(place)}
+    if "files" in request and not request["files"]:
+        return {**request, "files": [str(place / f"{_slug(Path(request['prediction']).stem)}.gpkg")]}
+    return request
+
+
+def _new_folder(workspace: Workspace, subject: str) -> Path:
+    base = f"{time.strftime('%Y%m%d-%H%M%S')}-{_slug(subject)}"
+    for number in range(1, 1000):
+        folder = workspace.runs / (base if number == 1 else f"{base}-{number}")
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            continue
+    raise JobError(f"999 jobs named {base}", expected="fewer jobs at once", do="Wait a second")
+
+
+def _subject(kind: str, request: Mapping[str, Any]) -> str:
+    named = [request[key] for key in ("dataset", "prepared", "scene", "prediction") if request.get(key)]
+    return f"{kind} {Path(named[0]).stem}" if named else kind
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].strip("-") or "job"

@@ -1,0 +1,211 @@
+"""The kinds of work: a request of plain values in, the library's call, an answer of plain values out.
+
+Jobs and the command line both come through here, so that they cannot differ.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import JobError, SettingsError
+from core.jobs import tasks
+from core.progress import OnProgress, ShouldStop
+
+EXTRA_KINDS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"
+"""Names a module whose `KINDS` are offered beside the built-in ones; the tests bring their sleeping kinds that way."""
+
+OnEvent = Callable[[dict[str, Any]], None]
+"""Called with one event, a dict that has a "type"."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of work: what runs it, what a request must and may hold, and what it needs of the machine.
+
+    `place` is the workspace folder in which the output goes when the request names none; `paths` are the keys that
+    hold paths; `heavy` work runs one at a time; `tensorflow` work imports TensorFlow before all else.
+    """
+
+    run: Callable[..., dict[str, Any]]
+    required: tuple[str, ...]
+    optional: Mapping[str, Any]
+    paths: tuple[str, ...]
+    place: str | None = None
+    heavy: bool = False
+    tensorflow: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "audit": Kind(tasks.audit, ("dataset",), {"classes": None}, ("dataset", "classes")),
+    "prepare": Kind(
+        tasks.prepare,
+        ("dataset",),
+        {
+            "out": None,
+            "classes": None,
+            "patch_size": 256,
+            "stride": 256,
+            "min_labelled": 0.05,
+            "split": "group",
+            "validation": None,
+            "test": None,
+            "seed": 0,
+            "scale": 1.0,
+            "bands": None,
+            "hold_out": (),
+        },
+        ("dataset", "classes", "out"),
+        place="prepared",
+    ),
+    "train": Kind(
+        tasks.train,
+        ("prepared",),
+        {"out": None, "settings": {}, "resume": False},
+        ("prepared", "out"),
+        place="models",
+        heavy=True,
+        tensorflow=True,
+    ),
+    "evaluate": Kind(
+        tasks.evaluate,
+        ("model", "dataset"),
+        {"classes": None, "scenes": "all"},
+        ("dataset", "classes"),
+        heavy=True,
+        tensorflow=True,
+    ),
+    "predict": Kind(
+        tasks.predict,
+        ("model", "scene"),
+        {
+            "out": None,
+            "overlap": 0.5,
+            "symmetries": 1,
+            "memory": "1GiB",
+            "engine": "auto",
+            "window": None,
+            "patch_size": None,
+            "cluster": "none",
+        },
+        ("scene", "out"),
+        place="predictions",
+        heavy=True,
+        tensorflow=True,
+    ),
+    "vectorize": Kind(
+        tasks.vectorize,
+        ("prediction",),
+        {
+            "files": (),
+            "threshold": 0.0,
+            "min_area": "4px",
+            "simplify": "1px",
+            "smooth": 0,
+            "classes_only": None,
+            "pixel_size": None,
+            "crs": None,
+        },
+        ("prediction", "files"),
+        place="layers",
+    ),
+    "demo": Kind(
+        tasks.demo,
+        (),
+        {"out": None, "scene": None, "model": "sample-town"},
+        ("out", "scene"),
+        place="layers",
+        heavy=True,
+        tensorflow=True,
+    ),
+}
+
+
+def find(kind: str) -> Kind:
+    """The kind of that name. Raises `JobError` when there is none."""
+    known = {**KINDS, **_extra_kinds()}
+    if kind not in known:
+        raise JobError(f"unknown kind of job {kind!r}", expected=f"one of {', '.join(known)}", do="Choose one of these")
+    return known[kind]
+
+
+def complete(kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """`request` with every optional key filled in and every path absolute, ready to be written down.
+
+    Raises `SettingsError` on a key that is missing or that the kind does not know.
+    """
+    spec = find(kind)
+    unknown = sorted(set(request) - set(spec.required) - set(spec.optional))
+    if unknown:
+        raise SettingsError(
+            f"unknown request key {unknown[0]!r} for {kind}",
+            expected=f"keys among {', '.join((*spec.required, *spec.optional))}",
+            do="Correct the key's name",
+        )
+    missing = [key for key in spec.required if request.get(key) is None]
+    if missing:
+        raise SettingsError(
+            f"a request for {kind} without {missing[0]!r}",
+            expected=f"the keys {', '.join(spec.required)}",
+            do=f"Name the {missing[0]}",
+        )
+    full = {**spec.optional, **request}
+    for key in spec.paths:
+        full[key] = _absolute(full[key])
+    if full.get("model") is not None:
+        full["model"] = _model_name_or_path(full["model"])
+    return full
+
+
+def run(
+    kind: str,
+    request: Mapping[str, Any],
+    *,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+    on_event: OnEvent | None = None,
+) -> dict[str, Any]:
+    """Do the work in this process and return its answer, a dict of plain values (see `core.jobs.tasks`)."""
+    spec = find(kind)
+    full = complete(kind, request)
+    import_tensorflow_first(spec, on_progress)
+    return spec.run(full, on_progress=on_progress, should_stop=should_stop, on_event=on_event)
+
+
+def import_tensorflow_first(spec: Kind, on_progress: OnProgress | None = None) -> float:
+    """Import TensorFlow for a kind that needs it and return the seconds it took.
+
+    With pandas imported before TensorFlow, training hangs on some machines (keras#23083), so nothing may come first.
+    """
+    if not spec.tensorflow:
+        return 0.0
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("SM_FRAMEWORK", "tf.keras")
+    if on_progress is not None:
+        on_progress(0, 0, "Starting TensorFlow")
+    began = time.perf_counter()
+    importlib.import_module("tensorflow")
+    return time.perf_counter() - began
+
+
+def _extra_kinds() -> dict[str, Kind]:
+    module = os.environ.get(EXTRA_KINDS_VARIABLE)
+    return dict(importlib.import_module(module).KINDS) if module else {}
+
+
+def _absolute(value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, (list, tuple)):
+        return [_absolute(item) for item in value]
+    return str(Path(value).expanduser().absolute())
+
+
+def _model_name_or_path(model: Any) -> str:
+    """A model is a path when something lies there; otherwise it is left as a name for the model library to find."""
+    return str(Path(model).absolute()) if Path(model).exists() else str(model)

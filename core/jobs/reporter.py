@@ -1,0 +1,117 @@
+"""The worker's side of a job folder: it writes the status, listens to wishes, and estimates the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.errors import Cancelled
+from core.jobs import records
+
+_WRITE_EVERY_S = 0.5
+_PAUSE_POLL_S = 0.1
+
+
+class Pace:
+    """Seconds left, from the share done since the present stretch of work began.
+
+    A stretch ends when the total changes or the count goes back, because its speed then says nothing about what comes.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock = clock
+        self._total = 0
+        self._first = self._last = 0
+        self._began = clock()
+
+    def left_s(self, done: int, total: int) -> float | None:
+        """Seconds left after `done` of `total`; None while that cannot be known."""
+        if total != self._total or done < self._last:
+            self._total, self._first, self._began = total, done, self._clock()
+        self._last = done
+        if total <= 0 or done <= self._first:
+            return None
+        return (self._clock() - self._began) * (total - done) / (done - self._first)
+
+    def skip(self, seconds: float) -> None:
+        """Leave `seconds` of waiting out of the account."""
+        self._began += seconds
+
+
+class Reporter:
+    """Keeps status.json true while the work runs; made by the worker after it has taken the job's lock."""
+
+    def __init__(self, folder: Path, *, token: str, pid: int):
+        self._folder = folder
+        self._status = records.blank_status("starting")
+        old = records.read_patiently(folder / records.STATUS)
+        self._status.update(created=old["created"] if old else time.time(), worker=token, pid=pid)
+        self._pace = Pace()
+        self._written = 0.0
+        self._terminated = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody wants the work to end."""
+        return self._terminated or records.read_control(self._folder) == "stop"
+
+    @property
+    def arrived(self) -> float:
+        """When this worker joined the queue, unix seconds."""
+        return self._status["arrived"]
+
+    def terminate(self, *_signal) -> None:
+        """Take the operating system's wish to end for a stop; fits `signal.signal`."""
+        self._terminated = True
+
+    def enter(self, state: str, **changes: Any) -> None:
+        """Go into a new state, write it at once, and note it among the events."""
+        self._status.update(state=state, **changes)
+        self._write()
+        records.append_event(self._folder, {"type": "state", "state": state})
+
+    def on_progress(self, done: int, total: int, message: str) -> None:
+        """Note how far the work is; written at most twice a second."""
+        left_s = self._pace.left_s(done, total)
+        self._status.update(done=done, total=total, message=message, eta_s=left_s)
+        self._write_sometimes()
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """Append an event of the work's own."""
+        records.append_event(self._folder, event)
+
+    def on_wait(self, front: str) -> None:
+        """Note whom the job waits for. Raises `Cancelled` when it is to end before it began."""
+        if self.stopping:
+            raise Cancelled("stopped while it waited")
+        if front != self._status["waits_for"]:
+            self._status.update(waits_for=front, message=f"Waiting for {front}")
+            self._write()
+        self._write_sometimes()
+
+    def should_stop(self) -> bool:
+        """Whether to end; while a pause is wished for, this call just does not return."""
+        if records.read_control(self._folder) == "pause" and not self._terminated:
+            self._pause()
+        self._write_sometimes()
+        return self.stopping
+
+    def _pause(self) -> None:
+        began = time.monotonic()
+        self.enter("paused", eta_s=None)
+        while records.read_control(self._folder) == "pause" and not self._terminated:
+            time.sleep(_PAUSE_POLL_S)
+            self._write_sometimes()
+        self._pace.skip(time.monotonic() - began)
+        self.enter("running")
+
+    def _write_sometimes(self) -> None:
+        if time.monotonic() - self._written >= _WRITE_EVERY_S:
+            self._write()
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        self._status["heartbeat"] = time.time()
+        records.write_patiently(self._folder / records.STATUS, self._status)

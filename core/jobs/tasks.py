@@ -1,0 +1,165 @@
+"""What each kind of work does: plain request in, one or two calls of the library, plain answer out.
+
+The library is imported inside the functions: a worker has to import TensorFlow before anything else, and the command
+line should answer `--help` without loading it. Every function takes a completed request (`core.jobs.kinds.complete`)
+and the keyword-only callables `on_progress`, `should_stop` and `on_event`, and returns values fit for JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.errors import SettingsError
+from core.progress import OnProgress, ShouldStop
+
+Answer = dict[str, Any]
+Request = Mapping[str, Any]
+
+
+def audit(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Look over a data set."""
+    from core.data.audit import audit as look_over
+
+    return look_over(_dataset(request), on_progress=on_progress, should_stop=should_stop).summary()
+
+
+def prepare(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Cut a data set into patches and divide them."""
+    from core.data.patches import prepare as cut
+
+    store = cut(
+        _dataset(request),
+        Path(request["out"]),
+        patch_size=request["patch_size"],
+        stride=request["stride"],
+        min_labelled=request["min_labelled"],
+        split=request["split"],
+        validation=request["validation"],
+        test=request["test"],
+        seed=request["seed"],
+        scale=request["scale"],
+        bands=request["bands"],
+        hold_out=tuple(request["hold_out"]),
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    return {**store.summary(), "folder": request["out"]}
+
+
+def train(
+    request: Request,
+    *,
+    on_progress: OnProgress | None,
+    should_stop: ShouldStop | None,
+    on_event: Callable[[dict[str, Any]], None] | None,
+) -> Answer:
+    """Train a network on prepared patches; each epoch becomes an event of type "epoch"."""
+    from core.data.patches import PatchStore
+    from core.learning.settings import TrainSettings
+    from core.learning.training import train as learn
+
+    def on_epoch(record: dict[str, Any]) -> None:
+        if on_event is not None:
+            on_event({**record, "type": "epoch"})
+
+    result = learn(
+        PatchStore.open(Path(request["prepared"])),
+        Path(request["out"]),
+        TrainSettings.from_dict(request["settings"]),
+        on_progress=on_progress,
+        should_stop=should_stop,
+        on_epoch=on_epoch,
+        resume=request["resume"],
+    )
+    return {**result.summary(), "folder": request["out"]}
+
+
+def evaluate(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Score a model on the scenes of a data set."""
+    from core.learning.model_store import find_model
+    from core.prediction.scoring import evaluate as score
+
+    evaluation = score(
+        find_model(request["model"]),
+        _dataset(request),
+        scenes=request["scenes"],
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    return evaluation.summary()
+
+
+def predict(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Predict a whole scene."""
+    from core.learning.model_store import find_model
+    from core.prediction.predict import predict as run_model
+    from core.scene import Window, open_scene
+
+    _refuse_cluster(request["cluster"])
+    window = request["window"]
+    result = run_model(
+        find_model(request["model"]),
+        open_scene(request["scene"]),
+        Path(request["out"]),
+        overlap=request["overlap"],
+        symmetries=request["symmetries"],
+        memory=request["memory"],
+        engine=request["engine"],
+        window=None if window is None else Window(*window),
+        patch_size=request["patch_size"],
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    return result.summary()
+
+
+def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Turn a prediction or class raster into polygons and write them to each of the files asked for."""
+    from core.vector.layers import vectorize as draw
+
+    result = draw(
+        Path(request["prediction"]),
+        threshold=request["threshold"],
+        min_area=request["min_area"],
+        simplify=request["simplify"],
+        smooth=request["smooth"],
+        classes=request["classes_only"],
+        pixel_size_m=request["pixel_size"],
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    return {**result.summary(), "files": export_all(result.layer, request["files"], crs=request["crs"])}
+
+
+def demo(request: Request, **callables: Any) -> Answer:
+    """Run the whole pipeline on a sample scene with a shipped model."""
+    from core.jobs.demo import run_demo
+
+    return run_demo(request, **callables)
+
+
+def export_all(layer: Any, files: Sequence[str], *, crs: str | None = None) -> list[dict[str, Any]]:
+    """Write a layer to each file and say how many features each of them holds when it is read again."""
+    from core.vector.export import export, read_back
+
+    written = [export(layer, Path(file), crs=crs) for file in files]
+    return [{"path": str(path), "features": read_back(path)} for path in written]
+
+
+def _dataset(request: Request) -> Any:
+    from core.classes import ClassScheme
+    from core.data.datasets import open_dataset
+
+    scheme = None if request["classes"] is None else ClassScheme.load(request["classes"])
+    return open_dataset(request["dataset"], classes=scheme)
+
+
+def _refuse_cluster(cluster: str) -> None:
+    if cluster != "none":
+        raise SettingsError(
+            f"cluster {cluster!r}",
+            expected="none: this version predicts on one machine",
+            do="Leave --cluster away, or predict parts of the scene with --window on several machines",
+        )

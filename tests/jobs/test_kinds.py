@@ -1,0 +1,72 @@
+"""Requests are completed and checked; TensorFlow comes first where it is needed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import JobError, SettingsError
+from core.jobs import kinds
+from core.jobs.workspace import PROJECT_ROOT
+
+
+def test_a_request_is_completed_and_its_paths_made_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    full = kinds.complete("prepare", {"dataset": "data", "stride": 128})
+    assert full["dataset"] == str(tmp_path / "data")
+    assert (full["stride"], full["patch_size"], full["out"], full["classes"]) == (128, 256, None, None)
+    full = kinds.complete("vectorize", {"prediction": Path("p"), "files": ["a.gpkg", tmp_path / "b.csv"]})
+    assert full["files"] == [str(tmp_path / "a.gpkg"), str(tmp_path / "b.csv")]
+
+
+def test_a_model_is_a_path_where_one_lies_and_a_name_otherwise(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert kinds.complete("predict", {"model": "mine", "scene": "s.tif"})["model"] == str(tmp_path / "mine")
+    assert kinds.complete("predict", {"model": "sample-town", "scene": "s.tif"})["model"] == "sample-town"
+
+
+@pytest.mark.parametrize(
+    ("kind", "request_", "word"),
+    [
+        ("prepare", {"dataset": "d", "patchsize": 3}, "patchsize"),
+        ("predict", {"model": "m"}, "scene"),
+        ("predict", {"model": None, "scene": "s"}, "model"),
+    ],
+)
+def test_keys_that_are_unknown_or_missing_are_named(kind, request_, word):
+    with pytest.raises(SettingsError, match=word):
+        kinds.complete(kind, request_)
+
+
+def test_extra_kinds_are_there_only_when_asked_for(monkeypatch):
+    monkeypatch.delenv(kinds.EXTRA_KINDS_VARIABLE, raising=False)
+    with pytest.raises(JobError, match="count"):
+        kinds.find("count")
+    monkeypatch.setenv(kinds.EXTRA_KINDS_VARIABLE, "tests.jobs.extra_kinds")
+    assert kinds.find("count").place == "layers"
+    assert kinds.find("train") is kinds.KINDS["train"]
+
+
+def test_an_unknown_cluster_is_refused_in_one_line(tmp_path):
+    spec = kinds.find("predict")
+    full = kinds.complete("predict", {"model": "m", "scene": tmp_path / "s.tif", "cluster": "local"})
+    with pytest.raises(SettingsError, match="cluster 'local'"):
+        spec.run(full, on_progress=None, should_stop=None, on_event=None)
+
+
+def test_the_worker_loads_neither_pandas_nor_tensorflow_before_its_kind_asks():
+    code = (
+        "import sys, core.jobs.worker, core.jobs.jobs\n"
+        "heavy = {'tensorflow', 'keras', 'pandas', 'pyarrow', 'geopandas', 'streamlit', 'rasterio'} & set(sys.modules)\n"
+        "print(sorted(heavy))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT_ROOT, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_kinds_with_a_network_name_tensorflow_and_are_heavy():
+    with_network = {name for name, spec in kinds.KINDS.items() if spec.tensorflow}
+    assert with_network == {"train", "evaluate", "predict", "demo"}
+    assert with_network == {name for name, spec in kinds.KINDS.items() if spec.heavy}
