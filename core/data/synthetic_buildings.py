@@ -110,14 +110,14 @@ def villa(canvas: Canvas, rng: np.random.Generator, plot: Plot, *, azimuth_deg: 
     side = rng.choice([-1.0, 1.0])
     drive = side * w * rng.uniform(0.22, 0.3)
     canvas.polygon(plot.box(drive - 2.0, -0.6, 4.0, d * 0.32), pick(rng, PAVINGS), class_id=LAND, height_m=0.0, texture=0.04)
-    main_w, main_d = w * rng.uniform(0.52, 0.66), d * rng.uniform(0.34, 0.44)
+    main_w, main_d = w * rng.uniform(0.58, 0.74), d * rng.uniform(0.38, 0.48)
     a, at = -main_w / 2 + rng.uniform(-0.1, 0.1) * w, d * rng.uniform(0.24, 0.32)
     height = rng.uniform(4.5, 7.5)
     wings = [(a, at, main_w, main_d)]
     style = rng.random()
     if style < 0.65:
         ww = main_w * rng.uniform(0.34, 0.45)
-        wings.append((a if rng.random() < 0.5 else a + main_w - ww, at + main_d - 1.0, ww, d * rng.uniform(0.14, 0.22)))
+        wings.append((a if rng.random() < 0.5 else a + main_w - ww, at + main_d - 1.0, ww, d * rng.uniform(0.16, 0.26)))
     if style > 0.4:
         ww = main_w * rng.uniform(0.3, 0.42)
         wings.append((a if drive > 0 else a + main_w - ww, at - d * 0.1, ww, d * 0.14))
@@ -161,7 +161,7 @@ def townhouse(canvas: Canvas, rng: np.random.Generator, plot: Plot, *, colour: C
         _lawn(canvas, rng, plot.box(-w / 2 + 0.5, d * 0.72, w - 1.0, d * 0.24))
     canvas.line(np.concatenate([plot.corners[1:], plot.corners[:1]]), (0.86, 0.82, 0.76), width_m=0.3, height_m=1.8, texture=0.02)
     offset, tone = rng.choice([0.0, 0.8, 1.6]), np.asarray(colour) * (1 + 0.02 * rng.standard_normal())
-    flat_roof(canvas, rng, plot, (-w / 2, 5.0 + offset, w, d * 0.46), height_m=6.2, colour=tone, things=rng.integers(1, 4))
+    flat_roof(canvas, rng, plot, (-w / 2, 5.0 + offset, w, d * 0.52), height_m=6.2, colour=tone, things=rng.integers(1, 4))
     flat_roof(canvas, rng, plot, (-w / 2 + w * 0.05, 6.5 + offset, w * 0.45, d * 0.22), height_m=8.8, colour=tone * 1.02, things=0)
     if rng.random() < 0.5:
         heading = plot.at(np.array([0.0, 0.0]), np.array([0.0, 1.0]))

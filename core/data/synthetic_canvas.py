@@ -74,12 +74,13 @@ class Canvas:
         texture: float = 0.03,
     ) -> None:
         """Lay a colour over the box by coverage; class and height change where coverage is at least one half."""
-        rough = 1.0 + texture * (self.grain[box] + 0.7 * self.mottle[box])
+        rough = 1.0 + texture * (self.grain[box] + 0.45 * self.mottle[box] + 0.6 * self.patchy[box])
         target = np.asarray(colour, dtype=np.float32) * rough[..., None]
         self.colour[box] = fields.mix(self.colour[box], target, cover)
         solid = cover >= 0.5
         if class_id is not None:
             self.ids[box][solid] = class_id
+            self.relief[box][solid] = 0.0
         if height_m is not None:
             values = height_m[solid] if isinstance(height_m, np.ndarray) else height_m
             self.height[box][solid] = values

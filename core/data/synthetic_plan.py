@@ -141,11 +141,11 @@ def _flip(rect: Rect) -> Rect:
 
 
 PLOT_SIZES = {  # width, depth and street width in metres
-    "villas": ((15.0, 20.0), 21.0, 7.0),
-    "townhouses": ((8.5, 10.0), 17.0, 6.5),
-    "apartments": ((30.0, 42.0), 30.0, 9.0),
-    "sheds": ((28.0, 44.0), 38.0, 10.0),
-    "mixed": ((20.0, 30.0), 24.0, 8.0),
+    "villas": ((15.0, 20.0), 22.0, 6.4),
+    "townhouses": ((8.5, 10.0), 18.0, 6.0),
+    "apartments": ((30.0, 42.0), 30.0, 7.5),
+    "sheds": ((28.0, 44.0), 38.0, 8.5),
+    "mixed": ((20.0, 30.0), 24.0, 7.0),
 }
 
 
