@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.classes import IGNORED_ID
+from core.classes import IGNORED_ID, ClassScheme
 from core.data.datasets import Pair
-from core.data.resample import resize_image, resize_labels, resize_valid, scaled_length, source_rows, weights
+from core.data.resample import Taps, resize_image, resize_labels, resize_valid, scaled_length, source_rows, taps
 from core.errors import SettingsError
-from core.classes import ClassScheme
 from core.scene import Window
 
 SLAB_BYTES = 48 * 2**20
@@ -65,9 +64,12 @@ class ScaledPair:
         return scaled_shape(self.pair, self.scale)
 
     def labels(self, start: int, stop: int) -> np.ndarray:
-        """Class ids uint8 (stop - start, width) of the resized rows; 255 where nothing is labelled."""
+        """Class ids uint8 (stop - start, width) of the resized rows; 255 where nothing is labelled or the image has nodata."""
         window, rows, cols = self._source(start, stop)
         ids = self.pair.labels(self.scheme, window)
+        valid = self.pair.image.valid(window)
+        if not valid.all():
+            ids = np.where(valid, ids, np.uint8(IGNORED_ID))
         return ids if rows is None else resize_labels(ids, rows, cols)
 
     def image(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,14 +88,14 @@ class ScaledPair:
             return pixels, valid
         return resize_image(pixels, rows, cols, valid=valid), resize_valid(valid, rows, cols)
 
-    def _source(self, start: int, stop: int) -> tuple[Window, np.ndarray | None, np.ndarray | None]:
+    def _source(self, start: int, stop: int) -> tuple[Window, Taps | None, Taps | None]:
         height, width = self.pair.shape
         out_height, out_width = self.shape
         if (height, width) == (out_height, out_width):
             return Window(start, 0, stop - start, width), None, None
         first, last = source_rows(start, stop, length=height, out_length=out_height)
-        rows = weights(height, out_height, start, stop)
-        return Window(first, 0, last - first, width), rows, weights(width, out_width, 0, out_width)
+        rows = taps(height, out_height, start, stop)
+        return Window(first, 0, last - first, width), rows, taps(width, out_width, 0, out_width)
 
 
 @dataclass(frozen=True)

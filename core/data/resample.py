@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -24,71 +26,91 @@ def source_rows(start: int, stop: int, *, length: int, out_length: int) -> tuple
     return max(0, first), min(length, last + 1)
 
 
-@lru_cache(maxsize=64)
-def weights(length: int, out_length: int, start: int, stop: int) -> np.ndarray:
-    """Share of each source pixel in the resized pixels start..stop, float32 (stop - start, source rows).
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """Which pixels of a side make each resized pixel, and with what share: index int (n, taps), share float32 (n, taps)."""
 
-    Smaller: the area that a source pixel covers of the resized one. Larger: bilinear between pixel centres. Rows of
-    the matrix sum to 1. The source rows are those of `source_rows`.
+    index: np.ndarray
+    share: np.ndarray
+
+    def along_rows(self, data: np.ndarray) -> np.ndarray:
+        """Resize axis 0 of float32 data."""
+        return self._apply(data, 0)
+
+    def along_cols(self, data: np.ndarray) -> np.ndarray:
+        """Resize axis 1 of float32 data."""
+        return self._apply(data, 1)
+
+    def _apply(self, data: np.ndarray, axis: int) -> np.ndarray:
+        column = (slice(None),) + (None,) * (data.ndim - 1 - axis)
+        result = np.take(data, self.index[:, 0], axis) * self.share[:, 0][column]
+        for tap in range(1, self.index.shape[1]):
+            result += np.take(data, self.index[:, tap], axis) * self.share[:, tap][column]
+        return result
+
+
+@lru_cache(maxsize=64)
+def taps(length: int, out_length: int, start: int, stop: int) -> Taps:
+    """What makes the resized pixels start..stop, counted from the first source row of `source_rows`.
+
+    Smaller: the area that a source pixel covers of the resized one. Larger: bilinear between pixel centres.
     """
     first, last = source_rows(start, stop, length=length, out_length=out_length)
     ratio = length / out_length
     out = np.arange(start, stop, dtype=np.float64)[:, None]
-    source = np.arange(first, last, dtype=np.float64)[None, :]
     if ratio >= 1:
-        overlap = np.minimum((out + 1) * ratio, source + 1) - np.maximum(out * ratio, source)
-        share = np.clip(overlap, 0, None)
+        begin = np.floor(out * ratio + 1e-9)
+        source = begin + np.arange(math.ceil(ratio) + 1)
+        share = np.minimum((out + 1) * ratio, source + 1) - np.maximum(out * ratio, source)
     else:
         centre = np.clip((out + 0.5) * ratio - 0.5, 0, length - 1)
-        share = np.clip(1 - np.abs(source - centre), 0, None)
+        source = np.floor(centre) + np.arange(2)
+        share = 1 - np.abs(source - centre)
+    share = np.where(source < last, np.clip(share, 0, None), 0)
     share /= share.sum(axis=1, keepdims=True)
-    return share.astype(np.float32)
+    index = np.clip(source, first, last - 1).astype(np.intp) - first
+    return Taps(index, share.astype(np.float32))
 
 
-def resize_image(pixels: np.ndarray, row_weights: np.ndarray, col_weights: np.ndarray, *, valid: np.ndarray | None = None) -> np.ndarray:
-    """Pixels (h, w, bands) resized with two weight matrices to their dtype; invalid pixels lend nothing to the others.
+def resize_image(pixels: np.ndarray, rows: Taps, cols: Taps, *, valid: np.ndarray | None = None) -> np.ndarray:
+    """Pixels (h, w, bands) resized along both sides, of the same dtype; invalid pixels lend nothing to the others.
 
     `valid` is bool (h, w). Where no valid pixel contributes the result is 0. Integers are rounded.
     """
     data = pixels.astype(np.float32)
     if valid is None or valid.all():
-        result = _apply(data, row_weights, col_weights)
+        result = _apply(data, rows, cols)
     else:
         data = np.where(valid[..., None], np.nan_to_num(data), np.float32(0))
-        share = _apply(valid[..., None].astype(np.float32), row_weights, col_weights)
-        result = _apply(data, row_weights, col_weights) / np.maximum(share, 1e-6)
+        share = _apply(valid[..., None].astype(np.float32), rows, cols)
+        result = _apply(data, rows, cols) / np.maximum(share, 1e-6)
     if np.issubdtype(pixels.dtype, np.integer):
         limits = np.iinfo(pixels.dtype)
         result = np.clip(np.rint(result), limits.min, limits.max)
     return result.astype(pixels.dtype)
 
 
-def resize_valid(valid: np.ndarray, row_weights: np.ndarray, col_weights: np.ndarray) -> np.ndarray:
+def resize_valid(valid: np.ndarray, rows: Taps, cols: Taps) -> np.ndarray:
     """bool of the resized shape: True where at least half of the area is valid."""
     if valid.all():
-        return np.ones((row_weights.shape[0], col_weights.shape[0]), bool)
-    return _apply(valid[..., None].astype(np.float32), row_weights, col_weights)[..., 0] >= 0.5 - 1e-6
+        return np.ones((rows.index.shape[0], cols.index.shape[0]), bool)
+    return _apply(valid[..., None].astype(np.float32), rows, cols)[..., 0] >= 0.5 - 1e-6
 
 
-def resize_labels(ids: np.ndarray, row_weights: np.ndarray, col_weights: np.ndarray) -> np.ndarray:
+def resize_labels(ids: np.ndarray, rows: Taps, cols: Taps) -> np.ndarray:
     """Class ids uint8 of the resized shape: the class with most area; the lowest id where two are equal.
 
     Unlabelled area (255) takes part in the vote, so a pixel that is mostly unlabelled stays so.
     """
-    best = np.full((row_weights.shape[0], col_weights.shape[0]), -1.0, np.float32)
+    best = np.full((rows.index.shape[0], cols.index.shape[0]), -1.0, np.float32)
     winner = np.full(best.shape, IGNORED_ID, np.uint8)
     for class_id in np.flatnonzero(np.bincount(ids.ravel(), minlength=256)):
-        share = _apply((ids == class_id)[..., None].astype(np.float32), row_weights, col_weights)[..., 0]
+        share = _apply((ids == class_id)[..., None].astype(np.float32), rows, cols)[..., 0]
         more = share > best + 1e-5
         winner[more] = class_id
         best = np.maximum(best, share)
     return winner
 
 
-def _apply(data: np.ndarray, row_weights: np.ndarray, col_weights: np.ndarray) -> np.ndarray:
-    """row_weights @ data @ col_weights.T for each band, float32 (rows, cols, bands)."""
-    height, width, bands = data.shape
-    rows = row_weights @ data.reshape(height, width * bands)
-    turned = rows.reshape(-1, width, bands).transpose(1, 0, 2).reshape(width, -1)
-    result = (col_weights @ turned).reshape(col_weights.shape[0], row_weights.shape[0], bands)
-    return np.ascontiguousarray(result.transpose(1, 0, 2))
+def _apply(data: np.ndarray, rows: Taps, cols: Taps) -> np.ndarray:
+    return cols.along_cols(rows.along_rows(data))

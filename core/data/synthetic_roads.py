@@ -99,7 +99,7 @@ def dress(canvas: Canvas, seed: int, roads: list[Road], edge_m: np.ndarray, *, g
         half = road.width_m / 2
         if road.kind in MEDIAN_M:
             medians.append((line, MEDIAN_M[road.kind], False))
-            palms += [p for p in line[4::9]] if road.kind == "arterial" else []
+            palms += list(line[4::9]) if road.kind == "arterial" else []
             lane = (half - MEDIAN_M[road.kind] / 2) / (3 if road.kind == "highway" else 2)
             inner = MEDIAN_M[road.kind] / 2
             offsets = [inner + lane * k for k in range(1, 3 if road.kind == "highway" else 2)]
@@ -107,6 +107,8 @@ def dress(canvas: Canvas, seed: int, roads: list[Road], edge_m: np.ndarray, *, g
                 paint += [(d, 0.22, False) for d in _dashes(_offset(line, offset), 3, 6)]
             paint += [(_offset(line, s * (half - 0.5)), 0.2, False) for s in (-1, 1)]
         elif road.kind in ("collector", "shore"):
+            if road.kind == "shore":
+                palms += [p for s in (-1, 1) for p in _offset(line, s * (half + 3.2))[3::8]]
             paint += [(d, 0.2, False) for d in _dashes(line, 3, 4)]
             paint += [(_offset(line, s * (half - 0.45)), 0.15, False) for s in (-1, 1)]
             for end, step in ((7, 1), (len(line) - 8, -1)):
@@ -128,7 +130,7 @@ def dress(canvas: Canvas, seed: int, roads: list[Road], edge_m: np.ndarray, *, g
         canvas.paint(everywhere, 0.7 * _strokes(canvas, crossings, scale=3) * (edge_m < -0.2), (0.88, 0.88, 0.86), texture=0.03)
     for spot in palms:
         row, column = (spot[::-1] / canvas.gsd_m).astype(int)
-        if 0 <= row < shape[0] and 0 <= column < shape[1] and wide_gaps[row, column] > 0.5 and rng.random() < 0.5 + 0.5 * green:
+        if 0 <= row < shape[0] and 0 <= column < shape[1] and wide_gaps[row, column] > 0.5 and canvas.ids[row, column] in (LAND, VEGETATION) and rng.random() < 0.5 + 0.5 * green:
             canvas.crown(spot + rng.normal(0, 0.2, 2), rng.uniform(1.6, 2.2), rng, colour=pick(rng, GREENS, 0.1), height_m=5.0, class_id=VEGETATION, palm=True)
     _drive(canvas, rng, roads, edge_m, traffic)
 

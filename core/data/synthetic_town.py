@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import ndimage
 from skimage.measure import find_contours
 
 from core.data import synthetic_buildings as buildings
@@ -69,9 +70,10 @@ def draw_town(seed: int, height: int, width: int, *, look: Look, gsd_m: float) -
         if look.water == "harbour":
             ground.quay(canvas, seed, shore_m)
     streets.asphalt(canvas, seed, edge_m, tone=look.asphalt, walks=walks * (shore_m > 1))
+    canvas.height[(edge_m < 0.6) & (shore_m < 0.5)] = 2.5  # bridges
     streets.dress(canvas, seed, layout.roads, edge_m, green=look.green, traffic=1.0)
     streets.roundabouts(canvas, seed, layout.circles)
-    _build(canvas, seed, layout, look, clearance_m=np.minimum(edge_m, shore_m - 12.0))
+    _build(canvas, seed, layout, look, clearance_m=np.minimum(edge_m, shore_m - 9.0))
     light = canvas.light(look.sun_azimuth_deg, elevation_deg=look.sun_elevation_deg)
     picture = fields.photograph(
         light, fields.generator(seed, 99), tint=look.tint, haze=look.haze, contrast=look.contrast, noise=look.noise
@@ -100,9 +102,10 @@ def _layout(seed: int, canvas: Canvas, look: Look, shore_m: np.ndarray) -> _Layo
         districts.append(plan.District(plan.inset(leaf, 10.5), str(rng.choice(names, p=weights / weights.sum()))))
     near_m = shore_m - 26.0
     if look.water != "none":
-        main = [part for road in main for part in plan.keep_where(road, near_m, least_m=-4.0, gsd_m=gsd)]
+        over = [road for road in main if road.kind == "highway"]
+        main = over + [part for road in main if road.kind != "highway" for part in plan.keep_where(road, near_m, least_m=-4.0, gsd_m=gsd)]
         busy = streets.road_distance(canvas, main, [])
-        shores = [part for road in _shore_roads(shore_m, gsd) for part in plan.keep_where(road, busy, least_m=9.0, gsd_m=gsd, shortest_m=70.0)]
+        shores = [part for road in _shore_roads(shore_m, gsd) for part in plan.keep_where(road, busy, least_m=3.0, gsd_m=gsd, shortest_m=60.0)]
         main += shores
         if look.water == "lagoon":
             main += _bridge(rng, cuts, bend, shore_m, gsd)
@@ -156,21 +159,21 @@ def _settle(canvas: Canvas, seed: int, layout: _Layout, look: Look, edge_m: np.n
     rng = fields.generator(seed, 32)
     walks = np.zeros(canvas.shape, dtype=np.float32)
     for number, district in enumerate(layout.districts):
-        outline = layout.bend.rect(plan.inset(district.rect, -3.5))
-        box = canvas.box(outline)
+        outline = layout.bend.rect(plan.inset(district.rect, -8.0))
+        box = canvas.box(outline, 6.0)
         if box is None:
             continue
-        cover = canvas.coverage(outline, box)
+        cover = ndimage.gaussian_filter(canvas.coverage(outline, box), 5.0)
         if district.use in plan.PLOT_SIZES:
             tone = buildings.pick(rng, ((0.80, 0.75, 0.67), (0.76, 0.72, 0.66), (0.83, 0.77, 0.68)))
-            canvas.paint(box, 0.75 * cover, tone, texture=0.05)
+            canvas.paint(box, 0.7 * cover, tone, texture=0.03)
             canvas.relief[box] *= 1 - 0.85 * cover
             walks[box] = np.maximum(walks[box], cover)
         elif district.use in ("park", "golf"):
-            ground.park(canvas, seed * 1000 + number, layout.bend.rect(district.rect), golf=district.use == "golf")
+            ground.park(canvas, seed * 1000 + number, outline, golf=district.use == "golf")
             walks[box] = np.maximum(walks[box], cover)
         elif district.use == "site":
-            canvas.paint(box, 0.6 * cover, (0.70, 0.66, 0.60), texture=0.10)
+            canvas.paint(box, 0.6 * cover, (0.70, 0.66, 0.60), texture=0.06)
             canvas.relief[box] *= 1 - 0.6 * cover
     return walks
 
@@ -191,16 +194,44 @@ def _build(canvas: Canvas, seed: int, layout: _Layout, look: Look, *, clearance_
     size = np.array(canvas.shape)
     terrace = buildings.pick(rng, buildings.FLAT_ROOFS)
     for plot in layout.plots:
-        seed_of_plot = int(rng.integers(2**31))
-        test = np.concatenate([plot.corners, (plot.corners + np.roll(plot.corners, 1, axis=0)) / 2, plot.corners.mean(axis=0)[None]])
-        index = (test[:, ::-1] / canvas.gsd_m).astype(int)
-        on_board = ((index >= -80) & (index < size + 80)).all()
-        if not on_board or clearance_m[tuple(np.clip(index, 0, size - 1).T)].min() < 0.8:
+        plot_rng = fields.generator(int(rng.integers(2**31)), 1)
+        if ((plot.corners < -25) | (plot.corners > size[::-1] * canvas.gsd_m + 25)).any():
             continue
-        _plot(canvas, fields.generator(seed_of_plot, 1), plot, look, terrace)
+        fitted = _fit(plot, clearance_m, canvas.gsd_m)
+        if fitted is not None:
+            _plot(canvas, plot_rng, fitted, look, terrace)
+        else:
+            _pocket(canvas, plot_rng, plot, look, clearance_m)
     for number, district in enumerate(layout.districts):
         if district.use == "site":
             _site(canvas, fields.generator(seed, 35, number), district, layout.bend, clearance_m)
+
+
+def _fit(plot: plan.Plot, clearance_m: np.ndarray, gsd_m: float) -> plan.Plot | None:
+    """Return the plot, or a smaller one about its middle, that keeps clear of roads and water."""
+    middle, size = plot.corners.mean(axis=0), np.array(clearance_m.shape)
+    for scale in (1.0, 0.85, 0.7):
+        corners = middle + scale * (plot.corners - middle)
+        test = np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2, middle[None]])
+        index = np.clip((test[:, ::-1] / gsd_m).astype(int), 0, size - 1)
+        smaller = plan.Plot(corners, plot.use)
+        if clearance_m[tuple(index.T)].min() >= 0.8 and smaller.width_m > (8 if plot.use == "townhouses" else 12):
+            return smaller
+    return None
+
+
+def _pocket(canvas: Canvas, rng: np.random.Generator, plot: plan.Plot, look: Look, clearance_m: np.ndarray) -> None:
+    """Plant what is left over between roads and plots with a few palms and trees."""
+    size = np.array(canvas.shape)
+    low, high = plot.corners.min(axis=0), plot.corners.max(axis=0)
+    for _ in range(int(rng.poisson(9 * look.green))):
+        spot = rng.uniform(low, high)
+        index = (spot[::-1] / canvas.gsd_m).astype(int)
+        if (index >= 0).all() and (index < size).all() and clearance_m[tuple(index)] > 2.5:
+            canvas.crown(
+                spot, rng.uniform(1.2, 2.4), rng, colour=buildings.pick(rng, buildings.GREENS, 0.1), height_m=rng.uniform(2.5, 5),
+                class_id=buildings.VEGETATION, palm=rng.random() < 0.5,
+            )
 
 
 def _plot(canvas: Canvas, rng: np.random.Generator, plot: plan.Plot, look: Look, terrace: np.ndarray) -> None:

@@ -1,0 +1,159 @@
+"""Patches on disk: images and masks as memory maps, opened and never loaded whole."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.classes import ClassScheme
+from core.data.parts import PARTS
+from core.data.prepare import STORE_FILE, prepare
+from core.errors import DatasetError
+from core.files import read_json
+
+__all__ = ["PatchStore", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class PatchStore:
+    """A folder of prepared patches. Arrays are memory maps, opened when first asked for, and read-only."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> PatchStore:
+        """Open a prepared folder. Raises DatasetError when it is none."""
+        folder = Path(folder)
+        try:
+            record = read_json(folder / STORE_FILE)
+            whole = all((folder / name).is_file() for name in ("images.npy", "masks.npy", "index.npz"))
+        except (OSError, ValueError):
+            whole = False
+        if not whole:
+            raise DatasetError(
+                f"{folder} holds no prepared patches", expected="a folder that prepare wrote", do="Prepare the data set first"
+            )
+        return cls(folder, record)
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """Patches (N, h, w, bands) of the scenes' dtype."""
+        return np.lib.format.open_memmap(self.folder / "images.npy", mode="r")
+
+    @cached_property
+    def masks(self) -> np.ndarray:
+        """Class ids uint8 (N, h, w); 255 is not labelled."""
+        return np.lib.format.open_memmap(self.folder / "masks.npy", mode="r")
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        with np.load(self.folder / "index.npz") as file:
+            return {name: file[name] for name in file.files}
+
+    @cached_property
+    def parts(self) -> np.ndarray:
+        """Part of each patch: array of "train", "validation" and "test", (N,)."""
+        return np.array(PARTS)[self._columns["part"]]
+
+    @cached_property
+    def index(self) -> list[dict[str, Any]]:
+        """Where each patch comes from: pair, group, row and col (in the resized scene), labelled share, part."""
+        columns = self._columns
+        names, groups = self.record["pairs"], self.record["groups"]
+        return [
+            {
+                "pair": names[columns["pair"][i]],
+                "group": groups[columns["pair"][i]],
+                "row": int(columns["row"][i]),
+                "col": int(columns["col"][i]),
+                "labelled": float(columns["labelled"][i]),
+                "part": PARTS[columns["part"][i]],
+            }
+            for i in range(len(self))
+        ]
+
+    def __len__(self) -> int:
+        return len(self._columns["part"])
+
+    def rows(self, part: str) -> np.ndarray:
+        """Positions of the patches of a part, int (n,)."""
+        return np.flatnonzero(self._columns["part"] == PARTS.index(part))
+
+    @cached_property
+    def scheme(self) -> ClassScheme:
+        """The classes of the masks."""
+        return ClassScheme.from_dict(self.record["scheme"])
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in pixels."""
+        return self.record["patch_size"]
+
+    @property
+    def bands(self) -> tuple[int, ...]:
+        """Numbers (from 1) of the scene's bands that the patches hold, in their order."""
+        return tuple(self.record["bands"])
+
+    @property
+    def band_names(self) -> tuple[str, ...] | None:
+        """Names of those bands, where the scenes name them."""
+        names = self.record["band_names"]
+        return None if names is None else tuple(names)
+
+    @property
+    def dtype(self) -> str:
+        """NumPy name of the images' dtype."""
+        return self.record["dtype"]
+
+    @property
+    def scale(self) -> float:
+        """Factor that the scenes were resized by."""
+        return self.record["scale"]
+
+    @property
+    def pixel_size_m(self) -> float | None:
+        """Median side of a scene's pixel in metres before resizing, None where it is not known."""
+        return self.record["pixel_size_m"]
+
+    @property
+    def counts(self) -> dict[str, np.ndarray]:
+        """Pixels of each class in each part, int64 (K,)."""
+        return {part: np.array(self.record["counts"][part], np.int64) for part in PARTS}
+
+    @property
+    def statistics(self) -> dict[str, Any]:
+        """"mean", "std", "min", "max" of each band over the valid pixels of the training patches, and their "pixels"."""
+        return self.record["statistics"]
+
+    @property
+    def split_info(self) -> dict[str, Any]:
+        """How the patches were split, and which groups and pairs are in which part."""
+        return self.record["split"]
+
+    def summary(self) -> dict[str, Any]:
+        """The result of preparing, in plain values: patches by part, dropped, shared_pixels and what explains them."""
+        split = self.split_info
+        names = self.scheme.names
+        return {
+            "folder": str(self.folder),
+            "patches": split["patches"],
+            "dropped": split["dropped"],
+            "dropped_unlabelled": split["dropped_unlabelled"],
+            "dropped_guard": split["dropped_guard"],
+            "shared_pixels": split["shared_pixels"],
+            "split": split["how"],
+            "groups": split["groups"],
+            "notes": split["notes"],
+            "warnings": split["warnings"],
+            "patch_size": self.patch_size,
+            "bands": list(self.bands),
+            "dtype": self.dtype,
+            "scale": self.scale,
+            "classes": {part: dict(zip(names, self.record["counts"][part], strict=True)) for part in PARTS},
+        }

@@ -1,0 +1,324 @@
+"""Cutting scenes into patches on disk, with memory bounded by a slab of rows."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.data.counting import PatchTable, cut_row, patch_table
+from core.data.datasets import Dataset
+from core.data.grid import ScaledPair, check_grid, pad_image, pad_labels, positions, slabs
+from core.data.parts import PARTS, TRAIN
+from core.data.splits import Split, split as split_dataset
+from core.data.statistics import BandStatistics
+from core.errors import DatasetError, SettingsError
+from core.files import read_json, write_json
+from core.progress import OnProgress, ShouldStop, check, report
+
+if TYPE_CHECKING:
+    from core.data.patches import PatchStore
+
+STORE_FILE = "store.json"
+_PROGRESS_FILE = "progress.json"
+_VERSION = 1
+
+
+def prepare(
+    dataset: Dataset,
+    folder: str | os.PathLike,
+    *,
+    patch_size: int = 256,
+    stride: int = 256,
+    min_labelled: float = 0.05,
+    split: str = "group",
+    validation: float | None = None,
+    test: float | None = None,
+    seed: int = 0,
+    scale: float = 1.0,
+    bands: Sequence[int | str] | None = None,
+    hold_out: Sequence[str] = (),
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> PatchStore:
+    """Cut a data set into patches, divide them into parts, and write both to `folder`.
+
+    Scenes are resized by `scale` first (area average or bilinear; masks by majority). Patches lie every `stride`
+    pixels, the last of a row or column moved inwards so that nothing is lost; a scene smaller than a patch is filled
+    up by reflection, its mask with 255. Kept are patches of which at least `min_labelled` is labelled. Pixels
+    without data get the training mean of their band and the label 255. `validation` (0.2) and `test` (0) are shares;
+    groups in `hold_out` are the test part. `bands` are numbers from 1, or names.
+
+    Written beside `folder` first and renamed when whole; what a stopped run wrote is taken up again by the next run
+    with the same settings. Raises DatasetError, MaskError, SettingsError; Cancelled when stopped.
+    """
+    folder = Path(folder)
+    check_grid(patch_size, stride, min_labelled, scale)
+    _check_target(folder)
+    numbers, dtype = check_images(dataset, bands, should_stop=should_stop)
+    both = 2 * len(dataset.pairs)
+    table = patch_table(
+        dataset,
+        patch_size=patch_size,
+        stride=stride,
+        scale=scale,
+        on_progress=None if on_progress is None else lambda done, total, message: on_progress(done, both, message),
+        should_stop=should_stop,
+    )
+    parts = split_dataset(
+        dataset,
+        how=split,
+        validation=0.2 if validation is None else validation,
+        test=0.0 if test is None else test,
+        seed=seed,
+        min_labelled=min_labelled,
+        hold_out=hold_out,
+        table=table,
+    )
+    writer = _Writer.begin(folder, dataset, parts, numbers, dtype)
+    for pair in range(writer.next_pair, len(dataset.pairs)):
+        check(should_stop)
+        report(on_progress, len(dataset.pairs) + pair, both, f"Cutting {dataset.pairs[pair].name}")
+        writer.write_pair(pair)
+    writer.finish()
+    report(on_progress, both, both, "Patches written")
+    from core.data.patches import PatchStore
+
+    return PatchStore.open(folder)
+
+
+def check_images(
+    dataset: Dataset, bands: Sequence[int | str] | None = None, *, should_stop: ShouldStop | None = None
+) -> tuple[tuple[int, ...], str]:
+    """Band numbers and dtype that all images share.
+
+    Raises DatasetError when images differ in bands or dtype, SettingsError for a band that they do not have.
+    """
+    first = dataset.pairs[0].image
+    for pair in dataset.pairs:
+        check(should_stop)
+        image = pair.image
+        if (image.bands, image.dtype) != (first.bands, first.dtype):
+            raise DatasetError(
+                f"{pair.name} has {image.bands} bands of {image.dtype}",
+                expected=f"{first.bands} bands of {first.dtype}, as {dataset.pairs[0].name} has",
+                do="Put images of one kind in one data set",
+            )
+    if bands is None:
+        return tuple(range(1, first.bands + 1)), first.dtype
+    return tuple(_band_number(band, first.bands, first.band_names) for band in bands), first.dtype
+
+
+def _band_number(band: int | str, count: int, names: tuple[str, ...] | None) -> int:
+    text = str(band).strip()
+    if names and text.lower() in [name.lower() for name in names]:
+        return [name.lower() for name in names].index(text.lower()) + 1
+    if text.isdigit() and 1 <= int(text) <= count:
+        return int(text)
+    choice = f"a number from 1 to {count}" + (f" or one of {', '.join(names)}" if names else "")
+    raise SettingsError(f"band {band!r}", expected=choice, do="Choose bands that the images have")
+
+
+def _check_target(folder: Path) -> None:
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / STORE_FILE).is_file()):
+        raise SettingsError(f"{folder} holds other files", expected="a new folder, or one that prepare wrote", do="Choose another place")
+
+
+@dataclass(eq=False)
+class _Writer:
+    """Writes the patches of one pair after another into `work`, and remembers there how far it is."""
+
+    folder: Path
+    work: Path
+    dataset: Dataset
+    split: Split
+    bands: tuple[int, ...]
+    dtype: str
+    chosen: np.ndarray
+    statistics: BandStatistics
+    counts: np.ndarray
+    labelled: np.ndarray
+    has_invalid: list[int]
+    next_pair: int = 0
+
+    @classmethod
+    def begin(cls, folder: Path, dataset: Dataset, split: Split, bands: tuple[int, ...], dtype: str) -> _Writer:
+        """Take up an unfinished run with the same settings, or lay out empty files."""
+        chosen = np.flatnonzero(split.part >= 0)
+        writer = cls(
+            folder=folder,
+            work=folder.with_name(f".{folder.name}.unfinished"),
+            dataset=dataset,
+            split=split,
+            bands=bands,
+            dtype=dtype,
+            chosen=chosen,
+            statistics=BandStatistics.empty(len(bands)),
+            counts=np.zeros((len(PARTS), len(dataset.scheme)), np.int64),
+            labelled=np.zeros(len(chosen)),
+            has_invalid=[],
+        )
+        if not writer._take_up():
+            writer._lay_out()
+        return writer
+
+    @property
+    def _size(self) -> int:
+        return self.split.table.patch_size
+
+    def _plan(self) -> str:
+        """Digest of everything that decides what is written."""
+        table = self.split.table
+        settings = (_VERSION, self.dataset.digest, table.patch_size, table.stride, table.scale, self.bands, self.dtype)
+        digest = hashlib.sha256(repr(settings).encode())
+        digest.update(self.split.part.tobytes())
+        return digest.hexdigest()
+
+    def _take_up(self) -> bool:
+        try:
+            state = read_json(self.work / _PROGRESS_FILE)
+        except (OSError, ValueError):
+            return False
+        if state.get("plan") != self._plan():
+            return False
+        self.next_pair = state["next_pair"]
+        self.statistics = BandStatistics.from_dict(state["statistics"])
+        self.counts = np.array(state["counts"], np.int64)
+        self.has_invalid = list(state["has_invalid"])
+        self.labelled = np.load(self.work / "labelled.npy")
+        return True
+
+    def _lay_out(self) -> None:
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
+        count, size = len(self.chosen), self._size
+        pixel = len(self.bands) * np.dtype(self.dtype).itemsize + 1
+        need, free = count * size * size * pixel, shutil.disk_usage(self.work).free
+        if need > free:
+            shutil.rmtree(self.work, ignore_errors=True)
+            raise SettingsError(
+                f"{count} patches that need {need / 2**30:.1f} GiB of disk",
+                expected=f"at most the {free / 2**30:.1f} GiB that are free",
+                do="Use a larger stride or a smaller scale, or another disk",
+            )
+        for name, shape, dtype in (
+            ("images", (count, size, size, len(self.bands)), self.dtype),
+            ("masks", (count, size, size), "uint8"),
+            ("invalid", (count, -(-size * size // 8)), "uint8"),
+        ):
+            np.lib.format.open_memmap(self.work / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+        self._remember()
+
+    def _remember(self) -> None:
+        np.save(self.work / "labelled.npy", self.labelled)
+        state = {
+            "plan": self._plan(),
+            "next_pair": self.next_pair,
+            "statistics": self.statistics.to_dict(),
+            "counts": self.counts,
+            "has_invalid": self.has_invalid,
+        }
+        write_json(self.work / _PROGRESS_FILE, state)
+
+    def write_pair(self, pair: int) -> None:
+        """Cut the patches of one pair, slab by slab, and write those that were chosen."""
+        table = self.split.table
+        own = np.flatnonzero(table.pair[self.chosen] == pair)
+        slots = {(int(table.row[self.chosen[i]]), int(table.col[self.chosen[i]])): int(i) for i in own}
+        reader = ScaledPair(self.dataset.pairs[pair], self.dataset.scheme, table.scale, self.bands)
+        pixel = len(self.bands) * np.dtype(self.dtype).itemsize * (1 if table.scale == 1.0 else 6) + 4
+        for slab in slabs(reader.shape, self._size, table.stride, bytes_per_pixel=pixel) if slots else ():
+            wanted = [row for row in slab.patch_rows if any(place[0] == row for place in slots)]
+            if not wanted:
+                continue
+            image, valid = reader.image(slab.start, slab.stop)
+            ids = reader.labels(slab.start, slab.stop)
+            for row in wanted:
+                rows = slice(row - slab.start, row - slab.start + self._size)
+                self._write_row(row, slots, image[rows], valid[rows], ids[rows], width=reader.shape[1])
+        self.next_pair = pair + 1
+        self._remember()
+
+    def _write_row(self, row: int, slots: dict, image: np.ndarray, valid: np.ndarray, ids: np.ndarray, *, width: int) -> None:
+        """Write one row of patches. The maps are opened for it alone: pages that stay mapped count as memory."""
+        size, stride = self._size, self.split.table.stride
+        cols = positions(width, size, stride)
+        chosen = [(k, slots[(row, col)]) for k, col in enumerate(cols) if (row, col) in slots]
+        images, masks = self._map("images"), self._map("masks")
+        patches = cut_row(pad_image(image, size), size, stride)
+        labels = cut_row(pad_labels(ids, size), size, stride)
+        whole = bool(valid.all())
+        valids = None if whole else cut_row(pad_image(valid[..., None], size), size, stride)[..., 0]
+        for k, slot in chosen:
+            images[slot], masks[slot] = patches[k], labels[k]
+            if valids is not None and not valids[k].all():
+                self._map("invalid")[slot] = np.packbits(~valids[k])
+                self.has_invalid.append(slot)
+            self._count(slot, patches[k], labels[k], None if whole else valids[k], image.shape[0])
+
+    def _count(self, slot: int, patch: np.ndarray, labels: np.ndarray, valid: np.ndarray | None, height: int) -> None:
+        part = self.split.part[self.chosen[slot]]
+        classes = len(self.dataset.scheme)
+        own = np.bincount(labels.ravel(), minlength=256)[:classes]
+        self.counts[part] += own
+        self.labelled[slot] = own.sum() / labels.size
+        if part == TRAIN:
+            pixels = patch.reshape(-1, patch.shape[-1])
+            self.statistics = self.statistics.add(pixels if valid is None else pixels[valid.ravel()])
+
+    def _map(self, name: str) -> np.ndarray:
+        return np.lib.format.open_memmap(self.work / f"{name}.npy", mode="r+")
+
+    def finish(self) -> None:
+        """Fill pixels without data, write the records, and put the folder in its place."""
+        statistics = self.statistics.summary()
+        fill = np.array(statistics["mean"])
+        if np.issubdtype(np.dtype(self.dtype), np.integer):
+            fill = np.rint(fill)
+        for slot in self.has_invalid:
+            bits = np.unpackbits(self._map("invalid")[slot], count=self._size**2).astype(bool)
+            images = self._map("images")
+            images[slot][bits.reshape(self._size, self._size)] = fill.astype(self.dtype)
+        table = self.split.table
+        np.savez(
+            self.work / "index.npz",
+            pair=table.pair[self.chosen].astype(np.int32),
+            row=table.row[self.chosen].astype(np.int32),
+            col=table.col[self.chosen].astype(np.int32),
+            part=self.split.part[self.chosen],
+            labelled=self.labelled,
+        )
+        write_json(self.work / STORE_FILE, self._record(table, statistics))
+        for name in ("invalid.npy", "labelled.npy", _PROGRESS_FILE):
+            (self.work / name).unlink()
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        os.replace(self.work, self.folder)
+
+    def _record(self, table: PatchTable, statistics: dict[str, Any]) -> dict[str, Any]:
+        pairs = self.dataset.pairs
+        first = pairs[0].image
+        sizes = [size for pair in pairs if (size := pair.image.ground_sample_distance_m) is not None]
+        return {
+            "format": f"groundline patches {_VERSION}",
+            "dataset": str(self.dataset.root),
+            "patch_size": table.patch_size,
+            "stride": table.stride,
+            "scale": table.scale,
+            "bands": self.bands,
+            "band_names": [first.band_names[band - 1] for band in self.bands] if first.band_names else None,
+            "dtype": self.dtype,
+            "pixel_size_m": float(np.median(sizes)) if sizes else None,
+            "scheme": self.dataset.scheme.to_dict(),
+            "pairs": [pair.name for pair in pairs],
+            "groups": [pair.group for pair in pairs],
+            "counts": {part: self.counts[k] for k, part in enumerate(PARTS)},
+            "statistics": statistics,
+            "split": self.split.summary(),
+        }

@@ -1,0 +1,272 @@
+"""Train, validation and test parts of a data set, and proof of how many pixels they share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.data.blocks import block_parts
+from core.data.counting import PatchTable, patch_table
+from core.data.datasets import Dataset
+from core.data.parts import DROPPED, GUARD, PARTS, TEST, TRAIN, VALIDATION, part_score
+from core.errors import DatasetError, SettingsError
+from core.progress import OnProgress, ShouldStop
+from core.scene import Window
+
+_ENUMERATED = 6000
+_DRAWS = 1500
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which part each patch of a grid belongs to.
+
+    `part` is int8 (N,) over the patches of `table`: 0 train, 1 validation, 2 test, -1 too little labelled, -2 in the
+    guard band between blocks. `notes` are sentences for the user, `warnings` those that must not be overlooked.
+    """
+
+    how: str
+    table: PatchTable
+    part: np.ndarray
+    class_names: tuple[str, ...]
+    pair_names: tuple[str, ...]
+    pair_groups: tuple[str, ...]
+    seed: int
+    min_labelled: float
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def rows(self, part: str) -> np.ndarray:
+        """Positions in the table, int (n,), of the patches of "train", "validation" or "test"."""
+        return np.flatnonzero(self.part == PARTS.index(part))
+
+    def windows(self, part: str) -> list[tuple[str, Window]]:
+        """Pair name and window (in the resized scene) of each patch of a part."""
+        size = self.table.patch_size
+        return [
+            (self.pair_names[self.table.pair[i]], Window(int(self.table.row[i]), int(self.table.col[i]), size, size))
+            for i in self.rows(part)
+        ]
+
+    def class_patches(self, part: str) -> np.ndarray:
+        """Number of patches of a part that show each class, int (K,)."""
+        return np.count_nonzero(self.table.counts[self.rows(part), :-1], axis=0)
+
+    def shared_pixels(self) -> int:
+        """Pixels of the (resized) scenes that lie in patches of two or more parts, counted one by one."""
+        return count_shared(self.table, self.part)
+
+    def summary(self) -> dict[str, Any]:
+        """The split in plain values: how, patches by part, groups and pairs by part, what was dropped, shared pixels."""
+        groups, pairs = {}, {}
+        for part in PARTS:
+            used = np.unique(self.table.pair[self.rows(part)])
+            pairs[part] = [self.pair_names[i] for i in used]
+            groups[part] = list(dict.fromkeys(self.pair_groups[i] for i in used))
+        return {
+            "how": self.how,
+            "seed": self.seed,
+            "min_labelled": self.min_labelled,
+            "patches": {part: int(len(self.rows(part))) for part in PARTS},
+            "dropped": int(np.count_nonzero(self.part < 0)),
+            "dropped_unlabelled": int(np.count_nonzero(self.part == DROPPED)),
+            "dropped_guard": int(np.count_nonzero(self.part == GUARD)),
+            "groups": groups,
+            "pairs": pairs,
+            "shared_pixels": self.shared_pixels(),
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+        }
+
+
+def split(
+    dataset: Dataset,
+    *,
+    patch_size: int = 256,
+    stride: int = 256,
+    how: str = "group",
+    validation: float = 0.2,
+    test: float = 0.0,
+    seed: int = 0,
+    min_labelled: float = 0.05,
+    scale: float = 1.0,
+    hold_out: Sequence[str] = (),
+    table: PatchTable | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Split:
+    """Divide the patches of a grid into train, validation and test.
+
+    `how`: "group" keeps each group (tile, mosaic, scene) in one part; "block" cuts each scene into blocks with a guard
+    band of one patch between them; "random" deals out single patches and warns of the pixels that parts share.
+    `validation` and `test` are shares of the patches. Groups named in `hold_out` go to test, whatever `how` is.
+    Groups and blocks are chosen so that every class is in every part where that is possible. Two calls with the same
+    seed give the same split. Raises SettingsError and DatasetError for settings that cannot be met.
+    """
+    _check(how, validation, test)
+    unknown = [name for name in hold_out if name not in dataset.groups]
+    if unknown:
+        raise DatasetError(f"no group named {unknown[0]!r} to hold out", expected=f"one of {_few(dataset.groups)}", do="Choose a group that exists")
+    if table is None:
+        table = patch_table(dataset, patch_size=patch_size, stride=stride, scale=scale, on_progress=on_progress, should_stop=should_stop)
+    kept = table.kept(min_labelled)
+    if not kept.any():
+        raise DatasetError(
+            f"none of the {len(table)} patches of {dataset.name} has {min_labelled:.0%} of its pixels labelled",
+            expected="at least one patch with labels",
+            do="Lower the minimum labelled share, or check the classes in the audit",
+        )
+    rng = np.random.default_rng(seed)
+    group_of = np.array([pair.group for pair in dataset.pairs])[table.pair]
+    held = kept & np.isin(group_of, list(hold_out))
+    free = kept & ~held
+    if not free.any():
+        raise DatasetError("every group is held out for the test", expected="at least one group to train on", do="Hold out fewer groups")
+    part = np.full(len(table), DROPPED, np.int8)
+    part[held] = TEST
+    fractions = (validation, 0.0 if hold_out else test)
+    notes: list[str] = []
+    free_groups = list(dict.fromkeys(group_of[free]))
+    if how == "group" and len(free_groups) < 2 and sum(fractions) > 0:
+        notes.append(f"There is only one group ({free_groups[0]}), so it was split into blocks instead of by group.")
+        how = "block"
+    if how == "group":
+        part[free], more = _by_group(table, free, group_of, fractions, rng)
+        notes += more
+    elif how == "block":
+        block, more = block_parts(table, free, fractions, rng)
+        part[free] = block[free]
+        notes += more
+    else:
+        part[free] = _by_chance(int(free.sum()), fractions, rng)
+    missing = _missing_classes(table, part, dataset.scheme.names)
+    shared = count_shared(table, part)
+    return Split(
+        how=how,
+        table=table,
+        part=part,
+        class_names=dataset.scheme.names,
+        pair_names=tuple(pair.name for pair in dataset.pairs),
+        pair_groups=tuple(pair.group for pair in dataset.pairs),
+        seed=seed,
+        min_labelled=min_labelled,
+        notes=tuple(notes + missing),
+        warnings=tuple(_random_warning(shared)) if how == "random" else (),
+    )
+
+
+def count_shared(table: PatchTable, part: np.ndarray) -> int:
+    """Pixels of the scenes that patches of two or more parts cover; padding beyond a scene's edge does not count."""
+    total = 0
+    for pair in np.unique(table.pair[part >= 0]):
+        here = np.flatnonzero((table.pair == pair) & (part >= 0))
+        if len(np.unique(part[here])) < 2:
+            continue
+        height, width = table.shapes[pair]
+        top, left = table.row[here], table.col[here]
+        bottom, right = np.minimum(top + table.patch_size, height), np.minimum(left + table.patch_size, width)
+        # Between neighbouring patch edges every pixel is covered alike, so whole rectangles are counted at once.
+        rows, cols = np.unique(np.concatenate([top, bottom])), np.unique(np.concatenate([left, right]))
+        seen = np.zeros((len(rows) - 1, len(cols) - 1), np.uint8)
+        for i, place in enumerate(here):
+            block = slice(*np.searchsorted(rows, (top[i], bottom[i]))), slice(*np.searchsorted(cols, (left[i], right[i])))
+            seen[block] |= np.uint8(1 << int(part[place]))
+        areas = np.diff(rows)[:, None] * np.diff(cols)[None, :]
+        total += int(areas[np.isin(seen, (3, 5, 6, 7))].sum())
+    return total
+
+
+def _by_group(
+    table: PatchTable, free: np.ndarray, group_of: np.ndarray, fractions: tuple[float, float], rng: np.random.Generator
+) -> tuple[np.ndarray, list[str]]:
+    """Part of each free patch, int8, all patches of a group in the same."""
+    names, index = np.unique(group_of[free], return_inverse=True)
+    patches = np.bincount(index, minlength=len(names))
+    counts = np.zeros((len(names), table.counts.shape[1] - 1), np.int64)
+    np.add.at(counts, index, table.counts[free, :-1])
+    wanted = [part for part, fraction in ((VALIDATION, fractions[0]), (TEST, fractions[1])) if fraction > 0]
+    notes = []
+    if len(wanted) + 1 > len(names):
+        notes.append(f"There are only {len(names)} groups, so there is no test part.")
+        wanted = wanted[: len(names) - 1]
+    targets = np.zeros(3)
+    for part in wanted:
+        targets[part] = fractions[part - 1]
+    targets[TRAIN] = 1 - targets.sum()
+    best, best_score = None, None
+    for candidate in _candidates(patches, wanted, targets, rng):
+        score = part_score(candidate, patches, counts, targets)
+        if best_score is None or score < best_score:
+            best, best_score = candidate, score
+    return best[index].astype(np.int8), notes
+
+
+def _candidates(patches: np.ndarray, wanted: list[int], targets: np.ndarray, rng: np.random.Generator):
+    """Assignments of groups to parts: all of them where they are few, else seeded draws that meet the targets."""
+    groups, parts = len(patches), [TRAIN, *wanted]
+    if len(parts) ** groups <= _ENUMERATED:
+        # In a seeded order, so that among equally good ones another seed takes another.
+        for code in rng.permutation(len(parts) ** groups):
+            digits = (code // len(parts) ** np.arange(groups)) % len(parts)
+            yield np.array(parts)[digits]
+        return
+    total = patches.sum()
+    for _ in range(_DRAWS if groups <= 200 else 200):
+        order = rng.permutation(groups)
+        reached = (np.cumsum(patches[order]) - patches[order] / 2) / total
+        candidate = np.full(groups, TRAIN)
+        start = 0.0
+        for part in wanted:
+            chosen = order[(reached >= start) & (reached < start + targets[part])]
+            candidate[chosen] = part
+            start += targets[part]
+        yield candidate
+
+
+def _by_chance(count: int, fractions: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    part = np.full(count, TRAIN, np.int8)
+    order = rng.permutation(count)
+    validation = min(count - 1, max(1, round(fractions[0] * count))) if fractions[0] > 0 else 0
+    test = min(count - validation - 1, max(1, round(fractions[1] * count))) if fractions[1] > 0 else 0
+    part[order[:validation]] = VALIDATION
+    part[order[validation : validation + max(0, test)]] = TEST
+    return part
+
+
+def _missing_classes(table: PatchTable, part: np.ndarray, names: Sequence[str]) -> list[str]:
+    """One sentence for each part that lacks classes, and for each part that is empty."""
+    anywhere = table.counts[part >= 0, :-1].sum(axis=0) > 0
+    notes = []
+    for number, name in enumerate(PARTS):
+        here = part == number
+        if not here.any():
+            if number != TEST:
+                notes.append(f"The {name} part is empty.")
+            continue
+        lacking = [names[k] for k in np.flatnonzero(anywhere & (table.counts[here, :-1].sum(axis=0) == 0))]
+        if lacking:
+            notes.append(f"No patch of the {name} part shows {' or '.join(lacking)}.")
+    return notes
+
+
+def _random_warning(shared: int) -> list[str]:
+    if shared == 0:
+        return ["Random split: no pixel is shared, but neighbouring patches of one scene are in different parts, so scores will be too high."]
+    return [f"Random split: {shared:,} pixels lie in patches of more than one part, so scores will be too high."]
+
+
+def _check(how: str, validation: float, test: float) -> None:
+    if how not in ("group", "block", "random"):
+        raise SettingsError(f"split {how!r}", expected="group, block or random", do="Choose one of them")
+    if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
+        raise SettingsError(
+            f"shares of {validation} for validation and {test} for test", expected="shares that leave something to train on", do="Lower them"
+        )
+
+
+def _few(names: Sequence[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
