@@ -20,7 +20,7 @@ from filelock import FileLock
 from core.errors import GroundlineError, JobBusy, JobError
 from core.files import read_json
 from core.jobs import kinds, records
-from core.jobs.workspace import PROJECT_ROOT, Workspace
+from core.jobs.workspace import PROJECT_ROOT, WORKSPACE_VARIABLE, Workspace
 
 EXIT_BUSY = 75
 """A worker's exit code when another one holds its lock (EX_TEMPFAIL)."""
@@ -226,6 +226,8 @@ def _launch(folder: Path, *, resume: bool) -> None:
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=PROJECT_ROOT,
+            # Models are found by name in the workspace, which the worker has to know to be this one.
+            env={**os.environ, WORKSPACE_VARIABLE: str(folder.resolve().parent.parent)},
             **_detached(),
         )
     # Somebody has to wait for a child, or it stays behind as a zombie when it ends.

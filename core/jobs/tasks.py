@@ -149,11 +149,9 @@ def export_all(layer: Any, files: Sequence[str], *, crs: str | None = None) -> l
 
 
 def _dataset(request: Request) -> Any:
-    from core.classes import ClassScheme
     from core.data.datasets import open_dataset
 
-    scheme = None if request["classes"] is None else ClassScheme.load(request["classes"])
-    return open_dataset(request["dataset"], classes=scheme)
+    return open_dataset(request["dataset"], classes=request["classes"])
 
 
 def _refuse_cluster(cluster: str) -> None:

@@ -1,0 +1,1 @@
+"""The command line's parts: what can be typed, how far the work is, and what is said at the end."""

@@ -1,0 +1,219 @@
+"""What can be typed: one parser per verb, each of which makes a request for `core.jobs.kinds`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import typing
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any, NoReturn
+
+from core import __version__
+from core.learning import settings as train_settings
+from core.learning.settings import TrainSettings
+
+_MODEL = "a name under models/, a model folder, or an .h5, .hdf5 or .keras file"
+_SCENE = "any raster that GDAL opens, an HDF5 image, or a folder of neighbouring chips"
+_DATASET = "a folder with images/ and masks/, or with such folders in it"
+_CLASSES = "a class file (JSON: names and colours); found out from the masks when left away"
+
+_SETTING_HELP = {
+    "architecture": "the network",
+    "encoder": "its encoder, for example resnet34; the network's own when left away",
+    "weights": "none, imagenet, a file of encoder weights, or a model to start from",
+    "epochs": "the most epochs; early stopping may end before",
+    "batch_size": "patches in a step",
+    "learning_rate": "the highest learning rate",
+    "loss": "what is minimised",
+    "class_weights": "how rare classes count more",
+    "augment": "flip, turn and relight the training patches",
+    "patience": "epochs without a better value before training ends; 0: never",
+    "seed": "equal seeds give equal runs on a CPU",
+    "filters": "channels of each level of the own networks, finest first, for example 16,32,64",
+    "dropout": "share of channels that are dropped while training",
+    "optimizer": "who takes the steps",
+    "schedule": "how the learning rate falls",
+    "warmup_epochs": "epochs in which the learning rate rises",
+    "weight_decay": "of AdamW",
+    "clip_norm": "the longest gradient",
+    "monitor": "what early stopping and the best weights go by",
+    "sampling": "whether patches with rare classes appear more often",
+    "steps_per_epoch": "steps that make an epoch; each patch once when left away",
+    "mixed_precision": "16 bit where the device is good at it",
+    "name": "the model's name; its folder's when left away",
+}
+_SETTING_CHOICES = {
+    "loss": train_settings.LOSSES,
+    "class_weights": train_settings.CLASS_WEIGHTS,
+    "optimizer": train_settings.OPTIMIZERS,
+    "schedule": train_settings.SCHEDULES,
+    "sampling": train_settings.SAMPLINGS,
+    "monitor": train_settings.MONITORS,
+    "mixed_precision": train_settings.MIXED,
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{' '.join(message.split()).rstrip('.')}. See: {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; parsed options hold `verb`, `json` and `request`, a function from options to a request."""
+    parser = Parser(prog="python -m core", description="Aerial and satellite images into GIS layers.")
+    parser.add_argument("--version", action="version", version=f"groundline {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, (help_text, add_arguments, request) in _VERBS.items():
+        verb = verbs.add_parser(name, help=help_text, description=f"{help_text[0].upper()}{help_text[1:]}.", formatter_class=_Defaults)
+        add_arguments(verb)
+        verb.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+        verb.set_defaults(request=request)
+    return parser
+
+
+class _Defaults(argparse.HelpFormatter):
+    """Names the default of each option that has one worth naming."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        silent = action.default is None or action.default is False or action.default in (argparse.SUPPRESS, [])
+        return text if silent or not action.option_strings else f"{text} (default: %(default)s)"
+
+
+def _audit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help=_DATASET)
+    parser.add_argument("--classes", metavar="FILE", help=_CLASSES)
+
+
+def _prepare(parser: argparse.ArgumentParser) -> None:
+    _audit(parser)
+    parser.add_argument("out", metavar="OUT", help="folder for the patches")
+    parser.add_argument("--patch-size", type=int, default=256, metavar="PX", help="height and width of a patch")
+    parser.add_argument("--stride", type=int, default=256, metavar="PX", help="distance from patch to patch")
+    parser.add_argument("--min-labelled", type=float, default=0.05, metavar="FRACTION", help="patches with less labelled are dropped")
+    parser.add_argument("--split", choices=("group", "block", "random"), default="group", help="what is kept together")
+    parser.add_argument("--validation", type=float, metavar="FRACTION", help="share for validation")
+    parser.add_argument("--test", type=float, metavar="FRACTION", help="share for the test")
+    parser.add_argument("--hold-out", action="append", default=[], metavar="GROUP", help="a tile or scene for the test alone; repeatable")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal splits")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="FACTOR", help="resize images by this factor first")
+    parser.add_argument("--bands", type=_names, metavar="N,N,...", help="bands to take: numbers from 1, or their names")
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prepared", metavar="PREPARED", help="folder that `prepare` wrote")
+    parser.add_argument("out", metavar="OUT", help="folder for the model")
+    parser.add_argument("--resume", action="store_true", help="continue after the last epoch in OUT")
+    hints = typing.get_type_hints(TrainSettings)
+    for field in fields(TrainSettings):
+        _add_setting(parser, field.name, hints[field.name], None if field.default is MISSING else field.default)
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_MODEL)
+    _audit(parser)
+    parser.add_argument("--scenes", choices=("all", "train", "validation", "test"), default="all", help="which part of the model's split")
+
+
+def _predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_MODEL)
+    parser.add_argument("scene", metavar="SCENE", help=_SCENE)
+    parser.add_argument("out", metavar="OUT", help="folder for the prediction's rasters")
+    parser.add_argument("--overlap", type=float, default=0.5, metavar="FRACTION", help="of a patch with the next one")
+    parser.add_argument("--symmetries", type=int, choices=(1, 8), default=1, help="8: the mean over all flips and turns, 8 times the work")
+    parser.add_argument("--memory", default="1GiB", metavar="SIZE", help="what the work may take beside the network")
+    parser.add_argument("--engine", choices=("auto", "tensorflow", "openvino"), default="auto", help="who runs the network")
+    parser.add_argument("--window", type=_window, metavar="ROW,COL,HEIGHT,WIDTH", help="only this part of the scene, in pixels")
+    parser.add_argument("--patch-size", type=int, metavar="PX", help="another one than the model's")
+    parser.add_argument("--cluster", default="none", metavar="WHERE", help="none, local or tcp://HOST:PORT")
+
+
+def _vectorize(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prediction", metavar="PREDICTION", help="prediction folder, or any single-band class raster")
+    parser.add_argument("files", metavar="OUT", nargs="+", help="file to write: .gpkg .geojson .shp .shp.zip .csv .kml .parquet .html")
+    parser.add_argument("--threshold", type=float, default=0.0, metavar="FRACTION", help="pixels less sure than this are left out")
+    parser.add_argument("--min-area", type=_pixels, default="4px", metavar="AREA", help="smaller ones are merged: 4, 4px or 10m2")
+    parser.add_argument("--simplify", type=_pixels, default="1px", metavar="LENGTH", help="tolerance: 1, 1px or 0.5m; 0: none")
+    parser.add_argument("--smooth", type=int, default=0, metavar="TIMES", help="times to round the corners off")
+    parser.add_argument("--classes-only", type=_names, metavar="NAME,NAME", help="only these classes")
+    parser.add_argument("--pixel-size", type=float, metavar="M", help="metres per pixel, for a raster without coordinates")
+    parser.add_argument("--crs", help="coordinates to write, for example EPSG:4326; the raster's when left away")
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", metavar="OUT", help="folder for everything")
+    parser.add_argument("--scene", metavar="SCENE", help="another scene than the sample town")
+    parser.add_argument("--model", default="sample-town", metavar="MODEL", help=_MODEL)
+
+
+def _models(parser: argparse.ArgumentParser) -> None:
+    del parser
+
+
+def _plain_request(options: argparse.Namespace) -> dict[str, Any]:
+    """Options are named like the request's keys, so that nothing has to be told twice."""
+    return {key: value for key, value in vars(options).items() if key not in ("verb", "json", "request")}
+
+
+def _train_request(options: argparse.Namespace) -> dict[str, Any]:
+    given = _plain_request(options)
+    own = {key: given.pop(key) for key in ("prepared", "out", "resume")}
+    return {**own, "settings": given}
+
+
+_VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], dict[str, Any]]]] = {
+    "audit": ("look over a data set and list what is wrong with it", _audit, _plain_request),
+    "prepare": ("cut a data set into patches and split them", _prepare, _plain_request),
+    "train": ("train a network on prepared patches", _train, _train_request),
+    "evaluate": ("score a model on the scenes of a data set", _evaluate, _plain_request),
+    "predict": ("predict a whole scene", _predict, _plain_request),
+    "vectorize": ("turn a prediction into polygons and write them", _vectorize, _plain_request),
+    "models": ("list the models that can be named", _models, _plain_request),
+    "demo": ("run the whole pipeline on the sample with the shipped model", _demo, _plain_request),
+}
+
+
+def _add_setting(parser: argparse.ArgumentParser, name: str, hint: Any, default: Any) -> None:
+    flag = "--" + name.replace("_", "-")
+    text = _SETTING_HELP[name] + ("" if default is None else f" (default: {_shown(default)})")
+    # Settings that are not typed stay away, so that the library's own defaults hold.
+    common: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": text.replace("%", "%%")}
+    if hint is bool:
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
+        return
+    kinds = [kind for kind in (typing.get_args(hint) or (hint,)) if kind is not type(None)]
+    convert = _numbers if typing.get_origin(kinds[0]) is tuple else kinds[0]
+    metavar = None if name in _SETTING_CHOICES else {int: "N", float: "X"}.get(convert, name.upper())
+    parser.add_argument(flag, type=convert, choices=_SETTING_CHOICES.get(name), metavar=metavar, **common)
+
+
+def _shown(default: Any) -> str:
+    return {True: "yes", False: "no"}.get(default, str(default)) if isinstance(default, bool) else str(default)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers like 1,2,3") from None
+
+
+def _window(text: str) -> list[int]:
+    numbers = _numbers(text)
+    if len(numbers) != 4:
+        raise argparse.ArgumentTypeError(f"{text!r} is not ROW,COL,HEIGHT,WIDTH, for example 0,0,512,512")
+    return numbers
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _pixels(text: str) -> str:
+    """A bare number counts pixels."""
+    return f"{text}px" if re.fullmatch(r"\d+(\.\d*)?|\.\d+", text.strip()) else text

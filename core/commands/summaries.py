@@ -1,0 +1,136 @@
+"""What a verb says when it is done, for people; scripts take `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+_SHOWN_FINDINGS = 20
+
+
+def summarise(verb: str, answer: Mapping[str, Any]) -> str:
+    """A few lines about an answer of `core.jobs.kinds.run`."""
+    return "\n".join(_SUMMARIES[verb](answer))
+
+
+def _audit(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{answer['pairs']} pairs, {_count(answer['unpaired'])} files without a partner"
+    yield ""
+    yield from _table(("class", "share"), [(name, _percent(share)) for name, share in answer["classes"].items()])
+    for mosaic in answer["mosaics"]:
+        yield f"{mosaic['group']}: neighbouring images, {mosaic['rows']} rows x {mosaic['columns']} columns"
+    findings = answer.get("findings") or []
+    if findings:
+        yield ""
+    for finding in findings[:_SHOWN_FINDINGS]:
+        yield f"{finding['severity']}: {finding['sentence']}"
+    if len(findings) > _SHOWN_FINDINGS:
+        yield f"... and {len(findings) - _SHOWN_FINDINGS} more (--json has them all)"
+
+
+def _prepare(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield from _table(("part", "patches"), list(answer["patches"].items()))
+    yield f"{answer['dropped']} patches dropped, {answer['shared_pixels']} pixels shared between parts"
+    for remark in (*answer.get("warnings", ()), *answer.get("notes", ())):
+        yield str(remark)
+    yield f"Written to {answer['folder']}"
+
+
+def _train(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{answer['epochs']} epochs, the best one is number {answer['best_epoch']}"
+    scores = answer["validation"] or {}
+    yield f"Validation: mean IoU {_score(scores.get('mean_iou'))}, accuracy {_score(scores.get('accuracy'))}"
+    yield f"Model in {answer['folder']}"
+
+
+def _evaluate(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{answer['pixels']:,} pixels scored, {answer['ignored_pixels']:,} without label left out"
+    yield f"accuracy {_score(answer['accuracy'])}   mean IoU {_score(answer['mean_iou'])}   micro IoU {_score(answer['micro_iou'])}"
+    yield ""
+    rows = [(name, *(_score(scores[key]) for key in ("iou", "precision", "recall", "f1"))) for name, scores in answer["classes"].items()]
+    yield from _table(("class", "IoU", "precision", "recall", "F1"), rows)
+
+
+def _predict(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield (
+        f"{answer['windows']} windows in {answer['seconds']:.1f} s ({answer['model_seconds']:.1f} s in the network), "
+        f"at most {answer['peak_memory_mib']:.0f} MiB"
+    )
+    yield f"Written to {answer['folder']}"
+
+
+def _vectorize(answer: Mapping[str, Any]) -> Iterable[str]:
+    unit = "m2" if answer["units"] == "m" else "px"
+    yield f"{answer['polygons']} polygons in {answer['seconds']:.1f} s, coordinates: {answer['crs'] or 'pixels'}"
+    rows = [(name, values["polygons"], _area(values)) for name, values in answer["classes"].items()]
+    yield from _table(("class", "polygons", f"area ({unit})"), rows)
+    faults = [f"{answer[key]:g} {text}" for key, text in _FAULTS.items() if answer[key]]
+    if faults:
+        yield "Faults: " + ", ".join(faults)
+    yield from _files(answer["files"])
+
+
+def _models(answer: Mapping[str, Any]) -> Iterable[str]:
+    if not answer["models"]:
+        yield "No models yet. Train one: python -m core train --help"
+        return
+    rows = [
+        (model["name"], model["architecture"], len(model["classes"]), len(model["bands"]), _score(model["mean_iou"]), model["folder"])
+        for model in answer["models"]
+    ]
+    yield from _table(("model", "network", "classes", "bands", "mean IoU", "folder"), rows)
+
+
+def _demo(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{answer['scene']} with {answer['model']}:"
+    yield from _table(("step", "seconds"), [(step, f"{seconds:.1f}") for step, seconds in answer["timings"].items()])
+    yield f"{answer['vectorize']['polygons']} polygons"
+    if answer["evaluate"]:
+        scores = answer["evaluate"]
+        yield f"Against the mask: accuracy {_score(scores['accuracy'])}, mean IoU {_score(scores['mean_iou'])}"
+    yield from _files(answer["files"])
+    yield f"All in {answer['folder']}, {answer['seconds']:.1f} s"
+
+
+_FAULTS = {"invalid": "invalid polygons", "gap_area": "area in gaps", "overlap_area": "area in overlaps"}
+
+_SUMMARIES: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
+    "audit": _audit,
+    "prepare": _prepare,
+    "train": _train,
+    "evaluate": _evaluate,
+    "predict": _predict,
+    "vectorize": _vectorize,
+    "models": _models,
+    "demo": _demo,
+}
+
+
+def _files(files: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    for file in files:
+        yield f"{file['path']}: {file['features']} features"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterable[str]:
+    lines = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        first = line[0].ljust(widths[0])
+        yield "  ".join([first, *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]).rstrip()
+
+
+def _area(values: Mapping[str, Any]) -> str:
+    area = values.get("area_m2") if values.get("area_m2") is not None else values.get("area_px")
+    return "-" if area is None else f"{area:,.1f}"
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) else len(value)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.4f}"
