@@ -81,7 +81,9 @@ class ModelCard:
             return cls(**{**found, "scheme": ClassScheme.from_dict(value["scheme"])})
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ModelError(
-                f"a model card that cannot be read ({error})", expected="a card.json written by Groundline", do="Train again or mend the card"
+                f"a model card that cannot be read ({error})",
+                expected="a card.json written by Groundline",
+                do="Train again or mend the card",
             ) from error
 
     @classmethod

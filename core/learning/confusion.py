@@ -34,7 +34,11 @@ class Confusion:
         """
         truth, predicted = np.asarray(truth), np.asarray(predicted)
         if truth.shape != predicted.shape:
-            raise InputError(f"labels of shape {truth.shape} and predictions of shape {predicted.shape}", expected="equal shapes", do="Compare the same window")
+            raise InputError(
+                f"labels of shape {truth.shape} and predictions of shape {predicted.shape}",
+                expected="equal shapes",
+                do="Compare the same window",
+            )
         size = len(self.counts)
         used = (truth >= 0) & (truth < size) & (predicted >= 0) & (predicted < size)
         pairs = truth[used].astype(np.int64) * size + predicted[used].astype(np.int64)

@@ -76,7 +76,9 @@ class TrainSettings:
         if self.clip_norm is not None:
             _number("clip_norm", self.clip_norm, 1e-9, 1e9)
         if self.filters is not None and (not 2 <= len(self.filters) <= 8 or min(self.filters) < 1):
-            raise SettingsError(f"filters {list(self.filters)}", expected="2 to 8 positive numbers, from the finest level down", do="Change filters")
+            raise SettingsError(
+                f"filters {list(self.filters)}", expected="2 to 8 positive numbers, from the finest level down", do="Change filters"
+            )
         if not self.weights:
             raise SettingsError("an empty weights setting", expected='"none", "imagenet", a file or a model', do="Change weights")
 

@@ -55,7 +55,12 @@ def test_the_input_is_not_changed():
 
 @pytest.mark.parametrize(
     "normalisation",
-    [{"kind": "magic"}, {"kind": "divide", "divisor": 0}, {"kind": "standard", "mean": [1], "std": [1]}, {"kind": "standard", "mean": [1] * 3, "std": [1, 0, 1]}],
+    [
+        {"kind": "magic"},
+        {"kind": "divide", "divisor": 0},
+        {"kind": "standard", "mean": [1], "std": [1]},
+        {"kind": "standard", "mean": [1] * 3, "std": [1, 0, 1]},
+    ],
 )
 def test_a_normalisation_that_cannot_work_is_refused(normalisation):
     with pytest.raises(ModelError):

@@ -1,0 +1,85 @@
+"""Keras files into networks that end in class probabilities."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+from keras import layers, ops
+
+from core.errors import ModelError
+from core.learning.cards import ModelCard
+from core.learning.legacy import describe
+from core.learning.networks.encoders import ZOO_ENCODERS
+from core.learning.networks.registry import build
+from core.learning.start_weights import copy_weights
+
+
+class _OldDepthwise(layers.DepthwiseConv2D):
+    """Takes the `groups` argument that Keras 2 wrote and Keras 3 refuses; it was always 1."""
+
+    def __init__(self, *args, groups: int = 1, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+def load_network(file: Path, card: ModelCard) -> keras.Model:
+    """The network in `file`, not compiled, ending in probabilities (n, h, w, K) of the card's K classes.
+
+    Raises ModelError when Keras cannot load it or when it does not fit its card.
+    """
+    if describe(file).runs_code:
+        raise ModelError(f"{file.name} holds a Lambda layer", expected="a network of plain layers", do="Save it without Lambda layers")
+    custom = {} if file.suffix == ".keras" else {"DepthwiseConv2D": _OldDepthwise}
+    if card.encoder in ZOO_ENCODERS or card.architecture == "file":
+        from core.learning.networks.zoo import library
+
+        library()  # importing it tells Keras about the swish and dropout layers of EfficientNet
+    try:
+        network = keras.models.load_model(file, compile=False, custom_objects=custom)
+    except Exception as error:  # Keras raises nearly everything here, down to KeyError
+        raise ModelError(
+            f"Keras cannot load {file.name} ({' '.join(str(error).split())[:200]})", expected="a network of Keras's own layers",
+            do="Save it again with the Keras it was made with, or train anew",
+        ) from error  # fmt: skip
+    network = _to_probabilities(network, card)
+    if network.input_shape[-1] != len(card.bands) or network.output_shape[-1] != len(card.scheme):
+        raise ModelError(
+            f"{file.name} turns {network.input_shape[-1]} bands into {network.output_shape[-1]} classes",
+            expected=f"{len(card.bands)} bands and {len(card.scheme)} classes, as its card says", do="Mend the card or name the right file",
+        )  # fmt: skip
+    return network
+
+
+def _to_probabilities(network: keras.Model, card: ModelCard) -> keras.Model:
+    if card.output == "softmax":
+        return network
+    outputs = network.outputs[0]
+    if outputs.shape[-1] == 1:
+        share = outputs if card.output == "sigmoid" else layers.Activation("sigmoid")(outputs)
+        outputs = layers.Concatenate()([1.0 - share, share])
+    elif card.output == "sigmoid":
+        outputs = outputs / ops.maximum(ops.sum(outputs, axis=-1, keepdims=True), 1e-7)
+    else:
+        outputs = layers.Softmax()(outputs)
+    return keras.Model(network.inputs, outputs, name=network.name)
+
+
+def resized(network: keras.Model, card: ModelCard, *, height: int, width: int) -> keras.Model:
+    """The same network for another patch size. Raises ModelError when it is not one of ours and its size is fixed."""
+    if network.input_shape[1:3] == (None, None):
+        return network
+    if card.architecture == "file":
+        raise ModelError(
+            f"a network that only takes {network.input_shape[1]} x {network.input_shape[2]} pixels",
+            expected="its own patch size", do=f"Predict with patches of {network.input_shape[1]}",
+        )  # fmt: skip
+    other = build(
+        card.architecture, height=height, width=width, bands=len(card.bands), classes=len(card.scheme), encoder=card.encoder, **card.network
+    )
+    copied, total = copy_weights(network, other)
+    if copied != total:
+        raise ModelError(
+            f"only {copied} of {total} layers of {card.name} fit a network for {height} x {width}", expected="all of them",
+            do="Predict with the model's own patch size",
+        )  # fmt: skip
+    return other

@@ -1,0 +1,168 @@
+"""Models on disk: found by name or path, described by their card, loaded when asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.classes import ClassScheme
+from core.errors import ModelError
+from core.learning.cards import CARD_FILE, ModelCard
+from core.learning.legacy import SUFFIXES, Described, describe
+
+if TYPE_CHECKING:
+    import keras
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model: its card, the folder it lies in, and the file of its network."""
+
+    card: ModelCard
+    folder: Path
+    file: Path
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the network's file."""
+        return self.file.stat().st_size
+
+    def keras_model(self, *, height: int | None = None, width: int | None = None) -> keras.Model:
+        """The network, not compiled: normalised float32 (n, h, w, B) -> probabilities float32 (n, h, w, K).
+
+        Whatever the stored network ends in (one sigmoid channel, logits) becomes probabilities of the K classes.
+        With `height` and `width` the network is built anew for that size, where it is one of ours.
+        Raises ModelError when the file cannot be loaded.
+        """
+        from core.learning.loading import load_network, resized
+
+        network = load_network(self.file, self.card)
+        if (height, width) == (None, None) or (height, width) == tuple(network.input_shape[1:3]):
+            return network
+        return resized(network, self.card, height=height or self.card.patch_size, width=width or self.card.patch_size)
+
+
+def model_folders() -> list[Path]:
+    """Where models are looked for by name: the project's own, then the user's workspace."""
+    workspace = Path(os.environ.get("GROUNDLINE_WORKSPACE") or PROJECT / "workspace")
+    return [PROJECT / "models", workspace / "models"]
+
+
+def list_models(extra_folders: Iterable[str | os.PathLike] = ()) -> list[Model]:
+    """Every model with a readable card in the model folders, and in or directly under `extra_folders`, by name."""
+    found: dict[Path, Model] = {}
+    for parent in [*model_folders(), *map(Path, extra_folders)]:
+        candidates = [parent, *sorted(parent.iterdir())] if parent.is_dir() else []
+        for folder in candidates:
+            if (folder / CARD_FILE).is_file():
+                try:
+                    found.setdefault(folder.resolve(), _open_folder(folder))
+                except ModelError:
+                    continue  # a half-copied folder must not hide the others; opening it by name tells what is wrong
+    return sorted(found.values(), key=lambda model: model.card.name.lower())
+
+
+def find_model(name_or_path: str | os.PathLike) -> Model:
+    """A model by name, folder, or Keras file (`.keras`, `.h5`, `.hdf5`).
+
+    A file without a card beside it gets one made from what the file says; `card.assumed` lists what it does not say.
+    Raises ModelError.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return _open_folder(path)
+    if path.is_file():
+        return _open_file(path)
+    for parent in model_folders():
+        if (parent / path / CARD_FILE).is_file():
+            return _open_folder(parent / path)
+    known = sorted({model.folder.name for model in list_models()})
+    raise ModelError(
+        f"no model called {str(name_or_path)!r}",
+        expected=("one of " + ", ".join(known) + ", or " if known else "") + "a model folder or a .keras, .h5 or .hdf5 file",
+        do="Check the name with `python -m core models`",
+    )
+
+
+def _open_folder(folder: Path) -> Model:
+    card = ModelCard.load(folder)
+    file = folder / card.weights_file
+    if not file.is_file():
+        raise ModelError(f"no {card.weights_file} in {folder}", expected="the network beside its card", do="Copy the whole model folder")
+    return Model(card, folder, file)
+
+
+def _open_file(path: Path) -> Model:
+    if path.name == CARD_FILE:
+        return _open_folder(path.parent)
+    if (path.parent / CARD_FILE).is_file():
+        card = ModelCard.load(path.parent)
+        if card.weights_file == path.name:
+            return Model(card, path.parent, path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ModelError(
+            f"the file {path.name} as a model", expected="a .keras, .h5 or .hdf5 file", do="Name a model folder or a Keras file"
+        )
+    return Model(card_from_file(path), path.parent, path)
+
+
+def card_from_file(path: str | os.PathLike) -> ModelCard:
+    """A card for a Keras file that has none; what the file does not say is guessed and listed in `assumed`."""
+    path = Path(path)
+    found = describe(path)
+    if found.runs_code:
+        raise ModelError(
+            f"{path.name} holds a Lambda layer, which is Python code that would run when it is loaded",
+            expected="a network of plain layers", do="Rebuild the network without Lambda layers and save it again",
+        )  # fmt: skip
+    classes = max(2, found.outputs)
+    output, notes = _ending(found)
+    assumed = [
+        "8-bit images, divided by 255",
+        f"the first {found.bands} bands in the image's order" if found.bands != 3 else "bands 1, 2, 3 = red, green, blue",
+        f"class names and colours ({classes} classes)",
+    ]
+    if output == "logits":
+        assumed.append("the output is logits, turned into probabilities by a softmax")
+    patch_size = found.height or found.width or 256
+    if not found.height or not found.width:
+        assumed.append(f"patches of {patch_size} x {patch_size} pixels, since the network takes any size")
+    return ModelCard(
+        name=path.stem,
+        architecture="file",
+        scheme=default_scheme(classes),
+        bands=tuple(range(1, found.bands + 1)),
+        patch_size=patch_size,
+        output=output,
+        weights_file=path.name,
+        notes=(f"Read from the Keras file {path.name}; its custom losses and metrics are not needed and left out.", *notes),
+        assumed=tuple(assumed),
+    )
+
+
+def _ending(found: Described) -> tuple[str, list[str]]:
+    if found.outputs == 1:
+        if found.activation == "sigmoid":
+            return "sigmoid", ["One sigmoid channel: read as two classes, background (1 - p) and object (p)."]
+        return "logits", ["One channel without activation: read as two classes through a sigmoid."]
+    if found.activation == "sigmoid":
+        return "sigmoid", ["One sigmoid per class: the values are divided by their sum to become probabilities."]
+    return ("softmax", []) if found.activation == "softmax" else ("logits", [])
+
+
+def default_scheme(classes: int) -> ClassScheme:
+    """Class names and well-separated colours for a model that does not name its classes."""
+    if classes == 2:
+        return ClassScheme(("Background", "Object"), ((64, 64, 64), (230, 80, 40)))
+    import colorsys
+
+    hues = [(0.61803 * i) % 1.0 for i in range(classes)]
+    colours = tuple(
+        tuple(round(255 * value) for value in colorsys.hsv_to_rgb(hue, 0.65, 0.55 + 0.4 * (i % 3) / 2)) for i, hue in enumerate(hues)
+    )
+    return ClassScheme(tuple(f"Class {i}" for i in range(classes)), colours)

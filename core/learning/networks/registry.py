@@ -1,0 +1,124 @@
+"""All networks by name; looking them up imports no Keras, only building does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.errors import SettingsError
+from core.learning.networks.encoders import ZOO_ENCODERS
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class ArchitectureInfo:
+    """One kind of network: its name, a title for people, the encoders it can stand on, and what it is good for.
+
+    `own_encoder`: it can be built without naming an encoder. `filters`: default channel counts, finest level first,
+    where they can be chosen. `default_encoder` is taken when none is named and one is needed.
+    """
+
+    name: str
+    title: str
+    about: str
+    encoders: tuple[str, ...] = ()
+    own_encoder: bool = True
+    filters: tuple[int, ...] | None = None
+    default_encoder: str | None = None
+    smallest_px: int = 16
+
+
+_ARCHITECTURES = (
+    ArchitectureInfo(
+        "unet", "U-Net", "The standard: 16 to 256 filters of its own, or any encoder.", ZOO_ENCODERS, filters=(16, 32, 64, 128, 256)
+    ),
+    ArchitectureInfo("unet-small", "U-Net, small", "A third of the work of U-Net.", filters=(8, 16, 32, 64, 128)),
+    ArchitectureInfo(
+        "fpn", "FPN", "Feature pyramid: light decoder, good on objects of many sizes.", ZOO_ENCODERS,
+        own_encoder=False, default_encoder="resnet34", smallest_px=32,
+    ),
+    ArchitectureInfo(
+        "linknet", "LinkNet", "Adds skips instead of joining them: faster than U-Net.", ZOO_ENCODERS,
+        own_encoder=False, default_encoder="resnet34", smallest_px=32,
+    ),
+    ArchitectureInfo(
+        "pspnet", "PSPNet", "Pyramid pooling: much context, coarse borders, fast.", ZOO_ENCODERS,
+        own_encoder=False, default_encoder="resnet34", smallest_px=48,
+    ),
+)  # fmt: skip
+_BY_NAME = {info.name: info for info in _ARCHITECTURES}
+
+
+def architectures() -> list[ArchitectureInfo]:
+    """Every network that can be built, the usual choice first."""
+    return list(_ARCHITECTURES)
+
+
+def architecture(name: str) -> ArchitectureInfo:
+    """The network called `name`. Raises SettingsError."""
+    if name not in _BY_NAME:
+        raise SettingsError(f"architecture {name!r}", expected="one of " + ", ".join(_BY_NAME), do="Choose another architecture")
+    return _BY_NAME[name]
+
+
+def resolve_encoder(name: str, encoder: str | None) -> str | None:
+    """The encoder that will be used; None is the network's own. Raises SettingsError for one that does not go with it."""
+    info = architecture(name)
+    if encoder in (None, "", "none", "own"):
+        return None if info.own_encoder else info.default_encoder
+    if encoder not in info.encoders:
+        expected = "one of " + ", ".join(info.encoders) if info.encoders else f"no encoder: {info.title} has its own"
+        raise SettingsError(f"encoder {encoder!r} for {name}", expected=expected, do="Choose another encoder")
+    return encoder
+
+
+def build(
+    architecture_name: str,
+    *,
+    height: int,
+    width: int,
+    bands: int,
+    classes: int,
+    encoder: str | None = None,
+    weights: str | None = None,
+    filters: Sequence[int] | None = None,
+    dropout: float = 0.1,
+) -> keras.Model:
+    """A network from normalised float32 (n, height, width, bands) to class probabilities float32 (n, height, width, classes).
+
+    Any height and width from `smallest_px` on; a size that the network cannot halve often enough is filled up inside.
+    `weights`: None or "none" for random ones, "imagenet", a file, or a model to start from. Raises SettingsError for a combination
+    that does not exist, InputError for weights that cannot be had.
+    """
+    info, encoder = architecture(architecture_name), resolve_encoder(architecture_name, encoder)
+    _check_sizes(info, height, width, bands, classes, filters)
+    sizes = {"height": height, "width": width, "bands": bands, "classes": classes}
+    if encoder is not None:
+        from core.learning.networks.zoo import build_zoo
+
+        network = build_zoo(info.name, encoder=encoder, **sizes)
+    else:
+        from core.learning.networks.unet import build_unet
+
+        network = build_unet(filters=tuple(filters or info.filters), dropout=dropout, name=info.name.replace("-", "_"), **sizes)
+    if weights not in (None, "", "none"):
+        from core.learning.start_weights import start
+
+        start(network, weights, architecture=info.name, encoder=encoder)
+    return network
+
+
+def _check_sizes(info: ArchitectureInfo, height: int, width: int, bands: int, classes: int, filters: Sequence[int] | None) -> None:
+    if min(height, width) < info.smallest_px:
+        raise SettingsError(
+            f"patches of {height} x {width} for {info.title}", expected=f"at least {info.smallest_px} pixels", do="Prepare larger patches"
+        )
+    if bands < 1:
+        raise SettingsError(f"{bands} bands", expected="at least one", do="Choose a band")
+    if classes < 2:
+        raise SettingsError(f"{classes} class", expected="at least two classes", do="Add a class for everything else")
+    if filters and info.filters is None:
+        raise SettingsError(f"filters {list(filters)} for {info.title}", expected="none: its sizes are fixed", do="Leave filters empty")

@@ -1,0 +1,82 @@
+"""One epoch under way: scores of the training batches, and a listener that can pause and stop within one batch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from core.learning.losses import one_hot
+from core.progress import OnProgress, ShouldStop, report
+
+_PAUSE_S = 0.1
+
+
+class RunningScores(keras.metrics.Metric):
+    """Accuracy and mean IoU of the pixels of an epoch so far, from one matrix of counts (float32: an estimate above 16 million)."""
+
+    def __init__(self, classes: int):
+        super().__init__(name="scores")
+        self.counts = self.add_variable((classes, classes), "zeros", name="counts", dtype="float32")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        classes = self.counts.shape[0]
+        truth = ops.reshape(one_hot(y_true, classes), (-1, classes))
+        guess = ops.reshape(one_hot(ops.argmax(y_pred, axis=-1), classes), (-1, classes))
+        self.counts.assign_add(ops.matmul(ops.transpose(truth), guess))
+
+    def result(self):
+        counts = ops.convert_to_tensor(self.counts)
+        hits, there = ops.diag(counts), ops.sum(counts, axis=1)
+        iou = hits / ops.maximum(there + ops.sum(counts, axis=0) - hits, 1.0)
+        present = ops.cast(there > 0, "float32")
+        return {
+            "accuracy": ops.sum(hits) / ops.maximum(ops.sum(counts), 1.0),
+            "mean_iou": ops.sum(iou * present) / ops.maximum(ops.sum(present), 1.0),
+        }
+
+    def reset_state(self):
+        self.counts.assign(ops.zeros_like(self.counts))
+
+
+class Pulse(keras.callbacks.Callback):
+    """Reports each batch; waits while `should_pause`; ends the epoch at once on `should_stop` or a loss that is no number.
+
+    After an epoch `stopped` and `broken_at` (the step, or None) tell whether it was cut short.
+    """
+
+    def __init__(
+        self,
+        *,
+        epochs: int,
+        steps: int,
+        on_progress: OnProgress | None,
+        should_stop: ShouldStop | None,
+        should_pause: Callable[[], bool] | None,
+    ):
+        super().__init__()
+        self.epochs, self.steps = epochs, steps
+        self.on_progress, self.should_stop, self.should_pause = on_progress, should_stop, should_pause
+        self.epoch, self.stopped, self.broken_at = 0, False, None
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            self.broken_at = batch + 1
+            self.model.stop_training = True
+            return
+        report(self.on_progress, self.epoch * self.steps + batch + 1, self.epochs * self.steps, self._message(batch, loss))
+        while self.should_pause is not None and self.should_pause() and not self._asked_to_stop():
+            time.sleep(_PAUSE_S)
+        if self._asked_to_stop():
+            self.stopped = True
+            self.model.stop_training = True
+
+    def _message(self, batch: int, loss: float) -> str:
+        return f"epoch {self.epoch + 1} of {self.epochs}, step {batch + 1} of {self.steps}, loss {loss:.4f}"
+
+    def _asked_to_stop(self) -> bool:
+        return self.should_stop is not None and self.should_stop()

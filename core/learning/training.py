@@ -1,0 +1,326 @@
+"""Train a network on prepared patches; every epoch leaves a usable model and a point to go on from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import Cancelled, DatasetError, SettingsError
+from core.files import dump_json, write_json
+from core.learning.augmentation import Augmentation
+from core.learning.balance import class_weights, patch_weights
+from core.learning.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
+from core.learning.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
+from core.learning.confusion import Confusion
+from core.learning.feeding import epoch_rows, training_batches
+from core.learning.networks.encoders import fitted_normalisation, published_normalisation
+from core.learning.networks.registry import architecture, resolve_encoder
+from core.learning.previews import choose_rows, save_preview
+from core.learning.settings import TrainSettings
+from core.progress import OnProgress, ShouldStop
+
+HISTORY_FILE = "history.jsonl"
+SETTINGS_FILE = "settings.json"
+PREVIEWS = "previews"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A trained model: its folder and card, epochs run, the best one (from 1; 0 = none was finished), and scores.
+
+    `stopped`: the user ended it; the model is the best one so far.
+    """
+
+    folder: Path
+    card: ModelCard
+    epochs: int
+    best_epoch: int
+    validation: dict[str, Any]
+    stopped: bool = False
+
+    def summary(self) -> dict[str, Any]:
+        """The command line's keys."""
+        return {
+            "model": str(self.folder),
+            "epochs": self.epochs,
+            "best_epoch": self.best_epoch,
+            "validation": self.validation,
+            "stopped": self.stopped,
+        }
+
+
+def train(
+    store: Any,
+    folder: str | os.PathLike,
+    settings: TrainSettings,
+    *,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+    should_pause: Callable[[], bool] | None = None,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    resume: bool = False,
+) -> TrainResult:
+    """Train on the `train` rows of a patch store, choose the best epoch on its `validation` rows, write a model folder.
+
+    The folder gets `card.json`, `README.md` and `model.keras` (the best epoch so far, after every epoch), one line of
+    `history.jsonl` and one picture in `previews/` per epoch, and `last.npz` to go on from. `on_progress` hears every
+    batch, `on_epoch` every line of the history. A stop takes effect within one batch and still leaves the best model.
+    With `resume` a run goes on after its last finished epoch. Equal seeds give equal results on one CPU machine.
+    Raises InputError for data, settings or weights that cannot work, and when the loss stops being a number.
+    """
+    run = _Run(store, Path(folder), settings)
+    run.open(resume=resume)
+    return run.go(on_progress, should_stop, should_pause, on_epoch)
+
+
+class _Run:
+    """One run's objects; `open` builds them, `go` loops over epochs."""
+
+    def __init__(self, store: Any, folder: Path, settings: TrainSettings):
+        self.store, self.folder, self.settings = store, folder, settings
+        self.encoder = resolve_encoder(settings.architecture, settings.encoder)
+        self.train_rows, self.validation_rows = np.asarray(store.rows("train")), np.asarray(store.rows("validation"))
+        if not len(self.train_rows):
+            raise DatasetError(
+                "no training patches", expected="at least one", do="Prepare the data with a smaller patch size or another split"
+            )
+        self.monitor = settings.monitor if len(self.validation_rows) else "loss"
+        self.state = RunState()
+
+    def open(self, *, resume: bool) -> None:
+        from core.learning.devices import prepare_network
+
+        saved = peek_last(self.folder) if resume else None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        counts = np.asarray(self.store.counts["train"])
+        self.prepared = prepare_network(
+            self.settings,
+            self.encoder,
+            sizes=self._sizes(),
+            loss_weights=class_weights(self.settings.class_weights, counts),
+            fresh=saved is None,
+        )
+        self.trainer, self.copied = self.prepared.trainer, self.prepared.copied
+        if saved is None:
+            self._clear()
+            self.card = self._first_card()
+            write_json(self.folder / SETTINGS_FILE, self.settings.to_dict())
+        else:
+            self._restore(*saved)
+        self.preview_rows = choose_rows(self.store, self.validation_rows if len(self.validation_rows) else self.train_rows)
+        self.draw = patch_weights(self._patch_counts()) if self.settings.sampling == "balanced" else None
+
+    def go(self, on_progress, should_stop, should_pause, on_epoch) -> TrainResult:
+        from core.learning.running import Pulse
+
+        settings, stopped = self.settings, False
+        steps = settings.steps_per_epoch or -(-len(self.train_rows) // min(settings.batch_size, len(self.train_rows)))
+        pulse = Pulse(epochs=settings.epochs, steps=steps, on_progress=on_progress, should_stop=should_stop, should_pause=should_pause)
+        while self.state.epoch < settings.epochs and not self._patience_is_over():
+            try:
+                line = self._epoch(pulse, should_stop)
+            except Cancelled:
+                stopped = True
+                break
+            if on_epoch is not None:
+                on_epoch(line)
+        if not self.state.best_epoch:
+            self.prepared.save(self.folder / WEIGHTS_FILE)
+        self._save_card("stopped" if stopped else "finished")
+        return TrainResult(self.folder, self.card, self.state.epoch, self.state.best_epoch, self._validation(), stopped)
+
+    def _epoch(self, pulse, should_stop) -> dict[str, Any]:
+        """One pass: train, validate, keep. Raises Cancelled when stopped inside it."""
+        from core.learning.optimizers import learning_rate, plateau_patience
+
+        settings, epoch, started = self.settings, self.state.epoch, time.monotonic()
+        rate = learning_rate(settings, epoch, plateaus=self.state.plateaus)
+        self.trainer.optimizer.learning_rate = rate
+        order = epoch_rows(
+            self.train_rows,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            epoch=epoch,
+            steps=settings.steps_per_epoch,
+            weights=self.draw,
+        )
+        augmentation = Augmentation() if settings.augment else None
+        batches = training_batches(self.store, order, self.card.normalise, augmentation=augmentation, seed=settings.seed, epoch=epoch)
+        pulse.epoch = epoch
+        logs = self.trainer.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[pulse]).history
+        if pulse.broken_at is not None:
+            raise SettingsError(
+                f"the loss became infinite or no number in step {pulse.broken_at} of epoch {epoch + 1}",
+                expected="a finite loss",
+                do=f"Lower the learning rate (now {rate:g}), or set clip_norm to 1; the best model so far is kept",
+            )
+        if pulse.stopped:
+            raise Cancelled("stopped by the user")
+        line = {"epoch": epoch + 1, **{name: float(logs[name][-1]) for name in ("loss", "accuracy", "mean_iou")}}
+        confusion, scores = self._validate(should_stop)
+        line |= scores | {"learning_rate": rate}
+        better = self._is_better(line[self.monitor])
+        seconds = time.monotonic() - started
+        line |= {"best": better, "seconds": seconds, "patches_per_s": order.size / seconds}
+        self._keep(line, confusion, better, plateau_patience(settings))
+        return line
+
+    def _validate(self, should_stop) -> tuple[Confusion | None, dict[str, Any]]:
+        from core.learning.validation import validate
+
+        if not len(self.validation_rows):
+            return None, {}
+        confusion, loss = validate(
+            self.trainer,
+            self.store,
+            self.validation_rows,
+            self.card.normalise,
+            batch_size=self.settings.batch_size,
+            loss=self.trainer.loss,
+            should_stop=should_stop,
+        )
+        scores = confusion.summary(self.store.scheme)
+        return confusion, {
+            "val_loss": loss,
+            "val_accuracy": scores["accuracy"],
+            "val_mean_iou": scores["mean_iou"],
+            "val_iou": {name: item["iou"] for name, item in scores["classes"].items()},
+        }
+
+    def _is_better(self, value: float) -> bool:
+        if self.state.best_value is None or not np.isfinite(self.state.best_value):
+            return True
+        return value < self.state.best_value if self.monitor.endswith("loss") else value > self.state.best_value
+
+    def _keep(self, line: dict[str, Any], confusion: Confusion | None, better: bool, plateau_patience: int) -> None:
+        """Write everything of a finished epoch; the history's line comes last but for the state, which makes it count."""
+        state, epoch = self.state, line["epoch"]
+        since = 0 if better else state.since_best + 1
+        self.state = replace(
+            state,
+            epoch=epoch,
+            since_best=since,
+            plateaus=state.plateaus + (since > 0 and since % plateau_patience == 0),
+            seconds=state.seconds + line["seconds"],
+            **({"best_epoch": epoch, "best_value": line[self.monitor]} if better else {}),
+        )
+        if better:
+            self.prepared.save(self.folder / WEIGHTS_FILE)
+            self.card = replace(self.card, metrics=self._metrics(confusion, line))
+        self._save_card("running")
+        self._preview(epoch)
+        with open(self.folder / HISTORY_FILE, "a", encoding="utf-8") as file:
+            file.write(dump_json(line) + "\n")
+        save_last(self.folder, self.state, self.settings.to_dict(), self.prepared.variables())
+
+    def _metrics(self, confusion: Confusion | None, line: dict[str, Any]) -> dict[str, Any]:
+        if confusion is None:
+            return {"train": {name: line[name] for name in ("loss", "accuracy", "mean_iou")}}
+        return {"validation": confusion.summary(self.store.scheme)}
+
+    def _validation(self) -> dict[str, Any]:
+        scores = self.card.metrics.get("validation", {})
+        return {name: scores.get(name) for name in ("mean_iou", "accuracy", "micro_iou", "classes")}
+
+    def _patience_is_over(self) -> bool:
+        return bool(self.settings.patience) and self.state.since_best >= self.settings.patience
+
+    def _preview(self, epoch: int) -> None:
+        from core.learning.validation import predict_rows
+
+        ids = predict_rows(self.trainer, self.store, self.preview_rows, self.card.normalise)
+        path = self.folder / PREVIEWS / f"epoch_{epoch:04d}.png"
+        save_preview(path, self.store.images[self.preview_rows], self.store.masks[self.preview_rows], ids, self.store.scheme)
+
+    def _patch_counts(self) -> np.ndarray:
+        size = len(self.store.scheme)
+        return np.stack([np.bincount(self.store.masks[row].ravel(), minlength=256)[:size] for row in self.train_rows])
+
+    def _sizes(self) -> dict[str, int]:
+        _, height, width, bands = self.store.images.shape
+        return {"height": height, "width": width, "bands": bands, "classes": len(self.store.scheme)}
+
+    def _clear(self) -> None:
+        for name in (HISTORY_FILE, LAST_FILE, WEIGHTS_FILE, CARD_FILE):
+            (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / PREVIEWS, ignore_errors=True)
+
+    def _restore(self, state: RunState, settings: dict[str, Any]) -> None:
+        changeable = {"epochs", "patience", "name"}
+        mine = self.settings.to_dict()
+        differing = sorted(name for name in mine if name not in changeable and mine[name] != settings.get(name))
+        if differing:
+            raise SettingsError(
+                f"a run to be resumed with other settings ({', '.join(differing)})",
+                expected="the settings it was started with; only epochs and patience may change",
+                do="Start a new run, or resume with the old settings",
+            )
+        load_last(self.folder, self.prepared.variables())
+        self.state, self.card = state, ModelCard.load(self.folder)
+        path = self.folder / HISTORY_FILE
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[: state.epoch]), encoding="utf-8")
+        write_json(self.folder / SETTINGS_FILE, mine)
+
+    def _first_card(self) -> ModelCard:
+        store, settings = self.store, self.settings
+        notes = [] if len(self.validation_rows) else ["There was no validation part: the best epoch was chosen by the training loss."]
+        if self.copied is not None:
+            notes.append(f"Started from {self.copied.source}: {self.copied.layers} of {self.copied.of} layers were taken over.")
+        return ModelCard(
+            name=settings.name or self.folder.name,
+            architecture=settings.architecture,
+            encoder=self.encoder,
+            scheme=store.scheme,
+            bands=tuple(store.bands),
+            dtype=str(store.dtype),
+            normalisation=self._normalisation(),
+            patch_size=int(store.patch_size),
+            scale=float(store.scale),
+            pixel_size_m=getattr(store, "pixel_size_m", None),
+            network=self._network_options(),
+            split=dict(store.split_info or {}),
+            notes=tuple(notes),
+        )
+
+    def _network_options(self) -> dict[str, Any]:
+        if self.encoder is not None:
+            return {}
+        filters = self.settings.filters or architecture(self.settings.architecture).filters
+        return {"filters": None if filters is None else list(filters), "dropout": self.settings.dropout}
+
+    def _normalisation(self) -> dict[str, Any]:
+        if self.copied is not None and self.copied.normalisation is not None:
+            return dict(self.copied.normalisation)
+        statistics, eight_bit = self.store.statistics, str(self.store.dtype) == "uint8"
+        mean, std = ([float(value) for value in np.asarray(statistics[name])] for name in ("mean", "std"))
+        if self.copied is not None and self.copied.published:
+            if eight_bit and len(mean) == 3:
+                return published_normalisation(self.encoder)
+            return fitted_normalisation(self.encoder, mean, std)
+        if eight_bit:
+            return {"kind": "divide", "divisor": 255.0}
+        return {"kind": "standard", "mean": mean, "std": [max(value, 1e-6) for value in std]}
+
+    def _save_card(self, how: str) -> None:
+        self.card = replace(
+            self.card,
+            training={
+                "state": how,
+                "epochs": self.state.epoch,
+                "best_epoch": self.state.best_epoch,
+                "monitor": self.monitor,
+                "seconds": round(self.state.seconds, 1),
+                "device": self.prepared.device,
+                "patches": {"train": len(self.train_rows), "validation": len(self.validation_rows)},
+                "settings": self.settings.to_dict(),
+            },
+        )
+        self.card.save(self.folder)
