@@ -1,0 +1,204 @@
+"""One batch of patches through a network, as fast as this machine can: OpenVINO on a CPU, TensorFlow otherwise.
+
+OpenVINO reads the network from an exchange file that is made once per model and kept in a cache folder. Making it
+needs TensorFlow, in a process of its own; every later run does without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import ModelError, SettingsError
+from core.files import dump_json, replacing_folder
+from core.learning.model_store import Model, find_model
+
+ENGINES = ("auto", "openvino", "tensorflow")
+_TOLERANCE = 1e-3
+_NETWORK_FILE = "network.xml"
+
+
+@dataclass
+class Engine:
+    """A network ready to run: raw patches (n, size, size, bands) in, probabilities float32 (n, size, size, classes) out.
+
+    `run` takes normalised float32 patches. `seconds` is the time spent in calls so far, normalisation included.
+    """
+
+    name: str
+    run: Callable[[np.ndarray], np.ndarray]
+    normalise: Callable[[np.ndarray], np.ndarray]
+    classes: int
+    patch_size: int
+    batch_size: int = 1
+    seconds: float = field(default=0.0, init=False)
+
+    def __call__(self, patches: np.ndarray) -> np.ndarray:
+        begun = time.perf_counter()
+        result = self.run(self.normalise(patches))
+        self.seconds += time.perf_counter() - begun
+        return result
+
+
+def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = None, patch_size: int | None = None) -> Engine:
+    """Make a model ready to predict.
+
+    `engine` "auto" takes OpenVINO where it is installed and no graphics card can be used, TensorFlow otherwise.
+    `patch_size` in pixels is the card's by default. Raises SettingsError for an unknown engine, ModelError when the
+    model does not run in it or does not take such patches.
+    """
+    if engine not in ENGINES:
+        raise SettingsError(f"the engine {engine!r}", expected=" or ".join(ENGINES), do="Choose auto when in doubt")
+    size = patch_size or model.card.patch_size
+    installed = importlib.util.find_spec("openvino") is not None
+    if engine == "openvino" and not installed:
+        raise SettingsError("no OpenVINO on this machine", expected="the package openvino", do="Install it with pip, or choose the engine tensorflow")
+    if engine == "openvino":
+        return _openvino(model, size, batch_size)
+    if engine == "tensorflow" or not installed or _graphics_card():
+        return _tensorflow(model, size, batch_size)
+    try:
+        return _openvino(model, size, batch_size)
+    except ModelError:
+        # A network that OpenVINO cannot take, or that is broken: TensorFlow runs it, or says what is wrong with it.
+        return _tensorflow(model, size, batch_size)
+
+
+def cache_folder() -> Path:
+    """Where converted networks are kept: $GROUNDLINE_CACHE, or `groundline` in the user's cache folder."""
+    if "GROUNDLINE_CACHE" in os.environ:
+        return Path(os.environ["GROUNDLINE_CACHE"])
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "groundline"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "groundline"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "groundline"
+
+
+def convert(keras_model, patch_size: int, folder: Path) -> Path:
+    """Write a Keras model for patches of `patch_size` as OpenVINO network and compare the two on random input.
+
+    Raises ModelError when it cannot be converted or answers differently.
+    """
+    import openvino
+    import tensorflow as tf
+
+    bands = int(keras_model.input_shape[-1])
+    function = tf.function(lambda patches: keras_model(patches, training=False))
+    traced = function.get_concrete_function(tf.TensorSpec([None, patch_size, patch_size, bands], tf.float32))
+    try:
+        network = openvino.convert_model(traced)
+    except Exception as error:  # OpenVINO raises half a dozen types, some of them its own base class only
+        raise ModelError(
+            f"a network that OpenVINO does not take ({str(error)[:200]})", expected="layers that it knows", do="Choose the engine tensorflow"
+        ) from error
+    with replacing_folder(folder) as temporary:
+        openvino.save_model(network, temporary / _NETWORK_FILE, compress_to_fp16=False)
+        sample = np.random.default_rng(0).random((1, patch_size, patch_size, bands), np.float32)
+        expected = np.asarray(keras_model(sample, training=False))
+        found = _compiled(temporary / _NETWORK_FILE, 1)(sample)
+        difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
+        if not difference <= _TOLERANCE:
+            raise ModelError(
+                f"an OpenVINO network that differs from Keras by {difference:.2g}", expected=f"at most {_TOLERANCE}", do="Choose the engine tensorflow"
+            )
+    return folder / _NETWORK_FILE
+
+
+def _openvino(model: Model, size: int, batch_size: int | None) -> Engine:
+    batch = batch_size or 1
+    path = cache_folder() / "openvino" / _key(model, size) / _NETWORK_FILE
+    if not path.exists():
+        _convert_apart(model, size, path.parent)
+    run = _compiled(path, batch)
+    return Engine("openvino", run, model.card.normalise, len(model.card.scheme), size, batch)
+
+
+def _convert_apart(model: Model, size: int, folder: Path) -> None:
+    """Convert in a process of its own, so that TensorFlow's memory is given back; here when it is loaded anyway."""
+    if "tensorflow" in sys.modules:
+        convert(model.keras_model(height=size, width=size), size, folder)
+        return
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "core.prediction.engine", str(model.file), str(size), str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ModelError(f"a model that could not be converted for OpenVINO ({reason[:300]})", expected="a Keras network", do="Choose the engine tensorflow")
+
+
+def _compiled(path: Path, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+    import openvino
+
+    core = openvino.Core()
+    network = core.read_model(path)
+    shape = network.inputs[0].get_partial_shape()
+    shape[0] = batch
+    network.reshape(shape)
+    # Newer processors would compute in bfloat16 unless told: 2e-3 away from Keras instead of 1e-6.
+    compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"})
+    output = next(port for port in compiled.outputs if len(port.get_partial_shape()) == 4)
+    request = compiled.create_infer_request()
+
+    def run(patches: np.ndarray) -> np.ndarray:
+        parts = []
+        for at in range(0, len(patches), batch):
+            part = patches[at : at + batch]
+            missing = batch - len(part)
+            full = np.concatenate([part, np.repeat(part[-1:], missing, axis=0)]) if missing else part
+            request.infer([np.ascontiguousarray(full)], share_inputs=True)
+            parts.append(request.get_tensor(output).data[: len(part)].copy())
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    return run
+
+
+def _tensorflow(model: Model, size: int, batch_size: int | None) -> Engine:
+    import tensorflow as tf
+
+    network = model.keras_model(height=size, width=size)
+    signature = [tf.TensorSpec([None, size, size, int(network.input_shape[-1])], tf.float32)]
+    function = tf.function(lambda patches: network(patches, training=False), input_signature=signature)
+    batch = batch_size or (16 if tf.config.list_physical_devices("GPU") else 4)
+    return Engine("tensorflow", lambda patches: function(patches).numpy(), model.card.normalise, len(model.card.scheme), size, batch)
+
+
+def _key(model: Model, size: int) -> str:
+    digest = hashlib.sha256()
+    with Path(model.file).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    card = model.card
+    digest.update(dump_json([card.architecture, card.encoder, card.output, card.network, size, version("openvino")]).encode())
+    return digest.hexdigest()[:24]
+
+
+def _graphics_card() -> bool:
+    """Whether TensorFlow is likely to have a graphics card to itself, without importing it to ask."""
+    try:
+        version("tensorflow-metal" if sys.platform == "darwin" else "tensorflow")
+    except PackageNotFoundError:
+        return False
+    return sys.platform == "darwin" or shutil.which("nvidia-smi") is not None
+
+
+def _main(arguments: list[str]) -> int:
+    path, size, folder = arguments
+    convert(find_model(path).keras_model(height=int(size), width=int(size)), int(size), Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

@@ -1,0 +1,112 @@
+"""A prediction on disk: class probabilities, labels, confidence and margin as cloud-optimized GeoTIFFs on the scene's grid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from pyproj import CRS
+
+from core.classes import IGNORED_ID, ClassScheme
+from core.errors import InputError, SettingsError
+from core.files import read_json
+from core.geo import GeoRef
+from core.scene import Scene, Window, open_scene
+
+PROBABILITIES, LABELS, CONFIDENCE, MARGIN = "probabilities.tif", "labels.tif", "confidence.tif", "margin.tif"
+PREDICTION_FILE = "prediction.json"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A folder with the four rasters of one predicted scene and `prediction.json`, how they were made.
+
+    All rasters are uint8. Probabilities and confidence (the largest probability) run from 0 to 255 = 1.0, margin is the
+    confidence minus the second probability. Where the scene holds nothing, labels are 255 and the others 0.
+    """
+
+    folder: Path
+    scheme: ClassScheme
+    geo: GeoRef
+    height: int
+    width: int
+    card_name: str
+    made: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> Prediction:
+        """Open a prediction folder. Raises InputError when it is none."""
+        folder = Path(folder)
+        try:
+            made = read_json(folder / PREDICTION_FILE)
+            return cls(
+                folder,
+                ClassScheme.from_dict(made["scheme"]),
+                geo_from_dict(made["geo"]),
+                int(made["height"]),
+                int(made["width"]),
+                str(made["model"]),
+                made,
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"no prediction in {folder} ({type(error).__name__}: {error})",
+                expected=f"a folder with {PREDICTION_FILE} and {LABELS}",
+                do="Predict the scene again, or name another folder",
+            ) from error
+
+    @property
+    def window(self) -> Window:
+        """The whole prediction as a window."""
+        return Window(0, 0, self.height, self.width)
+
+    def scene(self, file: str = LABELS) -> Scene:
+        """One of the four rasters as a scene; labels as class ids. Raises SceneError when the file is missing."""
+        return self._scenes[file] if file in self._scenes else open_scene(self.folder / file, expand_palette=False)
+
+    @cached_property
+    def _scenes(self) -> dict[str, Scene]:
+        names = (PROBABILITIES, LABELS, CONFIDENCE, MARGIN)
+        return {name: open_scene(self.folder / name, expand_palette=False) for name in names if (self.folder / name).exists()}
+
+    def probabilities(self, window: Window | None = None, *, out_shape: tuple[int, int] | None = None) -> np.ndarray:
+        """uint8 (h, w, K), 255 = 1.0; all 0 where the scene holds nothing."""
+        return self.scene(PROBABILITIES).read(window, out_shape=out_shape)
+
+    def confidence(self, window: Window | None = None, *, out_shape: tuple[int, int] | None = None) -> np.ndarray:
+        """uint8 (h, w): the largest probability, 255 = 1.0; 0 where the scene holds nothing."""
+        return self.scene(CONFIDENCE).read(window, out_shape=out_shape)[..., 0]
+
+    def margin(self, window: Window | None = None, *, out_shape: tuple[int, int] | None = None) -> np.ndarray:
+        """uint8 (h, w): the largest probability minus the second, 255 = 1.0."""
+        return self.scene(MARGIN).read(window, out_shape=out_shape)[..., 0]
+
+    def labels(self, window: Window | None = None, threshold: float = 0.0) -> np.ndarray:
+        """Class ids uint8 (h, w); 255 where the scene holds nothing or the confidence is below `threshold` (0 to 1)."""
+        if not 0 <= threshold <= 1:
+            raise SettingsError(f"a threshold of {threshold:g}", expected="a confidence from 0 to 1", do="Choose 0 to keep every pixel")
+        ids = self.scene(LABELS).read(window, categorical=True)[..., 0]
+        if threshold > 0:
+            ids[self.confidence(window) < threshold * 255 - 1e-9] = IGNORED_ID
+        return ids
+
+
+def geo_to_dict(geo: GeoRef) -> dict[str, Any]:
+    """A georeference as plain values, for JSON."""
+    return {
+        "transform": list(geo.transform)[:6],
+        "crs": None if geo.crs is None else geo.crs.to_wkt(),
+        "pixel_size_m": geo.pixel_size_m,
+    }
+
+
+def geo_from_dict(value: Mapping[str, Any]) -> GeoRef:
+    """Read what `geo_to_dict` wrote."""
+    crs = None if value["crs"] is None else CRS.from_user_input(value["crs"])
+    return GeoRef(Affine(*value["transform"]), crs, value.get("pixel_size_m"))
