@@ -37,12 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             answer = _answer(options.verb, options.request(options), progress, stop)
     except GroundlineError as error:
         return _leave(progress, str(error), EXIT_USER)
-    except (Cancelled, KeyboardInterrupt):
+    except Cancelled as stopped:
+        return _leave(progress, f"Stopped. {stopped}", EXIT_STOPPED)
+    except KeyboardInterrupt:
         return _leave(progress, "Stopped.", EXIT_STOPPED)
     except OSError as error:
         if error.errno not in _PLACE_ERRORS:
             raise
-        line = f"{error.filename or 'the output'}: {error.strerror}. Expected a place that can be written. Choose another one."
+        found = f"{error.filename or 'the output'}: {error.strerror}"
+        line = f"{found}. Expected a place that can be written. Choose another one."
         return _leave(progress, line, EXIT_USER)
     progress.clear()
     print(dump_json(answer) if options.json else summarise(options.verb, answer))
@@ -79,8 +82,8 @@ def _answer(verb: str, request: dict[str, Any], progress: ProgressLine, stop: _S
     if verb == "models":
         return _models()
     answer = kinds.run(verb, request, on_progress=progress, should_stop=stop)
-    if stop.pressed:
-        raise Cancelled
+    if answer.get("stopped"):
+        raise Cancelled(f"The best model so far is in {answer['folder']}.")
     return answer
 
 

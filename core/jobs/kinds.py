@@ -29,7 +29,8 @@ class Kind:
     """One kind of work: what runs it, what a request must and may hold, and what it needs of the machine.
 
     `place` is the workspace folder in which the output goes when the request names none; `paths` are the keys that
-    hold paths; `heavy` work runs one at a time; `tensorflow` work imports TensorFlow before all else.
+    hold paths; `heavy` work runs one at a time; `tensorflow` work imports TensorFlow before all else. Prediction does not: its engine
+    decides, and most of the time OpenVINO does without.
     """
 
     run: Callable[..., dict[str, Any]]
@@ -78,7 +79,6 @@ KINDS: dict[str, Kind] = {
         {"classes": None, "scenes": "all"},
         ("dataset", "classes"),
         heavy=True,
-        tensorflow=True,
     ),
     "predict": Kind(
         tasks.predict,
@@ -96,7 +96,6 @@ KINDS: dict[str, Kind] = {
         ("scene", "out"),
         place="predictions",
         heavy=True,
-        tensorflow=True,
     ),
     "vectorize": Kind(
         tasks.vectorize,
@@ -121,7 +120,6 @@ KINDS: dict[str, Kind] = {
         ("out", "scene"),
         place="layers",
         heavy=True,
-        tensorflow=True,
     ),
 }
 

@@ -137,7 +137,7 @@ def demo(request: Request, **callables: Any) -> Answer:
     """Run the whole pipeline on a sample scene with a shipped model."""
     from core.jobs.demo import run_demo
 
-    return run_demo(request, **callables)
+    return run_demo(request, export_all=export_all, **callables)
 
 
 def export_all(layer: Any, files: Sequence[str], *, crs: str | None = None) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def _work(folder: Path, token: str, resume: bool) -> int:
             )
         records.write_patiently(folder / records.RESULT, result)
         # Training that is stopped still hands over its best weights: an answer, although not all that was asked for.
-        stopped = reporter.stopping and _partial(result)
+        stopped = bool(result.get("stopped"))
         reporter.enter("stopped" if stopped else "finished", finished=time.time(), eta_s=None)
         return 0
     except Cancelled:
@@ -98,10 +98,6 @@ def be_nice() -> None:
 
 def _continued(request: dict, resume: bool) -> dict:
     return {**request, "resume": True} if resume and "resume" in request else request
-
-
-def _partial(result: dict) -> bool:
-    return bool(result.get("stopped_early_by_user"))
 
 
 def _one_line(error: BaseException) -> str:

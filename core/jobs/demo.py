@@ -1,0 +1,95 @@
+"""The whole pipeline on one scene: predict, vectorize, export to every format, and score against the mask if there is one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.errors import DatasetError, SceneError
+from core.jobs.workspace import PROJECT_ROOT
+from core.progress import OnProgress, ShouldStop, check
+
+SAMPLE_SCENE = PROJECT_ROOT / "sample_data" / "town" / "images" / "town_whole.tif"
+EXPORTS = (".gpkg", ".shp.zip", ".geojson", ".csv", ".kml", ".html")
+_SCORED_SIZE_PX = 1024
+
+
+def run_demo(
+    request: Mapping[str, Any],
+    *,
+    export_all: Callable[..., list[dict[str, Any]]],
+    on_progress: OnProgress | None,
+    should_stop: ShouldStop | None,
+    on_event: Callable[[dict[str, Any]], None] | None,
+) -> dict[str, Any]:
+    """Run the pipeline on `request["scene"]`, the sample's whole town when None, and write all to `request["out"]`.
+
+    The answer holds what each step answered, the seconds of each, and how many features each file holds.
+    Raises SceneError when there is no such scene, and what the steps raise.
+    """
+    from core.learning.model_store import find_model
+    from core.prediction.predict import predict
+    from core.scene import open_scene
+
+    scene, out = Path(request["scene"] or SAMPLE_SCENE), Path(request["out"])
+    if not scene.exists():
+        raise SceneError(f"nothing at {scene}", expected="the sample scene, or another raster", do="Name a scene that is there")
+    model = find_model(request["model"])
+    listeners = {"on_progress": on_progress, "should_stop": should_stop}
+    timings: dict[str, float] = {}
+
+    @contextmanager
+    def step(name: str) -> Iterator[None]:
+        check(should_stop)
+        if on_event is not None:
+            on_event({"type": "step", "step": name})
+        began = time.perf_counter()
+        yield
+        timings[name] = time.perf_counter() - began
+
+    with step("predict"):
+        predicted = predict(model, open_scene(scene), out / "prediction", **listeners)
+    with step("vectorize"):
+        from core.vector.layers import vectorize
+
+        drawn = vectorize(out / "prediction", **listeners)
+    with step("export"):
+        files = export_all(drawn.layer, [str(out / f"{scene.stem}{suffix}") for suffix in EXPORTS])
+    with step("evaluate"):
+        scores = _score(scene, out / "prediction", should_stop)
+    return {
+        "folder": str(out),
+        "scene": scene.stem,
+        "model": model.folder.name,
+        "predict": predicted.summary(),
+        "vectorize": drawn.summary(),
+        "evaluate": scores,
+        "files": files,
+        "timings": timings,
+        "seconds": sum(timings.values()),
+    }
+
+
+def _score(scene: Path, folder: Path, should_stop: ShouldStop | None) -> dict[str, Any] | None:
+    """Scores of a prediction against the mask that belongs to the scene; None when there is no such mask."""
+    from core.data.datasets import open_dataset
+    from core.learning.confusion import Confusion
+    from core.prediction.rasters import Prediction
+    from core.scene import windows_of
+
+    try:
+        dataset = open_dataset(scene.parent.parent)
+    except DatasetError:
+        return None
+    pair = next((pair for pair in dataset.pairs if pair.image_path.resolve() == scene.resolve()), None)
+    prediction = Prediction.open(folder)
+    if pair is None or dataset.scheme.names != prediction.scheme.names:
+        return None
+    confusion = Confusion.empty(len(prediction.scheme))
+    for window in windows_of(prediction.height, prediction.width, _SCORED_SIZE_PX):
+        check(should_stop)
+        confusion = confusion.add(pair.labels(dataset.scheme, window), prediction.labels(window))
+    return confusion.summary(prediction.scheme)
