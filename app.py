@@ -17,7 +17,7 @@ def home() -> None:
 
     frame.begin_page(
         "Groundline",
-        ":material/home:",
+        ":material/landscape:",
         "Turn aerial and satellite images into GIS layers: explore a data set, train a network, predict whole scenes, "
         "and take the polygons home as GeoPackage, Shapefile or GeoJSON. Everything runs on this machine.",
     )
@@ -31,5 +31,5 @@ def home() -> None:
     home_view.next_step()
 
 
-if get_script_run_ctx() is not None:
+if get_script_run_ctx(suppress_warning=True) is not None:
     home()

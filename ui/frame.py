@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.errors import Cancelled, GroundlineError
-from ui import jobs_view, state
+from ui import jobs_view, library, state
 
 PAGES = {
     "home": ("app.py", "Home", ":material/home:"),
@@ -23,18 +23,21 @@ PAGES = {
     "map": ("pages/4_Map.py", "Map", ":material/map:"),
 }
 
-# Contour lines over a ground line: drawn here, so that the app asks nobody for a picture.
-_LOGO = """<svg xmlns="http://www.w3.org/2000/svg" width="176" height="32" viewBox="0 0 176 32">
-<g fill="none" stroke="#15877C" stroke-width="2.4" stroke-linecap="round">
-<path d="M3 26h26"/><path d="M5 20c4-1 5-9 9-9s4 5 7 5 4-5 8-6"/><path d="M8 13c3-1 4-7 8-7s4 3 6 3" opacity=".55"/></g>
+# Contour lines over a ground line. Drawn here: a Material icon as page icon would be fetched from Google's servers.
+_MARK = """<g fill="none" stroke="#15877C" stroke-width="2.6" stroke-linecap="round">
+<path d="M3 26h26"/><path d="M5 20c4-1 5-9 9-9s4 5 7 5 4-5 8-6"/><path d="M8 13c3-1 4-7 8-7s4 3 6 3" opacity=".55"/></g>"""
+_ICON = f'<svg xmlns="http://www.w3.org/2000/svg" width="32" height="32" viewBox="0 0 32 32">{_MARK}</svg>'
+_LOGO = f"""<svg xmlns="http://www.w3.org/2000/svg" width="176" height="32" viewBox="0 0 176 32">{_MARK}
 <text x="38" y="23" font-family="'Source Sans','Source Sans 3',system-ui,sans-serif" font-size="21" font-weight="650"
  letter-spacing="-.2" fill="#15877C">Groundline</text></svg>"""
 
 _STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1760px;}
 [data-testid="stSidebarHeader"] {padding-bottom: .25rem;}
+[data-testid="stSidebar"] hr {margin: .4rem 0 .6rem;}
 [data-testid="stPageLink-NavLink"] {border-radius: .5rem;}
-.gl-now {font-size: .87rem; line-height: 1.35; display: grid; grid-template-columns: 5.6rem 1fr; gap: .3rem .4rem;}
+dl.gl-now {margin: 0; padding: 0 .6rem; font-size: .87rem; line-height: 1.35; display: grid;
+ grid-template-columns: 5.6rem 1fr; gap: .3rem .4rem;}
 .gl-now dt {opacity: .72; margin: 0; font-weight: 400;} .gl-now dd {margin: 0; overflow-wrap: anywhere; font-weight: 550;}
 .gl-now dd.none {opacity: .6; font-weight: 400;}
 .gl-legend {display: flex; flex-wrap: wrap; gap: .35rem 1rem; font-size: .9rem; margin: 0; padding: 0; list-style: none;}
@@ -46,8 +49,8 @@ log = logging.getLogger("groundline")
 
 
 def begin_page(title: str, icon: str, caption: str) -> None:
-    """Draw what all pages share; the first Streamlit call of a page."""
-    st.set_page_config(page_title=f"{title} · Groundline", page_icon=icon, layout="wide", initial_sidebar_state="expanded")
+    """Draw what all pages share; the first Streamlit call of a page. `icon` is a Material icon beside the heading."""
+    st.set_page_config(page_title=f"{title} · Groundline", page_icon=_ICON, layout="wide", initial_sidebar_state="expanded")
     st.html(_STYLE)
     jobs_view.collect()
     st.logo(_LOGO, size="large")
@@ -57,7 +60,7 @@ def begin_page(title: str, icon: str, caption: str) -> None:
         st.divider()
         _now()
         jobs_view.sidebar()
-    st.title(title, anchor=False)
+    st.title(f"{icon} {title}", anchor=False)
     st.markdown(caption)
 
 
@@ -66,17 +69,31 @@ def empty_state(
     text: str,
     *,
     icon: str = ":material/info:",
-    sample: bool = True,
+    sample: bool | str = True,
     links: Sequence[tuple[str, str, str]] = (),
 ) -> None:
-    """Say why a page has nothing to show yet, and offer the sample and other ways on (path, label, icon)."""
+    """Say why a page has nothing to show yet, and offer ways on: links are (path, label, icon).
+
+    `sample` True offers the finished sample (a job, followed on Home), "data" only selects its data set for this page.
+    """
     with st.container(border=True, key="empty_state"):
         st.subheader(f"{icon} {title}", anchor=False)
         st.markdown(text)
         with st.container(horizontal=True, vertical_alignment="center"):
-            if sample and state.has_sample() and st.button(
-                "Try the sample", icon=":material/play_circle:", type="primary", key="try_sample",
-                help="Predicts a town that ships with Groundline, traces its outlines and shows the map.",
+            if sample == "data" and state.has_sample():
+                if st.button("Use the sample data", icon=":material/location_city:", type="primary", key="use_sample"):
+                    state.select(dataset=state.SAMPLE)
+                    st.rerun()
+            elif (
+                sample
+                and state.has_sample()
+                and st.button(
+                    "Try the sample",
+                    icon=":material/play_circle:",
+                    type="primary",
+                    key="try_sample",
+                    help="Predicts a town that ships with Groundline, traces its outlines and shows the map.",
+                )
             ):
                 st.session_state["gl_start_sample"] = True
                 st.switch_page(PAGES["home"][0])
@@ -118,8 +135,10 @@ def unexpected(error: Exception) -> bool:
     """Show an error nobody foresaw as a sentence with its details folded away; True tells Streamlit that it is shown."""
     log.error("the page met an unexpected error", exc_info=error)
     if isinstance(error, OSError) and error.filename:
-        st.error(f"{error.filename} could not be used ({error.strerror}). Check that it exists and may be read and written.",
-                 icon=":material/error:")
+        st.error(
+            f"{error.filename} could not be used ({error.strerror}). Check that it exists and may be read and written.",
+            icon=":material/error:",
+        )
         return True
     st.error("Something unexpected went wrong here. Your files are untouched; reload the page to go on.", icon=":material/error:")
     with st.expander("Details for a bug report"):
@@ -136,9 +155,9 @@ def legend(scheme: ClassScheme) -> None:
 def _now() -> None:
     chosen = state.selection()
     rows = [
-        ("Data set", chosen.dataset and chosen.dataset.name),
-        ("Model", chosen.model and chosen.model.replace("\\", "/").rsplit("/", 1)[-1]),
-        ("Prediction", chosen.prediction and chosen.prediction.name),
+        ("Data set", chosen.dataset and library.dataset_title(chosen.dataset)),
+        ("Model", chosen.model and library.model_title(chosen.model)),
+        ("Prediction", chosen.prediction and library.prediction_title(chosen.prediction)),
     ]
     cells = "".join(
         f"<dt>{label}</dt><dd>{escape(value)}</dd>" if value else f'<dt>{label}</dt><dd class="none">none yet</dd>' for label, value in rows

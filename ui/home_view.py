@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import DatasetError
+from core.errors import DatasetError, SceneError
 from core.jobs import jobs
 from core.scene import open_scene
 from ui import frame, jobs_view, library, state, uploads
@@ -21,8 +21,10 @@ def sample_card() -> None:
     if not state.has_sample():
         st.markdown("The sample scenes are not in this copy. Make them with `python sample_data/make_sample_data.py`.")
         return
-    st.markdown("A small town that ships with Groundline: the trained model predicts the whole scene, outlines are traced, "
-                "and the map opens. It takes about a minute and needs no network.")
+    st.markdown(
+        "A small town that ships with Groundline: the trained model predicts the whole scene, outlines are traced, "
+        "and the map opens. It takes about a minute and needs no network."
+    )
     job = jobs_view.newest("demo")
     wanted = st.session_state.pop("gl_start_sample", False)
     finished = job is not None and not job.active and jobs_view.made(job).prediction is not None
@@ -59,10 +61,18 @@ def open_card() -> None:
     st.subheader(":material/folder_open: Open my data", anchor=False)
     st.markdown("A folder of images and masks, a GeoTIFF, or a folder of neighbouring tiles on this machine.")
     with st.form("open_form", border=False):
-        path = st.text_input("Folder or image", key="home_path", placeholder="/data/city or C:\\data\\scene.tif",
-                             help="The path on the machine that runs Groundline. Nothing is copied.")
-        sent = st.file_uploader("or send a zip or an image", type=["zip", "tif", "tiff", "png", "jpg", "jpeg", "h5"], key="home_upload",
-                                help="A zip keeps its folders, for example images/ and masks/. Use the path for large files.")
+        path = st.text_input(
+            "Folder or image",
+            key="home_path",
+            placeholder="/data/city or C:\\data\\scene.tif",
+            help="The path on the machine that runs Groundline. Nothing is copied.",
+        )
+        sent = st.file_uploader(
+            "or send a zip or an image",
+            type=["zip", "tif", "tiff", "png", "jpg", "jpeg", "h5"],
+            key="home_upload",
+            help="A zip keeps its folders, for example images/ and masks/. Use the path for large files.",
+        )
         clicked = st.form_submit_button("Open", icon=":material/arrow_forward:", key="home_open")
     if not clicked:
         return
@@ -105,10 +115,11 @@ def _open(path: str) -> str:
     """Select what the path holds and return the page that shows it."""
     try:
         library.dataset(path)
-    except DatasetError:
-        if not Path(path).is_file():
-            raise
-        open_scene(path)
+    except DatasetError as error:
+        try:
+            open_scene(path)  # a single image, or a folder of chips that continue each other
+        except SceneError as other:
+            raise (other if Path(path).is_file() else error) from None
         state.select(scene=path)
         return frame.PAGES["predict"][0]
     state.select(dataset=path)

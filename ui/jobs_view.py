@@ -47,10 +47,15 @@ def newest(*kinds: str, keep: Callable[[Job], bool] = lambda job: True) -> Job |
     return next((job for job in found if job.active), found[0] if found else None)
 
 
+def label(state_name: str) -> str:
+    """A job's state in words."""
+    return _BADGES[state_name][0]
+
+
 def badge(status: dict) -> None:
     """The state of a job in a word, a colour and an icon."""
-    label, colour, icon = _BADGES[status["state"]]
-    st.badge(label, icon=icon, color=colour)
+    words, colour, icon = _BADGES[status["state"]]
+    st.badge(words, icon=icon, color=colour)
 
 
 def time_left(seconds: float | None) -> str:
@@ -71,12 +76,16 @@ def duration(seconds: float) -> str:
 def bar(status: dict) -> None:
     """Progress bar with the job's own words and the time left."""
     done, total = status["done"] or 0, status["total"] or 0
-    words = [status["message"] or _BADGES[status["state"]][0]]
+    words = [_sentence(status["message"] or "Getting ready")]
     if status["state"] == "queued" and status.get("waits_for"):
         words = [f"Starts when {status['waits_for']} is done"]
     elif status["state"] == "running" and time_left(status.get("eta_s")):
         words.append(time_left(status["eta_s"]))
     st.progress(min(1.0, done / total) if total else 0.0, text=" · ".join(words))
+
+
+def _sentence(message: str) -> str:
+    return message[:1].upper() + message[1:]
 
 
 def progress(folder: str | Path, key: str, *, pausable: bool = False, body: Callable[[Job, dict], None] | None = None) -> None:
@@ -192,8 +201,29 @@ def _act(action: Callable[[], object]) -> None:
 def _controls(job: Job, status: dict, key: str, pausable: bool) -> None:
     state_now = status["state"]
     if pausable and state_now == "running":
-        st.button("Pause", icon=":material/pause:", key=f"{key}_pause", on_click=_act, args=(job.pause,), help="Keeps everything in memory and waits.")
+        st.button(
+            "Pause",
+            icon=":material/pause:",
+            key=f"{key}_pause",
+            on_click=_act,
+            args=(job.pause,),
+            help="Keeps everything in memory and waits.",
+        )
     if state_now == "paused" or (pausable and state_now in ("stopped", "failed", "died")):
-        st.button("Resume", icon=":material/play_arrow:", key=f"{key}_resume", on_click=_act, args=(job.resume,), help="Goes on where it was left.")
+        st.button(
+            "Resume",
+            icon=":material/play_arrow:",
+            key=f"{key}_resume",
+            on_click=_act,
+            args=(job.resume,),
+            help="Goes on where it was left.",
+        )
     if state_now in ("queued", "starting", "running", "paused"):
-        st.button("Stop", icon=":material/stop:", key=f"{key}_stop", on_click=_act, args=(job.stop,), help="Ends within one step; what is finished is kept.")
+        st.button(
+            "Stop",
+            icon=":material/stop:",
+            key=f"{key}_stop",
+            on_click=_act,
+            args=(job.stop,),
+            help="Ends within one step; what is finished is kept.",
+        )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
 
-from core.data.datasets import Dataset, open_dataset
+from core.data.datasets import Dataset, Pair, open_dataset
 from core.data.patches import PatchStore
+from core.errors import GroundlineError, ModelError
+from core.files import read_json
+from core.learning.cards import ModelCard
 from core.learning.model_store import Model, list_models
 from core.prediction.rasters import Prediction
 from ui import state
@@ -21,12 +26,12 @@ class SceneChoice:
 
     name: str
     image: Path
-    mask: Path | None
+    pair: Pair | None
 
 
 def dataset(path: str | Path) -> Dataset:
     """Open a data set; opened again only when its folders changed. Raises DatasetError."""
-    return _dataset(str(path), _stamp(Path(path)))
+    return _dataset(str(path), stamp(Path(path)))
 
 
 def datasets() -> list[Path]:
@@ -38,8 +43,18 @@ def datasets() -> list[Path]:
 def scenes_of(path: str | Path) -> list[SceneChoice]:
     """The images of a data set with their masks, those without a mask included."""
     opened = dataset(path)
-    paired = [SceneChoice(pair.name, Path(pair.image_path), pair.mask_path and Path(pair.mask_path)) for pair in opened.pairs]
-    return paired + [SceneChoice(single.name, Path(single), None) for single in opened.unpaired]
+    paired = [SceneChoice(pair.name, Path(pair.image_path), pair) for pair in opened.pairs]
+    return paired + [SceneChoice(single.stem, Path(single), None) for single in opened.images_alone]
+
+
+def largest(scenes: list[SceneChoice]) -> int:
+    """Position of the scene with the largest file: in a mixed folder that is the whole scene, not a cutting."""
+    return max(range(len(scenes)), key=lambda number: scenes[number].image.stat().st_size, default=0)
+
+
+def dataset_title(path: Path) -> str:
+    """What a data set is called on the pages."""
+    return "Sample town" if path == state.SAMPLE else path.name
 
 
 def prepared() -> list[Path]:
@@ -47,14 +62,35 @@ def prepared() -> list[Path]:
     return _newest_first(state.workspace().prepared)
 
 
+def prepared_title(folder: str | Path) -> str:
+    """What prepared patches are called on the pages: data set, size, split and when."""
+    folder = Path(folder)
+    try:
+        store = patches(folder)
+    except (GroundlineError, OSError):  # deleted, or of an older version: the folder's name still says which
+        return folder.name
+    when = datetime.fromtimestamp((folder / "store.json").stat().st_mtime)
+    how = {"group": "by tile", "block": "by blocks", "random": "by patch"}.get(store.split_info["how"], store.split_info["how"])
+    return f"{Path(store.record['dataset']).name} · {store.patch_size} px · {how} · {when:%d %b %H:%M}"
+
+
 def patches(folder: str | Path) -> PatchStore:
     """Open prepared patches; opened again only when the folder changed."""
-    return _patches(str(folder), _stamp(Path(folder)))
+    return _patches(str(folder), stamp(Path(folder)))
 
 
 def models() -> list[Model]:
     """Models of the project and of the workspace."""
     return list_models([state.workspace().models])
+
+
+def model_title(name: str) -> str:
+    """What a model of the selection is called on the pages."""
+    folder = Path(name) if Path(name).is_dir() else state.PROJECT / "models" / name
+    try:
+        return ModelCard.load(folder).name
+    except ModelError:  # a single weights file, or a folder that was deleted
+        return Path(name).name
 
 
 def predictions() -> list[Path]:
@@ -67,13 +103,40 @@ def predictions() -> list[Path]:
 
 def prediction(folder: str | Path) -> Prediction:
     """Open a prediction; opened again only when the folder changed."""
-    return _prediction(str(folder), _stamp(Path(folder)))
+    return _prediction(str(folder), stamp(Path(folder)))
+
+
+def provenance(folder: str | Path) -> dict:
+    """What a prediction says about how it was made."""
+    return read_json(Path(folder) / "prediction.json")
+
+
+def prediction_title(folder: Path) -> str:
+    """What a prediction is called on the pages and in file names: its scene and its model."""
+    try:
+        made = provenance(folder)
+    except (OSError, ValueError):  # being written or deleted at this moment: its folder's name will do
+        return folder.name
+    scene = made.get("scene")
+    return " · ".join(part for part in (Path(scene).stem if scene else folder.name, made.get("model")) if part)
 
 
 def layers() -> list[Path]:
     """GeoPackages made in the workspace, newest first."""
     found = state.workspace().layers.rglob("*.gpkg")
     return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def stamp(path: Path) -> int:
+    """A number that changes when a file is added to, or removed from, the folder or one of its two levels below."""
+    if not path.is_dir():
+        return path.stat().st_mtime_ns if path.exists() else 0
+    times = [path.stat().st_mtime_ns]
+    for depth, (folder, names, _) in enumerate(_walk(path)):
+        times += [os.stat(os.path.join(folder, name)).st_mtime_ns for name in names]
+        if depth > 500:
+            break
+    return hash(tuple(times))
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -91,19 +154,7 @@ def _prediction(folder: str, stamp: int) -> Prediction:
     return Prediction.open(folder)
 
 
-def _stamp(path: Path) -> int:
-    """A number that changes when a file is added to, or removed from, the folder or one of its two levels below."""
-    if not path.is_dir():
-        return path.stat().st_mtime_ns if path.exists() else 0
-    times = [path.stat().st_mtime_ns]
-    for depth, (folder, names, _) in enumerate(_walk(path)):
-        times += [os.stat(os.path.join(folder, name)).st_mtime_ns for name in names]
-        if depth > 500:
-            break
-    return hash(tuple(times))
-
-
-def _walk(path: Path):
+def _walk(path: Path) -> Iterator[tuple[str, list[str], list[str]]]:
     for folder, names, files in os.walk(path):
         if len(Path(folder).relative_to(path).parts) >= 2:
             names.clear()

@@ -29,14 +29,18 @@ def unpack(name: str, content: BinaryIO, folder: Path) -> Path:
     try:
         archive = zipfile.ZipFile(content)
     except zipfile.BadZipFile as error:
-        raise InputError(f"{name} is not a zip archive", expected="a .zip with images and masks",
-                         do="Zip the data set's folder and upload that") from error
+        raise InputError(
+            f"{name} is not a zip archive", expected="a .zip with images and masks", do="Zip the data set's folder and upload that"
+        ) from error
     with archive, replacing_folder(target) as temporary:
         for entry in archive.infolist():
             parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
             if parts and (parts[0] in ("/", "..") or ".." in parts or ":" in parts[0]):
-                raise InputError(f"{name} holds the entry {entry.filename}, which points outside the archive",
-                                 expected="entries below the archive's own folder", do="Zip the folder again and upload that")
+                raise InputError(
+                    f"{name} holds the entry {entry.filename}, which points outside the archive",
+                    expected="entries below the archive's own folder",
+                    do="Zip the folder again and upload that",
+                )
             if parts and parts[0] != "__MACOSX":
                 archive.extract(entry, temporary)
     return _only_folder(target)
@@ -45,7 +49,9 @@ def unpack(name: str, content: BinaryIO, folder: Path) -> Path:
 def _only_folder(folder: Path) -> Path:
     """Step into a single wrapping folder, as zips of a folder have."""
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    return _only_folder(inside[0]) if len(inside) == 1 and inside[0].is_dir() and inside[0].name.lower() not in ("images", "masks") else folder
+    return (
+        _only_folder(inside[0]) if len(inside) == 1 and inside[0].is_dir() and inside[0].name.lower() not in ("images", "masks") else folder
+    )
 
 
 def _clean(name: str) -> str:

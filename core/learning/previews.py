@@ -11,7 +11,7 @@ from PIL import Image
 from core.classes import IGNORED_ID, ClassScheme
 from core.files import replacing
 
-_GAP_PX = 4
+GAP_PX = 4
 
 
 def choose_rows(store, rows: np.ndarray, *, count: int = 4) -> np.ndarray:
@@ -43,9 +43,9 @@ def save_preview(path: str | os.PathLike, images: np.ndarray, truth: np.ndarray,
     lines = []
     for image, true_ids, ids in zip(images, truth, predicted, strict=True):
         panels = [display(image), scheme.decode(true_ids), scheme.decode(ids)]
-        gap = np.full((image.shape[0], _GAP_PX, 3), 255, np.uint8)
+        gap = np.full((image.shape[0], GAP_PX, 3), 255, np.uint8)
         lines.append(np.concatenate([panels[0], gap, panels[1], gap, panels[2]], axis=1))
-    gap = np.full((_GAP_PX, lines[0].shape[1], 3), 255, np.uint8)
+    gap = np.full((GAP_PX, lines[0].shape[1], 3), 255, np.uint8)
     sheet = np.concatenate([part for line in lines for part in (line, gap)][:-1], axis=0)
     path = Path(path)
     with replacing(path) as temporary:

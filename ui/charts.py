@@ -1,0 +1,110 @@
+"""Charts of a training run and of class shares, drawn with plotly in the theme's colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.classes import ClassScheme
+
+# Panel -> (key in the epoch's record, legend name, dashed). Training and validation keep one colour each in all panels.
+_PANELS = {
+    "Loss": (("loss", "training"), ("val_loss", "validation")),
+    "Mean IoU": (("mean_iou", "training"), ("val_mean_iou", "validation")),
+    "Learning rate": (("learning_rate", "learning rate"),),
+}
+_COLOURS = {"training": "#6E8791", "validation": "#15877C", "learning rate": "#C26A12"}
+
+
+def smoothed(values: Sequence[float | None], weight: float) -> list[float | None]:
+    """Exponential moving average of a curve, corrected for its start as in Adam's moments; gaps (None) stay gaps."""
+    out: list[float | None] = []
+    mean, steps = 0.0, 0
+    for value in values:
+        if value is None:
+            out.append(None)
+            continue
+        mean, steps = weight * mean + (1 - weight) * value, steps + 1
+        out.append(mean / (1 - weight**steps) if weight else value)
+    return out
+
+
+def curves(
+    epochs: Sequence[Mapping], *, total: int | None = None, smoothing: float = 0.0, log: bool = False, best: int | None = None
+) -> go.Figure:
+    """Loss, mean IoU and learning rate over the epochs of `total`; `best` marks the epoch whose weights are kept."""
+    figure = make_subplots(rows=1, cols=len(_PANELS), subplot_titles=list(_PANELS), horizontal_spacing=0.07)
+    x = [record["epoch"] for record in epochs]
+    named: set[str] = set()
+    for column, lines in enumerate(_PANELS.values(), start=1):
+        for key, name in lines:
+            y = [record.get(key) for record in epochs]
+            if all(value is None for value in y):
+                continue
+            figure.add_scatter(
+                x=x, y=smoothed(y, smoothing), name=name, legendgroup=name, showlegend=name not in named and name != "learning rate",
+                mode="lines+markers" if len(x) < 40 else "lines", line={"color": _COLOURS[name], "width": 2}, marker={"size": 5},
+                hovertemplate="%{y:.4g}", row=1, col=column,
+            )  # fmt: skip
+            named.add(name)
+        if best is not None and column < len(_PANELS):
+            figure.add_vline(x=best, line={"width": 1, "dash": "dot", "color": "#8A979C"}, row=1, col=column)
+    if log:
+        figure.update_yaxes(type="log", row=1, col=1)
+    figure.update_yaxes(range=[0, 1], row=1, col=2)
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1, row=1, col=3)
+    figure.update_xaxes(title="epoch", range=[0.5, max(total or 0, x[-1], 2) + 0.5], tickformat="d", nticks=8)
+    figure.update_annotations(font={"size": 14})
+    figure.update_layout(
+        height=290, margin={"l": 8, "r": 8, "t": 54, "b": 8}, hovermode="x unified", uirevision="curves",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.1, "xanchor": "left", "x": 0},
+    )  # fmt: skip
+    return figure
+
+
+def compared(runs: Mapping[str, Sequence[Mapping]], key: str = "val_mean_iou", title: str = "Validation mean IoU") -> go.Figure:
+    """One curve per run, laid over each other."""
+    figure = go.Figure()
+    for name, epochs in runs.items():
+        figure.add_scatter(
+            x=[record["epoch"] for record in epochs],
+            y=[record.get(key) for record in epochs],
+            name=name,
+            mode="lines+markers",
+            marker={"size": 5},
+            hovertemplate="%{y:.3f}",
+        )
+    figure.update_layout(height=300, margin={"l": 8, "r": 8, "t": 40, "b": 8}, title=title, hovermode="x unified", uirevision="compared")
+    figure.update_xaxes(title="epoch")
+    return figure
+
+
+def class_curves(epochs: Sequence[Mapping], scheme: ClassScheme) -> go.Figure:
+    """Validation IoU of each class over the epochs, in the classes' own colours."""
+    figure = go.Figure()
+    x = [record["epoch"] for record in epochs]
+    for k, name in enumerate(scheme.names):
+        y = [(record.get("val_iou") or {}).get(name) for record in epochs]
+        figure.add_scatter(x=x, y=y, name=name, mode="lines+markers", line={"color": scheme.hex(k), "width": 2.5}, hovertemplate="%{y:.3f}")
+    figure.update_yaxes(range=[0, 1], title="IoU")
+    figure.update_xaxes(title="epoch", tickformat="d", nticks=12)
+    figure.update_layout(height=300, margin={"l": 8, "r": 8, "t": 16, "b": 8}, hovermode="x unified", uirevision="classes")
+    return figure
+
+
+def shares(scheme: ClassScheme, values: Sequence[float], *, height: int = 210, title: str = "share of pixels") -> go.Figure:
+    """Bars of one fraction (0..1) per class, in the classes' own colours."""
+    colours = [scheme.hex(k) for k in range(len(scheme))]
+    figure = go.Figure(
+        go.Bar(
+            x=[100 * value for value in values], y=list(scheme.names), orientation="h", text=[f"{100 * value:.1f} %" for value in values],
+            textposition="auto", marker={"color": colours, "line": {"width": 1, "color": "rgba(128,128,128,.5)"}},
+            hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(title=f"{title}, %", rangemode="tozero")
+    figure.update_layout(height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8}, showlegend=False)
+    return figure
