@@ -63,7 +63,9 @@ def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = 
     size = patch_size or model.card.patch_size
     installed = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not installed:
-        raise SettingsError("no OpenVINO on this machine", expected="the package openvino", do="Install it with pip, or choose the engine tensorflow")
+        raise SettingsError(
+            "no OpenVINO on this machine", expected="the package openvino", do="Install it with pip, or choose the engine tensorflow"
+        )
     if engine == "openvino":
         return _openvino(model, size, batch_size)
     if engine == "tensorflow" or not installed or _graphics_card():
@@ -101,7 +103,9 @@ def convert(keras_model, patch_size: int, folder: Path) -> Path:
         network = openvino.convert_model(traced)
     except Exception as error:  # OpenVINO raises half a dozen types, some of them its own base class only
         raise ModelError(
-            f"a network that OpenVINO does not take ({str(error)[:200]})", expected="layers that it knows", do="Choose the engine tensorflow"
+            f"a network that OpenVINO does not take ({str(error)[:200]})",
+            expected="layers that it knows",
+            do="Choose the engine tensorflow",
         ) from error
     with replacing_folder(folder) as temporary:
         openvino.save_model(network, temporary / _NETWORK_FILE, compress_to_fp16=False)
@@ -111,7 +115,9 @@ def convert(keras_model, patch_size: int, folder: Path) -> Path:
         difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
         if not difference <= _TOLERANCE:
             raise ModelError(
-                f"an OpenVINO network that differs from Keras by {difference:.2g}", expected=f"at most {_TOLERANCE}", do="Choose the engine tensorflow"
+                f"an OpenVINO network that differs from Keras by {difference:.2g}",
+                expected=f"at most {_TOLERANCE}",
+                do="Choose the engine tensorflow",
             )
     return folder / _NETWORK_FILE
 
@@ -136,7 +142,11 @@ def _convert_apart(model: Model, size: int, folder: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ModelError(f"a model that could not be converted for OpenVINO ({reason[:300]})", expected="a Keras network", do="Choose the engine tensorflow")
+        raise ModelError(
+            f"a model that could not be converted for OpenVINO ({reason[:300]})",
+            expected="a Keras network",
+            do="Choose the engine tensorflow",
+        )
 
 
 def _compiled(path: Path, batch: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -61,11 +61,7 @@ def add_jumps(rows, valid, before, before_valid, col_jumps, col_pairs, row_jumps
                     jump += abs(rows[i, j, k] - rows[i, j - 1, k])
                 col_jumps[j] += jump
                 col_pairs[j] += 1
-            if i > 0:
-                above_valid = valid[i - 1, j]
-            else:
-                above_valid = before_valid[j]
-            if above_valid:
+            if valid[i - 1, j] if i > 0 else before_valid[j]:
                 jump = 0.0
                 for k in range(classes):
                     above = rows[i - 1, j, k] if i > 0 else before[j, k]

@@ -41,6 +41,7 @@ class BlendPlan:
     row_starts: tuple[int, ...]
     col_starts: tuple[int, ...]
     strips: tuple[Strip, ...]
+    strip_width: int | None
     row_taps: tuple[Taps, Taps] | None
     col_taps: tuple[Taps, Taps] | None
 
@@ -99,7 +100,7 @@ def plan_blend(
     col_taps = (taps(width, net_width), taps(net_width, width)) if resized else None
     row_starts, col_starts = (_starts(length, patch_size, step) for length in (net_height, net_width))
     strips = _strips(width, net_width, patch_size, step, col_starts, col_taps, strip_width)
-    return BlendPlan(height, width, patch_size, step, symmetries, scale, row_starts, col_starts, strips, row_taps, col_taps)
+    return BlendPlan(height, width, patch_size, step, symmetries, scale, row_starts, col_starts, strips, strip_width, row_taps, col_taps)
 
 
 def _check(patch_size: int, overlap: float, symmetries: int, scale: float) -> None:
@@ -108,7 +109,9 @@ def _check(patch_size: int, overlap: float, symmetries: int, scale: float) -> No
     if not 0 <= overlap <= 0.9:
         raise SettingsError(f"an overlap of {overlap:g}", expected="a fraction from 0 to 0.9", do="Choose 0.5 when in doubt")
     if symmetries not in (1, 8):
-        raise SettingsError(f"{symmetries} symmetries", expected="1 or 8", do="Choose 1, or 8 for the mean over turned and mirrored patches")
+        raise SettingsError(
+            f"{symmetries} symmetries", expected="1 or 8", do="Choose 1, or 8 for the mean over turned and mirrored patches"
+        )
     if not 0.01 <= scale <= 16:
         raise SettingsError(f"a scale of {scale:g}", expected="a factor from 0.01 to 16", do="Check the pixel size")
 

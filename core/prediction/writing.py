@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -137,15 +138,15 @@ def finish(
 
 def _rank_all(raw: RawWriter, raws: Mapping[str, Path]) -> None:
     rows = max(1, (8 << 20) // (raw.width * raw.classes))
-    with raws[LABELS].open("wb") as labels, raws[CONFIDENCE].open("wb") as confidence:
-        with raws[MARGIN].open("wb") as margin, raws["mask"].open("wb") as mask:
-            for row in range(0, raw.height, rows):
-                count = min(rows, raw.height - row)
-                parts = np.empty((3, count, raw.width), np.uint8)
-                rank(raw.read(row, count), *parts)
-                for file, part in zip((labels, confidence, margin), parts, strict=True):
-                    file.write(part.data)
-                mask.write(((parts[1] > 0) * np.uint8(255)).data)
+    with ExitStack() as stack:
+        files = [stack.enter_context(path.open("wb")) for path in raws.values()]
+        for row in range(0, raw.height, rows):
+            count = min(rows, raw.height - row)
+            parts = np.empty((3, count, raw.width), np.uint8)
+            rank(raw.read(row, count), *parts)
+            mask = (parts[1] > 0) * np.uint8(255)
+            for file, part in zip(files, (*parts, mask), strict=True):
+                file.write(part.data)
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,9 @@ def _cog(path, bands: Sequence[_Band], height, width, place: Placement, *, resam
                 _describe(dataset, bands, place, tags, nodata, scheme)
             rasterio.shutil.copy(virtual, path, overview_resampling=resampling, **_COG_OPTIONS)
     except RasterioIOError as error:
-        raise ExportError(f"{path.name} could not be written ({error})", expected="room on the disk", do="Free some space and predict again") from error
+        raise ExportError(
+            f"{path.name} could not be written ({error})", expected="room on the disk", do="Free some space and predict again"
+        ) from error
     finally:
         virtual.unlink(missing_ok=True)
 

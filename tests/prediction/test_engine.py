@@ -26,9 +26,7 @@ def model(tmp_path_factory):
     network = build("unet", height=32, width=32, bands=3, classes=5, filters=(4, 8))
     network.save(folder / "model.keras")
     scheme = ClassScheme(tuple("ABCDE"), tuple((i, 0, 0) for i in range(5)))
-    ModelCard(
-        name="tiny", architecture="unet", scheme=scheme, bands=(1, 2, 3), patch_size=32, network={"filters": (4, 8)}
-    ).save(folder)
+    ModelCard(name="tiny", architecture="unet", scheme=scheme, bands=(1, 2, 3), patch_size=32, network={"filters": (4, 8)}).save(folder)
     return find_model(folder)
 
 

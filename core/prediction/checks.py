@@ -1,0 +1,130 @@
+"""Whether a scene is what a model was made for: refusals and named warnings, each with its remedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import SceneError
+from core.learning.cards import ModelCard
+from core.scene import Scene, Window
+
+_SAMPLE_PX = 512
+_PIXEL_SIZE_FACTOR = 1.33
+_FAR_STDS = 2.0
+_STD_FACTOR = 3.0
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something about a scene that makes a prediction doubtful: a short code, and a sentence that ends in the remedy."""
+
+    code: str
+    sentence: str
+
+
+def check_scene(card: ModelCard, scene: Scene, *, window: Window | None = None, resampled: bool = False) -> list[Concern]:
+    """Compare a scene with what the model was trained on.
+
+    Codes: "bands", "dtype", "value-range", "pixel-size", "unlike-training", "no-pixels". `resampled` says that the
+    scene will be resized to the model's pixel size. Raises SceneError when the scene lacks bands that the model needs.
+    """
+    needed = max(card.bands)
+    if scene.bands < needed:
+        raise SceneError(
+            f"{_count(scene.bands, 'band')} in {scene.name}",
+            expected=f"at least {needed}, since {card.name} reads {_bands(card)}",
+            do=f"Choose a scene with {_count(needed, 'band')}, or a model for {_count(scene.bands, 'band')}",
+        )
+    concerns = []
+    if scene.bands > len(card.bands):
+        names = f" ({', '.join(scene.band_names[band - 1] or '?' for band in card.bands)})" if scene.band_names else ""
+        read = f"{card.name} reads {_bands(card)}{names}"
+        concerns.append(Concern("bands", f"The scene has {scene.bands} bands and {read}; reorder the file if these are the wrong ones."))
+    if scene.dtype != card.dtype:
+        trained = f"{card.name} was trained on {card.dtype}"
+        concerns.append(Concern("dtype", f"The scene holds {scene.dtype} and {trained}; rescale the file if the values differ."))
+    if not resampled:
+        concerns += _pixel_size(card, scene)
+    return concerns + _values(card, scene, window)
+
+
+def resampling_factor(card: ModelCard, scene: Scene) -> float:
+    """Factor that brings the scene to the pixel size that the model was trained on; 1.0 where either is not known."""
+    size = scene.ground_sample_distance_m
+    return 1.0 if not size or not card.pixel_size_m else size / card.pixel_size_m
+
+
+def _pixel_size(card: ModelCard, scene: Scene) -> list[Concern]:
+    factor = resampling_factor(card, scene)
+    if 1 / _PIXEL_SIZE_FACTOR <= factor <= _PIXEL_SIZE_FACTOR:
+        return []
+    return [
+        Concern(
+            "pixel-size",
+            f"The scene's pixels measure {scene.ground_sample_distance_m:.3g} m and {card.name} was trained on {card.pixel_size_m:.3g} m; "
+            "predict with resampling to the model's pixel size.",
+        )
+    ]
+
+
+def _values(card: ModelCard, scene: Scene, window: Window | None) -> list[Concern]:
+    sample = _sample(card, scene, window)
+    if len(sample) == 0:
+        return [Concern("no-pixels", "No valid pixel was found in a sample of the scene; check its nodata value or transparency.")]
+    inputs = card.normalise(sample)
+    concerns = []
+    low, high = (float(value) for value in np.percentile(inputs, (1, 99)))
+    kind = card.normalisation["kind"]
+    if (kind == "divide" and (high > 2 or high < 0.06)) or (kind == "standard" and max(abs(low), abs(high)) > 12):
+        concerns.append(
+            Concern(
+                "value-range",
+                f"The scene's values run from {sample.min():.4g} to {sample.max():.4g}, which the model's normalisation turns into "
+                f"{low:.3g} to {high:.3g}; rescale the scene to the range of the training images.",
+            )
+        )
+    far = _unlike(card, sample)
+    if far:
+        concerns.append(Concern("unlike-training", far))
+    return concerns
+
+
+def _unlike(card: ModelCard, sample: np.ndarray) -> str | None:
+    """A sentence when mean or spread of a band lie far from those of the training images."""
+    statistics = card.training.get("statistics")
+    if not statistics:
+        return None
+    mean, std = np.asarray(statistics["mean"], float), np.maximum(np.asarray(statistics["std"], float), 1e-9)
+    shift = np.abs(sample.mean(axis=0) - mean) / std
+    spread = np.maximum(sample.std(axis=0), 1e-9) / std
+    far = np.flatnonzero((shift > _FAR_STDS) | (spread > _STD_FACTOR) | (spread < 1 / _STD_FACTOR))
+    if len(far) == 0:
+        return None
+    worst = int(far[np.argmax(shift[far])])
+    values = sample[:, worst]
+    return (
+        f"The scene is unlike the images that {card.name} was trained on: band {card.bands[worst]} has a mean of {values.mean():.4g} "
+        f"(training {mean[worst]:.4g}) and a spread of {values.std():.4g} (training {std[worst]:.4g}); "
+        "check a part of the result before you trust it."
+    )
+
+
+def _sample(card: ModelCard, scene: Scene, window: Window | None) -> np.ndarray:
+    """Valid pixels (n, bands) of a decimated view of the scene."""
+    window = window or scene.window
+    shape = (min(window.height, _SAMPLE_PX), min(window.width, _SAMPLE_PX))
+    pixels = scene.read(window, card.bands, out_shape=shape, categorical=True)
+    valid = scene.valid(window, out_shape=shape)
+    if np.issubdtype(pixels.dtype, np.floating):
+        valid &= np.isfinite(pixels).all(axis=2)
+    return pixels[valid]
+
+
+def _bands(card: ModelCard) -> str:
+    return f"{'band' if len(card.bands) == 1 else 'bands'} {', '.join(map(str, card.bands))}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

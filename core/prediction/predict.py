@@ -1,0 +1,245 @@
+"""One scene of any size through a model, into a prediction folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import Cancelled, ExportError, SceneError
+from core.files import dump_json, read_json, replacing_folder, write_json
+from core.learning.model_store import Model, find_model
+from core.prediction.blending import BlendResult
+from core.prediction.budget import MIB, PeakMemory, parse_memory
+from core.prediction.checks import Concern, check_scene, resampling_factor
+from core.prediction.engine import Engine, open_engine
+from core.prediction.plans import BlendPlan, plan_blend
+from core.prediction.rasters import PREDICTION_FILE, geo_to_dict
+from core.prediction.running import Layout, as_scene, plan_within, run_blend
+from core.prediction.writing import RawWriter, finish, placement
+from core.progress import OnProgress, ShouldStop, check, report
+from core.scene import Scene, Window
+
+_STATE_FILE = "state.json"
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """A finished prediction: where it is, how long it took, and what was doubtful about the scene.
+
+    `seconds` is the whole call, `model_seconds` the network alone; `windows` counts the patches that went through it.
+    `seam_score` near 1.0 means that patch borders cannot be seen, NaN that there were none.
+    """
+
+    folder: Path
+    seconds: float
+    model_seconds: float
+    peak_memory_mib: float
+    windows: int
+    engine: str
+    seam_score: float
+    warnings: tuple[Concern, ...] = field(default=())
+
+    def summary(self) -> dict[str, Any]:
+        """The result as plain values."""
+        return {
+            "folder": str(self.folder),
+            "seconds": round(self.seconds, 3),
+            "model_seconds": round(self.model_seconds, 3),
+            "peak_memory_mib": round(self.peak_memory_mib, 1),
+            "windows": self.windows,
+            "engine": self.engine,
+            "seam_score": round(self.seam_score, 3),
+            "warnings": [{"code": concern.code, "sentence": concern.sentence} for concern in self.warnings],
+        }
+
+
+def predict(
+    model: Model | str | os.PathLike,
+    scene: Scene | str | os.PathLike,
+    folder: str | os.PathLike,
+    *,
+    overlap: float = 0.5,
+    symmetries: int = 1,
+    memory: str | int = "1GiB",
+    engine: str | Engine = "auto",
+    window: Window | None = None,
+    patch_size: int | None = None,
+    resample: bool = False,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> PredictResult:
+    """Predict a scene, or a `window` of it, into the prediction folder `folder`.
+
+    `overlap` is the share of a patch that its neighbour sees too, `symmetries` 8 averages over turned and mirrored
+    patches, `memory` bounds the whole process. `patch_size` in pixels is the model's by default. `resample` resizes the
+    scene to the pixel size that the model was trained on, where both are known. `folder` appears when it is complete; a
+    run that was killed goes on where it was when it is started again with the same settings, and a cancelled one leaves
+    nothing. Raises SceneError, ModelError, SettingsError, ExportError, Cancelled.
+    """
+    begun = time.perf_counter()
+    limit = parse_memory(memory)
+    model = model if isinstance(model, Model) else find_model(model)
+    scene, folder = as_scene(scene), Path(folder)
+    window = _inside(scene, window)
+    layout = Layout(overlap, symmetries, model.card.scale * (resampling_factor(model.card, scene) if resample else 1.0))
+    plan_blend(window.height, window.width, patch_size=patch_size or model.card.patch_size, **vars(layout))
+    concerns = check_scene(model.card, scene, window=window, resampled=resample)
+    check(should_stop)
+    with PeakMemory() as memory_used:
+        report(on_progress, 0, 0, "Opening the model")
+        ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine, patch_size=patch_size)
+        ready(np.zeros((ready.batch_size, ready.patch_size, ready.patch_size, len(model.card.bands)), scene.dtype))
+        work = _Work(model, scene, window, folder, ready, layout, limit)
+        result = work.run(concerns, on_progress, should_stop, begun)
+    return replace(result, seconds=time.perf_counter() - begun, peak_memory_mib=memory_used.peak_bytes / MIB)
+
+
+@dataclass
+class _Work:
+    """The unfinished run beside the folder that it will become."""
+
+    model: Model
+    scene: Scene
+    window: Window
+    folder: Path
+    engine: Engine
+    layout: Layout
+    memory: int
+
+    @property
+    def partial(self) -> Path:
+        return self.folder.with_name(f".{self.folder.name}.partial")
+
+    def run(self, concerns, on_progress, should_stop, begun: float) -> PredictResult:
+        plan, fits = plan_within(self.model.card, self.scene, self.window, self.engine, self.layout, memory=self.memory)
+        if not fits:
+            limit = f"{self.memory / MIB:.0f} MiB"
+            sentence = f"The memory limit of {limit} is too low for this model; the run takes the least it can. Raise the limit."
+            concerns = [*concerns, Concern("memory", sentence)]
+        self._check_disk()
+        plan, done = self._begin(plan)
+        raw = RawWriter(self.partial, self.window.height, self.window.width, self.engine.classes)
+        try:
+            blended = self._blend(plan, raw, done, on_progress, should_stop)
+            result = PredictResult(
+                folder=self.folder,
+                seconds=time.perf_counter() - begun,
+                model_seconds=blended.model_seconds,
+                peak_memory_mib=0.0,
+                windows=blended.windows,
+                engine=self.engine.name,
+                seam_score=blended.seam_score,
+                warnings=tuple(concerns),
+            )
+            self._finish(raw, result, on_progress, should_stop)
+        except Cancelled:
+            raw.close()
+            shutil.rmtree(self.partial, ignore_errors=True)
+            raise
+        finally:
+            raw.close()
+        shutil.rmtree(self.partial, ignore_errors=True)
+        return result
+
+    def _begin(self, plan: BlendPlan) -> tuple[BlendPlan, tuple[int, int]]:
+        """Take up an interrupted run with the same settings, in its strips; start anew otherwise."""
+        key = hashlib.sha256(dump_json(self._settings()).encode()).hexdigest()
+        try:
+            state = read_json(self.partial / _STATE_FILE)
+        except (OSError, ValueError):
+            state = {}
+        if state.get("key") == key:
+            width = state["strip_width"]
+            settings = dict(patch_size=self.engine.patch_size, **vars(self.layout))
+            self._state = state
+            return plan_blend(self.window.height, self.window.width, strip_width=width, **settings), tuple(state["done"])
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.partial.mkdir(parents=True)
+        self._state = {"key": key, "strip_width": plan.strip_width, "done": (0, 0)}
+        return plan, (0, 0)
+
+    def _blend(self, plan: BlendPlan, raw: RawWriter, done, on_progress, should_stop) -> BlendResult:
+        strip_of = {strip.col: number for number, strip in enumerate(plan.strips)}
+
+        def write(part: Window, probabilities: np.ndarray) -> None:
+            place = Window(part.row + self.window.row, part.col + self.window.col, part.height, part.width)
+            raw.write(part, probabilities, self.scene.valid(place))
+            raw.flush()
+            write_json(self.partial / _STATE_FILE, {**self._state, "done": (strip_of[part.col], part.row + part.height)})
+
+        return run_blend(
+            plan, self.model.card, self.scene, self.window, self.engine, write, done=done, on_progress=on_progress, should_stop=should_stop
+        )
+
+    def _finish(self, raw: RawWriter, result: PredictResult, on_progress, should_stop) -> None:
+        def on_step(step: int, steps: int, message: str) -> None:
+            check(should_stop)
+            report(on_progress, step, steps, message)
+
+        place = placement(self.scene, self.window)
+        tags = {"GROUNDLINE_MODEL": self.model.card.name, "GROUNDLINE_SCENE": self.scene.name, "GROUNDLINE_SCENE_DIGEST": self.scene.digest}
+        with replacing_folder(self.folder) as temporary:
+            finish(raw, temporary, self.model.card.scheme, place, tags=tags, on_step=on_step)
+            write_json(
+                temporary / PREDICTION_FILE,
+                {
+                    "model": self.model.card.name,
+                    "scheme": self.model.card.scheme.to_dict(),
+                    "height": self.window.height,
+                    "width": self.window.width,
+                    "geo": geo_to_dict(place.geo),
+                    "scene": str(self.scene.path),
+                    "scene_digest": self.scene.digest,
+                    "window": vars(self.window),
+                    "settings": {"patch_size": self.engine.patch_size, **vars(self.layout)},
+                    "engine": result.engine,
+                    "windows": result.windows,
+                    "model_seconds": result.model_seconds,
+                    "seam_score": result.seam_score,
+                    "warnings": result.summary()["warnings"],
+                },
+            )
+
+    def _settings(self) -> Mapping[str, Any]:
+        state = self.model.file.stat()
+        return {
+            "model": [str(self.model.file.resolve()), state.st_size, state.st_mtime_ns],
+            "card": self.model.card.to_dict(),
+            "scene": self.scene.digest,
+            "window": vars(self.window),
+            "layout": vars(self.layout),
+            "patch_size": self.engine.patch_size,
+            "engine": self.engine.name,
+        }
+
+    def _check_disk(self) -> None:
+        needed = self.window.pixels * (self.engine.classes + 4) * 3 // 2
+        kept = self.partial.stat().st_size if self.partial.exists() else 0
+        parent = next(place for place in self.folder.resolve().parents if place.exists())
+        free = shutil.disk_usage(parent).free + kept
+        if free < needed:
+            raise ExportError(
+                f"{free / 2**30:.1f} GiB free beside {self.folder}",
+                expected=f"about {needed / 2**30:.1f} GiB for the prediction while it is made",
+                do="Free some space, choose another folder, or predict a part of the scene",
+            )
+
+
+def _inside(scene: Scene, window: Window | None) -> Window:
+    if window is None:
+        return scene.window
+    if window.pixels == 0 or scene.window.intersect(window) != window:
+        raise SceneError(
+            f"{window} as the region to predict",
+            expected=f"a window inside the {scene.height} x {scene.width} pixels (height x width) of {scene.name}",
+            do="Choose a smaller region",
+        )
+    return window

@@ -1,0 +1,210 @@
+"""Predictions on disk: aligned, complete, resumable, refused with a remedy."""
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from pyproj import CRS
+from rasterio.control import GroundControlPoint
+
+from core.errors import Cancelled, ExportError, GroundlineError, InputError, SceneError, SettingsError
+from core.geo import GeoRef
+from core.prediction.predict import predict
+from core.prediction.rasters import Prediction
+from core.scene import Scene, Window, open_scene
+from tests.prediction.standins import SCHEME, make_engine, make_model, probabilities
+
+UTM = GeoRef(Affine(0.3, 0, 325000.0, 0, -0.3, 2788000.0), CRS.from_epsg(32640))
+
+
+@pytest.fixture
+def model(tmp_path):
+    return make_model(tmp_path / "model")
+
+
+def picture(height, width, seed=0):
+    return np.random.default_rng(seed).integers(1, 255, (height, width, 3), dtype=np.uint8)
+
+
+def run(model, scene, folder, **settings):
+    return predict(model, scene, folder, engine=settings.pop("engine", None) or make_engine(model), **settings)
+
+
+def test_labels_probabilities_confidence_and_margin_belong_together(model, tmp_path):
+    image = picture(70, 91)
+    result = run(model, Scene.from_array(image, geo=UTM), tmp_path / "out")
+    made = Prediction.open(tmp_path / "out")
+    expected = probabilities(image[None] / np.float32(255))[0]
+    assert np.abs(made.probabilities() / 255 - expected).max() <= 1.01 / 255 + 1e-3
+    np.testing.assert_array_equal(made.labels(), made.probabilities().argmax(axis=2))
+    np.testing.assert_array_equal(made.confidence(), made.probabilities().max(axis=2))
+    ordered = np.sort(made.probabilities(), axis=2).astype(int)
+    np.testing.assert_array_equal(made.margin(), ordered[..., 2] - ordered[..., 1])
+    assert (made.scheme, made.card_name, made.height, made.width) == (SCHEME, "tiny", 70, 91)
+    assert set(result.summary()) >= {"folder", "seconds", "model_seconds", "peak_memory_mib", "windows", "engine", "warnings", "seam_score"}
+    # 91 px wide, patch 32, step 16, margin 8: ceil((91 + 16 - 32) / 16) + 1 = 6 columns; 70 px high: ceil(54 / 16) + 1 = 5 rows.
+    assert result.windows == 30
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "out"}
+
+
+def test_a_threshold_hides_unsure_pixels_without_the_network(model, tmp_path):
+    run(model, Scene.from_array(picture(40, 50)), tmp_path / "out")
+    made = Prediction.open(tmp_path / "out")
+    confidence, plain = made.confidence(), made.labels()
+    np.testing.assert_array_equal(made.labels(threshold=0.8), np.where(confidence < 204, 255, plain))
+    window = Window(5, 7, 11, 13)
+    np.testing.assert_array_equal(made.labels(window, 0.8), made.labels(threshold=0.8)[window.slices])
+    with pytest.raises(SettingsError):
+        made.labels(threshold=1.5)
+
+
+def test_files_lie_on_the_scenes_grid_and_carry_their_classes(model, tmp_path):
+    run(model, Scene.from_array(picture(300, 310), geo=UTM), tmp_path / "out", window=Window(10, 20, 280, 285))
+    for name in ("probabilities", "labels", "confidence", "margin"):
+        with rasterio.open(tmp_path / "out" / f"{name}.tif") as file:
+            assert (file.height, file.width, set(file.dtypes)) == (280, 285, {"uint8"})
+            assert file.crs.to_epsg() == 32640
+            # 20 columns of 0.3 m right of 325000, 10 rows of 0.3 m below 2788000
+            np.testing.assert_allclose(file.transform[:6], (0.3, 0, 325006.0, 0, -0.3, 2787997.0))
+            assert file.profile["tiled"] and file.overviews(1)
+            assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+            if name == "labels":
+                assert file.nodata == 255 and file.colormap(1)[1][:3] == (200, 100, 0)
+                assert file.tags()["CLASS_2"] == "Bright"
+            if name == "probabilities":
+                assert file.descriptions == SCHEME.names
+    assert "<Category>Middle</Category>" in (tmp_path / "out/labels.tif.aux.xml").read_text()
+    assert open_scene(tmp_path / "out/probabilities.tif").bands == 3
+    assert open_scene(tmp_path / "out/labels.tif").read().shape == (280, 285, 3)
+
+
+def write_tif(path, data, **profile):
+    with rasterio.open(path, "w", driver="GTiff", height=data.shape[1], width=data.shape[2], count=len(data), dtype=data.dtype, **profile) as file:
+        file.write(data)
+
+
+@pytest.mark.parametrize("kind", ["nodata", "alpha", "nan", "16 bits"])
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_nodata_stays_nodata_in_every_file(tmp_path, kind, scale):
+    hole = np.zeros((60, 80), bool)
+    hole[20:, 50:] = True
+    data = picture(60, 80).transpose(2, 0, 1)
+    settings = {}
+    if kind == "nodata":
+        data[:, hole] = 0
+        settings["nodata"] = 0
+    elif kind == "alpha":
+        data = np.concatenate([data, np.where(hole, 0, 255).astype(np.uint8)[None]])
+        settings.update(photometric="RGB", alpha="YES")
+    elif kind == "nan":
+        data = data.astype(np.float32)
+        data[:, hole] = np.nan
+    else:
+        data = data.astype(np.uint16) * 257
+        data[:, hole] = 65535
+        settings["nodata"] = 65535
+    if kind != "alpha":
+        settings["photometric"] = "MINISBLACK"
+    write_tif(tmp_path / "scene.tif", data, crs="EPSG:4326", transform=Affine(1e-5, 0, 55.2, 0, -1e-5, 25.1), **settings)
+    divisor = 65535.0 if kind == "16 bits" else 255.0
+    model = make_model(tmp_path / "model", scale=scale, normalisation={"kind": "divide", "divisor": divisor})
+    run(model, tmp_path / "scene.tif", tmp_path / "out")
+    made = Prediction.open(tmp_path / "out")
+    np.testing.assert_array_equal(made.labels() == 255, hole)
+    for part in (made.confidence(), made.probabilities().max(axis=2)):
+        np.testing.assert_array_equal(part == 0, hole)
+    for name in ("probabilities", "labels", "confidence"):
+        scene = open_scene(tmp_path / "out" / f"{name}.tif", expand_palette=False)
+        np.testing.assert_array_equal(scene.valid(), ~hole)
+        assert scene.geo.crs.to_epsg() == 4326
+        np.testing.assert_allclose(scene.geo.transform[:6], (1e-5, 0, 55.2, 0, -1e-5, 25.1))
+
+
+def test_control_points_are_kept(model, tmp_path):
+    points = [GroundControlPoint(row, col, 55 + col * 1e-5, 25 - row * 1e-5) for row in (0, 50) for col in (0, 60)]
+    write_tif(tmp_path / "scene.tif", picture(50, 60).transpose(2, 0, 1), gcps=points, crs="EPSG:4326")
+    run(model, tmp_path / "scene.tif", tmp_path / "out")
+    with rasterio.open(tmp_path / "out/labels.tif") as file:
+        found, crs = file.gcps
+    assert crs.to_epsg() == 4326
+    assert sorted((p.row, p.col, p.x, p.y) for p in found) == sorted((p.row, p.col, p.x, p.y) for p in points)
+
+
+def test_a_killed_run_goes_on_where_it_was(model, tmp_path):
+    scene, calls = Scene.from_array(picture(200, 90)), []
+
+    def dying(patches):
+        calls.append(len(patches))
+        if len(calls) == 20:
+            raise KeyboardInterrupt
+        return probabilities(patches)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(model, scene, tmp_path / "out", engine=make_engine(model, dying))
+    assert not (tmp_path / "out").exists() and (tmp_path / ".out.partial").exists()
+    rest = run(model, scene, tmp_path / "out")
+    whole = run(model, scene, tmp_path / "whole")
+    assert 0 < rest.windows < whole.windows
+    np.testing.assert_array_equal(Prediction.open(tmp_path / "out").probabilities(), Prediction.open(tmp_path / "whole").probabilities())
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "out", "whole"}
+
+
+def test_an_interrupted_run_with_other_settings_begins_anew(model, tmp_path):
+    scene = Scene.from_array(picture(200, 90))
+    with pytest.raises(ZeroDivisionError):
+        run(model, scene, tmp_path / "out", on_progress=lambda done, total, _: 1 / 0 if done > 40 else None)
+    again, fresh = (run(model, scene, tmp_path / name, overlap=0.25) for name in ("out", "fresh"))
+    assert again.windows == fresh.windows
+
+
+def test_a_cancelled_run_leaves_nothing_and_keeps_the_old_one(model, tmp_path):
+    scene = Scene.from_array(picture(100, 90))
+    run(model, scene, tmp_path / "out")
+    before = (tmp_path / "out/labels.tif").read_bytes()
+    asked = []
+    with pytest.raises(Cancelled):
+        run(model, scene, tmp_path / "out", should_stop=lambda: asked.append(1) or len(asked) > 8)
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "out"}
+    assert (tmp_path / "out/labels.tif").read_bytes() == before
+
+
+def test_a_low_memory_limit_gives_the_same_result(model, tmp_path):
+    scene = Scene.from_array(picture(60, 400))
+    low = run(model, scene, tmp_path / "low", memory="64MiB")
+    high = run(model, scene, tmp_path / "high", memory="8GiB")
+    assert low.windows > high.windows and [concern.code for concern in low.warnings] == ["memory"] and not high.warnings
+    np.testing.assert_array_equal(Prediction.open(tmp_path / "low").probabilities(), Prediction.open(tmp_path / "high").probabilities())
+
+
+def test_progress_ends_at_its_total(model, tmp_path):
+    seen = []
+    run(model, Scene.from_array(picture(70, 91)), tmp_path / "out", on_progress=lambda *event: seen.append(event))
+    predicting = [(done, total) for done, total, message in seen if message == "Predicting"]
+    assert predicting[-1] == (30, 30) and predicting == sorted(predicting)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        (dict(overlap=1.2), SettingsError),
+        (dict(symmetries=3), SettingsError),
+        (dict(memory="much"), SettingsError),
+        (dict(window=Window(0, 0, 500, 20)), SceneError),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(model, tmp_path, settings, kind):
+    with pytest.raises(kind):
+        run(model, Scene.from_array(picture(40, 50)), tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_is_named_before_the_start(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    with pytest.raises(ExportError, match="free"):
+        run(model, Scene.from_array(picture(40, 50)), tmp_path / "out")
+
+
+def test_a_folder_that_is_no_prediction_is_named(tmp_path):
+    with pytest.raises(InputError, match="no prediction"):
+        Prediction.open(tmp_path)
+    assert issubclass(InputError, GroundlineError)
