@@ -97,3 +97,15 @@ def apply_remedy(root: Path, remedy: Remedies) -> Path:
         raise DatasetError(
             f"{root} cannot be written to ({error.strerror})", expected="a folder that takes a remedy file", do="Copy the data set to a folder of yours"
         ) from error
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A correction that the audit offers: what it does, in words, and what it writes."""
+
+    title: str
+    change: Remedies
+
+    def apply(self, root: Path) -> Path:
+        """Write the correction beside the data and return the remedy file; see `apply_remedy`."""
+        return apply_remedy(root, self.change)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.data.synthetic_country import LANDCOVER, RURAL, draw_country
 from core.data.synthetic_town import Look, draw_town
 
 GSD_M = 0.3
@@ -48,3 +49,15 @@ def make_town(seed: int, height: int, width: int, *, look: str | Look = "town", 
     `LOOKS` or a `Look`; `gsd_m` is the size of a pixel on the ground in metres.
     """
     return draw_town(seed, height, width, look=LOOKS[look] if isinstance(look, str) else look, gsd_m=gsd_m)
+
+
+def make_country(
+    seed: int, height: int, width: int, *, classes: str = "landcover", gsd_m: float = 0.5, housing: float = 0.15
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw European countryside from above: fields, woods, a river, roads, villages.
+
+    Returns the picture (height, width, 3) uint8 and class ids (height, width) uint8 of the scheme `LANDCOVER`
+    (`classes` landcover: background, building, woodland, water, road) or `RURAL` (rural: those with agriculture apart).
+    `housing` is the share of the land that is built on, 0..1.
+    """
+    return draw_country(seed, height, width, classes=classes, gsd_m=gsd_m, housing=housing)

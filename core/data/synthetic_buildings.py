@@ -216,6 +216,18 @@ def shed(canvas: Canvas, rng: np.random.Generator, plot: Plot) -> None:
         canvas.polygon(plot.box(rng.uniform(-w / 2 + 1, w / 2 - 8), rng.uniform(1.0, d * 0.22), 6.1, 2.4), tone, class_id=LAND, height_m=2.6)
 
 
+def container_yard(canvas: Canvas, rng: np.random.Generator, plot: Plot) -> None:
+    """Draw a yard of stacked shipping containers; it is land, for nothing there is built to stay."""
+    w, d = plot.width_m, plot.depth_m
+    canvas.polygon(plot.corners, pick(rng, ((0.62, 0.61, 0.59), (0.68, 0.65, 0.60))), class_id=LAND, texture=0.06)
+    canvas.line(np.concatenate([plot.corners, plot.corners[:1]]), (0.74, 0.73, 0.70), width_m=0.3, height_m=2.0)
+    for across in np.arange(-w / 2 + 2.0, w / 2 - 8.0, 7.4):
+        for along in np.arange(3.0, d - 4.5, 2.55):
+            if rng.random() < 0.8 and int(along / 2.55) % 5:
+                tone = pick(rng, ((0.60, 0.28, 0.20), (0.22, 0.36, 0.52), (0.75, 0.73, 0.68), (0.30, 0.42, 0.34), (0.66, 0.50, 0.24)), 0.06)
+                canvas.polygon(plot.box(across, along, 6.1, 2.4), tone, class_id=LAND, height_m=2.6 * rng.integers(1, 3), texture=0.03)
+
+
 def building_site(canvas: Canvas, rng: np.random.Generator, plot: Plot) -> None:
     """Draw a lot under construction (unlabelled): broken ground, a slab with column stubs, stacks and huts."""
     w, d = plot.width_m, plot.depth_m

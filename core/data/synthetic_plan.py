@@ -145,6 +145,7 @@ PLOT_SIZES = {  # width, depth and street width in metres
     "townhouses": ((8.5, 10.0), 18.0, 6.0),
     "apartments": ((30.0, 42.0), 30.0, 7.5),
     "sheds": ((28.0, 44.0), 38.0, 8.5),
+    "houses": ((19.0, 27.0), 31.0, 5.5),
     "mixed": ((20.0, 30.0), 24.0, 7.0),
 }
 

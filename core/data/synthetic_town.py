@@ -70,7 +70,8 @@ def draw_town(seed: int, height: int, width: int, *, look: Look, gsd_m: float) -
         if look.water == "harbour":
             ground.quay(canvas, seed, shore_m)
     streets.asphalt(canvas, seed, edge_m, tone=look.asphalt, walks=walks * (shore_m > 1))
-    canvas.height[(edge_m < 0.6) & (shore_m < 0.5)] = 2.5  # bridges
+    deck = (edge_m < 0.6) & (shore_m < 8)
+    canvas.height[deck] = 2.5 * fields.smoothstep(8.0, -3.0, shore_m)[deck]  # bridges rise from the bank, so they shade water only
     streets.dress(canvas, seed, layout.roads, edge_m, green=look.green, traffic=1.0)
     streets.roundabouts(canvas, seed, layout.circles)
     _build(canvas, seed, layout, look, clearance_m=np.minimum(edge_m, shore_m - 9.0))
@@ -192,7 +193,7 @@ def _scrub(canvas: Canvas, seed: int, look: Look) -> None:
 def _build(canvas: Canvas, seed: int, layout: _Layout, look: Look, *, clearance_m: np.ndarray) -> None:
     rng = fields.generator(seed, 34)
     size = np.array(canvas.shape)
-    terrace = buildings.pick(rng, buildings.FLAT_ROOFS)
+    terrace = buildings.pick(rng, buildings.FLAT_ROOFS[:2])
     for plot in layout.plots:
         plot_rng = fields.generator(int(rng.integers(2**31)), 1)
         if ((plot.corners < -25) | (plot.corners > size[::-1] * canvas.gsd_m + 25)).any():
@@ -210,7 +211,7 @@ def _build(canvas: Canvas, seed: int, layout: _Layout, look: Look, *, clearance_
 def _fit(plot: plan.Plot, clearance_m: np.ndarray, gsd_m: float) -> plan.Plot | None:
     """Return the plot, or a smaller one about its middle, that keeps clear of roads and water."""
     middle, size = plot.corners.mean(axis=0), np.array(clearance_m.shape)
-    for scale in (1.0, 0.85, 0.7):
+    for scale in (1.0, 0.92, 0.84, 0.7):
         corners = middle + scale * (plot.corners - middle)
         test = np.concatenate([corners, (corners + np.roll(corners, 1, axis=0)) / 2, middle[None]])
         index = np.clip((test[:, ::-1] / gsd_m).astype(int), 0, size - 1)
@@ -236,8 +237,10 @@ def _pocket(canvas: Canvas, rng: np.random.Generator, plot: plan.Plot, look: Loo
 
 def _plot(canvas: Canvas, rng: np.random.Generator, plot: plan.Plot, look: Look, terrace: np.ndarray) -> None:
     draw = rng.random()
+    if draw > look.built and plot.use == "sheds":
+        return buildings.container_yard(canvas, rng, plot)
     if draw > look.built:
-        if draw > 0.5 + 0.5 * look.built:
+        if draw > 0.5 + 0.5 * look.built and plot.use != "townhouses":
             buildings.building_site(canvas, rng, plot)
         return
     kind = plot.use if plot.use != "mixed" else str(rng.choice(["villas", "apartments", "villas"]))

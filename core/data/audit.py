@@ -1,0 +1,91 @@
+"""The label doctor: what is wrong with a data set, said before a minute is spent on training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from core.data.datasets import Dataset
+from core.data.findings import Finding, find_all
+from core.data.mosaics import Mosaic, find_mosaics
+from core.data.palette_check import conflicting_classes
+from core.data.survey import PairFacts, survey
+from core.progress import OnProgress, ShouldStop
+
+__all__ = ["Audit", "Finding", "audit"]
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What a look at every pair found. `facts` is in the order of the data set's pairs."""
+
+    dataset: Dataset
+    facts: tuple[PairFacts, ...]
+    mosaics: tuple[Mosaic, ...]
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the user should know, the worst first."""
+        return find_all(self.dataset, self.facts, self.mosaics)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Pixels of each class over all masks, int64 (K + 1,); the last not labelled."""
+        total = np.zeros(len(self.dataset.scheme) + 1, np.int64)
+        for facts in self.facts:
+            if facts.counts.size:
+                total = total + facts.counts
+        return total
+
+    def group_counts(self) -> dict[str, np.ndarray]:
+        """The same for each group."""
+        groups = {group: np.zeros(len(self.dataset.scheme) + 1, np.int64) for group in self.dataset.groups}
+        for facts in self.facts:
+            if facts.counts.size:
+                groups[facts.group] = groups[facts.group] + facts.counts
+        return groups
+
+    @property
+    def off_palette(self) -> dict[str, int]:
+        """Pixels of each colour ("#RRGGBB") or value that is no class, the commonest first."""
+        total: Counter[str] = Counter()
+        for facts in self.facts:
+            total.update(facts.strangers)
+        return dict(total.most_common())
+
+    def class_fractions(self) -> dict[str, float]:
+        """Share of all mask pixels of each class and of "Unlabeled"; they sum to 1."""
+        counts = self.counts
+        unlabelled = self.dataset.scheme.ignored_names[0] if self.dataset.scheme.ignored_names else "Unlabeled"
+        total = max(1, int(counts.sum()))
+        return {name: int(n) / total for name, n in zip((*self.dataset.scheme.names, unlabelled), counts, strict=True)}
+
+    def summary(self) -> dict[str, Any]:
+        """The contract's keys and the findings, in plain values."""
+        return {
+            "dataset": str(self.dataset.root),
+            "pairs": len(self.dataset.pairs),
+            "groups": len(self.dataset.groups),
+            "unpaired": len(self.dataset.unpaired),
+            "unreadable": sum(facts.error is not None for facts in self.facts),
+            "size_mismatches": sum(1 for facts in self.facts if facts.mask_height and not facts.same_size),
+            "off_palette": self.off_palette,
+            "palette_conflicts": conflicting_classes(self.dataset, self.off_palette, self.counts),
+            "classes": self.class_fractions(),
+            "scheme_source": self.dataset.scheme_source,
+            "mosaics": [{"group": m.group, "rows": m.rows, "columns": m.columns} for m in self.mosaics],
+            "findings": [finding.to_dict(self.dataset.root) for finding in self.findings],
+        }
+
+
+def audit(
+    dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None
+) -> Audit:
+    """Look at every pair once, find the mosaics among them, and judge what was seen. Changes nothing."""
+    facts = survey(dataset, on_progress=on_progress, should_stop=should_stop)
+    mosaics = find_mosaics(dataset, chips=[one.chip for one in facts])
+    return Audit(dataset, facts, tuple(mosaics))

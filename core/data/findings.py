@@ -1,0 +1,70 @@
+"""Findings of the audit: what is wrong, how bad it is, and what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.data.remedies import Remedy
+
+SEVERITIES = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the user should know.
+
+    `severity` is "error" (training would fail or learn nonsense), "warning" (scores would suffer or lie) or "info".
+    `pairs` names the pairs it is about and `files` their files; `remedy` is a correction that can be applied, or None.
+    """
+
+    severity: str
+    code: str
+    sentence: str
+    files: tuple[Path, ...] = ()
+    remedy: Remedy | None = None
+    pairs: tuple[str, ...] = ()
+
+    def to_dict(self, root: Path) -> dict[str, Any]:
+        """The finding in plain values, files relative to the data set's folder."""
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "sentence": self.sentence,
+            "files": [path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path) for path in self.files],
+            "pairs": list(self.pairs),
+            "remedy": None if self.remedy is None else self.remedy.title,
+        }
+
+
+def find_all(dataset, facts: Sequence, mosaics: Sequence) -> tuple[Finding, ...]:
+    """Every finding about a data set, the worst first; see `Audit`."""
+    from core.data import checks_images, checks_labels
+
+    found = [finding for module in (checks_labels, checks_images) for check in module.CHECKS for finding in check(dataset, facts, mosaics)]
+    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def files_of(dataset, names: Sequence[str], *, masks: bool = True, images: bool = True) -> tuple[Path, ...]:
+    """Files of the named pairs, image before mask."""
+    wanted = set(names)
+    paths = []
+    for pair in dataset.pairs:
+        if pair.name in wanted:
+            paths += ([pair.image_path] if images else []) + ([pair.mask_path] if masks and pair.mask_path else [])
+    return tuple(paths)
+
+
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """ "1 image", "3 images"."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """ "a, b and c", or the first few and how many more."""
+    names = list(names)
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

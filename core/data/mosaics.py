@@ -1,0 +1,121 @@
+"""Which images of a data set continue each other, and the scenes that they make together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from core.chip_layout import Chip, Layout, find_layouts, read_chip
+from core.data.datasets import Dataset, Pair
+from core.errors import SceneError
+from core.progress import OnProgress, ShouldStop, check, report
+from core.scene import Scene
+from core.scene_mosaic import MosaicSource, assemble
+
+__all__ = ["Mosaic", "MosaicSource", "find_mosaics", "with_mosaics"]
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Pairs that make one scene: `cells` maps (row, column) to the pair there."""
+
+    group: str
+    rows: int
+    columns: int
+    cells: dict[tuple[int, int], Pair] = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the pairs, row by row."""
+        return tuple(self.cells[place].name for place in sorted(self.cells))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups that the pairs belong to; more than one means that a split by group would part neighbours."""
+        return tuple(dict.fromkeys(self.cells[place].group for place in sorted(self.cells)))
+
+    def image(self) -> Scene:
+        """The images as one scene."""
+        return self._scene([self.cells[place].image for place in sorted(self.cells)])
+
+    def mask(self) -> Scene | None:
+        """The masks as one scene, None where one is missing."""
+        masks = [self.cells[place].mask for place in sorted(self.cells)]
+        return None if any(mask is None for mask in masks) else self._scene(masks)
+
+    def pair(self) -> Pair:
+        """Image and mask of the whole mosaic as one pair, to look at, predict or evaluate."""
+        first = self.cells[min(self.cells)]
+        has_masks = all(pair.mask_path is not None or pair.mask_opener for pair in self.cells.values())
+        return Pair(
+            name=f"{self.group} mosaic",
+            image_path=first.image_path.parent,
+            mask_path=first.mask_path.parent if has_masks and first.mask_path else None,
+            group=self.group,
+            kind=first.kind,
+            image_opener=self.image,
+            mask_opener=self.mask if has_masks else None,
+        )
+
+    def _scene(self, chips: Sequence[Scene]) -> Scene:
+        layout = Layout(self.rows, self.columns, {place: k for k, place in enumerate(sorted(self.cells))})
+        return assemble(chips, layout, name=self.group, path=chips[0].path.parent)
+
+
+def find_mosaics(
+    dataset: Dataset,
+    *,
+    chips: Sequence[Chip | None] | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> list[Mosaic]:
+    """The mosaics among the images of each folder, largest first.
+
+    `chips` are the images' edges in the order of the pairs where they are known already (None: not readable);
+    otherwise each image is read once.
+    """
+    if chips is None:
+        chips = []
+        for i, pair in enumerate(dataset.pairs):
+            check(should_stop)
+            report(on_progress, i, len(dataset.pairs), f"Looking at the edges of {pair.name}")
+            chips.append(_edges(pair))
+    folders = defaultdict(list)
+    for i, pair in enumerate(dataset.pairs):
+        if chips[i] is not None:
+            folders[pair.image_path.parent, chips[i].top.shape[1]].append(i)
+    mosaics = []
+    for numbers in folders.values():
+        for layout in find_layouts([chips[i] for i in numbers]):
+            cells = {place: dataset.pairs[numbers[k]] for place, k in layout.cells.items()}
+            mosaics.append(Mosaic(_name(cells, mosaics), layout.rows, layout.columns, cells))
+    return mosaics
+
+
+def with_mosaics(dataset: Dataset, mosaics: Sequence[Mosaic]) -> Dataset:
+    """The data set with each mosaic as one pair in place of its parts."""
+    parts = {name for mosaic in mosaics for name in mosaic.names}
+    rest = tuple(pair for pair in dataset.pairs if pair.name not in parts)
+    return replace(dataset, pairs=tuple(mosaic.pair() for mosaic in mosaics) + rest)
+
+
+def _edges(pair: Pair) -> Chip | None:
+    try:
+        return read_chip(pair.image, pair.name)
+    except SceneError:
+        return None
+
+
+def _name(cells: dict[tuple[int, int], Pair], earlier: Sequence[Mosaic]) -> str:
+    """The group that all parts share, else their folder, with a number where that is taken."""
+    pairs = list(cells.values())
+    groups = {pair.group for pair in pairs}
+    folder = pairs[0].image_path.parent
+    name = pairs[0].group if len(groups) == 1 else folder.parent.name if folder.name.lower().startswith("im") else folder.name
+    taken = {mosaic.group for mosaic in earlier}
+    number = 2
+    result = name
+    while result in taken:
+        result, number = f"{name} ({number})", number + 1
+    return result

@@ -1,0 +1,141 @@
+"""One look at every pair of a data set: the numbers that the audit, the mosaics and the Explore page build on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from core.chip_layout import Chip, read_chip
+from core.data.alignment import Shift, agreement, best_shift
+from core.data.datasets import Dataset, Pair
+from core.data.grid import class_counts
+from core.errors import MaskError, SceneError
+from core.progress import OnProgress, ShouldStop, check, report
+from core.scene import Scene, Window
+from core.scene_sources import resize_pixels
+
+_WHOLE_BYTES = 96 * 2**20
+_SLAB_PIXELS = 8 * 2**20
+_THUMB_PX = 32
+_OUTLINE_PX = 512
+
+
+@dataclass(frozen=True, eq=False)
+class PairFacts:
+    """What one look at a pair tells.
+
+    `counts` int64 (K + 1,): pixels of each class, the last not labelled; `strangers`: pixels of each colour or value
+    that is no class; `thumb` float32 (32, 32, bands); `error` is set, and the rest empty, where a file cannot be read.
+    """
+
+    name: str
+    group: str
+    height: int = 0
+    width: int = 0
+    mask_height: int = 0
+    mask_width: int = 0
+    bands: int = 0
+    dtype: str = ""
+    pixel_size_m: float | None = None
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    strangers: dict[str, int] = field(default_factory=dict)
+    nodata_fraction: float = 0.0
+    thumb: np.ndarray | None = field(default=None, repr=False)
+    chip: Chip | None = field(default=None, repr=False)
+    shift: Shift | None = None
+    error: str | None = None
+    unreadable: str | None = None
+
+    @property
+    def same_size(self) -> bool:
+        """Whether image and mask have the same height and width."""
+        return (self.height, self.width) == (self.mask_height, self.mask_width)
+
+
+def survey(
+    dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None
+) -> tuple[PairFacts, ...]:
+    """Look at every pair once. Memory is bounded by one image, or by slabs of it where it is large."""
+    facts = []
+    for i, pair in enumerate(dataset.pairs):
+        check(should_stop)
+        report(on_progress, i, len(dataset.pairs), f"Looking at {pair.name}")
+        facts.append(look_at(pair, dataset))
+    report(on_progress, len(dataset.pairs), len(dataset.pairs), "Every pair looked at")
+    return tuple(facts)
+
+
+def look_at(pair: Pair, dataset: Dataset) -> PairFacts:
+    """The facts of one pair; a file that cannot be read is told in `error`, not raised."""
+    facts = PairFacts(pair.name, pair.group)
+    try:
+        what, image = "image", pair.image
+        picture = _in_memory(image)
+        facts = replace(facts, height=image.height, width=image.width, bands=image.bands, dtype=image.dtype)
+        facts = replace(
+            facts,
+            pixel_size_m=image.ground_sample_distance_m,
+            nodata_fraction=_nodata_fraction(image),
+            thumb=_thumb(picture),
+            chip=read_chip(picture, pair.name),
+        )
+        what, mask = "mask", pair.mask
+        if mask is None:
+            return facts
+        facts = replace(facts, mask_height=mask.height, mask_width=mask.width)
+        if facts.same_size or pair.crop:
+            counts, strangers = _count(pair, dataset)
+            facts = replace(facts, counts=counts, strangers=strangers, shift=_shift(picture, pair, dataset))
+        return facts
+    except (SceneError, MaskError) as error:
+        return replace(facts, error=str(error), unreadable=what)
+
+
+def _in_memory(image: Scene) -> Scene:
+    """The image read once where it is small enough, so that a JPEG is not decoded again for each number."""
+    size = image.height * image.width * image.bands * np.dtype(image.dtype).itemsize
+    if size > _WHOLE_BYTES:
+        return image
+    return Scene.from_array(image.read(), geo=image.geo, nodata=image.nodata, name=image.name)
+
+
+def _thumb(image: Scene) -> np.ndarray:
+    bands = tuple(range(1, min(image.bands, 3) + 1))
+    return np.nan_to_num(image.read(bands=bands, out_shape=(_THUMB_PX, _THUMB_PX)).astype(np.float32))
+
+
+def _nodata_fraction(image: Scene) -> float:
+    bad = sum(int(np.count_nonzero(~image.valid(window))) for window in _slabs(image.shape))
+    return bad / (image.height * image.width)
+
+
+def _count(pair: Pair, dataset: Dataset) -> tuple[np.ndarray, dict[str, int]]:
+    counts = np.zeros(len(dataset.scheme) + 1, np.int64)
+    strangers: Counter[str] = Counter()
+    for window in _slabs(pair.shape):
+        ids, more = pair.labels_and_strangers(dataset.scheme, window)
+        counts += class_counts(ids, len(dataset.scheme))
+        strangers.update(more)
+    return counts, dict(strangers)
+
+
+def _shift(image: Scene, pair: Pair, dataset: Dataset) -> Shift | None:
+    """How the mask must move to fit, measured on pictures of at most 512 pixels."""
+    height, width = pair.shape
+    if height * width > _SLAB_PIXELS * 4:
+        return None
+    factor = max(1.0, max(height, width) / _OUTLINE_PX)
+    shape = (max(1, round(height / factor)), max(1, round(width / factor)))
+    bands = tuple(range(1, min(image.bands, 3) + 1))
+    grey = np.nan_to_num(image.read(Window(0, 0, height, width), bands, out_shape=shape).astype(np.float32)).mean(axis=2)
+    ids = resize_pixels(pair.labels(dataset.scheme)[..., None], shape, categorical=True)[..., 0]
+    return best_shift(agreement(grey, ids), factor=factor)
+
+
+def _slabs(shape: tuple[int, int]):
+    height, width = shape
+    rows = max(1, _SLAB_PIXELS // width)
+    for row in range(0, height, rows):
+        yield Window(row, 0, min(rows, height - row), width)
