@@ -1,0 +1,1 @@
+"""Class rasters into polygon layers: traced, simplified, measured, exported."""

@@ -1,0 +1,186 @@
+"""Label raster to arcs: every border between two regions is traced once, from junction to junction.
+
+Corners of the pixel grid carry a code of the borders that leave them (1 east, 2 south, 4 west, 8 north). Corners with three or four borders
+are junctions. An arc runs between junctions, or is a loop; it knows the region on its left and on its right. The raster is read in bands of
+rows; arcs that cross a seam are joined afterwards, and the result does not depend on the bands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.progress import OnProgress, ShouldStop, check
+from core.vector.components import compact, count_band, label_band, merge_small, sum_band
+from core.vector.joining import arc_lengths, join_arcs, take_arcs
+from core.vector.tracing import corner_codes, half_arcs, trace_band
+
+BAND_PIXELS = 1 << 21
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The 4-connected regions of a raster; entry 0 of every array is the outside.
+
+    classes: (R + 1,) class id. pixels: (R + 1,) int64. edge: (R + 1,) bool, touches the raster's rim.
+    confidence_sum: (R + 1,) float64 sum of the confidence raster over the region's pixels, or None.
+    """
+
+    classes: np.ndarray
+    pixels: np.ndarray
+    edge: np.ndarray
+    confidence_sum: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Arcs:
+    """Borders of a label raster on the grid of pixel corners.
+
+    xy: (N, 2) int32 (column, row) of the points of all arcs. offsets: (A + 1,) int64, arc a holds xy[offsets[a]:offsets[a + 1]].
+    left, right: (A,) int32 region beside the arc in its direction, seen with rows going down; 0 is the outside.
+    start, end: (A,) int32 junctions, -1 for a loop. first, last: (A,) int8 direction of the first and last step (0 E, 1 S, 2 W, 3 N).
+    half: (4 J,) int32: the half arc that leaves junction j in direction d is half[4 j + d]: 2 a forwards, 2 a + 1 backwards, -1 none.
+    """
+
+    xy: np.ndarray
+    offsets: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    half: np.ndarray
+    height: int
+    width: int
+    regions: Regions
+
+
+def _joined(xy, offsets, left, right, start, end, first, last, half, height, width, regions) -> Arcs:
+    """Join arcs as `join_arcs` does and put the loops in reading order, so that the answer does not depend on how the pieces were cut."""
+    xy, offsets, left, right, start, end, first, last, junctions, opened = join_arcs(
+        xy, offsets, left, right, start, end, first, last, half
+    )
+    corners = xy[offsets[opened:-1]]
+    order = np.concatenate([np.arange(opened), opened + np.lexsort((corners[:, 0], corners[:, 1]))])
+    xy, offsets = take_arcs(xy, offsets, order)
+    left, right, first, last = left[order], right[order], first[order], last[order]
+    half = half_arcs(start, end, first, last, junctions)
+    return Arcs(xy, offsets, left, right, start, end, first, last, half, height, width, regions)
+
+
+def _grown(array, size):
+    """Return `array` with room for `size` entries, new ones zero."""
+    if array.size >= size:
+        return array
+    grown = np.zeros(max(size, array.size * 3 // 2), array.dtype)
+    grown[: array.size] = array
+    return grown
+
+
+def trace_arcs(
+    read_rows: Callable[[int, int], np.ndarray], height: int, width: int, *,
+    confidence_rows: Callable[[int, int], np.ndarray] | None = None, band_rows: int | None = None,
+    on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None,
+) -> Arcs:  # fmt: skip
+    """Trace the borders of a label raster, band of rows by band of rows; memory beside the arcs themselves is that of one band.
+
+    read_rows(r0, r1) gives the class ids (r1 - r0, width) of some integer type. confidence_rows likewise gives numbers of any real
+    type, whose sum over each region is kept. The answer is the same for every `band_rows`. Raises Cancelled.
+    """
+    band_rows = band_rows or max(16, BAND_PIXELS // width)
+    parent = np.zeros(1, np.int32)
+    classes = np.zeros(1, np.int32)
+    pixels = np.zeros(1, np.int64)
+    sums = np.zeros(1, np.float64)
+    count = 1
+    pieces, junction_rows, junction_cols, numbered = [], [], [], 0
+    above_ids = np.zeros(width + 2, np.int32)
+    above = np.zeros(width, np.uint8)
+    for row in range(0, height, band_rows):
+        check(should_stop)
+        until = min(row + band_rows, height)
+        band = np.ascontiguousarray(read_rows(row, until))
+        if band.dtype != np.uint8:
+            band = band.astype(np.int32)
+        ids = np.zeros((until - row + 2, width + 2), np.int32)
+        ids[0] = above_ids
+        parent = _grown(parent, count + band.size)
+        count = label_band(band, above.astype(band.dtype), ids, parent, count)
+        classes, pixels = _grown(classes, count), _grown(pixels, count)
+        count_band(band, ids, classes, pixels)
+        if confidence_rows is not None:
+            sums = _grown(sums, count)
+            sum_band(np.ascontiguousarray(confidence_rows(row, until)), ids, sums)
+        codes, bends, junctions, exits = corner_codes(ids, row == 0, until == height)
+        xy, offsets, left, right, start, end, first, last, rows, cols = trace_band(ids, codes, bends, junctions, exits)
+        xy[:, 1] += row
+        owned = rows.size if until == height else int(np.searchsorted(rows, until - row))
+        for ends in (start, end):
+            # A junction on the lower seam gets its number from the next band.
+            ends[ends >= owned] = -2
+            ends[ends >= 0] += numbered
+        numbered += owned
+        junction_rows.append(rows[:owned] + row)
+        junction_cols.append(cols[:owned])
+        pieces.append((xy, offsets, left, right, start, end, first, last))
+        above_ids, above = ids[-2].copy(), band[-1].copy()
+        if on_progress:
+            on_progress(until, height, "tracing borders")
+    number, regions = compact(parent, count)
+    xy, left, right, start, end, first, last = (np.concatenate([p[k] for p in pieces]) for k in (0, 2, 3, 4, 5, 6, 7))
+    starts = np.cumsum([0] + [len(p[0]) for p in pieces])
+    offsets = np.concatenate([[0]] + [p[1][1:] + s for p, s in zip(pieces, starts, strict=False)])
+    single = len(pieces) == 1
+    del pieces
+    if not single:
+        keys = np.concatenate(junction_rows).astype(np.int64) * (width + 1) + np.concatenate(junction_cols)
+        for ends, points in ((start, offsets[:-1]), (end, offsets[1:] - 1)):
+            cut = np.flatnonzero(ends == -2)
+            at = xy[points[cut]].astype(np.int64)
+            ends[cut] = np.searchsorted(keys, at[:, 1] * (width + 1) + at[:, 0])
+    left, right = number[left], number[right]
+    region_class = np.zeros(regions + 1, np.int32)
+    counted = np.flatnonzero(pixels[:count])
+    region_class[number[counted]] = classes[counted]
+    edge = np.zeros(regions + 1, bool)
+    edge[left[right == 0]] = edge[right[left == 0]] = True
+    table = Regions(
+        region_class,
+        np.bincount(number, weights=pixels[:count], minlength=regions + 1).astype(np.int64),
+        edge,
+        None if confidence_rows is None else np.bincount(number, weights=sums[:count], minlength=regions + 1),
+    )
+    half = half_arcs(start, end, first, last, numbered)
+    if single:
+        return Arcs(xy, offsets, left, right, start, end, first, last, half, height, width, table)
+    return _joined(xy, offsets, left, right, start, end, first, last, half, height, width, table)
+
+
+def merge_small_regions(arcs: Arcs, minimum_px: float, ignored_id: int) -> Arcs:
+    """Apply a minimum mapping unit of `minimum_px` pixels; no region below it is left if it has a neighbour (see
+    components.merge_small)."""
+    regions = arcs.regions
+    small = regions.pixels[1:] < minimum_px
+    if minimum_px <= 1 or not small.any():
+        return arcs
+    length = arc_lengths(arcs.xy, arcs.offsets)
+    group, classes, groups = merge_small(
+        arcs.left, arcs.right, length, regions.classes, regions.pixels, regions.edge, float(minimum_px), ignored_id
+    )
+    left, right = group[arcs.left], group[arcs.right]
+    edge = np.zeros(groups + 1, bool)
+    edge[group[regions.edge.nonzero()[0]]] = True
+    sums = regions.confidence_sum
+    table = replace(
+        regions,
+        classes=classes,
+        pixels=np.bincount(group, weights=regions.pixels, minlength=groups + 1).astype(np.int64),
+        edge=edge,
+        confidence_sum=None if sums is None else np.bincount(group, weights=sums, minlength=groups + 1),
+    )
+    return _joined(
+        arcs.xy, arcs.offsets, left, right, arcs.start, arcs.end, arcs.first, arcs.last, arcs.half, arcs.height, arcs.width, table
+    )

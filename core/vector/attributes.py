@@ -1,0 +1,120 @@
+"""What a polygon layer says of each polygon: its area, perimeter, length, width, shape and confidence."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+from pyproj import CRS, Transformer
+
+from core.errors import SceneError, SettingsError
+from core.geo import GeoRef
+from core.vector.measures import measure_polygons
+from core.vector.polygons import Rings, transformed
+
+PLANAR_TOLERANCE = 1e-3
+LENGTH_METHOD = (
+    "sides of the smallest rectangle around the outer ring; for winding shapes (filling less than half of it) the sides of the strip "
+    "that has the polygon's area and perimeter"
+)
+
+
+def size_in_pixels(value: float | int | str, geo: GeoRef, height: int, width: int, *, power: int, name: str) -> float:
+    """Turn 4, "4px", "0.5m" (power 1) or "2m2" (power 2) into pixels or square pixels of the scene's middle.
+
+    Raises SettingsError for anything else, for a negative size, and for metres without CRS or pixel size.
+    """
+    units = {1: ("px", "m"), 2: ("px", "m2")}[power]
+    example = f'a number of pixels, or a text such as "4{units[0]}" or "2{units[1]}"'
+    match = re.fullmatch(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*(px2?|px²|m2|m²|m|)\s*", str(value).lower())
+    try:
+        number = float(match.group(1)) if match else math.nan
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise SettingsError(f"{name} {value!r}", expected=example, do=f"Give {name} as such a size")
+    unit = match.group(2).replace("²", "2")
+    if unit in ("", "px", "px2"):
+        return number
+    if unit != units[1]:
+        raise SettingsError(f"{name} {value!r}", expected=f"a size in {units[0]} or {units[1]}", do="Change its unit")
+    if number == 0:
+        return 0.0
+    area = geo.pixel_area_m2(height / 2, width / 2)
+    if area is None:
+        raise SettingsError(
+            f"{name} {value!r} for a scene without coordinates", expected="pixels, or a pixel size in metres", do="Give the pixel size"
+        )
+    return number / (math.sqrt(area) if power == 1 else area)
+
+
+def planar_factor(geo: GeoRef, height: int, width: int) -> float | None:
+    """Metres per unit of the CRS where its plane is true to areas within 0.1 % over the scene, else None (degrees, Web Mercator, ...)."""
+    if geo.crs is None or not geo.crs.is_projected:
+        return None
+    factor = geo.crs.axis_info[0].unit_conversion_factor
+    plane = abs(geo.transform.determinant) * factor**2
+    for row in (0, (height - 1) / 2, height - 1):
+        for col in (0, (width - 1) / 2, width - 1):
+            true = geo.pixel_area_m2(row, col)
+            if not (math.isfinite(true) and abs(plane / true - 1) <= PLANAR_TOLERANCE):
+                return None
+    return factor
+
+
+def metric_points(xy: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple[np.ndarray, str]:
+    """Points (N, 2) of pixel space in a plane whose unit is the layer's (metres or pixels), and the name of the method.
+
+    Without CRS: pixels, or metres by the user's pixel size. A CRS that is true to areas: its own plane. Any other: the Lambert azimuthal
+    equal-area plane of the scene's middle on the WGS84 ellipsoid, where areas are geodesic and lengths true to 1e-5 within 50 km (Snyder
+    1987). Raises SceneError where the CRS has no such place.
+    """
+    if geo.crs is None:
+        if geo.pixel_size_m:
+            return xy * geo.pixel_size_m, f"pixels of {geo.pixel_size_m:g} m, as the user said"
+        return xy, "pixels"
+    points = transformed(xy, geo.transform)
+    factor = planar_factor(geo, height, width)
+    if factor is not None:
+        name = f"EPSG:{geo.epsg}" if geo.epsg else geo.crs.name
+        return points * factor, f"planar in {name}"
+    lon, lat = geo.lonlat(height / 2, width / 2)
+    if not (math.isfinite(lon) and math.isfinite(lat)):
+        raise SceneError(f"coordinates outside of {geo.crs.name}", expected="a place on Earth", do="Correct the scene's transform or CRS")
+    plane = CRS.from_proj4(f"+proj=laea +lat_0={lat:.9f} +lon_0={lon:.9f} +datum=WGS84 +units=m +no_defs")
+    x, y = Transformer.from_crs(geo.crs, plane, always_xy=True).transform(points[:, 0], points[:, 1])
+    metric = np.column_stack([x, y])
+    if not np.isfinite(metric).all():
+        raise SceneError(f"coordinates outside of {geo.crs.name}", expected="a place on Earth", do="Correct the scene's transform or CRS")
+    return metric, f"geodesic (WGS84, Lambert azimuthal equal-area at {lat:.4f}, {lon:.4f})"
+
+
+def measure(rings: Rings, geo: GeoRef, height: int, width: int) -> tuple[dict[str, np.ndarray], str]:
+    """Columns of measures of the rings' polygons, each (P,) float64, and the name of the area method.
+
+    area_m2, perimeter_m, length_m, width_m (area_px, ... where metres are not known); perimeter_m includes holes. compactness is
+    4 pi area / perimeter squared, 1 for a disc. centroid_x and centroid_y are in the layer's CRS.
+    """
+    unit = geo.units
+    points, method = metric_points(rings.xy, geo, height, width)
+    table = measure_polygons(points, rings.offsets, rings.polygons)
+    area, perimeter, long_side, short_side = table[:, 0], table[:, 1], table[:, 4], table[:, 5]
+    if geo.crs is None or not method.startswith("planar"):
+        centroids = transformed(measure_polygons(rings.xy, rings.offsets, rings.polygons)[:, 2:4], geo.transform)
+    else:
+        centroids = table[:, 2:4] / geo.crs.axis_info[0].unit_conversion_factor
+    root = np.sqrt(np.maximum(perimeter**2 - 16 * area, 0))
+    strip = (perimeter + root) / 4
+    winding = (area < 0.5 * long_side * short_side) & (strip > long_side)
+    length = np.where(winding, strip, long_side)
+    columns = {
+        "area_m2" if unit == "m" else "area_px": area,
+        f"perimeter_{unit}": perimeter,
+        f"length_{unit}": length,
+        f"width_{unit}": np.where(winding, area / np.where(strip > 0, strip, 1), short_side),
+        "compactness": 4 * math.pi * area / np.where(perimeter > 0, perimeter, 1) ** 2,
+        "centroid_x": centroids[:, 0],
+        "centroid_y": centroids[:, 1],
+    }
+    return columns, method

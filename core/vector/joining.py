@@ -1,0 +1,177 @@
+"""Kernels that chain arcs where a junction is none any more: at the seams of bands, and after regions were merged."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def arc_lengths(xy, offsets):
+    """Length of each arc in pixels; steps run along the grid, so it is a whole number."""
+    length = np.zeros(offsets.size - 1, np.int64)
+    for arc in range(length.size):
+        for k in range(offsets[arc] + 1, offsets[arc + 1]):
+            length[arc] += abs(xy[k, 0] - xy[k - 1, 0]) + abs(xy[k, 1] - xy[k - 1, 1])
+    return length
+
+
+@njit(cache=True, nogil=True)
+def _leaving(half, junction, wanted):
+    for direction in range(4):
+        if half[4 * junction + direction] == wanted:
+            return direction
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _copy_half(xy, offsets, h, out, p, skip_first):
+    """Append the points of half arc h but its last one; returns the new end of `out`."""
+    begin, stop = offsets[h >> 1], offsets[(h >> 1) + 1]
+    skip = 1 if skip_first else 0
+    if h & 1 == 0:
+        for k in range(begin + skip, stop - 1):
+            out[p, 0] = xy[k, 0]
+            out[p, 1] = xy[k, 1]
+            p += 1
+    else:
+        for k in range(stop - 1 - skip, begin, -1):
+            out[p, 0] = xy[k, 0]
+            out[p, 1] = xy[k, 1]
+            p += 1
+    return p
+
+
+@njit(cache=True, nogil=True)
+def _onward(half, left, right, junction, h):
+    """The other living half arc at a junction where only two are left, and whether the border goes straight on there."""
+    back = _leaving(half, junction, h ^ 1)
+    for direction in range(4):
+        other = half[4 * junction + direction]
+        if other >= 0 and direction != back and left[other >> 1] != right[other >> 1]:
+            return other, direction == (back + 2) & 3
+    return -1, False
+
+
+@njit(cache=True, nogil=True)
+def join_arcs(xy, offsets, left, right, start, end, first, last, half):
+    """Drop arcs with one region on both sides and chain the rest through junctions where only two are left."""
+    arcs = left.size
+    junctions = half.size // 4
+    degree = np.zeros(junctions, np.uint8)
+    number = np.full(junctions, -1, np.int32)
+    kept = 0
+    for junction in range(junctions):
+        for direction in range(4):
+            h = half[4 * junction + direction]
+            if h >= 0 and left[h >> 1] != right[h >> 1]:
+                degree[junction] += 1
+        if degree[junction] >= 3:
+            number[junction] = kept
+            kept += 1
+    seen = np.zeros(arcs, np.bool_)
+    out = np.empty_like(xy)
+    out_offsets = np.zeros(arcs + 1, np.int64)
+    out_left = np.empty(arcs, np.int32)
+    out_right = np.empty(arcs, np.int32)
+    out_start = np.full(arcs, -1, np.int32)
+    out_end = np.full(arcs, -1, np.int32)
+    out_first = np.zeros(arcs, np.int8)
+    out_last = np.zeros(arcs, np.int8)
+    n = 0
+    p = 0
+    for junction in range(junctions):
+        if degree[junction] < 3:
+            continue
+        for direction in range(4):
+            h = half[4 * junction + direction]
+            if h < 0 or seen[h >> 1] or left[h >> 1] == right[h >> 1]:
+                continue
+            forwards = h & 1 == 0
+            out_left[n] = left[h >> 1] if forwards else right[h >> 1]
+            out_right[n] = right[h >> 1] if forwards else left[h >> 1]
+            out_start[n] = number[junction]
+            out_first[n] = direction
+            skip = False
+            while True:
+                seen[h >> 1] = True
+                p = _copy_half(xy, offsets, h, out, p, skip)
+                there = end[h >> 1] if h & 1 == 0 else start[h >> 1]
+                k = offsets[(h >> 1) + 1] - 1 if h & 1 == 0 else offsets[h >> 1]
+                straight = False
+                if degree[there] < 3:
+                    onward, straight = _onward(half, left, right, there, h)
+                if not straight:
+                    out[p, 0] = xy[k, 0]
+                    out[p, 1] = xy[k, 1]
+                    p += 1
+                if degree[there] >= 3:
+                    out_end[n] = number[there]
+                    out_last[n] = (_leaving(half, there, h ^ 1) + 2) & 3
+                    break
+                skip = True
+                h = onward
+            n += 1
+            out_offsets[n] = p
+    opened = n
+    for arc in range(arcs):
+        if seen[arc] or left[arc] == right[arc]:
+            continue
+        seen[arc] = True
+        begin = p
+        if start[arc] < 0:
+            for k in range(offsets[arc], offsets[arc + 1]):
+                out[p, 0] = xy[k, 0]
+                out[p, 1] = xy[k, 1]
+                p += 1
+            out_left[n] = left[arc]
+            out_right[n] = right[arc]
+        else:
+            h = 2 * arc
+            while True:
+                seen[h >> 1] = True
+                p = _copy_half(xy, offsets, h, out, p, True)
+                there = end[h >> 1] if h & 1 == 0 else start[h >> 1]
+                k = offsets[(h >> 1) + 1] - 1 if h & 1 == 0 else offsets[h >> 1]
+                h, straight = _onward(half, left, right, there, h)
+                if not straight:
+                    out[p, 0] = xy[k, 0]
+                    out[p, 1] = xy[k, 1]
+                    p += 1
+                if h == 2 * arc:
+                    break
+            # Start a loop as the tracer does: at its upper left corner, eastwards.
+            points = p - begin
+            loop = out[begin:p].copy()
+            corner = 0
+            for k in range(1, points):
+                if loop[k, 1] < loop[corner, 1] or (loop[k, 1] == loop[corner, 1] and loop[k, 0] < loop[corner, 0]):
+                    corner = k
+            step = 1 if loop[(corner + 1) % points, 1] == loop[corner, 1] else -1
+            for k in range(points + 1):
+                out[begin + k] = loop[(corner + step * k) % points]
+            p += 1
+            out_left[n] = left[arc] if step == 1 else right[arc]
+            out_right[n] = right[arc] if step == 1 else left[arc]
+        out_last[n] = 3
+        n += 1
+        out_offsets[n] = p
+    return (
+        out[:p].copy(), out_offsets[: n + 1].copy(), out_left[:n].copy(), out_right[:n].copy(), out_start[:n].copy(), out_end[:n].copy(),
+        out_first[:n].copy(), out_last[:n].copy(), kept, opened,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def take_arcs(xy, offsets, order):
+    """Points and offsets of the arcs in another order."""
+    out = np.empty_like(xy)
+    out_offsets = np.zeros(order.size + 1, np.int64)
+    p = 0
+    for n in range(order.size):
+        for k in range(offsets[order[n]], offsets[order[n] + 1]):
+            out[p, 0] = xy[k, 0]
+            out[p, 1] = xy[k, 1]
+            p += 1
+        out_offsets[n + 1] = p
+    return out, out_offsets

@@ -1,0 +1,198 @@
+"""A class raster into a layer of polygons that tile the scene: no gap, no overlap, every border simplified once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import shapely
+from affine import Affine
+
+import core
+from core.classes import ClassScheme
+from core.errors import SettingsError
+from core.geo import GeoRef
+from core.progress import OnProgress, ShouldStop, check, report
+from core.scene import Scene
+from core.vector.arcs import Arcs, merge_small_regions, trace_arcs
+from core.vector.attributes import LENGTH_METHOD, measure, size_in_pixels
+from core.vector.measures import boundary_code
+from core.vector.polygons import Rings, build_polygons, build_rings, transformed
+from core.vector.simplify import simplify_arcs
+from core.vector.sources import LabelSource, open_labels
+
+STEPS = 5
+
+
+@dataclass(frozen=True)
+class PolygonLayer:
+    """Polygons of one scene and how they were made.
+
+    frame: columns id, class_id, class_name, area_m2, perimeter_m, length_m, width_m, compactness, centroid_x, centroid_y, mean_confidence
+    (0 to 1, NaN when not known), on_edge, geometry. Where metres are not known the names end in _px. units: "m" or "px". made: the
+    settings and methods, for the metadata of exports.
+    """
+
+    frame: gpd.GeoDataFrame
+    scheme: ClassScheme
+    geo: GeoRef
+    units: str
+    made: dict[str, Any]
+
+    @property
+    def area_column(self) -> str:
+        """The name of the area column: area_m2, or area_px where metres are not known."""
+        return "area_m2" if self.units == "m" else "area_px"
+
+
+@dataclass(frozen=True)
+class VectorResult:
+    """A layer, the seconds it took, and what was measured on it: invalid polygons, area of gaps and of overlaps (m2, or px)."""
+
+    layer: PolygonLayer
+    seconds: float
+    invalid: int
+    gap_area: float
+    overlap_area: float
+
+    def summary(self) -> dict[str, Any]:
+        """The keys that the command line prints for `vectorize`."""
+        layer = self.layer
+        counts = layer.frame.groupby("class_id")[layer.area_column].agg(["size", "sum"])
+        classes = {}
+        for class_id, (count, area) in zip(counts.index, counts.to_numpy(), strict=True):
+            entry = {"polygons": int(count), "area_m2": float(area) if layer.units == "m" else None}
+            classes[layer.scheme.names[class_id]] = entry if layer.units == "m" else entry | {"area_px": float(area)}
+        return {
+            "polygons": len(layer.frame),
+            "classes": classes,
+            "invalid": self.invalid,
+            "gap_area": self.gap_area,
+            "overlap_area": self.overlap_area,
+            "seconds": round(self.seconds, 3),
+            "crs": None if layer.geo.crs is None else crs_name(layer.geo),
+            "units": layer.units,
+        }
+
+
+def crs_name(geo: GeoRef) -> str | None:
+    """ "EPSG:32640", or the name of a CRS without such a code, or None."""
+    if geo.crs is None:
+        return None
+    return f"EPSG:{geo.epsg}" if geo.epsg else geo.crs.name
+
+
+def vectorize(
+    source: str | os.PathLike | np.ndarray | Scene, *, threshold: float = 0.0, min_area: float | str = "4px", simplify: float | str = "1px",
+    smooth: int = 0, classes: Sequence[str | int] | None = None, pixel_size_m: float | None = None, geo: GeoRef | None = None,
+    scheme: ClassScheme | None = None, confidence: str | os.PathLike | np.ndarray | None = None,
+    on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None,
+) -> VectorResult:  # fmt: skip
+    """Turn a prediction folder, a class raster, or class ids (height, width) into polygons.
+
+    threshold: pixels of lower confidence (0 to 1) belong to no polygon. min_area: smaller regions join the neighbour that they share most
+    border with: pixels, "4px" or "2m2". simplify: the side of the square as large as the largest triangle cut off a border: pixels,
+    "1px" or "0.5m"; 0 keeps pixel outlines. smooth: 0 to 4, rounds corners. classes: names or ids to keep (all). pixel_size_m, geo,
+    scheme: for sources without. confidence: a raster or array (height, width) in 0 to 1, or unsigned integers of which the largest is 1.
+
+    invalid counts polygons that Shapely finds invalid. gap_area and overlap_area are 0 when all polygons of the raster, those of
+    ignored areas among them, are valid and the sides of their rings cancel out but for the scene's frame: each inner point then lies
+    in exactly one polygon. Otherwise they are measured on the polygons' union. Raises SettingsError, SceneError, Cancelled.
+    """
+    began = time.perf_counter()
+    if isinstance(smooth, bool) or smooth not in (0, 1, 2, 3, 4):
+        raise SettingsError(f"smooth {smooth!r}", expected="a whole number from 0 to 4", do="Choose 0 for straight sides")
+    labels = open_labels(source, threshold=threshold, geo=geo, scheme=scheme, confidence=confidence, pixel_size_m=pixel_size_m)
+    size = labels.height, labels.width
+    min_area_px = size_in_pixels(min_area, labels.geo, *size, power=2, name="min_area")
+    simplify_px = size_in_pixels(simplify, labels.geo, *size, power=1, name="simplify")
+    wanted_ids = _class_ids(classes, labels.scheme)
+
+    def rows_done(done: int, total: int, message: str) -> None:
+        # Reading is most of the work; the other steps share the last fifth.
+        report(on_progress, done * 4, total * STEPS, message)
+
+    def step(number: int, message: str) -> None:
+        check(should_stop)
+        report(on_progress, labels.height * 4 + labels.height * number // STEPS, labels.height * STEPS, message)
+
+    arcs = trace_arcs(labels.rows, *size, confidence_rows=labels.confidence_rows, on_progress=rows_done, should_stop=should_stop)
+    step(0, "merging small areas")
+    arcs = merge_small_regions(arcs, min_area_px, labels.scheme.ignored_id)
+    step(1, "simplifying borders")
+    points, offsets = simplify_arcs(arcs, simplify_px, smooth=smooth)
+    step(2, "building polygons")
+    everywhere = np.ones(arcs.regions.classes.size, bool)
+    rings = build_rings(arcs, points, offsets, everywhere)
+    geometry = build_polygons(rings, labels.geo.transform)
+    step(3, "checking the coverage")
+    invalid, gap_px, overlap_px = _check_coverage(arcs, points, offsets, rings, geometry, labels.geo.transform)
+    step(4, "measuring polygons")
+    keep = np.isin(arcs.regions.classes[1:], wanted_ids)
+    layer, area = _layer(labels, arcs, rings, geometry, keep)
+    pixel_area = labels.geo.pixel_area_m2(labels.height / 2, labels.width / 2) or 1.0
+    layer.made.update(
+        min_area=str(min_area), min_area_px=min_area_px, simplify=str(simplify), simplify_px=simplify_px, smooth=smooth,
+        threshold=threshold, simplify_method="Visvalingam-Whyatt on shared borders", pixels_of_classes=area,
+    )  # fmt: skip
+    report(on_progress, labels.height * STEPS, labels.height * STEPS, "done")
+    return VectorResult(layer, time.perf_counter() - began, invalid, gap_px * pixel_area, overlap_px * pixel_area)
+
+
+def _class_ids(classes: Sequence[str | int] | None, scheme: ClassScheme) -> np.ndarray:
+    if classes is None:
+        return np.array([k for k in range(len(scheme)) if k != scheme.ignored_id])
+    ids = []
+    for item in [classes] if isinstance(classes, str) else classes:
+        if item in scheme.names:
+            ids.append(scheme.names.index(item))
+        elif isinstance(item, (int, np.integer)) and 0 <= item < len(scheme):
+            ids.append(int(item))
+        else:
+            raise SettingsError(f"no class {item!r}", expected=f"some of {', '.join(scheme.names[:20])}", do="Correct the class names")
+    return np.array(ids, int)
+
+
+def _check_coverage(
+    arcs: Arcs, points: np.ndarray, offsets: np.ndarray, rings: Rings, geometry: np.ndarray, transform: Affine
+) -> tuple[int, float, float]:
+    """Invalid polygons, and area of gaps and overlaps in pixels, of the polygons of all regions."""
+    with ThreadPoolExecutor(2) as pool:
+        invalid = sum(pool.map(lambda part: int((~shapely.is_valid(part)).sum()), np.array_split(geometry, 2)))
+    # Regions lie on the left of their rings, so the frame is left of the arcs that have the outside on their right.
+    rim = (arcs.right == 0).astype(np.int8) - (arcs.left == 0).astype(np.int8)
+    frame = boundary_code(transformed(points.astype(np.float64), transform), offsets, rim)
+    sides = boundary_code(shapely.get_coordinates(geometry), rings.offsets, np.ones(rings.offsets.size - 1, np.int8))
+    total = arcs.height * arcs.width
+    if invalid == 0 and frame == sides and abs(rings.areas_px[1:].sum() - total) < 1e-6 * total:
+        return 0, 0.0, 0.0
+    pixel = abs(transform.determinant)
+    covered = shapely.union_all(shapely.make_valid(geometry)).area / pixel
+    return invalid, max(0.0, total - covered), max(0.0, float(shapely.area(geometry).sum()) / pixel - covered)
+
+
+def _layer(labels: LabelSource, arcs: Arcs, rings: Rings, geometry: np.ndarray, keep: np.ndarray) -> tuple[PolygonLayer, dict[str, int]]:
+    regions, scheme = arcs.regions, labels.scheme
+    measures, method = measure(rings, labels.geo, labels.height, labels.width)
+    ids = regions.classes[1:][keep]
+    names = np.array(scheme.names, object)
+    count = int(keep.sum())
+    pixels = regions.pixels[1:][keep]
+    confidence = np.full(count, np.nan) if regions.confidence_sum is None else regions.confidence_sum[1:][keep] / pixels
+    columns: dict[str, Any] = {"id": np.arange(1, count + 1), "class_id": ids.astype(np.int32), "class_name": names[ids]}
+    columns |= {name: values[keep] for name, values in measures.items()}
+    columns |= {"mean_confidence": confidence, "on_edge": regions.edge[1:][keep]}
+    frame = gpd.GeoDataFrame(columns, geometry=geometry[keep], crs=labels.geo.crs)
+    sums = np.bincount(ids, weights=pixels, minlength=len(scheme))
+    made = {
+        "software": f"Groundline {core.__version__}", "source": labels.name, "model": labels.model, "height": labels.height,
+        "width": labels.width, "area_method": method, "length_method": LENGTH_METHOD, "crs": crs_name(labels.geo),
+        "confidence": "mean over the pixels of each area" if labels.confidence_rows else None,
+    }  # fmt: skip
+    return PolygonLayer(frame, scheme, labels.geo, labels.geo.units, made), {scheme.names[k]: int(sums[k]) for k in np.flatnonzero(sums)}

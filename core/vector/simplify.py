@@ -1,0 +1,228 @@
+"""Fewer or rounder points on arcs, with every border still shared and no two borders crossing."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from numba import njit
+
+from core.vector.arcs import Arcs
+
+
+@njit(cache=True, nogil=True)
+def _following_halves(left, right, start, end, first, last, half):
+    """The half arc that follows each half arc on the border of the region on its left; a loop follows itself.
+
+    Where four borders meet the walk turns right first, away from its own region, so that a region that touches itself in a point gets an
+    outer ring and a hole, both valid, instead of one ring that touches itself.
+    """
+    following = np.empty(2 * left.size, np.int32)
+    for arc in range(left.size):
+        for side in range(2):
+            h = 2 * arc + side
+            following[h] = h
+            if start[arc] < 0:
+                continue
+            junction = end[arc] if side == 0 else start[arc]
+            direction = last[arc] if side == 0 else (first[arc] + 2) & 3
+            region = left[arc] if side == 0 else right[arc]
+            for turn in (1, 0, 3):
+                other = half[4 * junction + ((direction + turn) & 3)]
+                if other < 0:
+                    continue
+                if (left[other >> 1] if other & 1 == 0 else right[other >> 1]) == region:
+                    following[h] = other
+                    break
+    return following
+
+
+def following_halves(arcs: Arcs) -> np.ndarray:
+    """(2 A,) int32: the half arc that comes next on the border of the region on the left of each half arc."""
+    return _following_halves(arcs.left, arcs.right, arcs.start, arcs.end, arcs.first, arcs.last, arcs.half)
+
+
+@njit(cache=True, nogil=True)
+def _fewest_points(offsets, left, right, start, end, following):
+    """Points that each arc must keep so that no ring collapses: 4 for a loop, 3 for the longer of two arcs that make a ring."""
+    fewest = np.full(left.size, 2, np.int32)
+    for arc in range(left.size):
+        if left[arc] == 0 or right[arc] == 0:
+            # The scene's rim has points at its corners only; cutting one off would open a gap at the frame.
+            fewest[arc] = 1 << 30
+        elif start[arc] == end[arc]:
+            fewest[arc] = 4
+        else:
+            for side in range(2):
+                h = 2 * arc + side
+                other = following[h] >> 1
+                if following[following[h]] == h:
+                    points, other_points = offsets[arc + 1] - offsets[arc], offsets[other + 1] - offsets[other]
+                    if points > other_points or (points == other_points and arc < other):
+                        fewest[arc] = max(fewest[arc], 3)
+    return fewest
+
+
+@njit(cache=True, nogil=True)
+def _mark_points(xy, stride, rows):
+    """One bit for each corner of the pixel grid: set where an arc has a point."""
+    bits = np.zeros((stride * rows >> 3) + 1, np.uint8)
+    for k in range(xy.shape[0]):
+        index = np.int64(xy[k, 1]) * stride + xy[k, 0]
+        bits[index >> 3] |= np.uint8(1 << (index & 7))
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def _triangle_is_free(bits, stride, ax, ay, bx, by, cx, cy, scale):
+    """Whether the closed triangle abc holds no marked corner beside a, b and c; its coordinates are `scale` times those of the grid."""
+    low, high = min(ay, by, cy), max(ay, by, cy)
+    for y in range(-((-low) // scale), high // scale + 1):
+        ys = y * scale
+        x_low, x_high = np.int64(1 << 60), np.int64(-(1 << 60))
+        for side in range(3):
+            if side == 0:
+                px, py, qx, qy = ax, ay, bx, by
+            elif side == 1:
+                px, py, qx, qy = bx, by, cx, cy
+            else:
+                px, py, qx, qy = cx, cy, ax, ay
+            if qy < py:
+                px, py, qx, qy = qx, qy, px, py
+            if py == qy or ys < py or ys > qy:
+                continue
+            over = px * (qy - py) + (ys - py) * (qx - px)
+            under = (qy - py) * scale
+            x_low = min(x_low, -((-over) // under))
+            x_high = max(x_high, over // under)
+        for x in range(x_low, x_high + 1):
+            index = y * stride + x
+            if (bits[index >> 3] >> (index & 7)) & 1:
+                xs = x * scale
+                if not ((xs == ax and ys == ay) or (xs == bx and ys == by) or (xs == cx and ys == cy)):
+                    return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _twice_area(xy, a, b, c):
+    ax, ay = np.int64(xy[a, 0]), np.int64(xy[a, 1])
+    return abs((xy[b, 0] - ax) * (xy[c, 1] - ay) - (xy[c, 0] - ax) * (xy[b, 1] - ay))
+
+
+@njit(cache=True, nogil=True)
+def _visvalingam(xy, offsets, fewest, tolerance_px, bits, stride):
+    """Drop points whose triangle with their neighbours is at most tolerance squared large and holds no other point."""
+    keep = np.ones(xy.shape[0], np.bool_)
+    limit = 2 * tolerance_px * tolerance_px
+    previous = np.arange(-1, xy.shape[0] - 1)
+    following = np.arange(1, xy.shape[0] + 1)
+    area = np.zeros(xy.shape[0], np.int64)
+    for arc in range(offsets.size - 1):
+        begin, stop = offsets[arc], offsets[arc + 1]
+        points = stop - begin
+        if points <= fewest[arc]:
+            continue
+        queue = [(np.int64(0), np.int64(0))]
+        queue.pop()
+        for k in range(begin + 1, stop - 1):
+            area[k] = _twice_area(xy, k - 1, k, k + 1)
+            if area[k] <= limit:
+                queue.append((area[k], np.int64(k)))
+        heapq.heapify(queue)
+        while len(queue) > 0 and points > fewest[arc]:
+            size, k = heapq.heappop(queue)
+            if not keep[k] or area[k] != size:
+                continue
+            a, c = previous[k], following[k]
+            ax, ay = np.int64(xy[a, 0]), np.int64(xy[a, 1])
+            bx, by = np.int64(xy[k, 0]), np.int64(xy[k, 1])
+            cx, cy = np.int64(xy[c, 0]), np.int64(xy[c, 1])
+            # A point between its neighbours on one line can go; other borders cannot run along there.
+            if size > 0 and not _triangle_is_free(bits, stride, ax, ay, bx, by, cx, cy, 1):
+                continue
+            keep[k] = False
+            points -= 1
+            index = by * stride + bx
+            bits[index >> 3] &= np.uint8(255 ^ (1 << (index & 7)))
+            following[a] = c
+            previous[c] = a
+            for near in (a, c):
+                if near == begin or near == stop - 1:
+                    continue
+                area[near] = _twice_area(xy, previous[near], near, following[near])
+                if area[near] <= limit:
+                    heapq.heappush(queue, (area[near], np.int64(near)))
+    out = np.empty((keep.sum(), 2), np.int32)
+    out_offsets = np.zeros_like(offsets)
+    p = 0
+    for arc in range(offsets.size - 1):
+        for k in range(offsets[arc], offsets[arc + 1]):
+            if keep[k]:
+                out[p, 0] = xy[k, 0]
+                out[p, 1] = xy[k, 1]
+                p += 1
+        out_offsets[arc + 1] = p
+    return out, out_offsets
+
+
+@njit(cache=True, nogil=True)
+def _round_corners(xy, offsets, left, right, start, bits, stride, steps):
+    """Replace each corner by a curve from the middle of its first side to the middle of its second one, where no other point is inside."""
+    out = np.empty((xy.shape[0] * (steps + 1) + offsets.size, 2), np.float64)
+    out_offsets = np.zeros_like(offsets)
+    p = 0
+    for arc in range(offsets.size - 1):
+        begin, stop = offsets[arc], offsets[arc + 1]
+        closed = start[arc] < 0
+        rim = left[arc] == 0 or right[arc] == 0
+        first = p
+        for k in range(begin, stop - 1 if closed else stop):
+            ends = (k == begin or k == stop - 1) and not closed
+            a = k - 1 if k > begin else stop - 2
+            c = k + 1 if k < stop - 1 else k
+            if not ends and not rim:
+                bx, by = np.int64(xy[k, 0]) * 2, np.int64(xy[k, 1]) * 2
+                ax, ay = np.int64(xy[k, 0]) + xy[a, 0], np.int64(xy[k, 1]) + xy[a, 1]
+                cx, cy = np.int64(xy[k, 0]) + xy[c, 0], np.int64(xy[k, 1]) + xy[c, 1]
+                if _triangle_is_free(bits, stride, ax, ay, bx, by, cx, cy, 2):
+                    for step in range(steps + 1):
+                        t = step / steps
+                        x = ((1 - t) * (1 - t) * ax + 2 * t * (1 - t) * bx + t * t * cx) / 2
+                        y = ((1 - t) * (1 - t) * ay + 2 * t * (1 - t) * by + t * t * cy) / 2
+                        if p == first or out[p - 1, 0] != x or out[p - 1, 1] != y:
+                            out[p, 0] = x
+                            out[p, 1] = y
+                            p += 1
+                    continue
+            out[p, 0] = xy[k, 0]
+            out[p, 1] = xy[k, 1]
+            p += 1
+        if closed and (out[p - 1, 0] != out[first, 0] or out[p - 1, 1] != out[first, 1]):
+            out[p, 0] = out[first, 0]
+            out[p, 1] = out[first, 1]
+            p += 1
+        out_offsets[arc + 1] = p
+    return out[:p].copy(), out_offsets
+
+
+def simplify_arcs(arcs: Arcs, tolerance_px: float, *, smooth: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Simplify every arc once, then round its corners; returns points (M, 2) (column, row), int32 or float64, and offsets (A + 1,).
+
+    tolerance_px: the side of a square as large as the largest triangle that may be cut off (Visvalingam and Whyatt 1993). A point
+    stays when its triangle holds any other point: borders then never cross or touch, and no ring turns over. Junctions and the scene's
+    rim stay. smooth: each corner becomes 2 ** smooth pieces of the quadratic B-spline that Chaikin's corner cutting (1974) tends to, 0
+    leaves it. The curve lies in the triangle between the corner and the middles of its two sides; the corner stays when that triangle
+    holds another point, so smoothed borders do not cross either.
+    """
+    xy, offsets = arcs.xy, arcs.offsets
+    if tolerance_px <= 0 and smooth <= 0:
+        return xy, offsets
+    stride = arcs.width + 1
+    bits = _mark_points(xy, stride, arcs.height + 1)
+    if tolerance_px > 0:
+        fewest = _fewest_points(offsets, arcs.left, arcs.right, arcs.start, arcs.end, following_halves(arcs))
+        xy, offsets = _visvalingam(xy, offsets, fewest, float(tolerance_px), bits, stride)
+    if smooth > 0:
+        xy, offsets = _round_corners(xy, offsets, arcs.left, arcs.right, arcs.start, bits, stride, 2**smooth)
+    return xy, offsets

@@ -1,0 +1,170 @@
+"""Where vectorize takes class ids and confidence from: a prediction folder, a class raster, or an array."""
+
+from __future__ import annotations
+
+import colorsys
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from core.classes import IGNORED_ID, ClassScheme
+from core.errors import SceneError, SettingsError
+from core.geo import GeoRef
+from core.prediction.rasters import LABELS, PREDICTION_FILE, Prediction
+from core.scene import Scene, Window, open_scene
+
+BAND_PIXELS = 1 << 22
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """Class ids and confidence by rows: rows(r0, r1) -> (r1 - r0, width), ids of an integer type, confidence from 0 to 1 as float32."""
+
+    name: str
+    height: int
+    width: int
+    geo: GeoRef
+    scheme: ClassScheme
+    rows: Callable[[int, int], np.ndarray]
+    confidence_rows: Callable[[int, int], np.ndarray] | None
+    model: str | None = None
+
+
+def open_labels(
+    source: str | os.PathLike | np.ndarray | Scene, *, threshold: float = 0.0, geo: GeoRef | None = None, scheme: ClassScheme | None = None,
+    confidence: str | os.PathLike | np.ndarray | None = None, pixel_size_m: float | None = None,
+) -> LabelSource:  # fmt: skip
+    """Open what `vectorize` takes; pixels below the confidence `threshold` (0 to 1) get the ignored id.
+
+    Raises SceneError or SettingsError when the source is no class raster, or a threshold is asked without confidence.
+    """
+    if not 0 <= threshold <= 1:
+        raise SettingsError(f"a threshold of {threshold:g}", expected="a confidence from 0 to 1", do="Choose 0 to keep every pixel")
+    if pixel_size_m is not None and not 0 < pixel_size_m < 1e6:
+        raise SettingsError(f"a pixel size of {pixel_size_m:g} m", expected="a number of metres above 0", do="Correct the pixel size")
+    path = Path(source) if isinstance(source, (str, os.PathLike)) else None
+    if path is not None and path.is_file() and path.name == LABELS and (path.parent / PREDICTION_FILE).is_file():
+        path = path.parent
+    if path is not None and path.is_dir() and (path / PREDICTION_FILE).is_file() and confidence is None:
+        found = _from_prediction(Prediction.open(path), threshold)
+        found = replace(found, geo=geo or found.geo, scheme=scheme or found.scheme)
+    else:
+        if path is not None:
+            scene = open_scene(path, expand_palette=False)
+        elif isinstance(source, Scene):
+            scene = source
+        else:
+            array = np.asarray(source)
+            if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "iubf":
+                raise SceneError(
+                    f"an array of shape {array.shape} and type {array.dtype}",
+                    expected="class ids (height, width)",
+                    do="Give one id per pixel",
+                )
+            scene = Scene.from_array(array.astype(np.uint8) if array.dtype == bool else array)
+        found = _from_scene(scene if geo is None else scene.with_geo(geo), scheme, confidence, threshold)
+    if pixel_size_m is not None:
+        if found.geo.georeferenced:
+            raise SettingsError(
+                f"a pixel size of {pixel_size_m:g} m for a scene with coordinates", expected="it only for scenes without", do="Leave it out"
+            )
+        found = replace(found, geo=replace(found.geo, pixel_size_m=pixel_size_m))
+    return found
+
+
+def _from_prediction(prediction: Prediction, threshold: float) -> LabelSource:
+    def window(r0: int, r1: int) -> Window:
+        return Window(r0, 0, r1 - r0, prediction.width)
+
+    return LabelSource(
+        prediction.folder.name,
+        prediction.height,
+        prediction.width,
+        prediction.geo,
+        prediction.scheme,
+        lambda r0, r1: prediction.labels(window(r0, r1), threshold),
+        lambda r0, r1: prediction.confidence(window(r0, r1)).astype(np.float32) / 255,
+        prediction.card_name,
+    )
+
+
+def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence, threshold: float) -> LabelSource:
+    if scene.bands not in (1, 3) or (scene.bands == 3 and scheme is None):
+        raise SceneError(
+            f"{scene.name} with {scene.bands} bands", expected="one band of class ids", do="Give a prediction folder or a class raster"
+        )
+    scores = None
+    if confidence is not None:
+        scores = Scene.from_array(np.asarray(confidence)) if isinstance(confidence, np.ndarray) else open_scene(confidence)
+        if scores.shape != scene.shape or scores.bands != 1:
+            raise SceneError(
+                f"a confidence raster of {scores.height} x {scores.width} pixels and {scores.bands} bands",
+                expected=f"one band of {scene.height} x {scene.width} pixels",
+                do="Give the confidence that belongs to these labels",
+            )
+    elif threshold > 0:
+        raise SettingsError(
+            f"a threshold of {threshold:g} without confidence", expected="a confidence raster", do="Give one, or threshold 0"
+        )
+    full = np.iinfo(scores.dtype).max if scores is not None and np.dtype(scores.dtype).kind == "u" else 1
+
+    def confidence_rows(r0: int, r1: int) -> np.ndarray:
+        return scores.read(Window(r0, 0, r1 - r0, scene.width))[..., 0].astype(np.float32) / np.float32(full)
+
+    named = scheme or _scheme_of(scene)
+
+    def rows(r0: int, r1: int) -> np.ndarray:
+        window = Window(r0, 0, r1 - r0, scene.width)
+        values = scene.read(window, categorical=True)
+        if scene.bands == 3:
+            ids = named.encode(values)[0]
+        elif scheme is not None:
+            ids = named.encode_values(values[..., 0])[0] if len(named) < IGNORED_ID else values[..., 0]
+        else:
+            ids = np.nan_to_num(values[..., 0], nan=named.ignored_id)
+            ids = ids if ids.dtype == np.uint8 else ids.astype(np.int32)
+        hidden = ~scene.valid(window)
+        if threshold > 0:
+            hidden |= confidence_rows(r0, r1) < threshold - 1e-6
+        if hidden.any():
+            ids = np.where(hidden, np.array(named.ignored_id).astype(ids.dtype), ids)
+        return ids
+
+    return LabelSource(scene.name, scene.height, scene.width, scene.geo, named, rows, None if scores is None else confidence_rows)
+
+
+def _scheme_of(scene: Scene) -> ClassScheme:
+    """Names "Class 0", "Class 1", ... for the ids that a raster holds; 255 (of 8-bit rasters) and nodata are ignored."""
+    highest = 0
+    step = max(1, BAND_PIXELS // scene.width)
+    for r0 in range(0, scene.height, step):
+        window = Window(r0, 0, min(step, scene.height - r0), scene.width)
+        values = scene.read(window, categorical=True)[..., 0][scene.valid(window)]
+        if scene.dtype == "uint8":
+            values = values[values != IGNORED_ID]
+        if values.size == 0:
+            continue
+        low, high = float(values.min()), float(values.max())
+        if low < 0 or high > 65535 or (values.dtype.kind == "f" and not np.array_equal(values, np.round(values))):
+            raise SceneError(
+                f"values from {low:g} to {high:g} in {scene.name}", expected="whole class ids from 0 to 65535", do="Give a class raster"
+            )
+        highest = max(highest, int(high))
+    count = highest + 1
+    return ClassScheme(
+        names=tuple(f"Class {k}" for k in range(count)),
+        colours=tuple(_colour(k, count) for k in range(count)),
+        ignored_id=max(IGNORED_ID, count),
+        ignored_colours=(),
+    )
+
+
+def _colour(class_id: int, count: int) -> tuple[int, int, int]:
+    """Different colours for different ids: spread hues while they last, then simply counted."""
+    if count > 64:
+        return ((class_id * 37 + 64) % 256, (class_id >> 8) % 256, class_id % 256)
+    hue = class_id * 0.618034 % 1
+    return tuple(int(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.55 + 0.3 * (class_id % 2), 0.95 - 0.12 * (class_id % 3)))
