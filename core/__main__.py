@@ -6,6 +6,7 @@ Exit codes: 0 done; 2 something the user can mend, said in one line on stderr; 1
 from __future__ import annotations
 
 import errno
+import io
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,8 +29,9 @@ _PLACE_ERRORS = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.E
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was typed and return the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        # Class names may hold any letter, and a console of Windows may not know it: better a "?" than an error.
-        stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            # Class names may hold any letter, and a console of Windows may not know it: better a "?" than an error.
+            stream.reconfigure(errors="replace")
     options = build_parser().parse_args(arguments)
     progress = ProgressLine(sys.stderr)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import typing
 from collections.abc import Callable
@@ -120,16 +119,21 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", choices=("all", "train", "validation", "test"), default="all", help="which part of the model's split")
 
 
-def _predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help=_MODEL)
-    parser.add_argument("scene", metavar="SCENE", help=_SCENE)
-    parser.add_argument("out", metavar="OUT", help="folder for the prediction's rasters")
+def _blending(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlap", type=float, default=0.5, metavar="FRACTION", help="of a patch with the next one")
     parser.add_argument("--symmetries", type=int, choices=(1, 8), default=1, help="8: the mean over all flips and turns, 8 times the work")
     parser.add_argument("--memory", default="1GiB", metavar="SIZE", help="what the work may take beside the network")
     parser.add_argument("--engine", choices=("auto", "tensorflow", "openvino"), default="auto", help="who runs the network")
+
+
+def _predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_MODEL)
+    parser.add_argument("scene", metavar="SCENE", help=_SCENE)
+    parser.add_argument("out", metavar="OUT", help="folder for the prediction's rasters")
+    _blending(parser)
     parser.add_argument("--window", type=_window, metavar="ROW,COL,HEIGHT,WIDTH", help="only this part of the scene, in pixels")
     parser.add_argument("--patch-size", type=int, metavar="PX", help="another one than the model's")
+    parser.add_argument("--resample", action="store_true", help="resize the scene to the pixel size that the model was trained on")
     parser.add_argument("--cluster", default="none", metavar="WHERE", help="none, local or tcp://HOST:PORT")
 
 
@@ -137,8 +141,8 @@ def _vectorize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prediction", metavar="PREDICTION", help="prediction folder, or any single-band class raster")
     parser.add_argument("files", metavar="OUT", nargs="+", help="file to write: .gpkg .geojson .shp .shp.zip .csv .kml .parquet .html")
     parser.add_argument("--threshold", type=float, default=0.0, metavar="FRACTION", help="pixels less sure than this are left out")
-    parser.add_argument("--min-area", type=_pixels, default="4px", metavar="AREA", help="smaller ones are merged: 4, 4px or 10m2")
-    parser.add_argument("--simplify", type=_pixels, default="1px", metavar="LENGTH", help="tolerance: 1, 1px or 0.5m; 0: none")
+    parser.add_argument("--min-area", default="4px", metavar="AREA", help="smaller ones are merged: 4, 4px or 10m2")
+    parser.add_argument("--simplify", default="1px", metavar="LENGTH", help="tolerance: 1, 1px or 0.5m; 0: none")
     parser.add_argument("--smooth", type=int, default=0, metavar="TIMES", help="times to round the corners off")
     parser.add_argument("--classes-only", type=_names, metavar="NAME,NAME", help="only these classes")
     parser.add_argument("--pixel-size", type=float, metavar="M", help="metres per pixel, for a raster without coordinates")
@@ -212,8 +216,3 @@ def _window(text: str) -> list[int]:
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _pixels(text: str) -> str:
-    """A bare number counts pixels."""
-    return f"{text}px" if re.fullmatch(r"\d+(\.\d*)?|\.\d+", text.strip()) else text

@@ -11,18 +11,22 @@ from core.jobs.reporter import Pace
 
 _REWRITE_EVERY_S = 0.1
 _LINE_EVERY_S = 10.0
+_FIRST_LINE_S = 1.0
 _BAR_WIDTH = 24
 
 
 class ProgressLine:
-    """An `on_progress` that writes to `stream`; on a terminal it rewrites one line, elsewhere it adds one every 10 s."""
+    """An `on_progress` that writes to `stream`; on a terminal it rewrites one line, elsewhere it adds one every 10 s.
+
+    The first line in a file waits a second: what fails or ends at once leaves nothing but its own message.
+    """
 
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic):
         self._stream = stream
         self._clock = clock
         self._pace = Pace(clock)
         self._rewrites = stream.isatty()
-        self._next = 0.0
+        self._next = clock() + (0.0 if self._rewrites else _FIRST_LINE_S)
         self._drawn = False
 
     def __call__(self, done: int, total: int, message: str) -> None:

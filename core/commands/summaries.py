@@ -49,6 +49,7 @@ def _evaluate(answer: Mapping[str, Any]) -> Iterable[str]:
     yield ""
     rows = [(name, *(_score(scores[key]) for key in ("iou", "precision", "recall", "f1"))) for name, scores in answer["classes"].items()]
     yield from _table(("class", "IoU", "precision", "recall", "F1"), rows)
+    yield from answer.get("notes", ())
 
 
 def _predict(answer: Mapping[str, Any]) -> Iterable[str]:
@@ -56,6 +57,8 @@ def _predict(answer: Mapping[str, Any]) -> Iterable[str]:
         f"{answer['windows']} windows in {answer['seconds']:.1f} s ({answer['model_seconds']:.1f} s in the network), "
         f"at most {answer['peak_memory_mib']:.0f} MiB"
     )
+    for warning in answer.get("warnings", ()):
+        yield f"Note: {warning['sentence']}"
     yield f"Written to {answer['folder']}"
 
 

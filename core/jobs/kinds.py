@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +28,7 @@ class Kind:
     """One kind of work: what runs it, what a request must and may hold, and what it needs of the machine.
 
     `place` is the workspace folder in which the output goes when the request names none; `paths` are the keys that
-    hold paths; `heavy` work runs one at a time; `tensorflow` work imports TensorFlow before all else. Prediction does not: its engine
-    decides, and most of the time OpenVINO does without.
+    hold paths; `heavy` work runs one at a time.
     """
 
     run: Callable[..., dict[str, Any]]
@@ -39,7 +37,6 @@ class Kind:
     paths: tuple[str, ...]
     place: str | None = None
     heavy: bool = False
-    tensorflow: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -71,12 +68,11 @@ KINDS: dict[str, Kind] = {
         ("prepared", "out"),
         place="models",
         heavy=True,
-        tensorflow=True,
     ),
     "evaluate": Kind(
         tasks.evaluate,
         ("model", "dataset"),
-        {"classes": None, "scenes": "all"},
+        {"classes": None, "scenes": "all", "overlap": 0.5, "symmetries": 1, "memory": "1GiB", "engine": "auto"},
         ("dataset", "classes"),
         heavy=True,
     ),
@@ -91,6 +87,7 @@ KINDS: dict[str, Kind] = {
             "engine": "auto",
             "window": None,
             "patch_size": None,
+            "resample": False,
             "cluster": "none",
         },
         ("scene", "out"),
@@ -169,26 +166,7 @@ def run(
     on_event: OnEvent | None = None,
 ) -> dict[str, Any]:
     """Do the work in this process and return its answer, a dict of plain values (see `core.jobs.tasks`)."""
-    spec = find(kind)
-    full = complete(kind, request)
-    import_tensorflow_first(spec, on_progress)
-    return spec.run(full, on_progress=on_progress, should_stop=should_stop, on_event=on_event)
-
-
-def import_tensorflow_first(spec: Kind, on_progress: OnProgress | None = None) -> float:
-    """Import TensorFlow for a kind that needs it and return the seconds it took.
-
-    With pandas imported before TensorFlow, training hangs on some machines (keras#23083), so nothing may come first.
-    """
-    if not spec.tensorflow:
-        return 0.0
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("SM_FRAMEWORK", "tf.keras")
-    if on_progress is not None:
-        on_progress(0, 0, "Starting TensorFlow")
-    began = time.perf_counter()
-    importlib.import_module("tensorflow")
-    return time.perf_counter() - began
+    return find(kind).run(complete(kind, request), on_progress=on_progress, should_stop=should_stop, on_event=on_event)
 
 
 def _extra_kinds() -> dict[str, Kind]:

@@ -1,18 +1,21 @@
 """What each kind of work does: plain request in, one or two calls of the library, plain answer out.
 
-The library is imported inside the functions: a worker has to import TensorFlow before anything else, and the command
-line should answer `--help` without loading it. Every function takes a completed request (`core.jobs.kinds.complete`)
-and the keyword-only callables `on_progress`, `should_stop` and `on_event`, and returns values fit for JSON.
+The library is imported inside the functions: with pandas imported before TensorFlow, training hangs on some machines
+(keras#23083), so neither may come in by accident, and `--help` should answer at once. Every function takes a completed
+request (`core.jobs.kinds.complete`) and the keyword-only callables `on_progress`, `should_stop` and `on_event`, and
+returns values fit for JSON.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.errors import SettingsError
-from core.progress import OnProgress, ShouldStop
+from core.progress import OnProgress, ShouldStop, report
 
 Answer = dict[str, Any]
 Request = Mapping[str, Any]
@@ -57,7 +60,14 @@ def train(
 ) -> Answer:
     """Train a network on prepared patches; each epoch becomes an event of type "epoch"."""
     from core.data.patches import PatchStore
+    from core.learning.networks.registry import resolve_encoder
     from core.learning.settings import TrainSettings
+
+    # What the user may have mistyped is looked at before the seconds that TensorFlow takes to start.
+    store = PatchStore.open(Path(request["prepared"]))
+    settings = TrainSettings.from_dict(request["settings"])
+    resolve_encoder(settings.architecture, settings.encoder)
+    _start_tensorflow(on_progress)
     from core.learning.training import train as learn
 
     def on_epoch(record: dict[str, Any]) -> None:
@@ -65,9 +75,9 @@ def train(
             on_event({**record, "type": "epoch"})
 
     result = learn(
-        PatchStore.open(Path(request["prepared"])),
+        store,
         Path(request["out"]),
-        TrainSettings.from_dict(request["settings"]),
+        settings,
         on_progress=on_progress,
         should_stop=should_stop,
         on_epoch=on_epoch,
@@ -85,19 +95,25 @@ def evaluate(request: Request, *, on_progress: OnProgress | None, should_stop: S
         find_model(request["model"]),
         _dataset(request),
         scenes=request["scenes"],
+        overlap=request["overlap"],
+        symmetries=request["symmetries"],
+        memory=request["memory"],
+        engine=request["engine"],
         on_progress=on_progress,
         should_stop=should_stop,
     )
-    return evaluation.summary()
+    return {**evaluation.summary(), "confusion": evaluation.confusion.counts.tolist()}
 
 
 def predict(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Predict a whole scene."""
     from core.learning.model_store import find_model
     from core.prediction.predict import predict as run_model
+    from core.prediction.rasters import PREDICTION_FILE
     from core.scene import Window, open_scene
 
     _refuse_cluster(request["cluster"])
+    _refuse_foreign_folder(Path(request["out"]), PREDICTION_FILE)
     window = request["window"]
     result = run_model(
         find_model(request["model"]),
@@ -109,6 +125,7 @@ def predict(request: Request, *, on_progress: OnProgress | None, should_stop: Sh
         engine=request["engine"],
         window=None if window is None else Window(*window),
         patch_size=request["patch_size"],
+        resample=request["resample"],
         on_progress=on_progress,
         should_stop=should_stop,
     )
@@ -148,10 +165,23 @@ def export_all(layer: Any, files: Sequence[str], *, crs: str | None = None) -> l
     return [{"path": str(path), "features": read_back(path)} for path in written]
 
 
+def _start_tensorflow(on_progress: OnProgress | None) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("SM_FRAMEWORK", "tf.keras")
+    report(on_progress, 0, 0, "Starting TensorFlow")
+    importlib.import_module("tensorflow")
+
+
 def _dataset(request: Request) -> Any:
     from core.data.datasets import open_dataset
 
     return open_dataset(request["dataset"], classes=request["classes"])
+
+
+def _refuse_foreign_folder(folder: Path, own_file: str) -> None:
+    """A finished prediction takes the place of the folder, so the folder must not hold anything else."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / own_file).is_file()):
+        raise SettingsError(f"{folder} holds other files", expected="a new folder, or an older prediction", do="Choose another place")
 
 
 def _refuse_cluster(cluster: str) -> None:

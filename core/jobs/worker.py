@@ -1,7 +1,7 @@
 """The process behind a job: `python -m core.jobs.worker FOLDER`.
 
 It takes the job's lock, waits for its turn, does the work and leaves the answer. Nothing at this file's top may import
-pandas, because TensorFlow has to come first where it is needed (keras#23083).
+pandas, because training needs TensorFlow to come first (keras#23083).
 """
 
 from __future__ import annotations
