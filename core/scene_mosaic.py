@@ -111,7 +111,9 @@ def open_mosaic(folder: Path) -> Scene:
     paths = chip_paths(folder)
     if len(paths) < 2:
         raise SceneError(
-            f"{len(paths)} images in folder {folder.name}", expected="two or more chips that continue each other", do="Give an image file, or the folder with the chips"
+            f"{len(paths)} images in folder {folder.name}",
+            expected="two or more chips that continue each other",
+            do="Give an image file, or the folder with the chips",
         )
     chips = [open_scene(path) for path in paths]
     layout = _layout_of(tuple(paths), tuple(chip.digest for chip in chips))

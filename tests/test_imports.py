@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE_LEVELS = (
     ("core", "core.errors", "core.progress", "core.files"),
     ("core.classes", "core.geo"),
-    ("core.scene", "core.scene_sources"),
+    ("core.scene", "core.scene_sources", "core.scene_mosaic", "core.chip_layout"),
     ("core.data",),
     ("core.learning",),
     ("core.prediction",),

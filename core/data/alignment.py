@@ -42,7 +42,8 @@ def agreement(grey: np.ndarray, ids: np.ndarray) -> np.ndarray:
         return np.zeros((size, size))
     borders = np.minimum(borders, 1) - np.minimum(borders, 1).mean()
     outlines = outlines - outlines.mean()
-    shape = [length + _RADIUS_PX for length in ids.shape]
+    # Padded against wrapping around, to a length that the FFT is quick on.
+    shape = [-(-(length + _RADIUS_PX) // 60) * 60 for length in ids.shape]
     product = np.fft.rfft2(outlines, shape) * np.conj(np.fft.rfft2(borders, shape))
     surface = np.fft.irfft2(product, shape)
     moves = np.arange(-_RADIUS_PX, _RADIUS_PX + 1)

@@ -82,9 +82,7 @@ class Audit:
         }
 
 
-def audit(
-    dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None
-) -> Audit:
+def audit(dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> Audit:
     """Look at every pair once, find the mosaics among them, and judge what was seen. Changes nothing."""
     facts = survey(dataset, on_progress=on_progress, should_stop=should_stop)
     mosaics = find_mosaics(dataset, chips=[one.chip for one in facts])

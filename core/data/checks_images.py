@@ -65,8 +65,9 @@ def sizes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic
         yield Finding(
             "info" if mended else "error",
             "size_mismatch",
-            f"{counted(len(differ), 'mask differs', 'masks differ')} in size from the image: {one.name} has {one.height} x {one.width} pixels "
-            f"(height x width), its mask {one.mask_height} x {one.mask_width}." + (" They are cut to the part they share." if mended else ""),
+            f"{counted(len(differ), 'mask differs', 'masks differ')} in size from the image: {one.name} has {one.height} x {one.width} "
+            f"pixels (height x width), its mask {one.mask_height} x {one.mask_width}."
+            + (" They are cut to the part they share." if mended else ""),
             files_of(dataset, names),
             None if mended else remedy,
             names,
@@ -101,7 +102,9 @@ def kinds(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic
     pixel_sizes = [one.pixel_size_m for one in facts if one.pixel_size_m]
     if pixel_sizes and max(pixel_sizes) > 1.1 * min(pixel_sizes):
         yield Finding(
-            "info", "pixel_size_varies", f"Pixel sizes run from {min(pixel_sizes):.2f} m to {max(pixel_sizes):.2f} m: things differ in size between images."
+            "info",
+            "pixel_size_varies",
+            f"Pixel sizes run from {min(pixel_sizes):.2f} m to {max(pixel_sizes):.2f} m: things differ in size between images.",
         )
 
 
@@ -122,8 +125,8 @@ def continuing(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[M
             yield Finding(
                 "warning",
                 "mosaic_parted",
-                f"{counted(len(mosaic.names), 'image')} make one scene of {mosaic.rows} x {mosaic.columns} but count as {len(mosaic.groups)} groups, "
-                "so a split would put neighbours into different parts.",
+                f"{counted(len(mosaic.names), 'image')} make one scene of {mosaic.rows} x {mosaic.columns} but count as "
+                f"{len(mosaic.groups)} groups, so a split would put neighbours into different parts.",
                 files_of(dataset, mosaic.names, masks=False),
                 Remedy("Make them one group", Remedies(groups={name: mosaic.group for name in mosaic.names})),
                 mosaic.names,

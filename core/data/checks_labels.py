@@ -60,7 +60,8 @@ def strange_colours(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Seque
     yield Finding(
         "error" if total > 0.05 * pixels else "warning",
         "off_palette",
-        f"{total:,} mask pixels ({total / pixels:.2%}) have {thing} that are no class: {', '.join(most)}{more}. They count as not labelled.",
+        f"{total:,} mask pixels ({total / pixels:.2%}) have {thing} that are no class: {', '.join(most)}{more}. "
+        "They count as not labelled.",
         files_of(dataset, names, images=False),
         Remedy("Declare these colours as not labelled", Remedies(ignore_colours=tuple(strangers))) if few else None,
         tuple(names),
@@ -74,7 +75,8 @@ def lossy_masks(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[
         yield Finding(
             "error",
             "lossy_masks",
-            f"{counted(len(names), 'mask is', 'masks are')} JPEG or WebP, which blur the colours along every outline. Export them as PNG or TIFF.",
+            f"{counted(len(names), 'mask is', 'masks are')} JPEG or WebP, which blur the colours along every outline. "
+            "Export them as PNG or TIFF.",
             files_of(dataset, names, images=False),
             None,
             tuple(names),

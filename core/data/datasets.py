@@ -73,9 +73,7 @@ class Pair:
         """Class ids uint8 (h, w) of a window of the image; 255 where nothing is labelled."""
         return self.labels_and_strangers(scheme, window)[0]
 
-    def labels_and_strangers(
-        self, scheme: ClassScheme, window: Window | None = None
-    ) -> tuple[np.ndarray, dict[str, int]]:
+    def labels_and_strangers(self, scheme: ClassScheme, window: Window | None = None) -> tuple[np.ndarray, dict[str, int]]:
         """Class ids uint8 (h, w), and the pixels of each colour ("#RRGGBB") or value ("7") that is no class.
 
         Raises MaskError for a pair without mask.
@@ -173,13 +171,17 @@ def open_dataset(path: str | os.PathLike, *, classes: str | os.PathLike | None =
         raise DatasetError(f"{root.name} is a file", expected="a folder with images and masks", do=f"Give the folder: {_LAYOUTS}")
     matches = match_folder(root)
     if not matches.matches:
-        raise DatasetError(_found(matches, root), expected=f"pairs of image and mask: {_LAYOUTS}", do="Arrange the files so, or choose another folder")
+        raise DatasetError(
+            _found(matches, root), expected=f"pairs of image and mask: {_LAYOUTS}", do="Arrange the files so, or choose another folder"
+        )
     remedies = read_remedies(root)
     pairs = [Pair(match.name, match.image, match.masks[0], match.group) for match in matches.matches]
     scheme, source, kind = _scheme(root, pairs, remedies, classes)
     pairs = _mended([replace(pair, kind=kind) for pair in pairs], remedies)
     if not pairs:
-        raise DatasetError(f"every image of {root.name} is left out by {remedies.path}", expected="at least one pair", do="Mend the remedy file")
+        raise DatasetError(
+            f"every image of {root.name} is left out by {remedies.path}", expected="at least one pair", do="Mend the remedy file"
+        )
     return Dataset(
         root=root,
         name=root.resolve().name,

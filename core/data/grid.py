@@ -22,7 +22,9 @@ def check_grid(patch_size: int, stride: int, min_labelled: float, scale: float) 
     if not 8 <= patch_size <= 8192:
         raise SettingsError(f"patch size {patch_size}", expected="8 to 8192 pixels", do="Choose another patch size")
     if not 1 <= stride <= patch_size:
-        raise SettingsError(f"stride {stride} with patches of {patch_size}", expected="1 pixel to the patch size", do="Choose another stride")
+        raise SettingsError(
+            f"stride {stride} with patches of {patch_size}", expected="1 pixel to the patch size", do="Choose another stride"
+        )
     if not 0 <= min_labelled <= 1:
         raise SettingsError(f"minimum labelled share {min_labelled}", expected="a share from 0 to 1", do="Choose another share")
     if not 0.01 <= scale <= 16:

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 RASTER_SUFFIXES = frozenset(
-    ".tif .tiff .jpg .jpeg .png .bmp .webp .jp2 .vrt .img .gif .h5 .hdf5 .hdf .he5".split()
+    (".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".jp2", ".vrt", ".img", ".gif", ".h5", ".hdf5", ".hdf", ".he5")
 )
 VECTOR_SUFFIXES = frozenset((".gpkg", ".geojson", ".shp"))
-_IMAGE_WORDS = frozenset("image images img imgs rgb sat ortho scene scenes photo photos".split())
-_MASK_WORDS = frozenset("mask masks msk label labels lbl gt groundtruth annotation annotations annot truth seg".split())
-_FORMAT_WORDS = frozenset("png jpg jpeg tif tiff h5 dir".split())
-_PART_WORDS = frozenset("train training val valid validation test testing data dataset".split())
+_IMAGE_WORDS = frozenset(("image", "images", "img", "imgs", "rgb", "sat", "ortho", "scene", "scenes", "photo", "photos"))
+_MASK_WORDS = frozenset(
+    ("mask", "masks", "msk", "label", "labels", "lbl", "gt", "groundtruth", "annotation", "annotations", "annot", "truth", "seg")
+)
+_FORMAT_WORDS = frozenset(("png", "jpg", "jpeg", "tif", "tiff", "h5", "dir"))
+_PART_WORDS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "data", "dataset"))
 _SKIPPED_FOLDERS = frozenset(("__MACOSX", "__pycache__"))
 
 
@@ -67,10 +69,7 @@ def match_folder(root: Path) -> Matches:
     images_found = [image for image, _ in pairs] + [image for image, _, _ in per_class]
     names = unique_names(images_found)
     groups = _groups(images_found)
-    matches = [
-        Match(name, image.path, (mask.path,), group)
-        for name, group, (image, mask) in zip(names, groups, pairs, strict=False)
-    ]
+    matches = [Match(name, image.path, (mask.path,), group) for name, group, (image, mask) in zip(names, groups, pairs, strict=False)]
     start = len(pairs)
     for i, (image, parts, classes) in enumerate(per_class):
         matches.append(Match(names[start + i], image.path, parts, groups[start + i], classes))

@@ -20,9 +20,31 @@ _SAMPLED_PIXELS = 12_000_000
 _MOST_COLOURS = 32
 _RARE_FRACTION = 0.005
 _HUES = (
-    "#4E79A7 #F28E2B #59A14F #E15759 #B07AA1 #EDC948 #76B7B2 #9C755F #FF9DA7 #1B9E77 #7570B3 #D95F02 "
-    "#66A61E #E7298A #A6761D #1F78B4 #B2DF8A #6A3D9A #CAB2D6 #B15928 #17BECF #BCBD22 #8C564B #003F5C"
-).split()
+    "#4E79A7",
+    "#F28E2B",
+    "#59A14F",
+    "#E15759",
+    "#B07AA1",
+    "#EDC948",
+    "#76B7B2",
+    "#9C755F",
+    "#FF9DA7",
+    "#1B9E77",
+    "#7570B3",
+    "#D95F02",
+    "#66A61E",
+    "#E7298A",
+    "#A6761D",
+    "#1F78B4",
+    "#B2DF8A",
+    "#6A3D9A",
+    "#CAB2D6",
+    "#B15928",
+    "#17BECF",
+    "#BCBD22",
+    "#8C564B",
+    "#003F5C",
+)
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class PatchStore:
 
     @property
     def statistics(self) -> dict[str, Any]:
-        """"mean", "std", "min", "max" of each band over the valid pixels of the training patches, and their "pixels"."""
+        """ "mean", "std", "min", "max" of each band over the valid pixels of the training patches, and their "pixels"."""
         return self.record["statistics"]
 
     @property

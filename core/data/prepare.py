@@ -16,7 +16,8 @@ from core.data.counting import PatchTable, cut_row, patch_table
 from core.data.datasets import Dataset
 from core.data.grid import ScaledPair, check_grid, pad_image, pad_labels, positions, slabs
 from core.data.parts import PARTS, TRAIN
-from core.data.splits import Split, split as split_dataset
+from core.data.splits import Split
+from core.data.splits import split as split_dataset
 from core.data.statistics import BandStatistics
 from core.errors import DatasetError, SettingsError
 from core.files import read_json, write_json

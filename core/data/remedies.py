@@ -95,7 +95,9 @@ def apply_remedy(root: Path, remedy: Remedies) -> Path:
         return write_json(path, merged.to_dict())
     except OSError as error:
         raise DatasetError(
-            f"{root} cannot be written to ({error.strerror})", expected="a folder that takes a remedy file", do="Copy the data set to a folder of yours"
+            f"{root} cannot be written to ({error.strerror})",
+            expected="a folder that takes a remedy file",
+            do="Copy the data set to a folder of yours",
         ) from error
 
 

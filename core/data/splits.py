@@ -109,7 +109,9 @@ def split(
     _check(how, validation, test)
     unknown = [name for name in hold_out if name not in dataset.groups]
     if unknown:
-        raise DatasetError(f"no group named {unknown[0]!r} to hold out", expected=f"one of {_few(dataset.groups)}", do="Choose a group that exists")
+        raise DatasetError(
+            f"no group named {unknown[0]!r} to hold out", expected=f"one of {_few(dataset.groups)}", do="Choose a group that exists"
+        )
     if table is None:
         table = patch_table(dataset, patch_size=patch_size, stride=stride, scale=scale, on_progress=on_progress, should_stop=should_stop)
     kept = table.kept(min_labelled)
@@ -254,7 +256,9 @@ def _missing_classes(table: PatchTable, part: np.ndarray, names: Sequence[str]) 
 
 def _random_warning(shared: int) -> list[str]:
     if shared == 0:
-        return ["Random split: no pixel is shared, but neighbouring patches of one scene are in different parts, so scores will be too high."]
+        return [
+            "Random split: no pixel is shared, but neighbouring patches of one scene are in different parts, so scores will be too high."
+        ]
     return [f"Random split: {shared:,} pixels lie in patches of more than one part, so scores will be too high."]
 
 
@@ -263,7 +267,9 @@ def _check(how: str, validation: float, test: float) -> None:
         raise SettingsError(f"split {how!r}", expected="group, block or random", do="Choose one of them")
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
         raise SettingsError(
-            f"shares of {validation} for validation and {test} for test", expected="shares that leave something to train on", do="Lower them"
+            f"shares of {validation} for validation and {test} for test",
+            expected="shares that leave something to train on",
+            do="Lower them",
         )
 
 

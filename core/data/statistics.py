@@ -45,7 +45,7 @@ class BandStatistics:
         )
 
     def summary(self) -> dict[str, Any]:
-        """"mean", "std", "min" and "max" of each band, and "pixels" seen; zeros where none was."""
+        """ "mean", "std", "min" and "max" of each band, and "pixels" seen; zeros where none was."""
         if self.pixels == 0:
             zeros = [0.0] * len(self.mean)
             return {"mean": zeros, "std": zeros, "min": zeros, "max": zeros, "pixels": 0}

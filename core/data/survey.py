@@ -14,7 +14,6 @@ from core.data.grid import class_counts
 from core.errors import MaskError, SceneError
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Scene, Window
-from core.scene_sources import resize_pixels
 
 _WHOLE_BYTES = 96 * 2**20
 _SLAB_PIXELS = 8 * 2**20
@@ -54,9 +53,7 @@ class PairFacts:
         return (self.height, self.width) == (self.mask_height, self.mask_width)
 
 
-def survey(
-    dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None
-) -> tuple[PairFacts, ...]:
+def survey(dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> tuple[PairFacts, ...]:
     """Look at every pair once. Memory is bounded by one image, or by slabs of it where it is large."""
     facts = []
     for i, pair in enumerate(dataset.pairs):
@@ -86,8 +83,8 @@ def look_at(pair: Pair, dataset: Dataset) -> PairFacts:
             return facts
         facts = replace(facts, mask_height=mask.height, mask_width=mask.width)
         if facts.same_size or pair.crop:
-            counts, strangers = _count(pair, dataset)
-            facts = replace(facts, counts=counts, strangers=strangers, shift=_shift(picture, pair, dataset))
+            counts, strangers, ids = _count(pair, dataset)
+            facts = replace(facts, counts=counts, strangers=strangers, shift=None if ids is None else _shift(picture, ids))
         return facts
     except (SceneError, MaskError) as error:
         return replace(facts, error=str(error), unreadable=what)
@@ -111,27 +108,30 @@ def _nodata_fraction(image: Scene) -> float:
     return bad / (image.height * image.width)
 
 
-def _count(pair: Pair, dataset: Dataset) -> tuple[np.ndarray, dict[str, int]]:
+def _count(pair: Pair, dataset: Dataset) -> tuple[np.ndarray, dict[str, int], np.ndarray | None]:
+    """Class counts, strangers, and the class ids themselves when they are few enough to be read at once."""
     counts = np.zeros(len(dataset.scheme) + 1, np.int64)
     strangers: Counter[str] = Counter()
-    for window in _slabs(pair.shape):
+    ids = None
+    windows = list(_slabs(pair.shape))
+    for window in windows:
         ids, more = pair.labels_and_strangers(dataset.scheme, window)
         counts += class_counts(ids, len(dataset.scheme))
         strangers.update(more)
-    return counts, dict(strangers)
+    return counts, dict(strangers), ids if len(windows) == 1 else None
 
 
-def _shift(image: Scene, pair: Pair, dataset: Dataset) -> Shift | None:
+def _shift(image: Scene, ids: np.ndarray) -> Shift | None:
     """How the mask must move to fit, measured on pictures of at most 512 pixels."""
-    height, width = pair.shape
-    if height * width > _SLAB_PIXELS * 4:
-        return None
+    height, width = ids.shape
     factor = max(1.0, max(height, width) / _OUTLINE_PX)
     shape = (max(1, round(height / factor)), max(1, round(width / factor)))
     bands = tuple(range(1, min(image.bands, 3) + 1))
     grey = np.nan_to_num(image.read(Window(0, 0, height, width), bands, out_shape=shape).astype(np.float32)).mean(axis=2)
-    ids = resize_pixels(pair.labels(dataset.scheme)[..., None], shape, categorical=True)[..., 0]
-    return best_shift(agreement(grey, ids), factor=factor)
+    # Nearest pixels, by the centres of the smaller picture's.
+    rows, cols = ((np.arange(n) + 0.5) * factor for n in shape)
+    small = ids[np.ix_(np.minimum(rows.astype(int), height - 1), np.minimum(cols.astype(int), width - 1))]
+    return best_shift(agreement(grey, small), factor=factor)
 
 
 def _slabs(shape: tuple[int, int]):

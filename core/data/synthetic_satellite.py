@@ -140,8 +140,8 @@ def make_landslides(seed: int, size: int = 128) -> tuple[np.ndarray, np.ndarray]
     cover = np.empty((*shape, 12), dtype=np.float32)
     open_land = fields.smoothstep(0.2, 1.2, fields.fractal(rng, shape, 40, octaves=4) + 0.8 * (slope < 12))
     cover[:] = fields.mix(_spectrum("forest"), _spectrum("grass"), open_land)
-    terraces = (slope < 16) & (fields.fractal(rng, shape, 22, octaves=3) > 0.4)
-    bands = 0.5 + 0.5 * np.cos(elevation / 4.0)
+    terraces = (ndimage.gaussian_filter(slope, 4.0) < 17) & (fields.fractal(rng, shape, 22, octaves=3) > 0.4)
+    bands = 0.5 + 0.5 * np.cos(elevation / 7.0)
     cover[terraces] = fields.mix(_spectrum("crop"), _spectrum("ploughed"), bands)[terraces]
     river = np.clip(ndimage.gaussian_filter((drained > 420).astype(np.float32), 0.7) * 1.5, 0, 1)
     cover = fields.mix(cover, 0.55 * _spectrum("soil"), np.clip(ndimage.gaussian_filter(river, 1.0), 0, 1))
@@ -149,7 +149,7 @@ def make_landslides(seed: int, size: int = 128) -> tuple[np.ndarray, np.ndarray]
     scar = _slides(rng, elevation, slope)
     fresh = np.clip(ndimage.gaussian_filter(scar.astype(np.float32), 0.6), 0, 1) * (0.85 + 0.1 * fields.value_noise(rng, shape, 3))
     cover = fields.mix(cover, _spectrum("scar"), np.clip(fresh, 0, 1))
-    sunlit = 1 + 0.55 * np.clip(fields.hillshade(elevation.astype(np.float32), 140.0, gsd_m=10.0), -0.9, 0.9)
+    sunlit = 1 + 0.4 * np.clip(fields.hillshade(elevation.astype(np.float32), 140.0, gsd_m=10.0), -0.9, 0.9)
     texture = 1 + 0.07 * fields.fractal(rng, shape, 4, octaves=2)
     seen = _sense(rng, cover * (texture * sunlit)[..., None] + 40, noise=0.35) / 10000
     stack = np.concatenate([np.round(seen / 0.001) * 0.001, np.round(slope * 2)[..., None] / 2, np.round(elevation)[..., None]], axis=2)
@@ -160,12 +160,12 @@ def _mountains(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.nda
     """Return elevation in metres and drained area in pixels, both (h, w): a range that rose while rivers cut into it."""
     rim = 24
     height, width = shape[0] + 2 * rim, shape[1] + 2 * rim
-    start = 2.0 * fields.fractal(rng, (height, width), 30, octaves=4) + np.linspace(0, 12, height)[:, None]
+    start = 2.2 * fields.value_noise(rng, (height, width), 40) + np.linspace(0, 45, height)[:, None]  # tilted, so that it drains
     rise = 1.0 + 0.35 * fields.value_noise(rng, (height, width), 60)
-    land, drained = _erode(start.astype(np.float64), np.clip(rise, 0.3, 2.0).astype(np.float64), 45)
+    land, drained = _erode(start.astype(np.float64), np.clip(rise, 0.3, 2.0).astype(np.float64), 110)
     turn = int(rng.integers(4))
     inside = (slice(rim, -rim), slice(rim, -rim))
-    land = np.rot90(ndimage.gaussian_filter(land, 0.9)[inside], turn)
+    land = np.rot90(ndimage.gaussian_filter(land, 1.7)[inside], turn)
     slope = np.hypot(*np.gradient(land, 10.0))
     scale = np.tan(np.deg2rad(rng.uniform(36, 43))) / np.percentile(slope, 92)
     land = (land - land.min()) * scale + rng.uniform(150, 900)
@@ -214,18 +214,18 @@ def _slides(rng: np.random.Generator, elevation: np.ndarray, slope: np.ndarray) 
     smooth = ndimage.gaussian_filter(elevation, 2.0)
     down, right = np.gradient(smooth)
     size = np.array(slope.shape)
-    steep = np.argwhere((slope > 24) & (slope < 48))
+    steep = np.argwhere((slope > np.percentile(slope, 75)) & (slope < 60))
     image = Image.new("L", (int(size[1]) * 4, int(size[0]) * 4))
     draw = ImageDraw.Draw(image)
     if len(steep) == 0:
         return np.zeros(slope.shape, dtype=bool)
     for _ in range(int(rng.integers(4, 13))):
         spot = steep[rng.integers(len(steep))].astype(float)
-        length, width = rng.integers(6, 34), rng.uniform(1.0, 3.2)
+        length, width = rng.integers(8, 40), rng.uniform(1.3, 3.8)
         for step in range(length):
             row, column = np.clip(spot.astype(int), 0, size - 1)
             fall = -np.array([down[row, column], right[row, column]])
-            if slope[row, column] < 9:
+            if slope[row, column] < 7:
                 break
             radius = width * (0.6 + 0.6 * step / length) * rng.uniform(0.75, 1.2)
             y, x = spot * 4
