@@ -64,19 +64,20 @@ class Augmentation:
         return image, _nearest(mask, rows, columns)
 
     def _recolour(self, image, rng):
-        centre = np.nanmean(image, axis=(0, 1), keepdims=True)
-        spread = np.nanstd(image, axis=(0, 1), keepdims=True)
-        bands = image.shape[2]
-        gain = np.float32(1 + rng.uniform(-self.contrast, self.contrast))
-        gains = gain * (1 + rng.uniform(-self.band_gain, self.band_gain, bands)).astype(np.float32)
+        centre, spread = _statistics(image)
+        gain = 1 + rng.uniform(-self.contrast, self.contrast)
+        gains = np.float32(gain) * (1 + rng.uniform(-self.band_gain, self.band_gain, image.shape[2])).astype(np.float32)
         offset = np.float32(rng.uniform(-self.brightness, self.brightness)) * spread
-        image = (image - centre) * gains + (centre + offset)
+        image = image * gains
+        image += centre - centre * gains + offset
         if self.blur_chance and rng.random() < self.blur_chance:
             image = _blur(image)
         if self.noise:
             strength = np.float32(rng.uniform(0, self.noise)) * spread
-            image = image + rng.standard_normal(image.shape, dtype=np.float32) * strength
-        return image.astype(np.float32, copy=False)
+            grain = rng.standard_normal(image.shape, dtype=np.float32)
+            grain *= strength
+            image += grain
+        return image
 
     def _cut(self, image, mask, rng):
         if not self.cutout:
@@ -85,13 +86,22 @@ class Augmentation:
         tall, wide = (rng.uniform(0, self.cutout, 2) * (height, width)).astype(int)
         row, column = int(rng.integers(0, height - tall + 1)), int(rng.integers(0, width - wide + 1))
         image, mask = np.array(image), np.array(mask)
-        image[row : row + tall, column : column + wide] = np.nanmean(image, axis=(0, 1))
+        image[row : row + tall, column : column + wide] = _statistics(image)[0]
         mask[row : row + tall, column : column + wide] = IGNORED_ID
         return image, mask
 
 
 NONE = Augmentation(False, False, *(0.0,) * 8)
 """Changes nothing."""
+
+
+def _statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each band, float32 (B,), from every fourth pixel each way: the rest says the same."""
+    sample = image[::4, ::4].reshape(-1, image.shape[2])
+    sample = sample[np.isfinite(sample).all(1)]
+    if not len(sample):
+        return np.zeros(image.shape[2], np.float32), np.zeros(image.shape[2], np.float32)
+    return sample.mean(0), sample.std(0)
 
 
 def _positions(size: int, factor: float, move: float) -> np.ndarray:
@@ -105,7 +115,12 @@ def _lerp(image: np.ndarray, positions: np.ndarray, axis: int) -> np.ndarray:
     below = np.floor(positions).astype(int)
     share = (positions - below).astype(np.float32)
     share = share.reshape([-1 if i == axis else 1 for i in range(image.ndim)])
-    return image.take(_reflect(below, size), axis) * (1 - share) + image.take(_reflect(below + 1, size), axis) * share
+    low = image.take(_reflect(below, size), axis)
+    high = image.take(_reflect(below + 1, size), axis)
+    high -= low
+    high *= share
+    high += low
+    return high
 
 
 def _nearest(mask: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -1,0 +1,93 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.learning.augmentation import NONE, Augmentation
+
+
+def patch(height=24, width=24, bands=3, dtype=np.uint8):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 3, (height, width)).astype(np.uint8)
+    image = (ids[..., None] * 80 + rng.integers(0, 9, (height, width, bands))).astype(dtype)
+    return image, ids
+
+
+def test_equal_seeds_are_equal_and_others_differ():
+    image, ids = patch()
+    first, again, other = (Augmentation(cutout=0.3, blur_chance=0.5).apply(image, ids, seed=seed) for seed in ((1, 2), (1, 2), (1, 3)))
+    assert np.array_equal(first[0], again[0]) and np.array_equal(first[1], again[1])
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_switched_off_changes_nothing():
+    image, ids = patch()
+    out, mask = NONE.apply(image, ids, seed=(5,))
+    np.testing.assert_allclose(out, image, atol=1e-3)
+    assert np.array_equal(mask, ids)
+
+
+def test_flips_and_turns_move_image_and_mask_together():
+    image, ids = patch()
+    moved = replace(NONE, flips=True, quarter_turns=True)
+    seen = set()
+    for seed in range(40):
+        out, mask = moved.apply(image, ids, seed=(seed,))
+        np.testing.assert_allclose(out // 80, np.repeat(mask[..., None], 3, 2), atol=0)
+        assert np.array_equal(np.bincount(mask.ravel()), np.bincount(ids.ravel()))
+        seen.add(mask.tobytes())
+    assert len(seen) == 8  # all symmetries of the square
+
+
+def test_a_patch_that_is_not_square_keeps_its_shape():
+    image, ids = patch(height=12, width=20)
+    for seed in range(10):
+        out, mask = Augmentation().apply(image, ids, seed=(seed,))
+        assert out.shape == (12, 20, 3) and mask.shape == (12, 20)
+
+
+def test_masks_hold_no_new_class_and_what_comes_from_outside_is_ignored():
+    image, ids = patch()
+    found = set()
+    for seed in range(20):
+        _, mask = replace(NONE, zoom=0.5, shift=0.3).apply(image, ids, seed=(seed,))
+        found |= set(np.unique(mask).tolist())
+    assert found == {0, 1, 2, 255}
+
+
+def test_a_move_by_hand():
+    # With no zoom, and the same move for image and mask, each inner pixel still carries its own class.
+    ids = np.tile(np.repeat(np.arange(3, dtype=np.uint8), 8), (24, 1))
+    image = (ids[..., None] * 100).astype(np.float32)
+    out, mask = replace(NONE, shift=0.25).apply(image, ids, seed=(3,))
+    labelled = mask != 255
+    assert labelled.sum() < mask.size
+    # A pixel lies at most half a pixel from its source, so linear and nearest agree to half a class step.
+    assert np.abs(out[labelled][:, 0] - mask[labelled] * 100.0).max() <= 50 + 1e-3
+
+
+def test_nodata_stays_nodata_and_does_not_spread():
+    image, ids = patch(dtype=np.float32)
+    image[:4, :4] = np.nan
+    out, _ = replace(Augmentation(), zoom=0.0, shift=0.0, flips=False, quarter_turns=False).apply(image, ids, seed=(1,))
+    assert np.array_equal(np.isnan(out), np.isnan(image))
+
+
+def test_cutout_is_ignored_in_the_mask():
+    image, ids = patch()
+    masks = [replace(NONE, cutout=0.5).apply(image, ids, seed=(seed,))[1] for seed in range(8)]
+    assert any((mask == 255).any() for mask in masks)
+
+
+@pytest.mark.parametrize("bands", [1, 4, 12])
+def test_any_number_of_bands(bands):
+    image, ids = patch(bands=bands, dtype=np.uint16)
+    out, _ = Augmentation(blur_chance=1.0).apply(image, ids, seed=(0,))
+    assert out.dtype == np.float32 and out.shape == image.shape and np.isfinite(out).all()
+
+
+def test_the_input_is_not_changed():
+    image, ids = patch()
+    before = image.copy(), ids.copy()
+    Augmentation(cutout=0.5).apply(image, ids, seed=(0,))
+    assert np.array_equal(image, before[0]) and np.array_equal(ids, before[1])

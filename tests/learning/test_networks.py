@@ -1,0 +1,120 @@
+"""One contract for every network of the registry, on tiny sizes."""
+
+import keras
+import numpy as np
+import pytest
+
+from core.errors import InputError, SettingsError
+from core.learning.networks import architectures, build, resolve_encoder
+from core.learning.networks.encoders import ZOO_ENCODERS, fitted_normalisation, published_normalisation, wants_bgr
+
+# name: what makes it small enough for a test
+TINY = {
+    "unet": {"filters": (4, 6, 8)},
+    "unet-small": {"filters": (4, 6)},
+    "fpn": {"encoder": "resnet18"},
+    "linknet": {"encoder": "resnet18"},
+    "pspnet": {"encoder": "resnet18"},
+}
+ODD = (49, 50)
+
+
+def test_every_network_of_the_registry_is_tested():
+    assert set(TINY) == {info.name for info in architectures()}
+
+
+def tiny(name, *, height=ODD[0], width=ODD[1], bands=4, classes=3, **more):
+    keras.utils.set_random_seed(0)
+    return build(name, height=height, width=width, bands=bands, classes=classes, **TINY[name], **more)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_contract(name, tmp_path):
+    network = tiny(name)
+    batch = np.random.default_rng(0).random((2, *ODD, 4), dtype=np.float32)
+    before = network.predict_on_batch(batch)
+    assert before.shape == (2, *ODD, 3) and before.dtype == np.float32
+    np.testing.assert_allclose(before.sum(-1), 1, atol=1e-5)
+    assert before.std() > 0
+
+    network.save(tmp_path / "n.keras")
+    again = keras.models.load_model(tmp_path / "n.keras", compile=False)
+    np.testing.assert_allclose(again.predict_on_batch(batch), before, atol=1e-6)
+    assert not any(type(layer).__name__ == "Lambda" for layer in network.layers)
+
+    gradients = _gradients(network, batch)
+    assert all(gradient is not None and np.isfinite(gradient).all() for gradient in gradients)
+    assert any(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+def _gradients(network, batch):
+    import tensorflow as tf
+
+    from core.learning.losses import SegmentationLoss
+
+    with tf.GradientTape() as tape:
+        loss = SegmentationLoss("dice_focal")(np.ones(batch.shape[:3], np.uint8), network(batch, training=True))
+    return [None if gradient is None else gradient.numpy() for gradient in tape.gradient(loss, network.trainable_variables)]
+
+
+@pytest.mark.parametrize("name", ["unet", "unet-small"])
+def test_equal_seeds_build_equal_networks(name):
+    batch = np.ones((1, 32, 32, 4), np.float32)
+    first, second = (tiny(name, height=32, width=32).predict_on_batch(batch) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_the_default_unet_is_the_tutorials():
+    network = build("unet", height=64, width=64, bands=3, classes=6)
+    widths = [layer.filters for layer in network.layers if layer.name.startswith(("down", "bottom")) and layer.name.endswith("a_conv")]
+    assert widths == [16, 32, 64, 128, 256]
+
+
+def test_the_zoo_is_all_that_works():
+    from core.learning.networks.zoo import library
+
+    offered = [name for name in library().get_available_backbone_names() if not name.startswith("densenet")]
+    assert set(ZOO_ENCODERS) == set(offered)
+
+
+@pytest.mark.parametrize("encoder", ZOO_ENCODERS)
+def test_published_normalisation_equals_the_librarys(encoder):
+    from core.learning.cards import normalise
+    from core.learning.networks.zoo import library
+
+    image = np.random.default_rng(0).integers(0, 256, (1, 4, 4, 3)).astype(np.float32)
+    theirs = library().get_preprocessing(encoder)(image.copy())
+    ours = normalise(image, published_normalisation(encoder))
+    np.testing.assert_allclose(ours[..., ::-1] if wants_bgr(encoder) else ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("encoder", ["resnet34", "vgg16", "mobilenetv2", "efficientnetb0"])
+def test_other_bands_are_brought_to_what_the_encoder_knows(encoder):
+    from core.learning.cards import normalise
+
+    rng = np.random.default_rng(0)
+    published = published_normalisation(encoder)
+    scene = rng.normal((500, 900, 3000, 40), (50, 300, 700, 4), (4000, 4))
+    ours = normalise(scene, fitted_normalisation(encoder, list(scene.mean(0)), list(scene.std(0))))
+    grey = 255 * np.mean([0.485, 0.456, 0.406]), 255 * np.mean([0.229, 0.224, 0.225])
+    wanted = ((grey[0] - np.mean(published["mean"])) / np.mean(published["std"]), grey[1] / np.mean(published["std"]))
+    np.testing.assert_allclose(ours.mean(0), wanted[0], atol=0.02 * wanted[1])
+    np.testing.assert_allclose(ours.std(0), wanted[1], rtol=0.01)
+
+
+def test_encoders_are_checked():
+    assert resolve_encoder("unet", None) is None
+    assert resolve_encoder("fpn", None) == "resnet34"
+    with pytest.raises(SettingsError, match="densenet121"):
+        resolve_encoder("unet", "densenet121")
+    with pytest.raises(SettingsError, match="has its own"):
+        resolve_encoder("unet-small", "resnet34")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"architecture_name": "unett"}, {"classes": 1}, {"bands": 0}, {"height": 8}, {"architecture_name": "fpn", "filters": (4, 8)}],
+)
+def test_what_cannot_be_built_is_refused(change):
+    with pytest.raises(InputError):
+        build(**{"architecture_name": "unet", "height": 64, "width": 64, "bands": 3, "classes": 2, **change})

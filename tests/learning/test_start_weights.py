@@ -1,0 +1,141 @@
+import keras
+import numpy as np
+import pytest
+from learning_fakes import SCHEME
+
+from core.errors import InputError, SettingsError
+from core.learning.cards import ModelCard
+from core.learning.networks import build
+from core.learning.start_weights import copy_weights, start
+
+SMALL = {"height": 32, "width": 32, "filters": (4, 6)}
+
+
+def unet(bands=3, classes=3, seed=0, **more):
+    keras.utils.set_random_seed(seed)
+    return build("unet", bands=bands, classes=classes, **{**SMALL, **more})
+
+
+def layer_weights(network, name):
+    return network.get_layer(name).get_weights()
+
+
+def test_everything_is_copied_between_equal_networks():
+    source, target = unet(seed=1), unet(seed=2)
+    copied, total = copy_weights(source, target)
+    assert copied == total
+    batch = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)
+    np.testing.assert_allclose(source.predict_on_batch(batch), target.predict_on_batch(batch), atol=1e-6)
+
+
+def test_the_head_stays_new_when_the_classes_differ():
+    source, target = unet(classes=3, seed=1), unet(classes=5, seed=2)
+    before = layer_weights(target, "head")[0].copy()
+    copied, total = copy_weights(source, target)
+    assert copied == total - 1
+    assert np.array_equal(layer_weights(target, "head")[0], before)
+    assert np.array_equal(layer_weights(target, "bottom_a_conv")[0], layer_weights(source, "bottom_a_conv")[0])
+
+
+def test_more_bands_inflate_the_first_layer():
+    source, target = unet(bands=3, seed=1), unet(bands=6, seed=2)
+    copied, total = copy_weights(source, target)
+    assert copied == total
+    old, new = layer_weights(source, "down0_a_conv")[0], layer_weights(target, "down0_a_conv")[0]
+    np.testing.assert_allclose(new.sum(2), old.sum(2), atol=1e-6)
+    # A grey picture looks the same to both.
+    grey = np.random.default_rng(0).random((1, 32, 32, 1), dtype=np.float32)
+    np.testing.assert_allclose(
+        source.predict_on_batch(np.repeat(grey, 3, -1)), target.predict_on_batch(np.repeat(grey, 6, -1)), atol=1e-5
+    )
+
+
+def test_networks_of_other_depth_share_layers_by_name():
+    source, target = unet(seed=1), unet(seed=2, filters=(4, 6, 8))
+    copied, total = copy_weights(source, target)
+    assert 0 < copied < total
+    assert np.array_equal(layer_weights(target, "down0_b_conv")[0], layer_weights(source, "down0_b_conv")[0])
+
+
+def test_starting_from_a_model_folder(tmp_path):
+    source = unet(seed=1)
+    source.save(tmp_path / "model.keras")
+    normalisation = {"kind": "standard", "mean": [1.0, 2.0, 3.0], "std": [4.0, 4.0, 4.0]}
+    card = ModelCard(name="first", architecture="unet", scheme=SCHEME, bands=(1, 2, 3), normalisation=normalisation, patch_size=32)
+    card.save(tmp_path)
+    target = unet(seed=2)
+    result = start(target, str(tmp_path), architecture="unet", encoder=None)
+    assert result.layers == result.of and result.source == "first" and dict(result.normalisation) == normalisation
+    assert start(unet(bands=4), str(tmp_path), architecture="unet", encoder=None).normalisation is None
+
+
+def test_a_model_of_another_kind_is_refused(tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    keras.Model(inputs, keras.layers.Conv2D(3, 1, activation="softmax", name="odd")(inputs)).save(tmp_path / "other.keras")
+    with pytest.raises(SettingsError, match="shares no layer"):
+        start(unet(), str(tmp_path / "other.keras"), architecture="unet", encoder=None)
+
+
+def test_what_does_not_exist_says_what_there_is(tmp_path):
+    with pytest.raises(InputError, match="no starting weights called 'nowhere'"):
+        start(unet(), "nowhere", architecture="unet", encoder=None)
+
+
+def test_imagenet_needs_an_encoder():
+    with pytest.raises(SettingsError, match="without an encoder"):
+        start(unet(), "imagenet", architecture="unet", encoder=None)
+
+
+def test_imagenet_without_a_network_says_what_to_do(monkeypatch):
+    from core.learning.networks import zoo
+
+    real = zoo.build_zoo
+
+    def offline(*arguments, encoder_weights=None, **named):
+        if encoder_weights == "imagenet":
+            raise Exception("URL fetch failure on https://example.org: None -- [Errno -3] Name or service not known")
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(zoo, "build_zoo", offline)
+    with pytest.raises(InputError, match="could not be downloaded.*Use --weights none, a local weights file, or a model"):
+        build("unet", height=32, width=32, bands=3, classes=2, encoder="mobilenetv2", weights="imagenet")
+
+
+@pytest.fixture(scope="module")
+def encoder_file(tmp_path_factory):
+    """Weights of a MobileNetV2 encoder alone, as published files are."""
+    from core.learning.networks.zoo import library
+
+    keras.utils.set_random_seed(7)
+    network = library().Unet("mobilenetv2", input_shape=(32, 32, 3), classes=2, encoder_weights=None)
+    inner = keras.Model(network.inputs, network.get_layer("out_relu").output if _has(network, "out_relu") else _last_encoder_output(network))
+    path = tmp_path_factory.mktemp("encoder") / "mobilenetv2.weights.h5"
+    inner.save_weights(path)
+    return path, network
+
+
+def _has(network, name):
+    return any(layer.name == name for layer in network.layers)
+
+
+def _last_encoder_output(network):
+    names = [layer.name for layer in network.layers]
+    first_decoder = next(i for i, name in enumerate(names) if name.startswith(("center", "decoder")))
+    return network.layers[first_decoder - 1].output
+
+
+@pytest.mark.parametrize("bands", [3, 5])
+def test_a_file_of_encoder_weights(encoder_file, bands):
+    path, source = encoder_file
+    keras.utils.set_random_seed(8)
+    target = build("unet", height=32, width=32, bands=bands, classes=2, encoder="mobilenetv2", weights=str(path))
+    assert np.array_equal(layer_weights(target, "block_3_expand")[0], layer_weights(source, "block_3_expand")[0])
+    np.testing.assert_allclose(
+        layer_weights(target, "Conv1")[0].sum(2), layer_weights(source, "Conv1")[0].sum(2), atol=1e-5
+    )
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    (tmp_path / "notes.h5").write_text("no weights")
+    with pytest.raises(InputError, match="holds no weights of mobilenetv2"):
+        build("unet", height=32, width=32, bands=3, classes=2, encoder="mobilenetv2", weights=str(tmp_path / "notes.h5"))
