@@ -101,6 +101,7 @@ class _Registry:
 
 
 _registry = _Registry()
+_known_limits: dict[tuple[str, tuple[int, ...]], tuple[np.ndarray, np.ndarray]] = {}
 _workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tiles")
 register = _registry.put
 
@@ -108,9 +109,9 @@ register = _registry.put
 # ---- what pages register ----
 
 
-def image_layer(path: str | Path, *, bands: Sequence[int] | None = None) -> Layer:
+def image_layer(source: str | Path | Scene, *, bands: Sequence[int] | None = None) -> Layer:
     """A scene as a picture; data that is not uint8 is stretched between its 2nd and 98th percentile. Raises SceneError."""
-    scene = open_scene(path)
+    scene = source if isinstance(source, Scene) else open_scene(source)
     chosen = tuple(bands) if bands else default_rgb(scene)
     limits = _limits(scene, chosen)
 
@@ -142,11 +143,10 @@ def mask_layer(pair: Pair, scheme: ClassScheme) -> Layer:
 
 def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
     """A prediction as codes with confidence, and with the true class where `truth` (a data set's pair) has one."""
-    from core.prediction.rasters import Prediction
+    from core.prediction.rasters import CONFIDENCE, LABELS, Prediction
 
     prediction = Prediction.open(folder)
-    labels = open_scene(Path(folder) / "labels.tif", expand_palette=False)
-    confidence = open_scene(Path(folder) / "confidence.tif", expand_palette=False)
+    labels, confidence = prediction.scene(LABELS), prediction.scene(CONFIDENCE)
     if truth is not None and (truth.mask is None or truth.mask.shape != labels.shape):
         truth = None
 
@@ -231,6 +231,7 @@ def routes() -> list[Route]:
     for base in dict.fromkeys(("", base_path())):
         found += [
             Route(f"{base}{PREFIX}/pixels/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _pixels),
+            Route(f"{base}{PREFIX}/pictures/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _pictures),
             Route(f"{base}{PREFIX}/map/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _map),
             Route(f"{base}{PREFIX}/features/{{layer}}", _features),
         ]
@@ -239,6 +240,10 @@ def routes() -> list[Route]:
 
 async def _pixels(request: Request) -> Response:
     return await _tile(request, _pixel_tile)
+
+
+async def _pictures(request: Request) -> Response:
+    return await _tile(request, _picture_tile)
 
 
 async def _map(request: Request) -> Response:
@@ -271,6 +276,35 @@ async def _features(request: Request) -> Response:
 
 @lru_cache(maxsize=1024)
 def _pixel_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
+    """A tile in pixel space for the viewer: colours of a picture, bare numbers of a layer of codes."""
+    drawn = _drawn(layer_id, z, x, y)
+    if drawn is None:
+        return None
+    layer, pixels, valid = drawn
+    shape = pixels.shape[:2]
+    if layer.codes:
+        canvas = np.full((TILE_PX, TILE_PX, 3), IGNORED_ID, np.uint8)
+        canvas[: shape[0], : shape[1]] = pixels
+        return encode(canvas)
+    if shape == (TILE_PX, TILE_PX) and valid is None:
+        return encode(pixels, lossy=True)
+    return encode(_on_clear(pixels, np.full(shape, 255, np.uint8) if valid is None else valid * np.uint8(255)))
+
+
+@lru_cache(maxsize=1024)
+def _picture_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
+    """A tile in pixel space in which codes are already drawn in the colours of their classes."""
+    layer = known(layer_id)
+    if layer is None or not layer.codes:
+        return _pixel_tile(layer_id, z, x, y)
+    drawn = _drawn(layer_id, z, x, y)
+    if drawn is None:
+        return None
+    ids = drawn[1][..., 0]
+    return encode(_on_clear(layer.scheme.decode(ids), np.where(ids == IGNORED_ID, 0, 255).astype(np.uint8)))
+
+
+def _drawn(layer_id: str, z: int, x: int, y: int) -> tuple[Layer, np.ndarray, np.ndarray | None] | None:
     layer = known(layer_id)
     if layer is None or layer.draw is None or z > layer.max_zoom:
         return None
@@ -279,19 +313,14 @@ def _pixel_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | No
     height, width = min(TILE_PX * factor, layer.height - row), min(TILE_PX * factor, layer.width - col)
     if height <= 0 or width <= 0:
         return None
-    shape = (math.ceil(height / factor), math.ceil(width / factor))
-    pixels, valid = layer.draw(Window(row, col, height, width), shape)
-    whole = shape == (TILE_PX, TILE_PX)
-    if layer.codes:
-        canvas = np.full((TILE_PX, TILE_PX, 3), IGNORED_ID, np.uint8)
-        canvas[: shape[0], : shape[1]] = pixels
-        return encode(canvas)
-    if whole and valid is None:
-        return encode(pixels, lossy=True)
+    pixels, valid = layer.draw(Window(row, col, height, width), (math.ceil(height / factor), math.ceil(width / factor)))
+    return layer, pixels, valid
+
+
+def _on_clear(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     canvas = np.zeros((TILE_PX, TILE_PX, 4), np.uint8)
-    canvas[: shape[0], : shape[1], :3] = pixels
-    canvas[: shape[0], : shape[1], 3] = 255 if valid is None else valid * np.uint8(255)
-    return encode(canvas)
+    canvas[: pixels.shape[0], : pixels.shape[1]] = np.dstack([pixels, alpha])
+    return canvas
 
 
 @lru_cache(maxsize=1024)
@@ -335,11 +364,6 @@ def _codes(ids: np.ndarray, confidence: np.ndarray | None = None, truth: np.ndar
     return np.dstack([ids, full if confidence is None else confidence, full if truth is None else truth])
 
 
-@lru_cache(maxsize=256)
-def _limits_of(path: Path, digest: str, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    return scene_limits(open_scene(path), bands)
-
-
 def scene_limits(scene: Scene, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """2nd and 98th percentile of each band, from a decimated picture of the scene: the same for all of its tiles."""
     factor = max(1.0, max(scene.shape) / _SAMPLE_PX)
@@ -350,7 +374,14 @@ def scene_limits(scene: Scene, bands: tuple[int, ...]) -> tuple[np.ndarray, np.n
 
 
 def _limits(scene: Scene, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    return None if scene.dtype == "uint8" else _limits_of(scene.path, scene.digest, bands)
+    if scene.dtype == "uint8":
+        return None
+    key = (scene.digest, bands)
+    if key not in _known_limits:
+        if len(_known_limits) >= 512:
+            _known_limits.clear()
+        _known_limits[key] = scene_limits(scene, bands)
+    return _known_limits[key]
 
 
 def _digest(*parts: Any) -> str:

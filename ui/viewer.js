@@ -63,13 +63,19 @@ class Viewer {
       bar.appendChild(this.slider('Confidence from', 'threshold', 'Less certain pixels are hatched', () => this.repaint()));
     }
     bar.appendChild(this.element('div', { class: 'spring' }));
+    const actions = this.element('div', { class: 'group' });
     if (this.data.panes.length > 1) {
-      bar.appendChild(this.button('Side by side', 'All panes next to each other, in step', () => this.layout('panes'), 'panes'));
-      bar.appendChild(this.button('Swipe', 'Two panes on top of each other with a divider to drag', () => this.layout('swipe'), 'swipe'));
+      actions.append(
+        this.button('Side by side', 'All panes next to each other, in step', () => this.layout('panes'), 'panes'),
+        this.button('Swipe', 'Two panes on top of each other with a divider to drag', () => this.layout('swipe'), 'swipe'),
+      );
     }
-    bar.appendChild(this.button('Fit', 'Show the whole scene', () => this.fit()));
-    bar.appendChild(this.button('1:1', 'One image pixel on one screen pixel', () => this.maps[0]?.setZoom(this.data.maxZoom)));
-    bar.appendChild(this.button('⛶', 'Full screen', () => this.fullScreen()));
+    actions.append(
+      this.button('Fit', 'Show the whole scene', () => this.fit()),
+      this.button('1:1', 'One image pixel on one screen pixel', () => this.maps[0]?.setZoom(this.data.maxZoom)),
+      this.button('Full', 'Fill the screen with the viewer; Escape leaves', () => this.fullScreen()),
+    );
+    bar.appendChild(actions);
     this.markLayout();
   }
 
@@ -287,7 +293,7 @@ class Viewer {
     if (!map || !this.data.grid.length) return;
     this.gridLayer = window.L.layerGroup(this.data.grid.map(([row, col, size, kept]) => window.L.rectangle(
       [[-(row + size) / scale, col / scale], [-row / scale, (col + size) / scale]],
-      { color: kept ? '#ffffff' : '#d03030', weight: kept ? 1.5 : 1, opacity: kept ? 0.95 : 0.8, dashArray: kept ? null : '4 4',
+      { color: kept ? '#00c8b4' : '#d03030', weight: kept ? 2 : 1, opacity: kept ? 0.95 : 0.8, dashArray: kept ? null : '4 4',
         fill: !kept, fillColor: '#d03030', fillOpacity: 0.18, interactive: false },
     ))).addTo(map);
   }
@@ -370,7 +376,7 @@ export default function (component) {
   const host = parentElement.querySelector('.gl-viewer');
   host.style.setProperty('--pane-height', `${data.paneHeight}px`);
   parentElement.querySelector('link').href = data.staticUrl + 'vendor/leaflet/leaflet.css';
-  const libraries = [import(data.staticUrl + data.codesFile), loadLeaflet(data.staticUrl)];
+  const libraries = [import(new URL(data.staticUrl + data.codesFile, document.baseURI).href), loadLeaflet(data.staticUrl)];
   Promise.all(libraries).then(([codes]) => {
     host.viewer = host.viewer || new Viewer(host, component, codes);
     host.viewer.update(data);

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.data.datasets import Pair
+from core.scene import Scene
 from ui import tiles
 
 _HERE = Path(__file__).parent
@@ -80,7 +81,9 @@ def panes(
     return ViewerState(float(chosen["threshold"]), float(chosen["opacity"]), tuple(chosen["hidden"]), str(chosen["layout"]))
 
 
-def scene_panes(image: Path, pair: Pair | None, scheme: ClassScheme | None, *, key: str, bands: Sequence[int] | None = None, **how: Any) -> ViewerState:
+def scene_panes(
+    image: Path | Scene, pair: Pair | None, scheme: ClassScheme | None, *, key: str, bands: Sequence[int] | None = None, **how: Any
+) -> ViewerState:
     """A scene beside itself with its mask on top; the scene alone when there is no mask."""
     picture = tiles.image_layer(image, bands=bands)
     shown = [Pane("Image", (picture,))]
@@ -93,7 +96,7 @@ def prediction_panes(
     folder: Path,
     *,
     key: str,
-    image: Path | None = None,
+    image: Path | Scene | None = None,
     pair: Pair | None = None,
     show_confidence: bool = True,
     **how: Any,

@@ -1,0 +1,44 @@
+"""Explore: what a data set holds, and what is wrong with it, before a minute is spent on training."""
+
+import streamlit as st
+
+from ui import explore_view, findings_view, frame, library
+
+frame.begin_page(
+    "Explore",
+    ":material/travel_explore:",
+    "See what a data set holds, and what is wrong with it, before you train on it.",
+)
+
+TABS = {
+    "Overview": explore_view.overview,
+    "Scenes": explore_view.thumbnails,
+    "One scene": explore_view.one_scene,
+    "Patches": explore_view.patch_grid,
+    "Findings": findings_view.findings,
+    "Mosaics": findings_view.mosaics,
+}
+
+chosen = explore_view.choose_dataset()
+if chosen is None:
+    frame.empty_state(
+        "No data set yet",
+        "Take the sample town, or open a folder of your own with images and masks: **Open a folder** above takes its path.",
+        icon=":material/folder_open:",
+        sample="data",
+        links=(frame.PAGES["home"],),
+    )
+    st.stop()
+
+with frame.errors() as opening:
+    dataset = library.dataset(chosen)
+if opening.failed:
+    st.stop()
+
+# Only the open tab is drawn, so that a page change costs one section and not six.
+for tab, draw in zip(st.tabs(list(TABS), key="explore_tab", on_change="rerun"), TABS.values(), strict=True):
+    if tab.open:
+        with tab, frame.errors():
+            draw(dataset)
+
+frame.next_step("cut the data set into patches and train a network on them.", *frame.PAGES["train"])
