@@ -132,14 +132,14 @@ def quantise(probabilities, valid, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def rank(probabilities, labels, confidence, margin):
-    """Winner, its probability and its lead over the runner-up from bytes (K, n, w); 255, 0, 0 where all classes are 0."""
-    classes, rows, width = probabilities.shape
+def rank(probabilities, labels, confidence, margin, mask):
+    """Winner, its probability and its lead over the runner-up, and 255, of bytes (n, K, w); 255, 0, 0, 0 where all are 0."""
+    rows, classes, width = probabilities.shape
     for i in range(rows):
         for j in range(width):
             best, top, second = 0, 0, 0
             for k in range(classes):
-                value = probabilities[k, i, j]
+                value = probabilities[i, k, j]
                 if value > top:
                     best, second, top = k, top, value
                 elif value > second:
@@ -147,6 +147,31 @@ def rank(probabilities, labels, confidence, margin):
             labels[i, j] = best if top > 0 else 255
             confidence[i, j] = top
             margin[i, j] = top - second
+            mask[i, j] = 255 if top > 0 else 0
+
+
+@numba.njit(cache=True, nogil=True)
+def halve(probabilities, out):
+    """Mean of each 2 x 2 pixels of bytes (n, K, w) into `out` (ceil(n / 2), K, ceil(w / 2)); pixels that are all 0 do not count."""
+    rows, classes, width = probabilities.shape
+    for i in range(out.shape[0]):
+        for j in range(out.shape[2]):
+            for k in range(classes):
+                out[i, k, j] = 0
+            sums = np.zeros(classes, np.int64)
+            count = 0
+            for row in range(2 * i, min(2 * i + 2, rows)):
+                for col in range(2 * j, min(2 * j + 2, width)):
+                    some = 0
+                    for k in range(classes):
+                        some |= probabilities[row, k, col]
+                    if some:
+                        count += 1
+                        for k in range(classes):
+                            sums[k] += probabilities[row, k, col]
+            if count:
+                for k in range(classes):
+                    out[i, k, j] = (sums[k] + count // 2) // count
 
 
 def turns(size: int, symmetries: int) -> list[tuple[int, bool, np.ndarray]]:

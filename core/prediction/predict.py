@@ -221,7 +221,7 @@ class _Work:
         }
 
     def _check_disk(self) -> None:
-        needed = self.window.pixels * (self.engine.classes + 4) * 3 // 2
+        needed = self.window.pixels * (self.engine.classes + 4) * 2
         kept = self.partial.stat().st_size if self.partial.exists() else 0
         parent = next(place for place in self.folder.resolve().parents if place.exists())
         free = shutil.disk_usage(parent).free + kept

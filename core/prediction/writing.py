@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -23,14 +22,14 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from core.classes import IGNORED_ID, ClassScheme
 from core.errors import ExportError
 from core.geo import GeoRef
-from core.prediction.kernels import quantise, rank
+from core.prediction.kernels import quantise
+from core.prediction.pyramids import BLOCK_PX, Level, describe_levels, make_levels
 from core.prediction.rasters import CONFIDENCE, LABELS, MARGIN, PROBABILITIES
 from core.scene import Scene, Window
 
 GDAL_CACHE_MIB = 48
 _RAW = "probabilities.raw"
-_BLOCK_PX = 256
-_COG_OPTIONS = dict(driver="COG", compress="DEFLATE", level=1, blocksize=_BLOCK_PX, bigtiff="IF_SAFER", num_threads="2")
+_COG_OPTIONS = dict(driver="COG", overviews="FORCE_USE_EXISTING", level=1, blocksize=BLOCK_PX, bigtiff="IF_SAFER", num_threads="2")
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,6 @@ class RawWriter:
         for row in range(window.height):
             for k in range(self.classes):
                 self._put(((window.row + row) * self.classes + k) * self.width + window.col, block[row, k])
-
-    def read(self, row: int, rows: int) -> np.ndarray:
-        """Bytes (K, rows, W) that were stored."""
-        self._file.seek(row * self.classes * self.width)
-        data = np.frombuffer(self._file.read(rows * self.classes * self.width), np.uint8)
-        return data.reshape(rows, self.classes, self.width).transpose(1, 0, 2)
 
     def flush(self) -> None:
         """Hand everything to the operating system, which keeps it when this process is killed."""
@@ -110,83 +103,59 @@ def finish(
     tags: Mapping[str, str],
     on_step: Callable[[int, int, str], None],
 ) -> None:
-    """Turn the raw probabilities into the four GeoTIFFs of a prediction in `folder`, and delete them.
+    """Turn the raw probabilities into the four GeoTIFFs of a prediction in `folder`.
 
-    Raises ExportError when a file cannot be written (a full disk, say).
+    Overviews hold averaged probabilities, and the labels, confidence and margin that follow from those. Raises
+    ExportError when a file cannot be written (a full disk, say).
     """
-    height, width = raw.height, raw.width
-    raws = {name: raw.path.with_name(f"{Path(name).stem}.bytes") for name in (LABELS, CONFIDENCE, MARGIN, "mask")}
-    _rank_all(raw, raws)
-    raw.close()
-    plain = [("confidence", CONFIDENCE), ("margin", MARGIN)]
-    steps = 2 + len(plain)
-    on_step(0, steps, "Writing probabilities")
-    bands = [_Band(raw.path, k * width, raw.classes * width, name) for k, name in enumerate(scheme.names)]
-    _cog(folder / PROBABILITIES, bands, height, width, place, mask=raws["mask"], tags=tags, resampling="AVERAGE")
-    on_step(1, steps, "Writing labels")
+    steps = 5
+    on_step(0, steps, "Making overviews")
+    levels = make_levels(raw.path, raw.height, raw.width, raw.classes)
+    on_step(1, steps, "Writing probabilities")
+    _cog(folder / PROBABILITIES, levels, "probabilities", scheme.names, place, tags, compress="ZSTD")
+    on_step(2, steps, "Writing labels")
     label_tags = {**tags, **{f"CLASS_{i}": name for i, name in enumerate(scheme.names)}}
-    band = [_Band(raws[LABELS], 0, width, "class")]
-    _cog(folder / LABELS, band, height, width, place, nodata=IGNORED_ID, scheme=scheme, tags=label_tags, resampling="MODE")
+    _cog(folder / LABELS, levels, "labels", ("class",), place, label_tags, nodata=IGNORED_ID, scheme=scheme)
     (folder / f"{LABELS}.aux.xml").write_text(_class_table(scheme), encoding="utf-8")
-    for number, (name, file) in enumerate(plain):
-        on_step(2 + number, steps, f"Writing {name}")
-        _cog(folder / file, [_Band(raws[file], 0, width, name)], height, width, place, nodata=0, tags=tags, resampling="AVERAGE")
-    for path in (raw.path, *raws.values()):
-        path.unlink()
+    for step, file in ((3, CONFIDENCE), (4, MARGIN)):
+        kind = Path(file).stem
+        on_step(step, steps, f"Writing {kind}")
+        _cog(folder / file, levels, kind, (kind,), place, tags, nodata=0)
+    for level in levels:
+        level.delete()
     on_step(steps, steps, "Written")
 
 
-def _rank_all(raw: RawWriter, raws: Mapping[str, Path]) -> None:
-    rows = max(1, (8 << 20) // (raw.width * raw.classes))
-    with ExitStack() as stack:
-        files = [stack.enter_context(path.open("wb")) for path in raws.values()]
-        for row in range(0, raw.height, rows):
-            count = min(rows, raw.height - row)
-            parts = np.empty((3, count, raw.width), np.uint8)
-            rank(raw.read(row, count), *parts)
-            mask = (parts[1] > 0) * np.uint8(255)
-            for file, part in zip(files, (*parts, mask), strict=True):
-                file.write(part.data)
-
-
-@dataclass(frozen=True)
-class _Band:
-    path: Path
-    offset: int
-    row_bytes: int
-    name: str
-
-    def xml(self, number: int | None) -> str:
-        place = "" if number is None else f' band="{number}"'
-        return (
-            f'<VRTRasterBand dataType="Byte"{place} subClass="VRTRawRasterBand"><Description>{escape(self.name)}</Description>'
-            f'<SourceFilename relativeToVRT="1">{escape(self.path.name)}</SourceFilename><ImageOffset>{self.offset}</ImageOffset>'
-            f"<PixelOffset>1</PixelOffset><LineOffset>{self.row_bytes}</LineOffset></VRTRasterBand>"
-        )
-
-
-def _cog(path, bands: Sequence[_Band], height, width, place: Placement, *, resampling, tags, nodata=None, mask=None, scheme=None) -> None:
-    """Write bytes on disk as a cloud-optimized GeoTIFF: GDAL reads them through a virtual raster that describes them."""
-    virtual = bands[0].path.with_suffix(".vrt")
-    xml = "".join(band.xml(number) for number, band in enumerate(bands, 1))
-    if mask is not None:
-        xml += f"<MaskBand>{_Band(mask, 0, width, '').xml(None)}</MaskBand>"
-    virtual.write_text(f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">{xml}</VRTDataset>', encoding="utf-8")
+def _cog(
+    path: Path,
+    levels: Sequence[Level],
+    kind: str,
+    bands: Sequence[str],
+    place: Placement,
+    tags: Mapping[str, str],
+    *,
+    nodata: int | None = None,
+    scheme: ClassScheme | None = None,
+    compress: str = "DEFLATE",
+) -> None:
+    """Write bytes on disk as a cloud-optimized GeoTIFF: GDAL reads them through virtual rasters that describe them."""
+    virtual = describe_levels(levels, kind, bands, masked=nodata is None)
     try:
         with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB, GDAL_NUM_THREADS="2"):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(virtual, "r+") as dataset:
-                _describe(dataset, bands, place, tags, nodata, scheme)
-            rasterio.shutil.copy(virtual, path, overview_resampling=resampling, **_COG_OPTIONS)
+            with rasterio.open(virtual[0], "r+") as dataset:
+                _describe(dataset, place, tags, nodata, scheme)
+            rasterio.shutil.copy(virtual[0], path, compress=compress, **_COG_OPTIONS)
     except RasterioIOError as error:
         raise ExportError(
             f"{path.name} could not be written ({error})", expected="room on the disk", do="Free some space and predict again"
         ) from error
     finally:
-        virtual.unlink(missing_ok=True)
+        for file in virtual:
+            file.unlink(missing_ok=True)
 
 
-def _describe(dataset, bands, place: Placement, tags, nodata, scheme) -> None:
+def _describe(dataset, place: Placement, tags, nodata, scheme) -> None:
     if place.points:
         dataset.gcps = (list(place.points), place.points_crs)
     elif place.geo.crs is not None:
@@ -200,7 +169,7 @@ def _describe(dataset, bands, place: Placement, tags, nodata, scheme) -> None:
         dataset.write_colormap(1, {i: (*map(int, colour), 255) for i, colour in enumerate(scheme.table())})
     else:
         # Without this, GDAL takes three bands for a picture and a fourth for its transparency.
-        dataset.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (len(bands) - 1)
+        dataset.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (dataset.count - 1)
 
 
 def _class_table(scheme: ClassScheme) -> str:

@@ -79,7 +79,9 @@ def test_files_lie_on_the_scenes_grid_and_carry_their_classes(model, tmp_path):
 
 
 def write_tif(path, data, **profile):
-    with rasterio.open(path, "w", driver="GTiff", height=data.shape[1], width=data.shape[2], count=len(data), dtype=data.dtype, **profile) as file:
+    with rasterio.open(
+        path, "w", driver="GTiff", height=data.shape[1], width=data.shape[2], count=len(data), dtype=data.dtype, **profile
+    ) as file:
         file.write(data)
 
 
