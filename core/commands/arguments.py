@@ -93,7 +93,7 @@ def _prepare(parser: argparse.ArgumentParser) -> None:
     _audit(parser)
     parser.add_argument("out", metavar="OUT", help="folder for the patches")
     parser.add_argument("--patch-size", type=int, default=256, metavar="PX", help="height and width of a patch")
-    parser.add_argument("--stride", type=int, default=256, metavar="PX", help="distance from patch to patch")
+    parser.add_argument("--stride", type=int, metavar="PX", help="distance from patch to patch (default: the patch size)")
     parser.add_argument("--min-labelled", type=float, default=0.05, metavar="FRACTION", help="patches with less labelled are dropped")
     parser.add_argument("--split", choices=("group", "block", "random"), default="group", help="what is kept together")
     parser.add_argument("--validation", type=float, metavar="FRACTION", help="share for validation")
@@ -117,6 +117,7 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=_MODEL)
     _audit(parser)
     parser.add_argument("--scenes", choices=("all", "train", "validation", "test"), default="all", help="which part of the model's split")
+    _blending(parser)
 
 
 def _blending(parser: argparse.ArgumentParser) -> None:
@@ -146,6 +147,7 @@ def _vectorize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smooth", type=int, default=0, metavar="TIMES", help="times to round the corners off")
     parser.add_argument("--classes-only", type=_names, metavar="NAME,NAME", help="only these classes")
     parser.add_argument("--pixel-size", type=float, metavar="M", help="metres per pixel, for a raster without coordinates")
+    parser.add_argument("--scene", metavar="SCENE", help="picture below the polygons of an .html map; the predicted scene's when left away")
     parser.add_argument("--crs", help="coordinates to write, for example EPSG:4326; the raster's when left away")
 
 

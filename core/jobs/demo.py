@@ -51,13 +51,16 @@ def run_demo(
         timings[name] = time.perf_counter() - began
 
     with step("predict"):
-        predicted = predict(model, open_scene(scene), out / "prediction", **listeners)
+        picture = open_scene(scene)
+        predicted = predict(model, picture, out / "prediction", **listeners)
     with step("vectorize"):
         from core.vector.layers import vectorize
 
         drawn = vectorize(out / "prediction", **listeners)
     with step("export"):
-        files = export_all(drawn.layer, [str(out / f"{scene.stem}{suffix}") for suffix in EXPORTS])
+        # A KML is in longitude and latitude, which a scene without coordinates cannot give.
+        suffixes = [suffix for suffix in EXPORTS if drawn.layer.geo.georeferenced or suffix != ".kml"]
+        files = export_all(drawn.layer, [str(out / f"{scene.stem}{suffix}") for suffix in suffixes], scene=picture)
     with step("evaluate"):
         scores = _score(scene, out / "prediction", should_stop)
     return {

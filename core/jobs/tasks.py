@@ -36,7 +36,7 @@ def prepare(request: Request, *, on_progress: OnProgress | None, should_stop: Sh
         _dataset(request),
         Path(request["out"]),
         patch_size=request["patch_size"],
-        stride=request["stride"],
+        stride=request["stride"] or request["patch_size"],
         min_labelled=request["min_labelled"],
         split=request["split"],
         validation=request["validation"],
@@ -134,8 +134,11 @@ def predict(request: Request, *, on_progress: OnProgress | None, should_stop: Sh
 
 def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Turn a prediction or class raster into polygons and write them to each of the files asked for."""
+    from core.vector.export import format_of
     from core.vector.layers import vectorize as draw
 
+    for file in request["files"]:
+        format_of(file)
     result = draw(
         Path(request["prediction"]),
         threshold=request["threshold"],
@@ -147,7 +150,7 @@ def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: 
         on_progress=on_progress,
         should_stop=should_stop,
     )
-    return {**result.summary(), "files": export_all(result.layer, request["files"], crs=request["crs"])}
+    return {**result.summary(), "files": export_all(result.layer, request["files"], crs=request["crs"], scene=_pictured(request))}
 
 
 def demo(request: Request, **callables: Any) -> Answer:
@@ -157,11 +160,14 @@ def demo(request: Request, **callables: Any) -> Answer:
     return run_demo(request, export_all=export_all, **callables)
 
 
-def export_all(layer: Any, files: Sequence[str], *, crs: str | None = None) -> list[dict[str, Any]]:
-    """Write a layer to each file and say how many features each of them holds when it is read again."""
+def export_all(layer: Any, files: Sequence[str], *, crs: str | None = None, scene: Any = None) -> list[dict[str, Any]]:
+    """Write a layer to each file and say how many features each of them holds when it is read again.
+
+    `scene` is the picture below the polygons of a web map, None for none.
+    """
     from core.vector.export import export, read_back
 
-    written = [export(layer, Path(file), crs=crs) for file in files]
+    written = [export(layer, Path(file), crs=crs, scene=scene) for file in files]
     return [{"path": str(path), "features": read_back(path)} for path in written]
 
 
@@ -176,6 +182,20 @@ def _dataset(request: Request) -> Any:
     from core.data.datasets import open_dataset
 
     return open_dataset(request["dataset"], classes=request["classes"])
+
+
+def _pictured(request: Request) -> Any:
+    """The scene to show in a web map: the one named, or the one that the prediction was made of while it is still there."""
+    from core.prediction.rasters import PREDICTION_FILE, Prediction
+    from core.scene import open_scene
+
+    folder = Path(request["prediction"])
+    if request["scene"] is not None:
+        return open_scene(request["scene"])
+    if not (folder / PREDICTION_FILE).is_file():
+        return None
+    path = Path(Prediction.open(folder).made.get("scene") or "")
+    return open_scene(path) if path.is_absolute() and path.exists() else None
 
 
 def _refuse_foreign_folder(folder: Path, own_file: str) -> None:
