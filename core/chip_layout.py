@@ -17,6 +17,7 @@ _COARSE_BINS = 48
 _CANDIDATES = 6
 _SURE_RATIO, _SURE_MARGIN = 2.0, 1.4
 _WEAK_RATIO, _WEAK_MARGIN = 2.6, 1.2
+_NAMED_RATIO = 3.0
 _SHORTEST_EDGE_PX = 16
 # Steps along a side from the chip that has the edge to the chip that continues it: (rows, columns).
 _RIGHT, _DOWN = (0, 1), (1, 0)
@@ -84,8 +85,8 @@ def find_layouts(chips: Sequence[Chip]) -> list[Layout]:
 
     Edges of two chips match when they differ hardly more than the lines inside the chips do, and clearly less than
     the edge differs from any other chip's, seen from both sides. Sure matches are joined first, the surest before the
-    others, as long as no chip would get two places. Where sure edges agree with the order of the names, names place
-    the chips whose edges tell nothing (open water).
+    others, as long as no chip would get two places. Where sure edges agree with the order of the names and no edge contradicts it, names
+    place the chips whose edges tell nothing (open water).
     """
     if len(chips) < 2:
         return []
@@ -202,9 +203,19 @@ def _layout_by_names(chips: Sequence[Chip], components: list[dict[int, tuple[int
             order = [divmod(k, columns) if by_row else divmod(k, rows)[::-1] for k in range(count)]
             agrees = all(_same_shape(places, order) for places in components)
             layout = Layout(rows, columns, {place: k for k, place in enumerate(order)})
-            if agrees and _sizes_fit(chips, layout):
+            if agrees and _sizes_fit(chips, layout) and not _contradicted(chips, layout):
                 return layout
     return None
+
+
+def _contradicted(chips: Sequence[Chip], layout: Layout) -> bool:
+    """Whether any two neighbours of a layout have edges that clearly do not continue each other."""
+    return any(
+        edge_ratio(chips[k], chips[layout.cells[row + down, col + right]], (down, right)) > _NAMED_RATIO
+        for (row, col), k in layout.cells.items()
+        for down, right in (_RIGHT, _DOWN)
+        if (row + down, col + right) in layout.cells
+    )
 
 
 def _same_shape(places: dict[int, tuple[int, int]], order: list[tuple[int, int]]) -> bool:

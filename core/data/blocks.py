@@ -46,9 +46,9 @@ def block_parts(
         patches, counts = patches + own_patches, counts + own_counts
     notes = []
     if unguarded:
-        notes.append(f"{unguarded} scenes are too small for a guard band between the parts.")
+        notes.append(f"Too small for a guard band between the parts: {unguarded} of {len(np.unique(table.pair[free]))} scenes.")
     if uncut:
-        notes.append(f"{uncut} scenes are too small to be cut and were given to training whole.")
+        notes.append(f"Too small to be cut, given to training whole: {uncut} of {len(np.unique(table.pair[free]))} scenes.")
     return result, notes
 
 

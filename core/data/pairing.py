@@ -63,10 +63,10 @@ def match_folder(root: Path) -> Matches:
     plain = [file for file in rasters if file.role is None]
     pairs, images_left, masks_left = _match(images + plain, masks)
     per_class, images_left, masks_left = _match_per_class(images_left, masks_left)
-    paired_places = {image.place for image, _ in pairs} | {image.place for image, _, _ in per_class}
-    # A picture that lies outside the image folders (a preview, a legend) is no image of the set.
-    alone = [file for file in images_left if file.role == "image" or not images or file.place in paired_places]
     images_found = [image for image, _ in pairs] + [image for image, _, _ in per_class]
+    plain_places = {image.place for image in images_found if image.role is None}
+    # A picture outside the image folders (a preview, a legend) is no image of the set, unless its neighbours are.
+    alone = [file for file in images_left if file.role == "image" or not images or file.place in plain_places]
     names = unique_names(images_found)
     groups = _groups(images_found)
     matches = [Match(name, image.path, (mask.path,), group) for name, group, (image, mask) in zip(names, groups, pairs, strict=False)]
