@@ -49,7 +49,7 @@ def network(prepared_folders: list) -> None:
     with frame.errors():
         request = train_forms.settings(state.selection().prepared or prepared_folders[0])
         if request is not None:
-            title = request["settings"]["name"] or train_view.default_title(request)
+            title = request["settings"]["name"] = request["settings"]["name"] or train_view.default_title(request)
             train_view.show(jobs_view.start("train", request, title=title))
             st.rerun()
 

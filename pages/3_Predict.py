@@ -13,7 +13,7 @@ frame.begin_page(
 
 
 def setup() -> None:
-    """Three columns: scene, model, settings; one button."""
+    """Scene and model beside each other, settings below, one button."""
     with frame.errors():
         first, second = st.columns([3, 2], gap="large")
         with first:
@@ -25,10 +25,9 @@ def setup() -> None:
         if model is None:
             st.page_link(*frame.PAGES["train"][:1], label="Train a model", icon=frame.PAGES["train"][2])
             return
-        with first:
-            chosen = predict_view.settings(find_model(model).card)
         with second:
-            chosen |= predict_view.advanced()
+            chosen = predict_view.advanced()
+        chosen |= predict_view.settings(find_model(model).card)
         if st.button("Predict the scene", type="primary", icon=":material/auto_awesome:", key="predict_start", disabled=scene is None,
                      help="Runs in a process of its own: you may leave this page or close the browser."):  # fmt: skip
             jobs_view.start("predict", {"model": model, "scene": scene, **chosen}, title=f"{scene.stem} with {find_model(model).card.name}")
@@ -42,7 +41,7 @@ def results(folder) -> None:
     predict_view.how_made(prediction)
     scene = predict_view.source_scene(prediction)
     truth = predict_view.truth_of(scene)
-    seen = viewer.prediction_panes(folder, key="predict_viewer", image=scene, pair=truth)
+    seen = viewer.prediction_panes(folder, key="predict_viewer", height=360, image=scene, pair=truth)
     if scene is None:
         st.caption("The scene is not where it was, or only a part of it was predicted: the result is shown alone.")
     tabs = ["Classes", "Scores", "Downloads"] if truth is not None else ["Classes", "Downloads"]
@@ -77,13 +76,13 @@ with st.expander(
     "Predict another scene" if folders else "Predict a scene",
     icon=":material/add:",
     expanded=not folders and not watched,
-    key="predict_setup",
+    key=f"predict_setup_{bool(folders)}_{watched}",
 ):
     setup()
 if folders:
     current = state.selection().prediction
     start = folders.index(current) if current in folders else 0
-    shown = st.selectbox("Prediction", folders, index=start, format_func=library.prediction_title, help="Newest first.")
+    shown = st.selectbox("Prediction", folders, index=start, format_func=library.prediction_label, help="Newest first.")
     state.select(prediction=shown)
     with frame.errors():
         results(shown)

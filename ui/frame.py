@@ -40,6 +40,7 @@ dl.gl-now {margin: 0; padding: 0 .6rem; font-size: .87rem; line-height: 1.35; di
  grid-template-columns: 5.6rem 1fr; gap: .3rem .4rem;}
 .gl-now dt {opacity: .72; margin: 0; font-weight: 400;} .gl-now dd {margin: 0; overflow-wrap: anywhere; font-weight: 550;}
 .gl-now dd.none {opacity: .6; font-weight: 400;}
+.st-key-card_continue button {justify-content: flex-start; text-align: left;}
 .gl-legend {display: flex; flex-wrap: wrap; gap: .35rem 1rem; font-size: .9rem; margin: 0; padding: 0; list-style: none;}
 .gl-legend i {display: inline-block; width: .85rem; height: .85rem; border-radius: .2rem; margin-right: .4rem; vertical-align: -.1rem;
  border: 1px solid rgba(128,128,128,.5);}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
-from core.scene import open_scene
+from core.scene import Window, display_rgb, open_scene
 from ui import frame, jobs_view, library, state, uploads
 
 _SHOWN = 3  # entries of each kind in "continue"
+_PICTURE_PX = (420, 1000)  # height and width of the sample's preview
 
 
 def sample_card() -> None:
@@ -21,6 +22,7 @@ def sample_card() -> None:
     if not state.has_sample():
         st.markdown("The sample scenes are not in this copy. Make them with `python sample_data/make_sample_data.py`.")
         return
+    st.image(_preview(state.SAMPLE), width="stretch", alt="A part of the sample town, its right half painted by class")
     st.markdown(
         "A small town that ships with Groundline: the trained model predicts the whole scene, outlines are traced, "
         "and the map opens. It takes about a minute and needs no network."
@@ -35,11 +37,12 @@ def sample_card() -> None:
             disabled=(job is not None and job.active) or not state.has_sample_model(),
             help="Predicts the sample's whole scene and traces its polygons, as a job of its own.",
         )  # fmt: skip
-        if finished:
+        if finished and st.button("Open the map", type="primary", icon=":material/map:", key="sample_map"):
             made = jobs_view.made(job)
-            if st.button("Open the map", type="primary", icon=":material/map:", key="sample_map"):
-                state.select(prediction=made.prediction, layer=made.layer, model=state.SAMPLE_MODEL, dataset=state.SAMPLE)
-                st.switch_page(frame.PAGES["map"][0])
+            state.select(prediction=made.prediction, layer=made.layer, model=state.SAMPLE_MODEL, dataset=state.SAMPLE)
+            st.switch_page(frame.PAGES["map"][0])
+    if finished:
+        st.caption(_summary(job.result()))
     if not state.has_sample_model():
         st.info("The sample's trained model is not in this copy yet. Train one on the sample data first.", icon=":material/info:")
         if st.button("Use the sample data", key="sample_data", icon=":material/folder_open:"):
@@ -48,8 +51,7 @@ def sample_card() -> None:
         return
     if (clicked or wanted) and not (job is not None and job.active):
         with frame.errors():
-            out = state.workspace().predictions / f"sample-town-{datetime.now():%Y%m%d-%H%M%S}"
-            job = jobs_view.start("demo", {"out": out, "model": state.SAMPLE_MODEL}, title="Sample town")
+            jobs_view.start("demo", {"model": state.SAMPLE_MODEL}, title="Sample town")
             state.select(dataset=state.SAMPLE, model=state.SAMPLE_MODEL)
             st.rerun()
     if job is not None and not finished:
@@ -111,6 +113,28 @@ def next_step() -> None:
         frame.next_step("try the sample, or open your own data above. Explore shows what a data set holds.", *frame.PAGES["explore"])
 
 
+def _summary(result: dict) -> str:
+    """What the sample run made, in one line."""
+    scores = result.get("evaluate")
+    scored = f", mean IoU {scores['mean_iou']:.2f} against its mask" if scores else ""
+    return f"{result['vectorize']['polygons']:,} polygons in {jobs_view.duration(result['seconds'])}{scored}."
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _preview(folder: Path) -> np.ndarray:
+    """A cutting of the largest scene, its right half painted in the classes' colours, uint8 (h, w, 3)."""
+    scenes = library.scenes_of(folder)
+    pair = scenes[library.largest(scenes)].pair
+    height, width = min(_PICTURE_PX[0], pair.shape[0]), min(_PICTURE_PX[1], pair.shape[1])
+    window = Window((pair.shape[0] - height) // 3, (pair.shape[1] - width) // 2, height, width)
+    picture = display_rgb(pair.image, window).astype(np.float32)
+    scheme = library.dataset(folder).scheme
+    half = width // 2
+    picture[:, half:] = 0.35 * picture[:, half:] + 0.65 * scheme.decode(pair.labels(scheme, window))[:, half:]
+    picture[:, half - 1 : half + 2] = 255
+    return picture.round().astype(np.uint8)
+
+
 def _open(path: str) -> str:
     """Select what the path holds and return the page that shows it."""
     try:
@@ -131,7 +155,7 @@ def _data_sets() -> int:
     if entries:
         st.caption("Data sets")
     for number, path in enumerate(entries):
-        if _row(path.name, ":material/folder:", f"recent_dataset_{number}", str(path)):
+        if _row(library.dataset_title(path), ":material/folder:", f"recent_dataset_{number}", str(path)):
             state.select(dataset=path)
             st.switch_page(frame.PAGES["explore"][0])
     return len(entries)
@@ -154,7 +178,7 @@ def _predictions() -> int:
     if entries:
         st.caption("Predictions")
     for number, folder in enumerate(entries):
-        if _row(library.prediction_title(folder), ":material/auto_awesome:", f"recent_prediction_{number}", str(folder)):
+        if _row(library.prediction_label(folder), ":material/auto_awesome:", f"recent_prediction_{number}", str(folder)):
             state.select(prediction=folder)
             st.switch_page(frame.PAGES["predict"][0])
     return len(entries)

@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import GroundlineError
 from core.jobs import jobs
 from core.jobs.jobs import Job
-from ui import state
+from ui import library, state
 
 KINDS = {
     "audit": ("Check of the data set", ":material/fact_check:"),
@@ -78,10 +78,16 @@ def bar(status: dict) -> None:
     done, total = status["done"] or 0, status["total"] or 0
     words = [_sentence(status["message"] or "Getting ready")]
     if status["state"] == "queued" and status.get("waits_for"):
-        words = [f"Starts when {status['waits_for']} is done"]
+        words = [f"Starts when “{_title(status['waits_for'])}” is done"]
     elif status["state"] == "running" and time_left(status.get("eta_s")):
         words.append(time_left(status["eta_s"]))
     st.progress(min(1.0, done / total) if total else 0.0, text=" · ".join(words))
+
+
+def _title(name: str) -> str:
+    """The title of a job of this workspace, by its name."""
+    folder = state.workspace().runs / name
+    return Job.open(folder).title if folder.is_dir() else name
 
 
 def _sentence(message: str) -> str:
@@ -175,7 +181,7 @@ def collect() -> None:
     for ended, job in fresh:
         out = made(job)
         if out.prediction:
-            scene = job.request.get("scene") or (job.result() or {}).get("scene")
+            scene = library.provenance(out.prediction)["scene"]
             state.select(prediction=out.prediction, layer=out.layer, scene=scene, model=job.request.get("model"))
         elif out.layer and _same(job.request.get("prediction"), state.selection().prediction):
             state.select(layer=out.layer)
@@ -218,6 +224,11 @@ def _controls(job: Job, status: dict, key: str, pausable: bool) -> None:
             args=(job.resume,),
             help="Goes on where it was left.",
         )
+    if state_now in ("failed", "died") and st.button(
+        "Dismiss", icon=":material/close:", key=f"{key}_dismiss", help="Moves it to the trash."
+    ):
+        job.delete()
+        st.rerun()
     if state_now in ("queued", "starting", "running", "paused"):
         st.button(
             "Stop",

@@ -96,7 +96,9 @@ def model_title(name: str) -> str:
 def predictions() -> list[Path]:
     """Prediction folders of the workspace, newest first; the sample's and the selected one included."""
     chosen = state.selection().prediction
-    found = [folder for folder in _newest_first(state.workspace().predictions) if (folder / "prediction.json").is_file()]
+    places = state.workspace().predictions.glob("*/prediction.json"), state.workspace().layers.glob("*/prediction/prediction.json")
+    files = sorted((path for place in places for path in place), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    found = [path.parent for path in files]
     others = [Path(entry) for entry in state.recent("prediction") if Path(entry) not in found]
     return found + others if chosen is None or chosen in found + others else [chosen, *found, *others]
 
@@ -119,6 +121,11 @@ def prediction_title(folder: Path) -> str:
         return folder.name
     scene = made.get("scene")
     return " · ".join(part for part in (Path(scene).stem if scene else folder.name, made.get("model")) if part)
+
+
+def prediction_label(folder: Path) -> str:
+    """The title with the time, to tell predictions of one scene apart."""
+    return f"{prediction_title(folder)} · {datetime.fromtimestamp(folder.stat().st_mtime):%d %b %H:%M}"
 
 
 def layers() -> list[Path]:

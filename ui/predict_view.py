@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from core.data.datasets import Pair
 from core.errors import GroundlineError, SceneError
 from core.learning.cards import ModelCard
 from core.learning.confusion import Confusion
+from core.learning.model_store import Model
 from core.prediction.rasters import Prediction
 from core.scene import Scene, open_scene, windows_of
 from ui import charts, library, state, uploads
@@ -64,7 +66,8 @@ def choose_model() -> str | None:
     current = state.selection().model
     names = list(models)
     index = names.index(current) if current in names else 0
-    chosen = st.selectbox("Model", names, index=index, format_func=lambda key: models[key].card.name, help="Shipped models and your own.")
+    titles = _model_titles(models)
+    chosen = st.selectbox("Model", names, index=index, format_func=titles.get, help="Shipped models and your own.")
     state.select(model=chosen)
     card = models[chosen].card
     score = _score(card)
@@ -74,7 +77,15 @@ def choose_model() -> str | None:
     return chosen
 
 
-def model_key(model) -> str:
+def _model_titles(models: dict[str, Model]) -> dict[str, str]:
+    """The models' names; those that share one are told apart by their folders."""
+    counts = Counter(model.card.name for model in models.values())
+    return {
+        key: f"{model.card.name} · {model.folder.name}" if counts[model.card.name] > 1 else model.card.name for key, model in models.items()
+    }
+
+
+def model_key(model: Model) -> str:
     """How a model is named in the selection: its name when it ships with the project, its folder otherwise."""
     folder = Path(model.folder)
     return folder.name if folder.parent == state.PROJECT / "models" else str(folder)
@@ -82,8 +93,9 @@ def model_key(model) -> str:
 
 def settings(card: ModelCard) -> dict:
     """Sliders of a prediction, as request keys."""
-    sizes = sorted({card.patch_size} | {size for size in (128, 256, 384, 512) if size % 32 == 0})
-    size = st.select_slider(
+    first, second, third = st.columns(3, gap="large", vertical_alignment="center")
+    sizes = sorted({card.patch_size, 128, 256, 384, 512})
+    size = first.select_slider(
         "Patch size, px",
         sizes,
         card.patch_size,
@@ -91,7 +103,7 @@ def settings(card: ModelCard) -> dict:
         persist_state="session",
         help=f"The model was trained on {card.patch_size} px. Larger patches see more around each pixel and need more memory.",
     )
-    overlap = st.slider(
+    overlap = second.slider(
         "Overlap of patches, %",
         0,
         75,
@@ -101,7 +113,7 @@ def settings(card: ModelCard) -> dict:
         persist_state="session",
         help="More overlap hides seams and takes longer.",
     )
-    turned = st.toggle(
+    turned = third.toggle(
         "Average eight turns and flips",
         False,
         key="predict_symmetries",
@@ -165,7 +177,7 @@ def truth_of(scene: Path | None) -> Pair | None:
         except (GroundlineError, OSError):  # a data set of yesterday may be gone; the prediction is still worth showing
             continue
         for pair in pairs:
-            if Path(pair.image_path) == scene:
+            if Path(pair.image_path).resolve() == scene.resolve():
                 return pair
     return None
 
@@ -183,7 +195,7 @@ def shares(prediction: Prediction, threshold: float) -> None:
             "class": [*prediction.scheme.names, "unsure"],
             "pixels": [*pixels, unsure],
             "share": [*(100 * pixels / known), 100 * unsure / known],
-            "mean confidence": [*((kept @ levels) / np.maximum(pixels, 1) / 255), None],
+            "mean confidence": _means(np.vstack([kept, (counts - kept).sum(axis=0)])),
         }
     )
     if area_m2 is not None:
@@ -234,10 +246,31 @@ def downloads(prediction: Prediction) -> None:
             st.download_button(
                 f"{label} · {_size(path)}", _reader(path), f"{stem}-{part}.tif", mime, key=f"download_{part}", help=hint, on_click="ignore"
             )
-        picture = _picture(prediction)
         st.download_button(
-            "Picture (PNG)", picture, f"{stem}.png", "image/png", key="download_png", on_click="ignore", help="The classes in colour."
+            "Picture (PNG)",
+            lambda: label_png(prediction),
+            f"{stem}.png",
+            "image/png",
+            key="download_png",
+            on_click="ignore",
+            help="The classes in colour.",
         )
+
+
+def label_png(prediction: Prediction) -> bytes:
+    """The labels as an indexed PNG, so that a pixel still holds its class id; clear where there is no data.
+
+    Scenes with a longer side than 8192 px are thinned out to that.
+    """
+    factor = max(1.0, max(prediction.height, prediction.width) / _PICTURE_PX)
+    shape = (round(prediction.height / factor), round(prediction.width / factor))
+    picture = Image.fromarray(prediction.scene().read(bands=[1], out_shape=shape, categorical=True)[..., 0]).convert("P")
+    colours = np.full((256, 3), 155, np.uint8)
+    colours[: len(prediction.scheme)] = prediction.scheme.colours
+    picture.putpalette(colours.tobytes())
+    out = io.BytesIO()
+    picture.save(out, "PNG", transparency=IGNORED_ID)
+    return out.getvalue()
 
 
 def _scene_of_dataset() -> Path | None:
@@ -256,6 +289,11 @@ def _scene_of_dataset() -> Path | None:
     start = names.index(chosen) if chosen in names else library.largest(scenes)
     pick = right.selectbox("Image", scenes, index=start, format_func=lambda choice: choice.name, key=f"predict_scene_{folder}")
     return pick.image
+
+
+def _means(counts: np.ndarray) -> np.ndarray:
+    """Mean confidence (0..1) of rows of pixel counts (n, 256) by level; 0 for a row without pixels."""
+    return counts @ np.arange(256) / np.maximum(counts.sum(axis=1), 1) / 255
 
 
 def _score(card: ModelCard) -> float | None:
@@ -277,23 +315,6 @@ def _reader(path: Path) -> Callable[[], bytes]:
 def _size(path: Path) -> str:
     size = path.stat().st_size
     return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
-
-
-def _picture(prediction: Prediction) -> Callable[[], bytes]:
-    def render() -> bytes:
-        """An indexed PNG, so that a pixel still holds its class id; clear where there is no data."""
-        scene = open_scene(prediction.folder / "labels.tif", expand_palette=False)
-        factor = max(1.0, max(scene.shape) / _PICTURE_PX)
-        shape = (round(scene.height / factor), round(scene.width / factor))
-        picture = Image.fromarray(scene.read(bands=[1], out_shape=shape, categorical=True)[..., 0]).convert("P")
-        colours = np.full((256, 3), 155, np.uint8)
-        colours[: len(prediction.scheme)] = prediction.scheme.colours
-        picture.putpalette(colours.tobytes())
-        out = io.BytesIO()
-        picture.save(out, "PNG", transparency=IGNORED_ID)
-        return out.getvalue()
-
-    return render
 
 
 @st.cache_data(max_entries=16, show_spinner="Counting pixels")

@@ -169,16 +169,19 @@ def _previews(folder: Path) -> None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _two_columns(path: str, stamp: int) -> np.ndarray:
-    """A preview sheet, one patch per line, with every second line moved beside the one before; uint8 (h, w, 3)."""
-    sheet = np.asarray(Image.open(path).convert("RGB"))
+    """A preview sheet, one patch per line, with every second line moved beside the one before; RGBA uint8, clear gaps."""
+    sheet = np.asarray(Image.open(path).convert("RGBA"))
     side = (sheet.shape[1] - 2 * GAP_PX) // 3
-    lines = [sheet[top : top + side] for top in range(0, sheet.shape[0] - side + 1, side + GAP_PX)]
-    if len(lines) % 2:
-        lines.append(np.full_like(lines[0], 255))
-    across = np.full((side, 6 * GAP_PX, 3), 255, np.uint8)
-    down = np.full((GAP_PX, 2 * sheet.shape[1] + across.shape[1], 3), 255, np.uint8)
-    rows = [np.concatenate([left, across, right], axis=1) for left, right in zip(lines[::2], lines[1::2], strict=True)]
-    return np.concatenate([part for row in rows for part in (row, down)][:-1])
+    lines = range(0, sheet.shape[0] - side + 1, side + GAP_PX)
+    width = 6 * side + 10 * GAP_PX
+    out = np.zeros((-(-len(lines) // 2) * (side + GAP_PX) - GAP_PX, width, 4), np.uint8)
+    for number, top in enumerate(lines):
+        row, right = divmod(number, 2)
+        for panel in range(3):
+            left = panel * (side + GAP_PX)
+            to = left + right * (3 * side + 8 * GAP_PX)
+            out[row * (side + GAP_PX) :][:side, to : to + side] = sheet[top : top + side, left : left + side]
+    return out
 
 
 def _log(job: Job) -> None:

@@ -1,0 +1,129 @@
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from core.files import write_json
+from tests.pages.conftest import ROOT, keys_of, sound, text_of
+
+
+def test_empty_home_offers_three_ways_in(opened):
+    at = opened()
+    words = text_of(at)
+    for card in ("Try the sample", "Open my data", "Continue where I was"):
+        assert card in words
+    assert "Nothing yet" in words
+    assert "sample_start" in keys_of(at)
+
+
+def test_a_folder_that_is_not_there_is_one_plain_line(opened):
+    at = opened()
+    at.text_input(key="home_path").set_value("/nowhere/at/all")
+    at = sound(at.button(key="home_open").click().run())
+    assert len(at.error) == 1
+    assert "\n" not in at.error[0].value
+    assert at.error[0].value.startswith("nothing at") and "Expected" in at.error[0].value
+
+
+def test_a_folder_without_pairs_is_one_plain_line(opened, tmp_path):
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "alone.png")
+    at = opened()
+    at.text_input(key="home_path").set_value(str(tmp_path))
+    at = sound(at.button(key="home_open").click().run())
+    assert len(at.error) == 1 and "Expected pairs of image and mask" in at.error[0].value
+
+
+def test_a_file_that_is_no_image_is_one_plain_line(opened, tmp_path):
+    path = tmp_path / "letter.tif"
+    path.write_text("dear reader")
+    at = opened()
+    at.text_input(key="home_path").set_value(str(path))
+    at = sound(at.button(key="home_open").click().run())
+    assert len(at.error) == 1 and "letter.tif" in at.error[0].value
+
+
+def test_opening_nothing_says_what_to_type(opened):
+    at = sound(opened().button(key="home_open").click().run())
+    assert "Type a folder" in at.warning[0].value
+
+
+def test_opening_a_folder_selects_it_and_it_comes_back_in_a_new_session(opened, town):
+    at = opened()
+    at.text_input(key="home_path").set_value(str(town))
+    at.button(key="home_open").click().run()
+    again = opened()
+    assert "recent_dataset_0" in keys_of(again)
+    assert again.session_state["gl_selection"].dataset == town
+
+
+def test_a_zip_is_unpacked_into_the_workspace(opened, workspace):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for folder, value in (("images", 90), ("masks", 0)):
+            picture = np.full((16, 16, 3), value, np.uint8)
+            picture[:8] = (60, 16, 152) if folder == "masks" else 30
+            stored = io.BytesIO()
+            Image.fromarray(picture).save(stored, "PNG")
+            archive.writestr(f"city/{folder}/one.png", stored.getvalue())
+    at = opened()
+    at.file_uploader[0].set_value(("city.zip", packed.getvalue(), "application/zip"))
+    at.button(key="home_open").click().run()
+    assert (workspace.uploads / "city" / "city" / "images" / "one.png").is_file()
+    assert at.session_state["gl_selection"].dataset == workspace.uploads / "city" / "city"
+
+
+def test_a_finished_sample_run_leads_to_the_map(opened, finished, workspace, town, monkeypatch):
+    monkeypatch.setattr("ui.state.has_sample_model", lambda: True)
+    folder = workspace.layers / "sample"
+    (folder / "prediction").mkdir(parents=True)
+    write_json(folder / "prediction" / "prediction.json", {"scene": str(town / "images" / "town_whole.tif"), "model": "sample-town"})
+    layer = folder / "town_whole.gpkg"
+    layer.write_bytes(b"")
+    result = {
+        "predict": {"folder": str(folder / "prediction")},
+        "vectorize": {"polygons": 1234},
+        "evaluate": {"mean_iou": 0.8},
+        "files": [{"path": str(layer), "features": 1234}],
+        "seconds": 41.0,
+    }
+    finished("demo", {"out": folder}, result)
+    at = opened()
+    assert "1,234 polygons in 41 s, mean IoU 0.80" in text_of(at)
+    assert {"sample_start", "sample_map", "recent_prediction_0"} <= keys_of(at)
+    assert at.session_state["gl_selection"].prediction == folder / "prediction"
+    assert at.session_state["gl_selection"].layer == layer
+
+
+def test_a_failed_sample_run_says_why_in_one_line(opened, finished, monkeypatch):
+    monkeypatch.setattr("ui.state.has_sample_model", lambda: True)
+    finished("demo", {}, state="failed", error="no model called 'sample-town'. Expected a model. Check the name.")
+    at = opened()
+    assert [error.value for error in at.error] == ["no model called 'sample-town'. Expected a model. Check the name."]
+
+
+def test_the_server_process_never_loads_tensorflow(tmp_path):
+    script = f"""
+import os, sys
+os.environ["GROUNDLINE_WORKSPACE"] = {str(tmp_path)!r}
+from streamlit.testing.v1 import AppTest
+at = AppTest.from_file("app.py", default_timeout=120).run()
+for page in sorted(os.listdir("pages")):
+    if page.endswith(".py"):
+        at = at.switch_page("pages/" + page).run()
+        assert not at.exception, (page, at.exception[0].message)
+heavy = sorted(set(sys.modules) & {{"tensorflow", "keras", "openvino", "segmentation_models"}})
+assert not heavy, heavy
+print("clean")
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().endswith("clean")
+
+
+def test_every_page_file_is_thin():
+    for page in [ROOT / "app.py", *(ROOT / "pages").glob("*.py")]:
+        assert len(Path(page).read_text(encoding="utf-8").splitlines()) < 150, page.name

@@ -1,0 +1,125 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.classes import DUBAI
+from core.jobs.jobs import Job
+from core.learning.cards import ModelCard
+from core.prediction.rasters import Prediction
+from tests.pages.conftest import keys_of, sound, text_of
+from tests.ui.fakes import predicted
+
+PREDICT = "pages/3_Predict.py"
+
+
+@pytest.fixture
+def model(workspace):
+    folder = workspace.models / "net"
+    folder.mkdir()
+    card = ModelCard(
+        name="Net", architecture="unet", scheme=DUBAI, bands=(1, 2, 3), patch_size=64, metrics={"validation": {"mean_iou": 0.71}}
+    )
+    card.save(folder)
+    (folder / "model.keras").write_bytes(b"dummy")
+    return folder
+
+
+@pytest.fixture
+def city(tmp_path):
+    """One scene of 150 x 130 pixels with its mask: bright sand, a dark lake."""
+    ids = np.ones((150, 130), np.uint8)
+    ids[40:90, 30:100] = 4
+    colours = np.array([[0, 0, 0], [200, 178, 150], [0, 0, 0], [0, 0, 0], [40, 82, 95]], np.uint8)
+    for part, picture in (("images", colours[ids]), ("masks", DUBAI.decode(ids))):
+        (tmp_path / "city" / part).mkdir(parents=True)
+        Image.fromarray(picture).save(tmp_path / "city" / part / "lake.png")
+    return tmp_path / "city"
+
+
+def choose_path(at, path):
+    at.segmented_control(key="predict_source").set_value("path").run()
+    return sound(at.text_input(key="predict_path").set_value(str(path)).run())
+
+
+def test_empty_predict_page_offers_the_sample(opened):
+    at = opened(PREDICT)
+    assert "Nothing predicted yet" in text_of(at)
+    assert "try_sample" in keys_of(at)
+
+
+def test_a_path_with_nothing_and_a_file_that_is_no_image_are_one_plain_line_each(opened, model, tmp_path):
+    at = choose_path(opened(PREDICT), "/nowhere/scene.tif")
+    assert len(at.error) == 1 and at.error[0].value.startswith("nothing at") and "\n" not in at.error[0].value
+    (tmp_path / "notes.tif").write_text("no image")
+    at = choose_path(opened(PREDICT), tmp_path / "notes.tif")
+    assert len(at.error) == 1 and "notes.tif" in at.error[0].value and "\n" not in at.error[0].value
+
+
+def test_a_model_that_is_gone_leads_back_to_another(opened, model, workspace):
+    from core.files import write_json
+
+    write_json(workspace.root / "recent.json", {"current": {"model": str(workspace.models / "gone")}, "recent": {}})
+    at = opened(PREDICT)
+    assert at.session_state["gl_selection"].model is not None
+    assert not at.error
+
+
+def test_the_sample_scene_and_a_model_start_a_job(opened, model, town, finished, monkeypatch):
+    asked = {}
+
+    def start(kind, request, *, title=None):
+        asked.update(kind=kind, request=request, title=title)
+        return Job(finished(kind, request, state="failed", error="found this. Expected that. Do so."))
+
+    monkeypatch.setattr("ui.jobs_view.start", start)
+    at = opened(PREDICT)
+    assert "mean IoU 0.71" in text_of(at)
+    at.slider(key="predict_overlap").set_value(25)
+    at.toggle(key="predict_symmetries").set_value(True)
+    at = sound(at.button(key="predict_start").click().run())
+    request = asked["request"]
+    assert asked["kind"] == "predict" and request["scene"] == town / "images" / "town_whole.tif"
+    assert (request["overlap"], request["symmetries"], request["patch_size"]) == (0.25, 8, None)
+    assert [error.value for error in at.error] == ["found this. Expected that. Do so."]
+    at = sound(at.button(key="predict_dismiss").click().run())
+    assert not at.error
+
+
+def test_a_finished_prediction_shows_viewer_shares_scores_and_downloads(opened, workspace, city, finished):
+    scene = city / "images" / "lake.png"
+    folder = predicted(scene, workspace.predictions / "lake")
+    finished("predict", {"model": "net", "scene": scene}, {"folder": str(folder)})
+    at = opened()
+    at.text_input(key="home_path").set_value(str(city))
+    at.button(key="home_open").click().run()
+    at = sound(at.switch_page(PREDICT).run())
+    assert at.session_state["gl_selection"].prediction == folder
+    assert at.get("bidi_component")
+    table = at.dataframe[0].value
+    assert table["pixels"].sum() == 150 * 130
+    assert table.loc[table["class"] == "Water", "pixels"].item() == pytest.approx(50 * 70, rel=0.2)
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert float(shown["Accuracy"]) > 0.9 and shown["Labelled pixels"] == "19,500"
+    assert {button.key for button in at.get("download_button")} == {
+        "download_labels", "download_confidence", "download_probabilities", "download_png",
+    }  # fmt: skip
+
+
+def test_a_prediction_without_a_mask_has_no_scores(opened, workspace, tmp_path):
+    path = tmp_path / "alone.png"
+    Image.fromarray(np.full((80, 70, 3), 150, np.uint8)).save(path)
+    predicted(path, workspace.predictions / "alone")
+    at = opened(PREDICT)
+    assert not at.metric and at.get("bidi_component")
+
+
+def test_the_picture_holds_class_ids_and_their_colours(workspace, city):
+    from ui import predict_view
+
+    prediction = Prediction.open(predicted(city / "images" / "lake.png", workspace.predictions / "lake"))
+    picture = Image.open(io.BytesIO(predict_view.label_png(prediction)))
+    assert picture.mode == "P" and picture.size == (130, 150)
+    assert np.array_equal(np.asarray(picture), prediction.labels())
+    assert picture.convert("RGB").getpixel((65, 65)) == DUBAI.colours[4]

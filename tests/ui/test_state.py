@@ -1,0 +1,62 @@
+import pytest
+import streamlit as st
+
+from ui import state
+
+
+@pytest.fixture(autouse=True)
+def session(tmp_path, monkeypatch):
+    """A new workspace and a session that can be begun again."""
+    monkeypatch.setenv("GROUNDLINE_WORKSPACE", str(tmp_path / "workspace"))
+    begin(monkeypatch)
+
+
+def begin(monkeypatch):
+    monkeypatch.setattr(st, "session_state", {})
+
+
+def made(tmp_path, *names):
+    for name in names:
+        (tmp_path / name).mkdir()
+    return [tmp_path / name for name in names]
+
+
+def test_a_new_session_finds_the_last_selection_as_far_as_it_still_exists(tmp_path, monkeypatch):
+    city, patches = made(tmp_path, "city", "patches")
+    state.select(dataset=city, prepared=patches)
+    patches.rmdir()
+    begin(monkeypatch)
+    assert state.selection() == state.Selection(dataset=city)
+
+
+def test_a_new_prediction_drops_the_layer_of_the_old_one(tmp_path):
+    first, second, layer = made(tmp_path, "first", "second", "layer")
+    state.select(prediction=first, layer=layer)
+    state.select(prediction=first)
+    assert state.selection().layer == layer
+    state.select(prediction=second)
+    assert state.selection().layer is None
+    state.select(prediction=first, layer=layer)
+    assert state.selection().layer == layer
+
+
+def test_recent_is_newest_first_without_doubles_or_what_is_gone(tmp_path):
+    a, b, c = made(tmp_path, "a", "b", "c")
+    for folder in (a, b, a, c):
+        state.select(dataset=folder)
+    b.rmdir()
+    assert state.recent("dataset") == [c, a]
+
+
+def test_a_cut_off_file_is_no_obstacle(tmp_path, monkeypatch):
+    (city,) = made(tmp_path, "city")
+    state.select(dataset=city)
+    (state.workspace().root / "recent.json").write_text('{"current": {"dat')
+    begin(monkeypatch)
+    assert state.selection() == state.Selection()
+
+
+def test_what_was_seen_only_moves_forward():
+    state.set_seen_until(20.0)
+    state.set_seen_until(10.0)
+    assert state.seen_until() == 20.0
