@@ -45,9 +45,7 @@ def test_more_bands_inflate_the_first_layer():
     np.testing.assert_allclose(new.sum(2), old.sum(2), atol=1e-6)
     # A grey picture looks the same to both.
     grey = np.random.default_rng(0).random((1, 32, 32, 1), dtype=np.float32)
-    np.testing.assert_allclose(
-        source.predict_on_batch(np.repeat(grey, 3, -1)), target.predict_on_batch(np.repeat(grey, 6, -1)), atol=1e-5
-    )
+    np.testing.assert_allclose(source.predict_on_batch(np.repeat(grey, 3, -1)), target.predict_on_batch(np.repeat(grey, 6, -1)), atol=1e-5)
 
 
 def test_networks_of_other_depth_share_layers_by_name():
@@ -108,7 +106,9 @@ def encoder_file(tmp_path_factory):
 
     keras.utils.set_random_seed(7)
     network = library().Unet("mobilenetv2", input_shape=(32, 32, 3), classes=2, encoder_weights=None)
-    inner = keras.Model(network.inputs, network.get_layer("out_relu").output if _has(network, "out_relu") else _last_encoder_output(network))
+    inner = keras.Model(
+        network.inputs, network.get_layer("out_relu").output if _has(network, "out_relu") else _last_encoder_output(network)
+    )
     path = tmp_path_factory.mktemp("encoder") / "mobilenetv2.weights.h5"
     inner.save_weights(path)
     return path, network
@@ -130,9 +130,7 @@ def test_a_file_of_encoder_weights(encoder_file, bands):
     keras.utils.set_random_seed(8)
     target = build("unet", height=32, width=32, bands=bands, classes=2, encoder="mobilenetv2", weights=str(path))
     assert np.array_equal(layer_weights(target, "block_3_expand")[0], layer_weights(source, "block_3_expand")[0])
-    np.testing.assert_allclose(
-        layer_weights(target, "Conv1")[0].sum(2), layer_weights(source, "Conv1")[0].sum(2), atol=1e-5
-    )
+    np.testing.assert_allclose(layer_weights(target, "Conv1")[0].sum(2), layer_weights(source, "Conv1")[0].sum(2), atol=1e-5)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

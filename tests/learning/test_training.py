@@ -1,0 +1,209 @@
+import json
+from dataclasses import replace
+
+import keras
+import learning_fakes as fakes
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import DatasetError, SettingsError
+from core.learning import losses
+from core.learning.confusion import Confusion
+from core.learning.model_store import find_model
+from core.learning.settings import TrainSettings
+from core.learning.training import train
+
+TINY = TrainSettings(epochs=2, batch_size=4, filters=(4, 8), learning_rate=5e-3, patience=0)
+
+
+def history(folder):
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
+def weights_of(folder):
+    return [layer for layer in keras.models.load_model(folder / "model.keras", compile=False).get_weights()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "toy"
+    heard = {"progress": [], "epochs": []}
+    store = fakes.store()
+    result = train(
+        store,
+        folder,
+        replace(TINY, epochs=3),
+        on_progress=lambda *what: heard["progress"].append(what),
+        on_epoch=heard["epochs"].append,
+    )
+    return store, folder, result, heard
+
+
+def test_the_folder_holds_a_model_a_card_and_a_history(finished):
+    _, folder, result, heard = finished
+    assert {"card.json", "README.md", "model.keras", "history.jsonl", "last.npz", "previews"} <= {path.name for path in folder.iterdir()}
+    lines = history(folder)
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    wanted = {"loss", "val_loss", "accuracy", "mean_iou", "val_mean_iou", "val_iou", "learning_rate", "seconds"}
+    assert all(wanted <= set(line) for line in lines)
+    assert set(lines[0]["val_iou"]) == {"Ground", "Roof", "Water"}
+    assert [line["epoch"] for line in heard["epochs"]] == [1, 2, 3]
+    assert result.epochs == 3 and not result.stopped and result.card.training["state"] == "finished"
+    assert {"model", "epochs", "best_epoch", "validation"} <= set(result.summary())
+
+
+def test_progress_counts_every_batch(finished):
+    heard = finished[3]["progress"]
+    assert [(done, total) for done, total, _ in heard] == [(i, 6) for i in range(1, 7)]  # 8 patches in batches of 4, 3 epochs
+
+
+def test_the_saved_model_is_the_best_epoch_and_scores_what_the_card_says(finished):
+    store, folder, result, _ = finished
+    lines = history(folder)
+    best = max(lines, key=lambda line: line["val_mean_iou"])
+    assert result.best_epoch == best["epoch"]
+    assert result.validation["mean_iou"] == pytest.approx(best["val_mean_iou"])
+    model = find_model(folder)
+    rows = store.rows("validation")
+    guess = model.keras_model().predict_on_batch(model.card.normalise(store.images[rows])).argmax(-1)
+    scores = Confusion.empty(3).add(store.masks[rows], guess)
+    assert scores.counts.tolist() == model.card.metrics["validation"]["confusion"]
+    assert scores.mean_iou == pytest.approx(result.validation["mean_iou"])
+
+
+def test_previews_show_the_same_patches_in_three_columns(finished):
+    _, folder, _, _ = finished
+    pictures = sorted((folder / "previews").iterdir())
+    assert [path.name for path in pictures] == ["epoch_0001.png", "epoch_0002.png", "epoch_0003.png"]
+    first, last = (np.asarray(Image.open(path)) for path in (pictures[0], pictures[-1]))
+    assert first.shape == (4 * 32 + 3 * 4, 3 * 32 + 2 * 4, 3)
+    assert np.array_equal(first[:, : 2 * 32 + 4], last[:, : 2 * 32 + 4])
+
+
+def test_equal_seeds_give_equal_results_and_a_resumed_run_equals_an_unbroken_one(finished, tmp_path):
+    store, folder, _, _ = finished
+    train(store, tmp_path / "toy", replace(TINY, epochs=1))
+    train(store, tmp_path / "toy", replace(TINY, epochs=3), resume=True)
+    volatile = ("seconds", "patches_per_s")
+    broken, whole = ([{k: v for k, v in line.items() if k not in volatile} for line in history(f)] for f in (tmp_path / "toy", folder))
+    assert broken == whole
+    for one, other in zip(weights_of(tmp_path / "toy"), weights_of(folder), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_another_seed_gives_another_result(finished, tmp_path):
+    store, folder, _, _ = finished
+    train(store, tmp_path / "other", replace(TINY, epochs=1, seed=1))
+    assert history(tmp_path / "other")[0]["loss"] != history(folder)[0]["loss"]
+
+
+def test_a_line_of_a_killed_epoch_is_forgotten_on_resume(tmp_path):
+    store = fakes.store(size=16)
+    train(store, tmp_path, replace(TINY, epochs=1))
+    with open(tmp_path / "history.jsonl", "a") as file:
+        file.write('{"epoch": 2, "loss": 9}\n')
+    train(store, tmp_path, TINY, resume=True)
+    assert [line["epoch"] for line in history(tmp_path)] == [1, 2]
+    assert history(tmp_path)[1]["loss"] != 9
+
+
+def test_resume_with_other_settings_is_refused(tmp_path):
+    store = fakes.store(size=16)
+    train(store, tmp_path, replace(TINY, epochs=1))
+    with pytest.raises(SettingsError, match="learning_rate"):
+        train(store, tmp_path, replace(TINY, learning_rate=1e-4), resume=True)
+
+
+def test_a_stop_takes_effect_within_one_batch_and_leaves_a_model(tmp_path):
+    store, batches = fakes.store(size=16), []
+    result = train(
+        store, tmp_path, replace(TINY, epochs=50), on_progress=lambda *_: batches.append(1), should_stop=lambda: len(batches) >= 3
+    )
+    assert len(batches) == 3  # one whole epoch of two batches, and one more
+    assert result.stopped and result.epochs == 1 and result.best_epoch == 1
+    card = find_model(tmp_path).card
+    assert card.training["state"] == "stopped" and card.metrics["validation"]["pixels"] > 0
+
+
+def test_a_stop_in_the_first_epoch_still_leaves_a_model_without_scores(tmp_path):
+    result = train(fakes.store(size=16), tmp_path, TINY, should_stop=lambda: True)
+    assert result.stopped and result.epochs == 0 and result.best_epoch == 0
+    assert result.validation["mean_iou"] is None
+    assert find_model(tmp_path).keras_model().output_shape == (None, 16, 16, 3)
+
+
+def test_a_pause_waits_between_batches(tmp_path):
+    asked = []
+
+    def should_pause():
+        asked.append(1)
+        return len(asked) in (2, 3, 4)
+
+    result = train(fakes.store(size=16), tmp_path, replace(TINY, epochs=1), should_pause=should_pause)
+    assert result.epochs == 1
+    assert len(asked) == 2 + 3  # each of two batches asks once, and the second one asks three times more
+
+
+def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
+    result = train(fakes.store(size=16), tmp_path, replace(TINY, epochs=60, patience=2, learning_rate=1e-9, augment=False, dropout=0.0))
+    assert result.epochs < 60
+    assert result.epochs == result.best_epoch + 2
+
+
+def test_a_broken_loss_is_a_clear_error(tmp_path, monkeypatch):
+    # Zero divided by zero, as a loss without a floor can give it.
+    monkeypatch.setitem(losses._PARTS, "dice", (lambda truth, guess, weights: (guess * 0.0) / 0.0,))
+    with pytest.raises(SettingsError, match="step 1 of epoch 1.*Lower the learning rate"):
+        train(fakes.store(size=16), tmp_path, replace(TINY, loss="dice"))
+
+
+def test_without_validation_the_training_loss_decides_and_the_card_says_so(tmp_path):
+    result = train(fakes.store(size=16, validation=0), tmp_path, replace(TINY, epochs=2))
+    assert result.card.training["monitor"] == "loss"
+    assert any("no validation" in note for note in result.card.notes)
+    assert "train" in result.card.metrics
+
+
+def test_without_training_patches_it_says_so(tmp_path):
+    store = fakes.store(size=16)
+    store.rows = lambda part: np.array([], np.int64)
+    with pytest.raises(DatasetError, match="no training patches"):
+        train(store, tmp_path, TINY)
+
+
+def test_other_dtypes_are_standardised_by_the_training_part(tmp_path):
+    store = fakes.store(size=16, bands=5, dtype="uint16")
+    result = train(store, tmp_path, replace(TINY, epochs=1, sampling="balanced", steps_per_epoch=3, class_weights="median"))
+    card = result.card
+    assert card.bands == (1, 2, 3, 4, 5) and card.dtype == "uint16"
+    assert card.normalisation["kind"] == "standard"
+    np.testing.assert_allclose(card.normalisation["mean"], store.statistics["mean"])
+    values = card.normalise(store.images[store.rows("train")])
+    np.testing.assert_allclose(values.mean((0, 1, 2)), 0, atol=1e-3)
+
+
+def test_starting_from_a_model_begins_better_than_from_nothing(finished, tmp_path):
+    store, folder, _, _ = finished
+    result = train(store, tmp_path / "second", replace(TINY, epochs=1, weights=str(folder)))
+    assert any("Started from toy" in note for note in result.card.notes)
+    assert history(tmp_path / "second")[0]["loss"] < history(folder)[0]["loss"]
+
+
+def test_eight_patches_are_learned_by_heart(tmp_path):
+    store = fakes.store(train=8, validation=0, size=32)
+    settings = TrainSettings(epochs=25, batch_size=4, filters=(8, 16), learning_rate=1e-2, augment=False, patience=0, dropout=0.0)
+    train(store, tmp_path, settings)
+    assert history(tmp_path)[-1]["accuracy"] > 0.95
+
+
+@pytest.mark.parametrize(
+    "changes", [{"optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 1}, {"optimizer": "sgd", "schedule": "plateau"}]
+)
+def test_other_optimizers_and_schedules_train(changes, tmp_path):
+    result = train(fakes.store(size=16), tmp_path, replace(TINY, epochs=3, clip_norm=1.0, **changes))
+    assert result.epochs == 3
+    rates = [line["learning_rate"] for line in history(tmp_path)]
+    if changes["optimizer"] == "adamw":
+        # a linear rise 0.0025, then half a cosine from 0.005
+        assert rates[0] == pytest.approx(2.5e-3) and rates[1] == pytest.approx(5e-3) and rates[2] < rates[1]
