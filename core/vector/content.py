@@ -1,0 +1,124 @@
+"""What a file of a layer should hold: fields, geometry, CRS and the words about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from pyproj import CRS, Transformer
+
+from core.classes import ClassScheme
+from core.vector.layers import PolygonLayer
+
+LONLAT = CRS.from_epsg(4326)
+LONLAT_DECIMALS = 9
+"""Decimals of a degree in GeoJSON and KML: a tenth of a millimetre."""
+
+DESCRIPTIONS = {
+    "id": "number of the polygon in this layer, from 1",
+    "class_id": "number of the class",
+    "class_name": "name of the class",
+    "area_m2": "area in square metres",
+    "area_px": "area in pixels",
+    "perimeter_m": "length of all borders in metres, holes included",
+    "perimeter_px": "length of all borders in pixels, holes included",
+    "length_m": "long side in metres",
+    "length_px": "long side in pixels",
+    "width_m": "short side in metres",
+    "width_px": "short side in pixels",
+    "compactness": "4 pi area / perimeter squared: 1 for a disc, near 0 for a thread",
+    "centroid_x": "x of the centre of mass, in the layer's first CRS",
+    "centroid_y": "y of the centre of mass, in the layer's first CRS",
+    "mean_confidence": "mean confidence of the model over the polygon's pixels, 0 to 1",
+    "on_edge": "whether the polygon touches the rim of the scene",
+}
+
+SHORT_NAMES = {"perimeter_m": "perim_m", "perimeter_px": "perim_px", "compactness": "compact", "mean_confidence": "mean_conf"}
+"""Names of fields that are longer than the ten letters of a Shapefile."""
+
+LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
+
+MAP_DECIMALS = {"area": 2, "length": 2, "width": 2, "mean": 4}
+"""Fields of a web map beside id and class, by the beginning of their names, and the decimals they keep."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Fields (a DataFrame), shapely geometries (n,), and the CRS or None. precision: the rounding step of coordinates, None for none.
+
+    made and scheme are what the layer says of itself; both are empty for content that was read from a file.
+    """
+
+    fields: pd.DataFrame
+    geometry: np.ndarray
+    crs: CRS | None
+    precision: float | None = None
+    made: dict[str, Any] = field(default_factory=dict)
+    scheme: ClassScheme | None = None
+
+    def about(self) -> str:
+        """One line on how the layer was made and what its coordinates are."""
+        where = "pixels, x to the right and y upwards (no CRS is known)" if self.crs is None else self.crs.name
+        made = f"Made by {self.made.get('software')} from {self.made.get('source')}."
+        return f"{made} Coordinates: {where}. Areas: {self.made.get('area_method')}."
+
+
+def content_of(layer: PolygonLayer, suffix: str, *, crs: CRS | None, lonlat: bool) -> Content:
+    """What a file of `layer` with this suffix should hold, in `crs`, or in longitude and latitude when `lonlat` and the layer has a CRS.
+
+    Shapefiles have short names, and 0 and 1 for no and yes; texts in longitude and latitude are rounded and cut at the antimeridian; a
+    web map holds what it shows.
+    """
+    fields = pd.DataFrame(layer.frame.drop(columns="geometry"))
+    geometry = layer.frame.geometry.to_numpy()
+    target = None if layer.geo.crs is None else (LONLAT if lonlat else crs)
+    if target is not None:
+        geometry = moved(geometry, layer.geo.crs, target)
+    content = Content(fields, geometry, target, None, layer.made, layer.scheme)
+    if suffix in (".shp", ".shp.zip"):
+        short = fields.rename(columns=SHORT_NAMES)
+        return replace(content, fields=short.astype({name: np.int32 for name in short if short[name].dtype == bool}))
+    if suffix == ".html":
+        decimals = {name: kept for name in fields for start, kept in MAP_DECIMALS.items() if name.startswith(f"{start}_")}
+        shown = fields[["id", "class_id", "class_name", *decimals]].round(decimals)
+        return replace(content, fields=shown, **_rounded(geometry, 3 if target is None else 8))
+    if lonlat and target is not None:
+        return replace(content, **_rounded(within_180(geometry), LONLAT_DECIMALS))
+    return content
+
+
+def _rounded(geometry: np.ndarray, decimals: int) -> dict[str, Any]:
+    return {"geometry": shapely.transform(geometry, lambda xy: np.round(xy, decimals)), "precision": 10.0**-decimals}
+
+
+def moved(geometry: np.ndarray, source: CRS, target: CRS) -> np.ndarray:
+    """Geometries from one CRS to another, x before y; a layer over the antimeridian stays in one piece, with longitudes beyond 180."""
+    if source.equals(target, ignore_axis_order=True):
+        return geometry
+    transformer = Transformer.from_crs(source, target, always_xy=True)
+
+    def change(xy: np.ndarray) -> np.ndarray:
+        x, y = transformer.transform(xy[:, 0], xy[:, 1])
+        if target.is_geographic and x.size and np.ptp(x) > 180:
+            x = np.where(x < 0, x + 360, x)
+        return np.column_stack([x, y])
+
+    return shapely.transform(geometry, change)
+
+
+def within_180(geometry: np.ndarray) -> np.ndarray:
+    """Cut polygons that run beyond longitude 180 in two, as RFC 7946 asks (section 3.1.9), and turn them back into -180 to 180."""
+    bounds = shapely.bounds(geometry)
+    beyond = np.flatnonzero((bounds[:, 2] > 180) | (bounds[:, 0] < -180)) if len(geometry) else []
+    out = geometry.copy()
+    for k in beyond:
+        parts = []
+        for shift in (-360.0, 0.0, 360.0):
+            piece = shapely.intersection(geometry[k], shapely.box(-180 + shift, -90, 180 + shift, 90))
+            piece = shapely.transform(piece, lambda xy, shift=shift: xy - [shift, 0])
+            parts += [part for part in shapely.get_parts(piece) if part.geom_type == "Polygon" and part.area > 0]
+        out[k] = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+    return out

@@ -1,0 +1,178 @@
+"""A layer into files that a GIS opens; each is re-opened and compared with what was meant before it takes its place.
+
+Formats differ in what they can hold: GeoJSON and KML are in longitude and latitude, Shapefile cuts field names at ten letters, CSV and KML
+are text. `Content` is what a format should hold, so the comparison is with that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import shapely
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from core.errors import ExportError, SettingsError
+from core.files import replacing
+from core.scene import Scene
+from core.vector import tables, texts, web_map
+from core.vector.content import Content, content_of
+from core.vector.layers import PolygonLayer
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format: its title, whether it is always in longitude and latitude, and how to write and read it."""
+
+    title: str
+    write: Callable[..., None]
+    read: Callable[[Path], Content]
+    lonlat: bool = False
+    needs_crs: bool = False
+
+
+_FORMATS = {
+    ".gpkg": Format("GeoPackage", tables.write_geopackage, tables.read_ogr),
+    ".shp.zip": Format("Shapefile (zipped)", tables.write_zipped_shapefile, tables.read_zipped_shapefile),
+    ".shp": Format("Shapefile", tables.write_shapefile, tables.read_shapefile),
+    ".geojson": Format("GeoJSON", texts.write_geojson, texts.read_geojson, lonlat=True),
+    ".csv": Format("CSV", texts.write_csv, texts.read_csv),
+    ".kml": Format("KML", texts.write_kml, texts.read_kml, lonlat=True, needs_crs=True),
+    ".parquet": Format("GeoParquet", tables.write_parquet, tables.read_parquet),
+    ".fgb": Format("FlatGeobuf", tables.write_flatgeobuf, tables.read_ogr),
+    ".html": Format("Web map", web_map.write_web_map, web_map.read_web_map, lonlat=True),
+}
+FORMATS: dict[str, str] = {suffix: known.title for suffix, known in _FORMATS.items()}
+"""Suffix and title of each format that `export` writes."""
+
+
+def format_of(path: str | os.PathLike) -> str:
+    """The suffix in `FORMATS` that a path ends in. Raises SettingsError when it is none of them."""
+    name = Path(path).name.lower()
+    for suffix in sorted(_FORMATS, key=len, reverse=True):
+        if name.endswith(suffix) and name != suffix:
+            return suffix
+    raise SettingsError(f"no format for {Path(path).name!r}", expected=f"a name that ends in {', '.join(_FORMATS)}", do="Change the ending")
+
+
+def export(layer: PolygonLayer, path: str | os.PathLike, *, crs: str | CRS | None = None, scene: Scene | None = None) -> Path:
+    """Write a layer to `path`, in the format of its ending, and return the path.
+
+    crs: the target CRS, the layer's own by default; GeoJSON, KML and HTML are always in longitude and latitude (WGS84) when the layer has a
+    CRS. Without one, coordinates are pixels, and each file that can say so does. scene: shown below the polygons of an HTML map.
+    The file is read again and compared in count, fields, values, geometry and CRS. Raises ExportError when it differs or cannot be written,
+    SettingsError for an unknown ending or CRS.
+    """
+    path = Path(path)
+    suffix = format_of(path)
+    known = _FORMATS[suffix]
+    if known.needs_crs and layer.geo.crs is None:
+        raise ExportError(
+            f"a layer without coordinates for {path.name}", expected=f"a CRS, which {known.title} needs", do="Choose GeoPackage or GeoJSON"
+        )
+    content = content_of(layer, suffix, crs=_target(layer, crs), lonlat=known.lonlat)
+    extra = {"scene": scene} if suffix == ".html" else {}
+    try:
+        if suffix == ".shp":
+            _write_in_parts(known, content, path)
+        else:
+            with replacing(path, suffix=suffix) as temporary:
+                known.write(content, temporary, title=path.name[: -len(suffix)], **extra)
+                compare(content, known.read(temporary), path.name)
+    except ExportError:
+        raise
+    except Exception as error:
+        # Whatever a driver raises (a full disk, a field it cannot hold), the user needs to know the file and the reason.
+        raise ExportError(
+            f"{path.name} could not be written ({type(error).__name__}: {str(error)[:200]})", expected=f"a complete {known.title} file",
+            do="Check the free space and the folder's rights, or choose another format",
+        ) from error  # fmt: skip
+    return path
+
+
+def read_back(path: str | os.PathLike) -> int:
+    """Number of features that an exported file holds."""
+    return len(_FORMATS[format_of(path)].read(Path(path)).fields)
+
+
+def read_content(path: str | os.PathLike) -> Content:
+    """Fields, geometry and CRS of an exported file."""
+    return _FORMATS[format_of(path)].read(Path(path))
+
+
+def compare(meant: Content, found: Content, name: str) -> None:
+    """Raise ExportError when a file's content differs from what was meant: count, fields, values, geometry or CRS."""
+
+    def differ(what: str, got: object, want: object) -> ExportError:
+        return ExportError(
+            f"{name} with {what} {got} when read again", expected=str(want), do="Choose another format, and report this file"
+        )
+
+    if len(found.fields) != len(meant.fields):
+        raise differ("a number of features of", len(found.fields), len(meant.fields))
+    if len(meant.fields) == 0:
+        # Texts without a feature hold no fields and no CRS either.
+        return
+    if list(found.fields.columns) != list(meant.fields.columns):
+        raise differ("fields", list(found.fields.columns), list(meant.fields.columns))
+    for column in meant.fields:
+        want, got = meant.fields[column], found.fields[column]
+        if want.dtype.kind in "iufb":
+            want, got = want.to_numpy(float), pd.to_numeric(got).to_numpy(float, na_value=np.nan)
+            wrong = ~np.isclose(got, want, rtol=1e-9, atol=1e-12, equal_nan=True)
+        else:
+            wrong = got.astype(str).to_numpy() != want.astype(str).to_numpy()
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise differ(f"{column} of feature {row + 1} =", found.fields[column].iloc[row], meant.fields[column].iloc[row])
+    if not np.array_equal(shapely.get_num_coordinates(found.geometry), shapely.get_num_coordinates(meant.geometry)):
+        raise differ("other points", shapely.get_num_coordinates(found.geometry).sum(), shapely.get_num_coordinates(meant.geometry).sum())
+    # Formats turn rings round and may start them elsewhere; bounds and area of each feature do not depend on that.
+    want, got = shapely.bounds(meant.geometry), shapely.bounds(found.geometry)
+    step = meant.precision or 1e-14 * float(np.abs(want).max(initial=1.0))
+    if not np.allclose(got, want, rtol=0, atol=1.01 * step):
+        raise differ("bounds that lie off by", float(np.abs(got - want).max()), "none")
+    want, got = shapely.area(meant.geometry), shapely.area(found.geometry)
+    if (np.abs(got - want) > 4 * step * shapely.length(meant.geometry)).any():
+        raise differ("areas that lie off by", float(np.abs(got - want).max()), "none")
+    if (found.crs is None) != (meant.crs is None) or (meant.crs is not None and not _same_crs(found.crs, meant.crs)):
+        raise differ("CRS", found.crs and found.crs.name, meant.crs and meant.crs.name)
+
+
+def _same_crs(one: CRS, other: CRS) -> bool:
+    if one.equals(other, ignore_axis_order=True) or (one.to_epsg() is not None and one.to_epsg() == other.to_epsg()):
+        return True
+    # A Shapefile's WKT 1 loses names and codes; what remains are the numbers of the projection.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return one.to_dict() == other.to_dict()
+
+
+def _target(layer: PolygonLayer, crs: str | CRS | None) -> CRS | None:
+    if crs is None:
+        return layer.geo.crs
+    if layer.geo.crs is None:
+        raise SettingsError(f"target CRS {crs} for a layer without coordinates", expected="no target CRS", do="Leave it out")
+    try:
+        return CRS.from_user_input(crs)
+    except CRSError as error:
+        raise SettingsError(f"no CRS {crs!r}", expected='something like "EPSG:32640"', do="Correct the target CRS") from error
+
+
+def _write_in_parts(known: Format, content: Content, path: Path) -> None:
+    """Write a plain Shapefile: made and compared in a folder of its own, then its parts take their places, the .shp last."""
+    with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
+        made = Path(folder) / path.name
+        known.write(content, made, title=path.stem)
+        compare(content, known.read(made), path.name)
+        for part in sorted(Path(folder).iterdir(), key=lambda part: part.suffix == ".shp"):
+            with replacing(path.with_name(part.name)) as temporary:
+                shutil.copyfile(part, temporary)

@@ -1,0 +1,120 @@
+"""Binary formats: GeoPackage, Shapefile, FlatGeobuf and GeoParquet."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+import warnings
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+
+from core.files import dump_json
+from core.vector.content import DESCRIPTIONS, LONG_NAMES, Content
+from core.vector.styles import qgis_style
+
+
+def _write_ogr(content: Content, path: Path, driver: str, **options) -> None:
+    frame = gpd.GeoDataFrame(content.fields, geometry=content.geometry, crs=content.crs)
+    with warnings.catch_warnings():
+        # A layer without CRS is meant to be one.
+        warnings.filterwarnings("ignore", message=".*crs.*was not provided.*")
+        pyogrio.write_dataframe(frame, path, driver=driver, geometry_type="Polygon", **options)
+
+
+def read_ogr(path: Path) -> Content:
+    """Read the first layer of any vector file that GDAL opens."""
+    frame = pyogrio.read_dataframe(path, layer=pyogrio.list_layers(path)[0][0])
+    geometry = frame.geometry.to_numpy() if "geometry" in frame else np.empty(0, object)
+    return Content(pd.DataFrame(frame.drop(columns="geometry")), geometry, frame.crs)
+
+
+def write_geopackage(content: Content, path: Path, *, title: str) -> None:
+    """Write a GeoPackage with descriptions of layer and fields, how it was made, and a style that QGIS applies."""
+    about = content.about()
+    _write_ogr(
+        content, path, "GPKG", layer=title, layer_options={"DESCRIPTION": about, "IDENTIFIER": title},
+        layer_metadata={"made": dump_json(content.made)}, use_arrow=True,
+    )  # fmt: skip
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "CREATE TABLE gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT, "
+            "mime_type TEXT, constraint_name TEXT, CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name))"
+        )
+        database.executemany(
+            "INSERT INTO gpkg_data_columns (table_name, column_name, description) VALUES (?, ?, ?)",
+            [(title, name, DESCRIPTIONS[name]) for name in content.fields if name in DESCRIPTIONS],
+        )
+        database.execute(
+            "INSERT INTO gpkg_extensions VALUES ('gpkg_data_columns', NULL, 'gpkg_schema', "
+            "'http://www.geopackage.org/spec/#extension_schema', 'read-write')"
+        )
+        database.execute(
+            "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT, f_table_schema TEXT, "
+            "f_table_name TEXT, f_geometry_column TEXT, styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, "
+            "description TEXT, owner TEXT, ui TEXT, update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))"
+        )
+        database.execute(
+            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML, styleSLD, "
+            "useAsDefault, description, owner) VALUES ('', '', ?, 'geom', 'classes', ?, '', 1, 'Colours of the classes', '')",
+            (title, qgis_style(content)),
+        )
+        database.execute(
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) "
+            "VALUES ('layer_styles', 'attributes', 'layer_styles', 'QGIS styles', 0)"
+        )
+
+
+def write_flatgeobuf(content: Content, path: Path, *, title: str) -> None:
+    """Write a FlatGeobuf in the order of the layer (no spatial index, which would sort it)."""
+    _write_ogr(content, path, "FlatGeobuf", layer=title, layer_options={"SPATIAL_INDEX": "NO", "DESCRIPTION": content.about()})
+
+
+def write_shapefile(content: Content, path: Path, *, title: str) -> None:
+    """Write a Shapefile with .prj (when there is a CRS), UTF-8 .cpg, a QGIS style, and a list of the shortened field names."""
+    _write_ogr(content, path, "ESRI Shapefile", layer_options={"ENCODING": "UTF-8"})
+    names = ["field,name,description"]
+    names += [f'{name},{LONG_NAMES.get(name, name)},"{DESCRIPTIONS.get(LONG_NAMES.get(name, name), "")}"' for name in content.fields]
+    path.with_name(f"{path.stem}_fields.csv").write_text("\n".join(names) + "\n", encoding="utf-8")
+    path.with_name(f"{path.stem}_about.txt").write_text(content.about() + "\n", encoding="utf-8")
+    path.with_suffix(".qml").write_text(qgis_style(content), encoding="utf-8")
+
+
+def read_shapefile(path: Path) -> Content:
+    """Read a Shapefile."""
+    return read_ogr(path)
+
+
+def write_zipped_shapefile(content: Content, path: Path, *, title: str) -> None:
+    """Write the parts of a Shapefile into one zip file."""
+    with tempfile.TemporaryDirectory(prefix="groundline-") as folder, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        write_shapefile(content, Path(folder) / f"{title}.shp", title=title)
+        for part in sorted(Path(folder).iterdir()):
+            archive.write(part, part.name)
+
+
+def read_zipped_shapefile(path: Path) -> Content:
+    """Read the Shapefile in a zip file."""
+    with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(folder)
+        return read_ogr(next(Path(folder).glob("*.shp")))
+
+
+def write_parquet(content: Content, path: Path, *, title: str) -> None:
+    """Write a GeoParquet file (WKB, zstd); how the layer was made is in the table's attributes."""
+    frame = gpd.GeoDataFrame(content.fields, geometry=content.geometry, crs=content.crs)
+    frame.attrs = {"title": title, "about": content.about(), "made": json.loads(dump_json(content.made))}
+    frame.to_parquet(path, index=False, compression="zstd")
+
+
+def read_parquet(path: Path) -> Content:
+    """Read a GeoParquet file."""
+    frame = gpd.read_parquet(path)
+    return Content(pd.DataFrame(frame.drop(columns="geometry")), frame.geometry.to_numpy(), frame.crs)

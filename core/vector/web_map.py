@@ -1,0 +1,129 @@
+"""One HTML file with a map of the layer: opens with networking off, because Leaflet, the polygons and the picture are all inside."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+import math
+from pathlib import Path
+from string import Template
+
+import numpy as np
+import pandas as pd
+import shapely
+from affine import Affine
+from PIL import Image
+from pyproj import CRS
+from rasterio.enums import Resampling
+from rasterio.transform import array_bounds, from_bounds
+from rasterio.warp import reproject, transform_bounds
+
+from core.errors import ExportError
+from core.files import dump_json
+from core.scene import Scene, display_rgb
+from core.vector.content import LONLAT, Content
+from core.vector.styles import class_colours
+
+LEAFLET = Path(__file__).resolve().parents[2] / "static" / "vendor" / "leaflet"
+TEMPLATE = Path(__file__).with_name("web_map.html")
+PREVIEW_PX = 1600
+SPHERE_M = 6378137.0
+_OPEN, _CLOSE = '<script type="application/json" id="layer">', "</script><!-- layer -->"
+
+
+def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | None = None) -> None:
+    """Write the map: classes to switch on and off, an area table, a tooltip for each polygon, and the scene below when it is given.
+
+    With a CRS the map is in longitude and latitude, without one in pixels. Raises ExportError when Leaflet's files are missing.
+    """
+    try:
+        script, styles = ((LEAFLET / name).read_text(encoding="utf-8") for name in ("leaflet.js", "leaflet.css"))
+    except OSError as error:
+        raise ExportError(
+            f"no Leaflet in {LEAFLET.name} ({error})", expected="static/vendor/leaflet", do="Restore the project's static folder"
+        ) from error
+    columns = {name: column.tolist() for name, column in content.fields.items() if name != "class_name"}
+    value = {
+        "title": title,
+        "crs": None if content.crs is None else f"EPSG:{content.crs.to_epsg()}",
+        "classes": [
+            {"name": name, "colour": "#{:02X}{:02X}{:02X}".format(*colour), "id": content.scheme.names.index(name)}
+            for name, colour in class_colours(content).items()
+        ],
+        "fields": columns,
+        "rings": [[_points(ring) for ring in (shape.exterior, *shape.interiors)] for shape in content.geometry],
+        "picture": None if scene is None else _picture(scene, _middle(content)),
+    }
+    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=html.escape(title),
+        about=html.escape(content.about()),
+        leaflet_css=styles,
+        leaflet_js=script.replace("</script", "<\\/script"),
+        layer=_OPEN + dump_json(value).replace("</", "<\\/") + _CLOSE,
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def _middle(content: Content) -> float:
+    """The middle x of the polygons, 0 when there are none."""
+    bounds = shapely.total_bounds(content.geometry)
+    return float(bounds[0] + bounds[2]) / 2 if len(content.geometry) else 0.0
+
+
+def _points(ring) -> list[float]:
+    """Flat x, y, x, y, ... of a ring without its closing point."""
+    return shapely.get_coordinates(ring)[:-1].ravel().tolist()
+
+
+def read_web_map(path: Path) -> Content:
+    """Read fields and polygons out of a map as `write_web_map` writes it."""
+    text = path.read_text(encoding="utf-8")
+    begin = text.index(_OPEN) + len(_OPEN)
+    value = json.loads(text[begin : text.index(_CLOSE, begin)])
+    fields = pd.DataFrame(value["fields"])
+    names = {entry["id"]: entry["name"] for entry in value["classes"]}
+    if len(fields):
+        fields.insert(2, "class_name", fields["class_id"].map(names))
+    rings = [[np.reshape(ring, (-1, 2)) for ring in polygon] for polygon in value["rings"]]
+    geometry = np.array([shapely.Polygon(polygon[0], polygon[1:]) for polygon in rings], object)
+    return Content(fields, geometry, None if value["crs"] is None else LONLAT)
+
+
+def _picture(scene: Scene, longitude: float) -> dict:
+    """The scene as a WebP data URL and its bounds [[south, west], [north, east]] in the map's coordinates, near the `longitude` given."""
+    factor = max(1.0, max(scene.height, scene.width) / PREVIEW_PX)
+    height, width = max(1, math.ceil(scene.height / factor)), max(1, math.ceil(scene.width / factor))
+    rgb = display_rgb(scene, out_shape=(height, width))
+    alpha = scene.valid(out_shape=(height, width)).astype(np.uint8) * 255
+    pixels = np.dstack([rgb, alpha])
+    transform, crs = scene.geo.transform * Affine.scale(scene.width / width, scene.height / height), scene.geo.crs
+    west, south, east, north = array_bounds(height, width, transform)
+    if crs is not None:
+        # Leaflet stretches a picture evenly over its bounds in Web Mercator, so it is brought onto that grid; the sphere's Mercator is
+        # centred on the scene here, and so never breaks at the antimeridian.
+        middle = scene.geo.lonlat(scene.height / 2, scene.width / 2)[0]
+        mercator = CRS.from_proj4(f"+proj=merc +a={SPHERE_M} +b={SPHERE_M} +lon_0={middle} +k=1 +nadgrids=@null +no_defs")
+        west, south, east, north = transform_bounds(crs, mercator, west, south, east, north)
+        warped = np.zeros((4, height, width), np.uint8)
+        reproject(
+            np.ascontiguousarray(pixels.transpose(2, 0, 1)),
+            warped,
+            src_transform=transform,
+            src_crs=crs,
+            dst_transform=from_bounds(west, south, east, north, width, height),
+            dst_crs=mercator,
+            resampling=Resampling.bilinear,
+        )
+        pixels = warped.transpose(1, 2, 0)
+        # Polygons beyond the antimeridian have longitudes above 180; the picture belongs beside them.
+        middle += 360 * round((longitude - middle) / 360)
+        west, east = (middle + math.degrees(x / SPHERE_M) for x in (west, east))
+        south, north = (math.degrees(math.atan(math.sinh(y / SPHERE_M))) for y in (south, north))
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels), "RGBA").save(buffer, "WEBP", quality=80)
+    return {
+        "url": "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii"),
+        "bounds": [[float(south), float(west)], [float(north), float(east)]],
+    }
