@@ -136,7 +136,7 @@ def _check_normalisation(value: Mapping[str, Any], bands: int) -> None:
     if not good:
         raise ModelError(
             f"a model card with normalisation {dict(value)} for {bands} bands",
-            expected='{"kind": "none"}, {"kind": "divide", "divisor": 255} or {"kind": "standard", "mean", "std"} with one positive std per band',
+            expected='"none", "divide" with a positive divisor, or "standard" with one mean and one positive std per band',
             do="Mend the card",
         )
 

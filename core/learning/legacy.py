@@ -53,7 +53,8 @@ def describe(path: str | os.PathLike) -> Described:
         return _describe(config)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
         raise ModelError(
-            f"{path.name} holds a network of a form that is not understood ({error!r})", expected="a network from one image to one map of classes",
+            f"{path.name} holds a network of a form that is not understood ({error!r})",
+            expected="a network from one image to one map of classes",
             do="Save it again with Keras 2 or 3",
         ) from error  # fmt: skip
 

@@ -87,7 +87,8 @@ def _published_source(network: keras.Model, weights: str, architecture: str, enc
     except Exception as error:  # Keras raises a bare Exception for a failed download, and many kinds for a file that does not fit
         if weights == "imagenet":
             raise InputError(
-                f"ImageNet weights of {encoder} could not be downloaded ({_one_line(error)})", expected="a network connection at the first use",
+                f"ImageNet weights of {encoder} could not be downloaded ({_one_line(error)})",
+                expected="a network connection at the first use",
                 do="Use --weights none, a local weights file, or a model of the library",
             ) from error  # fmt: skip
         raise InputError(
