@@ -103,6 +103,7 @@ def polygon_map(layer: PolygonLayer, digest: str, *, pictures: Sequence[Picture]
         "bounds": bounds,
         "crs": "pixel coordinates (no CRS)" if scale else layer.frame.crs.name if layer.frame.crs else "",
         "plainName": "Plain",
+        "background": "#1b252a" if st.context.theme.type == "dark" else "#e3e9ea",
         "note": f"Showing the {MAX_POLYGONS:,} largest of {len(layer.frame):,} polygons; downloads hold all of them." if hidden else "",
         "pictures": [_picture(picture, scale is not None) for picture in (*pictures, *(ONLINE if online and not scale else ()))],
     }

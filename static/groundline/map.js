@@ -3,6 +3,7 @@
 
 (function () {
   const L = window.L;
+  const LEGEND_PX = 280;
 
   function element(tag, style = '', text = '') {
     const node = L.DomUtil.create(tag);
@@ -142,9 +143,24 @@
     control.addTo(map);
   }
 
+  // Styles and the frame's height arrive after this script has run, so the scene is fitted again at each change of size,
+  // until the user takes over.
+  function fitWhenSized(map, config) {
+    const container = map.getContainer();
+    const watcher = new ResizeObserver(() => {
+      map.invalidateSize({ animate: false, pan: false });
+      const size = map.getSize();
+      if (size.x < 100 || size.y < 100) return;
+      map.fitBounds(config.bounds, { paddingBottomRight: [size.x > 800 ? LEGEND_PX : 0, 0], animate: false });
+    });
+    watcher.observe(container);
+    ['pointerdown', 'wheel', 'keydown'].forEach(name => container.addEventListener(name, () => watcher.disconnect(), { once: true, capture: true }));
+  }
+
   window.groundlineMap = function (map, config) {
     const state = { fill: 0.45, note: null, restyle: () => {} };
     map.attributionControl.setPrefix('');
+    map.getContainer().style.background = config.background;
     const pictures = basePictures(map, config);
     const groups = polygons(map, config, state);
     if (config.pictures.length) {
@@ -158,9 +174,7 @@
     position(map, config);
     if (!config.pixelScale) L.control.scale({ imperial: false }).addTo(map);
     L.control.fullscreen({ position: 'topleft', title: 'Full screen', titleCancel: 'Leave full screen' }).addTo(map);
-    // The legend lies over the right edge; where there is room, the scene is centred in what it leaves free.
-    const free = map.getSize().x > 900 ? document.querySelector('[aria-label="Legend"]').offsetWidth : 0;
-    map.fitBounds(config.bounds, { paddingBottomRight: [free, 0] });
+    fitWhenSized(map, config);
     load(config, groups, state);
   };
 }());
