@@ -18,6 +18,7 @@ _CANDIDATES = 6
 _SURE_RATIO, _SURE_MARGIN = 2.0, 1.4
 _WEAK_RATIO, _WEAK_MARGIN = 2.6, 1.2
 _NAMED_RATIO = 3.0
+_LEAST_CORRELATION = 0.5
 _SHORTEST_EDGE_PX = 16
 # Steps along a side from the chip that has the edge to the chip that continues it: (rows, columns).
 _RIGHT, _DOWN = (0, 1), (1, 0)
@@ -83,10 +84,11 @@ def read_chip(scene: Scene, name: str | None = None) -> Chip:
 def find_layouts(chips: Sequence[Chip]) -> list[Layout]:
     """Rectangles of two or more chips that continue each other, largest first; each chip is in one at most.
 
-    Edges of two chips match when they differ hardly more than the lines inside the chips do, and clearly less than
-    the edge differs from any other chip's, seen from both sides. Sure matches are joined first, the surest before the
-    others, as long as no chip would get two places. Where sure edges agree with the order of the names and no edge contradicts it, names
-    place the chips whose edges tell nothing (open water).
+    Edges of two chips match when they differ hardly more than the lines inside the chips do, clearly less than the
+    edge differs from any other chip's, seen from both sides, and when they are bright and dark in the same places.
+    Sure matches are joined first, the surest before the others, as long as no chip would get two places. Where sure
+    edges agree with the order of the names and no edge contradicts it, names place the chips whose edges tell nothing
+    (open water).
     """
     if len(chips) < 2:
         return []
@@ -118,6 +120,15 @@ def edge_ratio(first: Chip, second: Chip, direction: tuple[int, int]) -> float:
     return float(np.abs(a[:length] - b[:length]).mean()) / max(inner, floor)
 
 
+def edge_correlation(first: Chip, second: Chip, direction: tuple[int, int]) -> float:
+    """Correlation (-1 to 1) of the brightness along the touching edges; 0 where one of them is flat."""
+    a, b = (first.right, second.left) if direction == _RIGHT else (first.bottom, second.top)
+    length = min(len(a), len(b))
+    a, b = (edge[:length].mean(axis=1) - edge[:length].mean() for edge in (a, b))
+    norm = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum()) / norm if norm > 0 else 0.0
+
+
 def _matches(chips: Sequence[Chip], direction: tuple[int, int]) -> list[tuple[float, int, int, tuple[int, int]]]:
     """Accepted neighbours as (badness, chip, next chip, direction); sure ones have a badness below 1."""
     count = len(chips)
@@ -135,6 +146,8 @@ def _matches(chips: Sequence[Chip], direction: tuple[int, int]) -> list[tuple[fl
         # With two chips there is no other to compare with: the edge must then be as good as the inside.
         others = min(np.delete(ratios[i], j).min(initial=np.inf), np.delete(ratios[:, j], i).min(initial=np.inf))
         margin = others / max(ratio, 1e-9) if np.isfinite(others) else 4.0 / max(ratio, 1e-9)
+        if edge_correlation(chips[i], chips[j], direction) < _LEAST_CORRELATION:
+            continue
         if ratio <= _SURE_RATIO and margin >= _SURE_MARGIN:
             found.append((min(0.99, ratio / margin / _SURE_RATIO), i, j, direction))
         elif ratio <= _WEAK_RATIO and margin >= _WEAK_MARGIN:

@@ -157,6 +157,8 @@ class Hdf5Source:
 def open_raster(path: Path, *, expand_palette: bool) -> Scene:
     """A scene over a file that GDAL opens. Raises SceneError when GDAL does not know it."""
     dataset = _dataset(path)
+    if dataset.driver == "PNG" and not _png_is_whole(path):
+        raise SceneError(f"{path.name} breaks off before its end", expected="a complete image file", do="Copy or download it again")
     if dataset.count == 0:
         raise SceneError(
             f"{path.name} holds {len(dataset.subdatasets)} data sets and no bands of its own",
@@ -276,6 +278,13 @@ def _dataset(path: Path) -> rasterio.DatasetReader:
             expected="GeoTIFF, PNG, JPEG, HDF5 or another raster that GDAL reads",
             do="Check the file",
         ) from error
+
+
+def _png_is_whole(path: Path) -> bool:
+    """Whether the closing chunk is there: GDAL reads a PNG that breaks off as black pixels, without a word."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 4096))
+        return b"IEND" in file.read()
 
 
 def _raster_window(window: Window) -> RasterWindow:

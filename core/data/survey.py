@@ -67,8 +67,9 @@ def survey(dataset: Dataset, *, on_progress: OnProgress | None = None, should_st
 def look_at(pair: Pair, dataset: Dataset) -> PairFacts:
     """The facts of one pair; a file that cannot be read is told in `error`, not raised."""
     facts = PairFacts(pair.name, pair.group)
+    what = "image"
     try:
-        what, image = "image", pair.image
+        image = pair.image
         picture = _in_memory(image)
         facts = replace(facts, height=image.height, width=image.width, bands=image.bands, dtype=image.dtype)
         facts = replace(
@@ -78,7 +79,8 @@ def look_at(pair: Pair, dataset: Dataset) -> PairFacts:
             thumb=_thumb(picture),
             chip=read_chip(picture, pair.name),
         )
-        what, mask = "mask", pair.mask
+        what = "mask"
+        mask = pair.mask
         if mask is None:
             return facts
         facts = replace(facts, mask_height=mask.height, mask_width=mask.width)
