@@ -4,96 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from core.classes import IGNORED_ID, ClassScheme
+from core.classes import ClassScheme
 from core.data import palettes
-from core.data.pairing import Matches, match_folder
+from core.data.archives import unpack
+from core.data.layouts import Found, find_pairs
+from core.data.pairing import says_role
+from core.data.pairs import Pair, encode_mask
 from core.data.remedies import Remedies, read_remedies
-from core.errors import DatasetError, MaskError
-from core.scene import Scene, Window, open_scene
+from core.errors import DatasetError
+from core.progress import OnProgress, ShouldStop
+
+__all__ = ["Dataset", "Pair", "encode_mask", "open_dataset"]
 
 CLASS_FILE = "classes.json"
 _LAYOUTS = "images/ and masks/ (or img/label, also inside Tile folders), or scenes beside NAME_mask files"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """An image and its mask. Files are opened when `image`, `mask` or `labels` is first asked for.
-
-    `group` names the tile or place it belongs to. `shift_px` (rows, columns) and `crop` are remedies: the mask is
-    moved, and image and mask of different sizes are cut to the common part.
-    """
-
-    name: str
-    image_path: Path
-    mask_path: Path | None
-    group: str
-    kind: str = "colour"
-    shift_px: tuple[int, int] = (0, 0)
-    crop: bool = False
-    image_opener: Callable[[], Scene] | None = field(default=None, repr=False, compare=False)
-    mask_opener: Callable[[], Scene] | None = field(default=None, repr=False, compare=False)
-
-    @cached_property
-    def image(self) -> Scene:
-        """The image. Raises SceneError when it cannot be opened."""
-        return self.image_opener() if self.image_opener else open_scene(self.image_path)
-
-    @cached_property
-    def mask(self) -> Scene | None:
-        """The mask as it lies on disk, None for an image without one. Raises SceneError when it cannot be opened."""
-        if self.mask_opener:
-            return self.mask_opener()
-        return None if self.mask_path is None else open_scene(self.mask_path, expand_palette=self.kind == "colour")
-
-    @cached_property
-    def shape(self) -> tuple[int, int]:
-        """(height, width) that image and mask share.
-
-        Raises MaskError when their sizes differ and the data set's remedies do not say to crop.
-        """
-        image, mask = self.image, self.mask
-        if mask is None or mask.shape == image.shape:
-            return image.shape
-        if not self.crop:
-            raise MaskError(
-                f"mask of {self.name} has {mask.height} x {mask.width} pixels (height x width)",
-                expected=f"the size of its image, {image.height} x {image.width}",
-                do="Run the audit, which can write a remedy, or mend the mask",
-            )
-        return min(image.height, mask.height), min(image.width, mask.width)
-
-    def labels(self, scheme: ClassScheme, window: Window | None = None) -> np.ndarray:
-        """Class ids uint8 (h, w) of a window of the image; 255 where nothing is labelled."""
-        return self.labels_and_strangers(scheme, window)[0]
-
-    def labels_and_strangers(self, scheme: ClassScheme, window: Window | None = None) -> tuple[np.ndarray, dict[str, int]]:
-        """Class ids uint8 (h, w), and the pixels of each colour ("#RRGGBB") or value ("7") that is no class.
-
-        Raises MaskError for a pair without mask.
-        """
-        window = window or Window(0, 0, *self.shape)
-        mask = self.mask
-        if mask is None:
-            raise MaskError(f"no mask for {self.name}", expected="a mask for each image", do="Add it or leave the image out")
-        rows, cols = self.shift_px
-        wanted = Window(window.row - rows, window.col - cols, window.height, window.width)
-        inside = wanted.intersect(mask.window)
-        if inside == wanted:
-            return encode_mask(mask.read(wanted, categorical=True), scheme, self.kind)
-        ids = np.full((window.height, window.width), IGNORED_ID, np.uint8)
-        if inside.pixels == 0:
-            return ids, {}
-        part, strangers = encode_mask(mask.read(inside, categorical=True), scheme, self.kind)
-        row, col = inside.row - wanted.row, inside.col - wanted.col
-        ids[row : row + inside.height, col : col + inside.width] = part
-        return ids, strangers
 
 
 @dataclass(frozen=True)
@@ -145,63 +74,83 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
-def encode_mask(pixels: np.ndarray, scheme: ClassScheme, kind: str) -> tuple[np.ndarray, dict[str, int]]:
-    """Class ids uint8 (h, w) of mask pixels (h, w, bands), and the pixels of each colour or value that is no class.
+def open_dataset(
+    path: str | os.PathLike,
+    *,
+    classes: str | os.PathLike | None = None,
+    unpack_to: str | os.PathLike | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Dataset:
+    """Find the pairs of image and mask in a folder, an HDF5 file or a zip, and the classes that the masks show.
 
-    The colours are "#RRGGBB", the values their digits. `kind` is "colour" or "ids".
-    """
-    if kind == "ids":
-        ids, strangers = scheme.encode_values(palettes.as_codes(pixels, kind))
-        return ids, {str(value): count for value, count in strangers.items()}
-    return scheme.encode(pixels if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2))
-
-
-def open_dataset(path: str | os.PathLike, *, classes: str | os.PathLike | None = None) -> Dataset:
-    """Find the pairs of image and mask in a folder, and the classes that the masks show.
-
-    Images are not opened, of the masks only a sample of 24. The classes come from the file `classes`; else from our
-    remedy file `groundline.json`; else from `classes.json` when it agrees with the masks; else from the Dubai palette
-    when that explains them; else every colour or value is a class. Raises DatasetError when there are no pairs, and
-    ClassesError for a class file that cannot be read.
+    Images are not opened, of the masks only a sample of 24. Masks are colour-coded, or integers in one band, or one
+    file for each class, or data sets of HDF5 files, or vector layers. The classes come from the file `classes`; else
+    from our remedy file `groundline.json`; else from the names of mask files or vector classes; else from
+    `classes.json` when it agrees with the masks; else from the Dubai palette when that explains them; else every
+    colour or value is a class. A zip is unpacked into `unpack_to`, or into a folder for temporary files. Raises
+    DatasetError when there are no pairs, and ClassesError for a class file that cannot be read.
     """
     root = Path(path).expanduser()
     if not root.exists():
         raise DatasetError(f"nothing at {root}", expected="a folder with images and masks", do="Check the path")
-    if not root.is_dir():
-        raise DatasetError(f"{root.name} is a file", expected="a folder with images and masks", do=f"Give the folder: {_LAYOUTS}")
-    matches = match_folder(root)
-    if not matches.matches:
+    name = root.resolve().stem if root.is_file() else root.resolve().name
+    if root.suffix.lower() == ".zip" and root.is_file():
+        root = unpack(root, None if unpack_to is None else Path(unpack_to), on_progress=on_progress, should_stop=should_stop)
+    root = _innermost(root)
+    found = find_pairs(root)
+    if not found.pairs:
         raise DatasetError(
-            _found(matches, root), expected=f"pairs of image and mask: {_LAYOUTS}", do="Arrange the files so, or choose another folder"
+            _what_is_there(found, root),
+            expected=f"pairs of image and mask: {_LAYOUTS}",
+            do="Arrange the files so, or choose another folder",
         )
-    remedies = read_remedies(root)
-    pairs = [Pair(match.name, match.image, match.masks[0], match.group) for match in matches.matches]
-    scheme, source, kind = _scheme(root, pairs, remedies, classes)
-    pairs = _mended([replace(pair, kind=kind) for pair in pairs], remedies)
+    place = root if root.is_dir() else root.parent
+    remedies = read_remedies(place)
+    scheme, source, kind = _scheme(place, found, remedies, classes)
+    pairs = _mended([replace(pair, kind=kind) for pair in found.pairs], remedies)
     if not pairs:
-        raise DatasetError(
-            f"every image of {root.name} is left out by {remedies.path}", expected="at least one pair", do="Mend the remedy file"
-        )
+        raise DatasetError(f"every image of {name} is left out by {remedies.path}", expected="at least one pair", do="Mend the remedy file")
     return Dataset(
-        root=root,
-        name=root.resolve().name,
+        root=place,
+        name=name,
         pairs=tuple(pairs),
         scheme=palettes.with_ignored(scheme, remedies.ignore_colours),
-        unpaired=matches.unpaired,
+        unpaired=found.unpaired,
         scheme_source=source,
         kind=kind,
-        images_alone=matches.images_alone,
+        images_alone=found.images_alone,
         remedies=remedies,
     )
 
 
-def _scheme(root: Path, pairs: Sequence[Pair], remedies: Remedies, classes: str | os.PathLike | None) -> tuple[ClassScheme, str, str]:
-    sample = palettes.sample_masks([partial(getattr, pair, "mask") for pair in pairs])
+def _scheme(place: Path, found: Found, remedies: Remedies, classes: str | os.PathLike | None) -> tuple[ClassScheme, str, str]:
+    if found.scheme is not None:
+        # The ids are ours, made from the names: a class file can rename and recolour them, but not reorder them.
+        scheme, source = found.scheme, found.scheme_source
+        if classes is not None:
+            scheme, source = palettes.recoloured(scheme, ClassScheme.load(classes)), f"class file {Path(classes).name}, as asked"
+        elif remedies.scheme is not None:
+            scheme, source = palettes.recoloured(scheme, remedies.scheme), f"remedy file {remedies.path.name}"
+        return scheme, source, "ids"
+    sample = palettes.sample_masks([partial(getattr, pair, "mask") for pair in found.pairs])
     if classes is not None:
         return ClassScheme.load(classes), f"class file {Path(classes).name}, as asked", sample.kind
     if remedies.scheme is not None:
         return remedies.scheme, f"remedy file {remedies.path.name}", sample.kind
-    return *palettes.choose_scheme(sample, class_file=_class_file(root)), sample.kind
+    return *palettes.choose_scheme(sample, class_file=_class_file(place)), sample.kind
+
+
+def _innermost(root: Path) -> Path:
+    """The folder inside folders that hold nothing else, as zips often have it; folders named images and such stay."""
+    while root.is_dir():
+        inside = [path for path in root.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+        if len(inside) != 1 or not inside[0].is_dir() or says_role(inside[0].name):
+            break
+        if not any(path.is_dir() for path in inside[0].iterdir()):
+            break
+        root = inside[0]
+    return root
 
 
 def _class_file(root: Path) -> Path | None:
@@ -222,8 +171,8 @@ def _mended(pairs: Sequence[Pair], remedies: Remedies) -> list[Pair]:
     ]
 
 
-def _found(matches: Matches, root: Path) -> str:
-    count = len(matches.unpaired)
+def _what_is_there(found: Found, root: Path) -> str:
+    count = len(found.unpaired)
     if count == 0:
         return f"no image file in {root.name}"
     return f"{count} image file{'s' if count > 1 else ''} in {root.name}, none of which has a mask"

@@ -84,6 +84,11 @@ def names_and_groups(paths: Sequence[Path], root: Path) -> tuple[list[str], list
     return unique_names(files), _groups(files)
 
 
+def says_role(folder: str) -> bool:
+    """Whether a folder's name says that it holds images, or masks."""
+    return _role(folder)[0] is not None
+
+
 def name_groups(stems: Sequence[str]) -> list[str]:
     """The group of each file name: the prefix it shares with others (tile3_07 -> tile3), or the name itself.
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from core.classes import ClassScheme, to_hex
+from core.classes import to_hex
 from core.data.datasets import Dataset
-from core.data.palettes import load_quietly
+from core.data.palettes import load_quietly, same_class
 
 _MANY_STRANGERS = 0.001
 
@@ -37,16 +37,3 @@ def conflicting_classes(dataset: Dataset, off_palette: Mapping[str, int], counts
         elif scheme.colours[own] != colour:
             conflicts.append(scheme.names[own])
     return conflicts
-
-
-def same_class(name: str, scheme: ClassScheme) -> int | None:
-    """The class of a scheme that goes by that name, whatever is in brackets behind it: Land (unpaved area) is Land."""
-    wanted = _plain(name)
-    for class_id, own in enumerate(scheme.names):
-        if _plain(own) == wanted:
-            return class_id
-    return None
-
-
-def _plain(name: str) -> str:
-    return name.split("(")[0].strip().casefold()

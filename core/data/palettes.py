@@ -224,3 +224,31 @@ def with_ignored(scheme: ClassScheme, colours: Iterable[str]) -> ClassScheme:
     fresh = tuple(c for c in dict.fromkeys(more) if c not in scheme.colours + scheme.ignored_colours)
     names = scheme.ignored_names or ("Unlabeled",)
     return replace(scheme, ignored_colours=scheme.ignored_colours + fresh, ignored_names=names)
+
+
+def recoloured(scheme: ClassScheme, other: ClassScheme) -> ClassScheme:
+    """The classes of `scheme` in the colours that `other` gives to classes of the same name.
+
+    Raises ClassesError when it knows none of them, or when two would get one colour.
+    """
+    known = {k: same_class(name, other) for k, name in enumerate(scheme.names)}
+    if all(own is None for own in known.values()):
+        raise ClassesError(
+            f"a class list of {', '.join(other.names)}",
+            expected=f"the classes {', '.join(scheme.names)}",
+            do="Give them the names of the labels",
+        )
+    return replace(scheme, colours=tuple(scheme.colours[k] if own is None else other.colours[own] for k, own in known.items()))
+
+
+def same_class(name: str, scheme: ClassScheme) -> int | None:
+    """The class of a scheme that goes by that name, whatever is in brackets behind it: Land (unpaved area) is Land."""
+    wanted = _plain(name)
+    for class_id, own in enumerate(scheme.names):
+        if _plain(own) == wanted:
+            return class_id
+    return None
+
+
+def _plain(name: str) -> str:
+    return name.split("(")[0].strip().casefold()
