@@ -282,7 +282,7 @@ def _with_output(spec: kinds.Kind, request: dict[str, Any], name: str, workspace
     if "out" in request and request["out"] is None:
         return {**request, "out": str(place)}
     if "files" in request and not request["files"]:
-        return {**request, "files": [str(place / f"{_slug(Path(request['prediction']).stem)}.gpkg")]}
+        return {**request, "files": [str(place / f"{_slug(_bare(request['prediction']))}.gpkg")]}
     return request
 
 
@@ -300,7 +300,12 @@ def _new_folder(workspace: Workspace, subject: str) -> Path:
 
 def _subject(kind: str, request: Mapping[str, Any]) -> str:
     named = [request[key] for key in ("dataset", "prepared", "scene", "prediction") if request.get(key)]
-    return f"{kind} {Path(named[0]).stem}" if named else kind
+    return f"{kind} {_bare(named[0])}" if named else kind
+
+
+def _bare(path: str) -> str:
+    """A file's or folder's name without its ending and without the time that a job put in front of it."""
+    return re.sub(r"^\d{8}-\d{6}-", "", Path(path).stem)
 
 
 def _slug(text: str) -> str:

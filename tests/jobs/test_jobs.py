@@ -112,6 +112,7 @@ def test_stop_ends_it_within_a_step(workspace, wait_for):
     status = wait_for(job, "stopped")
     assert status["error"] is None and status["eta_s"] is None
     assert job.result() is None
+    psutil.wait_procs(workers_of(job), timeout=10)
     assert not workers_of(job)
     job.stop()
     assert job.status()["state"] == "stopped"

@@ -71,10 +71,12 @@ def test_training_goes_on_after_its_last_epoch_when_killed_and_leaves_its_best_w
     model = find_model(result["folder"])
     assert model.folder.parent == workspace.models and model.card.scheme.names == DUBAI.names
 
-    predicted = start("predict", {"model": model.folder.name, "scene": dataset / "images" / "a.jpg"}, workspace=workspace)
+    request = {"model": model.folder.name, "scene": dataset / "images" / "a.jpg", "engine": "tensorflow"}
+    predicted = start("predict", request, workspace=workspace)
     wait_for(predicted, "finished", 120)
     assert Path(predicted.result()["folder"]).parent == workspace.predictions
     drawn = start("vectorize", {"prediction": predicted.result()["folder"]}, workspace=workspace)
     wait_for(drawn, "finished", 120)
     (written,) = drawn.result()["files"]
+    assert drawn.name.endswith("-vectorize-predict-a") and Path(written["path"]).name == "predict-a.gpkg"
     assert Path(written["path"]).parent.parent == workspace.layers and written["features"] == drawn.result()["polygons"] > 0
