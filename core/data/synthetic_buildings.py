@@ -15,7 +15,14 @@ UNLABELLED = DUBAI.ignored_id
 FLAT_ROOFS = ((0.93, 0.91, 0.87), (0.87, 0.84, 0.78), (0.80, 0.74, 0.66), (0.78, 0.77, 0.75), (0.90, 0.86, 0.76), (0.70, 0.66, 0.60))
 TILED_ROOFS = ((0.66, 0.42, 0.31), (0.60, 0.45, 0.36), (0.72, 0.53, 0.40), (0.52, 0.40, 0.33))
 PAVINGS = ((0.80, 0.75, 0.67), (0.72, 0.70, 0.67), (0.74, 0.62, 0.53), (0.84, 0.79, 0.70), (0.66, 0.60, 0.54))
-CAR_PAINTS = ((0.93, 0.93, 0.92),) * 5 + ((0.72, 0.73, 0.74), (0.16, 0.17, 0.19), (0.32, 0.34, 0.37), (0.55, 0.10, 0.10), (0.15, 0.25, 0.45), (0.68, 0.62, 0.50))
+CAR_PAINTS = ((0.93, 0.93, 0.92),) * 5 + (
+    (0.72, 0.73, 0.74),
+    (0.16, 0.17, 0.19),
+    (0.32, 0.34, 0.37),
+    (0.55, 0.10, 0.10),
+    (0.15, 0.25, 0.45),
+    (0.68, 0.62, 0.50),
+)
 GREENS = ((0.20, 0.28, 0.14), (0.25, 0.32, 0.17), (0.17, 0.24, 0.13), (0.29, 0.33, 0.18))
 LAWNS = ((0.36, 0.45, 0.22), (0.42, 0.49, 0.27), (0.31, 0.41, 0.20), (0.47, 0.49, 0.29))
 
@@ -28,12 +35,14 @@ def pick(rng: np.random.Generator, colours: tuple[Colour, ...], spread: float = 
 
 def car(canvas: Canvas, rng: np.random.Generator, centre: np.ndarray, heading: np.ndarray, *, class_id: int | None = None) -> None:
     """Draw a car of 4.6 x 1.9 m with its windows; its class stays the ground's unless given."""
-    long, side = heading / max(np.hypot(*heading), 1e-6), None
+    long = heading / max(np.hypot(*heading), 1e-6)
     side = np.array([-long[1], long[0]])
     size = np.array([2.3, 0.95]) * (1.0 + 0.06 * rng.standard_normal())
 
     def quad(front: float, back: float, half: float) -> np.ndarray:
-        return centre + np.array([front * long + half * side, front * long - half * side, back * long - half * side, back * long + half * side])
+        return centre + np.array(
+            [front * long + half * side, front * long - half * side, back * long - half * side, back * long + half * side]
+        )
 
     paint = pick(rng, CAR_PAINTS, 0.04)
     canvas.polygon(quad(size[0], -size[0], size[1]), paint, class_id=class_id, height_m=1.1, texture=0.01)
@@ -41,7 +50,16 @@ def car(canvas: Canvas, rng: np.random.Generator, centre: np.ndarray, heading: n
     canvas.polygon(quad(0.05 * size[0], -0.45 * size[0], 0.78 * size[1]), paint * 1.04, class_id=class_id, height_m=1.6, texture=0.01)
 
 
-def flat_roof(canvas: Canvas, rng: np.random.Generator, plot: Plot, rect: tuple[float, float, float, float], *, height_m: float, colour: Colour, things: int) -> None:
+def flat_roof(
+    canvas: Canvas,
+    rng: np.random.Generator,
+    plot: Plot,
+    rect: tuple[float, float, float, float],
+    *,
+    height_m: float,
+    colour: Colour,
+    things: int,
+) -> None:
     """Draw a flat roof with parapet, cooling units, tanks and a stair head; `rect` is across, along, width, depth."""
     a, d, w, h = rect
     canvas.polygon(plot.box(a, d, w, h), np.asarray(colour) * 1.07, class_id=BUILDING, height_m=height_m + 0.7, texture=0.015)
@@ -53,24 +71,42 @@ def flat_roof(canvas: Canvas, rng: np.random.Generator, plot: Plot, rect: tuple[
         x, y = a + rng.uniform(0.1, 0.9) * (w - sw - 1) + 0.5, d + rng.uniform(0.1, 0.9) * (h - sh - 1) + 0.5
         kind = rng.random()
         if kind < 0.72:
-            canvas.polygon(plot.box(x, y, sw, sh), pick(rng, ((0.62, 0.62, 0.62), (0.80, 0.80, 0.79), (0.42, 0.42, 0.43))), class_id=BUILDING, height_m=height_m + 1.0)
-            canvas.disc(plot.at(np.array([x + sw / 2]), np.array([y + sh / 2]))[0], 0.32, (0.22, 0.22, 0.23), class_id=BUILDING, height_m=height_m + 1.0)
+            canvas.polygon(
+                plot.box(x, y, sw, sh),
+                pick(rng, ((0.62, 0.62, 0.62), (0.80, 0.80, 0.79), (0.42, 0.42, 0.43))),
+                class_id=BUILDING,
+                height_m=height_m + 1.0,
+            )
+            canvas.disc(
+                plot.at(np.array([x + sw / 2]), np.array([y + sh / 2]))[0],
+                0.32,
+                (0.22, 0.22, 0.23),
+                class_id=BUILDING,
+                height_m=height_m + 1.0,
+            )
         elif kind < 0.9:
             canvas.disc(plot.at(np.array([x]), np.array([y]))[0], 0.75, (0.92, 0.92, 0.90), class_id=BUILDING, height_m=height_m + 1.6)
         elif w > 7 and h > 7:
             canvas.polygon(plot.box(x, y, 2.6, 3.2), np.asarray(colour) * 1.04, class_id=BUILDING, height_m=height_m + 2.6, texture=0.02)
 
 
-def tiled_roof(canvas: Canvas, plot: Plot, rect: tuple[float, float, float, float], *, height_m: float, colour: Colour, azimuth_deg: float) -> None:
+def tiled_roof(
+    canvas: Canvas, plot: Plot, rect: tuple[float, float, float, float], *, height_m: float, colour: Colour, azimuth_deg: float
+) -> None:
     """Draw a hipped tile roof: four slopes, each lit by how it faces the sun."""
     a, d, w, h = rect
     run = min(w, h) / 2
     corners = plot.box(a, d, w, h)
-    ridge = plot.at(np.array([a + run, a + w - run]) if w >= h else np.array([a + run, a + run]), np.array([d + run, d + run]) if w >= h else np.array([d + run, d + h - run]))
+    ridge = plot.at(
+        np.array([a + run, a + w - run]) if w >= h else np.array([a + run, a + run]),
+        np.array([d + run, d + run]) if w >= h else np.array([d + run, d + h - run]),
+    )
     first, last = ridge
     slopes = (
-        ((0, 1, last, first) if w >= h else (0, 1, first)), ((1, 2, last) if w >= h else (1, 2, last, first)),
-        ((2, 3, first, last) if w >= h else (2, 3, last)), ((3, 0, first) if w >= h else (3, 0, first, last)),
+        ((0, 1, last, first) if w >= h else (0, 1, first)),
+        ((1, 2, last) if w >= h else (1, 2, last, first)),
+        ((2, 3, first, last) if w >= h else (2, 3, last)),
+        ((3, 0, first) if w >= h else (3, 0, first, last)),
     )
     row, column = sun_vector(azimuth_deg)
     middle = corners.mean(axis=0)
@@ -82,13 +118,19 @@ def tiled_roof(canvas: Canvas, plot: Plot, rect: tuple[float, float, float, floa
     canvas.line(ridge, np.asarray(colour) * 1.18, width_m=0.4, class_id=BUILDING, height_m=height_m + 0.6)
 
 
-def shrubs(canvas: Canvas, rng: np.random.Generator, plot: Plot, count: int, *, margin_m: float = 1.0, greens: tuple[Colour, ...] = GREENS) -> None:
+def shrubs(
+    canvas: Canvas, rng: np.random.Generator, plot: Plot, count: int, *, margin_m: float = 1.0, greens: tuple[Colour, ...] = GREENS
+) -> None:
     """Plant trees and palms along the walls of a plot."""
     for _ in range(count):
         side, along = rng.random(), rng.uniform(0.05, 0.95)
         radius = rng.uniform(1.0, 2.5)
         half = plot.width_m / 2 - margin_m - radius * 0.6
-        spot = (half * (2 * along - 1), plot.depth_m - margin_m - radius * 0.6) if side < 0.4 else (np.sign(side - 0.7) * half, along * plot.depth_m)
+        spot = (
+            (half * (2 * along - 1), plot.depth_m - margin_m - radius * 0.6)
+            if side < 0.4
+            else (np.sign(side - 0.7) * half, along * plot.depth_m)
+        )
         _plant(canvas, rng, plot.at(np.array([spot[0]]), np.array([spot[1]]))[0], radius, greens)
 
 
@@ -103,10 +145,18 @@ def villa(canvas: Canvas, rng: np.random.Generator, plot: Plot, *, azimuth_deg: 
     w, d = plot.width_m, plot.depth_m
     canvas.polygon(plot.corners, pick(rng, (*PAVINGS, (0.80, 0.73, 0.62), (0.83, 0.77, 0.67))), class_id=LAND, texture=0.05)
     if rng.random() < green:
-        _lawn(canvas, rng, plot.box(-w / 2 + 0.8, d * rng.uniform(0.55, 0.7), (w - 1.6) * rng.uniform(0.6, 1.0), d * rng.uniform(0.2, 0.28)))
+        _lawn(
+            canvas, rng, plot.box(-w / 2 + 0.8, d * rng.uniform(0.55, 0.7), (w - 1.6) * rng.uniform(0.6, 1.0), d * rng.uniform(0.2, 0.28))
+        )
     if rng.random() < green * 0.7:
         _lawn(canvas, rng, plot.box(-w / 2 + 0.8, 0.8, (w - 1.6) * rng.uniform(0.35, 0.55), d * 0.2))
-    canvas.line(np.concatenate([plot.corners, plot.corners[:1]]), pick(rng, ((0.90, 0.87, 0.81), (0.80, 0.74, 0.66))), width_m=0.35, height_m=2.0, texture=0.02)
+    canvas.line(
+        np.concatenate([plot.corners, plot.corners[:1]]),
+        pick(rng, ((0.90, 0.87, 0.81), (0.80, 0.74, 0.66))),
+        width_m=0.35,
+        height_m=2.0,
+        texture=0.02,
+    )
     side = rng.choice([-1.0, 1.0])
     drive = side * w * rng.uniform(0.22, 0.3)
     canvas.polygon(plot.box(drive - 2.0, -0.6, 4.0, d * 0.32), pick(rng, PAVINGS), class_id=LAND, height_m=0.0, texture=0.04)
@@ -128,13 +178,37 @@ def villa(canvas: Canvas, rng: np.random.Generator, plot: Plot, *, azimuth_deg: 
     else:
         colour = pick(rng, FLAT_ROOFS)
         for wing in reversed(wings):
-            flat_roof(canvas, rng, plot, wing, height_m=height - (0 if wing is wings[0] else 2.2), colour=colour, things=rng.integers(1, 6) if wing is wings[0] else 1)
+            flat_roof(
+                canvas,
+                rng,
+                plot,
+                wing,
+                height_m=height - (0 if wing is wings[0] else 2.2),
+                colour=colour,
+                things=rng.integers(1, 6) if wing is wings[0] else 1,
+            )
         if rng.random() < 0.45:
-            flat_roof(canvas, rng, plot, (a + main_w * 0.12, at + main_d * 0.15, main_w * rng.uniform(0.4, 0.6), main_d * 0.62), height_m=height + 2.6, colour=colour * 1.03, things=1)
+            flat_roof(
+                canvas,
+                rng,
+                plot,
+                (a + main_w * 0.12, at + main_d * 0.15, main_w * rng.uniform(0.4, 0.6), main_d * 0.62),
+                height_m=height + 2.6,
+                colour=colour * 1.03,
+                things=1,
+            )
     if rng.random() < 0.22:
         _pool(canvas, rng, plot, d)
     if rng.random() < 0.5:
-        flat_roof(canvas, rng, plot, (-side * (w / 2 - 0.3) - (0 if side < 0 else -0.0) - (3.2 if side < 0 else 0), d - 5.4, 3.2, 5.0), height_m=3.0, colour=pick(rng, FLAT_ROOFS), things=0)
+        flat_roof(
+            canvas,
+            rng,
+            plot,
+            (-side * (w / 2 - 0.3) - (3.2 if side < 0 else 0), d - 5.4, 3.2, 5.0),
+            height_m=3.0,
+            colour=pick(rng, FLAT_ROOFS),
+            things=0,
+        )
     if rng.random() < 0.55:
         heading = plot.at(np.array([0.0, 0.0]), np.array([0.0, 1.0]))
         car(canvas, rng, plot.at(np.array([drive]), np.array([d * 0.14]))[0], heading[1] - heading[0], class_id=LAND)
@@ -178,7 +252,13 @@ def parking(canvas: Canvas, rng: np.random.Generator, plot: Plot, rect: tuple[fl
         for bay in np.arange(a + 0.4, a + w - 2.4, 2.6):
             canvas.line(plot.at(np.array([bay, bay]), np.array([near, near + 4.8])), (0.80, 0.80, 0.78), width_m=0.14, alpha=0.8)
             if rng.random() < fill:
-                car(canvas, rng, plot.at(np.array([bay + 1.3]), np.array([near + 2.5 + 0.2 * rng.standard_normal()]))[0], heading, class_id=ROAD)
+                car(
+                    canvas,
+                    rng,
+                    plot.at(np.array([bay + 1.3]), np.array([near + 2.5 + 0.2 * rng.standard_normal()]))[0],
+                    heading,
+                    class_id=ROAD,
+                )
 
 
 def apartments(canvas: Canvas, rng: np.random.Generator, plot: Plot, *, green: float) -> None:
@@ -193,7 +273,9 @@ def apartments(canvas: Canvas, rng: np.random.Generator, plot: Plot, *, green: f
         court = plot.box(a + bw * 0.3, at + bd * 0.34, bw * 0.4, bd * 0.36)
         canvas.polygon(court, pick(rng, PAVINGS) * 0.9, class_id=LAND, height_m=0.0)
     else:
-        flat_roof(canvas, rng, plot, (a + bw * 0.36, at + bd * 0.3, bw * 0.28, bd * 0.4), height_m=height + 3.2, colour=colour * 1.03, things=3)
+        flat_roof(
+            canvas, rng, plot, (a + bw * 0.36, at + bd * 0.3, bw * 0.28, bd * 0.4), height_m=height + 3.2, colour=colour * 1.03, things=3
+        )
     shrubs(canvas, rng, plot, int(2 + 8 * green))
 
 
@@ -213,7 +295,9 @@ def shed(canvas: Canvas, rng: np.random.Generator, plot: Plot) -> None:
             canvas.polygon(plot.box(x + width * 0.42, rib, width * 0.16, 0.9), (0.60, 0.66, 0.70), class_id=BUILDING, height_m=8.3)
     for _ in range(rng.integers(1, 6)):
         tone = pick(rng, ((0.60, 0.28, 0.20), (0.22, 0.36, 0.52), (0.75, 0.73, 0.68), (0.30, 0.42, 0.34)))
-        canvas.polygon(plot.box(rng.uniform(-w / 2 + 1, w / 2 - 8), rng.uniform(1.0, d * 0.22), 6.1, 2.4), tone, class_id=LAND, height_m=2.6)
+        canvas.polygon(
+            plot.box(rng.uniform(-w / 2 + 1, w / 2 - 8), rng.uniform(1.0, d * 0.22), 6.1, 2.4), tone, class_id=LAND, height_m=2.6
+        )
 
 
 def container_yard(canvas: Canvas, rng: np.random.Generator, plot: Plot) -> None:
@@ -241,4 +325,9 @@ def building_site(canvas: Canvas, rng: np.random.Generator, plot: Plot) -> None:
     for _ in range(rng.integers(5, 14)):
         size = rng.uniform(0.8, 3.0, 2)
         tone = pick(rng, ((0.72, 0.60, 0.42), (0.45, 0.30, 0.24), (0.82, 0.82, 0.80), (0.36, 0.37, 0.40), (0.22, 0.36, 0.55)))
-        canvas.polygon(plot.box(rng.uniform(-w / 2 + 0.5, w / 2 - 3), rng.uniform(0.5, d - 3.5), *size), tone, class_id=UNLABELLED, height_m=float(rng.uniform(0.4, 2.2)))
+        canvas.polygon(
+            plot.box(rng.uniform(-w / 2 + 0.5, w / 2 - 3), rng.uniform(0.5, d - 3.5), *size),
+            tone,
+            class_id=UNLABELLED,
+            height_m=float(rng.uniform(0.4, 2.2)),
+        )

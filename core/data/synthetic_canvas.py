@@ -107,8 +107,15 @@ class Canvas:
             self.paint(box, np.clip(0.5 - distance / self.gsd_m, 0, 1).astype(np.float32), colour, **paint)
 
     def crown(
-        self, centre: np.ndarray, radius_m: float, rng: np.random.Generator, *, colour: Colour, height_m: float,
-        class_id: int | None, palm: bool = False,
+        self,
+        centre: np.ndarray,
+        radius_m: float,
+        rng: np.random.Generator,
+        *,
+        colour: Colour,
+        height_m: float,
+        class_id: int | None,
+        palm: bool = False,
     ) -> None:
         """Draw the crown of a tree or palm seen from above, with lumps that catch the light."""
         centre = np.asarray(centre, dtype=float)

@@ -16,18 +16,33 @@ from core.data.synthetic_canvas import Canvas
 # Ids while drawing: those of the town, then fields; grass is "land".
 _FIELD = 5
 _AZIMUTH_DEG, _ELEVATION_DEG = 150.0, 47.0
-_CROPS = ((0.40, 0.50, 0.24), (0.34, 0.45, 0.22), (0.52, 0.56, 0.30), (0.72, 0.65, 0.42), (0.66, 0.58, 0.40), (0.50, 0.41, 0.31), (0.44, 0.36, 0.28), (0.64, 0.62, 0.33), (0.36, 0.47, 0.27))
+_CROPS = (
+    (0.40, 0.50, 0.24),
+    (0.34, 0.45, 0.22),
+    (0.52, 0.56, 0.30),
+    (0.72, 0.65, 0.42),
+    (0.66, 0.58, 0.40),
+    (0.50, 0.41, 0.31),
+    (0.44, 0.36, 0.28),
+    (0.64, 0.62, 0.33),
+    (0.36, 0.47, 0.27),
+)
 _GRASS = ((0.43, 0.50, 0.28), (0.48, 0.52, 0.32), (0.39, 0.47, 0.26))
 _LEAVES = ((0.20, 0.29, 0.14), (0.24, 0.33, 0.16), (0.17, 0.26, 0.13), (0.28, 0.35, 0.18), (0.14, 0.23, 0.14))
 _ROOFS = ((0.62, 0.36, 0.27), (0.55, 0.32, 0.26), (0.42, 0.33, 0.29), (0.45, 0.45, 0.46), (0.33, 0.33, 0.35), (0.66, 0.44, 0.33))
 
 LANDCOVER = ClassScheme(
     names=("Background", "Building", "Woodland", "Water", "Road"),
-    colours=((221, 214, 190), (200, 55, 50), (35, 110, 55), (50, 120, 200), (90, 90, 95)), values=(0, 1, 2, 3, 4), ignored_names=(), ignored_colours=(),
+    colours=((221, 214, 190), (200, 55, 50), (35, 110, 55), (50, 120, 200), (90, 90, 95)),
+    values=(0, 1, 2, 3, 4),
+    ignored_names=(),
+    ignored_colours=(),
 )
 RURAL = ClassScheme(
     names=("Background", "Building", "Road", "Water", "Forest", "Agriculture"),
-    colours=((230, 225, 215), (220, 60, 50), (255, 220, 60), (40, 110, 220), (30, 130, 60), (240, 170, 110)), ignored_names=(), ignored_colours=(),
+    colours=((230, 225, 215), (220, 60, 50), (255, 220, 60), (40, 110, 220), (30, 130, 60), (240, 170, 110)),
+    ignored_names=(),
+    ignored_colours=(),
 )
 # class id of each scheme for building, land, road, vegetation, water, field
 _LOOKUP = {"landcover": (1, 0, 4, 2, 3, 0), "rural": (1, 0, 2, 4, 3, 5)}
@@ -168,14 +183,31 @@ def _house(canvas: Canvas, rng: np.random.Generator, plot: plan.Plot) -> None:
     side = rng.choice([-1.0, 1.0])
     hw, hd = rng.uniform(9, 13), rng.uniform(8, 11)
     a, at = -side * w * 0.12 - hw / 2, rng.uniform(5.0, 8.0)
-    canvas.polygon(plot.box(side * (w / 2 - 2.6) - 1.6, -1.0, 3.2, at + hd * 0.8), buildings.pick(rng, ((0.62, 0.60, 0.58), (0.70, 0.64, 0.58))), class_id=buildings.LAND, texture=0.03)
-    canvas.polygon(plot.box(a - 0.5, at + hd, hw + 1.0, 4.0), buildings.pick(rng, ((0.68, 0.65, 0.60), (0.60, 0.52, 0.45))), class_id=buildings.LAND, texture=0.03)
+    canvas.polygon(
+        plot.box(side * (w / 2 - 2.6) - 1.6, -1.0, 3.2, at + hd * 0.8),
+        buildings.pick(rng, ((0.62, 0.60, 0.58), (0.70, 0.64, 0.58))),
+        class_id=buildings.LAND,
+        texture=0.03,
+    )
+    canvas.polygon(
+        plot.box(a - 0.5, at + hd, hw + 1.0, 4.0),
+        buildings.pick(rng, ((0.68, 0.65, 0.60), (0.60, 0.52, 0.45))),
+        class_id=buildings.LAND,
+        texture=0.03,
+    )
     colour = buildings.pick(rng, _ROOFS, 0.06)
     gable(canvas, plot, (a, at, hw, hd), height_m=6.5, colour=colour, along=rng.random() < 0.6)
     if rng.random() < 0.5:
         gable(canvas, plot, (a + hw * 0.3, at + hd - 1.0, hw * 0.4, 4.0), height_m=5.0, colour=colour, along=False)
     if rng.random() < 0.6:
-        gable(canvas, plot, (side * (w / 2 - 2.9) - 2.2, at + hd + rng.uniform(1, 4), 4.4, 7.0), height_m=3.2, colour=buildings.pick(rng, _ROOFS, 0.06), along=False)
+        gable(
+            canvas,
+            plot,
+            (side * (w / 2 - 2.9) - 2.2, at + hd + rng.uniform(1, 4), 4.4, 7.0),
+            height_m=3.2,
+            colour=buildings.pick(rng, _ROOFS, 0.06),
+            along=False,
+        )
     if d > 24 and rng.random() < 0.3:
         gable(canvas, plot, (-side * w * 0.2 - 4, d - 8.0, 9.0, 5.5), height_m=4.5, colour=buildings.pick(rng, _ROOFS, 0.06), along=True)
     if rng.random() < 0.4:
@@ -186,7 +218,9 @@ def _house(canvas: Canvas, rng: np.random.Generator, plot: plan.Plot) -> None:
         _tree(canvas, rng, plot.at(np.array([across]), np.array([along]))[0], rng.uniform(1.2, 2.8))
 
 
-def gable(canvas: Canvas, plot: plan.Plot, rect: tuple[float, float, float, float], *, height_m: float, colour: np.ndarray, along: bool) -> None:
+def gable(
+    canvas: Canvas, plot: plan.Plot, rect: tuple[float, float, float, float], *, height_m: float, colour: np.ndarray, along: bool
+) -> None:
     """Draw a gabled roof whose ridge runs along the street or away from it; the slope facing the sun is brighter."""
     a, d, w, h = rect
     halves = ((a, d, w, h / 2), (a, d + h / 2, w, h / 2)) if along else ((a, d, w / 2, h), (a + w / 2, d, w / 2, h))
@@ -200,7 +234,9 @@ def gable(canvas: Canvas, plot: plan.Plot, rect: tuple[float, float, float, floa
 
 
 def _tree(canvas: Canvas, rng: np.random.Generator, spot: np.ndarray, radius_m: float) -> None:
-    canvas.crown(spot, radius_m, rng, colour=buildings.pick(rng, _LEAVES, 0.13), height_m=2.2 * radius_m + 1.0, class_id=buildings.VEGETATION)
+    canvas.crown(
+        spot, radius_m, rng, colour=buildings.pick(rng, _LEAVES, 0.13), height_m=2.2 * radius_m + 1.0, class_id=buildings.VEGETATION
+    )
 
 
 def _forest(canvas: Canvas, rng: np.random.Generator, mask: np.ndarray) -> None:
@@ -229,5 +265,10 @@ def _hedges(canvas: Canvas, rng: np.random.Generator, tracks: list[np.ndarray], 
     for spot in spots:
         index = (spot[::-1] / canvas.gsd_m).astype(int)
         radius = rng.uniform(1.5, 3.6)
-        if (index >= 0).all() and (index < size).all() and clearance_m[tuple(index)] > radius and canvas.ids[tuple(index)] != buildings.BUILDING:
+        if (
+            (index >= 0).all()
+            and (index < size).all()
+            and clearance_m[tuple(index)] > radius
+            and canvas.ids[tuple(index)] != buildings.BUILDING
+        ):
             _tree(canvas, rng, spot, radius)

@@ -6,7 +6,7 @@ import numpy as np
 from skimage.measure import find_contours
 
 from core.data import synthetic_fields as fields
-from core.data.synthetic_buildings import GREENS, LAND, LAWNS, VEGETATION, WATER, pick
+from core.data.synthetic_buildings import GREENS, LAND, LAWNS, UNLABELLED, VEGETATION, WATER, pick
 from core.data.synthetic_canvas import Canvas, Colour
 from core.data.synthetic_plan import curve
 
@@ -78,7 +78,9 @@ def water(canvas: Canvas, seed: int, shore_m: np.ndarray, *, deep: Colour, shall
     wander = 5.0 * fields.fractal(rng, shape, 60, octaves=4)
     width = 16.0 if surf else 9.0
     beach = fields.smoothstep(width, 2.0, shore_m + 0.4 * wander) * (shore_m > 0)
-    canvas.colour[:] = fields.mix(canvas.colour, np.array([0.91, 0.86, 0.76], dtype=np.float32) * (1 + 0.02 * canvas.grain[..., None]), 0.8 * beach)
+    canvas.colour[:] = fields.mix(
+        canvas.colour, np.array([0.91, 0.86, 0.76], dtype=np.float32) * (1 + 0.02 * canvas.grain[..., None]), 0.8 * beach
+    )
     canvas.colour[:] = fields.mix(canvas.colour, canvas.colour * 0.72, fields.smoothstep(3.2, 0.4, shore_m + 0.15 * wander))
     wet = shore_m < 0
     depth = -shore_m + wander
@@ -137,17 +139,26 @@ def _jetty(canvas: Canvas, rng: np.random.Generator, foot, out, along, *, length
 
 def boat(canvas: Canvas, rng: np.random.Generator, centre: np.ndarray, heading: np.ndarray, *, length_m: float | None = None) -> None:
     """Draw a boat, which the classes do not know: it is left unlabelled."""
-    from core.data.synthetic_buildings import UNLABELLED
-
     long = heading / max(np.hypot(*heading), 1e-6)
     side, half = np.array([-long[1], long[0]]), (length_m or rng.uniform(6.0, 9.5)) / 2
     beam = half * 0.32
-    hull = np.array([centre + half * long, centre + 0.4 * half * long + beam * side, centre - half * long + 0.85 * beam * side,
-                     centre - half * long - 0.85 * beam * side, centre + 0.4 * half * long - beam * side])
-    canvas.polygon(hull, pick(rng, ((0.95, 0.95, 0.94), (0.90, 0.90, 0.88), (0.70, 0.62, 0.50))), class_id=UNLABELLED, height_m=1.0, texture=0.01)
+    hull = np.array(
+        [
+            centre + half * long,
+            centre + 0.4 * half * long + beam * side,
+            centre - half * long + 0.85 * beam * side,
+            centre - half * long - 0.85 * beam * side,
+            centre + 0.4 * half * long - beam * side,
+        ]
+    )
+    canvas.polygon(
+        hull, pick(rng, ((0.95, 0.95, 0.94), (0.90, 0.90, 0.88), (0.70, 0.62, 0.50))), class_id=UNLABELLED, height_m=1.0, texture=0.01
+    )
     cabin = centre - 0.15 * half * long
     corners = np.array([cabin + 0.35 * half * long * a + 0.55 * beam * side * b for a, b in ((1, 1), (1, -1), (-1, -1), (-1, 1))])
-    canvas.polygon(corners, pick(rng, ((0.30, 0.34, 0.38), (0.82, 0.84, 0.85), (0.25, 0.42, 0.60))), class_id=UNLABELLED, height_m=1.8, texture=0.01)
+    canvas.polygon(
+        corners, pick(rng, ((0.30, 0.34, 0.38), (0.82, 0.84, 0.85), (0.25, 0.42, 0.60))), class_id=UNLABELLED, height_m=1.8, texture=0.01
+    )
 
 
 def park(canvas: Canvas, seed: int, outline: np.ndarray, *, golf: bool) -> None:
@@ -161,7 +172,9 @@ def park(canvas: Canvas, seed: int, outline: np.ndarray, *, golf: bool) -> None:
     inside = fields.signed_distance(cover < 0.5) * canvas.gsd_m
     if golf:
         heading = fields.value_noise(rng, shape, 160)
-        lie = fields.warp_image(fields.fractal(rng, shape, (110, 260) if rng.random() < 0.5 else (260, 110), octaves=2), 40 * heading, 30 * heading)
+        lie = fields.warp_image(
+            fields.fractal(rng, shape, (110, 260) if rng.random() < 0.5 else (260, 110), octaves=2), 40 * heading, 30 * heading
+        )
         rough = fields.smoothstep(-0.9, -0.5, lie) * cover
         canvas.paint(box, rough, (0.40, 0.40, 0.25), class_id=VEGETATION, texture=0.09)
         fairway = fields.smoothstep(0.12, 0.2, lie) * cover * (inside > 6)
@@ -185,7 +198,9 @@ def park(canvas: Canvas, seed: int, outline: np.ndarray, *, golf: bool) -> None:
     for row, column in spots[rng.integers(0, max(len(spots), 1), count)] if len(spots) else ():
         spot = np.array([(column + box[1].start), (row + box[0].start)]) * canvas.gsd_m
         palm = rng.random() < 0.25
-        canvas.crown(spot, rng.uniform(1.3, 3.3), rng, colour=pick(rng, GREENS, 0.12), height_m=rng.uniform(2.5, 5.5), class_id=VEGETATION, palm=palm)
+        canvas.crown(
+            spot, rng.uniform(1.3, 3.3), rng, colour=pick(rng, GREENS, 0.12), height_m=rng.uniform(2.5, 5.5), class_id=VEGETATION, palm=palm
+        )
 
 
 def _pond(canvas: Canvas, box: tuple[slice, slice], level: np.ndarray) -> None:
@@ -193,16 +208,21 @@ def _pond(canvas: Canvas, box: tuple[slice, slice], level: np.ndarray) -> None:
         return
     shore = fields.signed_distance(level > 0) * canvas.gsd_m
     canvas.paint(box, fields.smoothstep(2.6, 1.4, shore), (0.72, 0.68, 0.55), class_id=LAND, texture=0.05)
-    tone = fields.mix(np.array([0.22, 0.33, 0.27], dtype=np.float32), np.array([0.10, 0.17, 0.15], dtype=np.float32), fields.smoothstep(0, -7, shore))
+    tone = fields.mix(
+        np.array([0.22, 0.33, 0.27], dtype=np.float32), np.array([0.10, 0.17, 0.15], dtype=np.float32), fields.smoothstep(0, -7, shore)
+    )
     canvas.paint(box, fields.smoothstep(0.15, -0.15, shore), tone, class_id=WATER, texture=0.03)
 
 
 def _paths(canvas: Canvas, rng: np.random.Generator, outline: np.ndarray) -> None:
     middle = outline.mean(axis=0)
-    ring = middle + 0.62 * (outline[:: max(len(outline) // 14, 1)] - middle) * rng.uniform(0.85, 1.15, (len(outline[:: max(len(outline) // 14, 1)]), 1))
+    corners = outline[:: max(len(outline) // 14, 1)]
+    ring = middle + 0.62 * (corners - middle) * rng.uniform(0.85, 1.15, (len(corners), 1))
     colour = pick(rng, ((0.80, 0.72, 0.60), (0.72, 0.66, 0.60)))
     canvas.line(curve(np.concatenate([ring, ring[:1]])), colour, width_m=2.2, class_id=LAND, texture=0.03)
     for spot in ring[:: max(len(ring) // 4, 1)]:
         canvas.line(curve(np.array([spot, middle + rng.normal(0, 6, 2), middle])), colour, width_m=1.8, class_id=LAND, texture=0.03)
-        canvas.line(np.array([spot, middle + 1.8 * (spot - middle)]), colour, width_m=1.8, class_id=LAND, texture=0.03, alpha=0.9) if rng.random() < 0.5 else None
+        if rng.random() < 0.5:
+            way_out = np.array([spot, middle + 1.8 * (spot - middle)])
+            canvas.line(way_out, colour, width_m=1.8, class_id=LAND, texture=0.03, alpha=0.9)
     canvas.disc(middle, 5.0, colour, class_id=LAND)

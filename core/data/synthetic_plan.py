@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 from shapely import LineString, STRtree
-
-from core.data import synthetic_fields as fields
 
 Rect = tuple[float, float, float, float]  # u0, v0, u1, v1 in the town's own straight coordinates, metres
 
@@ -150,9 +148,7 @@ PLOT_SIZES = {  # width, depth and street width in metres
 }
 
 
-def street_plan(
-    rng: np.random.Generator, district: District, bend: Bend, *, gap_m: float = 1.0
-) -> tuple[list[Road], list[Plot]]:
+def street_plan(rng: np.random.Generator, district: District, bend: Bend) -> tuple[list[Road], list[Plot]]:
     """Lay rows of plots and the streets between them into a district.
 
     Rows run along its longer side; two plots lie back to back between two streets; some cross streets are left out.
@@ -185,11 +181,11 @@ def street_plan(
                 edges += [at - street_m / 2 - walk_m, at + street_m / 2 + walk_m]
         edges.append(u1)
         for left, right in zip(edges[::2], edges[1::2], strict=True):
-            plots += _block(rng, (left, low, right, high), district.use, ground, width_range, gap_m)
+            plots += _block(rng, (left, low, right, high), district.use, ground, width_range)
     return roads, plots
 
 
-def _block(rng, rect: Rect, use: str, ground, width_range: tuple[float, float], gap_m: float) -> Iterator[Plot]:
+def _block(rng, rect: Rect, use: str, ground: Callable, width_range: tuple[float, float]) -> Iterator[Plot]:
     """Yield the plots of one block: two rows back to back, streets on both long sides."""
     u0, v0, u1, v1 = rect
     double = v1 - v0 > 1.3 * np.mean(width_range) or use in ("villas", "townhouses")

@@ -59,7 +59,9 @@ def asphalt(canvas: Canvas, seed: int, edge_m: np.ndarray, *, tone: float, walks
     canvas.paint(everywhere, fields.smoothstep(0.42, 0.3, edge_m) * walks, (0.80, 0.79, 0.77), class_id=LAND, height_m=0.0, texture=0.01)
     wear = 1 + 0.05 * fields.fractal(rng, shape, 90, octaves=4) + 0.025 * canvas.mottle
     colour = tone * wear[..., None] * np.array([1.0, 0.99, 0.98], dtype=np.float32)
-    colour = fields.mix(colour.astype(np.float32), np.array([0.70, 0.64, 0.56], dtype=np.float32), 0.35 * fields.smoothstep(-1.2, 0.2, edge_m + 0.5 * drift))
+    colour = fields.mix(
+        colour.astype(np.float32), np.array([0.70, 0.64, 0.56], dtype=np.float32), 0.35 * fields.smoothstep(-1.2, 0.2, edge_m + 0.5 * drift)
+    )
     patches = fields.smoothstep(1.5, 1.6, fields.fractal(rng, shape, 40, octaves=2)) * 0.07
     colour = colour * (1 - patches[..., None])
     canvas.paint(everywhere, np.clip(0.5 - edge_m / canvas.gsd_m, 0, 1), colour, class_id=ROAD, height_m=0.0, texture=0.035)
@@ -113,13 +115,15 @@ def dress(canvas: Canvas, seed: int, roads: list[Road], edge_m: np.ndarray, *, g
             paint += [(_offset(line, s * (half - 0.45)), 0.15, False) for s in (-1, 1)]
             for end, step in ((7, 1), (len(line) - 8, -1)):
                 if 7 < end < len(line) - 7 and rng.random() < 0.5:
-                    crossings += [(np.stack([_offset(line, o)[end], _offset(line, o)[end + 3 * step]]), 0.5, False) for o in np.arange(-half + 0.9, half - 0.4, 1.05)]
+                    crossings += [
+                        (np.stack([_offset(line, o)[end], _offset(line, o)[end + 3 * step]]), 0.5, False)
+                        for o in np.arange(-half + 0.9, half - 0.4, 1.05)
+                    ]
     on_road = edge_m < -0.15
     if medians:
         strip = _strokes(canvas, medians, scale=2) * wide_gaps * on_road
         planted = fields.fractal(rng, shape, 200, octaves=2) > (0.8 - 1.9 * green)
-        kerb = np.clip(strip * 1.0, 0, 1)
-        canvas.paint(everywhere, kerb, (0.76, 0.74, 0.70), class_id=LAND, texture=0.02)
+        canvas.paint(everywhere, strip, (0.76, 0.74, 0.70), class_id=LAND, texture=0.02)
         core = _strokes(canvas, [(p, w - 0.7, r) for p, w, r in medians], scale=2) * wide_gaps * on_road
         canvas.paint(everywhere, core * ~planted, (0.78, 0.70, 0.60), class_id=LAND, texture=0.08)
         canvas.paint(everywhere, core * planted, pick(rng, LAWNS), class_id=VEGETATION, texture=0.10)
@@ -130,8 +134,22 @@ def dress(canvas: Canvas, seed: int, roads: list[Road], edge_m: np.ndarray, *, g
         canvas.paint(everywhere, 0.7 * _strokes(canvas, crossings, scale=3) * (edge_m < -0.2), (0.88, 0.88, 0.86), texture=0.03)
     for spot in palms:
         row, column = (spot[::-1] / canvas.gsd_m).astype(int)
-        if 0 <= row < shape[0] and 0 <= column < shape[1] and wide_gaps[row, column] > 0.5 and canvas.ids[row, column] in (LAND, VEGETATION) and rng.random() < 0.5 + 0.5 * green:
-            canvas.crown(spot + rng.normal(0, 0.2, 2), rng.uniform(1.6, 2.2), rng, colour=pick(rng, GREENS, 0.1), height_m=5.0, class_id=VEGETATION, palm=True)
+        if (
+            0 <= row < shape[0]
+            and 0 <= column < shape[1]
+            and wide_gaps[row, column] > 0.5
+            and canvas.ids[row, column] in (LAND, VEGETATION)
+            and rng.random() < 0.5 + 0.5 * green
+        ):
+            canvas.crown(
+                spot + rng.normal(0, 0.2, 2),
+                rng.uniform(1.6, 2.2),
+                rng,
+                colour=pick(rng, GREENS, 0.1),
+                height_m=5.0,
+                class_id=VEGETATION,
+                palm=True,
+            )
     _drive(canvas, rng, roads, edge_m, traffic)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from PIL import Image, ImageDraw
 from scipy import ndimage
+from skimage.morphology import reconstruction
 
 from core.classes import ClassScheme
 from core.data import synthetic_fields as fields
@@ -17,11 +18,18 @@ S2_BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", 
 _COARSE = {"B1": 6, "B9": 6, "B5": 2, "B6": 2, "B7": 2, "B8A": 2, "B11": 2, "B12": 2}  # pixel size in units of 10 m
 
 CHIP_CLASSES = ClassScheme(
-    names=("Bare and built", "Vegetation", "Water"), colours=((196, 164, 120), (60, 150, 60), (40, 100, 200)),
-    values=(0, 1, 2), ignored_names=(), ignored_colours=(),
+    names=("Bare and built", "Vegetation", "Water"),
+    colours=((196, 164, 120), (60, 150, 60), (40, 100, 200)),
+    values=(0, 1, 2),
+    ignored_names=(),
+    ignored_colours=(),
 )
 LANDSLIDE_CLASSES = ClassScheme(
-    names=("Background", "Landslide"), colours=((90, 120, 90), (220, 80, 50)), values=(0, 1), ignored_names=(), ignored_colours=(),
+    names=("Background", "Landslide"),
+    colours=((90, 120, 90), (220, 80, 50)),
+    values=(0, 1),
+    ignored_names=(),
+    ignored_colours=(),
 )
 
 # Typical surface reflectance x 10,000 in the order of S2_BANDS: the known shapes of such spectra (red edge, water's
@@ -71,7 +79,9 @@ def make_multispectral(seed: int, height: int, width: int) -> tuple[np.ndarray, 
     cover[:] = fields.mix(_spectrum("grass"), 0.5 * _spectrum("soil") + 0.5 * _spectrum("grass"), dry)
     ids[:] = 1
     ids[dry > 0.62] = 0
-    cover[dry > 0.62] = fields.mix(_spectrum("soil"), _spectrum("ploughed"), fields.smoothstep(-1, 1, fields.fractal(rng, shape, 30)))[dry > 0.62]
+    cover[dry > 0.62] = fields.mix(_spectrum("soil"), _spectrum("ploughed"), fields.smoothstep(-1, 1, fields.fractal(rng, shape, 30)))[
+        dry > 0.62
+    ]
     _parcels(rng, cover, ids)
     woods = fields.fractal(rng, shape, 70, octaves=5) > 0.75
     cover[woods], ids[woods] = _spectrum("forest"), 1
@@ -160,9 +170,13 @@ def _mountains(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.nda
     """Return elevation in metres and drained area in pixels, both (h, w): a range that rose while rivers cut into it."""
     rim = 24
     height, width = shape[0] + 2 * rim, shape[1] + 2 * rim
-    start = 2.2 * fields.value_noise(rng, (height, width), 40) + np.linspace(0, 45, height)[:, None]  # tilted, so that it drains
-    rise = 1.0 + 0.35 * fields.value_noise(rng, (height, width), 60)
-    land, drained = _erode(start.astype(np.float64), np.clip(rise, 0.3, 2.0).astype(np.float64), 110)
+    rows = np.arange(height, dtype=np.float64)[:, None]
+    rough = 2.5 * fields.fractal(rng, (height, width), 36, octaves=5, gain=0.6) + 0.08 * rows
+    rim_of_lakes = np.full_like(rough, rough.max())
+    rim_of_lakes[0] = rough[0]
+    start = reconstruction(rim_of_lakes, rough, method="erosion") + 0.01 * rows  # every hollow filled, so that all drains to row 0
+    rise = 1.0 + 0.06 * fields.value_noise(rng, (height, width), 60)
+    land, drained = _erode(start.astype(np.float64), np.clip(rise, 0.8, 1.2).astype(np.float64), 110)
     turn = int(rng.integers(4))
     inside = (slice(rim, -rim), slice(rim, -rim))
     land = np.rot90(ndimage.gaussian_filter(land, 1.7)[inside], turn)
@@ -172,7 +186,7 @@ def _mountains(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.nda
     return land.astype(np.float32), np.rot90(drained[inside], turn).astype(np.float32)
 
 
-@njit
+@njit(cache=True)
 def _erode(land: np.ndarray, rise: np.ndarray, rounds: int) -> tuple[np.ndarray, np.ndarray]:
     """Lift the land and let rivers cut it, by the implicit stream-power step of Braun and Willett (2013).
 
@@ -221,11 +235,11 @@ def _slides(rng: np.random.Generator, elevation: np.ndarray, slope: np.ndarray) 
         return np.zeros(slope.shape, dtype=bool)
     for _ in range(int(rng.integers(4, 13))):
         spot = steep[rng.integers(len(steep))].astype(float)
-        length, width = rng.integers(8, 40), rng.uniform(1.3, 3.8)
+        length, width = rng.integers(6, 26), rng.uniform(1.3, 3.6)
         for step in range(length):
             row, column = np.clip(spot.astype(int), 0, size - 1)
             fall = -np.array([down[row, column], right[row, column]])
-            if slope[row, column] < 7:
+            if slope[row, column] < 13:
                 break
             radius = width * (0.6 + 0.6 * step / length) * rng.uniform(0.75, 1.2)
             y, x = spot * 4

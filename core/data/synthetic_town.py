@@ -32,7 +32,9 @@ class Look:
     turn_deg: float = 17.0
     bend: float = 1.0
     district_m: float = 185.0
-    uses: dict[str, float] = field(default_factory=lambda: {"villas": 5, "townhouses": 2, "apartments": 1, "park": 1, "empty": 2, "site": 1})
+    uses: dict[str, float] = field(
+        default_factory=lambda: {"villas": 5, "townhouses": 2, "apartments": 1, "park": 1, "empty": 2, "site": 1}
+    )
     highway: bool = False
     green: float = 0.5
     tiles: float = 0.3
@@ -66,7 +68,9 @@ def draw_town(seed: int, height: int, width: int, *, look: Look, gsd_m: float) -
     edge_m = streets.road_distance(canvas, layout.roads, layout.circles)
     walks = _settle(canvas, seed, layout, look, edge_m)
     if look.water != "none":
-        ground.water(canvas, seed, shore_m, deep=look.deep, shallow=look.shallow, natural=look.water != "harbour", surf=look.water == "coast")
+        ground.water(
+            canvas, seed, shore_m, deep=look.deep, shallow=look.shallow, natural=look.water != "harbour", surf=look.water == "coast"
+        )
         if look.water == "harbour":
             ground.quay(canvas, seed, shore_m)
     streets.asphalt(canvas, seed, edge_m, tone=look.asphalt, walks=walks * (shore_m > 1))
@@ -76,9 +80,7 @@ def draw_town(seed: int, height: int, width: int, *, look: Look, gsd_m: float) -
     streets.roundabouts(canvas, seed, layout.circles)
     _build(canvas, seed, layout, look, clearance_m=np.minimum(edge_m, shore_m - 9.0))
     light = canvas.light(look.sun_azimuth_deg, elevation_deg=look.sun_elevation_deg)
-    picture = fields.photograph(
-        light, fields.generator(seed, 99), tint=look.tint, haze=look.haze, contrast=look.contrast, noise=look.noise
-    )
+    picture = fields.photograph(light, fields.generator(seed, 99), tint=look.tint, haze=look.haze, contrast=look.contrast, noise=look.noise)
     return picture, canvas.ids
 
 
@@ -106,7 +108,9 @@ def _layout(seed: int, canvas: Canvas, look: Look, shore_m: np.ndarray) -> _Layo
         over = [road for road in main if road.kind == "highway"]
         main = over + [part for road in main if road.kind != "highway" for part in plan.keep_where(road, near_m, least_m=-4.0, gsd_m=gsd)]
         busy = streets.road_distance(canvas, main, [])
-        shores = [part for road in _shore_roads(shore_m, gsd) for part in plan.keep_where(road, busy, least_m=3.0, gsd_m=gsd, shortest_m=60.0)]
+        shores = [
+            part for road in _shore_roads(shore_m, gsd) for part in plan.keep_where(road, busy, least_m=3.0, gsd_m=gsd, shortest_m=60.0)
+        ]
         main += shores
         if look.water == "lagoon":
             main += _bridge(rng, cuts, bend, shore_m, gsd)
@@ -187,7 +191,14 @@ def _scrub(canvas: Canvas, seed: int, look: Look) -> None:
         if canvas.patchy[row, column] > 0.2:
             radius = 0.5 + 1.1 * rng.random() ** 2
             spot = np.array([column, row]) * canvas.gsd_m
-            canvas.crown(spot, radius, rng, colour=buildings.pick(rng, ((0.36, 0.36, 0.24), (0.30, 0.31, 0.20)), 0.1), height_m=radius, class_id=buildings.VEGETATION)
+            canvas.crown(
+                spot,
+                radius,
+                rng,
+                colour=buildings.pick(rng, ((0.36, 0.36, 0.24), (0.30, 0.31, 0.20)), 0.1),
+                height_m=radius,
+                class_id=buildings.VEGETATION,
+            )
 
 
 def _build(canvas: Canvas, seed: int, layout: _Layout, look: Look, *, clearance_m: np.ndarray) -> None:
@@ -230,8 +241,13 @@ def _pocket(canvas: Canvas, rng: np.random.Generator, plot: plan.Plot, look: Loo
         index = (spot[::-1] / canvas.gsd_m).astype(int)
         if (index >= 0).all() and (index < size).all() and clearance_m[tuple(index)] > 2.5:
             canvas.crown(
-                spot, rng.uniform(1.2, 2.4), rng, colour=buildings.pick(rng, buildings.GREENS, 0.1), height_m=rng.uniform(2.5, 5),
-                class_id=buildings.VEGETATION, palm=rng.random() < 0.5,
+                spot,
+                rng.uniform(1.2, 2.4),
+                rng,
+                colour=buildings.pick(rng, buildings.GREENS, 0.1),
+                height_m=rng.uniform(2.5, 5),
+                class_id=buildings.VEGETATION,
+                palm=rng.random() < 0.5,
             )
 
 
