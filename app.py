@@ -22,11 +22,11 @@ def home() -> None:
         "and take the polygons home as GeoPackage, Shapefile or GeoJSON. Everything runs on this machine.",
     )
     first, second, third = st.columns(3, gap="medium")
-    with first.container(border=True, height="stretch", key="card_sample"):
+    with first.container(border=True, height="stretch", key="card_sample"), frame.errors():
         home_view.sample_card()
     with second.container(border=True, height="stretch", key="card_open"):
         home_view.open_card()
-    with third.container(border=True, height="stretch", key="card_continue"):
+    with third.container(border=True, height="stretch", key="card_continue"), frame.errors():
         home_view.continue_card()
     home_view.next_step()
 

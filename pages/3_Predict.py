@@ -75,7 +75,7 @@ if watched:
 with st.expander(
     "Predict another scene" if folders else "Predict a scene",
     icon=":material/add:",
-    expanded=not folders and not watched,
+    expanded=predict_view.wanted_open() or (not folders and not watched),
     key=f"predict_setup_{bool(folders)}_{watched}",
 ):
     setup()

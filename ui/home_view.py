@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
 from core.scene import Window, display_rgb, open_scene
-from ui import frame, jobs_view, library, state, uploads
+from ui import frame, jobs_view, library, predict_view, state, uploads
 
 _SHOWN = 3  # entries of each kind in "continue"
 _PICTURE_PX = (420, 1000)  # height and width of the sample's preview
@@ -95,7 +95,8 @@ def open_card() -> None:
 def continue_card() -> None:
     """What was used last, one click away."""
     st.subheader(":material/history: Continue where I was", anchor=False)
-    drawn = _data_sets() + _runs() + _predictions()
+    with st.container(gap="xsmall"):
+        drawn = _data_sets() + _runs() + _predictions()
     if not drawn:
         st.markdown("Nothing yet. Data sets you open, networks you train and scenes you predict appear here.")
 
@@ -145,6 +146,7 @@ def _open(path: str) -> str:
         except SceneError as other:
             raise (other if Path(path).is_file() else error) from None
         state.select(scene=path)
+        predict_view.open_setup(path)
         return frame.PAGES["predict"][0]
     state.select(dataset=path)
     return frame.PAGES["explore"][0]

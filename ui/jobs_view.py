@@ -94,10 +94,18 @@ def _sentence(message: str) -> str:
     return message[:1].upper() + message[1:]
 
 
-def progress(folder: str | Path, key: str, *, pausable: bool = False, body: Callable[[Job, dict], None] | None = None) -> None:
-    """Follow one job: badge, bar, stop (and pause), its error when it failed; `body(job, status)` draws what belongs to it.
+def progress(
+    folder: str | Path,
+    key: str,
+    *,
+    pausable: bool = False,
+    actions: Callable[[Job], None] | None = None,
+    body: Callable[[Job, dict], None] | None = None,
+) -> None:
+    """Follow one job: badge, bar, stop (and pause), its error when it failed.
 
-    It refreshes itself each second while the job is active, and redraws the whole page once when it ends.
+    `actions(job)` adds buttons to its first line, `body(job, status)` draws what belongs to it. It refreshes
+    itself each second while the job is active, and redraws the whole page once when it ends.
     """
     watched = Job.open(folder)
     was_active = watched.active
@@ -112,6 +120,8 @@ def progress(folder: str | Path, key: str, *, pausable: bool = False, body: Call
             badge(status)
             st.markdown(f"**{job.title or job.name}**", width="stretch")
             _controls(job, status, key, pausable)
+            if actions is not None:
+                actions(job)
         if job.active:
             bar(status)
         failure(job, status)

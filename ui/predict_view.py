@@ -28,6 +28,18 @@ _STEP_PX = 1024
 _PICTURE_PX = 8192  # longest side of the downloaded picture
 
 
+def open_setup(path: str | None = None) -> None:
+    """Have the Predict page open its form at the next visit, with the scene `path` already named."""
+    st.session_state["gl_predict_open"] = True
+    if path is not None:
+        st.session_state["predict_source"], st.session_state["predict_path"] = "path", str(path)
+
+
+def wanted_open() -> bool:
+    """Whether someone asked for the open form; asked once."""
+    return st.session_state.pop("gl_predict_open", False)
+
+
 def choose_scene() -> Path | None:
     """The scene to predict: of a data set, by its path, or sent by the browser."""
     source = st.segmented_control(

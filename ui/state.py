@@ -84,7 +84,7 @@ def set_seen_until(time_s: float) -> None:
 
 def has_sample() -> bool:
     """Whether the generated sample scenes are in this checkout."""
-    return SAMPLE.is_dir()
+    return all(any((SAMPLE / part).glob("*.tif")) for part in ("images", "masks"))
 
 
 def has_sample_model() -> bool:

@@ -14,7 +14,7 @@ from core.jobs.jobs import Job
 from core.learning import networks
 from core.learning.cards import CARD_FILE
 from core.learning.previews import GAP_PX
-from ui import charts, frame, jobs_view, library, state
+from ui import charts, frame, jobs_view, library, predict_view, state
 
 _CHOSEN = "gl_run"
 
@@ -38,8 +38,7 @@ def show(job: Job) -> None:
 def panel(job: Job) -> None:
     """One run: state, buttons, numbers, curves, previews, log; live while it runs."""
     with st.container(border=True, key="run_panel"):
-        jobs_view.progress(job.folder, f"run_{job.name}", pausable=True, body=_body)
-        use(job)
+        jobs_view.progress(job.folder, f"run_{job.name}", pausable=True, actions=use, body=_body)
 
 
 def use(job: Job) -> None:
@@ -51,6 +50,7 @@ def use(job: Job) -> None:
         and st.button("Use this model", type="primary", icon=":material/auto_awesome:", key="use_model", help="Predict a scene with it.")
     ):
         state.select(model=model)
+        predict_view.open_setup()
         st.switch_page(frame.PAGES["predict"][0])
 
 

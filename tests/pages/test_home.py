@@ -46,6 +46,16 @@ def test_a_file_that_is_no_image_is_one_plain_line(opened, tmp_path):
     assert len(at.error) == 1 and "letter.tif" in at.error[0].value
 
 
+def test_a_single_image_goes_to_predict_with_its_path_filled_in(opened, tmp_path):
+    Image.fromarray(np.full((40, 30, 3), 90, np.uint8)).save(tmp_path / "scene.png")
+    at = opened()
+    at.text_input(key="home_path").set_value(str(tmp_path / "scene.png"))
+    at = sound(at.button(key="home_open").click().run())
+    assert at.title[0].value.endswith("Predict")
+    assert at.text_input(key="predict_path").value == str(tmp_path / "scene.png")
+    assert "40 × 30 px" in text_of(at)
+
+
 def test_opening_nothing_says_what_to_type(opened):
     at = sound(opened().button(key="home_open").click().run())
     assert "Type a folder" in at.warning[0].value
