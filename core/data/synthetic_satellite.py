@@ -156,7 +156,7 @@ def make_landslides(seed: int, size: int = 128) -> tuple[np.ndarray, np.ndarray]
     river = np.clip(ndimage.gaussian_filter((drained > 420).astype(np.float32), 0.7) * 1.5, 0, 1)
     cover = fields.mix(cover, 0.55 * _spectrum("soil"), np.clip(ndimage.gaussian_filter(river, 1.0), 0, 1))
     cover = fields.mix(cover, _spectrum("turbid"), 0.8 * river)
-    scar = _slides(rng, elevation, slope)
+    scar = _slides(rng, elevation, slope, drained)
     fresh = np.clip(ndimage.gaussian_filter(scar.astype(np.float32), 0.6), 0, 1) * (0.85 + 0.1 * fields.value_noise(rng, shape, 3))
     cover = fields.mix(cover, _spectrum("scar"), np.clip(fresh, 0, 1))
     sunlit = 1 + 0.4 * np.clip(fields.hillshade(elevation.astype(np.float32), 140.0, gsd_m=10.0), -0.9, 0.9)
@@ -223,12 +223,12 @@ def _erode(land: np.ndarray, rise: np.ndarray, rounds: int) -> tuple[np.ndarray,
     return land, area
 
 
-def _slides(rng: np.random.Generator, elevation: np.ndarray, slope: np.ndarray) -> np.ndarray:
-    """Return where slides went (h, w) bool: each starts on a steep slope, runs downhill and widens to its foot."""
+def _slides(rng: np.random.Generator, elevation: np.ndarray, slope: np.ndarray, drained: np.ndarray) -> np.ndarray:
+    """Return where slides went (h, w) bool: each starts high on a steep slope, runs downhill and widens to its foot."""
     smooth = ndimage.gaussian_filter(elevation, 2.0)
     down, right = np.gradient(smooth)
     size = np.array(slope.shape)
-    steep = np.argwhere((slope > np.percentile(slope, 75)) & (slope < 60))
+    steep = np.argwhere((slope > np.percentile(slope, 80)) & (slope < 60) & (drained < 8))
     image = Image.new("L", (int(size[1]) * 4, int(size[0]) * 4))
     draw = ImageDraw.Draw(image)
     if len(steep) == 0:
