@@ -162,7 +162,7 @@ def print_memory() -> None:
     for size, figures in peaks.items():
         ratio = figures["peak_mib"] / peaks[5_000]["peak_mib"]
         print(
-            f"peak memory, {size} px: {figures['peak_mib']:.0f} MiB = {ratio:.2f} x that of 5000 px ({figures['cpu_s']:.0f} s processor time)"
+            f"peak memory, {size} px: {figures['peak_mib']:.0f} MiB = {ratio:.2f} x that of 5000 px ({figures['cpu_s']:.0f} s CPU)"
         )
 
 

@@ -13,21 +13,34 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import Cancelled, ExportError, SceneError
+from core.errors import Cancelled, ExportError
 from core.files import dump_json, read_json, replacing_folder, write_json
-from core.learning.model_store import Model, find_model
+from core.learning.model_store import Model
 from core.prediction.blending import BlendResult
-from core.prediction.budget import MIB, PeakMemory, parse_memory
-from core.prediction.checks import Concern, check_scene, resampling_factor
-from core.prediction.engine import Engine, open_engine
+from core.prediction.budget import MIB, PeakMemory
+from core.prediction.checks import Concern
+from core.prediction.engine import Engine
+from core.prediction.estimate import disk_bytes
 from core.prediction.plans import BlendPlan, plan_blend
+from core.prediction.previews import LivePreview
 from core.prediction.rasters import PREDICTION_FILE, geo_to_dict
-from core.prediction.running import Layout, as_scene, plan_within, run_blend
+from core.prediction.running import Setup, plan_within, run_blend, set_up
 from core.prediction.writing import RawWriter, finish, placement
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Scene, Window
 
 _STATE_FILE = "state.json"
+
+
+def partial_folder(folder: str | os.PathLike) -> Path:
+    """Where an unfinished prediction keeps its work until `folder` appears."""
+    folder = Path(folder)
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def preview_file(folder: str | os.PathLike) -> Path:
+    """A picture (PNG, RGBA) of what is predicted so far, renewed every few seconds while `folder` is being made."""
+    return partial_folder(folder) / "preview.png"
 
 
 @dataclass(frozen=True)
@@ -85,50 +98,37 @@ def predict(
     nothing. Raises SceneError, ModelError, SettingsError, ExportError, Cancelled.
     """
     begun = time.perf_counter()
-    limit = parse_memory(memory)
-    model = model if isinstance(model, Model) else find_model(model)
-    scene, folder = as_scene(scene), Path(folder)
-    window = _inside(scene, window)
-    layout = Layout(overlap, symmetries, model.card.scale * (resampling_factor(model.card, scene) if resample else 1.0))
-    plan_blend(window.height, window.width, patch_size=patch_size or model.card.patch_size, **vars(layout))
-    concerns = check_scene(model.card, scene, window=window, resampled=resample)
+    setup = set_up(
+        model, scene, overlap=overlap, symmetries=symmetries, memory=memory, window=window, patch_size=patch_size, resample=resample
+    )
     check(should_stop)
     with PeakMemory() as memory_used:
         report(on_progress, 0, 0, "Opening the model")
-        ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine, patch_size=patch_size)
-        ready(np.zeros((ready.batch_size, ready.patch_size, ready.patch_size, len(model.card.bands)), scene.dtype))
-        work = _Work(model, scene, window, folder, ready, layout, limit)
-        result = work.run(concerns, on_progress, should_stop, begun)
+        work = _Work(setup, Path(folder), setup.open_engine(engine))
+        result = work.run(on_progress, should_stop, begun)
     return replace(result, seconds=time.perf_counter() - begun, peak_memory_mib=memory_used.peak_bytes / MIB)
 
 
-@dataclass
 class _Work:
     """The unfinished run beside the folder that it will become."""
 
-    model: Model
-    scene: Scene
-    window: Window
-    folder: Path
-    engine: Engine
-    layout: Layout
-    memory: int
+    def __init__(self, setup: Setup, folder: Path, engine: Engine):
+        self.model, self.scene, self.window, self.layout = setup.model, setup.scene, setup.window, setup.layout
+        self.folder, self.engine, self.memory, self.concerns = folder, engine, setup.memory, setup.concerns
+        self.partial = partial_folder(folder)
 
-    @property
-    def partial(self) -> Path:
-        return self.folder.with_name(f".{self.folder.name}.partial")
-
-    def run(self, concerns, on_progress, should_stop, begun: float) -> PredictResult:
+    def run(self, on_progress: OnProgress | None, should_stop: ShouldStop | None, begun: float) -> PredictResult:
         plan, fits = plan_within(self.model.card, self.scene, self.window, self.engine, self.layout, memory=self.memory)
         if not fits:
             limit = f"{self.memory / MIB:.0f} MiB"
             sentence = f"The memory limit of {limit} is too low for this model; the run takes the least it can. Raise the limit."
-            concerns = [*concerns, Concern("memory", sentence)]
+            self.concerns += (Concern("memory", sentence),)
         self._check_disk()
         plan, done = self._begin(plan)
         raw = RawWriter(self.partial, self.window.height, self.window.width, self.engine.classes)
         try:
-            blended = self._blend(plan, raw, done, on_progress, should_stop)
+            listener = _Progress(on_progress, plan.windows)
+            blended = self._blend(plan, raw, done, listener.predicting, should_stop)
             result = PredictResult(
                 folder=self.folder,
                 seconds=time.perf_counter() - begun,
@@ -137,9 +137,9 @@ class _Work:
                 windows=blended.windows,
                 engine=self.engine.name,
                 seam_score=blended.seam_score,
-                warnings=tuple(concerns),
+                warnings=self.concerns,
             )
-            self._finish(raw, result, on_progress, should_stop)
+            self._finish(raw, result, listener.writing, should_stop)
         except Cancelled:
             raw.close()
             shutil.rmtree(self.partial, ignore_errors=True)
@@ -168,21 +168,24 @@ class _Work:
 
     def _blend(self, plan: BlendPlan, raw: RawWriter, done, on_progress, should_stop) -> BlendResult:
         strip_of = {strip.col: number for number, strip in enumerate(plan.strips)}
+        preview = LivePreview(preview_file(self.folder), self.window, self.model.card.scheme)
 
         def write(part: Window, probabilities: np.ndarray) -> None:
             place = Window(part.row + self.window.row, part.col + self.window.col, part.height, part.width)
-            raw.write(part, probabilities, self.scene.valid(place))
+            valid = self.scene.valid(place)
+            raw.write(part, probabilities, valid)
             raw.flush()
+            preview.add(part, probabilities, valid)
             write_json(self.partial / _STATE_FILE, {**self._state, "done": (strip_of[part.col], part.row + part.height)})
 
         return run_blend(
             plan, self.model.card, self.scene, self.window, self.engine, write, done=done, on_progress=on_progress, should_stop=should_stop
         )
 
-    def _finish(self, raw: RawWriter, result: PredictResult, on_progress, should_stop) -> None:
+    def _finish(self, raw: RawWriter, result: PredictResult, on_progress: OnProgress, should_stop: ShouldStop | None) -> None:
         def on_step(step: int, steps: int, message: str) -> None:
             check(should_stop)
-            report(on_progress, step, steps, message)
+            on_progress(step, steps, message)
 
         place = placement(self.scene, self.window)
         tags = {"GROUNDLINE_MODEL": self.model.card.name, "GROUNDLINE_SCENE": self.scene.name, "GROUNDLINE_SCENE_DIGEST": self.scene.digest}
@@ -221,7 +224,7 @@ class _Work:
         }
 
     def _check_disk(self) -> None:
-        needed = self.window.pixels * (self.engine.classes + 4) * 2
+        needed = disk_bytes(self.window.pixels, self.engine.classes)[0]
         kept = self.partial.stat().st_size if self.partial.exists() else 0
         parent = next(place for place in self.folder.resolve().parents if place.exists())
         free = shutil.disk_usage(parent).free + kept
@@ -233,13 +236,15 @@ class _Work:
             )
 
 
-def _inside(scene: Scene, window: Window | None) -> Window:
-    if window is None:
-        return scene.window
-    if window.pixels == 0 or scene.window.intersect(window) != window:
-        raise SceneError(
-            f"{window} as the region to predict",
-            expected=f"a window inside the {scene.height} x {scene.width} pixels (height x width) of {scene.name}",
-            do="Choose a smaller region",
-        )
-    return window
+class _Progress:
+    """One count for the whole run: a step for each window, and a twentieth more for writing the files."""
+
+    def __init__(self, listener: OnProgress | None, windows: int):
+        self._listener, self._windows = listener, windows
+        self._writing = max(5, windows // 20)
+
+    def predicting(self, done: int, _: int, message: str) -> None:
+        report(self._listener, done, self._windows + self._writing, message)
+
+    def writing(self, step: int, steps: int, message: str) -> None:
+        report(self._listener, self._windows + self._writing * step // steps, self._windows + self._writing, message)

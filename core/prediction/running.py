@@ -1,4 +1,4 @@
-"""What every prediction shares: a scene, an engine, and how the patches are laid."""
+"""What every prediction shares: a checked request, an engine, and how the patches are laid."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 
+from core.errors import SceneError
 from core.learning.cards import ModelCard
+from core.learning.model_store import Model, find_model
 from core.prediction.blending import BlendResult, blend, bytes_per_column
-from core.prediction.budget import MIB, resident_bytes
-from core.prediction.engine import Engine
+from core.prediction.budget import MIB, parse_memory, resident_bytes
+from core.prediction.checks import Concern, check_scene, resampling_factor
+from core.prediction.engine import Engine, open_engine
 from core.prediction.plans import BlendPlan, plan_blend
 from core.prediction.writing import GDAL_CACHE_MIB
 from core.progress import OnProgress, ShouldStop
@@ -30,9 +33,52 @@ class Layout:
     scale: float = 1.0
 
 
-def as_scene(scene: Scene | str | os.PathLike) -> Scene:
-    """A scene, opened when it is a path."""
-    return scene if isinstance(scene, Scene) else open_scene(scene)
+@dataclass(frozen=True)
+class Setup:
+    """A request that was checked: what to predict with which model, and what is doubtful about it."""
+
+    model: Model
+    scene: Scene
+    window: Window
+    layout: Layout
+    patch_size: int
+    memory: int
+    concerns: tuple[Concern, ...]
+
+    def open_engine(self, engine: str | Engine) -> Engine:
+        """The engine, warmed up with one batch so that its memory is known."""
+        ready = engine if isinstance(engine, Engine) else open_engine(self.model, engine=engine, patch_size=self.patch_size)
+        shape = (ready.batch_size, ready.patch_size, ready.patch_size, len(self.model.card.bands))
+        ready(np.zeros(shape, self.scene.dtype))
+        return ready
+
+
+def set_up(
+    model: Model | str | os.PathLike,
+    scene: Scene | str | os.PathLike,
+    *,
+    overlap: float,
+    symmetries: int,
+    memory: str | int,
+    window: Window | None,
+    patch_size: int | None,
+    resample: bool,
+) -> Setup:
+    """Open what is given by name, and check all of it; see `predict` for the arguments and errors."""
+    limit = parse_memory(memory)
+    model = model if isinstance(model, Model) else find_model(model)
+    scene = scene if isinstance(scene, Scene) else open_scene(scene)
+    if window is not None and (window.pixels == 0 or scene.window.intersect(window) != window):
+        raise SceneError(
+            f"{window} as the region to predict",
+            expected=f"a window inside the {scene.height} x {scene.width} pixels (height x width) of {scene.name}",
+            do="Choose a smaller region",
+        )
+    window = window or scene.window
+    layout = Layout(overlap, symmetries, model.card.scale * (resampling_factor(model.card, scene) if resample else 1.0))
+    size = patch_size or model.card.patch_size
+    plan_blend(window.height, window.width, patch_size=size, **vars(layout))
+    return Setup(model, scene, window, layout, size, limit, tuple(check_scene(model.card, scene, window=window, resampled=resample)))
 
 
 def plan_within(

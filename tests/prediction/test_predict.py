@@ -181,8 +181,9 @@ def test_a_low_memory_limit_gives_the_same_result(model, tmp_path):
 def test_progress_ends_at_its_total(model, tmp_path):
     seen = []
     run(model, Scene.from_array(picture(70, 91)), tmp_path / "out", on_progress=lambda *event: seen.append(event))
-    predicting = [(done, total) for done, total, message in seen if message == "Predicting"]
-    assert predicting[-1] == (30, 30) and predicting == sorted(predicting)
+    known = [(done, total) for done, total, _ in seen if total]
+    # 30 windows, and 5 steps to write the files
+    assert known[-1] == (35, 35) and known == sorted(known) and seen[-1][2] == "Written"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""Many scenes through one model: one folder each, one table of results, and a failure stops nothing."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import GroundlineError, SceneError
+from core.files import replacing, write_json
+from core.learning.model_store import Model, find_model
+from core.prediction.engine import Engine, open_engine
+from core.prediction.predict import predict
+from core.progress import OnProgress, ShouldStop, check
+
+SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".img", ".vrt", ".h5", ".hdf5")
+TABLE_FILE, RESULTS_FILE = "results.csv", "results.json"
+_COLUMNS = ("scene", "state", "seconds", "windows", "seam_score", "warnings", "folder", "error")
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """One row per scene: "done" with its figures, or "failed" with the error's one line."""
+
+    folder: Path
+    rows: tuple[Mapping[str, Any], ...]
+
+    @property
+    def failed(self) -> int:
+        """Number of scenes that failed."""
+        return sum(row["state"] == "failed" for row in self.rows)
+
+    def summary(self) -> dict[str, Any]:
+        """The results as plain values."""
+        return {"folder": str(self.folder), "scenes": len(self.rows), "failed": self.failed, "results": [dict(row) for row in self.rows]}
+
+
+def find_scenes(folder: str | os.PathLike) -> list[Path]:
+    """The image files directly in a folder, by name. Raises SceneError when there are none."""
+    folder = Path(folder)
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SCENE_SUFFIXES and not path.name.startswith("."))
+    if not found:
+        raise SceneError(f"no image in {folder}", expected=f"files ending in {', '.join(SCENE_SUFFIXES)}", do="Name a folder of scenes")
+    return found
+
+
+def predict_batch(
+    model: Model | str | os.PathLike,
+    scenes: Iterable[str | os.PathLike],
+    folder: str | os.PathLike,
+    *,
+    engine: str | Engine = "auto",
+    patch_size: int | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+    **settings: Any,
+) -> BatchResult:
+    """Predict scenes into subfolders of `folder` that bear their names; `settings` are those of `predict`.
+
+    A scene that cannot be predicted becomes a row with its error. `results.csv` and `results.json` in `folder` are
+    renewed after each scene. Raises ModelError, SettingsError, Cancelled.
+    """
+    model = model if isinstance(model, Model) else find_model(model)
+    folder, paths = Path(folder), [Path(path) for path in scenes]
+    ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine, patch_size=patch_size)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    for number, (path, name) in enumerate(zip(paths, _names(paths), strict=True)):
+        check(should_stop)
+        listener = _step(on_progress, number, len(paths), path.name)
+        row = dict.fromkeys(_COLUMNS)
+        try:
+            done = predict(model, path, folder / name, engine=ready, on_progress=listener, should_stop=should_stop, **settings).summary()
+            row.update({key: done[key] for key in ("seconds", "windows", "seam_score", "folder")}, state="done")
+            row["warnings"] = " ".join(warning["sentence"] for warning in done["warnings"])
+        except GroundlineError as error:
+            row.update(state="failed", error=str(error))
+        rows.append({**row, "scene": str(path)})
+        _write_table(folder, rows)
+    return BatchResult(folder, tuple(rows))
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """A folder name for each scene: its stem, with its ending where two share a stem, numbered where that is not enough."""
+    stems = [path.stem for path in paths]
+    names: list[str] = []
+    for path in paths:
+        name = path.stem if stems.count(path.stem) == 1 else path.name.replace(".", "_")
+        number = 2
+        unique = name
+        while unique in names:
+            unique, number = f"{name}_{number}", number + 1
+        names.append(unique)
+    return names
+
+
+def _write_table(folder: Path, rows: list[dict[str, Any]]) -> None:
+    with replacing(folder / TABLE_FILE) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    write_json(folder / RESULTS_FILE, rows)
+
+
+def _step(on_progress: OnProgress | None, number: int, total: int, name: str) -> OnProgress | None:
+    if on_progress is None:
+        return None
+    return lambda done, of, message: on_progress(number * 1000 + (done * 1000 // of if of else 0), total * 1000, f"{name}: {message}")

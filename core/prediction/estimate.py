@@ -1,0 +1,142 @@
+"""What a prediction will cost, from a few of its own patches."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from core.learning.model_store import Model
+from core.prediction.blending import bytes_per_column
+from core.prediction.budget import MIB, resident_bytes
+from core.prediction.engine import Engine
+from core.prediction.plans import BlendPlan
+from core.prediction.running import Setup, plan_within, set_up
+from core.prediction.writing import GDAL_CACHE_MIB
+from core.scene import Scene, Window
+
+_PROBES = 6
+_MASK_PX = 1024
+_OPENING_S = 1.5
+# Measured on 2 cores for the blending, overviews and compression of one byte: bench/predict.py prints the whole.
+_SECONDS_PER_BYTE = 30e-9
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a prediction will take: seconds, peak memory of the process, disk while it is made, size of the result."""
+
+    seconds: float
+    model_seconds: float
+    peak_memory_mib: float
+    disk_mib: float
+    result_mib: float
+    windows: int
+    engine: str
+    warnings: tuple[Mapping[str, str], ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """The estimate as plain values."""
+        return asdict(self)
+
+
+def estimate(
+    model: Model | str | os.PathLike,
+    scene: Scene | str | os.PathLike,
+    *,
+    overlap: float = 0.5,
+    symmetries: int = 1,
+    memory: str | int = "1GiB",
+    engine: str | Engine = "auto",
+    window: Window | None = None,
+    patch_size: int | None = None,
+    resample: bool = False,
+) -> Estimate:
+    """Time, memory and disk that `predict` with the same arguments will take, from a probe of a few patches.
+
+    Raises what `predict` raises for a request that cannot work.
+    """
+    setup = set_up(
+        model, scene, overlap=overlap, symmetries=symmetries, memory=memory, window=window, patch_size=patch_size, resample=resample
+    )
+    ready = setup.open_engine(engine)
+    plan, _ = plan_within(setup.model.card, setup.scene, setup.window, ready, setup.layout, memory=setup.memory)
+    windows = _filled_windows(plan, setup)
+    reading, network = _probe(plan, setup, ready)
+    model_seconds = windows * symmetries * network
+    pixels = setup.window.pixels
+    beyond = windows * reading * (1 - overlap) ** 2 + pixels * (ready.classes + 3) * _SECONDS_PER_BYTE
+    making, result = disk_bytes(pixels, ready.classes)
+    return Estimate(
+        seconds=_OPENING_S + model_seconds + beyond,
+        model_seconds=model_seconds,
+        peak_memory_mib=_peak_bytes(plan, setup, ready) / MIB,
+        disk_mib=making / MIB,
+        result_mib=result / MIB,
+        windows=windows,
+        engine=ready.name,
+        warnings=tuple({"code": concern.code, "sentence": concern.sentence} for concern in setup.concerns),
+    )
+
+
+def disk_bytes(pixels: int, classes: int) -> tuple[int, int]:
+    """Bytes on disk at most while a prediction is made, and of the usual result: plain bytes with overviews, and compressed."""
+    result = pixels * (0.3 * classes + 0.9)
+    return int(pixels * (classes + 4) * 4 / 3 + result), int(result)
+
+
+def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float]:
+    """Median seconds to read one patch of the scene, and to put one through the network."""
+    window, bands = setup.window, setup.model.card.bands
+    height, width = (min(length, round(engine.patch_size / plan.scale)) for length in (window.height, window.width))
+    reading, network = [], []
+    for place in np.linspace(0, 1, _PROBES):
+        corner = Window(
+            window.row + round(place * (window.height - height)),
+            window.col + round((place * 3 % 1) * (window.width - width)),
+            height,
+            width,
+        )
+        begun = time.perf_counter()
+        pixels = setup.scene.read(corner, bands)
+        reading.append(time.perf_counter() - begun)
+        size = engine.patch_size
+        rows, cols = (np.arange(size) * length // size for length in (height, width))
+        patches = np.repeat(pixels[np.ix_(rows, cols)][None], engine.batch_size, axis=0)
+        begun = time.perf_counter()
+        engine(patches)
+        network.append((time.perf_counter() - begun) / engine.batch_size)
+    return float(np.median(reading)), float(np.median(network))
+
+
+def _filled_windows(plan: BlendPlan, setup: Setup) -> int:
+    """Patches that hold a valid pixel, counted on a decimated mask."""
+    shape = min(setup.window.height, _MASK_PX), min(setup.window.width, _MASK_PX)
+    valid = setup.scene.valid(setup.window, out_shape=shape)
+    if valid.all():
+        return plan.windows
+    sums = np.pad(valid, ((1, 0), (1, 0))).cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
+
+    def edges(starts: tuple[int, ...], length: int, masked: int) -> tuple[np.ndarray, np.ndarray]:
+        begin = np.clip(np.array(starts), 0, length) * masked // length
+        end = -(-np.clip(np.array(starts) + plan.patch_size, 0, length) * masked // length)
+        return begin, end
+
+    top, bottom = edges(plan.row_starts, plan.net_height, shape[0])
+    total = 0
+    for strip in plan.strips:
+        left, right = edges(strip.col_starts, plan.net_width, shape[1])
+        inside = sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)] + sums[np.ix_(top, left)]
+        total += int(np.count_nonzero(inside))
+    return total
+
+
+def _peak_bytes(plan: BlendPlan, setup: Setup, engine: Engine) -> int:
+    itemsize = np.dtype(setup.scene.dtype).itemsize
+    column = bytes_per_column(plan, bands=len(setup.model.card.bands), itemsize=itemsize, classes=engine.classes)
+    widest = max(strip.col_starts[-1] - strip.col_starts[0] + plan.patch_size for strip in plan.strips)
+    return resident_bytes() + column * widest + GDAL_CACHE_MIB * MIB

@@ -1,0 +1,57 @@
+"""Many scenes in one run: a table of results, and failures that stop nothing."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.classes import DUBAI
+from core.errors import SceneError
+from core.files import read_json
+from core.prediction.batch import find_scenes, predict_batch
+from core.prediction.previews import LivePreview
+from core.prediction.rasters import Prediction
+from core.scene import Window
+from tests.prediction.standins import make_engine, make_model
+
+
+def test_one_bad_scene_does_not_stop_the_rest(tmp_path):
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    for name in ("a.png", "b.png", "b.tif"):
+        Image.fromarray(np.full((40, 50, 3), 200, np.uint8)).save(scenes / name)
+    (scenes / "broken.jpg").write_bytes(b"no picture")
+    (scenes / "notes.txt").write_text("no scene")
+    model = make_model(tmp_path / "model")
+    seen = []
+    result = predict_batch(
+        model, find_scenes(scenes), tmp_path / "out", engine=make_engine(model), overlap=0.25, on_progress=lambda *event: seen.append(event)
+    )
+    assert [row["state"] for row in result.rows] == ["done", "done", "done", "failed"] and result.failed == 1
+    for name in ("a", "b_png", "b_tif"):
+        assert Prediction.open(tmp_path / "out" / name).labels().shape == (40, 50)
+    with (tmp_path / "out/results.csv").open(encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert [row["state"] for row in table] == ["done", "done", "done", "failed"] and "no image" in table[3]["error"]
+    assert read_json(tmp_path / "out/results.json")[0]["windows"] > 0
+    assert all(done <= total == 4000 for done, total, _ in seen) and [d for d, _, _ in seen] == sorted(d for d, _, _ in seen)
+
+
+def test_a_folder_without_images_is_named(tmp_path):
+    with pytest.raises(SceneError, match="no image"):
+        find_scenes(tmp_path)
+
+
+def test_the_live_preview_shows_what_is_known(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.prediction.previews._PAUSE_S", 0)
+    monkeypatch.setattr("core.prediction.previews._LONGEST_PX", 10)
+    # 25 x 40 pixels, every fourth one shown: 7 x 10. Rows 6 to 15 hold rows 8 and 12 of those, columns 5 to 39 hold 8, 12, ... 36.
+    preview = LivePreview(tmp_path / "preview.png", Window(0, 0, 25, 40), DUBAI)
+    probabilities = np.zeros((10, 35, 5), np.float32)
+    probabilities[..., 2] = 1
+    preview.add(Window(6, 5, 10, 35), probabilities, np.ones((10, 35), bool))
+    picture = np.array(Image.open(tmp_path / "preview.png"))
+    expected = np.zeros((7, 10, 4), np.uint8)
+    expected[2:4, 2:] = (*DUBAI.colours[2], 255)
+    np.testing.assert_array_equal(picture, expected)

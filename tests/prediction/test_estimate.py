@@ -1,0 +1,39 @@
+"""Estimates: the right number of patches, and bounds that the real run keeps."""
+
+import numpy as np
+import pytest
+
+from core.errors import SceneError, SettingsError
+from core.prediction.estimate import disk_bytes, estimate
+from core.prediction.predict import predict
+from core.scene import Scene, Window
+from tests.prediction.standins import make_engine, make_model
+
+
+@pytest.mark.parametrize("settings", [{}, {"memory": "64MiB"}, {"overlap": 0.25}, {"window": Window(3, 5, 150, 240)}])
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_the_patches_counted_are_those_that_run(tmp_path, settings, scale):
+    model = make_model(tmp_path / "model", scale=scale)
+    image = np.random.default_rng(0).integers(1, 255, (200, 260, 3), dtype=np.uint8)
+    image[:90, 100:] = 0
+    scene = Scene.from_array(image, nodata=0)
+    found = estimate(model, scene, engine=make_engine(model), **settings)
+    done = predict(model, scene, tmp_path / "out", engine=make_engine(model), **settings)
+    # Beside a gap, a resized run also takes the patches that only touch a valid pixel.
+    assert found.windows == done.windows if scale == 1 else 0.8 * done.windows <= found.windows <= done.windows
+    assert found.engine == "stand-in" and found.seconds > found.model_seconds > 0
+    assert [warning["code"] for warning in found.warnings] == []
+
+
+def test_disk_follows_from_the_bytes():
+    # 1000 pixels, 5 classes: (5 + 4) bytes and a third more for overviews = 12,000; compressed 0.3 x 5 + 0.9 = 2.4 each.
+    assert disk_bytes(1000, 5) == (14_400, 2_400)
+
+
+def test_a_request_that_cannot_work_is_refused_before_it_is_estimated(tmp_path):
+    model = make_model(tmp_path / "model")
+    scene = Scene.from_array(np.zeros((50, 50, 3), np.uint8))
+    with pytest.raises(SettingsError):
+        estimate(model, scene, engine=make_engine(model), overlap=2)
+    with pytest.raises(SceneError):
+        estimate(model, Scene.from_array(np.zeros((50, 50), np.uint8)), engine=make_engine(model))
