@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
-from core.errors import InputError
-from core.files import replacing, replacing_folder
+from core.data import archives
+from core.files import replacing
 
 
 def save(name: str, content: BinaryIO, folder: Path) -> Path:
@@ -21,37 +20,18 @@ def save(name: str, content: BinaryIO, folder: Path) -> Path:
 
 
 def unpack(name: str, content: BinaryIO, folder: Path) -> Path:
-    """Unpack an uploaded zip below `folder` and return the folder that holds its files.
+    """Unpack an uploaded zip into a folder of its name below `folder` and return that; the same name is replaced.
 
-    Raises InputError when it is no zip or when an entry would land outside its folder.
+    Raises DatasetError when it is no zip or is not safe to unpack.
     """
-    target = folder / _clean(Path(name).stem)
+    archive = save(name, content, folder)
+    target = archive.with_suffix("")
     try:
-        archive = zipfile.ZipFile(content)
-    except zipfile.BadZipFile as error:
-        raise InputError(
-            f"{name} is not a zip archive", expected="a .zip with images and masks", do="Zip the data set's folder and upload that"
-        ) from error
-    with archive, replacing_folder(target) as temporary:
-        for entry in archive.infolist():
-            parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
-            if parts and (parts[0] in ("/", "..") or ".." in parts or ":" in parts[0]):
-                raise InputError(
-                    f"{name} holds the entry {entry.filename}, which points outside the archive",
-                    expected="entries below the archive's own folder",
-                    do="Zip the folder again and upload that",
-                )
-            if parts and parts[0] != "__MACOSX":
-                archive.extract(entry, temporary)
-    return _only_folder(target)
-
-
-def _only_folder(folder: Path) -> Path:
-    """Step into a single wrapping folder, as zips of a folder have."""
-    inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    return (
-        _only_folder(inside[0]) if len(inside) == 1 and inside[0].is_dir() and inside[0].name.lower() not in ("images", "masks") else folder
-    )
+        if target.is_dir():
+            shutil.rmtree(target)
+        return archives.unpack(archive, target)
+    finally:
+        archive.unlink()
 
 
 def _clean(name: str) -> str:

@@ -83,7 +83,7 @@ def test_a_zip_is_unpacked_into_the_workspace(opened, workspace):
     at.file_uploader[0].set_value(("city.zip", packed.getvalue(), "application/zip"))
     at.button(key="home_open").click().run()
     assert (workspace.uploads / "city" / "city" / "images" / "one.png").is_file()
-    assert at.session_state["gl_selection"].dataset == workspace.uploads / "city" / "city"
+    assert at.session_state["gl_selection"].dataset == workspace.uploads / "city"
 
 
 def test_a_finished_sample_run_leads_to_the_map(opened, finished, workspace, town, monkeypatch):
