@@ -23,6 +23,7 @@ from rasterio.transform import from_origin
 from core.__main__ import main
 from core.classes import DUBAI
 from core.commands.arguments import build_parser
+from core.commands.summaries import summarise
 from core.learning.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -244,6 +245,23 @@ def test_people_get_a_short_summary(dataset):
     code, out, _ = run("audit", dataset)
     assert code == 0
     assert "3 pairs" in out and "50.00 %" in out
+
+
+def test_each_summary_says_what_matters(prepared, model, prediction, dataset, tmp_path):
+    said = summarise("prepare", prepared[1])
+    assert "train" in said and "0 pixels shared" in said and str(prepared[0]) in said
+    said = summarise("train", model[1])
+    assert "2 epochs" in said and str(model[0]) in said
+    assert str(prediction[0]) in summarise("predict", prediction[1])
+    evaluated = answer("evaluate", model[0], dataset, "--engine", "tensorflow")
+    said = summarise("evaluate", evaluated)
+    # Road is in no mask: no score, and not 0 either.
+    assert next(line for line in said.splitlines() if line.startswith("Road")).split()[1] == "-"
+    assert f"{evaluated['accuracy']:.4f}" in said
+    drawn = answer("vectorize", prediction[0], tmp_path / "a.gpkg")
+    said = summarise("vectorize", drawn)
+    assert f"{drawn['polygons']} polygons" in said and "EPSG:32640" in said and "a.gpkg" in said
+    assert "No models yet" in summarise("models", {"models": []})
 
 
 def test_the_module_runs_as_a_program_and_shows_progress(dataset, tmp_path):

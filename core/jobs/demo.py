@@ -60,7 +60,7 @@ def run_demo(
     with step("export"):
         # A KML is in longitude and latitude, which a scene without coordinates cannot give.
         suffixes = [suffix for suffix in EXPORTS if drawn.layer.geo.georeferenced or suffix != ".kml"]
-        files = export_all(drawn.layer, [str(out / f"{scene.stem}{suffix}") for suffix in suffixes], scene=picture)
+        files = export_all(drawn.layer, [str(out / f"{scene.stem}{suffix}") for suffix in suffixes], scene=picture, **listeners)
     with step("evaluate"):
         scores = _score(scene, out / "prediction", should_stop)
     return {

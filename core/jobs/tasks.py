@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SettingsError
-from core.progress import OnProgress, ShouldStop, report
+from core.progress import OnProgress, ShouldStop, check, report
 
 Answer = dict[str, Any]
 Request = Mapping[str, Any]
@@ -150,7 +150,10 @@ def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: 
         on_progress=on_progress,
         should_stop=should_stop,
     )
-    return {**result.summary(), "files": export_all(result.layer, request["files"], crs=request["crs"], scene=_pictured(request))}
+    files = export_all(
+        result.layer, request["files"], crs=request["crs"], scene=_pictured(request), on_progress=on_progress, should_stop=should_stop
+    )
+    return {**result.summary(), "files": files}
 
 
 def demo(request: Request, **callables: Any) -> Answer:
@@ -160,15 +163,29 @@ def demo(request: Request, **callables: Any) -> Answer:
     return run_demo(request, export_all=export_all, **callables)
 
 
-def export_all(layer: Any, files: Sequence[str], *, crs: str | None = None, scene: Any = None) -> list[dict[str, Any]]:
+def export_all(
+    layer: Any,
+    files: Sequence[str],
+    *,
+    crs: str | None = None,
+    scene: Any = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> list[dict[str, Any]]:
     """Write a layer to each file and say how many features each of them holds when it is read again.
 
     `scene` is the picture below the polygons of a web map, None for none.
     """
     from core.vector.export import export, read_back
 
-    written = [export(layer, Path(file), crs=crs, scene=scene) for file in files]
-    return [{"path": str(path), "features": read_back(path)} for path in written]
+    written = []
+    for number, file in enumerate(files):
+        check(should_stop)
+        report(on_progress, number, len(files), f"Writing {Path(file).name}")
+        path = export(layer, Path(file), crs=crs, scene=scene)
+        written.append({"path": str(path), "features": read_back(path)})
+    report(on_progress, len(files), len(files), "Written")
+    return written
 
 
 def _start_tensorflow(on_progress: OnProgress | None) -> None:

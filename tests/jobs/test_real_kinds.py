@@ -46,7 +46,7 @@ def test_training_goes_on_after_its_last_epoch_when_killed_and_leaves_its_best_w
     assert Path(store).parent == workspace.prepared
 
     job = start("train", {"prepared": store, "settings": SETTINGS}, workspace=workspace, title="Tiny")
-    status = wait_for(job, lambda _: len(job.events("epoch")) >= 3, 180)
+    status = wait_for(job, lambda _: len(job.events("epoch")) >= 3, 300)
     worker = psutil.Process(status["pid"])
     worker.kill()
     worker.wait(10)
@@ -54,7 +54,7 @@ def test_training_goes_on_after_its_last_epoch_when_killed_and_leaves_its_best_w
     before = [event["epoch"] for event in job.events("epoch")]
 
     job.resume()
-    wait_for(job, lambda _: len(job.events("epoch")) >= len(before) + 3, 180)
+    wait_for(job, lambda _: len(job.events("epoch")) >= len(before) + 3, 300)
     job.pause()
     held = wait_for(job, "paused")
     assert held["total"] > held["done"] > 0
@@ -73,10 +73,10 @@ def test_training_goes_on_after_its_last_epoch_when_killed_and_leaves_its_best_w
 
     request = {"model": model.folder.name, "scene": dataset / "images" / "a.jpg", "engine": "tensorflow"}
     predicted = start("predict", request, workspace=workspace)
-    wait_for(predicted, "finished", 120)
+    wait_for(predicted, "finished", 300)
     assert Path(predicted.result()["folder"]).parent == workspace.predictions
     drawn = start("vectorize", {"prediction": predicted.result()["folder"]}, workspace=workspace)
-    wait_for(drawn, "finished", 120)
+    wait_for(drawn, "finished", 300)
     (written,) = drawn.result()["files"]
     assert drawn.name.endswith("-vectorize-predict-a") and Path(written["path"]).name == "predict-a.gpkg"
     assert Path(written["path"]).parent.parent == workspace.layers and written["features"] == drawn.result()["polygons"] > 0
