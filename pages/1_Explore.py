@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import explore_view, findings_view, frame, library
+from ui import explore_view, findings_view, frame, library, scene_view
 
 frame.begin_page(
     "Explore",
@@ -13,8 +13,8 @@ frame.begin_page(
 TABS = {
     "Overview": explore_view.overview,
     "Scenes": explore_view.thumbnails,
-    "One scene": explore_view.one_scene,
-    "Patches": explore_view.patch_grid,
+    "One scene": scene_view.one_scene,
+    "Patches": scene_view.patch_grid,
     "Findings": findings_view.findings,
     "Mosaics": findings_view.mosaics,
 }
@@ -28,6 +28,7 @@ if chosen is None:
         sample="data",
         links=(frame.PAGES["home"],),
     )
+    explore_view.offer_samples()
     st.stop()
 
 with frame.errors() as opening:

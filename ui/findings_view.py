@@ -7,7 +7,6 @@ import streamlit as st
 from core.data.audit import Audit, Finding, audit
 from core.data.datasets import Dataset
 from core.data.mosaics import Mosaic, find_mosaics
-from core.data.remedies import apply_remedy
 from ui import frame, state, viewer
 from ui.kept import has, keep
 
@@ -46,13 +45,13 @@ def _finding(dataset: Dataset, item: Finding, number: int) -> None:
             st.badge(words, icon=icon, color=colour)
             st.markdown(item.sentence, width="stretch")
             if item.remedy is not None and st.button(
-                "Apply remedy",
+                item.remedy.title,
                 key=f"explore_remedy_{item.code}_{number}",
                 icon=":material/healing:",
-                help="Writes groundline.json beside the data; files are not changed.",
+                help="Writes this remedy to groundline.json beside the data; images and masks stay as they are.",
             ):
                 with frame.errors() as outcome:
-                    apply_remedy(dataset.root, item.remedy)
+                    item.remedy.apply(dataset.root)
                 if not outcome.failed:
                     st.rerun()
         if item.files:

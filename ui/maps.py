@@ -175,7 +175,7 @@ def browser_geojson(layer: PolygonLayer) -> dict[str, Any]:
     frame = layer.frame.sort_values(area_name, ascending=False, kind="stable").head(MAX_POLYGONS)
     placed = frame.to_crs(4326) if frame.crs is not None else frame
     geometry = shapely.to_geojson(shapely.set_precision(placed.geometry.values, 1e-7 if frame.crs is not None else 0.01, mode="pointwise"))
-    columns = {"id": "id", "class_id": "class_id", area_name: "area", "length_m": "length", "mean_confidence": "confidence"}
+    columns = {"id": "id", "class_id": "class_id", area_name: "area", f"length_{layer.units}": "length", "mean_confidence": "confidence"}
     kept = {new: frame[old].tolist() for old, new in columns.items() if old in frame.columns}
     features = []
     for index, shape in enumerate(geometry):

@@ -1,0 +1,172 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.classes import DUBAI
+from core.data.remedies import REMEDY_FILE
+from tests.pages.conftest import keys_of, sound, text_of
+
+EXPLORE = "pages/1_Explore.py"
+TABS = ("Overview", "Scenes", "One scene", "Patches", "Findings", "Mosaics")
+
+
+@pytest.fixture
+def city(tmp_path):
+    """Two scenes of 96 x 128 pixels in tiles of their own, one mask with 40 black pixels that are no class."""
+    rng = np.random.default_rng(0)
+    for number, label in enumerate((0, 4)):
+        ids = np.full((96, 128), 1, np.uint8)
+        ids[:48, :32] = label
+        mask = DUBAI.decode(ids)
+        if number:
+            mask[90, :40] = 0
+        for part, picture in (("images", rng.integers(0, 255, (96, 128, 3)).astype(np.uint8)), ("masks", mask)):
+            folder = tmp_path / "city" / f"Tile {number + 1}" / part
+            folder.mkdir(parents=True)
+            Image.fromarray(picture).save(folder / "part_001.png")
+    return tmp_path / "city"
+
+
+@pytest.fixture
+def explore(opened):
+    """`explore(folder)`: the page with that data set open; `explore(folder, "Patches")` on one of its tabs."""
+
+    def go(folder, tab=None):
+        at = opened(EXPLORE)
+        at.text_input(key="explore_path").set_value(str(folder))
+        at = sound(at.button(key="explore_open").click().run())
+        return at if tab is None else turn_to(at, tab)
+
+    return go
+
+
+def turn_to(at, tab):
+    at.session_state["explore_tab"] = tab
+    return sound(at.run())
+
+
+def metrics(at):
+    return {metric.label: metric.value for metric in at.metric}
+
+
+def test_empty_page_offers_every_sample(opened):
+    at = opened(EXPLORE)
+    assert "No data set yet" in text_of(at)
+    assert {
+        "use_sample",
+        "explore_sample_chips12",
+        "explore_sample_landcover",
+        "explore_sample_landslides",
+        "explore_sample_tiles1024",
+    } <= keys_of(at)
+
+
+def test_every_tab_draws_the_sample(opened):
+    at = opened(EXPLORE)
+    at.button(key="use_sample").click().run()
+    for tab in TABS:
+        turn_to(at, tab)
+        assert not at.error, (tab, at.error[0].value)
+    at = turn_to(at, "Overview")
+    assert metrics(at)["Largest"] == "2,304 x 2,048"
+    assert len(at.get("plotly_chart")) == 2
+
+
+@pytest.mark.parametrize("name", ["chips12", "landcover", "landslides", "tiles1024"])
+def test_the_other_samples_open_too(opened, name):
+    at = opened(EXPLORE)
+    at.button(key=f"explore_sample_{name}").click().run()
+    for tab in ("Overview", "Scenes", "One scene"):
+        turn_to(at, tab)
+        assert not at.error, (tab, at.error[0].value)
+    assert len(at.get("bidi_component")) == 1
+    many_bands = name in ("chips12", "landslides")
+    assert any("shows band" in box.label for box in at.selectbox) == many_bands
+
+
+def test_a_folder_without_pairs_is_one_plain_line(explore, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    at = explore(tmp_path / "nothing")
+    assert len(at.error) == 1 and "\n" not in at.error[0].value and "images and masks" not in metrics(at)
+    at.text_input(key="explore_path").set_value("  ")
+    at = sound(at.button(key="explore_open").click().run())
+    assert [error.value for error in at.error] == [
+        "no folder typed. Expected the path of a folder with images and masks. Type one and press Open."
+    ]
+
+
+def test_the_numbers_of_the_overview(explore, city):
+    at = explore(city)
+    # 2 x 96 x 128 = 24576 pixels; 40 of them are black and belong to no class: 99.8 %.
+    assert metrics(at) == {
+        "Scenes with mask": "2", "Tiles or places": "2", "Pixels": "24,576", "Labelled": "99.8 %",
+        "Smallest": "128 x 96", "Largest": "128 x 96",
+    }  # fmt: skip
+    bars = json.loads(at.get("plotly_chart")[0].proto.spec)["data"][0]
+    # Building and water: 48 * 32 = 1536 of 24536 labelled pixels each.
+    assert bars["text"][0] == "6.3 %" and bars["text"][4] == "6.3 %"
+
+
+def test_scenes_are_filtered_by_tile_and_sorted_by_class(explore, city):
+    at = explore(city, "Scenes")
+    picks = [button for button in at.button if button.key and button.key.startswith("explore_pick_")]
+    assert len(picks) == 2
+    at.selectbox(key="explore_order").set_value("Most Water").run()
+    first = next(button for button in at.button if button.key and button.key.startswith("explore_pick_"))
+    assert "Tile 2" in first.help
+    at.multiselect(key="explore_groups_shown").set_value(["Tile 1"]).run()
+    assert "1 of 1 scenes" in text_of(sound(at))
+
+
+def test_a_thumbnail_opens_its_scene_large(explore, city):
+    at = explore(city, "Scenes")
+    last = [button for button in at.button if button.key and button.key.startswith("explore_pick_")][-1]
+    at = sound(last.click().run())
+    assert at.session_state["explore_tab"] == "One scene"
+    assert at.selectbox(key="explore_scene").value == last.key.removeprefix("explore_pick_")
+    assert len(at.get("bidi_component")) == 1
+
+
+def test_patch_sliders_answer_with_counts(explore, city):
+    at = explore(city, "Patches")
+    # A scene of 96 x 128 px has one patch of 256 px, of which 96 * 128 / 256^2 = 19 % are labelled.
+    assert metrics(at) == {"Patches kept": "2", "Dropped": "0"}
+    at.slider(key="explore_labelled").set_value(20).run()
+    assert metrics(at) == {"Patches kept": "0", "Dropped": "2"}
+    at.select_slider(key="explore_patch").set_value(64).run()
+    # 2 x 2 patches a scene (96 px: at 0 and 32; 128 px: at 0 and 64).
+    assert metrics(sound(at)) == {"Patches kept": "8", "Dropped": "0"}
+
+
+def test_settings_survive_another_page(explore, city):
+    at = explore(city, "Patches")
+    at.select_slider(key="explore_patch").set_value(128).run()
+    at.switch_page("pages/2_Train.py").run()
+    at.switch_page(EXPLORE).run()
+    assert turn_to(at, "Patches").select_slider(key="explore_patch").value == 128
+
+
+def test_a_remedy_is_one_click_and_leaves_the_files_alone(explore, city):
+    at = explore(city, "Findings")
+    assert "#000000" in text_of(at)
+    before = {path: path.read_bytes() for path in city.rglob("*.png")}
+    remedy = next(button for button in at.button if button.key and button.key.startswith("explore_remedy_"))
+    at = sound(remedy.click().run())
+    assert (city / REMEDY_FILE).is_file()
+    assert {path: path.read_bytes() for path in city.rglob("*.png")} == before
+
+
+def test_a_mask_of_another_size_is_said_and_the_image_shown(explore, city):
+    Image.fromarray(np.zeros((10, 10, 3), np.uint8)).save(city / "Tile 1" / "masks" / "part_001.png")
+    at = explore(city, "One scene")
+    at.selectbox(key="explore_scene").set_value(at.selectbox(key="explore_scene").options[0]).run()
+    assert any("10 x 10" in warning.value for warning in at.warning)
+    assert len(at.get("bidi_component")) == 1 and not at.error
+
+
+def test_the_mosaics_of_the_real_tiles(explore, dubai):
+    at = explore(dubai, "Mosaics")
+    assert "6 mosaics" in text_of(at) and not at.error
+    assert any(button.key == "explore_predict_mosaic" for button in at.button)

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.classes import DUBAI
+from core.data.counting import patch_table
+from core.data.datasets import open_dataset
+from ui import block_counts
+
+
+def city(folder, *masks):
+    for number, ids in enumerate(masks):
+        for part, picture in (("images", np.zeros((*ids.shape, 3), np.uint8)), ("masks", DUBAI.decode(ids))):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(folder / part / f"scene{number}.png")
+    return open_dataset(folder)
+
+
+def test_counts_by_hand(tmp_path):
+    ids = np.full((32, 48), 1, np.uint8)
+    ids[:16, :16] = 4  # one block of water
+    ids[20, 5:10] = 255  # five unlabelled pixels
+    found = block_counts.count_blocks(city(tmp_path, ids))
+    # land: 32 * 48 - 256 - 5 = 1275
+    np.testing.assert_array_equal(found.counts, [0, 1275, 0, 0, 256, 5])
+    grid = block_counts.grid_counts(found.scenes[0], 16, 16)
+    assert grid.shape == (2, 3, 6)
+    np.testing.assert_array_equal(grid[0, 0], [0, 0, 0, 0, 256, 0])
+    np.testing.assert_array_equal(grid[1, 0], [0, 251, 0, 0, 0, 5])
+
+
+@pytest.mark.parametrize("stride", [16, 48, 64])
+def test_the_preview_equals_the_count_that_prepare_makes(tmp_path, stride):
+    rng = np.random.default_rng(1)
+    masks = []
+    for height, width in ((192, 256), (128, 320)):
+        coarse = rng.choice([0, 1, 2, 255, 255], (height // 32, width // 32)).astype(np.uint8)
+        masks.append(np.kron(coarse, np.ones((32, 32), np.uint8)))
+    dataset = city(tmp_path, *masks)
+    scenes = block_counts.count_blocks(dataset).scenes
+    table = patch_table(dataset, patch_size=64, stride=stride)
+    for least in (0.0, 0.3, 0.5, 1.0):
+        kept = table.kept(least)
+        shown = block_counts.preview(scenes, patch_size=64, stride=stride, min_labelled=least)
+        assert (shown.kept, shown.dropped) == (int(kept.sum()), int((~kept).sum()))
+        np.testing.assert_array_equal(shown.with_class, (table.counts[kept][:, :-1] > 0).sum(axis=0))
+
+
+def test_cells_are_the_patches_of_the_scene(tmp_path):
+    ids = np.full((100, 160), 255, np.uint8)
+    ids[:64, :64] = 2
+    scene = block_counts.count_blocks(city(tmp_path, ids)).scenes[0]
+    cells = block_counts.grid_cells(scene, patch_size=64, stride=64, min_labelled=0.5)
+    # The last patch of a side ends at the last pixel: 100 - 64 = 36 and 160 - 64 = 96.
+    assert [cell[:3] for cell in cells] == [(0, 0, 64), (0, 64, 64), (0, 96, 64), (36, 0, 64), (36, 64, 64), (36, 96, 64)]
+    assert cells[0][3] and not cells[1][3] and not cells[2][3]
+
+
+def test_a_scene_smaller_than_a_patch_has_one(tmp_path):
+    scene = block_counts.count_blocks(city(tmp_path, np.full((40, 30), 3, np.uint8))).scenes[0]
+    shown = block_counts.preview([scene], patch_size=64, stride=64, min_labelled=0.2)
+    # 40 * 30 / 64^2 = 0.29 of the patch is labelled
+    assert shown.kept == 1 and shown.with_class[3] == 1
+    assert block_counts.preview([scene], patch_size=64, stride=64, min_labelled=0.3).kept == 0
+
+
+def test_a_scene_that_cannot_be_read_is_named_and_the_others_count(tmp_path):
+    dataset = city(tmp_path, np.full((32, 32), 1, np.uint8), np.full((32, 32), 2, np.uint8))
+    (tmp_path / "masks" / "scene1.png").write_bytes(b"broken")
+    found = block_counts.count_blocks(dataset)
+    assert len(found.scenes) == 1 and len(found.failed) == 1 and "scene1" in found.failed[0]
+    np.testing.assert_array_equal(found.counts, [0, 1024, 0, 0, 0, 0])
+
+
+def test_large_data_sets_are_sampled_evenly(tmp_path, monkeypatch):
+    monkeypatch.setattr(block_counts, "MAX_PAIRS", 2)
+    dataset = city(tmp_path, *(np.full((16, 16), k, np.uint8) for k in range(5)))
+    found = block_counts.count_blocks(dataset)
+    assert [scene.name for scene in found.scenes] == [dataset.pairs[0].name, dataset.pairs[-1].name] and found.pairs == 5
