@@ -21,6 +21,7 @@ from core.scene import Scene, Window, open_scene
 
 PROBABILITIES, LABELS, CONFIDENCE, MARGIN = "probabilities.tif", "labels.tif", "confidence.tif", "margin.tif"
 PREDICTION_FILE = "prediction.json"
+_NEIGHBOUR_PX = 32
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,40 @@ class Prediction:
         """uint8 (h, w): the largest probability minus the second, 255 = 1.0."""
         return self.scene(MARGIN).read(window, out_shape=out_shape)[..., 0]
 
-    def labels(self, window: Window | None = None, threshold: float = 0.0) -> np.ndarray:
-        """Class ids uint8 (h, w); 255 where the scene holds nothing or the confidence is below `threshold` (0 to 1)."""
-        if not 0 <= threshold <= 1:
-            raise SettingsError(f"a threshold of {threshold:g}", expected="a confidence from 0 to 1", do="Choose 0 to keep every pixel")
-        ids = self.scene(LABELS).read(window, categorical=True)[..., 0]
-        if threshold > 0:
-            ids[self.confidence(window) < threshold * 255 - 1e-9] = IGNORED_ID
-        return ids
+    def labels(self, window: Window | None = None, threshold: float = 0.0, *, unsure: str = "hide") -> np.ndarray:
+        """Class ids uint8 (h, w); 255 where the scene holds nothing.
+
+        Pixels whose confidence is below `threshold` (0 to 1) become 255 too, or with `unsure="neighbour"` take the class
+        of the nearest sure pixel that is at most 32 px away. A window gets the same labels as the whole.
+        """
+        if not 0 <= threshold <= 1 or unsure not in ("hide", "neighbour"):
+            raise SettingsError(
+                f"a threshold of {threshold:g} with unsure={unsure!r}",
+                expected="a confidence from 0 to 1, and hide or neighbour",
+                do="Choose 0 to keep every pixel",
+            )
+        window = window or self.window
+        if threshold == 0:
+            return self.scene(LABELS).read(window, categorical=True)[..., 0]
+        reach = _NEIGHBOUR_PX if unsure == "neighbour" else 0
+        wide = Window(window.row - reach, window.col - reach, window.height + 2 * reach, window.width + 2 * reach).intersect(self.window)
+        ids = self.scene(LABELS).read(wide, categorical=True)[..., 0]
+        doubtful = (self.confidence(wide) < threshold * 255 - 1e-9) & (ids != IGNORED_ID)
+        ids = _from_neighbours(ids, doubtful) if reach else np.where(doubtful, np.uint8(IGNORED_ID), ids)
+        row, col = window.row - wide.row, window.col - wide.col
+        return ids[row : row + window.height, col : col + window.width]
+
+
+def _from_neighbours(ids: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
+    """`ids` with each doubtful pixel replaced by the nearest labelled one that is sure, or 255 where that is too far."""
+    from scipy.ndimage import distance_transform_edt
+
+    unknown = doubtful | (ids == IGNORED_ID)
+    if unknown.all():
+        return np.full_like(ids, IGNORED_ID)
+    distance, (rows, cols) = distance_transform_edt(unknown, return_indices=True)
+    near = ids[rows, cols]
+    return np.where(doubtful, np.where(distance <= _NEIGHBOUR_PX, near, np.uint8(IGNORED_ID)), ids)
 
 
 def geo_to_dict(geo: GeoRef) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from core.progress import OnProgress, ShouldStop
 from core.scene import Scene, Window, open_scene
 
 _SPARE_MIB = 32
+_WIDEST_STRIP_PX = 8192
 
 
 @dataclass(frozen=True)
@@ -81,20 +82,17 @@ def set_up(
     return Setup(model, scene, window, layout, size, limit, tuple(check_scene(model.card, scene, window=window, resampled=resample)))
 
 
-def plan_within(
-    card: ModelCard, scene: Scene, window: Window, engine: Engine, layout: Layout, *, memory: int | None
-) -> tuple[BlendPlan, bool]:
+def plan_within(card: ModelCard, scene: Scene, window: Window, engine: Engine, layout: Layout, *, memory: int) -> tuple[BlendPlan, bool]:
     """The plan for a window of a scene, in strips that keep the process below `memory` bytes, and whether they do.
 
-    None sets no limit. Where the limit is too low for even the narrowest strip, that one is taken.
+    Where the limit is too low for even the narrowest strip, that one is taken. No strip is wider than 8192 columns:
+    two strips share one column of patches, 2 % of the work, and memory stops growing with the scene's width.
     """
     settings = dict(patch_size=engine.patch_size, overlap=layout.overlap, symmetries=layout.symmetries, scale=layout.scale)
     plan = plan_blend(window.height, window.width, **settings)
-    if memory is None:
-        return plan, True
     column = bytes_per_column(plan, bands=len(card.bands), itemsize=np.dtype(scene.dtype).itemsize, classes=engine.classes)
     free = memory - resident_bytes() - (GDAL_CACHE_MIB + _SPARE_MIB) * MIB
-    columns, narrowest = free // column, 3 * engine.patch_size
+    columns, narrowest = min(free // column, _WIDEST_STRIP_PX), 3 * engine.patch_size
     if columns >= plan.col_starts[-1] - plan.col_starts[0] + engine.patch_size:
         return plan, True
     return plan_blend(window.height, window.width, strip_width=max(columns, narrowest), **settings), columns >= narrowest

@@ -58,6 +58,21 @@ def test_a_threshold_hides_unsure_pixels_without_the_network(model, tmp_path):
         made.labels(threshold=1.5)
 
 
+def test_unsure_pixels_can_go_to_their_neighbours(model, tmp_path):
+    # Dark, then 10 columns of grey 0.3 (class 0 at 0.4, class 1 at 0.6), then bright: the unsure columns are halved.
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[:, 20:30] = 77
+    image[:, 30:] = 255
+    run(model, Scene.from_array(image), tmp_path / "out")
+    made = Prediction.open(tmp_path / "out")
+    np.testing.assert_array_equal(made.labels()[5], [0] * 20 + [1] * 10 + [2] * 30)
+    np.testing.assert_array_equal(made.labels(threshold=0.8)[5], [0] * 20 + [255] * 10 + [2] * 30)
+    filled = made.labels(threshold=0.8, unsure="neighbour")
+    np.testing.assert_array_equal(filled[5], [0] * 25 + [2] * 35)
+    window = Window(3, 22, 9, 6)
+    np.testing.assert_array_equal(made.labels(window, 0.8, unsure="neighbour"), filled[window.slices])
+
+
 def test_files_lie_on_the_scenes_grid_and_carry_their_classes(model, tmp_path):
     run(model, Scene.from_array(picture(300, 310), geo=UTM), tmp_path / "out", window=Window(10, 20, 280, 285))
     for name in ("probabilities", "labels", "confidence", "margin"):
