@@ -12,8 +12,9 @@ from core.data.parts import GUARD, TEST, TRAIN, VALIDATION, part_score
 
 def block_parts(
     table: PatchTable, free: np.ndarray, fractions: tuple[float, float], rng: np.random.Generator
-) -> tuple[np.ndarray, list[str]]:
-    """Part of each patch, int8 (N,), cut scene by scene; meaningful where `free`. And sentences for the user.
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Part of each patch, int8 (N,), cut scene by scene; which patches, bool (N,), lie in scenes too small to be cut; and
+    sentences for the user. Meaningful where `free`.
 
     Each scene is cut along its rows or its columns. Validation (and test) take strips at its ends, training the rest;
     patches nearer than one patch size to another part's are left out. Of all cuts of a scene the one is taken that
@@ -23,14 +24,12 @@ def block_parts(
     targets = np.array([1 - sum(fractions), *fractions])
     classes = table.counts.shape[1] - 1
     patches, counts = np.zeros(3, np.int64), np.zeros((3, classes), np.int64)
-    uncut, unguarded = 0, 0
+    uncut, unguarded = np.zeros(len(table), bool), 0
     for pair in np.unique(table.pair[free]):
         here = np.flatnonzero((table.pair == pair) & free)
         cuts, guarded = _cuts(table, here, fractions)
         if not cuts:
-            uncut += 1
-            patches[TRAIN] += len(here)
-            counts[TRAIN] += table.counts[here, :-1].sum(axis=0)
+            uncut[here] = True
             continue
         unguarded += not guarded
         best, best_score = None, None
@@ -47,9 +46,7 @@ def block_parts(
     notes = []
     if unguarded:
         notes.append(f"Too small for a guard band between the parts: {unguarded} of {len(np.unique(table.pair[free]))} scenes.")
-    if uncut:
-        notes.append(f"Too small to be cut, given to training whole: {uncut} of {len(np.unique(table.pair[free]))} scenes.")
-    return result, notes
+    return result, uncut, notes
 
 
 def _cuts(table: PatchTable, here: np.ndarray, fractions: tuple[float, float]) -> tuple[list[np.ndarray], bool]:

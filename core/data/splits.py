@@ -139,9 +139,17 @@ def split(
         part[free], more = _by_group(table, free, group_of, fractions, rng)
         notes += more
     elif how == "block":
-        block, more = block_parts(table, free, fractions, rng)
+        block, uncut, more = block_parts(table, free, fractions, rng)
         part[free] = block[free]
         notes += more
+        if uncut.any():
+            scenes = np.array([pair.name for pair in dataset.pairs])[table.pair]
+            part[uncut], _ = _by_group(table, uncut, scenes, fractions, rng)
+            number = len(np.unique(scenes[uncut]))
+            notes.append(
+                f"Too small to be cut, given whole to one part: {number} of {len(np.unique(scenes[free]))} scenes. "
+                "Where such scenes lie side by side, scores will be a little too high."
+            )
     else:
         part[free] = _by_chance(int(free.sum()), fractions, rng)
     missing = _missing_classes(table, part, dataset.scheme.names)

@@ -1,0 +1,132 @@
+"""How much memory preparing takes: the Dubai tiles, and thousands of generated 1024 x 1024 images.
+
+Run `python bench/prepare.py`. Each case runs in a process of its own, whose peak resident memory (the interpreter and
+all libraries included) is asked of the operating system at its end. Exit code 1 when a case is over 600 MiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+DUBAI = ROOT.parent / "shared" / "data" / "dubai"
+BOUND_MIB = 600
+_DIFFERENT_IMAGES = 24
+
+
+def main() -> int:
+    """Run the cases and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=2783, help="generated images that are reduced from 1024 to 128 pixels")
+    parser.add_argument("--cut", type=int, default=300, help="generated images that are cut into 256 x 256 patches at full size")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        return measure(json.loads(options.child))
+    over = 0
+    print(f"{'case':44s} {'patches':>8s} {'seconds':>8s} {'peak MiB':>9s} {'the arrays, MiB':>16s} {'ratio':>6s}")
+    with tempfile.TemporaryDirectory(prefix="groundline-bench-") as folder:
+        for name, case in cases(Path(folder), options.images, options.cut):
+            result = subprocess.run([sys.executable, __file__, "--child", json.dumps(case)], capture_output=True, text=True, check=False)
+            if result.returncode:
+                print(f"{name}: {result.stderr.strip().splitlines()[-1]}")
+                return 1
+            found = json.loads(result.stdout.splitlines()[-1])
+            # What the usual scripts hold: every patch as float32, and its mask one-hot as float32.
+            arrays = found["patches"] * found["pixels"] * (3 + found["classes"]) * 4 / 2**20
+            ratio = found["peak_mib"] / arrays
+            print(f"{name:44s} {found['patches']:8d} {found['seconds']:8.1f} {found['peak_mib']:9.0f} {arrays:16.0f} {ratio:6.2f}")
+            over += found["peak_mib"] > BOUND_MIB
+            shutil.rmtree(case["out"], ignore_errors=True)
+    print(f"bound: {BOUND_MIB} MiB, {'kept' if not over else f'broken by {over}'}")
+    return 1 if over else 0
+
+
+def cases(folder: Path, images: int, cut: int):
+    """Name and settings of each case; the generated images are written when they are first needed."""
+    if DUBAI.is_dir():
+        yield "54 Dubai images, 256 x 256", dict(dataset=str(DUBAI), out=str(folder / "dubai"), settings={})
+        yield "54 Dubai images, 256 x 256, stride 128", dict(dataset=str(DUBAI), out=str(folder / "dubai2"), settings=dict(stride=128))
+    else:
+        print(f"(no Dubai tiles at {DUBAI}, left out)")
+    generated = generate(folder / "generated", max(images, cut))
+    few = folder / "few"
+    for kind in ("images", "masks"):
+        (few / kind).mkdir(parents=True)
+        for path in sorted((generated / kind).iterdir())[:cut]:
+            os.link(path, few / kind / path.name)
+    yield f"{cut} images of 1024 x 1024, cut at 256", dict(dataset=str(few), out=str(folder / "cut"), settings={})
+    small = dict(patch_size=128, stride=128, scale=0.125)
+    yield f"{images} images of 1024 x 1024, made 128 x 128", dict(dataset=str(generated), out=str(folder / "small"), settings=small)
+
+
+def generate(folder: Path, count: int) -> Path:
+    """Write `count` pairs of 1024 x 1024: some different ones, and hard links to them."""
+    from PIL import Image
+
+    from core.classes import DUBAI as PALETTE
+
+    rng = np.random.default_rng(0)
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    for k in range(count):
+        names = folder / "images" / f"scene_{k:04d}.tif", folder / "masks" / f"scene_{k:04d}.png"
+        if k >= _DIFFERENT_IMAGES:
+            for path, kind, ending in zip(names, ("images", "masks"), ("tif", "png"), strict=True):
+                os.link(folder / kind / f"scene_{k % _DIFFERENT_IMAGES:04d}.{ending}", path)
+            continue
+        ids = np.kron(rng.integers(0, 5, (16, 16)), np.ones((64, 64))).astype(np.uint8)
+        image = (PALETTE.decode(ids) // 2 + rng.integers(0, 60, (1024, 1024, 3))).astype(np.uint8)
+        Image.fromarray(image).save(names[0])
+        Image.fromarray(PALETTE.decode(ids)).save(names[1])
+    return folder
+
+
+def measure(case: dict) -> int:
+    """Prepare one case in this process and print what it took as JSON."""
+    sys.path.insert(0, str(ROOT))
+    from core.data.datasets import open_dataset
+    from core.data.patches import prepare
+
+    start = time.perf_counter()
+    store = prepare(open_dataset(case["dataset"]), case["out"], **case["settings"])
+    seconds = time.perf_counter() - start
+    print(
+        json.dumps(
+            {
+                "patches": len(store),
+                "pixels": store.patch_size**2,
+                "classes": len(store.scheme),
+                "seconds": seconds,
+                "peak_mib": peak_mib(),
+            }
+        )
+    )
+    return 0
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process so far, in MiB."""
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset / 2**20
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    raise SystemExit(main())
