@@ -17,6 +17,7 @@ from core.files import read_json, write_json
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.keras"
 OUTPUTS = ("softmax", "sigmoid", "logits")
+_FOR_PROGRAMS = ("confusion", "pairs")  # entries of the card that nobody reads as text
 
 
 @dataclass(frozen=True)
@@ -180,8 +181,9 @@ def _section(title: str, values: Mapping[str, Any]) -> list[str]:
     lines = ["", f"## {title}", ""]
     for name, value in values.items():
         if isinstance(value, Mapping):
-            value = ", ".join(f"{key} {_short(item)}" for key, item in value.items())
-        lines.append(f"- {name.replace('_', ' ')}: {_short(value)}")
+            value = "; ".join(f"{key} {_short(item)}" for key, item in value.items() if item not in (None, [], ()))
+        if name not in _FOR_PROGRAMS and value not in (None, "", [], ()):
+            lines.append(f"- {name.replace('_', ' ')}: {_short(value)}")
     return lines
 
 
@@ -193,7 +195,8 @@ def _metrics_section(metrics: Mapping[str, Any]) -> list[str]:
             continue
         classes = values.get("classes", {})
         lines += ["", f"### {part}", ""]
-        lines += [f"- {name.replace('_', ' ')}: {_short(value)}" for name, value in values.items() if not isinstance(value, Mapping)]
+        plain = {name: value for name, value in values.items() if not isinstance(value, Mapping) and name not in _FOR_PROGRAMS}
+        lines += [f"- {name.replace('_', ' ')}: {_short(value)}" for name, value in plain.items() if value not in ([], ())]
         if classes:
             lines += ["", "| class | IoU | precision | recall | F1 |", "|---|---|---|---|---|"]
             for name, item in classes.items():
