@@ -1,0 +1,120 @@
+"""A server of its own, a real browser, and no network: every request that leaves this machine is refused and remembered."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+WAIT_MS = 120_000  # a busy machine is slow, not broken
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@dataclass
+class Server:
+    """A running dashboard: its address, workspace and log."""
+
+    url: str
+    workspace: Path
+    log: Path
+    refused: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Debian's Chromium or another one; the test is skipped where there is none."""
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed (requirements-dev.txt)")
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no Chromium on this machine (Debian: apt install chromium, or name one in $CHROMIUM)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`streamlit run app.py` on a free port with a workspace of its own, one for the tests of a file."""
+    tmp_path = tmp_path_factory.mktemp("server")
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    workspace, log = tmp_path / "workspace", tmp_path / "server.log"
+    environment = os.environ | {"GROUNDLINE_WORKSPACE": str(workspace)}
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.address", "localhost"]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    url = f"http://localhost:{port}"
+    try:
+        _wait_for(f"{url}/_stcore/health", process, log)
+        yield Server(url, workspace, log)
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str):
+    """The browser, started once."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser, server: Server):
+    """A browser page of 1440 x 900, with nothing remembered, that can reach the server and nothing else."""
+
+    def guard(route) -> None:
+        host = urlsplit(route.request.url).hostname
+        if host in (None, "localhost", "127.0.0.1"):
+            route.continue_()
+        else:
+            server.refused.append(route.request.url)
+            route.abort()
+
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    opened = context.new_page()
+    opened.set_default_timeout(WAIT_MS)
+    opened.route("**/*", guard)
+    yield opened
+    context.close()
+
+
+@pytest.fixture
+def picture(page, tmp_path: Path):
+    """`picture("map")` saves a screenshot, into $GROUNDLINE_SCREENSHOTS where that is set."""
+    folder = Path(os.environ.get("GROUNDLINE_SCREENSHOTS") or tmp_path / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def save(name: str) -> None:
+        page.screenshot(path=folder / f"{name}.png")
+
+    return save
+
+
+def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
+    for _ in range(480):
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended: {log.read_text()[-2000:]}")
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.25)
+    raise RuntimeError(f"the server did not answer: {log.read_text()[-2000:]}")

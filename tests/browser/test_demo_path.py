@@ -1,0 +1,41 @@
+"""What a stakeholder does in a room without a network: from Home to a downloaded GeoPackage."""
+
+import pyogrio
+import pytest
+
+from tests.browser.conftest import ROOT
+
+LONG_MS = 300_000
+
+
+def test_from_home_to_a_downloaded_geopackage(page, server, picture, tmp_path):
+    if not (ROOT / "models" / "sample-town" / "card.json").is_file():
+        pytest.skip("models/sample-town is not in this checkout")
+    page.goto(server.url)
+    page.locator(".st-key-sample_start button").wait_for()
+    picture("home")
+    page.locator(".st-key-sample_start button").click()
+    page.locator(".st-key-sample_map button").wait_for(timeout=LONG_MS)
+    picture("home-finished")
+    page.locator(".st-key-sample_map button").click()
+
+    frame = page.frame_locator("iframe[title='streamlit_folium.st_folium']")
+    frame.locator("body[data-polygons]").wait_for(timeout=LONG_MS)
+    shown = int(frame.locator("body").get_attribute("data-polygons"))
+    assert shown > 100
+    assert frame.locator(".leaflet-tile-loaded").first.is_visible()
+    assert frame.get_by_label("Legend").get_by_text("Building").is_visible()
+    page.wait_for_timeout(1500)
+    picture("map")
+
+    page.get_by_role("button", name="GeoPackage").scroll_into_view_if_needed()
+    with page.expect_download(timeout=LONG_MS) as download:
+        page.get_by_role("button", name="GeoPackage").click()
+    path = tmp_path / "town.gpkg"
+    download.value.save_as(path)
+    picture("downloads")
+    layers = [name for name, geometry in pyogrio.list_layers(path) if geometry is not None]
+    written = pyogrio.read_dataframe(path, layer=layers[0])
+    assert len(written) == shown
+    assert written.crs.to_epsg() == 32640 and written.is_valid.all() and (written["area_m2"] > 0).all()
+    assert server.refused == []
