@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import rasterio
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.data.datasets import Pair
@@ -15,6 +17,14 @@ from core.scene import Window
 
 SLAB_BYTES = 48 * 2**20
 """Upper bound for the pixels of one slab of rows at full size, as long as one row of patches fits in it."""
+GDAL_CACHE_MIB = 64
+
+
+@contextmanager
+def small_gdal_cache() -> Iterator[None]:
+    """Hold GDAL's cache of decoded blocks small: by itself it grows to a twentieth of the machine's memory."""
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB):
+        yield
 
 
 def check_grid(patch_size: int, stride: int, min_labelled: float, scale: float) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.data.counting import PatchTable, cut_row, patch_table
 from core.data.datasets import Dataset
-from core.data.grid import ScaledPair, check_grid, pad_image, pad_labels, positions, slabs
+from core.data.grid import ScaledPair, check_grid, pad_image, pad_labels, positions, slabs, small_gdal_cache
 from core.data.parts import PARTS, TRAIN
 from core.data.splits import Split
 from core.data.splits import split as split_dataset
@@ -31,6 +31,7 @@ _PROGRESS_FILE = "progress.json"
 _VERSION = 1
 
 
+@small_gdal_cache()
 def prepare(
     dataset: Dataset,
     folder: str | os.PathLike,

@@ -10,7 +10,7 @@ import numpy as np
 from core.chip_layout import Chip, read_chip
 from core.data.alignment import Shift, agreement, best_shift
 from core.data.datasets import Dataset, Pair
-from core.data.grid import class_counts
+from core.data.grid import class_counts, small_gdal_cache
 from core.errors import MaskError, SceneError
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Scene, Window
@@ -53,6 +53,7 @@ class PairFacts:
         return (self.height, self.width) == (self.mask_height, self.mask_width)
 
 
+@small_gdal_cache()
 def survey(dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> tuple[PairFacts, ...]:
     """Look at every pair once. Memory is bounded by one image, or by slabs of it where it is large."""
     facts = []
