@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import GroundlineError
-from core.jobs import jobs
+from core.jobs import jobs, records
 from core.jobs.jobs import Job
 from ui import library, state
 
@@ -27,6 +27,7 @@ _BADGES = {
     "starting": ("Starting", "blue", ":material/hourglass_top:"),
     "queued": ("Waiting for its turn", "gray", ":material/schedule:"),
     "running": ("Running", "blue", ":material/sync:"),
+    "pausing": ("Pausing", "orange", ":material/hourglass_bottom:"),
     "paused": ("Paused", "orange", ":material/pause:"),
     "stopping": ("Stopping", "orange", ":material/hourglass_bottom:"),
     "finished": ("Finished", "green", ":material/check_circle:"),
@@ -79,9 +80,18 @@ def bar(status: dict) -> None:
     words = [_sentence(status["message"] or "Getting ready")]
     if status["state"] == "queued" and status.get("waits_for"):
         words = [f"Starts when “{_title(status['waits_for'])}” is done"]
+    elif status["state"] == "pausing":
+        words = ["Pauses after this step"]
     elif status["state"] == "running" and time_left(status.get("eta_s")):
         words.append(time_left(status["eta_s"]))
     st.progress(min(1.0, done / total) if total else 0.0, text=" · ".join(words))
+
+
+def asked_status(job: Job) -> dict:
+    """A job's status; a running one that was asked to pause and has not come to it yet is "pausing"."""
+    status = job.status()
+    waits = status["state"] == "running" and records.read_control(job.folder) == "pause"
+    return {**status, "state": "pausing"} if waits else status
 
 
 def _title(name: str) -> str:
@@ -113,7 +123,7 @@ def progress(
     @st.fragment(run_every=1.0 if was_active else None)
     def follow() -> None:
         job = Job.open(folder)
-        status = job.status()
+        status = asked_status(job)
         if was_active != job.active:  # ended, or resumed: buttons and polling change for the whole page
             st.rerun()
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -215,36 +225,21 @@ def _act(action: Callable[[], object]) -> None:
 
 
 def _controls(job: Job, status: dict, key: str, pausable: bool) -> None:
+    """Buttons that fit the state; while a job is active they keep their places, because a button that moves misses its click."""
     state_now = status["state"]
-    if pausable and state_now == "running":
-        st.button(
-            "Pause",
-            icon=":material/pause:",
-            key=f"{key}_pause",
-            on_click=_act,
-            args=(job.pause,),
-            help="Keeps everything in memory and waits.",
-        )
-    if state_now == "paused" or (pausable and state_now in ("stopped", "failed", "died")):
-        st.button(
-            "Resume",
-            icon=":material/play_arrow:",
-            key=f"{key}_resume",
-            on_click=_act,
-            args=(job.resume,),
-            help="Goes on where it was left.",
-        )
-    if state_now in ("failed", "died") and st.button(
-        "Dismiss", icon=":material/close:", key=f"{key}_dismiss", help="Moves it to the trash."
-    ):
+    if job.active:
+        if pausable:
+            _button("Pause", "pause", f"{key}_pause", job.pause, "Keeps everything in memory and waits.", state_now == "running")
+            _button("Resume", "play_arrow", f"{key}_resume", job.resume, "Goes on where it paused.", state_now in ("pausing", "paused"))
+        _button("Stop", "stop", f"{key}_stop", job.stop, "Ends within one step; what is finished is kept.", state_now != "stopping")
+        return
+    if pausable and state_now in ("stopped", "failed", "died"):
+        _button("Resume", "play_arrow", f"{key}_resume", job.resume, "Goes on where it was left.")
+    hint = "Moves it to the trash."
+    if state_now in ("failed", "died") and st.button("Dismiss", icon=":material/close:", key=f"{key}_dismiss", help=hint):
         job.delete()
         st.rerun()
-    if state_now in ("queued", "starting", "running", "paused"):
-        st.button(
-            "Stop",
-            icon=":material/stop:",
-            key=f"{key}_stop",
-            on_click=_act,
-            args=(job.stop,),
-            help="Ends within one step; what is finished is kept.",
-        )
+
+
+def _button(label: str, icon: str, key: str, action: Callable[[], object], hint: str, enabled: bool = True) -> None:
+    st.button(label, icon=f":material/{icon}:", key=key, on_click=_act, args=(action,), help=hint, disabled=not enabled)

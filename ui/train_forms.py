@@ -11,7 +11,7 @@ from core.learning.settings import CLASS_WEIGHTS, LOSSES, OPTIMIZERS, SCHEDULES
 from ui import charts, jobs_view, library, state
 
 _SPLITS = {"group": "By tile or scene", "block": "By blocks", "random": "By patch"}
-_LOSS_NAMES = {
+LOSS_NAMES = {
     "dice_focal": "Dice + focal",
     "cross_entropy": "Cross-entropy",
     "focal": "Focal",
@@ -252,7 +252,7 @@ def _weights(place, has_encoder: bool) -> str:
 def _advanced() -> dict:
     with st.expander("Advanced"):
         a, b, c = st.columns(3)
-        loss = a.selectbox("Loss", LOSSES, format_func=lambda key: _LOSS_NAMES.get(key, key), key="train_loss", persist_state="session")
+        loss = a.selectbox("Loss", LOSSES, format_func=lambda key: LOSS_NAMES.get(key, key), key="train_loss", persist_state="session")
         weights = b.selectbox(
             "Class weights",
             CLASS_WEIGHTS,

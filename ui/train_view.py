@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from core.learning import networks
 from core.learning.cards import CARD_FILE
 from core.learning.previews import GAP_PX
 from ui import charts, frame, jobs_view, library, predict_view, state
+from ui.train_forms import LOSS_NAMES
 
 _CHOSEN = "gl_run"
 
@@ -68,6 +70,7 @@ def table(all_runs: list[Job]) -> None:
                 format="%.3f", min_value=0.0, max_value=1.0, help="Mean IoU over the classes present"
             ),
             "learning rate": st.column_config.NumberColumn(format="%g"),
+            "started": st.column_config.DatetimeColumn(format="D MMM HH:mm"),
         },
     )
     picked = [all_runs[number] for number in event.selection.rows if number < len(all_runs)]
@@ -128,7 +131,7 @@ def _body(job: Job, status: dict) -> None:
     asked = job.request["settings"].get("epochs")
     top = best(records)
     a, b, c, d = st.columns(4)
-    a.metric("Epoch", f"{records[-1]['epoch'] if records else 0} of {asked}" if asked else len(records), border=True)
+    a.metric("Epochs done", f"{records[-1]['epoch'] if records else 0} of {asked}" if asked else len(records), border=True)
     b.metric("Best validation IoU", f"{top['val_mean_iou']:.3f}" if top else "–", border=True, help="Mean over the classes that occur.")
     c.metric("Best epoch", top["epoch"] if top else "–", border=True, help="Its weights are the ones that are kept.")
     if job.active:
@@ -191,9 +194,11 @@ def _log(job: Job) -> None:
 
 def _row(job: Job) -> dict:
     status, settings, top = job.status(), job.request["settings"], best(epochs(job))
+    start = settings.get("weights", "none")
     network = networks.architecture(settings.get("architecture", "unet")).title
     return {
         "run": job.title,
+        "started": datetime.fromtimestamp(status["started"] or status["created"]),
         "state": jobs_view.label(status["state"]),
         "best val. IoU": top["val_mean_iou"] if top else None,
         "best epoch": top["epoch"] if top else None,
@@ -201,7 +206,7 @@ def _row(job: Job) -> dict:
         "network": f"{network} · {settings['encoder']}" if settings.get("encoder") else network,
         "batch": settings.get("batch_size"),
         "learning rate": settings.get("learning_rate"),
-        "loss": settings.get("loss"),
-        "started from": settings.get("weights", "none"),
+        "loss": LOSS_NAMES.get(settings.get("loss"), settings.get("loss")),
+        "from": {"none": "random", "imagenet": "ImageNet"}.get(start, Path(start).name),
         "patches": library.prepared_title(job.request["prepared"]),
     }

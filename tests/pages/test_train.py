@@ -144,7 +144,7 @@ def test_a_finished_run_shows_its_scores_and_hands_its_model_on(opened, workspac
     trained(workspace, finished, prepared(workspace, tmp_path / "city"), result={"folder": "x"})
     at = opened(TRAIN)
     shown = {metric.label: metric.value for metric in at.metric}
-    assert shown["Epoch"] == "3 of 5" and shown["Best validation IoU"] == "0.620" and shown["Best epoch"] == "2"
+    assert shown["Epochs done"] == "3 of 5" and shown["Best validation IoU"] == "0.620" and shown["Best epoch"] == "2"
     assert at.get("plotly_chart")
     assert at.dataframe[0].value["state"].tolist() == ["Finished"]
     sound(at.button(key="use_model").click().run())
@@ -157,6 +157,10 @@ def test_a_running_run_is_there_in_a_new_session_and_can_be_stopped(opened, work
         at = opened(TRAIN)
         assert {f"run_{folder.name}_stop", f"run_{folder.name}_pause"} <= keys_of(at)
         assert "use_model" not in keys_of(at)
+        at = sound(at.button(key=f"run_{folder.name}_pause").click().run())
+        assert "Pauses after this step" in [bar.proto.text for bar in at.main.get("progress")]
+        at = sound(at.button(key=f"run_{folder.name}_resume").click().run())
+        assert "Epoch 4 of 5" in [bar.proto.text for bar in at.main.get("progress")]
         sound(at.button(key=f"run_{folder.name}_stop").click().run())
         assert Job(folder).status()["state"] == "stopping"
         assert "Training" in opened().sidebar.get("progress")[0].proto.text
