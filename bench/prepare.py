@@ -121,6 +121,10 @@ def peak_mib() -> float:
         import psutil
 
         return psutil.Process().memory_info().peak_wset / 2**20
+    if sys.platform == "linux":
+        # ru_maxrss would count the parent's memory too, which the process held before it became this program.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 2**10
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -17,13 +17,15 @@ from core.scene import Window
 
 SLAB_BYTES = 48 * 2**20
 """Upper bound for the pixels of one slab of rows at full size, as long as one row of patches fits in it."""
-GDAL_CACHE_MIB = 64
+GDAL_CACHE_BYTES = 64 * 2**20
 
 
 @contextmanager
 def small_gdal_cache() -> Iterator[None]:
-    """Hold GDAL's cache of decoded blocks small: by itself it grows to a twentieth of the machine's memory."""
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB):
+    """Hold GDAL's cache of decoded blocks small: by itself it grows to a twentieth of the machine's memory.
+
+    The number is in bytes: through rasterio, 64 would not mean MiB but a cache that holds nothing."""
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
         yield
 
 
