@@ -25,7 +25,7 @@ REQUEST, STATUS, EVENTS, CONTROL = "request.json", "status.json", "events.jsonl"
 LOCK, LOG, RESULT, ABOUT = "lock", "log.txt", "result.json", "about.json"
 
 ACTIVE_STATES = ("starting", "queued", "running", "paused", "stopping")
-STARTING_GRACE_S = 20.0
+STARTING_GRACE_S = 60.0
 """How long a job may be "starting" without a lock: a slow disk or virus scanner delays a new process that much."""
 
 _READ_TRIES = 5
