@@ -62,8 +62,7 @@ class Viewer {
     if (this.data.hasConfidence) {
       bar.appendChild(this.slider('Confidence from', 'threshold', 'Less certain pixels are hatched', () => this.repaint()));
     }
-    bar.appendChild(this.element('div', { class: 'spring' }));
-    const actions = this.element('div', { class: 'group' });
+    const actions = this.element('div', { class: 'group actions' });
     if (this.data.panes.length > 1) {
       actions.append(
         this.button('Side by side', 'All panes next to each other, in step', () => this.layout('panes'), 'panes'),

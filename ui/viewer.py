@@ -20,6 +20,7 @@ _CODES = Path("groundline/codes.js")
 _HTML = """<link rel="stylesheet"><div class="gl-viewer"><div class="bar"></div><div class="panes"></div>
 <div class="readout" aria-live="off"></div></div>"""
 _HINT = "Scroll to zoom, drag to move; point at the image to read its values."
+_HINT_CONFIDENCE = " Confidence runs from dark (unsure) to yellow (sure)."
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, 
         "hasConfidence": any(layer.has_confidence for layer in every),
         "settings": settings,
         "grid": [list(cell) for cell in grid],
-        "hint": _HINT,
+        "hint": _HINT + (_HINT_CONFIDENCE if any(pane.paint == "confidence" for pane in shown) else ""),
     }
 
 

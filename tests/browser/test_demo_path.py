@@ -12,12 +12,12 @@ def test_from_home_to_a_downloaded_geopackage(page, server, picture, tmp_path):
     if not (ROOT / "models" / "sample-town" / "card.json").is_file():
         pytest.skip("models/sample-town is not in this checkout")
     page.goto(server.url)
-    page.locator(".st-key-sample_start button").wait_for()
+    page.locator(".st-key-sample_start button").first.wait_for()
     picture("home")
-    page.locator(".st-key-sample_start button").click()
-    page.locator(".st-key-sample_map button").wait_for(timeout=LONG_MS)
+    page.locator(".st-key-sample_start button").first.click()
+    page.locator(".st-key-sample_map button").first.wait_for(timeout=LONG_MS)
     picture("home-finished")
-    page.locator(".st-key-sample_map button").click()
+    page.locator(".st-key-sample_map button").first.click()
 
     frame = page.frame_locator("iframe[title='streamlit_folium.st_folium']")
     frame.locator("body[data-polygons]").wait_for(timeout=LONG_MS)

@@ -3,7 +3,7 @@
 
 def test_the_other_pages_draw_without_a_network(page, server, picture):
     page.goto(f"{server.url}/Explore")
-    page.locator(".st-key-use_sample button").click()
+    page.locator(".st-key-use_sample button").first.click()
     page.get_by_role("tab", name="One scene").click()
     viewer = page.locator(".gl-viewer")
     viewer.locator("canvas.leaflet-tile-loaded").first.wait_for()
