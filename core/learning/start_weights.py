@@ -15,7 +15,7 @@ import numpy as np
 from core.errors import InputError, ModelError, SettingsError
 from core.learning.legacy import has_network
 from core.learning.networks.encoders import wants_bgr
-from core.learning.networks.registry import build
+from core.learning.networks.registry import published_encoder
 
 if TYPE_CHECKING:
     import keras
@@ -64,40 +64,45 @@ def start(network: keras.Model, weights: str, *, architecture: str, encoder: str
 
 
 def _start_published(network: keras.Model, weights: str, architecture: str, encoder: str | None) -> Copied:
-    if encoder is None:
+    published = published_encoder(architecture, encoder)
+    if published is None:
         raise SettingsError(
             f"weights {weights!r} for {architecture} without an encoder", expected="an encoder that these weights were made for",
             do="Choose an encoder, or use weights none or a model of the library",
         )  # fmt: skip
     source = _published_source(network, weights, architecture, encoder)
-    if wants_bgr(encoder):
+    if wants_bgr(published):
         _turn_first_layer(source)
     copied, total = copy_weights(source, network)
     name = "imagenet" if weights == "imagenet" else Path(weights).name
     return Copied(copied, total, name, published=True)
 
 
-def _published_source(network: keras.Model, weights: str, architecture: str, encoder: str) -> keras.Model:
+def _published_source(network: keras.Model, weights: str, architecture: str, encoder: str | None) -> keras.Model:
     height, width = network.input_shape[1:3]
     sizes = {"height": height, "width": width, "bands": 3, "classes": network.output_shape[-1]}
-    build(architecture, encoder=encoder, **sizes)  # a combination that cannot be built fails here, not as bad weights
     try:
         with _limited_waiting():
             return _with_encoder_weights(architecture, encoder, weights, sizes)
     except Exception as error:  # Keras raises a bare Exception for a failed download, and many kinds for a file that does not fit
         if weights == "imagenet":
             raise InputError(
-                f"ImageNet weights of {encoder} could not be downloaded ({_one_line(error)})",
+                f"ImageNet weights of {encoder or architecture} could not be downloaded ({_one_line(error)})",
                 expected="a network connection at the first use",
                 do="Use --weights none, a local weights file, or a model of the library",
             ) from error  # fmt: skip
         raise InputError(
-            f"{weights} holds no weights of {encoder} ({_one_line(error)})", expected=f"a weight file of {encoder} without its top",
+            f"{weights} holds no weights of {encoder or architecture} ({_one_line(error)})",
+            expected="a weight file of that encoder without its top",
             do="Use another file or --weights none",
         ) from error  # fmt: skip
 
 
-def _with_encoder_weights(architecture: str, encoder: str, weights: str, sizes: Mapping[str, int]) -> keras.Model:
+def _with_encoder_weights(architecture: str, encoder: str | None, weights: str, sizes: Mapping[str, int]) -> keras.Model:
+    if encoder is None:
+        import keras
+
+        return keras.applications.ResNet50(include_top=False, weights=weights, input_shape=(64, 64, 3))
     from core.learning.networks.zoo import build_zoo
 
     return build_zoo(architecture, encoder=encoder, encoder_weights=weights, **sizes)

@@ -21,7 +21,7 @@ from core.learning.checkpoints import LAST_FILE, RunState, load_last, peek_last,
 from core.learning.confusion import Confusion
 from core.learning.feeding import epoch_rows, training_batches
 from core.learning.networks.encoders import fitted_normalisation, published_normalisation
-from core.learning.networks.registry import architecture, resolve_encoder
+from core.learning.networks.registry import architecture, published_encoder, resolve_encoder
 from core.learning.previews import choose_rows, save_preview
 from core.learning.settings import TrainSettings
 from core.progress import OnProgress, ShouldStop
@@ -302,9 +302,10 @@ class _Run:
         statistics, eight_bit = self.store.statistics, str(self.store.dtype) == "uint8"
         mean, std = ([float(value) for value in np.asarray(statistics[name])] for name in ("mean", "std"))
         if self.copied is not None and self.copied.published:
+            known_as = published_encoder(self.settings.architecture, self.encoder)
             if eight_bit and len(mean) == 3:
-                return published_normalisation(self.encoder)
-            return fitted_normalisation(self.encoder, mean, std)
+                return published_normalisation(known_as)
+            return fitted_normalisation(known_as, mean, std)
         if eight_bit:
             return {"kind": "divide", "divisor": 255.0}
         return {"kind": "standard", "mean": mean, "std": [max(value, 1e-6) for value in std]}

@@ -5,13 +5,18 @@ import numpy as np
 import pytest
 
 from core.errors import InputError, SettingsError
-from core.learning.networks import architectures, build, resolve_encoder
+from core.learning.networks import architectures, build, deeplab, resolve_encoder
 from core.learning.networks.encoders import ZOO_ENCODERS, fitted_normalisation, published_normalisation, wants_bgr
+from core.learning.start_weights import copy_weights
 
 # name: what makes it small enough for a test
 TINY = {
     "unet": {"filters": (4, 6, 8)},
     "unet-small": {"filters": (4, 6)},
+    "fast": {"filters": (4, 6, 8, 10)},
+    "attention-unet": {"filters": (4, 6, 8)},
+    "deeplabv3plus": {},
+    "deeplabv3": {},
     "fpn": {"encoder": "resnet18"},
     "linknet": {"encoder": "resnet18"},
     "pspnet": {"encoder": "resnet18"},
@@ -28,8 +33,15 @@ def tiny(name, *, height=ODD[0], width=ODD[1], bands=4, classes=3, **more):
     return build(name, height=height, width=width, bands=bands, classes=classes, **TINY[name], **more)
 
 
+@pytest.fixture
+def narrow(monkeypatch):
+    """DeepLab with a sixteenth of its channels; its sizes cannot be chosen otherwise."""
+    monkeypatch.setattr(deeplab, "ENCODER_WIDTH", 4)
+    monkeypatch.setattr(deeplab, "PYRAMID_WIDTH", 16)
+
+
 @pytest.mark.parametrize("name", TINY)
-def test_contract(name, tmp_path):
+def test_contract(name, tmp_path, narrow):
     network = tiny(name)
     batch = np.random.default_rng(0).random((2, *ODD, 4), dtype=np.float32)
     before = network.predict_on_batch(batch)
@@ -68,6 +80,25 @@ def test_the_default_unet_is_the_tutorials():
     network = build("unet", height=64, width=64, bands=3, classes=6)
     widths = [layer.filters for layer in network.layers if layer.name.startswith(("down", "bottom")) and layer.name.endswith("a_conv")]
     assert widths == [16, 32, 64, 128, 256]
+
+
+def test_the_resnet_of_deeplab_is_the_published_one():
+    theirs = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
+    ours = build("deeplabv3plus", height=32, width=32, bands=3, classes=2)
+    copied, _ = copy_weights(theirs, ours)
+    assert copied == sum(bool(layer.weights) for layer in theirs.layers)
+    batch = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)
+    # Up to the last stage, which is dilated, both see the same.
+    seen = [keras.Model(network.input, network.get_layer("conv4_block6_out").output)(batch) for network in (theirs, ours)]
+    np.testing.assert_allclose(seen[0], seen[1], atol=1e-5)
+
+
+def test_published_weights_that_read_blue_first_are_turned(tmp_path):
+    theirs = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
+    theirs.save_weights(tmp_path / "resnet50.weights.h5")
+    ours = build("deeplabv3", height=32, width=32, bands=3, classes=2, weights=str(tmp_path / "resnet50.weights.h5"))
+    kernels = [network.get_layer("conv1_conv").get_weights()[0] for network in (theirs, ours)]
+    np.testing.assert_array_equal(kernels[1], kernels[0][:, :, ::-1])
 
 
 def test_the_zoo_is_all_that_works():

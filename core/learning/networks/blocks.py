@@ -33,9 +33,11 @@ def double_conv(x, filters: int, *, name: str, dropout: float = 0.0):
     return conv_unit(x, filters, name=f"{name}_b")
 
 
-def head(x, classes: int):
-    """Class probabilities: a 1 x 1 convolution and a softmax that stays float32 in mixed precision."""
+def head(x, classes: int, *, rise: int = 1):
+    """Class probabilities: a 1 x 1 convolution, enlarged `rise` times, and a softmax; float32 also in mixed precision."""
     x = layers.Conv2D(classes, 1, name="head", dtype="float32")(x)
+    if rise > 1:
+        x = layers.UpSampling2D(rise, interpolation="bilinear", name="head_rise", dtype="float32")(x)
     return layers.Softmax(name="probabilities", dtype="float32")(x)
 
 
