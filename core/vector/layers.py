@@ -97,7 +97,7 @@ def vectorize(
     """Turn a prediction folder, a class raster, or class ids (height, width) into polygons.
 
     threshold: pixels of lower confidence (0 to 1) belong to no polygon. min_area: smaller regions join the neighbour that they share most
-    border with: pixels, "4px" or "2m2". simplify: the side of the square as large as the largest triangle cut off a border: pixels,
+    border with: pixels, "4px" or "2m2". simplify: how far a border may move at most: pixels,
     "1px" or "0.5m"; 0 keeps pixel outlines. smooth: 0 to 4, rounds corners. classes: names or ids to keep (all). pixel_size_m, geo,
     scheme: for sources without. confidence: a raster or array (height, width) in 0 to 1, or unsigned integers of which the largest is 1.
 
@@ -139,7 +139,7 @@ def vectorize(
     pixel_area = labels.geo.pixel_area_m2(labels.height / 2, labels.width / 2) or 1.0
     layer.made.update(
         min_area=str(min_area), min_area_px=min_area_px, simplify=str(simplify), simplify_px=simplify_px, smooth=smooth,
-        threshold=threshold, simplify_method="Visvalingam-Whyatt on shared borders", pixels_of_classes=area,
+        threshold=threshold, simplify_method="Visvalingam-Whyatt order within the tolerance, on shared borders", pixels_of_classes=area,
     )  # fmt: skip
     report(on_progress, labels.height * STEPS, labels.height * STEPS, "done")
     return VectorResult(layer, time.perf_counter() - began, invalid, gap_px * pixel_area, overlap_px * pixel_area)

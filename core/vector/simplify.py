@@ -43,24 +43,25 @@ def following_halves(arcs: Arcs) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _fewest_points(offsets, left, right, start, end, following):
-    """Points that each arc must keep so that no ring collapses: 4 for a loop, 3 for the longer of two arcs that make a ring."""
+def _fewest_points(left, right, start, end, following):
+    """Points that each arc must keep, and the other arc of each ring of two arcs that it is part of (-1 for none), for its left and right.
+
+    A loop keeps four corners: three would do, but a pixel or a short strip should stay a rectangle. A ring of two arcs keeps three.
+    """
     fewest = np.full(left.size, 2, np.int32)
+    mates = np.full((left.size, 2), -1, np.int32)
     for arc in range(left.size):
         if left[arc] == 0 or right[arc] == 0:
             # The scene's rim has points at its corners only; cutting one off would open a gap at the frame.
             fewest[arc] = 1 << 30
         elif start[arc] == end[arc]:
-            fewest[arc] = 4
+            fewest[arc] = 5
         else:
             for side in range(2):
                 h = 2 * arc + side
-                other = following[h] >> 1
                 if following[following[h]] == h:
-                    points, other_points = offsets[arc + 1] - offsets[arc], offsets[other + 1] - offsets[other]
-                    if points > other_points or (points == other_points and arc < other):
-                        fewest[arc] = max(fewest[arc], 3)
-    return fewest
+                    mates[arc, side] = following[h] >> 1
+    return fewest, mates
 
 
 @njit(cache=True, nogil=True)
@@ -111,26 +112,83 @@ def _twice_area(xy, a, b, c):
 
 
 @njit(cache=True, nogil=True)
-def _visvalingam(xy, offsets, fewest, tolerance_px, bits, stride):
-    """Drop points whose triangle with their neighbours is at most tolerance squared large and holds no other point."""
+def _is_near(px, py, ax, ay, cx, cy, limit):
+    """Whether point p lies within the square root of `limit` of the segment from a to c."""
+    dx, dy = cx - ax, cy - ay
+    px, py = px - ax, py - ay
+    size = dx * dx + dy * dy
+    along = px * dx + py * dy
+    if along <= 0:
+        return px * px + py * py <= limit
+    if along >= size:
+        return (px - dx) * (px - dx) + (py - dy) * (py - dy) <= limit
+    across = np.float64(px * dy - py * dx)
+    return across * across <= limit * size
+
+
+@njit(cache=True, nogil=True)
+def _corner_is_near(xy, k, a, c, begin, stop, limit):
+    """Whether the border on both sides of original point k, half a pixel from it, lies within the tolerance of the segment from a to c.
+
+    Half a pixel, because the corners of a pixel staircase stand out from the border that it stands for. `limit` is 4 tolerance squared.
+    """
+    x, y = np.int64(xy[k, 0]), np.int64(xy[k, 1])
+    ax, ay = 2 * np.int64(xy[a, 0]), 2 * np.int64(xy[a, 1])
+    cx, cy = 2 * np.int64(xy[c, 0]), 2 * np.int64(xy[c, 1])
+    for side in range(2):
+        other = (k - 1 if k > begin else stop - 2) if side == 0 else k + 1
+        px, py = 2 * x + np.sign(xy[other, 0] - x), 2 * y + np.sign(xy[other, 1] - y)
+        if not _is_near(px, py, ax, ay, cx, cy, limit):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _all_near(xy, a, c, begin, stop, limit):
+    """Whether the original border between a and c lies within the tolerance of the segment; loops go on past their end."""
+    k = a
+    while True:
+        k += 1
+        if k == stop - 1 and c < k:
+            k = begin
+        if k == c:
+            return True
+        if not _corner_is_near(xy, k, a, c, begin, stop, limit):
+            return False
+
+
+@njit(cache=True, nogil=True)
+def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride):
+    """Drop points, the smallest triangle first, while the border stays within the tolerance and the triangle holds no other point."""
     keep = np.ones(xy.shape[0], np.bool_)
-    limit = 2 * tolerance_px * tolerance_px
+    limit = 4 * tolerance_px * tolerance_px
     previous = np.arange(-1, xy.shape[0] - 1)
     following = np.arange(1, xy.shape[0] + 1)
     area = np.zeros(xy.shape[0], np.int64)
+    left_of = offsets[1:] - offsets[:-1]
     for arc in range(offsets.size - 1):
         begin, stop = offsets[arc], offsets[arc + 1]
+        closed = start[arc] < 0
         points = stop - begin
-        if points <= fewest[arc]:
+        least = fewest[arc]
+        for side in range(2):
+            if mates[arc, side] >= 0:
+                # The two arcs share their ends: three corners are five points.
+                least = max(least, 5 - left_of[mates[arc, side]])
+        if points <= least:
             continue
+        if closed:
+            # The last point of a loop repeats the first; it goes round without it.
+            previous[begin] = stop - 2
+            following[stop - 2] = begin
         queue = [(np.int64(0), np.int64(0))]
         queue.pop()
-        for k in range(begin + 1, stop - 1):
-            area[k] = _twice_area(xy, k - 1, k, k + 1)
-            if area[k] <= limit:
+        for k in range(begin if closed else begin + 1, stop - 1):
+            area[k] = _twice_area(xy, previous[k], k, following[k])
+            if _corner_is_near(xy, k, previous[k], following[k], begin, stop, limit):
                 queue.append((area[k], np.int64(k)))
         heapq.heapify(queue)
-        while len(queue) > 0 and points > fewest[arc]:
+        while len(queue) > 0 and points > least:
             size, k = heapq.heappop(queue)
             if not keep[k] or area[k] != size:
                 continue
@@ -138,6 +196,8 @@ def _visvalingam(xy, offsets, fewest, tolerance_px, bits, stride):
             ax, ay = np.int64(xy[a, 0]), np.int64(xy[a, 1])
             bx, by = np.int64(xy[k, 0]), np.int64(xy[k, 1])
             cx, cy = np.int64(xy[c, 0]), np.int64(xy[c, 1])
+            if not _all_near(xy, a, c, begin, stop, limit):
+                continue
             # A point between its neighbours on one line can go; other borders cannot run along there.
             if size > 0 and not _triangle_is_free(bits, stride, ax, ay, bx, by, cx, cy, 1):
                 continue
@@ -148,22 +208,29 @@ def _visvalingam(xy, offsets, fewest, tolerance_px, bits, stride):
             following[a] = c
             previous[c] = a
             for near in (a, c):
-                if near == begin or near == stop - 1:
+                if not closed and (near == begin or near == stop - 1):
                     continue
                 area[near] = _twice_area(xy, previous[near], near, following[near])
-                if area[near] <= limit:
+                if _corner_is_near(xy, near, previous[near], following[near], begin, stop, limit):
                     heapq.heappush(queue, (area[near], np.int64(near)))
-    out = np.empty((keep.sum(), 2), np.int32)
+        left_of[arc] = points
+    out = np.empty((keep.sum() + offsets.size, 2), np.int32)
     out_offsets = np.zeros_like(offsets)
     p = 0
     for arc in range(offsets.size - 1):
-        for k in range(offsets[arc], offsets[arc + 1]):
+        first = p
+        closed = start[arc] < 0
+        for k in range(offsets[arc], offsets[arc + 1] - (1 if closed else 0)):
             if keep[k]:
                 out[p, 0] = xy[k, 0]
                 out[p, 1] = xy[k, 1]
                 p += 1
+        if closed:
+            out[p, 0] = out[first, 0]
+            out[p, 1] = out[first, 1]
+            p += 1
         out_offsets[arc + 1] = p
-    return out, out_offsets
+    return out[:p].copy(), out_offsets
 
 
 @njit(cache=True, nogil=True)
@@ -209,9 +276,11 @@ def _round_corners(xy, offsets, left, right, start, bits, stride, steps):
 def simplify_arcs(arcs: Arcs, tolerance_px: float, *, smooth: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Simplify every arc once, then round its corners; returns points (M, 2) (column, row), int32 or float64, and offsets (A + 1,).
 
-    tolerance_px: the side of a square as large as the largest triangle that may be cut off (Visvalingam and Whyatt 1993). A point
-    stays when its triangle holds any other point: borders then never cross or touch, and no ring turns over. Junctions and the scene's
-    rim stay. smooth: each corner becomes 2 ** smooth pieces of the quadratic B-spline that Chaikin's corner cutting (1974) tends to, 0
+    tolerance_px: how far the traced border may lie from the simplified one (the bound of Douglas and Peucker 1973), where the last half
+    pixel before each corner of a pixel staircase does not count. Within it, points go in the order of Visvalingam and Whyatt (1993),
+    the smallest triangle with its neighbours first. A point stays when its triangle holds any other point: borders then never cross or
+    touch, and no ring turns over. Junctions and the scene's rim stay.
+    smooth: each corner becomes 2 ** smooth pieces of the quadratic B-spline that Chaikin's corner cutting (1974) tends to, 0
     leaves it. The curve lies in the triangle between the corner and the middles of its two sides; the corner stays when that triangle
     holds another point, so smoothed borders do not cross either.
     """
@@ -221,8 +290,8 @@ def simplify_arcs(arcs: Arcs, tolerance_px: float, *, smooth: int = 0) -> tuple[
     stride = arcs.width + 1
     bits = _mark_points(xy, stride, arcs.height + 1)
     if tolerance_px > 0:
-        fewest = _fewest_points(offsets, arcs.left, arcs.right, arcs.start, arcs.end, following_halves(arcs))
-        xy, offsets = _visvalingam(xy, offsets, fewest, float(tolerance_px), bits, stride)
+        fewest, mates = _fewest_points(arcs.left, arcs.right, arcs.start, arcs.end, following_halves(arcs))
+        xy, offsets = _drop_points(xy, offsets, arcs.start, fewest, mates, float(tolerance_px), bits, stride)
     if smooth > 0:
         xy, offsets = _round_corners(xy, offsets, arcs.left, arcs.right, arcs.start, bits, stride, 2**smooth)
     return xy, offsets
