@@ -21,12 +21,12 @@ def home() -> None:
         "Turn aerial and satellite images into GIS layers: explore a data set, train a network, predict whole scenes, "
         "and take the polygons home as GeoPackage, Shapefile or GeoJSON. Everything runs on this machine.",
     )
-    first, second, third = st.columns(3, gap="medium")
-    with first.container(border=True, height="stretch", key="card_sample"), frame.errors():
+    cards = st.grid(3, min_column_width=260, gap="medium")
+    with cards.container(border=True, height="stretch", key="card_sample"), frame.errors():
         home_view.sample_card()
-    with second.container(border=True, height="stretch", key="card_open"):
+    with cards.container(border=True, height="stretch", key="card_open"):
         home_view.open_card()
-    with third.container(border=True, height="stretch", key="card_continue"), frame.errors():
+    with cards.container(border=True, height="stretch", key="card_continue"), frame.errors():
         home_view.continue_card()
     home_view.next_step()
 

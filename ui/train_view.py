@@ -44,13 +44,11 @@ def panel(job: Job) -> None:
 
 
 def use(job: Job) -> None:
-    """The button that takes a run's model to the Predict page, once the run is over and left one."""
+    """The button that takes a run's model to the Predict page, once the run is over and has finished an epoch."""
     model = Path(job.request["out"])
-    if (
-        not job.active
-        and (model / CARD_FILE).is_file()
-        and st.button("Use this model", type="primary", icon=":material/auto_awesome:", key="use_model", help="Predict a scene with it.")
-    ):
+    if job.active or not epochs(job) or not (model / CARD_FILE).is_file():
+        return
+    if st.button("Use this model", type="primary", icon=":material/auto_awesome:", key="use_model", help="Predict a scene with it."):
         state.select(model=model)
         predict_view.open_setup()
         st.switch_page(frame.PAGES["predict"][0])

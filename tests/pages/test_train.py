@@ -74,7 +74,7 @@ def prepared(workspace, folder):
     return workspace.prepared / "small"
 
 
-def trained(workspace, finished, store, **how):
+def trained(workspace, finished, store, *, records_of_epochs=EPOCHS, **how):
     out = workspace.models / "small-net"
     (out / "previews").mkdir(parents=True)
     card = ModelCard(name="Small net", architecture="unet", scheme=DUBAI, bands=(1, 2, 3), patch_size=32)
@@ -83,7 +83,9 @@ def trained(workspace, finished, store, **how):
     ids = np.zeros((3, 16, 16), np.uint8)
     for epoch in (1, 2, 3):
         save_preview(out / "previews" / f"epoch_{epoch:04d}.png", np.zeros((3, 16, 16, 3), np.uint8), ids, ids, DUBAI)
-    return finished("train", {"prepared": store, "out": out, "settings": {"epochs": 5, "architecture": "unet"}}, events=EPOCHS, **how)
+    return finished(
+        "train", {"prepared": store, "out": out, "settings": {"epochs": 5, "architecture": "unet"}}, events=records_of_epochs, **how
+    )
 
 
 def test_empty_train_page_offers_the_sample_data(opened):
@@ -149,6 +151,14 @@ def test_a_finished_run_shows_its_scores_and_hands_its_model_on(opened, workspac
     assert at.dataframe[0].value["state"].tolist() == ["Finished"]
     sound(at.button(key="use_model").click().run())
     assert at.session_state["gl_selection"].model == str(workspace.models / "small-net")
+
+
+def test_a_run_stopped_before_its_first_epoch_has_no_model_to_offer(opened, workspace, tmp_path, finished):
+    folder = trained(
+        workspace, finished, prepared(workspace, tmp_path / "city"), records_of_epochs=(), state="stopped", result={"stopped": True}
+    )
+    at = opened(TRAIN)
+    assert "use_model" not in keys_of(at) and f"run_{folder.name}_resume" in keys_of(at)
 
 
 def test_a_running_run_is_there_in_a_new_session_and_can_be_stopped(opened, workspace, tmp_path, finished):
