@@ -15,6 +15,7 @@ def home() -> None:
     """Draw the home page: what this is, three ways in, and the next step."""
     from ui import home_view
 
+    home_view.follow_link()
     frame.begin_page(
         "Groundline",
         ":material/landscape:",

@@ -16,6 +16,12 @@ _SHOWN = 3  # entries of each kind in "continue"
 _PICTURE_PX = (420, 1000)  # height and width of the sample's preview
 
 
+def follow_link() -> None:
+    """Choose the sample data set when the address asks for it (`?start=sample`, as the start command does) and nothing else is chosen."""
+    if st.query_params.pop("start", None) == "sample" and state.has_sample() and state.selection().dataset is None:
+        state.select(dataset=state.SAMPLE)
+
+
 def sample_card() -> None:
     """One click from nothing to a map of the sample town."""
     st.subheader(":material/play_circle: Try the sample", anchor=False)

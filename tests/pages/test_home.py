@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from core.files import write_json
 from tests.pages.conftest import ROOT, keys_of, sound, text_of
@@ -18,6 +19,15 @@ def test_empty_home_offers_three_ways_in(opened):
         assert card in words
     assert "Nothing yet" in words
     assert "sample_start" in keys_of(at)
+
+
+def test_the_start_command_opens_the_sample(opened, workspace):
+    opened()  # makes the workspace; nothing is chosen yet
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    at.query_params["start"] = "sample"
+    at = sound(at.run())
+    assert "Sample town" in text_of(at)
+    assert "start" not in at.query_params
 
 
 def test_a_folder_that_is_not_there_is_one_plain_line(opened):
