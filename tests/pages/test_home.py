@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.files import write_json
+from core.files import read_json, write_json
 from tests.pages.conftest import ROOT, keys_of, sound, text_of
 
 
@@ -26,7 +26,7 @@ def test_the_start_command_opens_the_sample(opened, workspace):
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     at.query_params["start"] = "sample"
     at = sound(at.run())
-    assert "Sample town" in text_of(at)
+    assert read_json(workspace.root / "recent.json")["current"]["dataset"] == str(ROOT / "sample_data" / "town")
     assert "start" not in at.query_params
 
 
