@@ -63,8 +63,8 @@ def planar_factor(geo: GeoRef, height: int, width: int) -> float | None:
     return factor
 
 
-def metric_points(xy: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple[np.ndarray, str]:
-    """Points (N, 2) of pixel space in a plane whose unit is the layer's (metres or pixels), and the name of the method.
+def metric_points(xy: np.ndarray, points: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple[np.ndarray, str]:
+    """Points in a plane in the unit of the layer, metres or pixels, and the name of the method; from points (N, 2) in pixels and the CRS.
 
     Without CRS: pixels, or metres by the user's pixel size. A CRS that is true to areas: its own plane. Any other: the Lambert azimuthal
     equal-area plane of the scene's middle on the WGS84 ellipsoid, where areas are geodesic and lengths true to 1e-5 within 50 km (Snyder
@@ -74,7 +74,6 @@ def metric_points(xy: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple
         if geo.pixel_size_m:
             return xy * geo.pixel_size_m, f"pixels of {geo.pixel_size_m:g} m, as the user said"
         return xy, "pixels"
-    points = transformed(xy, geo.transform)
     factor = planar_factor(geo, height, width)
     if factor is not None:
         name = f"EPSG:{geo.epsg}" if geo.epsg else geo.crs.name
@@ -90,15 +89,15 @@ def metric_points(xy: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple
     return metric, f"geodesic (WGS84, Lambert azimuthal equal-area at {lat:.4f}, {lon:.4f})"
 
 
-def measure(rings: Rings, geo: GeoRef, height: int, width: int) -> tuple[dict[str, np.ndarray], str]:
-    """Columns of measures of the rings' polygons, each (P,) float64, and the name of the area method.
+def measure(rings: Rings, points: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple[dict[str, np.ndarray], str]:
+    """Columns of measures of the rings' polygons, each (P,) float64, and the name of the area method; `points` are the rings' in the CRS.
 
     area_m2, perimeter_m, length_m, width_m (area_px, ... where metres are not known); perimeter_m includes holes. compactness is
     4 pi area / perimeter squared, 1 for a disc. centroid_x and centroid_y are in the layer's CRS.
     """
     unit = geo.units
-    points, method = metric_points(rings.xy, geo, height, width)
-    table = measure_polygons(points, rings.offsets, rings.polygons)
+    metric, method = metric_points(rings.xy, points, geo, height, width)
+    table = measure_polygons(metric, rings.offsets, rings.polygons)
     area, perimeter, long_side, short_side = table[:, 0], table[:, 1], table[:, 4], table[:, 5]
     if geo.crs is None or not method.startswith("planar"):
         centroids = transformed(measure_polygons(rings.xy, rings.offsets, rings.polygons)[:, 2:4], geo.transform)

@@ -130,12 +130,13 @@ def vectorize(
     step(2, "building polygons")
     everywhere = np.ones(arcs.regions.classes.size, bool)
     rings = build_rings(arcs, points, offsets, everywhere)
-    geometry = build_polygons(rings, labels.geo.transform)
+    coordinates = transformed(rings.xy, labels.geo.transform)
+    geometry = build_polygons(rings, coordinates)
     step(3, "checking the coverage")
     invalid, gap_px, overlap_px = _check_coverage(arcs, points, offsets, rings, geometry, labels.geo.transform)
     step(4, "measuring polygons")
     keep = np.isin(arcs.regions.classes[1:], wanted_ids)
-    layer, area = _layer(labels, arcs, rings, geometry, keep)
+    layer, area = _layer(labels, arcs, rings, coordinates, geometry, keep)
     pixel_area = labels.geo.pixel_area_m2(labels.height / 2, labels.width / 2) or 1.0
     layer.made.update(
         min_area=str(min_area), min_area_px=min_area_px, simplify=str(simplify), simplify_px=simplify_px, smooth=smooth,
@@ -177,9 +178,11 @@ def _check_coverage(
     return invalid, max(0.0, total - covered), max(0.0, float(shapely.area(geometry).sum()) / pixel - covered)
 
 
-def _layer(labels: LabelSource, arcs: Arcs, rings: Rings, geometry: np.ndarray, keep: np.ndarray) -> tuple[PolygonLayer, dict[str, int]]:
+def _layer(
+    labels: LabelSource, arcs: Arcs, rings: Rings, coordinates: np.ndarray, geometry: np.ndarray, keep: np.ndarray
+) -> tuple[PolygonLayer, dict[str, int]]:
     regions, scheme = arcs.regions, labels.scheme
-    measures, method = measure(rings, labels.geo, labels.height, labels.width)
+    measures, method = measure(rings, coordinates, labels.geo, labels.height, labels.width)
     ids = regions.classes[1:][keep]
     names = np.array(scheme.names, object)
     count = int(keep.sum())

@@ -116,9 +116,9 @@ def build_rings(arcs: Arcs, xy: np.ndarray, offsets: np.ndarray, wanted: np.ndar
     return Rings(points, ring_offsets, np.append(polygons[regions], polygons[-1]), regions, areas)
 
 
-def build_polygons(rings: Rings, transform: Affine) -> np.ndarray:
-    """Shapely polygons (P,) of the rings, in the coordinates that `transform` maps (column, row) to."""
-    return shapely.from_ragged_array(shapely.GeometryType.POLYGON, transformed(rings.xy, transform), (rings.offsets, rings.polygons))
+def build_polygons(rings: Rings, points: np.ndarray) -> np.ndarray:
+    """Shapely polygons (P,) of the rings; `points` are `rings.xy` in the coordinates that the polygons should have."""
+    return shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (rings.offsets, rings.polygons))
 
 
 def transformed(xy: np.ndarray, transform: Affine) -> np.ndarray:

@@ -25,7 +25,8 @@ def assert_same(one, other):
 
 def outlines(arcs):
     wanted = np.ones(arcs.regions.classes.size, bool)
-    return build_polygons(build_rings(arcs, arcs.xy, arcs.offsets, wanted), Affine.identity())
+    rings = build_rings(arcs, arcs.xy, arcs.offsets, wanted)
+    return build_polygons(rings, rings.xy)
 
 
 def test_regions_are_those_of_scipy_with_four_neighbours():

@@ -140,8 +140,8 @@ def test_class_areas_equal_pixels_and_the_summary_says_so():
 
 
 def test_broken_polygons_would_be_noticed(monkeypatch):
-    def shifted(rings, transform):
-        polygons = shapely.from_ragged_array(shapely.GeometryType.POLYGON, rings.xy, (rings.offsets, rings.polygons))
+    def shifted(rings, points):
+        polygons = shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (rings.offsets, rings.polygons))
         polygons[0] = shapely.box(0, 0, 3, 4)
         return polygons
 

@@ -19,7 +19,7 @@ def coverage(raster, tolerance=0.0, smooth=0, *, minimum=0, transform=None):
     arcs = merge_small_regions(trace(raster), minimum, 255)
     points, offsets = simplify_arcs(arcs, tolerance, smooth=smooth)
     rings = build_rings(arcs, points, offsets, np.ones(arcs.regions.classes.size, bool))
-    return build_polygons(rings, transform or Affine.identity()), arcs.regions
+    return build_polygons(rings, transformed(rings.xy, transform or Affine.identity())), arcs.regions
 
 
 def assert_coverage(polygons, area):
@@ -134,5 +134,5 @@ def test_unwanted_regions_are_traced_but_not_built():
     arcs = trace(raster)
     rings = build_rings(arcs, arcs.xy, arcs.offsets, arcs.regions.classes != 255)
     assert rings.regions.tolist() == [1, 3]
-    assert shapely.area(build_polygons(rings, Affine.identity())).tolist() == [1, 1]
+    assert shapely.area(build_polygons(rings, rings.xy)).tolist() == [1, 1]
     assert rings.areas_px.tolist() == [-3, 1, 1, 1]

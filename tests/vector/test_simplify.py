@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from affine import Affine
 
 from core.vector.polygons import build_polygons, build_rings
 from core.vector.simplify import simplify_arcs
@@ -19,7 +18,8 @@ def lines(arcs, points, offsets):
 def polygons(raster, tolerance, smooth=0):
     arcs = trace(raster)
     points, offsets = simplify_arcs(arcs, tolerance, smooth=smooth)
-    shapes = build_polygons(build_rings(arcs, points, offsets, np.ones(arcs.regions.classes.size, bool)), Affine.identity())
+    rings = build_rings(arcs, points, offsets, np.ones(arcs.regions.classes.size, bool))
+    shapes = build_polygons(rings, rings.xy)
     return dict(zip(arcs.regions.classes[1:].tolist(), shapes, strict=True))
 
 
