@@ -1,11 +1,11 @@
 from collections import Counter
 
-import learning_fakes as fakes
 import numpy as np
 import pytest
 
 from core.learning.augmentation import Augmentation
 from core.learning.feeding import epoch_rows, load_batch, plain_batches, training_batches
+from tests.learning import learning_fakes as fakes
 
 ROWS = np.array([3, 5, 8, 9, 11])
 

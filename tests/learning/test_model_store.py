@@ -5,7 +5,6 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from learning_fakes import SCHEME
 
 from core.errors import ModelError
 from core.learning import model_store
@@ -13,6 +12,7 @@ from core.learning.cards import ModelCard
 from core.learning.legacy import describe, has_network
 from core.learning.model_store import card_from_file, find_model, list_models
 from core.learning.networks import build
+from tests.learning.learning_fakes import SCHEME
 
 
 def save_model(folder, name="toy", **changes):

@@ -1,12 +1,12 @@
 import keras
 import numpy as np
 import pytest
-from learning_fakes import SCHEME
 
 from core.errors import InputError, SettingsError
 from core.learning.cards import ModelCard
 from core.learning.networks import build
 from core.learning.start_weights import copy_weights, start
+from tests.learning.learning_fakes import SCHEME
 
 SMALL = {"height": 32, "width": 32, "filters": (4, 6)}
 

@@ -2,7 +2,6 @@ import json
 from dataclasses import replace
 
 import keras
-import learning_fakes as fakes
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +12,7 @@ from core.learning.confusion import Confusion
 from core.learning.model_store import find_model
 from core.learning.settings import TrainSettings
 from core.learning.training import train
+from tests.learning import learning_fakes as fakes
 
 TINY = TrainSettings(epochs=2, batch_size=4, filters=(4, 8), learning_rate=5e-3, patience=0)
 
