@@ -67,7 +67,7 @@ class Dataset:
         digest = hashlib.sha256(repr((self.scheme, self.remedies)).encode())
         for pair in self.pairs:
             digest.update(f"{pair.name}|{pair.group}".encode())
-            for path in (pair.image_path, pair.mask_path):
+            for path in dict.fromkeys((pair.image_path, pair.mask_path, *pair.label_files)):
                 if path is not None and path.exists():
                     state = path.stat()
                     digest.update(f"{path}|{state.st_size}|{state.st_mtime_ns}".encode())

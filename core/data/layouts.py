@@ -65,7 +65,8 @@ def _of_matches(matches: Matches) -> Found:
 
 def _class_file_pair(match: Match, scheme: ClassScheme, rest: int) -> Pair:
     ids = tuple(scheme.names.index(name) for name in match.mask_classes)
-    return Pair(match.name, match.image, match.masks[0], match.group, mask_opener=partial(open_class_files, match.masks, ids, rest))
+    opener = partial(open_class_files, match.masks, ids, rest)
+    return Pair(match.name, match.image, match.masks[0], match.group, label_files=match.masks, mask_opener=opener)
 
 
 def _in_hdf5(paths: list[Path], root: Path, unpaired: tuple[Path, ...]) -> Found:

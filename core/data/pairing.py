@@ -93,8 +93,11 @@ def name_groups(stems: Sequence[str]) -> list[str]:
     """The group of each file name: the prefix it shares with others (tile3_07 -> tile3), or the name itself.
 
     Numbers at the end are taken off one by one; the coarsest prefixes that still make two groups win, because a split
-    that keeps too much together is safe and one that parts neighbours is not.
+    that keeps too much together is safe and one that parts neighbours is not. Names that number the rows and columns
+    of one full grid (chip_0_0 to chip_5_9) are one group.
     """
+    if _is_one_grid(stems):
+        return [_strip_number(_strip_number(stem)) for stem in stems]
     levels = [list(stems)]
     while True:
         shorter = [_strip_number(stem) for stem in levels[-1]]
@@ -105,6 +108,16 @@ def name_groups(stems: Sequence[str]) -> list[str]:
         if len(set(level)) >= 2:
             return level
     return list(stems)
+
+
+def _is_one_grid(stems: Sequence[str]) -> bool:
+    """Whether the names are PREFIX_ROW_COLUMN, counted from 0 without a gap, with at least two rows and two columns."""
+    found = [re.fullmatch(r"(.*?)[_\-\s](?:row|r|y)?(\d+)[_\-\s](?:col|c|x)?(\d+)", stem, flags=re.IGNORECASE) for stem in stems]
+    if len(stems) < 4 or None in found or len({match[1] for match in found}) > 1:
+        return False
+    places = {(int(match[2]), int(match[3])) for match in found}
+    rows, columns = max(row for row, _ in places) + 1, max(col for _, col in places) + 1
+    return min(rows, columns) >= 2 and len(places) == len(stems) == rows * columns
 
 
 def unique_names(files: Iterable[_File]) -> list[str]:

@@ -20,7 +20,8 @@ class Pair:
     """An image and its mask. Files are opened when `image`, `mask` or `labels` is first asked for.
 
     `group` names the tile or place it belongs to. `shift_px` (rows, columns) and `crop` are remedies: the mask is
-    moved, and image and mask of different sizes are cut to the common part.
+    moved, and image and mask of different sizes are cut to the common part. `label_files` names the files that the mask
+    is made of where they are more than `mask_path`.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Pair:
     kind: str = "colour"
     shift_px: tuple[int, int] = (0, 0)
     crop: bool = False
+    label_files: tuple[Path, ...] = ()
     image_opener: Callable[[], Scene] | None = field(default=None, repr=False, compare=False)
     mask_opener: Callable[[], Scene] | None = field(default=None, repr=False, compare=False)
 

@@ -55,6 +55,16 @@ def test_one_file_for_each_class(tmp_path):
     np.testing.assert_array_equal(dataset.pairs[1].labels(dataset.scheme)[:10], 1)
 
 
+def test_a_change_in_any_of_the_files_changes_the_digest(tmp_path):
+    scene(tmp_path / "images/a.png", 20, 30)
+    for name in ("road", "water"):
+        save(tmp_path / f"masks/a_{name}.png", stripes(20, 30, 0, 1))
+    before = open_dataset(tmp_path).digest
+    assert open_dataset(tmp_path).digest == before
+    save(tmp_path / "masks/a_water.png", stripes(20, 30, 1, 0, 1))
+    assert open_dataset(tmp_path).digest != before
+
+
 def test_a_single_class_has_the_background_as_its_other(tmp_path):
     scene(tmp_path / "images/a.png", 20, 30)
     save(tmp_path / "masks/building/a.png", (stripes(20, 30, 0, 1) * 255).astype(np.uint8))

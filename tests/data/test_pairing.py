@@ -88,6 +88,8 @@ def test_one_mask_file_for_each_class(tmp_path):
     [
         (["tile3_07", "tile3_08", "tile4_01"], ["tile3", "tile3", "tile4"]),
         (["a_r0_c0", "a_r0_c1", "b_r0_c0"], ["a", "a", "b"]),  # rows and columns both go
+        (["chip_0_0", "chip_0_1", "chip_1_0", "chip_1_1"], ["chip"] * 4),  # rows and columns of one grid
+        (["a_1_1", "a_1_2", "a_2_1", "a_2_2"], ["a_1", "a_1", "a_2", "a_2"]),  # counted from 1: tile and part
         (["image_1", "image_2"], ["image_1", "image_2"]),  # one prefix for all says nothing
         (["city_12_07", "city_12_08", "city_13_01"], ["city_12", "city_12", "city_13"]),
         (["north", "south"], ["north", "south"]),
