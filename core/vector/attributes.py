@@ -6,6 +6,7 @@ import math
 import re
 
 import numpy as np
+from affine import Affine
 from pyproj import CRS, Transformer
 
 from core.errors import SceneError, SettingsError
@@ -63,29 +64,16 @@ def planar_factor(geo: GeoRef, height: int, width: int) -> float | None:
     return factor
 
 
-def metric_points(xy: np.ndarray, points: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple[np.ndarray, str]:
-    """Points in a plane in the unit of the layer, metres or pixels, and the name of the method; from points (N, 2) in pixels and the CRS.
-
-    Without CRS: pixels, or metres by the user's pixel size. A CRS that is true to areas: its own plane. Any other: the Lambert azimuthal
-    equal-area plane of the scene's middle on the WGS84 ellipsoid, where areas are geodesic and lengths true to 1e-5 within 50 km (Snyder
-    1987). Raises SceneError where the CRS has no such place.
-    """
-    if geo.crs is None:
-        if geo.pixel_size_m:
-            return xy * geo.pixel_size_m, f"pixels of {geo.pixel_size_m:g} m, as the user said"
-        return xy, "pixels"
-    factor = planar_factor(geo, height, width)
-    if factor is not None:
-        name = f"EPSG:{geo.epsg}" if geo.epsg else geo.crs.name
-        return points * factor, f"planar in {name}"
+def _equal_area_points(points: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple[np.ndarray, str]:
+    """Points (N, 2) of the CRS in the Lambert azimuthal equal-area plane of the scene's middle, in metres, and the name of the method."""
+    outside = SceneError(f"coordinates outside of {geo.crs.name}", expected="a place on Earth", do="Correct the scene's transform or CRS")
     lon, lat = geo.lonlat(height / 2, width / 2)
     if not (math.isfinite(lon) and math.isfinite(lat)):
-        raise SceneError(f"coordinates outside of {geo.crs.name}", expected="a place on Earth", do="Correct the scene's transform or CRS")
+        raise outside
     plane = CRS.from_proj4(f"+proj=laea +lat_0={lat:.9f} +lon_0={lon:.9f} +datum=WGS84 +units=m +no_defs")
-    x, y = Transformer.from_crs(geo.crs, plane, always_xy=True).transform(points[:, 0], points[:, 1])
-    metric = np.column_stack([x, y])
+    metric = np.column_stack(Transformer.from_crs(geo.crs, plane, always_xy=True).transform(points[:, 0], points[:, 1]))
     if not np.isfinite(metric).all():
-        raise SceneError(f"coordinates outside of {geo.crs.name}", expected="a place on Earth", do="Correct the scene's transform or CRS")
+        raise outside
     return metric, f"geodesic (WGS84, Lambert azimuthal equal-area at {lat:.4f}, {lon:.4f})"
 
 
@@ -94,15 +82,30 @@ def measure(rings: Rings, points: np.ndarray, geo: GeoRef, height: int, width: i
 
     area_m2, perimeter_m, length_m, width_m (area_px, ... where metres are not known); perimeter_m includes holes. compactness is
     4 pi area / perimeter squared, 1 for a disc. centroid_x and centroid_y are in the layer's CRS.
+
+    Measured in pixels, or metres by the user's pixel size, without CRS; in the plane of a CRS that is true to areas; for any other CRS in
+    the Lambert azimuthal equal-area plane of the scene's middle on the WGS84 ellipsoid, where areas are geodesic and lengths true to 1e-5
+    within 50 km (Snyder 1987). Raises SceneError where the CRS has no such place.
     """
     unit = geo.units
-    metric, method = metric_points(rings.xy, points, geo, height, width)
-    table = measure_polygons(metric, rings.offsets, rings.polygons)
-    area, perimeter, long_side, short_side = table[:, 0], table[:, 1], table[:, 4], table[:, 5]
-    if geo.crs is None or not method.startswith("planar"):
-        centroids = transformed(measure_polygons(rings.xy, rings.offsets, rings.polygons)[:, 2:4], geo.transform)
+    factor = planar_factor(geo, height, width)
+    if geo.crs is None:
+        size = geo.pixel_size_m or 1.0
+        method = f"pixels of {size:g} m, as the user said" if geo.pixel_size_m else "pixels"
+        table = measure_polygons(rings.xy * size, rings.offsets, rings.polygons)
+        centroids = transformed(table[:, 2:4] / size, geo.transform)
+    elif factor is not None:
+        method = f"planar in EPSG:{geo.epsg}" if geo.epsg else f"planar in {geo.crs.name}"
+        # Without the shift to the scene's place, whose large numbers would cost digits.
+        origin = geo.transform * (0, 0)
+        linear = Affine.translation(-origin[0], -origin[1]) * geo.transform
+        table = measure_polygons(transformed(rings.xy, linear) * factor, rings.offsets, rings.polygons)
+        centroids = table[:, 2:4] / factor + origin
     else:
-        centroids = table[:, 2:4] / geo.crs.axis_info[0].unit_conversion_factor
+        metric, method = _equal_area_points(points, geo, height, width)
+        table = measure_polygons(metric, rings.offsets, rings.polygons)
+        centroids = transformed(measure_polygons(rings.xy, rings.offsets, rings.polygons)[:, 2:4], geo.transform)
+    area, perimeter, long_side, short_side = table[:, 0], table[:, 1], table[:, 4], table[:, 5]
     root = np.sqrt(np.maximum(perimeter**2 - 16 * area, 0))
     strip = (perimeter + root) / 4
     winding = (area < 0.5 * long_side * short_side) & (strip > long_side)

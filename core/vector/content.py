@@ -11,7 +11,7 @@ import shapely
 from pyproj import CRS, Transformer
 
 from core.classes import ClassScheme
-from core.vector.layers import PolygonLayer
+from core.vector.layer import PolygonLayer
 
 LONLAT = CRS.from_epsg(4326)
 LONLAT_DECIMALS = 9

@@ -25,7 +25,7 @@ from core.files import replacing
 from core.scene import Scene
 from core.vector import tables, texts, web_map
 from core.vector.content import Content, content_of
-from core.vector.layers import PolygonLayer
+from core.vector.layer import PolygonLayer
 
 
 @dataclass(frozen=True)

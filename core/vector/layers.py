@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import geopandas as gpd
@@ -22,70 +21,13 @@ from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Scene
 from core.vector.arcs import Arcs, merge_small_regions, trace_arcs
 from core.vector.attributes import LENGTH_METHOD, measure, size_in_pixels
+from core.vector.layer import PolygonLayer, VectorResult, crs_name
 from core.vector.measures import boundary_code
 from core.vector.polygons import Rings, build_polygons, build_rings, transformed
 from core.vector.simplify import simplify_arcs
 from core.vector.sources import LabelSource, open_labels
 
 STEPS = 5
-
-
-@dataclass(frozen=True)
-class PolygonLayer:
-    """Polygons of one scene and how they were made.
-
-    frame: columns id, class_id, class_name, area_m2, perimeter_m, length_m, width_m, compactness, centroid_x, centroid_y, mean_confidence
-    (0 to 1, NaN when not known), on_edge, geometry. Where metres are not known the names end in _px. units: "m" or "px". made: the
-    settings and methods, for the metadata of exports.
-    """
-
-    frame: gpd.GeoDataFrame
-    scheme: ClassScheme
-    geo: GeoRef
-    units: str
-    made: dict[str, Any]
-
-    @property
-    def area_column(self) -> str:
-        """The name of the area column: area_m2, or area_px where metres are not known."""
-        return "area_m2" if self.units == "m" else "area_px"
-
-
-@dataclass(frozen=True)
-class VectorResult:
-    """A layer, the seconds it took, and what was measured on it: invalid polygons, area of gaps and of overlaps (m2, or px)."""
-
-    layer: PolygonLayer
-    seconds: float
-    invalid: int
-    gap_area: float
-    overlap_area: float
-
-    def summary(self) -> dict[str, Any]:
-        """The keys that the command line prints for `vectorize`."""
-        layer = self.layer
-        counts = layer.frame.groupby("class_id")[layer.area_column].agg(["size", "sum"])
-        classes = {}
-        for class_id, (count, area) in zip(counts.index, counts.to_numpy(), strict=True):
-            entry = {"polygons": int(count), "area_m2": float(area) if layer.units == "m" else None}
-            classes[layer.scheme.names[class_id]] = entry if layer.units == "m" else entry | {"area_px": float(area)}
-        return {
-            "polygons": len(layer.frame),
-            "classes": classes,
-            "invalid": self.invalid,
-            "gap_area": self.gap_area,
-            "overlap_area": self.overlap_area,
-            "seconds": round(self.seconds, 3),
-            "crs": None if layer.geo.crs is None else crs_name(layer.geo),
-            "units": layer.units,
-        }
-
-
-def crs_name(geo: GeoRef) -> str | None:
-    """ "EPSG:32640", or the name of a CRS without such a code, or None."""
-    if geo.crs is None:
-        return None
-    return f"EPSG:{geo.epsg}" if geo.epsg else geo.crs.name
 
 
 def vectorize(

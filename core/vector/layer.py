@@ -1,0 +1,95 @@
+"""Polygons of a scene and how they were made: the types, without the machinery that traces them, and a layer read from its file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.classes import ClassScheme
+from core.errors import ExportError
+from core.geo import GeoRef
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+@dataclass(frozen=True)
+class PolygonLayer:
+    """Polygons of one scene and how they were made.
+
+    frame: columns id, class_id, class_name, area_m2, perimeter_m, length_m, width_m, compactness, centroid_x, centroid_y, mean_confidence
+    (0 to 1, NaN when not known), on_edge, geometry. Where metres are not known the names end in _px. units: "m" or "px". made: the
+    settings and methods, for the metadata of exports.
+    """
+
+    frame: gpd.GeoDataFrame
+    scheme: ClassScheme
+    geo: GeoRef
+    units: str
+    made: dict[str, Any]
+
+    @property
+    def area_column(self) -> str:
+        """The name of the area column: area_m2, or area_px where metres are not known."""
+        return "area_m2" if self.units == "m" else "area_px"
+
+
+@dataclass(frozen=True)
+class VectorResult:
+    """A layer, the seconds it took, and what was measured on it: invalid polygons, area of gaps and of overlaps (m2, or px)."""
+
+    layer: PolygonLayer
+    seconds: float
+    invalid: int
+    gap_area: float
+    overlap_area: float
+
+    def summary(self) -> dict[str, Any]:
+        """The keys that the command line prints for `vectorize`."""
+        layer = self.layer
+        counts = layer.frame.groupby("class_id")[layer.area_column].agg(["size", "sum"])
+        classes = {}
+        for class_id, (count, area) in zip(counts.index, counts.to_numpy(), strict=True):
+            entry = {"polygons": int(count), "area_m2": float(area) if layer.units == "m" else None}
+            classes[layer.scheme.names[class_id]] = entry if layer.units == "m" else entry | {"area_px": float(area)}
+        return {
+            "polygons": len(layer.frame),
+            "classes": classes,
+            "invalid": self.invalid,
+            "gap_area": self.gap_area,
+            "overlap_area": self.overlap_area,
+            "seconds": round(self.seconds, 3),
+            "crs": None if layer.geo.crs is None else crs_name(layer.geo),
+            "units": layer.units,
+        }
+
+
+def crs_name(geo: GeoRef) -> str | None:
+    """ "EPSG:32640", or the name of a CRS without such a code, or None."""
+    if geo.crs is None:
+        return None
+    return f"EPSG:{geo.epsg}" if geo.epsg else geo.crs.name
+
+
+def read_layer(path: str | os.PathLike, *, scheme: ClassScheme, geo: GeoRef) -> PolygonLayer:
+    """Read a GeoPackage that `export` wrote, as the layer it was written from.
+
+    scheme and geo: those of the raster that was traced. Raises ExportError when the file is not such a layer, or lies in another CRS.
+    """
+    # Here and not above: the other types of this module are wanted before anything is read.
+    import json
+
+    import pyogrio
+
+    try:
+        made = json.loads(pyogrio.read_info(path)["layer_metadata"]["made"])
+        frame = pyogrio.read_dataframe(path, use_arrow=True)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, KeyError, TypeError, ValueError) as error:
+        raise ExportError(
+            f"{os.path.basename(path)} holds no layer of Groundline", expected="a GeoPackage that Groundline wrote", do="Trace it again"
+        ) from error
+    same = frame.crs is None if geo.crs is None else frame.crs is not None and frame.crs.equals(geo.crs, ignore_axis_order=True)
+    if not same:
+        raise ExportError(f"{os.path.basename(path)} lies in {frame.crs}", expected=f"{geo.crs}, as its raster", do="Trace it again")
+    return PolygonLayer(frame, scheme, geo, "m" if "area_m2" in frame else "px", made)
