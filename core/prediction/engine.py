@@ -143,13 +143,12 @@ def _with_plain_upsampling(keras_model):
     def replaced(layer):
         if isinstance(layer, keras.layers.UpSampling2D) and layer.interpolation == "nearest" and layer.data_format == "channels_last":
             return Nearest(tuple(layer.size), name=layer.name)
-        return layer.__class__.from_config(layer.get_config())
+        return layer
 
-    if not isinstance(keras_model, keras.Functional) or None in keras_model.input_shape[1:3]:
-        return keras_model
-    lean = keras.models.clone_model(keras_model, clone_function=replaced)
-    lean.set_weights(keras_model.get_weights())
-    return lean
+    try:
+        return keras.models.clone_model(keras_model, clone_function=replaced)
+    except ValueError:
+        return keras_model  # a network that is not a graph of layers: it is converted as it is
 
 
 def _openvino(model: Model, size: int, batch_size: int | None) -> Engine:

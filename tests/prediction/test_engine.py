@@ -12,7 +12,7 @@ from core.classes import ClassScheme
 from core.errors import ModelError, SettingsError
 from core.learning.cards import ModelCard
 from core.learning.model_store import find_model
-from core.prediction.engine import open_engine
+from core.prediction.engine import convert, open_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")
@@ -53,7 +53,7 @@ def test_openvino_needs_no_tensorflow_in_this_process(model, tmp_path):
     script = (
         "import sys, numpy as np\n"
         "from core.learning.model_store import find_model\n"
-        "from core.prediction.engine import open_engine\n"
+        "from core.prediction.engine import convert, open_engine\n"
         "engine = open_engine(find_model(sys.argv[1]))\n"
         "out = engine(np.zeros((1, 32, 32, 3), np.uint8))\n"
         "assert abs(out.sum(axis=-1) - 1).max() < 1e-4\n"
@@ -76,3 +76,13 @@ def test_a_broken_model_or_unknown_engine_is_named(model, tmp_path, monkeypatch)
     (broken / "model.keras").write_bytes(b"no network")
     with pytest.raises(ModelError):
         open_engine(find_model(broken))
+
+
+@needs_openvino
+def test_nearest_upsampling_is_one_operation(tmp_path):
+    import keras
+
+    inputs = keras.Input((16, 16, 2))
+    network = keras.Model(inputs, keras.layers.UpSampling2D(2)(keras.layers.MaxPooling2D(2)(inputs)))
+    path = convert(network, 16, tmp_path / "network")
+    assert 'type="Interpolate"' in path.read_text() and 'type="Tile"' not in path.read_text()
