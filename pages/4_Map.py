@@ -2,13 +2,16 @@
 
 import streamlit as st
 
-from ui import frame, map_view
+from ui import frame
 
 frame.begin_page(
     "Map",
     ":material/map:",
     "Trace the outlines of a prediction, look at them on the scene, and take the layer home.",
 )
+
+with frame.opening("Opening the map"):
+    from ui import map_view
 
 with frame.errors() as opening:
     source = map_view.choose_source()
@@ -40,7 +43,7 @@ if result.layer.frame.empty:
     st.warning("No polygon is left with these settings. Lower the confidence or choose more classes.", icon=":material/filter_alt_off:")
     st.stop()
 
-with frame.errors():
+with frame.errors(), frame.opening("Drawing the map"):
     map_view.map_of(source, result.layer, digest)
 map_view.summary(result)
 st.subheader("Classes", anchor=False)

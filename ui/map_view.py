@@ -6,18 +6,22 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from core.classes import ClassScheme
 from core.errors import InputError
 from core.prediction.rasters import CONFIDENCE, LABELS, Prediction
 from core.scene import open_scene
-from core.vector.layers import PolygonLayer, VectorResult, vectorize
-from core.vector.sources import open_labels
-from ui import frame, library, maps, predict_view, state
+from ui import finished_layers, frame, library, predict_view, state
+from ui.finished_layers import Settings, settings_digest
 from ui.kept import has, keep
+
+if TYPE_CHECKING:  # geopandas, numba and folium take seconds to load: only when they are needed
+    import pandas as pd
+
+    from core.vector.layer import PolygonLayer, VectorResult
 
 TRACE_AT_ONCE_PX = 25_000_000
 """Rasters up to this size are traced as soon as the page opens; larger ones wait for the button."""
@@ -48,18 +52,6 @@ class Source:
     digest: str
     scene: Path | None
     prediction: Path | None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How outlines are drawn; lengths and areas as `vectorize` takes them, `pixel_size_m` only for scenes without CRS."""
-
-    threshold: float = 0.0
-    min_area: str = "4px"
-    simplify: str = "1px"
-    smooth: int = 0
-    classes: tuple[str, ...] = ()
-    pixel_size_m: float | None = None
 
 
 def choose_source() -> Source | None:
@@ -99,7 +91,7 @@ def _open_raster() -> None:
 
 
 def _from_prediction(prediction: Prediction) -> Source:
-    digest = maps.settings_digest(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest)
+    digest = settings_digest(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest)
     return Source(
         path=prediction.folder,
         title=library.prediction_title(prediction.folder),
@@ -114,6 +106,8 @@ def _from_prediction(prediction: Prediction) -> Source:
 
 
 def _from_raster(path: Path) -> Source:
+    from core.vector.sources import open_labels
+
     labels = open_labels(path)
     pixels = labels.height * labels.width
     digest = open_scene(path, expand_palette=False).digest
@@ -171,7 +165,7 @@ def settings_form(source: Source) -> tuple[Settings, bool]:
 
 def digest_of(source: Source, settings: Settings) -> str:
     """What names a traced layer: the raster's content and the settings."""
-    return maps.settings_digest(source.digest, settings)
+    return settings_digest(source.digest, settings)
 
 
 def is_traced(digest: str) -> bool:
@@ -180,22 +174,28 @@ def is_traced(digest: str) -> bool:
 
 
 def traced(source: Source, settings: Settings, digest: str) -> VectorResult:
-    """The traced layer, made once for each raster and setting, with its progress shown."""
-    return keep(
-        "layer",
-        digest,
-        lambda tell: vectorize(
-            source.path,
-            threshold=settings.threshold,
-            min_area=settings.min_area,
-            simplify=settings.simplify,
-            smooth=settings.smooth,
-            classes=list(settings.classes) or None,
-            pixel_size_m=settings.pixel_size_m,
-            on_progress=lambda done, total, text: tell(done, total, text.capitalize()),
-        ),
-        words="Tracing polygons",
-        most=_KEPT_LAYERS,
+    """The traced layer, made once for each raster and setting: read where a job has written it, else traced with its progress shown."""
+
+    def make(tell: Callable[[int, int, str], None]) -> VectorResult:
+        tell(0, 1, "Opening the layer")
+        finished = finished_layers.find(source.prediction, settings) if source.prediction else None
+        return finished or _trace(source, settings, tell)
+
+    return keep("layer", digest, make, words="Tracing polygons", most=_KEPT_LAYERS)
+
+
+def _trace(source: Source, settings: Settings, tell: Callable[[int, int, str], None]) -> VectorResult:
+    from core.vector.layers import vectorize
+
+    return vectorize(
+        source.path,
+        threshold=settings.threshold,
+        min_area=settings.min_area,
+        simplify=settings.simplify,
+        smooth=settings.smooth,
+        classes=list(settings.classes) or None,
+        pixel_size_m=settings.pixel_size_m,
+        on_progress=lambda done, total, text: tell(done, total, text.capitalize()),
     )
 
 
@@ -218,6 +218,8 @@ def summary(result: VectorResult) -> None:
 
 def map_of(source: Source, layer: PolygonLayer, digest: str) -> None:
     """The map itself, with online base maps when they are wanted and answer."""
+    from ui import maps
+
     wanted = source.georeferenced and bool(st.session_state.get("map_online"))
     online = wanted and maps.online_maps_answer()
     pictures = maps.scene_pictures(source.scene, source.prediction)
@@ -240,6 +242,8 @@ def map_of(source: Source, layer: PolygonLayer, digest: str) -> None:
 
 def class_table(layer: PolygonLayer) -> pd.DataFrame:
     """Polygons, area, share and mean confidence of each class."""
+    import pandas as pd
+
     area = layer.area_column
     grouped = layer.frame.groupby("class_id")
     table = pd.DataFrame(

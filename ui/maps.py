@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import socket
@@ -21,7 +20,7 @@ from core.scene import open_scene
 from ui import tiles
 
 if TYPE_CHECKING:
-    from core.vector.layers import PolygonLayer
+    from core.vector.layer import PolygonLayer
 
 # streamlit-folium's frame lives at <base>/component/streamlit_folium.st_folium/, so relative URLs follow the base path.
 _ROOT = "../.."
@@ -230,8 +229,3 @@ def _native_zoom(layer: tiles.Layer) -> int:
     south, north = layer.bounds[0][0], layer.bounds[1][0]
     widest_m = 2 * math.pi * 6378137 * math.cos(math.radians((south + north) / 2)) / tiles.MAP_TILE_PX
     return min(23, max(0, math.ceil(math.log2(widest_m / min(height_m, width_m)))))
-
-
-def settings_digest(*parts: Any) -> str:
-    """16 hex digits that name a combination of content and settings."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

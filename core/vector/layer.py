@@ -83,9 +83,10 @@ def read_layer(path: str | os.PathLike, *, scheme: ClassScheme, geo: GeoRef) -> 
     import pyogrio
 
     try:
-        made = json.loads(pyogrio.read_info(path)["layer_metadata"]["made"])
-        frame = pyogrio.read_dataframe(path, use_arrow=True)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, KeyError, TypeError, ValueError) as error:
+        name = pyogrio.list_layers(path)[0][0]  # the second one holds the style
+        made = json.loads(pyogrio.read_info(path, layer=name)["layer_metadata"]["made"])
+        frame = pyogrio.read_dataframe(path, layer=name, use_arrow=True)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ExportError(
             f"{os.path.basename(path)} holds no layer of Groundline", expected="a GeoPackage that Groundline wrote", do="Trace it again"
         ) from error

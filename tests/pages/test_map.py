@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from core.classes import DUBAI
 from tests.pages.conftest import keys_of, sound, text_of
 from tests.ui.fakes import predicted
 from ui import map_view
+from ui.finished_layers import Settings, find
 
 MAP = "pages/4_Map.py"
 SAND, SEA = (200, 178, 150), (40, 82, 95)
@@ -71,6 +73,33 @@ def test_a_prediction_is_traced_and_mapped_at_once(opened, lake):
     assert list(table["class"]) == ["Land", "Water"] and table["area"].sum() == pytest.approx(3000, rel=2e-3)
     labels = [button.proto.label for button in at.get("download_button")]
     assert len(labels) == 6
+
+
+def test_a_layer_that_a_job_has_traced_is_read_and_not_traced_again(opened, lake, finished, workspace, monkeypatch):
+    from core.vector import layers
+    from core.vector.export import export
+
+    result = layers.vectorize(lake)
+    path = export(result.layer, workspace.layers / "lake.gpkg")
+    measured = {"seconds": 4.2, "invalid": 0, "gap_area": 0.0, "overlap_area": 0.0}
+    finished("vectorize", {"prediction": lake}, measured | {"files": [{"path": str(path), "features": 2}]})
+    monkeypatch.setattr(layers, "vectorize", lambda *_, **__: pytest.fail("traced although the layer was there"))
+    at = opened(MAP)
+    assert metrics(at)["Traced in"] == "4.2 s" and metrics(at)["Polygons"] == "2" and metrics(at)["Geometry"] == "Clean"
+    assert [item["name"] for item in map_script(at)[1]["classes"]] == ["Land", "Water"]
+
+
+def test_a_layer_of_other_settings_or_of_an_older_prediction_is_not_taken(lake, finished, workspace):
+    from core.vector.export import export
+    from core.vector.layers import vectorize
+
+    path = export(vectorize(lake, simplify="3px").layer, workspace.layers / "lake.gpkg")
+    measured = {"seconds": 4.2, "invalid": 0, "gap_area": 0.0, "overlap_area": 0.0, "files": [{"path": str(path), "features": 2}]}
+    finished("vectorize", {"prediction": lake, "simplify": "3px"}, measured)
+    assert find(lake, Settings()) is None
+    assert len(find(lake, Settings(simplify="3px")).layer.frame) == 2
+    os.utime(path, (1, 1))
+    assert find(lake, Settings(simplify="3px")) is None
 
 
 def test_settings_take_effect_with_the_button_only(opened, lake):
