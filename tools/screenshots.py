@@ -1,0 +1,152 @@
+"""Take the pictures of the README: `python tools/screenshots.py` writes docs/{home,explore,train,predict,map}.png.
+
+Starts the dashboard on a free port with a workspace of its own, runs the sample, trains a small network for a few epochs, and
+visits the pages with Chromium through playwright (requirements-dev.txt). Takes some minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+PROJECT = Path(__file__).resolve().parents[1]
+SIZE = {"width": 1440, "height": 900}
+MOST_BYTES = 350_000
+PATIENCE_S = 900  # of each wait; a machine that does other work is slow
+EPOCHS = 8
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=PROJECT / "docs", help="folder of the pictures")
+    parser.add_argument(
+        "--chromium", default=os.environ.get("CHROMIUM") or shutil.which("chromium"), help="browser; playwright's own if none"
+    )
+    parser.add_argument("--dark", action="store_true", help="take them in the dark theme")
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="groundline-pictures-") as workspace, dashboard(Path(workspace)) as address:
+        train(Path(workspace))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=asked.chromium, args=QUIET)
+            page = browser.new_page(viewport=SIZE, color_scheme="dark" if asked.dark else "light")
+            page.set_default_timeout(1000 * PATIENCE_S)
+            visit(page, address, asked.out)
+            browser.close()
+
+
+@contextlib.contextmanager
+def dashboard(workspace: Path) -> Iterator[str]:
+    """Serve the dashboard on a free port of this machine; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address=127.0.0.1", f"--server.port={port}"]
+    with open(workspace / "server.log", "wb") as log:
+        served = subprocess.Popen(
+            command, cwd=PROJECT, stdout=log, stderr=log, env=os.environ | {"GROUNDLINE_WORKSPACE": str(workspace / "workspace")}
+        )
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(lambda: urllib.request.urlopen(f"{address}/_stcore/health", timeout=5).status == 200)
+            yield address
+        finally:
+            served.terminate()
+            served.wait(timeout=30)
+
+
+def wait_for(answer) -> None:
+    """Ask until the answer is true; connection errors count as no."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if answer():
+                return
+        time.sleep(1)
+    raise TimeoutError(f"nothing came within {PATIENCE_S} s")
+
+
+def train(workspace: Path) -> None:
+    """Prepare the sample at a quarter of its size and train a small U-Net on it, as the Train page would."""
+    sys.path.insert(0, str(PROJECT))
+    from core.jobs import jobs
+    from core.jobs.workspace import Workspace
+
+    place = Workspace(workspace / "workspace")
+    sample = {"dataset": PROJECT / "sample_data" / "town", "patch_size": 128, "stride": 64, "scale": 0.25, "split": "block"}
+    prepared = jobs.start("prepare", sample, workspace=place, title="Sample town")
+    finish(prepared)
+    settings = {"architecture": "unet", "epochs": EPOCHS, "batch_size": 8, "seed": 1}
+    finish(
+        jobs.start("train", {"prepared": prepared.result()["folder"], "settings": settings}, workspace=place, title="U-Net, a first try")
+    )
+
+
+def finish(job) -> None:
+    """Wait for the end of a job, and fail as it failed."""
+    wait_for(lambda: not job.active)
+    if job.status()["state"] != "finished":
+        raise SystemExit(f"{job.kind} ended as {job.status()['state']}: {job.status()['error'] or job.log_tail(5)}")
+
+
+def visit(page: Page, address: str, out: Path) -> None:
+    """Run the sample from Home, then picture one page after the other."""
+    page.goto(address)
+    page.get_by_role("button", name="Try the sample").click()
+    page.get_by_role("button", name="Open the map").wait_for()
+    page.goto(address)
+    page.get_by_role("button", name="Open the map").wait_for()
+    picture(page, out / "home.png")
+    page.goto(f"{address}/Explore")
+    page.get_by_text("Thumbnails").or_(page.get_by_role("tab")).first.wait_for()
+    picture(page, out / "explore.png")
+    page.goto(f"{address}/Train")
+    page.get_by_text("Best validation IoU").first.wait_for()
+    page.locator(".js-plotly-plot").first.wait_for()
+    picture(page, out / "train.png")
+    page.goto(f"{address}/Predict")
+    page.get_by_role("tab", name="Downloads").wait_for()
+    picture(page, out / "predict.png")
+    page.goto(f"{address}/Map")
+    page.get_by_role("heading", name="Downloads").wait_for()
+    page.frame_locator("iframe").locator(".leaflet-container").wait_for()
+    picture(page, out / "map.png")
+
+
+def picture(page: Page, path: Path) -> None:
+    """Save what is on screen, once nothing changes any more, with as many colours as fit the size."""
+    last = b""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        page.wait_for_timeout(2500)
+        shot = page.screenshot(animations="disabled", caret="hide")
+        if shot == last and not page.get_by_test_id("stStatusWidget").count():
+            break
+        last = shot
+    image = Image.open(io.BytesIO(shot)).convert("RGB")
+    for colours in (256, 192, 128, 96, 64):
+        small = io.BytesIO()
+        image.quantize(colours, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+        if small.tell() <= MOST_BYTES:
+            break
+    path.write_bytes(small.getvalue())
+    print(f"{path.name}: {small.tell() / 1000:.0f} kB, {colours} colours", flush=True)
+
+
+if __name__ == "__main__":
+    main()
