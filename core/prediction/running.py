@@ -22,7 +22,7 @@ from core.progress import OnProgress, ShouldStop
 from core.scene import Scene, Window, open_scene
 
 _SPARE_MIB = 32
-_WIDEST_STRIP_PX = 8192
+_WIDEST_STRIP_PX = 6144
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def set_up(
 def plan_within(card: ModelCard, scene: Scene, window: Window, engine: Engine, layout: Layout, *, memory: int) -> tuple[BlendPlan, bool]:
     """The plan for a window of a scene, in strips that keep the process below `memory` bytes, and whether they do.
 
-    Where the limit is too low for even the narrowest strip, that one is taken. No strip is wider than 8192 columns:
+    Where the limit is too low for even the narrowest strip, that one is taken. No strip is wider than 6144 columns:
     two strips share one column of patches, 2 % of the work, and memory stops growing with the scene's width.
     """
     settings = dict(patch_size=engine.patch_size, overlap=layout.overlap, symmetries=layout.symmetries, scale=layout.scale)
