@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import explore_view, findings_view, frame, library, scene_view
+from ui import explore_view, findings_view, frame, library, patches_view, scene_view, thumbs_view
 
 frame.begin_page(
     "Explore",
@@ -12,9 +12,9 @@ frame.begin_page(
 
 TABS = {
     "Overview": explore_view.overview,
-    "Scenes": explore_view.thumbnails,
+    "Scenes": thumbs_view.thumbnails,
     "One scene": scene_view.one_scene,
-    "Patches": scene_view.patch_grid,
+    "Patches": patches_view.patches,
     "Findings": findings_view.findings,
     "Mosaics": findings_view.mosaics,
 }

@@ -1,24 +1,20 @@
-"""The sections of the Explore page: numbers, thumbnails, one scene, patch grid, findings, mosaics."""
+"""The choice of a data set on the Explore page, and its overview: numbers, class shares, tables."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.data.datasets import Dataset, Pair
+from core.data.datasets import Dataset
+from core.data.estimates import DatasetCounts
 from core.errors import InputError
-from core.scene import display_rgb
-from ui import block_counts, charts, frame, library, state, tiles
+from ui import block_counts, charts, frame, library, state
 from ui.scene_view import size_text
 
-_PER_PAGE = 24
-_PER_ROW = 6
-_THUMB_PX = 300
 _SAMPLES = {
     "town": "Sample town",
     "chips12": "Sample: 12-band satellite chips",
@@ -129,19 +125,22 @@ def overview(dataset: Dataset) -> None:
     _scene_table(dataset, read)
 
 
-def _by_group(scheme: ClassScheme, read: block_counts.DatasetCounts) -> go.Figure:
+def _by_group(scheme: ClassScheme, read: DatasetCounts) -> go.Figure:
     groups = read.by_group()
     names = list(groups)[:40]
     totals = {name: max(1, groups[name].sum()) for name in names}
     figure = go.Figure()
     for k, label in enumerate((*scheme.names, "not labelled")):
+        if k == len(scheme) and not read.counts[-1]:
+            continue
         figure.add_bar(
             y=names, x=[100 * groups[name][k] / totals[name] for name in names], name=label, orientation="h",
             marker={"color": scheme.hex(k), "line": {"width": 0.5, "color": "rgba(128,128,128,.6)"}},
             hovertemplate=f"%{{y}} · {label}: %{{x:.1f}} %<extra></extra>",
         )  # fmt: skip
+    gap = max(0.2, 1 - len(names) / 6)  # a single bar is no wall
     figure.update_layout(
-        barmode="stack", height=max(330, 60 + 26 * len(names)), margin={"l": 8, "r": 8, "t": 30, "b": 8},
+        barmode="stack", bargap=gap, height=max(330, 60 + 26 * len(names)), margin={"l": 8, "r": 8, "t": 30, "b": 8},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "traceorder": "normal"},
     )  # fmt: skip
     figure.update_yaxes(autorange="reversed", type="category")
@@ -149,92 +148,29 @@ def _by_group(scheme: ClassScheme, read: block_counts.DatasetCounts) -> go.Figur
     return figure
 
 
-def _scene_table(dataset: Dataset, read: block_counts.DatasetCounts) -> None:
+def _scene_table(dataset: Dataset, read: DatasetCounts) -> None:
     rows = []
     for scene in read.scenes:
         counts = scene.counts
         shares = 100 * counts[:-1] / max(1, counts[:-1].sum())
         labelled = 100 * counts[:-1].sum() / max(1, counts.sum())
-        rows.append(
-            {"scene": scene.name, "tile": scene.group, "width": scene.width, "height": scene.height, "labelled": labelled}
-            | dict(zip(dataset.scheme.names, shares, strict=True))
-        )
+        size = {"width": scene.width, "height": scene.height, "pixel size": scene.pixel_size_m, "bands": f"{scene.bands} of {scene.dtype}"}
+        shares_of = dict(zip(dataset.scheme.names, shares, strict=True))
+        rows.append({"scene": scene.name, "tile": scene.group} | size | {"labelled": labelled} | shares_of)
+    if not rows:
+        return
+    table = pd.DataFrame(rows)
+    table["pixel size"] = table["pixel size"].astype(float)
     percent = st.column_config.NumberColumn(format="%.1f %%")
-    with st.expander(f"Table of {len(rows)} scenes", icon=":material/table:"):
-        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={name: percent for name in ("labelled", *dataset.scheme.names)})
-        st.caption("Width and height in pixels; classes as shares of the labelled pixels.")
-
-
-# ---- thumbnails ----
-
-
-def thumbnails(dataset: Dataset) -> None:
-    """A page of small pictures, by tile and sorted by name or class share."""
-    first, second, third = st.columns([3, 2, 1.4], vertical_alignment="bottom")
-    groups = first.multiselect(
-        "Tiles",
-        dataset.groups,
-        key="explore_groups_shown",
-        placeholder="All tiles",
-        help="Show only scenes of these tiles.",
-        persist_state="session",
-    )
-    order = second.selectbox(
-        "Order",
-        ["Name", *(f"Most {name}" for name in dataset.scheme.names)],
-        key="explore_order",
-        help="By name, or by the share of one class.",
-        persist_state="session",
-    )
-    overlay = third.toggle("Show masks", key="explore_overlay", help="Lay the mask over each picture.", persist_state="session")
-    pairs = [pair for pair in dataset.pairs if not groups or pair.group in groups]
-    if order != "Name":
-        share = _shares(dataset, dataset.scheme.names.index(order.removeprefix("Most ")))
-        pairs.sort(key=lambda pair: -share.get(pair.name, 0.0))
-    pages = max(1, -(-len(pairs) // _PER_PAGE))
-    page = st.pagination(pages, key="explore_page") if pages > 1 else 1
-    shown = pairs[(min(page, pages) - 1) * _PER_PAGE : min(page, pages) * _PER_PAGE]
-    for number, pair in enumerate(shown):
-        if number % _PER_ROW == 0:
-            columns = st.columns(_PER_ROW)
-        with columns[number % _PER_ROW], frame.errors():
-            st.image(_thumbnail(pair, dataset.scheme, overlay, _pair_key(pair, dataset)), width="stretch", alt=pair.name)
-            st.button(
-                pair.name,
-                key=f"explore_pick_{pair.name}",
-                type="tertiary",
-                help=f"{pair.group}: open it large",
-                on_click=_open_scene,
-                args=(pair.name,),
-            )
-    st.caption(f"{len(shown)} of {len(pairs):,} scenes. Press a name to see the scene large.")
-
-
-def _open_scene(name: str) -> None:
-    st.session_state["explore_scene"] = name
-    st.session_state["explore_tab"] = "One scene"
-
-
-def _shares(dataset: Dataset, class_id: int) -> dict[str, float]:
-    return {scene.name: scene.counts[class_id] / max(1, scene.counts[:-1].sum()) for scene in block_counts.of(dataset).scenes}
-
-
-def _pair_key(pair: Pair, dataset: Dataset) -> tuple[str, ...]:
-    return (dataset.digest, pair.name, repr(dataset.scheme))
-
-
-@st.cache_data(max_entries=2000, show_spinner=False)
-def _thumbnail(_pair: Pair, _scheme: ClassScheme, overlay: bool, key: tuple[str, ...]) -> np.ndarray:
-    image = _pair.image
-    factor = max(1.0, max(image.shape) / _THUMB_PX)
-    shape = (max(1, round(image.height / factor)), max(1, round(image.width / factor)))
-    picture = display_rgb(image, out_shape=shape)
-    if not overlay or _pair.mask is None:
-        return picture
-    height, width = _pair.shape
-    ids = tiles.labels_at(_pair, _scheme, image.window if (height, width) == image.shape else _pair.mask.window, shape)
-    mixed = (0.45 * picture + 0.55 * _scheme.decode(ids)).astype(np.uint8)
-    return np.where((ids < len(_scheme))[..., None], mixed, picture)
+    metres = st.column_config.NumberColumn("pixel size, m", format="%.3g", help="Empty where the files do not say it.")
+    columns = {"pixel size": metres} | {name: percent for name in ("labelled", *dataset.scheme.names)}
+    st.subheader("Sizes", anchor=False)
+    same = ["width", "height", "pixel size", "bands"]
+    sizes = table.groupby(same, dropna=False, sort=False).agg(scenes=("scene", "size"), tiles=("tile", "nunique")).reset_index()
+    st.dataframe(sizes.sort_values("scenes", ascending=False), hide_index=True, column_config=columns)
+    with st.expander(f"Table of {len(rows)} scene{'s' if len(rows) > 1 else ''}", icon=":material/table:"):
+        st.dataframe(table, hide_index=True, column_config=columns)
+    st.caption("Width and height in pixels; classes as shares of the labelled pixels.")
 
 
 def _count(pixels: int) -> str:

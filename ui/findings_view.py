@@ -20,7 +20,8 @@ _FILES_SHOWN = 40
 
 def findings(dataset: Dataset) -> None:
     """The findings of the audit, worst first; the audit runs once for each state of the data set."""
-    found = _audited(dataset)
+    _remedies(dataset)
+    found = audited(dataset)
     counts = {kind: sum(item.severity == kind for item in found.findings) for kind in _LOOKS}
     if not found.findings:
         st.success(
@@ -34,8 +35,31 @@ def findings(dataset: Dataset) -> None:
     for number, item in enumerate(found.findings):
         _finding(dataset, item, number)
     st.caption(
-        "A remedy is written to groundline.json in the data set's folder. Images and masks are never changed; delete that file to undo."
+        "A remedy is written to groundline.json in the data set's folder, and can be undone here. Images and masks are never changed."
     )
+
+
+def _remedies(dataset: Dataset) -> None:
+    """The remedies that count now, each with a button that takes it back."""
+    steps = dataset.remedies.steps()
+    if not steps:
+        return
+    with st.container(border=True):
+        st.markdown("**Remedies in force**")
+        for number, step in enumerate(steps):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.badge("Remedy", icon=":material/healing:", color="green")
+                st.markdown(step.title, width="stretch")
+                if st.button(
+                    "Undo",
+                    key=f"explore_undo_{number}",
+                    icon=":material/undo:",
+                    help="Takes this remedy out of groundline.json.",
+                ):
+                    with frame.errors() as outcome:
+                        step.take_back(dataset.root)
+                    if not outcome.failed:
+                        st.rerun()
 
 
 def _finding(dataset: Dataset, item: Finding, number: int) -> None:
@@ -101,11 +125,17 @@ def mosaics(dataset: Dataset) -> None:
     )
 
 
-def _audited(dataset: Dataset) -> Audit:
+def audited(dataset: Dataset) -> Audit:
+    """The audit of a data set, made once for each state of its files, with its progress shown."""
     return keep("audit", dataset.digest, lambda tell: audit(dataset, on_progress=tell), words="Checking the data set")
 
 
+def is_audited(dataset: Dataset) -> bool:
+    """Whether the audit is at hand."""
+    return has("audit", dataset.digest)
+
+
 def _mosaics(dataset: Dataset) -> tuple[Mosaic, ...]:
-    if has("audit", dataset.digest):
-        return _audited(dataset).mosaics
+    if is_audited(dataset):
+        return audited(dataset).mosaics
     return keep("mosaics", dataset.digest, lambda tell: tuple(find_mosaics(dataset, on_progress=tell)), words="Comparing edges")

@@ -1,4 +1,4 @@
-"""One scene of a data set on the Explore page: large with its mask, its bands and histogram, and the patch grid on it."""
+"""One scene of a data set on the Explore page: large with its mask, its bands and histogram."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.classes import ClassScheme
 from core.data.datasets import Dataset, Pair
-from core.errors import GroundlineError
 from core.scene import Scene, default_rgb
-from ui import block_counts, library, tiles, viewer
+from ui import library, viewer
 
 _HISTOGRAM_PX = 512
 
@@ -118,83 +116,6 @@ def _facts(pair: Pair) -> list[tuple[str, str]]:
         ("coordinates", crs),
         ("nodata value", "none" if image.nodata is None else f"{image.nodata:g}"),
     ]
-
-
-@st.fragment
-def patch_grid(dataset: Dataset) -> None:
-    """Sliders of the patch grid, what they give in all, and the grid on one scene."""
-    read = block_counts.of(dataset)
-    first, second, third = st.columns(3)
-    size = first.select_slider(
-        "Patch size, px",
-        [64, 96, 128, 192, 256, 320, 384, 512, 768, 1024],
-        256,
-        key="explore_patch",
-        help="Side of the square patches.",
-        persist_state="session",
-    )
-    step = second.select_slider(
-        "Stride, % of the patch",
-        [25, 50, 75, 100],
-        100,
-        key="explore_stride",
-        help="100 % puts patches side by side; less makes them overlap.",
-        persist_state="session",
-    )
-    least = third.slider(
-        "Least labelled share, %",
-        0,
-        100,
-        5,
-        key="explore_labelled",
-        help="Patches with fewer labelled pixels are dropped.",
-        persist_state="session",
-    )
-    stride = max(block_counts.BLOCK_PX, size * step // 100 // block_counts.BLOCK_PX * block_counts.BLOCK_PX)
-    result = block_counts.preview(read.scenes, patch_size=size, stride=stride, min_labelled=least / 100)
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        with st.container(horizontal=True):
-            st.metric("Patches kept", f"{result.kept:,}", border=True)
-            st.metric("Dropped", f"{result.dropped:,}", border=True, help="Too little of them is labelled.")
-        st.plotly_chart(_patch_chart(dataset.scheme, result), key="explore_patch_chart")
-        missing = [name for name, count in zip(dataset.scheme.names, result.with_class, strict=False) if count == 0]
-        if missing and result.kept:
-            st.warning(f"No kept patch shows {', '.join(missing)}.", icon=":material/warning:")
-    with right:
-        pair = choose_pair(dataset)
-        scene = next((scene for scene in read.scenes if scene.name == pair.name), None)
-        cells = block_counts.grid_cells(scene, patch_size=size, stride=stride, min_labelled=least / 100) if scene else []
-        viewer.panes(
-            [viewer.Pane("Patches of this scene", (tiles.image_layer(pair.image_path), *_mask_of(pair, dataset.scheme)))],
-            key="explore_grid",
-            opacity=0.35,
-            grid=cells,
-            height=430,
-        )
-        st.caption(f"{size} px patches every {stride} px. Framed: kept. Red: dropped." if cells else "This scene was not among those read.")
-
-
-def _mask_of(pair: Pair, scheme: ClassScheme) -> tuple[tiles.Layer, ...]:
-    try:
-        return (tiles.mask_layer(pair, scheme),) if pair.mask is not None else ()
-    except GroundlineError:  # a mask of another size; the findings say so
-        return ()
-
-
-def _patch_chart(scheme: ClassScheme, result: block_counts.PatchPreview) -> go.Figure:
-    counts = [int(count) for count in np.broadcast_to(result.with_class, len(scheme))]
-    figure = go.Figure(
-        go.Bar(
-            x=counts, y=list(scheme.names), orientation="h", text=[f"{count:,}" for count in counts], textposition="auto",
-            marker={"color": [scheme.hex(k) for k in range(len(scheme))], "line": {"width": 1, "color": "rgba(128,128,128,.5)"}},
-            hovertemplate="%{y}: %{x:,} patches<extra></extra>",
-        )
-    )  # fmt: skip
-    figure.update_yaxes(autorange="reversed")
-    figure.update_xaxes(title="kept patches that show the class", rangemode="tozero")
-    figure.update_layout(height=270, margin={"l": 8, "r": 8, "t": 8, "b": 8}, showlegend=False, uirevision="patches")
-    return figure
 
 
 def size_text(width_height: tuple[int, int]) -> str:

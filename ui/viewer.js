@@ -170,6 +170,8 @@ class Viewer {
       crs: window.L.CRS.Simple, minZoom: -3, maxZoom: this.data.maxZoom + 4, zoomSnap: 0.25, zoomDelta: 0.5, wheelPxPerZoomLevel: 120,
       attributionControl: false, zoomControl, fadeAnimation: false, zoomAnimation: false, preferCanvas: true,
     });
+    // Beyond full size single pixels are the truth; a smoothed enlargement looks like a picture out of focus.
+    map.on('zoomend viewreset', () => holder.classList.toggle('magnified', map.getZoom() > this.data.maxZoom));
     map.on('mousemove', event => this.pointed(event, map));
     map.on('mouseout', () => this.left());
     this.maps.push(map);

@@ -1,153 +1,193 @@
-"""How many patches a grid would give, fast enough for a slider: from coarse summed-area tables of the masks."""
+"""Classes counted in small blocks, read once from the masks: charts, the audit and patch sliders all build on them."""
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from core.classes import ClassScheme
 from core.data.datasets import Dataset
-from core.data.grid import ScaledPair, check_grid, positions
-from core.data.palettes import spread
-from core.data.resample import scaled_length
+from core.data.grid import check_grid, positions, small_gdal_cache
+from core.data.pairs import Pair
 from core.errors import MaskError, SceneError
 from core.progress import OnProgress, ShouldStop, check, report
+from core.scene import Window
 
-_CELL_PX = 8
-_MOST_CELLS = 160
-_MOST_PAIRS = 240
-_KEPT_DATASETS = 2
-
-
-@dataclass(frozen=True)
-class PatchCounts:
-    """How many patches a grid keeps and drops, in how many of them each class shows, and how many each group has.
-
-    `looked_at` of `pairs` scenes were counted; where it is fewer, the numbers are scaled up.
-    """
-
-    kept: int
-    dropped: int
-    classes: dict[str, int]
-    groups: dict[str, int]
-    looked_at: int
-    pairs: int
+BLOCK_PX = 16
+MOST_PAIRS = 240
+"""Of larger data sets only this many scenes are counted, spread evenly over the list."""
+_MOST_BLOCKS = 160_000
+_BAND_PIXELS = 8 * 2**20
+_CODED_PIXELS = 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class _Table:
-    """Class pixels above and to the left of each corner of a cell: float32 (rows + 1, cols + 1, K)."""
+class BlockSums:
+    """Class counts of one mask: `sums[i, j]` holds the pixels of each class above block row i and left of block column j.
 
-    group: str
-    shape: tuple[int, int]
-    row_edges: np.ndarray
-    col_edges: np.ndarray
-    sums: np.ndarray
-
-
-def patch_counts(
-    dataset: Dataset,
-    *,
-    patch_size: int = 256,
-    stride: int = 256,
-    min_labelled: float = 0.05,
-    scale: float = 1.0,
-    on_progress: OnProgress | None = None,
-    should_stop: ShouldStop | None = None,
-) -> PatchCounts:
-    """Estimate how many patches a grid gives.
-
-    The first call reads the masks (240 of them at most, spread over the data set); later ones for the same data take
-    milliseconds. Class pixels are taken to be spread evenly inside cells of 8 pixels (more in large scenes), so that
-    patches right at the limit may be counted on the wrong side. Raises SettingsError for a grid that makes no sense.
+    `sums` is int64 (rows + 1, cols + 1, K + 1), the last channel counting what is not labelled. `strangers` counts the
+    pixels of each colour or value that is no class.
     """
-    check_grid(patch_size, stride, min_labelled, scale)
-    tables = _tables(dataset, on_progress, should_stop)
-    kept = dropped = 0
-    classes = np.zeros(len(dataset.scheme), np.int64)
-    groups: dict[str, int] = {}
-    for table in tables:
-        counts = _patches(table, patch_size, stride, scale)
-        labelled = counts.sum(axis=1)
-        good = (labelled >= min_labelled * (patch_size / scale) ** 2 * (1 - 1e-6)) & (labelled > 0.5)
-        kept += int(good.sum())
-        dropped += int((~good).sum())
-        classes += np.count_nonzero(counts[good] > 0.5, axis=0)
-        groups[table.group] = groups.get(table.group, 0) + int(good.sum())
-    factor = len(dataset.pairs) / max(1, len(tables))
-    return PatchCounts(
-        round(kept * factor),
-        round(dropped * factor),
-        {name: round(int(n) * factor) for name, n in zip(dataset.scheme.names, classes, strict=True)},
-        {group: round(n * factor) for group, n in groups.items()},
-        len(tables),
-        len(dataset.pairs),
-    )
+
+    height: int
+    width: int
+    block_px: int
+    sums: np.ndarray
+    strangers: dict[str, int]
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Pixels of each class and, last, of those not labelled: int64 (K + 1,)."""
+        return self.sums[-1, -1]
 
 
-def _patches(table: _Table, patch_size: int, stride: int, scale: float) -> np.ndarray:
-    """Class pixels in each patch of the grid, float (patches, K), in pixels of the unresized scene."""
-    bands = table.sums
-    for axis, edges in ((0, table.row_edges), (1, table.col_edges)):
-        length = int(edges[-1])
-        starts = np.array(positions(scaled_length(length, scale), patch_size, stride))
-        low = _between(bands, edges, np.minimum(starts / scale, length), axis)
-        high = _between(bands, edges, np.minimum((starts + patch_size) / scale, length), axis)
-        bands = high - low
-    return bands.reshape(-1, bands.shape[-1])
+@dataclass(frozen=True, eq=False)
+class SceneCounts:
+    """The class counts of one scene of a data set, and what its size is; `pixel_size_m` is None where not known."""
+
+    name: str
+    group: str
+    blocks: BlockSums
+    bands: int
+    dtype: str
+    pixel_size_m: float | None
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return self.blocks.height
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return self.blocks.width
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Pixels of each class and, last, of those not labelled: int64 (K + 1,)."""
+        return self.blocks.counts
 
 
-def _between(sums: np.ndarray, edges: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
-    """Values of a summed table at places between its edges, linear."""
-    place = np.interp(at, edges, np.arange(len(edges)))
-    low = np.minimum(place.astype(int), len(edges) - 2)
-    part = (place - low).astype(np.float32)
-    part = part[:, None, None] if axis == 0 else part[None, :, None]
-    return np.take(sums, low, axis) * (1 - part) + np.take(sums, low + 1, axis) * part
+@dataclass(frozen=True, eq=False)
+class DatasetCounts:
+    """What was counted: the scenes, how many the data set has in all, and what could not be read, in sentences."""
+
+    scenes: tuple[SceneCounts, ...]
+    pairs: int
+    classes: int
+    failed: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Pixels of each class and of the unlabelled ones over all scenes that were counted, int64 (K + 1,)."""
+        return sum((scene.counts for scene in self.scenes), np.zeros(self.classes + 1, np.int64))
+
+    def by_group(self) -> dict[str, np.ndarray]:
+        """Class counts of each tile or place, as in `counts`."""
+        found: dict[str, np.ndarray] = {}
+        for scene in self.scenes:
+            found[scene.group] = found.get(scene.group, 0) + scene.counts
+        return found
 
 
-_cache: OrderedDict[str, tuple[_Table, ...]] = OrderedDict()
-_lock = threading.Lock()
+@dataclass(frozen=True, eq=False)
+class PatchCounts:
+    """How many patches a grid keeps and drops, and how many of the kept ones show each class, int64 (K,)."""
+
+    kept: int
+    dropped: int
+    with_class: np.ndarray
 
 
-def _tables(dataset: Dataset, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> tuple[_Table, ...]:
-    key = dataset.digest
-    with _lock:
-        if key in _cache:
-            _cache.move_to_end(key)
-            return _cache[key]
-    tables = []
-    chosen = spread(dataset.pairs, _MOST_PAIRS)
-    for i, pair in enumerate(chosen):
+@small_gdal_cache()
+def count_classes(dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> DatasetCounts:
+    """Count the classes of a data set's scenes in blocks; a scene that cannot be read is named, and the others count."""
+    chosen = dataset.pairs
+    if len(chosen) > MOST_PAIRS:
+        chosen = tuple(chosen[i] for i in np.linspace(0, len(chosen) - 1, MOST_PAIRS).round().astype(int))
+    scenes, failed = [], []
+    for number, pair in enumerate(chosen):
         check(should_stop)
-        report(on_progress, i, len(chosen), f"Counting classes in {pair.name}")
+        report(on_progress, number, len(chosen), f"Reading mask {number + 1} of {len(chosen)}")
         try:
-            tables.append(_table(ScaledPair(pair, dataset.scheme), pair.group, len(dataset.scheme)))
-        except (SceneError, MaskError):
-            # The audit names what cannot be read; an estimate goes on without it.
+            blocks, image = count_pair_blocks(pair, dataset.scheme), pair.image
+        except (SceneError, MaskError) as error:
+            failed.append(f"{pair.name}: {error}")
             continue
-    with _lock:
-        _cache[key] = tuple(tables)
-        while len(_cache) > _KEPT_DATASETS:
-            _cache.popitem(last=False)
-    return tuple(tables)
+        scenes.append(SceneCounts(pair.name, pair.group, blocks, image.bands, image.dtype, image.ground_sample_distance_m))
+    return DatasetCounts(tuple(scenes), len(dataset.pairs), len(dataset.scheme), tuple(failed))
 
 
-def _table(reader: ScaledPair, group: str, classes: int) -> _Table:
-    height, width = reader.shape
-    cell = max(_CELL_PX, -(-max(height, width) // _MOST_CELLS))
-    row_edges = np.append(np.arange(0, height, cell), height)
-    col_edges = np.append(np.arange(0, width, cell), width)
-    sums = np.zeros((len(row_edges), len(col_edges), classes), np.float32)
-    step = max(1, 2**22 // (width * cell))
-    for first in range(0, len(row_edges) - 1, step):
-        last = min(first + step, len(row_edges) - 1)
-        ids = reader.labels(int(row_edges[first]), int(row_edges[last]))
-        starts = row_edges[first:last] - row_edges[first]
-        for class_id in range(classes):
-            # reduceat adds up what lies between one edge and the next
-            by_row = np.add.reduceat((ids == class_id).astype(np.float32), starts, axis=0)
-            sums[first + 1 : last + 1, 1:, class_id] = np.add.reduceat(by_row, col_edges[:-1], axis=1)
-    return _Table(group, (height, width), row_edges, col_edges, sums.cumsum(axis=0).cumsum(axis=1))
+def count_pair_blocks(pair: Pair, scheme: ClassScheme, *, on_ids: Callable[[np.ndarray], None] | None = None) -> BlockSums:
+    """Count the classes of one mask in blocks of 16 px, of 32 and more in scenes of more than 6,400 px a side.
+
+    Reads bands of rows of 8 Mpx; `on_ids` gets the class ids uint8 (h, w) of each, for what else they are needed for.
+    Raises MaskError and SceneError when the mask cannot be read.
+    """
+    height, width = pair.shape
+    block = BLOCK_PX
+    while -(-height // block) * -(-width // block) > _MOST_BLOCKS:
+        block *= 2
+    blocks = np.zeros((-(-height // block), -(-width // block), len(scheme) + 1), np.int64)
+    strangers: Counter[str] = Counter()
+    step = max(block, _BAND_PIXELS // width // block * block)
+    for top in range(0, height, step):
+        ids, more = pair.labels_and_strangers(scheme, Window(top, 0, min(step, height - top), width))
+        strangers.update(more)
+        if on_ids is not None:
+            on_ids(ids)
+        # Some rows of blocks at a time: the codes take twelve times the memory of the ids.
+        few = max(1, _CODED_PIXELS // width // block) * block
+        for row in range(0, ids.shape[0], few):
+            counted = _in_blocks(ids[row : row + few], block, len(scheme))
+            blocks[(top + row) // block :][: len(counted)] = counted
+    sums = np.zeros((blocks.shape[0] + 1, blocks.shape[1] + 1, blocks.shape[2]), np.int64)
+    sums[1:, 1:] = blocks.cumsum(axis=0).cumsum(axis=1)
+    return BlockSums(height, width, block, sums, dict(strangers))
+
+
+def _in_blocks(ids: np.ndarray, block: int, classes: int) -> np.ndarray:
+    rows, cols = -(-ids.shape[0] // block), -(-ids.shape[1] // block)
+    place = np.arange(ids.shape[0], dtype=np.int32)[:, None] // block * cols + np.arange(ids.shape[1], dtype=np.int32) // block
+    code = place * (classes + 1) + np.minimum(ids, classes)
+    return np.bincount(code.ravel(), minlength=rows * cols * (classes + 1)).reshape(rows, cols, classes + 1)
+
+
+def patch_counts(scenes: Sequence[SceneCounts], *, patch_size: int, stride: int, min_labelled: float) -> PatchCounts:
+    """How many patches a grid gives over scenes that were counted, in milliseconds.
+
+    Exact where patch size, stride and the scene's sides are multiples of the block; elsewhere patches are taken to
+    begin at the block border before them. Raises SettingsError for a grid that makes no sense.
+    """
+    check_grid(patch_size, stride, min_labelled, 1.0)
+    kept, total, with_class = 0, 0, np.int64(0)
+    for scene in scenes:
+        counts = grid_counts(scene.blocks, patch_size, stride)
+        keep = _kept(counts, patch_size, min_labelled)
+        kept += int(keep.sum())
+        total += keep.size
+        with_class = with_class + (counts[keep][:, :-1] > 0).sum(axis=0)
+    return PatchCounts(kept, total - kept, np.atleast_1d(with_class))
+
+
+def grid_counts(blocks: BlockSums, patch_size: int, stride: int) -> np.ndarray:
+    """Class counts of each patch of a grid over one scene, int64 (rows, cols, K + 1)."""
+    size, sums = max(1, patch_size // blocks.block_px), blocks.sums
+    rows, cols = (np.array(positions(length, patch_size, stride)) // blocks.block_px for length in (blocks.height, blocks.width))
+    low, right = np.minimum(rows + size, sums.shape[0] - 1), np.minimum(cols + size, sums.shape[1] - 1)
+    return sums[np.ix_(low, right)] - sums[np.ix_(rows, right)] - sums[np.ix_(low, cols)] + sums[np.ix_(rows, cols)]
+
+
+def grid_cells(scene: SceneCounts, *, patch_size: int, stride: int, min_labelled: float) -> list[tuple[int, int, int, bool]]:
+    """Patches of one scene as (row, col, size, kept), to be drawn on it."""
+    keep = _kept(grid_counts(scene.blocks, patch_size, stride), patch_size, min_labelled)
+    rows, cols = (positions(length, patch_size, stride) for length in (scene.height, scene.width))
+    return [(row, col, patch_size, bool(keep[i, j])) for i, row in enumerate(rows) for j, col in enumerate(cols)]
+
+
+def _kept(counts: np.ndarray, patch_size: int, min_labelled: float) -> np.ndarray:
+    labelled = counts[..., :-1].sum(axis=-1)
+    return (labelled >= min_labelled * patch_size**2 - 1e-9) & (labelled > 0)

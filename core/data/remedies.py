@@ -44,6 +44,36 @@ class Remedies:
             groups={**self.groups, **other.groups},
         )
 
+    def without(self, other: Remedies) -> Remedies:
+        """These remedies without what `other` says: the opposite of `merged`, as far as the two agree."""
+        return replace(
+            self,
+            scheme=None if other.scheme == self.scheme else self.scheme,
+            ignore_colours=tuple(colour for colour in self.ignore_colours if colour not in other.ignore_colours),
+            exclude=tuple(name for name in self.exclude if name not in other.exclude),
+            crop=tuple(name for name in self.crop if name not in other.crop),
+            shifts_px={name: shift for name, shift in self.shifts_px.items() if other.shifts_px.get(name) != shift},
+            groups={name: group for name, group in self.groups.items() if other.groups.get(name) != group},
+        )
+
+    def steps(self) -> list[Remedy]:
+        """The remedies one kind at a time, each with a sentence, so that each can be taken back."""
+        found = []
+        if self.scheme is not None:
+            found.append(Remedy(f"The classes are {', '.join(self.scheme.names)}.", Remedies(scheme=self.scheme)))
+        for colour in self.ignore_colours:
+            found.append(Remedy(f"The colour {colour} means not labelled.", Remedies(ignore_colours=(colour,))))
+        if self.exclude:
+            found.append(Remedy(f"Left out: {_named(self.exclude)}.", Remedies(exclude=self.exclude)))
+        if self.crop:
+            found.append(Remedy(f"Cut to the size that image and mask share: {_named(self.crop)}.", Remedies(crop=self.crop)))
+        if self.shifts_px:
+            found.append(Remedy(f"Mask moved: {_named(tuple(self.shifts_px))}.", Remedies(shifts_px=self.shifts_px)))
+        for group in dict.fromkeys(self.groups.values()):
+            own = {name: its for name, its in self.groups.items() if its == group}
+            found.append(Remedy(f"Put into the group {group}: {_named(tuple(own))}.", Remedies(groups=own)))
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """The remedies as plain values; what says nothing is left out."""
         value: dict[str, Any] = {"format": _FORMAT}
@@ -89,16 +119,34 @@ def apply_remedy(root: Path, remedy: Remedies) -> Path:
 
     Raises DatasetError when the folder cannot be written to.
     """
-    path = Path(root) / REMEDY_FILE
-    merged = read_remedies(Path(root)).merged(remedy)
+    return _write(Path(root), read_remedies(Path(root)).merged(remedy))
+
+
+def take_back(root: Path, remedy: Remedies) -> Path:
+    """Take a remedy out of those that lie beside the data, and return the remedy file, gone when nothing is left.
+
+    Raises DatasetError when the folder cannot be written to.
+    """
+    return _write(Path(root), read_remedies(Path(root)).without(remedy))
+
+
+def _write(root: Path, remedies: Remedies) -> Path:
+    path = root / REMEDY_FILE
     try:
-        return write_json(path, merged.to_dict())
+        if remedies.steps():
+            return write_json(path, remedies.to_dict())
+        path.unlink(missing_ok=True)
     except OSError as error:
         raise DatasetError(
             f"{root} cannot be written to ({error.strerror})",
             expected="a folder that takes a remedy file",
             do="Copy the data set to a folder of yours",
         ) from error
+    return path
+
+
+def _named(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 @dataclass(frozen=True)
@@ -111,3 +159,7 @@ class Remedy:
     def apply(self, root: Path) -> Path:
         """Write the correction beside the data and return the remedy file; see `apply_remedy`."""
         return apply_remedy(root, self.change)
+
+    def take_back(self, root: Path) -> Path:
+        """Undo the correction and return the remedy file; see `take_back`."""
+        return take_back(root, self.change)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import deque
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from core.chip_layout import Chip, read_chip
 from core.data.alignment import Shift, agreement, best_shift
 from core.data.datasets import Dataset, Pair
-from core.data.grid import class_counts, small_gdal_cache
+from core.data.estimates import count_pair_blocks
+from core.data.grid import small_gdal_cache
 from core.errors import MaskError, SceneError
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Scene, Window
@@ -86,8 +87,11 @@ def look_at(pair: Pair, dataset: Dataset) -> PairFacts:
             return facts
         facts = replace(facts, mask_height=mask.height, mask_width=mask.width)
         if facts.same_size or pair.crop:
-            counts, strangers, ids = _count(pair, dataset)
-            facts = replace(facts, counts=counts, strangers=strangers, shift=None if ids is None else _shift(picture, ids))
+            ids: deque[np.ndarray] = deque(maxlen=1)  # the last band of rows: the whole mask unless it is large
+            blocks = count_pair_blocks(pair, dataset.scheme, on_ids=ids.append)
+            facts = replace(facts, counts=blocks.counts, strangers=blocks.strangers)
+            if ids[0].shape == pair.shape:
+                facts = replace(facts, shift=_shift(picture, ids[0]))
         return facts
     except (SceneError, MaskError) as error:
         return replace(facts, error=str(error), unreadable=what)
@@ -109,19 +113,6 @@ def _thumb(image: Scene) -> np.ndarray:
 def _nodata_fraction(image: Scene) -> float:
     bad = sum(int(np.count_nonzero(~image.valid(window))) for window in _slabs(image.shape))
     return bad / (image.height * image.width)
-
-
-def _count(pair: Pair, dataset: Dataset) -> tuple[np.ndarray, dict[str, int], np.ndarray | None]:
-    """Class counts, strangers, and the class ids themselves when they are few enough to be read at once."""
-    counts = np.zeros(len(dataset.scheme) + 1, np.int64)
-    strangers: Counter[str] = Counter()
-    ids = None
-    windows = list(_slabs(pair.shape))
-    for window in windows:
-        ids, more = pair.labels_and_strangers(dataset.scheme, window)
-        counts += class_counts(ids, len(dataset.scheme))
-        strangers.update(more)
-    return counts, dict(strangers), ids if len(windows) == 1 else None
 
 
 def _shift(image: Scene, ids: np.ndarray) -> Shift | None:

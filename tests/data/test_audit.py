@@ -11,6 +11,7 @@ from core.data.alignment import agreement, best_shift
 from core.data.audit import audit
 from core.data.datasets import open_dataset
 from core.data.mosaics import find_mosaics, with_mosaics
+from core.data.remedies import Remedies, apply_remedy
 from core.errors import Cancelled
 from core.scene import Window
 from tests.data.conftest import save, stripes
@@ -202,6 +203,29 @@ def test_agreement_peaks_where_the_mask_was_moved_from():
     assert (shift.rows, shift.columns) == (-8, -14)
     assert shift.best > 2 * shift.unmoved
     assert best_shift(agreement(np.zeros((150, 150)), ids)) is None
+
+
+def test_remedies_are_taken_back_one_by_one(root):
+    before = open_dataset(root).digest
+    every = Remedies(
+        scheme=DUBAI,
+        ignore_colours=("#000000", "#010203"),
+        exclude=("Tile 1/part_1",),
+        crop=("Tile 1/part_2",),
+        shifts_px={"Tile 2/part_1": (1, -2)},
+        groups={"Tile 2/part_1": "a", "Tile 2/part_2": "b"},
+    )
+    path = apply_remedy(root, every)
+    steps = open_dataset(root).remedies.steps()
+    assert len(steps) == 8  # classes, two colours, left out, cut, moved, two groups
+    assert steps[3].title == "Left out: Tile 1/part_1."
+    steps[3].take_back(root)
+    left = open_dataset(root)
+    assert "Tile 1/part_1" in [pair.name for pair in left.pairs] and left.remedies.crop == every.crop
+    for step in left.remedies.steps():
+        assert path.is_file()
+        step.take_back(root)
+    assert not path.exists() and open_dataset(root).digest == before
 
 
 def test_nodata_share(root, tmp_path):

@@ -1,67 +1,96 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
+from PIL import Image
 
+from core.classes import DUBAI
 from core.data import estimates
+from core.data.audit import audit
 from core.data.counting import patch_table
 from core.data.datasets import open_dataset
-from core.data.estimates import patch_counts
 from core.errors import SettingsError
-from tests.data.conftest import stripes
 
 
-@pytest.fixture
-def dataset(make_tiles):
-    # 64 x 96: Building in columns 0-31, nothing in 32-63, Water in 64-95; the second tile is not labelled at all
-    return open_dataset(make_tiles({"Tile 1": [stripes(64, 96, 0, 255, 4)], "Tile 2": [stripes(64, 64, 255)]}))
+def city(folder, *masks):
+    for number, ids in enumerate(masks):
+        for part, picture in (("images", np.zeros((*ids.shape, 3), np.uint8)), ("masks", DUBAI.decode(ids))):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(folder / part / f"scene{number}.png")
+    return open_dataset(folder)
 
 
-def test_counts_by_hand(dataset):
-    counts = patch_counts(dataset, patch_size=32, stride=32, min_labelled=0.05)
-    # 2 x 3 patches and 2 x 2; the middle column of the first and all of the second are dropped
-    assert (counts.kept, counts.dropped) == (4, 6)
-    assert counts.classes == {"Building": 2, "Land": 0, "Road": 0, "Vegetation": 0, "Water": 2}
-    assert counts.groups == {"Tile 1": 4, "Tile 2": 0}
-    assert (counts.looked_at, counts.pairs) == (2, 2)
-    # stride 16: columns 0, 16, 32, 48, 64 of which 32 is empty and 16 and 48 are half labelled; rows 0, 16, 32
-    assert patch_counts(dataset, patch_size=32, stride=16, min_labelled=0.5).kept == 12
-    assert patch_counts(dataset, patch_size=32, stride=16, min_labelled=0.51).kept == 6
+def test_counts_by_hand(tmp_path):
+    ids = np.full((32, 48), 1, np.uint8)
+    ids[:16, :16] = 4  # one block of water
+    ids[20, 5:10] = 255  # five unlabelled pixels
+    found = estimates.count_classes(city(tmp_path, ids))
+    # land: 32 * 48 - 256 - 5 = 1275
+    np.testing.assert_array_equal(found.counts, [0, 1275, 0, 0, 256, 5])
+    grid = estimates.grid_counts(found.scenes[0].blocks, 16, 16)
+    assert grid.shape == (2, 3, 6)
+    np.testing.assert_array_equal(grid[0, 0], [0, 0, 0, 0, 256, 0])
+    np.testing.assert_array_equal(grid[1, 0], [0, 251, 0, 0, 0, 5])
 
 
-@pytest.mark.parametrize(("size", "stride", "scale"), [(16, 8, 1.0), (24, 24, 1.0), (21, 13, 1.0), (16, 16, 0.5), (32, 16, 1.5)])
-def test_estimates_are_near_the_exact_table(make_tiles, size, stride, scale):
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("stride", [16, 48, 64])
+def test_the_preview_equals_the_count_that_prepare_makes(tmp_path, stride):
+    rng = np.random.default_rng(1)
     masks = []
-    for _ in range(4):
-        ids = np.full((100, 131), 255, np.uint8)
-        for _ in range(6):
-            row, col, height, width = *rng.integers(0, 90, 2), *rng.integers(8, 40, 2)
-            ids[row : row + height, col : col + width] = rng.integers(0, 5)
-        masks.append(ids)
-    dataset = open_dataset(make_tiles({"Tile 1": masks[:2], "Tile 2": masks[2:]}))
-    table = patch_table(dataset, patch_size=size, stride=stride, scale=scale)
-    counts = patch_counts(dataset, patch_size=size, stride=stride, min_labelled=0.3, scale=scale)
-    assert counts.kept + counts.dropped == len(table)
-    assert counts.kept == pytest.approx(table.kept(0.3).sum(), rel=0.06)
+    for height, width in ((192, 256), (128, 320)):
+        coarse = rng.choice([0, 1, 2, 255, 255], (height // 32, width // 32)).astype(np.uint8)
+        masks.append(np.kron(coarse, np.ones((32, 32), np.uint8)))
+    dataset = city(tmp_path, *masks)
+    scenes = estimates.count_classes(dataset).scenes
+    table = patch_table(dataset, patch_size=64, stride=stride)
+    for least in (0.0, 0.3, 0.5, 1.0):
+        kept = table.kept(least)
+        shown = estimates.patch_counts(scenes, patch_size=64, stride=stride, min_labelled=least)
+        assert (shown.kept, shown.dropped) == (int(kept.sum()), int((~kept).sum()))
+        np.testing.assert_array_equal(shown.with_class, (table.counts[kept][:, :-1] > 0).sum(axis=0))
 
 
-def test_masks_are_read_once_and_again_when_they_change(dataset, make_tiles, monkeypatch):
-    patch_counts(dataset, patch_size=32, stride=32)
-    monkeypatch.setattr(estimates, "_table", None)
-    assert patch_counts(dataset, patch_size=16, stride=8, min_labelled=0.5).kept > 0
-    monkeypatch.undo()
-    make_tiles({"Tile 2": [stripes(64, 64, 1)]}, root=dataset.root)
-    assert patch_counts(open_dataset(dataset.root), patch_size=32, stride=32).groups["Tile 2"] == 4
+def test_cells_are_the_patches_of_the_scene(tmp_path):
+    ids = np.full((100, 160), 255, np.uint8)
+    ids[:64, :64] = 2
+    scene = estimates.count_classes(city(tmp_path, ids)).scenes[0]
+    cells = estimates.grid_cells(scene, patch_size=64, stride=64, min_labelled=0.5)
+    # The last patch of a side ends at the last pixel: 100 - 64 = 36 and 160 - 64 = 96.
+    assert [cell[:3] for cell in cells] == [(0, 0, 64), (0, 64, 64), (0, 96, 64), (36, 0, 64), (36, 64, 64), (36, 96, 64)]
+    assert cells[0][3] and not cells[1][3] and not cells[2][3]
 
 
-def test_of_many_scenes_some_are_counted_and_scaled_up(dataset, monkeypatch):
-    monkeypatch.setattr(estimates, "_MOST_PAIRS", 1)
-    monkeypatch.setattr(estimates, "_cache", type(estimates._cache)())
-    counts = patch_counts(dataset, patch_size=32, stride=32)
-    assert (counts.looked_at, counts.pairs, counts.kept) == (1, 2, 8)
+def test_a_scene_smaller_than_a_patch_has_one(tmp_path):
+    scene = estimates.count_classes(city(tmp_path, np.full((40, 30), 3, np.uint8))).scenes[0]
+    shown = estimates.patch_counts([scene], patch_size=64, stride=64, min_labelled=0.2)
+    # 40 * 30 / 64^2 = 0.29 of the patch is labelled
+    assert shown.kept == 1 and shown.with_class[3] == 1
+    assert estimates.patch_counts([scene], patch_size=64, stride=64, min_labelled=0.3).kept == 0
 
 
-def test_a_grid_that_makes_no_sense_is_refused(dataset):
+def test_a_scene_that_cannot_be_read_is_named_and_the_others_count(tmp_path):
+    dataset = city(tmp_path, np.full((32, 32), 1, np.uint8), np.full((32, 32), 2, np.uint8))
+    (tmp_path / "masks" / "scene1.png").write_bytes(b"broken")
+    found = estimates.count_classes(dataset)
+    assert len(found.scenes) == 1 and len(found.failed) == 1 and "scene1" in found.failed[0]
+    np.testing.assert_array_equal(found.counts, [0, 1024, 0, 0, 0, 0])
+
+
+def test_large_data_sets_are_sampled_evenly(tmp_path, monkeypatch):
+    monkeypatch.setattr(estimates, "MOST_PAIRS", 2)
+    dataset = city(tmp_path, *(np.full((16, 16), k, np.uint8) for k in range(5)))
+    found = estimates.count_classes(dataset)
+    assert [scene.name for scene in found.scenes] == [dataset.pairs[0].name, dataset.pairs[-1].name] and found.pairs == 5
+
+
+def test_the_audit_and_the_charts_count_alike(tmp_path, monkeypatch):
+    rng = np.random.default_rng(3)
+    dataset = city(tmp_path, *(rng.choice([0, 1, 4, 255], (70, 90)).astype(np.uint8) for _ in range(2)))
+    monkeypatch.setattr(estimates, "_MOST_BLOCKS", 12)  # 3 x 3 blocks of 32 px instead of 5 x 6 of 16
+    monkeypatch.setattr(estimates, "_BAND_PIXELS", 90 * 32)  # three bands of rows
+    found = estimates.count_classes(dataset)
+    assert found.scenes[0].blocks.block_px == 32 and found.counts.sum() == 2 * 70 * 90
+    np.testing.assert_array_equal(found.counts, audit(dataset).counts)
+
+
+def test_a_grid_that_makes_no_sense_is_refused():
     with pytest.raises(SettingsError):
-        patch_counts(dataset, patch_size=32, stride=64)
+        estimates.patch_counts([], patch_size=32, stride=64, min_labelled=0)

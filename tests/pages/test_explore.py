@@ -1,10 +1,13 @@
 import json
+import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from core.classes import DUBAI
+from core.data.datasets import open_dataset
+from core.data.patches import prepare
 from core.data.remedies import REMEDY_FILE
 from tests.pages.conftest import keys_of, sound, text_of
 
@@ -120,6 +123,32 @@ def test_scenes_are_filtered_by_tile_and_sorted_by_class(explore, city):
     assert "1 of 1 scenes" in text_of(sound(at))
 
 
+def test_scenes_are_filtered_by_class_share_and_finding(explore, city):
+    at = explore(city, "Scenes")
+    at.selectbox(key="explore_class").set_value("Water").run()
+    assert "1 of 1 scenes" in text_of(at)
+    # 48 * 32 of 96 * 128 - 40 labelled pixels of Tile 2 are water: 12.5 %
+    at.slider(key="explore_share").set_value(13).run()
+    assert "No scene fits" in text_of(at)
+    at.selectbox(key="explore_class").set_value("Any").run()
+    for choice, tile in (("With an error or a warning", "Tile 2"), ("Without error or warning", "Tile 1")):
+        at.selectbox(key="explore_finding").set_value(choice).run()
+        picks = [button for button in sound(at).button if button.key and button.key.startswith("explore_pick_")]
+        assert [pick.help.split(":")[0] for pick in picks] == [tile]
+    # Once checked, each finding can be chosen by its own words.
+    assert any("#000000" in option for option in at.selectbox(key="explore_finding").options)
+
+
+def test_patches_are_taken_home_as_a_zip(explore, city, workspace):
+    store = prepare(open_dataset(city), workspace.prepared / "city-64", patch_size=64, stride=64)
+    at = explore(city, "Patches")
+    at = sound(at.button(key="explore_zip").click().run())
+    assert any("Download" in button.label for button in at.get("download_button"))
+    with zipfile.ZipFile(store.folder / "patches-colours.zip") as archive:
+        masks = [name for name in archive.namelist() if "/masks/" in name]
+    assert len(masks) == len(store) == 8
+
+
 def test_a_thumbnail_opens_its_scene_large(explore, city):
     at = explore(city, "Scenes")
     last = [button for button in at.button if button.key and button.key.startswith("explore_pick_")][-1]
@@ -131,6 +160,9 @@ def test_a_thumbnail_opens_its_scene_large(explore, city):
 
 def test_patch_sliders_answer_with_counts(explore, city):
     at = explore(city, "Patches")
+    # The start value fits into the scenes of 96 x 128 px: 96 px at columns 0 and 32.
+    assert at.select_slider(key="explore_patch").value == 96 and metrics(at) == {"Patches kept": "4", "Dropped": "0"}
+    at.select_slider(key="explore_patch").set_value(256).run()
     # A scene of 96 x 128 px has one patch of 256 px, of which 96 * 128 / 256^2 = 19 % are labelled.
     assert metrics(at) == {"Patches kept": "2", "Dropped": "0"}
     at.slider(key="explore_labelled").set_value(20).run()
@@ -148,14 +180,20 @@ def test_settings_survive_another_page(explore, city):
     assert turn_to(at, "Patches").select_slider(key="explore_patch").value == 128
 
 
+def remedies(at):
+    return [button for button in at.button if button.key and button.key.startswith("explore_remedy_")]
+
+
 def test_a_remedy_is_one_click_and_leaves_the_files_alone(explore, city):
     at = explore(city, "Findings")
     assert "#000000" in text_of(at)
     before = {path: path.read_bytes() for path in city.rglob("*.png")}
-    remedy = next(button for button in at.button if button.key and button.key.startswith("explore_remedy_"))
-    at = sound(remedy.click().run())
+    at = sound(remedies(at)[0].click().run())
     assert (city / REMEDY_FILE).is_file()
     assert {path: path.read_bytes() for path in city.rglob("*.png")} == before
+    assert "The colour #000000 means not labelled." in text_of(at) and not remedies(at)
+    at = sound(at.button(key="explore_undo_0").click().run())
+    assert not (city / REMEDY_FILE).exists() and len(remedies(at)) == 1
 
 
 def test_a_mask_of_another_size_is_said_and_the_image_shown(explore, city):

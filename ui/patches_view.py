@@ -1,0 +1,211 @@
+"""The patch grid on the Explore page: sliders that answer at once, the grid on one scene, and the patches as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.classes import ClassScheme
+from core.data import estimates
+from core.data.datasets import Dataset, Pair
+from core.data.patch_files import export_patches
+from core.data.patches import PatchStore
+from core.errors import GroundlineError
+from ui import block_counts, jobs_view, library, tiles, viewer
+from ui.kept import has, keep
+from ui.scene_view import choose_pair
+
+_SIZES = (32, 64, 96, 128, 192, 256, 320, 384, 512, 768, 1024)
+_USUAL_PX = 256
+_MOST_DOWNLOAD_BYTES = 2**30  # the browser's download goes through the memory of the server
+
+
+def patches(dataset: Dataset) -> None:
+    """The grid and what it gives, and below it the way to take the patches home."""
+    _grid(dataset)
+    _take_home(dataset)
+
+
+@st.fragment
+def _grid(dataset: Dataset) -> None:
+    """Sliders of the patch grid, what they give in all, and the grid on one scene."""
+    read = block_counts.of(dataset)
+    _start_values(dataset, read)
+    first, second, third = st.columns(3)
+    size = first.select_slider(
+        "Patch size, px",
+        _SIZES,
+        key="explore_patch",
+        help="Side of the square patches.",
+        persist_state="session",
+    )
+    step = second.select_slider(
+        "Stride, % of the patch",
+        [25, 50, 75, 100],
+        100,
+        key="explore_stride",
+        help="100 % puts patches side by side; less makes them overlap.",
+        persist_state="session",
+    )
+    least = third.slider(
+        "Least labelled share, %",
+        0,
+        100,
+        5,
+        key="explore_labelled",
+        help="Patches with fewer labelled pixels are dropped.",
+        persist_state="session",
+    )
+    stride = _stride(size, step)
+    result = estimates.patch_counts(read.scenes, patch_size=size, stride=stride, min_labelled=least / 100)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        with st.container(horizontal=True):
+            st.metric("Patches kept", f"{result.kept:,}", border=True)
+            st.metric("Dropped", f"{result.dropped:,}", border=True, help="Too little of them is labelled.")
+        st.plotly_chart(_chart(dataset.scheme, result), key="explore_patch_chart")
+        missing = [name for name, count in zip(dataset.scheme.names, result.with_class, strict=False) if count == 0]
+        if missing and result.kept:
+            st.warning(f"No kept patch shows {', '.join(missing)}.", icon=":material/warning:")
+        if len(read.scenes) + len(read.failed) < read.pairs:
+            st.caption(f"Counted in {len(read.scenes)} of {read.pairs:,} scenes, spread evenly over the list.")
+    with right:
+        pair = choose_pair(dataset)
+        scene = next((scene for scene in read.scenes if scene.name == pair.name), None)
+        cells = estimates.grid_cells(scene, patch_size=size, stride=stride, min_labelled=least / 100) if scene else []
+        viewer.panes(
+            [viewer.Pane("Patches of this scene", (tiles.image_layer(pair.image_path), *_mask_of(pair, dataset.scheme)))],
+            key="explore_grid",
+            opacity=0.35,
+            grid=cells,
+            height=430,
+        )
+        st.caption(f"{size} px patches every {stride} px. Framed: kept. Red: dropped." if cells else "This scene was not among those read.")
+
+
+def _start_values(dataset: Dataset, read: estimates.DatasetCounts) -> None:
+    """A patch size that fits into the scenes, once for each data set."""
+    if st.session_state.get("explore_patch_for") == str(dataset.root) and "explore_patch" in st.session_state:
+        return
+    smallest = min((min(scene.height, scene.width) for scene in read.scenes), default=_USUAL_PX)
+    st.session_state["explore_patch"] = max((size for size in _SIZES if size <= min(smallest, _USUAL_PX)), default=_SIZES[0])
+    st.session_state["explore_patch_for"] = str(dataset.root)
+
+
+def _stride(size: int, percent: int) -> int:
+    block = estimates.BLOCK_PX
+    return max(block, size * percent // 100 // block * block)
+
+
+def _mask_of(pair: Pair, scheme: ClassScheme) -> tuple[tiles.Layer, ...]:
+    try:
+        return (tiles.mask_layer(pair, scheme),) if pair.mask is not None else ()
+    except GroundlineError:  # a mask of another size; the findings say so
+        return ()
+
+
+def _chart(scheme: ClassScheme, result: estimates.PatchCounts) -> go.Figure:
+    counts = [int(count) for count in np.broadcast_to(result.with_class, len(scheme))]
+    figure = go.Figure(
+        go.Bar(
+            x=counts, y=list(scheme.names), orientation="h", text=[f"{count:,}" for count in counts], textposition="auto",
+            marker={"color": [scheme.hex(k) for k in range(len(scheme))], "line": {"width": 1, "color": "rgba(128,128,128,.5)"}},
+            hovertemplate="%{y}: %{x:,} patches<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed")
+    figure.update_xaxes(title="kept patches that show the class", rangemode="tozero")
+    figure.update_layout(height=270, margin={"l": 8, "r": 8, "t": 8, "b": 8}, showlegend=False, uirevision="patches")
+    return figure
+
+
+# ---- the patches as files ----
+
+
+def _take_home(dataset: Dataset) -> None:
+    """Cut the patches in a job, and offer those that were cut as a zip of image and mask files."""
+    with st.container(border=True):
+        left, right = st.columns([3, 1], vertical_alignment="center")
+        left.markdown(
+            "**The patches as files** · cut with these settings and split by tile, for training here or as images and masks to take home."
+        )
+        if right.button(
+            "Cut the patches", icon=":material/grid_on:", key="explore_cut", width="stretch", help="Runs as a job: you can leave the page."
+        ):
+            jobs_view.start("prepare", _request(dataset))
+            st.rerun()
+        job = jobs_view.newest("prepare", keep=lambda job: Path(job.request["dataset"]) == dataset.root)
+        if job is not None and job.status()["state"] not in ("finished", "stopped"):
+            jobs_view.progress(job.folder, "explore_cutting")
+        stores = [folder for folder in library.prepared() if _of(folder, dataset)]
+        if stores:
+            _download(stores)
+
+
+def _request(dataset: Dataset) -> dict:
+    size = st.session_state["explore_patch"]
+    return {
+        "dataset": dataset.root,
+        "patch_size": size,
+        "stride": _stride(size, st.session_state["explore_stride"]),
+        "min_labelled": st.session_state["explore_labelled"] / 100,
+        "split": "group",
+    }
+
+
+def _of(folder: Path, dataset: Dataset) -> bool:
+    try:
+        return Path(library.patches(folder).record["dataset"]) == dataset.root
+    except (GroundlineError, OSError):  # still being cut, or of an older version
+        return False
+
+
+def _download(stores: list[Path]) -> None:
+    chosen, colours, action = st.columns([4, 2, 2], vertical_alignment="bottom")
+    folder = chosen.selectbox(
+        "Patches that were cut",
+        stores,
+        format_func=library.prepared_title,
+        key="explore_store",
+        help="Newest first.",
+        persist_state="session",
+    )
+    kind = colours.segmented_control(
+        "Masks as",
+        ["Colours", "Ids"],
+        default="Colours",
+        required=True,
+        key="explore_mask_files",
+        help="Ids are 0, 1, 2 in the order of the classes; 255 is not labelled.",
+        persist_state="session",
+    )
+    store = library.patches(folder)
+    target = folder / f"patches-{kind.lower()}.zip"
+    key = f"{target}|{(folder / 'store.json').stat().st_mtime_ns}"
+    if not (has("patch zips", key) and target.is_file()):
+        if not action.button(f"Zip {len(store):,} patches", icon=":material/folder_zip:", key="explore_zip", width="stretch"):
+            return
+        keep("patch zips", key, lambda tell: _zip(store, target, kind, tell), words="Writing patches")
+        st.rerun()
+    size = target.stat().st_size
+    if size > _MOST_DOWNLOAD_BYTES:
+        st.markdown(f"The zip has {size / 1e9:.1f} GB and lies at `{target}`.")
+        return
+    action.download_button(
+        f"Download {size / 1e6:.1f} MB",
+        target.read_bytes,
+        f"{Path(store.record['dataset']).name}-{store.patch_size}px.zip",
+        "application/zip",
+        key="explore_zip_download",
+        icon=":material/download:",
+        on_click="ignore",
+        width="stretch",
+        help="train, validation and test, each with images and masks, and the classes.",
+    )
+
+
+def _zip(store: PatchStore, target: Path, kind: str, tell) -> Path:
+    return export_patches(store, target, colour_masks=kind == "Colours", on_progress=tell)
