@@ -30,8 +30,8 @@ def sample_card() -> None:
         return
     st.image(_preview(state.SAMPLE), width="stretch", alt="A part of the sample town, its right half painted by class")
     st.markdown(
-        "A small town that ships with Groundline: the trained model predicts the whole scene, outlines are traced, "
-        "and the map opens. It takes about a minute and needs no network."
+        "A small town that ships with Groundline: the trained model predicts the whole scene, its outlines are traced, "
+        "and the map is one click away. It takes a minute or two and needs no network."
     )
     job = jobs_view.newest("demo")
     wanted = st.session_state.pop("gl_start_sample", False)
@@ -110,7 +110,10 @@ def continue_card() -> None:
 def next_step() -> None:
     """The one thing to do next, from what is there."""
     chosen = state.selection()
-    if chosen.prediction is not None:
+    sample = jobs_view.newest("demo")
+    if sample is not None and sample.active:
+        frame.next_step("the map opens from the sample's card when it has finished; meanwhile look at its scenes.", *frame.PAGES["explore"])
+    elif chosen.prediction is not None:
         frame.next_step("look at the polygons of the last prediction, filter them and download them.", *frame.PAGES["map"])
     elif chosen.model is not None:
         frame.next_step("predict a whole scene with the chosen model.", *frame.PAGES["predict"])

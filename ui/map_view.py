@@ -283,8 +283,8 @@ def downloads(source: Source, layer: PolygonLayer, digest: str) -> None:
     with st.container(horizontal=True):
         for suffix, (media_type, icon) in _DOWNLOADS.items():
             st.download_button(
-                FORMATS[suffix],
-                exporter(layer, f"{stem}{suffix}"),
+                f"{FORMATS[suffix]} (HTML)" if suffix == ".html" else FORMATS[suffix],
+                exporter(layer, f"{stem}{suffix}", source.scene if suffix == ".html" else None),
                 f"{stem}{suffix}",
                 media_type,
                 key=f"map_download_{suffix.strip('.').replace('.', '_')}",
@@ -295,14 +295,17 @@ def downloads(source: Source, layer: PolygonLayer, digest: str) -> None:
             )
 
 
-def exporter(layer: PolygonLayer, name: str) -> Callable[[], bytes]:
-    """A function that writes the layer under `name` in a folder of its own and returns the file's bytes."""
+def exporter(layer: PolygonLayer, name: str, scene: Path | None = None) -> Callable[[], bytes]:
+    """A function that writes the layer under `name` in a folder of its own and returns the file's bytes.
+
+    `scene` becomes the picture under the polygons of an .html map.
+    """
 
     def make() -> bytes:
         from core.vector.export import export
 
         with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
-            return Path(export(layer, Path(folder) / name)).read_bytes()
+            return Path(export(layer, Path(folder) / name, scene=None if scene is None else open_scene(scene))).read_bytes()
 
     return make
 

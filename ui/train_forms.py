@@ -60,10 +60,17 @@ def prepare(dataset: Path) -> dict | None:
             persist_state="session",
         )
         stride = second.slider(
-            "Overlap of neighbours, %", 0, 75, 0, 25, key="train_overlap", help="More overlap makes more patches.", persist_state="session"
+            "Overlap, %",
+            0,
+            75,
+            0,
+            25,
+            key="train_overlap",
+            help="Of neighbouring patches; more overlap makes more patches.",
+            persist_state="session",
         )
         labelled = third.slider(
-            "Least labelled share, %",
+            "Labelled from, %",
             0,
             100,
             5,
@@ -92,9 +99,7 @@ def prepare(dataset: Path) -> dict | None:
         )
         with st.expander("Advanced"):
             a, b, c = st.columns(3)
-            share = a.slider(
-                "Validation share, %", 5, 50, 20, 5, key="train_validation", persist_state="session", help="Of the patches' area."
-            )
+            share = a.slider("Validation, %", 5, 50, 20, 5, key="train_validation", persist_state="session", help="Of the patches' area.")
             scale = b.number_input(
                 "Resize scenes by",
                 0.1,
@@ -108,7 +113,10 @@ def prepare(dataset: Path) -> dict | None:
             seed = c.number_input(
                 "Seed", 0, 9999, 0, key="train_prepare_seed", persist_state="session", help="The same seed gives the same split."
             )
-        sent = st.form_submit_button("Prepare patches", icon=":material/grid_on:", key="train_prepare")
+        first = not library.prepared()
+        sent = st.form_submit_button(
+            "Prepare patches", icon=":material/grid_on:", key="train_prepare", type="primary" if first else "secondary"
+        )
     if not sent:
         return None
     return {
