@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = 6
@@ -87,14 +88,24 @@ def measure(way: str, raster: str, min_area: str, repeat: int) -> dict:
     geo = GeoRef(Affine(0.3, 0, 325000, 0, -0.3, 2784000), CRS.from_epsg(32640))
     ids = np.load(raster)
     function(np.ascontiguousarray(ids[:256, :256]), geo, min_area)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    process, stopped = psutil.Process(), threading.Event()
+    before = peak = process.memory_info().rss
+
+    def watch() -> None:
+        nonlocal peak
+        while not stopped.wait(0.01):
+            peak = max(peak, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     seconds, polygons = [], 0
     for _ in range(repeat):
         began = time.process_time()
         polygons = function(ids, geo, min_area)
         seconds.append(time.process_time() - began)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"seconds": statistics.median(seconds), "extra_mib": (peak - before) / 1024, "polygons": polygons}
+    stopped.set()
+    watcher.join()
+    return {"seconds": statistics.median(seconds), "extra_mib": (peak - before) / 2**20, "polygons": polygons}
 
 
 def in_own_process(way: str, ids: np.ndarray, min_area: str, repeat: int) -> dict:

@@ -110,7 +110,7 @@ def _check_coverage(
         invalid = sum(pool.map(lambda part: int((~shapely.is_valid(part)).sum()), np.array_split(geometry, 2)))
     # Regions lie on the left of their rings, so the frame is left of the arcs that have the outside on their right.
     rim = (arcs.right == 0).astype(np.int8) - (arcs.left == 0).astype(np.int8)
-    frame = boundary_code(transformed(points.astype(np.float64), transform), offsets, rim)
+    frame = boundary_code(transformed(points, transform), offsets, rim)
     sides = boundary_code(shapely.get_coordinates(geometry), rings.offsets, np.ones(rings.offsets.size - 1, np.int8))
     total = arcs.height * arcs.width
     if invalid == 0 and frame == sides and abs(rings.areas_px[1:].sum() - total) < 1e-6 * total:

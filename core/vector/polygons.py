@@ -121,9 +121,16 @@ def build_polygons(rings: Rings, points: np.ndarray) -> np.ndarray:
     return shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (rings.offsets, rings.polygons))
 
 
-def transformed(xy: np.ndarray, transform: Affine) -> np.ndarray:
-    """Apply an affine transform to points (N, 2); equal points stay equal to the last bit."""
-    out = np.empty_like(xy)
-    out[:, 0] = transform.a * xy[:, 0] + transform.b * xy[:, 1] + transform.c
-    out[:, 1] = transform.d * xy[:, 0] + transform.e * xy[:, 1] + transform.f
+@njit(cache=True, nogil=True)
+def _apply(xy, a, b, c, d, e, f):
+    out = np.empty(xy.shape, np.float64)
+    for k in range(xy.shape[0]):
+        x, y = xy[k, 0], xy[k, 1]
+        out[k, 0] = a * x + b * y + c
+        out[k, 1] = d * x + e * y + f
     return out
+
+
+def transformed(xy: np.ndarray, transform: Affine) -> np.ndarray:
+    """Apply an affine transform to points (N, 2) of any real type; equal points stay equal to the last bit."""
+    return _apply(np.ascontiguousarray(xy), *(float(number) for number in transform[:6]))
