@@ -29,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=2783, help="generated images that are reduced from 1024 to 128 pixels")
     parser.add_argument("--cut", type=int, default=300, help="generated images that are cut into 256 x 256 patches at full size")
+    parser.add_argument("--only", default="", help="run just the cases whose name has this text in it")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -37,6 +38,8 @@ def main() -> int:
     print(f"{'case':44s} {'patches':>8s} {'seconds':>8s} {'peak MiB':>9s} {'the arrays, MiB':>16s} {'ratio':>6s}")
     with tempfile.TemporaryDirectory(prefix="groundline-bench-") as folder:
         for name, case in cases(Path(folder), options.images, options.cut):
+            if options.only not in name:
+                continue
             result = subprocess.run([sys.executable, __file__, "--child", json.dumps(case)], capture_output=True, text=True, check=False)
             if result.returncode:
                 print(f"{name}: {result.stderr.strip().splitlines()[-1]}")

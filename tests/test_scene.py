@@ -112,6 +112,49 @@ def test_control_points_rotation_and_degrees(tmp_path):
     assert degrees.ground_sample_distance_m == pytest.approx(1.0575, rel=1e-3)
 
 
+def write_with_points(path, pixels):
+    points = [GroundControlPoint(row=r, col=c, x=500000 + 2 * c, y=2800000 - 2 * r) for r in (0, 33) for c in (0, 41)]
+    with rasterio.open(path, "w", driver="GTiff", height=33, width=41, count=3, dtype=pixels.dtype, gcps=points, crs="EPSG:32640") as out:
+        out.write(pixels.transpose(2, 0, 1))
+
+
+def write_with_mask(path, pixels):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write_tiff(path, pixels)
+        with rasterio.open(path, "r+") as file:
+            file.write_mask(np.arange(41) > np.arange(33)[:, None])
+
+
+ROTATED = Affine.translation(325000, 2785000) * Affine.rotation(30) * Affine.scale(0.3, -0.3)
+KINDS = {
+    "nodata": lambda path, pixels: write_tiff(path, pixels, nodata=0),
+    "nan": lambda path, pixels: write_tiff(path, np.where(pixels < 20, np.nan, pixels).astype("float32"), nodata=np.nan),
+    "alpha": lambda path, pixels: write_tiff(path, np.dstack([pixels, pixels[..., :1]]), photometric="RGB", alpha="YES"),
+    "internal mask": write_with_mask,
+    "control points": write_with_points,
+    "rotated": lambda path, pixels: write_tiff(path, pixels, transform=ROTATED),
+    "degrees": lambda path, pixels: write_tiff(path, pixels, crs="EPSG:4326", transform=Affine(1e-5, 0, 55, 0, -1e-5, 25)),
+    "no CRS": lambda path, pixels: write_tiff(path, pixels, crs=None, transform=Affine.identity()),
+    "BigTIFF": lambda path, pixels: write_tiff(path, pixels, bigtiff="YES", tiled=True, blockxsize=16, blockysize=16),
+}
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_tiff_reads_by_window_as_rasterio_reads_it_whole(tmp_path, kind):
+    path = tmp_path / "a.tif"
+    KINDS[kind](path, random_pixels())
+    with rasterio.open(path) as file:
+        plain, valid = file.read([1, 2, 3]).transpose(1, 2, 0), file.dataset_mask() > 0
+    scene = open_scene(path)
+    assert scene.bands == 3 and scene.geo.georeferenced == (kind != "no CRS")
+    assert (path.read_bytes()[2] == 43) == (kind == "BigTIFF")  # 42 is TIFF's number, 43 BigTIFF's
+    if kind != "nan":
+        np.testing.assert_array_equal(scene.valid(), valid)
+    for window in WINDOWS:
+        np.testing.assert_array_equal(scene.read(window), plain[window.slices])
+
+
 def test_cloud_optimized_bigtiff_and_overviews(tmp_path):
     pixels = random_pixels(height=600, width=700)
     with rasterio.open(
