@@ -166,7 +166,8 @@ def _scene_table(dataset: Dataset, read: DatasetCounts) -> None:
     columns = {"pixel size": metres} | {name: percent for name in ("labelled", *dataset.scheme.names)}
     st.subheader("Sizes", anchor=False)
     same = ["width", "height", "pixel size", "bands"]
-    sizes = table.groupby(same, dropna=False, sort=False).agg(scenes=("scene", "size"), tiles=("tile", "nunique")).reset_index()
+    rounded = table.assign(**{"pixel size": [float(f"{size:.3g}") for size in table["pixel size"]]})  # it varies a little over a map
+    sizes = rounded.groupby(same, dropna=False, sort=False).agg(scenes=("scene", "size"), tiles=("tile", "nunique")).reset_index()
     st.dataframe(sizes.sort_values("scenes", ascending=False), hide_index=True, column_config=columns)
     with st.expander(f"Table of {len(rows)} scene{'s' if len(rows) > 1 else ''}", icon=":material/table:"):
         st.dataframe(table, hide_index=True, column_config=columns)

@@ -68,7 +68,7 @@ def _chosen(dataset: Dataset) -> tuple[list[Pair], str, bool]:
     )
     pairs = [pair for pair in dataset.pairs if not groups or pair.group in groups]
     pairs = _by_finding(dataset, pairs, third)
-    order_box, share_box, toggle_box = st.columns([2, 2, 3], vertical_alignment="bottom")
+    order_box, toggle_box, share_box = st.columns([2, 2, 3], vertical_alignment="bottom")
     order = order_box.selectbox(
         "Order",
         [_NAME, *(f"Most {name}" for name in names)],
