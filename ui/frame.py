@@ -47,6 +47,9 @@ dl.gl-now {margin: 0; padding: 0 .6rem; font-size: .87rem; line-height: 1.35; di
 /* White words on buttons and chips need a ground darker than the accent of the dark theme: 5.5:1 in both themes. */
 button[data-testid^="stBaseButton-primary"]:not(:disabled) {background-color: #0F766E; border-color: #0F766E; color: #fff;}
 button[data-testid^="stBaseButton-primary"]:not(:disabled):hover {background-color: #0B5F58; border-color: #0B5F58; color: #fff;}
+@media (max-width: 1000px) { /* beside the menu, three columns leave no room for words */
+ [data-testid="stHorizontalBlock"] {flex-wrap: wrap;} [data-testid="stColumn"] {min-width: min(100%, 210px);}
+}
 [data-testid="stMultiSelect"] [data-baseweb="tag"] {background-color: #0F766E; color: #fff;}
 </style>"""
 

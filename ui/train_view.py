@@ -138,8 +138,11 @@ def _body(job: Job, status: dict) -> None:
         spent = (status["finished"] or 0) - (status["started"] or 0)
         d.metric("Took", jobs_view.duration(spent) if spent > 0 else "–", border=True)
     if not records:
-        if job.active:
-            st.caption("Curves appear after the first epoch. TensorFlow needs a few seconds to start.")
+        st.caption(
+            "Curves appear after the first epoch. TensorFlow needs a few seconds to start."
+            if job.active
+            else "It ended before its first epoch was finished, so there is no model yet. Resume it, or start another training."
+        )
         _log(job)
         return
     with st.container(horizontal=True, vertical_alignment="center"):
