@@ -66,8 +66,7 @@ def _finding(dataset: Dataset, item: Finding, number: int) -> None:
     words, colour, icon = _LOOKS[item.severity]
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.badge(words, icon=icon, color=colour)
-            st.markdown(item.sentence, width="stretch")
+            st.markdown(f":{colour}-badge[{icon} {words}] {item.sentence}", width="stretch")
             if item.remedy is not None and st.button(
                 item.remedy.title,
                 key=f"explore_remedy_{item.code}_{number}",
