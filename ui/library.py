@@ -119,8 +119,10 @@ def prediction_title(folder: Path) -> str:
         made = provenance(folder)
     except (OSError, ValueError):  # being written or deleted at this moment: its folder's name will do
         return folder.name
-    scene = made.get("scene")
-    return " · ".join(part for part in (Path(scene).stem if scene else folder.name, made.get("model")) if part)
+    scene = Path(made["scene"]) if made.get("scene") else folder
+    # A mosaic of `Tile 2/images` is Tile 2 to a person.
+    name = scene.parent.name if scene.name.lower() in ("images", "image", "img") else scene.stem
+    return " · ".join(part for part in (name, made.get("model")) if part)
 
 
 def prediction_label(folder: Path) -> str:
