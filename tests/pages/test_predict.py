@@ -66,7 +66,10 @@ def test_a_model_that_is_gone_leads_back_to_another(opened, model, workspace):
     assert not at.error
 
 
-def test_the_sample_scene_and_a_model_start_a_job(opened, model, town, finished, monkeypatch):
+def test_the_sample_scene_and_a_model_start_a_job(opened, model, town, finished, workspace, monkeypatch):
+    from core.files import write_json
+
+    write_json(workspace.root / "recent.json", {"current": {"model": str(model)}, "recent": {}})  # whichever models ship
     asked = {}
 
     def start(kind, request, *, title=None):
