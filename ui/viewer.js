@@ -34,6 +34,7 @@ class Viewer {
       this.signature = data.signature;
       this.settings = { ...data.settings, hidden: [...data.settings.hidden] };
       this.view = null;
+      this.fitted = false; // another scene: its whole extent first, not the old one's view
       this.drawBar();
       this.drawMaps();
     } else if (JSON.stringify(data.grid) !== this.gridShown) {
