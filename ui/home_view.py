@@ -76,19 +76,19 @@ def open_card() -> None:
             help="The path on the machine that runs Groundline. Nothing is copied.",
         )
         sent = st.file_uploader(
-            "or send a zip or an image",
+            "or send a zip or images",
             type=["zip", "tif", "tiff", "png", "jpg", "jpeg", "h5"],
+            accept_multiple_files=True,
             key="home_upload",
-            help="A zip keeps its folders, for example images/ and masks/. Use the path for large files.",
+            help="A zip keeps its folders, for example images/ and masks/. Several files open as one data set: call the masks like "
+            "their images with _mask at the end. Use the path for large files.",
         )
         clicked = st.form_submit_button("Open", icon=":material/arrow_forward:", key="home_open")
     if not clicked:
         return
     with frame.errors() as outcome:
-        if sent is not None and sent.name.lower().endswith(".zip"):
-            path = str(uploads.unpack(sent.name, sent, state.workspace().uploads))
-        elif sent is not None:
-            path = str(uploads.save(sent.name, sent, state.workspace().uploads))
+        if sent:
+            path = str(uploads.keep(sent, state.workspace().uploads))
         target = _open(path.strip().strip('"')) if path.strip() else None
     if outcome.failed:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +33,16 @@ def unpack(name: str, content: BinaryIO, folder: Path) -> Path:
         return archives.unpack(archive, target)
     finally:
         archive.unlink()
+
+
+def keep(files: Sequence[BinaryIO], folder: Path) -> Path:
+    """Keep what was sent together and return its path: the file, the unpacked zip, or a folder with all of them.
+
+    Each file is open and has a `name`, as Streamlit's uploads do. Raises DatasetError for a zip that is not safe.
+    """
+    target = folder if len(files) == 1 else folder / _clean(f"{Path(files[0].name).stem} and {len(files) - 1} more")
+    kept = [(unpack if file.name.lower().endswith(".zip") else save)(file.name, file, target) for file in files]
+    return kept[0] if len(kept) == 1 else target
 
 
 def _clean(name: str) -> str:

@@ -322,6 +322,8 @@ class _Run:
                 "device": self.prepared.device,
                 "patches": {"train": len(self.train_rows), "validation": len(self.validation_rows)},
                 "settings": self.settings.to_dict(),
+                # What a scene is compared with before it is predicted: mean and spread of each band.
+                "statistics": {name: [float(value) for value in np.asarray(self.store.statistics[name])] for name in ("mean", "std")},
             },
         )
         self.card.save(self.folder)

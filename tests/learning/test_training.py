@@ -8,6 +8,7 @@ from PIL import Image
 
 from core.errors import DatasetError, SettingsError
 from core.learning import losses
+from core.learning.cards import ModelCard
 from core.learning.confusion import Confusion
 from core.learning.model_store import find_model
 from core.learning.settings import TrainSettings
@@ -51,6 +52,13 @@ def test_the_folder_holds_a_model_a_card_and_a_history(finished):
     assert [line["epoch"] for line in heard["epochs"]] == [1, 2, 3]
     assert result.epochs == 3 and not result.stopped and result.card.training["state"] == "finished"
     assert {"model", "epochs", "best_epoch", "validation"} <= set(result.summary())
+
+
+def test_the_card_keeps_what_a_scene_is_compared_with(finished):
+    store, folder, _, _ = finished
+    kept = ModelCard.load(folder).training["statistics"]
+    np.testing.assert_allclose(kept["mean"], store.statistics["mean"])
+    np.testing.assert_allclose(kept["std"], store.statistics["std"])
 
 
 def test_progress_counts_every_batch(finished):

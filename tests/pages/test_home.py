@@ -96,6 +96,18 @@ def test_a_zip_is_unpacked_into_the_workspace(opened, workspace):
     assert at.session_state["gl_selection"].dataset == workspace.uploads / "city"
 
 
+def test_an_image_and_its_mask_sent_together_open_as_a_data_set(opened, workspace):
+    sent = []
+    for name, value in (("city.png", 90), ("city_mask.png", 1)):
+        stored = io.BytesIO()
+        Image.fromarray(np.full((16, 16, 3), value, np.uint8)).save(stored, "PNG")
+        sent.append((name, stored.getvalue(), "image/png"))
+    at = opened()
+    at.file_uploader[0].set_value(sent)
+    at.button(key="home_open").click().run()
+    assert at.session_state["gl_selection"].dataset == workspace.uploads / "city and 1 more"
+
+
 def test_a_finished_sample_run_leads_to_the_map(opened, finished, workspace, town, monkeypatch):
     monkeypatch.setattr("ui.state.has_sample_model", lambda: True)
     folder = workspace.layers / "sample"

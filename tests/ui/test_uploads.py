@@ -38,8 +38,20 @@ def test_what_is_no_zip_is_refused_and_not_kept(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("name", "kept"), [("../../a b.tif", "a b.tif"), ("C:\\x\\y.png", "y.png"), ("..", "upload"), ("é<>.tif", "é_.tif")])
+@pytest.mark.parametrize(
+    ("name", "kept"), [("../../a b.tif", "a b.tif"), ("C:\\x\\y.png", "y.png"), ("..", "upload"), ("é<>.tif", "é_.tif")]
+)
 def test_an_upload_keeps_a_clean_name_inside_the_folder(tmp_path, name, kept):
     path = uploads.save(name, io.BytesIO(b"data"), tmp_path)
     assert path == tmp_path / kept
     assert path.read_bytes() == b"data"
+
+
+def test_several_files_are_kept_in_one_folder(tmp_path):
+    files = [io.BytesIO(name.encode()) for name in ("city.tif", "city_mask.tif")]
+    for file in files:
+        file.name = file.getvalue().decode()
+    folder = uploads.keep(files, tmp_path)
+    assert folder == tmp_path / "city and 1 more"
+    assert sorted(path.name for path in folder.iterdir()) == ["city.tif", "city_mask.tif"]
+    assert uploads.keep(files[:1], tmp_path) == tmp_path / "city.tif"
