@@ -282,6 +282,7 @@ def downloads(source: Source, layer: PolygonLayer, digest: str) -> None:
     stem = "".join(letter if letter.isalnum() else "-" for letter in source.title).strip("-").replace("---", "-")
     with st.container(horizontal=True):
         for suffix, (media_type, icon) in _DOWNLOADS.items():
+            placeless = suffix == ".kml" and not layer.geo.georeferenced
             st.download_button(
                 f"{FORMATS[suffix]} (HTML)" if suffix == ".html" else FORMATS[suffix],
                 exporter(layer, f"{stem}{suffix}", source.scene if suffix == ".html" else None),
@@ -291,7 +292,10 @@ def downloads(source: Source, layer: PolygonLayer, digest: str) -> None:
                 icon=icon,
                 on_click="ignore",
                 type="primary" if suffix == ".gpkg" else "secondary",
-                help=f"All {len(layer.frame):,} polygons with their attributes. Made when pressed, then re-opened and compared.",
+                disabled=placeless,
+                help="KML needs coordinates, and this scene has none."
+                if placeless
+                else f"All {len(layer.frame):,} polygons with their attributes. Made when pressed, then re-opened and compared.",
             )
 
 

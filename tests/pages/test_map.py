@@ -125,6 +125,7 @@ def test_without_coordinates_the_map_counts_pixels_until_a_pixel_size_is_given(o
     at = opened(MAP)
     _, config = map_script(at)
     assert config["units"] == "px" and config["pixelScale"] == 1
+    assert [key for key in ("gpkg", "kml") if at.get_by_key(f"map_download_{key}").disabled] == ["kml"]  # KML needs coordinates
     assert metrics(at)["Area"] == "12,000 px"
     assert "no coordinates" in text_of(at)
     at.number_input(key="map_pixel_size").set_value(0.5)
