@@ -222,13 +222,6 @@ def open_hdf5(path: Path, *, name: str | None = None, index: int | None = None) 
     )
 
 
-def hdf5_stack_size(path: Path, name: str) -> int | None:
-    """Number of images in a stack (images, h, w[, bands]) of an HDF5 file, None when the data set is one image."""
-    with h5py.File(path, "r") as file:
-        shape = file[name].shape
-    return shape[0] if len(shape) == 4 else None
-
-
 def resize_pixels(pixels: np.ndarray, shape: tuple[int, int], *, categorical: bool) -> np.ndarray:
     """Resize (h, w, bands) to `shape` (h, w) through GDAL: area average, or nearest pixels when `categorical`."""
     if pixels.shape[:2] == tuple(shape):

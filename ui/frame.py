@@ -11,7 +11,6 @@ from html import escape
 
 import streamlit as st
 
-from core.classes import ClassScheme
 from core.errors import Cancelled, GroundlineError
 from ui import jobs_view, library, state
 
@@ -41,9 +40,6 @@ dl.gl-now {margin: 0; padding: 0 .6rem; font-size: .87rem; line-height: 1.35; di
 .gl-now dt {opacity: .72; margin: 0; font-weight: 400;} .gl-now dd {margin: 0; overflow-wrap: anywhere; font-weight: 550;}
 .gl-now dd.none {opacity: .6; font-weight: 400;}
 .st-key-card_continue button {justify-content: flex-start; text-align: left;}
-.gl-legend {display: flex; flex-wrap: wrap; gap: .35rem 1rem; font-size: .9rem; margin: 0; padding: 0; list-style: none;}
-.gl-legend i {display: inline-block; width: .85rem; height: .85rem; border-radius: .2rem; margin-right: .4rem; vertical-align: -.1rem;
- border: 1px solid rgba(128,128,128,.5);}
 /* White words on buttons and chips need a ground darker than the accent of the dark theme: 5.5:1 in both themes. */
 button[data-testid^="stBaseButton-primary"]:not(:disabled) {background-color: #0F766E; border-color: #0F766E; color: #fff;}
 button[data-testid^="stBaseButton-primary"]:not(:disabled):hover {background-color: #0B5F58; border-color: #0B5F58; color: #fff;}
@@ -159,12 +155,6 @@ def unexpected(error: Exception) -> bool:
     with st.expander("Details for a bug report"):
         st.code("".join(traceback.format_exception(error)), language=None)
     return True
-
-
-def legend(scheme: ClassScheme) -> None:
-    """The classes and their colours in one line."""
-    items = "".join(f'<li><i style="background:{scheme.hex(k)}"></i>{escape(name)}</li>' for k, name in enumerate(scheme.names))
-    st.html(f'<ul class="gl-legend" aria-label="Classes">{items}</ul>')
 
 
 def _now() -> None:

@@ -41,14 +41,6 @@ class Audit:
                 total = total + facts.counts
         return total
 
-    def group_counts(self) -> dict[str, np.ndarray]:
-        """The same for each group."""
-        groups = {group: np.zeros(len(self.dataset.scheme) + 1, np.int64) for group in self.dataset.groups}
-        for facts in self.facts:
-            if facts.counts.size:
-                groups[facts.group] = groups[facts.group] + facts.counts
-        return groups
-
     @property
     def off_palette(self) -> dict[str, int]:
         """Pixels of each colour ("#RRGGBB") or value that is no class, the commonest first."""

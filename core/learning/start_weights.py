@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -169,9 +168,3 @@ def _turn_first_layer(model: keras.Model) -> None:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def is_published(weights: str) -> bool:
-    """Whether `weights` names published encoder weights (ImageNet or a weight file) rather than none or a whole model."""
-    path = Path(os.path.expanduser(weights))
-    return weights == "imagenet" or (path.is_file() and not has_network(path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import layers
@@ -11,11 +11,20 @@ from core.learning.networks.blocks import assemble, double_conv, head
 
 
 def build_unet(
-    *, height: int, width: int, bands: int, classes: int, filters: Sequence[int], dropout: float, name: str = "unet"
+    *,
+    height: int,
+    width: int,
+    bands: int,
+    classes: int,
+    filters: Sequence[int],
+    dropout: float,
+    gate: Callable | None = None,
+    name: str = "unet",
 ) -> keras.Model:
     """Float32 (n, height, width, bands) -> probabilities (n, height, width, classes); `filters` from the finest level down.
 
     Differs from the paper by padding (input and output have equal size) and by batch normalisation.
+    `gate(skip, coarser, filters, name=...)` may change a skip before it is joined.
     """
     filters = tuple(filters)
     depth = len(filters) - 1
@@ -28,8 +37,11 @@ def build_unet(
             x = layers.MaxPooling2D(name=f"pool{level}")(x)
         x = double_conv(x, filters[-1], name="bottom", dropout=dropout)
         for level in reversed(range(depth)):
+            skip = skips[level]
+            if gate is not None:
+                skip = gate(skip, x, max(1, filters[level] // 2), name=f"gate{level}")
             x = layers.Conv2DTranspose(filters[level], 2, strides=2, name=f"up{level}_rise")(x)
-            x = layers.Concatenate(name=f"up{level}_join")([x, skips[level]])
+            x = layers.Concatenate(name=f"up{level}_join")([x, skip])
             x = double_conv(x, filters[level], name=f"up{level}")
         return head(x, classes)
 
