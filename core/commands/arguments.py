@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from core import __version__
 from core.learning import settings as train_settings
+from core.learning.augmentation import Augmentation
 from core.learning.settings import TrainSettings
 
 _MODEL = "a name under models/, a model folder, or an .h5, .hdf5 or .keras file"
@@ -42,6 +43,8 @@ _SETTING_HELP = {
     "steps_per_epoch": "steps that make an epoch; each patch once when left away",
     "mixed_precision": "16 bit where the device is good at it",
     "name": "the model's name; its folder's when left away",
+    "augmentation": "strengths of the changes, for example hue=0.05,crop=0.3,flips=no; others keep their default",
+    "per_class": "one network for each class against the rest, merged by probability",
 }
 _SETTING_CHOICES = {
     "loss": train_settings.LOSSES,
@@ -186,15 +189,15 @@ _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable
 
 def _add_setting(parser: argparse.ArgumentParser, name: str, hint: Any, default: Any) -> None:
     flag = "--" + name.replace("_", "-")
-    text = _SETTING_HELP[name] + ("" if default is None else f" (default: {_shown(default)})")
+    text = _SETTING_HELP[name] + ("" if default is None or hint is Augmentation else f" (default: {_shown(default)})")
     # Settings that are not typed stay away, so that the library's own defaults hold.
     common: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": text.replace("%", "%%")}
     if hint is bool:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, **common)
         return
     kinds = [kind for kind in (typing.get_args(hint) or (hint,)) if kind is not type(None)]
-    convert = _numbers if typing.get_origin(kinds[0]) is tuple else kinds[0]
-    metavar = None if name in _SETTING_CHOICES else {int: "N", float: "X"}.get(convert, name.upper())
+    convert = _numbers if typing.get_origin(kinds[0]) is tuple else _strengths if kinds[0] is Augmentation else kinds[0]
+    metavar = None if name in _SETTING_CHOICES else {int: "N", float: "X", _strengths: "KIND=X,..."}.get(convert, name.upper())
     parser.add_argument(flag, type=convert, choices=_SETTING_CHOICES.get(name), metavar=metavar, **common)
 
 
@@ -207,6 +210,15 @@ def _numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers like 1,2,3") from None
+
+
+def _strengths(text: str) -> dict[str, float | bool]:
+    words = {"yes": True, "no": False}
+    try:
+        pairs = [part.split("=") for part in text.split(",")]
+        return {name.strip().replace("-", "_"): words[value] if value in words else float(value) for name, value in pairs}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list like hue=0.05,flips=no") from None
 
 
 def _window(text: str) -> list[int]:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from core.classes import IGNORED_ID
+from core.errors import SettingsError
+
+LARGEST = {
+    "zoom": 3.0, "shift": 0.5, "brightness": 3.0, "contrast": 0.95, "band_gain": 0.95, "noise": 1.0, "blur_chance": 1.0,
+    "cutout": 0.9, "crop": 0.9, "hue": 0.5,
+}  # fmt: skip
+"""The highest strength of each kind that is a number."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +26,9 @@ class Augmentation:
     `zoom`: largest change of scale, as a fraction (0.25: 0.8 to 1.25 times). `shift`: largest move as a fraction of the
     size, reflected at the rim in the image and ignored in the mask. Brightness and noise are in standard deviations of
     the patch's band, `contrast` and `band_gain` fractions. `blur_chance`: of a 3 x 3 mean.
-    `cutout`: largest side of a blanked rectangle, as a fraction.
+    `cutout`: largest side of a blanked rectangle, as a fraction. `crop`: largest part of the sides that is cut away
+    before the rest is enlarged to the patch's size. `hue`: largest turn of the colours as a fraction of the colour
+    circle, for images of three bands (red, green, blue) only. Raises SettingsError for a strength out of its range.
     """
 
     flips: bool = True
@@ -29,6 +41,34 @@ class Augmentation:
     noise: float = 0.05
     blur_chance: float = 0.0
     cutout: float = 0.0
+    crop: float = 0.0
+    hue: float = 0.0
+
+    def __post_init__(self):
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(item.default, bool):
+                if not isinstance(value, bool):
+                    raise SettingsError(f"augmentation {item.name} {value!r}", expected="true or false", do=f"Change {item.name}")
+                continue
+            highest = LARGEST[item.name]
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= highest:
+                raise SettingsError(
+                    f"augmentation {item.name} {value!r}", expected=f"a number from 0 to {highest:g}", do=f"Change {item.name}"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The strengths as plain values, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Augmentation:
+        """Read what `to_dict` wrote; what is not named has its default. Raises SettingsError for an unknown name."""
+        known = [item.name for item in fields(cls)]
+        strangers = sorted(set(value) - set(known))
+        if strangers:
+            raise SettingsError(f"unknown augmentation {strangers}", expected=f"some of {known}", do="Remove or rename them")
+        return cls(**value)
 
     def apply(self, image: np.ndarray, mask: np.ndarray, *, seed: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """A changed copy of an image (h, w, B) of any dtype, as float32 in the same units, and of its ids (h, w) uint8.
@@ -53,11 +93,16 @@ class Augmentation:
         return image, mask
 
     def _resample(self, image, mask, rng):
-        if not self.zoom and not self.shift:
+        if not self.zoom and not self.shift and not self.crop:
             return image, mask
         height, width = mask.shape
         factor = np.exp(rng.uniform(-1, 1) * np.log1p(self.zoom))
         moves = rng.uniform(-self.shift, self.shift, 2) * (height, width)
+        if self.crop:
+            cut = rng.uniform(0, self.crop)
+            factor /= 1 - cut
+            # The window that is left lies anywhere inside the patch.
+            moves += rng.uniform(-cut / 2, cut / 2, 2) * (height - 1, width - 1)
         rows = _positions(height, factor, moves[0])
         columns = _positions(width, factor, moves[1])
         image = _lerp(_lerp(np.asarray(image, np.float32), rows, 0), columns, 1)
@@ -70,6 +115,8 @@ class Augmentation:
         offset = np.float32(rng.uniform(-self.brightness, self.brightness)) * spread
         image = image * gains
         image += centre - centre * gains + offset
+        if self.hue and image.shape[2] == 3:
+            image = image @ _turn_of_hue(rng.uniform(-self.hue, self.hue))
         if self.blur_chance and rng.random() < self.blur_chance:
             image = _blur(image)
         if self.noise:
@@ -91,8 +138,15 @@ class Augmentation:
         return image, mask
 
 
-NONE = Augmentation(False, False, *(0.0,) * 8)
-"""Changes nothing."""
+def _turn_of_hue(turn: float) -> np.ndarray:
+    """Matrix float32 (3, 3) for colours in rows that turns them around the grey axis by a fraction of the colour circle."""
+    angle = 2 * math.pi * turn
+    along, across = (1 - math.cos(angle)) / 3, math.sin(angle) / math.sqrt(3)
+    first = math.cos(angle) + along
+    return np.array(
+        [[first, along + across, along - across], [along - across, first, along + across], [along + across, along - across, first]],
+        np.float32,
+    )
 
 
 def _statistics(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -144,3 +198,7 @@ def _blur(image: np.ndarray) -> np.ndarray:
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
     rows = padded[:-2] + padded[1:-1] + padded[2:]
     return (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(9)
+
+
+NONE = Augmentation(**{item.name: type(item.default)(0) for item in fields(Augmentation)})
+"""Changes nothing."""

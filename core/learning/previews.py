@@ -10,6 +10,7 @@ from PIL import Image
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.files import replacing
+from core.learning.augmentation import Augmentation
 
 GAP_PX = 4
 
@@ -24,18 +25,38 @@ def choose_rows(store, rows: np.ndarray, *, count: int = 4) -> np.ndarray:
     return np.array(chosen, np.int64)
 
 
-def display(image: np.ndarray) -> np.ndarray:
-    """A patch (h, w, B) of any dtype as colours uint8 (h, w, 3): 8-bit as it is, others stretched from 2 to 98 percent."""
-    shown = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
-    if shown.dtype == np.uint8:
-        return np.ascontiguousarray(shown)
-    values = np.asarray(shown, np.float32)
-    good = np.isfinite(values).all(2)
+def display(image: np.ndarray, *, like: np.ndarray | None = None) -> np.ndarray:
+    """A patch (h, w, B) of any dtype as colours uint8 (h, w, 3): 8-bit as it is, others stretched from 2 to 98 percent.
+
+    `like`: another patch of the same bands whose stretch is taken, so that the two can be compared by eye.
+    """
+    values = _three_bands(image)
+    model = values if like is None else _three_bands(like)
+    if model.dtype == np.uint8:
+        return np.ascontiguousarray(values if values.dtype == np.uint8 else np.rint(np.nan_to_num(values)).clip(0, 255).astype(np.uint8))
+    values, model = np.asarray(values, np.float32), np.asarray(model, np.float32)
+    good = np.isfinite(model).all(2)
     if not good.any():
         return np.zeros(values.shape, np.uint8)
-    low, high = np.percentile(values[good], (2, 98), axis=0)
+    low, high = np.percentile(model[good], (2, 98), axis=0)
     scaled = (np.nan_to_num(values, posinf=0.0, neginf=0.0) - low) / np.maximum(high - low, 1e-9)
     return (scaled.clip(0, 1) * 255).astype(np.uint8)
+
+
+def _three_bands(image: np.ndarray) -> np.ndarray:
+    return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
+
+
+def augmented(
+    image: np.ndarray, mask: np.ndarray, augmentation: Augmentation, *, count: int = 8, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """What training makes of one patch: pictures uint8 (count, h, w, 3) and their ids uint8 (count, h, w).
+
+    `image` (h, w, B) of any dtype with its ids `mask` (h, w). All are shown in the stretch of the patch itself, so that
+    a change of brightness is seen. Equal seeds give equal pictures.
+    """
+    pairs = [augmentation.apply(image, mask, seed=(seed, number)) for number in range(count)]
+    return np.stack([display(changed, like=image) for changed, _ in pairs]), np.stack([ids for _, ids in pairs])
 
 
 def save_preview(path: str | os.PathLike, images: np.ndarray, truth: np.ndarray, predicted: np.ndarray, scheme: ClassScheme) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from core.errors import SettingsError
+from core.learning.augmentation import Augmentation
 
 LOSSES = (
     "dice_focal", "cross_entropy", "focal", "dice", "tversky", "lovasz", "dice_cross_entropy", "tversky_focal", "lovasz_cross_entropy",
@@ -26,7 +27,9 @@ class TrainSettings:
     `encoder` None means the architecture's own encoder. `weights` is "none", "imagenet", a file of encoder weights, or
     a model (name, folder or file) to start from. `learning_rate` is the highest one; `schedule` lowers it from epoch
     to epoch after `warmup_epochs` of a linear rise. `patience` epochs without a better `monitor` end the run, 0 never
-    does. `steps_per_epoch` None means each training patch once per epoch. Raises SettingsError.
+    does. `steps_per_epoch` None means each training patch once per epoch. `augmentation` holds the strengths of the
+    changes that `augment` switches on. `per_class`: one network for each class against the rest, merged by probability.
+    Raises SettingsError.
     """
 
     architecture: str = "unet"
@@ -52,8 +55,12 @@ class TrainSettings:
     steps_per_epoch: int | None = None
     mixed_precision: str = "auto"
     name: str | None = None
+    augmentation: Augmentation = Augmentation()
+    per_class: bool = False
 
     def __post_init__(self):
+        if isinstance(self.augmentation, Mapping):
+            object.__setattr__(self, "augmentation", Augmentation.from_dict(self.augmentation))
         if self.filters is not None:
             object.__setattr__(self, "filters", tuple(int(value) for value in self.filters))
         _choice("loss", self.loss, LOSSES)
@@ -63,6 +70,9 @@ class TrainSettings:
         _choice("sampling", self.sampling, SAMPLINGS)
         _choice("monitor", self.monitor, MONITORS)
         _choice("mixed_precision", self.mixed_precision, MIXED)
+        for name in ("augment", "per_class"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingsError(f"{name} {getattr(self, name)!r}", expected="true or false", do=f"Change {name}")
         _whole("epochs", self.epochs, 1, 100_000)
         _whole("batch_size", self.batch_size, 1, 4096)
         _whole("patience", self.patience, 0, 100_000)

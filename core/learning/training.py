@@ -14,7 +14,6 @@ import numpy as np
 
 from core.errors import Cancelled, DatasetError, SettingsError
 from core.files import dump_json, write_json
-from core.learning.augmentation import Augmentation
 from core.learning.balance import class_weights, patch_weights
 from core.learning.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
 from core.learning.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
@@ -151,7 +150,7 @@ class _Run:
             steps=settings.steps_per_epoch,
             weights=self.draw,
         )
-        augmentation = Augmentation() if settings.augment else None
+        augmentation = settings.augmentation if settings.augment else None
         batches = training_batches(self.store, order, self.card.normalise, augmentation=augmentation, seed=settings.seed, epoch=epoch)
         pulse.epoch = epoch
         logs = self.trainer.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[pulse]).history
@@ -255,7 +254,9 @@ class _Run:
     def _restore(self, state: RunState, settings: dict[str, Any]) -> None:
         changeable = {"epochs", "patience", "name"}
         mine = self.settings.to_dict()
-        differing = sorted(name for name in mine if name not in changeable and mine[name] != settings.get(name))
+        # An older run's file lacks the settings that came later; it ran with their defaults.
+        theirs = TrainSettings.from_dict(settings).to_dict()
+        differing = sorted(name for name in mine if name not in changeable and mine[name] != theirs[name])
         if differing:
             raise SettingsError(
                 f"a run to be resumed with other settings ({', '.join(differing)})",

@@ -3,7 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.learning.augmentation import NONE, Augmentation
+from core.errors import SettingsError
+from core.learning.augmentation import LARGEST, NONE, Augmentation
+from core.learning.previews import augmented
 
 
 def patch(height=24, width=24, bands=3, dtype=np.uint8):
@@ -91,3 +93,61 @@ def test_the_input_is_not_changed():
     before = image.copy(), ids.copy()
     Augmentation(cutout=0.5).apply(image, ids, seed=(0,))
     assert np.array_equal(image, before[0]) and np.array_equal(ids, before[1])
+
+
+def test_a_third_of_the_circle_turns_red_into_green():
+    image = np.zeros((8, 8, 3), np.float32)
+    image[..., 0] = 90
+    image[4:] = 50  # grey lies on the axis of the turn and stays
+    ids = np.zeros((8, 8), np.uint8)
+    turns = [replace(NONE, hue=1 / 3).apply(image, ids, seed=(seed,))[0] for seed in range(60)]
+    for out in turns:
+        np.testing.assert_allclose(out.mean(2), image.mean(2), atol=1e-3)
+        np.testing.assert_allclose(out[4:], 50, atol=1e-3)
+    reds = np.array([out[0, 0] for out in turns])
+    # From a third backwards (blue) to a third forwards (green), the pure colours being the ends.
+    assert reds[:, 1].max() > 80 and reds[:, 2].max() > 80
+    np.testing.assert_allclose((reds**2).sum(1), 90**2, rtol=1e-4)
+
+
+def test_hue_is_for_three_bands_only():
+    image, ids = patch(bands=4)
+    np.testing.assert_allclose(replace(NONE, hue=0.5).apply(image, ids, seed=(1,))[0], image, atol=1e-3)
+
+
+def test_a_crop_shows_a_part_of_the_patch_enlarged():
+    rows, columns = np.mgrid[:40, :40].astype(np.float32)
+    image, ids = np.stack([rows, columns], 2), np.zeros((40, 40), np.uint8)
+    corners = []
+    for seed in range(30):
+        out, mask = replace(NONE, crop=0.5).apply(image, ids, seed=(seed,))
+        steps = np.diff(out[:, 0, 0])
+        assert steps.max() - steps.min() < 1e-3 and 0.5 <= steps[0] <= 1  # evenly spaced rows, enlarged at most twice
+        assert not (mask == 255).any()  # nothing comes from outside
+        corners.append((out[0, 0, 0], out[0, 0, 1]))
+    assert np.ptp(corners, axis=0).min() > 5
+
+
+@pytest.mark.parametrize("change", [{"zoom": -0.1}, {"hue": 0.6}, {"flips": 1}, {"noise": float("nan")}, {"blur_chance": True}])
+def test_a_strength_out_of_range_is_named(change):
+    with pytest.raises(SettingsError, match=next(iter(change))):
+        Augmentation.from_dict(change)
+
+
+def test_each_kind_that_is_a_number_has_a_largest_strength_at_which_it_works():
+    image, ids = patch()
+    for name, highest in LARGEST.items():
+        out, mask = replace(NONE, **{name: highest}).apply(image, ids, seed=(3,))
+        assert np.isfinite(out).all() and out.shape == image.shape and mask.shape == ids.shape
+
+
+def test_the_preview_is_what_training_does_in_the_stretch_of_the_patch():
+    image, ids = patch()
+    pictures, masks = augmented(image, ids, Augmentation(), count=3, seed=4)
+    changed, mask = Augmentation().apply(image, ids, seed=(4, 1))
+    assert pictures.shape == (3, 24, 24, 3) and pictures.dtype == np.uint8
+    assert np.array_equal(masks[1], mask) and np.array_equal(pictures[1], np.rint(changed).clip(0, 255))
+    dark = np.full((8, 8, 1), 300, np.uint16)
+    dark[:4] = 100
+    bright = augmented(dark, np.zeros((8, 8), np.uint8), replace(NONE, brightness=3.0), count=12)[0]
+    assert len({picture.tobytes() for picture in bright}) > 3  # a stretch of its own would make them all equal

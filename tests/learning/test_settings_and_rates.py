@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
+from core.learning.augmentation import Augmentation
 from core.learning.optimizers import learning_rate, plateau_patience
 from core.learning.settings import TrainSettings
 
@@ -14,8 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_round_trip_through_json():
-    settings = TrainSettings(filters=(8, 16), weights="imagenet", clip_norm=1.0)
+    settings = TrainSettings(filters=(8, 16), weights="imagenet", clip_norm=1.0, augmentation=Augmentation(hue=0.1), per_class=True)
     assert TrainSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+
+
+def test_settings_from_before_a_setting_was_there_have_its_default():
+    old = {name: value for name, value in TrainSettings().to_dict().items() if name not in ("augmentation", "per_class")}
+    assert TrainSettings.from_dict(old) == TrainSettings()
+    assert TrainSettings.from_dict({"augmentation": {"hue": 0.2}}).augmentation == Augmentation(hue=0.2)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +31,7 @@ def test_round_trip_through_json():
         {"epochs": 0}, {"epochs": 2.5}, {"batch_size": True}, {"learning_rate": 0.0}, {"learning_rate": float("nan")},
         {"loss": "l2"}, {"class_weights": "some"}, {"optimizer": "lion"}, {"schedule": "zigzag"}, {"filters": (8,)},
         {"filters": (8, 0)}, {"dropout": 1.0}, {"steps_per_epoch": 0}, {"weights": ""}, {"monitor": "val_luck"}, {"clip_norm": 0},
+        {"augmentation": {"hue": 2}}, {"per_class": "yes"},
     ],
 )  # fmt: skip
 def test_a_setting_out_of_range_is_named(change):
