@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
+import shapely
 from affine import Affine
 from pyproj import CRS, Transformer
 
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
+from core.vector.layer import PolygonLayer
 from core.vector.measures import measure_polygons
 from core.vector.polygons import Rings, transformed
 
@@ -120,3 +123,19 @@ def measure(rings: Rings, points: np.ndarray, geo: GeoRef, height: int, width: i
         "centroid_y": centroids[:, 1],
     }
     return columns, method
+
+
+def measure_shapes(geometry: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple[dict[str, np.ndarray], str]:
+    """`measure` for Shapely polygons (P,) in the layer's coordinates."""
+    if len(geometry) == 0:
+        rings = Rings(np.empty((0, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0))
+        return measure(rings, rings.xy, geo, height, width)
+    _, points, (offsets, polygons) = shapely.to_ragged_array(geometry)
+    rings = Rings(transformed(points, ~geo.transform), offsets, polygons, np.arange(len(geometry)), np.empty(0))
+    return measure(rings, np.ascontiguousarray(points), geo, height, width)
+
+
+def remeasured(layer: PolygonLayer) -> PolygonLayer:
+    """The layer with area, perimeter, length, width, compactness and centroid taken anew from its polygons."""
+    measures, _ = measure_shapes(layer.frame.geometry.to_numpy(), layer.geo, layer.made["height"], layer.made["width"])
+    return replace(layer, frame=layer.frame.assign(**measures))

@@ -34,13 +34,15 @@ class LabelSource:
 
 
 def open_labels(
-    source: str | os.PathLike | np.ndarray | Scene, *, threshold: float = 0.0, geo: GeoRef | None = None, scheme: ClassScheme | None = None,
-    confidence: str | os.PathLike | np.ndarray | None = None, pixel_size_m: float | None = None,
+    source: str | os.PathLike | np.ndarray | Scene | LabelSource, *, threshold: float = 0.0, geo: GeoRef | None = None,
+    scheme: ClassScheme | None = None, confidence: str | os.PathLike | np.ndarray | None = None, pixel_size_m: float | None = None,
 ) -> LabelSource:  # fmt: skip
-    """Open what `vectorize` takes; pixels below the confidence `threshold` (0 to 1) get the ignored id.
+    """Open what `vectorize` takes; pixels below the confidence `threshold` (0 to 1) get the ignored id. A LabelSource is returned as it is.
 
     Raises SceneError or SettingsError when the source is no class raster, or a threshold is asked without confidence.
     """
+    if isinstance(source, LabelSource):
+        return source
     if not 0 <= threshold <= 1:
         raise SettingsError(f"a threshold of {threshold:g}", expected="a confidence from 0 to 1", do="Choose 0 to keep every pixel")
     if pixel_size_m is not None and not 0 < pixel_size_m < 1e6:
@@ -156,13 +158,13 @@ def _scheme_of(scene: Scene) -> ClassScheme:
     count = highest + 1
     return ClassScheme(
         names=tuple(f"Class {k}" for k in range(count)),
-        colours=tuple(_colour(k, count) for k in range(count)),
+        colours=tuple(class_colour(k, count) for k in range(count)),
         ignored_id=max(IGNORED_ID, count),
         ignored_colours=(),
     )
 
 
-def _colour(class_id: int, count: int) -> tuple[int, int, int]:
+def class_colour(class_id: int, count: int) -> tuple[int, int, int]:
     """Different colours for different ids: spread hues while they last, then simply counted."""
     if count > 64:
         return ((class_id * 37 + 64) % 256, (class_id >> 8) % 256, class_id % 256)
