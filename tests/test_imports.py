@@ -20,6 +20,7 @@ CORE_LEVELS = (
     ("core.data",),
     ("core.learning",),
     ("core.prediction",),
+    ("core.evaluation",),
     ("core.vector",),
     ("core.jobs",),
     ("core.commands", "core.__main__"),
@@ -140,6 +141,6 @@ def existing(name: str) -> str:
 
 def test_prediction_and_data_leave_pandas_to_the_vectors():
     """TensorFlow has to come before pandas (keras#23083): what a model's work imports must not bring pandas first."""
-    modules = [module_name(path) for path in CORE if module_name(path).startswith(("core.data", "core.prediction"))]
+    modules = [module_name(path) for path in CORE if module_name(path).startswith(("core.data", "core.prediction", "core.evaluation"))]
     safe = [name for name in modules if "synthetic" not in name]
     assert loaded_by("; ".join(f"import {name}" for name in safe), "pandas", "pyarrow", "geopandas", "tensorflow") == ""

@@ -28,7 +28,8 @@ class ModelCard:
     {"kind": "divide", "divisor": d} or {"kind": "standard", "mean": [...], "std": [...]}, one value per band.
     Scenes are resized by `scale` before the network (1.0 = as they are). `network` holds what the builder took
     besides the sizes (filters, dropout, ...). `output` is what the stored network ends in; `Model.keras_model` turns
-    it into probabilities of the K classes in any case. `notes` are sentences for people, `assumed` the fields that
+    it into probabilities of the K classes in any case; `temperature` then makes them less (above 1) or more sure
+    (`core.prediction.temperature`). `notes` are sentences for people, `assumed` the fields that
     nobody stated and that were guessed from an old file.
     """
 
@@ -44,6 +45,7 @@ class ModelCard:
     pixel_size_m: float | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
     output: str = "softmax"
+    temperature: float = 1.0
     split: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -58,6 +60,8 @@ class ModelCard:
         _check_normalisation(self.normalisation, len(self.bands))
         if self.output not in OUTPUTS:
             raise ModelError(f"a model card with output {self.output!r}", expected=" or ".join(OUTPUTS), do="Mend the card")
+        if not 0 < self.temperature < float("inf"):
+            raise ModelError(f"a model card with temperature {self.temperature}", expected="a number above 0", do="Mend the card")
 
     def normalise(self, batch: np.ndarray) -> np.ndarray:
         """Network input float32 (..., B) of raw scene values (..., B) in the order of `bands`; NaN becomes 0."""
@@ -154,6 +158,8 @@ def describe(card: ModelCard) -> str:
     ]
     if card.scale != 1.0:
         lines.append(f"- Scenes are resized by {card.scale:g} before the network")
+    if card.temperature != 1.0:
+        lines.append(f"- Probabilities are calibrated with temperature {card.temperature:.3f}")
     if card.pixel_size_m:
         lines.append(f"- Made for pixels of {card.pixel_size_m:g} m")
     lines += ["", "## Classes", "", "| id | class | colour |", "|---|---|---|"]

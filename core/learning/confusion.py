@@ -114,9 +114,28 @@ class Confusion:
         chance = float((self.counts.sum(0) / total) @ (self.counts.sum(1) / total))
         return float("nan") if chance >= 1 else (self.accuracy - chance) / (1 - chance)
 
+    @property
+    def class_kappa(self) -> np.ndarray:
+        """float64 (K,): Cohen's kappa of each class against all others; NaN for an absent class and when chance explains all."""
+        hits = np.diag(self.counts).astype(np.float64)
+        missed, false = self.counts.sum(1) - hits, self.counts.sum(0) - hits
+        rest = self.pixels - hits - missed - false
+        chance = (hits + false) * (false + rest) + (hits + missed) * (missed + rest)
+        return self._of_present(_ratio(2 * (hits * rest - missed * false), chance))
+
+    def with_ignored(self, guesses: np.ndarray) -> Confusion:
+        """The same with the unlabelled pixels as one more class, which no prediction can hit.
+
+        `guesses` int (K,) are the classes that were predicted on unlabelled pixels.
+        """
+        size = len(self.counts)
+        counts = np.zeros((size + 1, size + 1), np.int64)
+        counts[:size, :size], counts[size, :size] = self.counts, guesses
+        return Confusion(counts, self.ignored_pixels - int(np.sum(guesses)))
+
     def summary(self, scheme: ClassScheme) -> dict[str, Any]:
         """The scores by name, plain values; NaN where a class is absent."""
-        columns = {"iou": self.iou, "precision": self.precision, "recall": self.recall, "f1": self.f1}
+        columns = {"iou": self.iou, "precision": self.precision, "recall": self.recall, "f1": self.f1, "kappa": self.class_kappa}
         return {
             "accuracy": self.accuracy,
             "mean_iou": self.mean_iou,

@@ -17,6 +17,7 @@ from core.prediction.budget import MIB, parse_memory, resident_bytes
 from core.prediction.checks import Concern, check_scene, resampling_factor
 from core.prediction.engine import Engine, open_engine
 from core.prediction.plans import BlendPlan, plan_blend
+from core.prediction.temperature import with_temperature
 from core.prediction.writing import GDAL_CACHE_MIB
 from core.progress import OnProgress, ShouldStop
 from core.scene import Scene, Window, open_scene
@@ -110,7 +111,10 @@ def run_blend(
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> BlendResult:
-    """Blend a window of a scene; `write` gets windows that are counted from the window's corner."""
+    """Blend a window of a scene; `write` gets windows that are counted from the window's corner.
+
+    The card's temperature is applied to the blended probabilities, so that it cannot change which class wins.
+    """
 
     def shifted(part: Window) -> Window:
         return Window(part.row + window.row, part.col + window.col, part.height, part.width)
@@ -120,7 +124,7 @@ def run_blend(
             plan,
             lambda part: scene.read(shifted(part), card.bands),
             engine,
-            write,
+            lambda part, probabilities: write(part, with_temperature(probabilities, card.temperature)),
             classes=engine.classes,
             valid=lambda part: scene.valid(shifted(part)),
             batch_size=engine.batch_size,

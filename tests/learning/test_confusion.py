@@ -97,6 +97,16 @@ def test_equal_to_scikit_learn(seed, classes, size):
     assert scores.precision[labels] == pytest.approx(precision, nan_ok=True)
     assert scores.f1[labels] == pytest.approx(oracle.f1_score(known, found, labels=labels, average=None))
     assert scores.mean_iou == pytest.approx(oracle.jaccard_score(known, found, labels=labels, average="macro"))
+    for label in labels:
+        single = oracle.cohen_kappa_score(known == label, found == label) if len(set(known.tolist()) | set(found.tolist())) > 1 else np.nan
+        assert scores.class_kappa[label] == pytest.approx(single, nan_ok=True)
+    # With the unlabelled pixels as one more class, nothing is left out.
+    whole = scores.with_ignored(np.bincount(guess[~used], minlength=classes))
+    filled = np.where(used, truth, classes)
+    assert whole.accuracy == pytest.approx(oracle.accuracy_score(filled, guess))
+    present = sorted(set(filled.tolist()))
+    assert whole.iou[present] == pytest.approx(oracle.jaccard_score(filled, guess, labels=present, average=None))
+    assert (whole.pixels, whole.ignored_pixels) == (size, 0)
     everything = list(range(classes))
     assert scores.micro_iou == pytest.approx(oracle.jaccard_score(known, found, labels=everything, average="micro"))
     if len(set(known.tolist()) | set(found.tolist())) > 1:

@@ -1,0 +1,1 @@
+"""How good a model is, what that number is worth, and where it fails."""
