@@ -1,0 +1,282 @@
+"""A map to print, as PNG or PDF: polygons on the scene or an online base map, with title, legend, scale bar, north arrow and source."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+from affine import Affine
+from pyproj import CRS
+
+from core.errors import ExportError, SettingsError
+from core.files import replacing
+from core.geo import local_utm, to_lonlat
+from core.scene import Scene, display_rgb
+from core.vector.clip import class_sums
+from core.vector.content import moved
+from core.vector.layer import PolygonLayer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BASES = {"scene": "The scene", "none": "No picture", "osm": "OpenStreetMap (online)", "imagery": "Aerial imagery (online)"}
+"""What may lie below the polygons of a printed map, and its title."""
+
+SUFFIXES = (".png", ".pdf")
+PAGES_IN = {"a4": (11.69, 8.27), "a3": (16.54, 11.69)}
+PICTURE_PX = 2400
+INK, QUIET, PAPER = "#1d2733", "#5b6875", "#ffffff"
+_METRES_PER_INCH = 0.0254
+
+
+def draw_figure(
+    layer: PolygonLayer, path: str | os.PathLike, *, title: str | None = None, scene: Scene | None = None, base: str = "scene",
+    attribution: str | None = None, page: str = "a4", dpi: int = 200,
+) -> Path:  # fmt: skip
+    """Draw a layer on a page (landscape "a4" or "a3") as .png or .pdf, whose polygons stay vectors.
+
+    Drawn in the layer's CRS, in the local UTM zone for one in degrees or Web Mercator, in pixels without. base: see `BASES`; an online
+    map that does not answer, or a layer without CRS, falls back to the scene. attribution: a line of your own, printed with the source.
+    dpi: 50 to 600, of a PNG. Raises SettingsError for another ending, page, base or resolution, ExportError when it cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise SettingsError(f"a printed map called {path.name!r}", expected="a name that ends in .png or .pdf", do="Change the ending")
+    if base not in BASES or page not in PAGES_IN or not 50 <= dpi <= 600:
+        raise SettingsError(
+            f"base {base!r}, page {page!r} and {dpi} dots per inch", expected=f"{', '.join(BASES)}; {', '.join(PAGES_IN)}; 50 to 600",
+            do="Correct the settings of the printed map",
+        )  # fmt: skip
+    figure = compose(layer, title=title, scene=scene, base=base, attribution=attribution, page=page, dpi=dpi)
+    named = {"Title": _title(layer, title)}
+    try:
+        with replacing(path, suffix=suffix) as temporary:
+            figure.savefig(temporary, dpi=dpi, facecolor=PAPER, metadata=named)
+    except OSError as error:
+        raise ExportError(f"{path.name} could not be written ({error})", expected="a complete file", do="Check the free space") from error
+    return path
+
+
+def compose(
+    layer: PolygonLayer, *, title: str | None, scene: Scene | None, base: str, attribution: str | None, page: str, dpi: int
+) -> Figure:
+    """The page as a matplotlib Figure, drawn without pyplot so that two users do not share one."""
+    from matplotlib.figure import Figure
+
+    crs = _drawing_crs(layer)
+    shapes = layer.frame.geometry.to_numpy()
+    if crs is not None and len(shapes):
+        shapes = moved(shapes, layer.geo.crs, crs)
+    corners = _frame_corners(layer, crs)
+    figure = Figure(figsize=PAGES_IN[page], dpi=dpi)
+    wide, high = PAGES_IN[page]
+    axes = figure.add_axes((0.45 / wide, 0.75 / high, (wide - 3.75) / wide, (high - 1.75) / high))
+    _look_at(axes, corners)
+    credits = _base_map(axes, layer, scene, base, crs, corners, dpi)
+    sums = class_sums(layer)
+    for row in sums.itertuples():
+        _paint(axes, shapes[layer.frame["class_id"].to_numpy() == row.class_id], row.colour, 0.45 if credits.pictured else 0.75)
+    side = figure.add_axes(((wide - 3.1) / wide, 0.75 / high, 2.65 / wide, (high - 1.75) / high))
+    _legend(side, layer, sums)
+    _north(side, layer, crs, corners)
+    _scale_bar(side, axes, layer, crs, figure)
+    figure.text(0.45 / wide, 1 - 0.5 / high, _title(layer, title), fontsize=19, fontweight="bold", color=INK, va="center")
+    words = [_source(layer, crs), *credits.lines, *([attribution] if attribution else [])]
+    figure.text(0.45 / wide, 0.56 / high, "\n".join(words), fontsize=7.5, color=QUIET, va="top", linespacing=1.4)
+    return figure
+
+
+class _Credits:
+    """Whether a picture lies below the polygons, and the lines that have to be printed for it."""
+
+    def __init__(self, pictured: bool, *lines: str):
+        self.pictured, self.lines = pictured, lines
+
+
+def _title(layer: PolygonLayer, title: str | None) -> str:
+    return title or str(layer.made.get("source") or "Polygons")
+
+
+def _source(layer: PolygonLayer, crs: CRS | None) -> str:
+    made = layer.made
+    model = f" with {made['model']}" if made.get("model") else ""
+    drawn = "pixels, no coordinates known" if crs is None else f"{crs.name}"
+    by = f"{made.get('software', 'Groundline')} from {made.get('source', 'a scene')}{model}"
+    return f"{by}. Drawn in: {drawn}. Areas: {made.get('area_method')}."
+
+
+def _drawing_crs(layer: PolygonLayer) -> CRS | None:
+    """The layer's CRS where a length on paper is one on the ground, else the UTM zone of the scene's middle; None without CRS."""
+    from core.vector.attributes import planar_factor
+
+    geo, height, width = layer.geo, layer.made["height"], layer.made["width"]
+    if geo.crs is None or planar_factor(geo, height, width) is not None:
+        return geo.crs
+    return local_utm(*geo.lonlat(height / 2, width / 2))
+
+
+def _frame_corners(layer: PolygonLayer, crs: CRS | None) -> np.ndarray:
+    """The scene's corners (4, 2) in the coordinates that are drawn."""
+    height, width = layer.made["height"], layer.made["width"]
+    corners = np.array([layer.geo.transform * point for point in ((0, 0), (width, 0), (width, height), (0, height))])
+    if crs is None or crs.equals(layer.geo.crs, ignore_axis_order=True):
+        return corners
+    return shapely.get_coordinates(moved(np.array([shapely.polygons(corners)], object), layer.geo.crs, crs))[:4]
+
+
+def _look_at(axes: Axes, corners: np.ndarray) -> None:
+    (west, south), (east, north) = corners.min(0), corners.max(0)
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    axes.set_aspect("equal", adjustable="box", anchor="W")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_facecolor("#eef1f4")
+    for spine in axes.spines.values():
+        spine.set(color=QUIET, linewidth=0.8)
+
+
+def _paint(axes: Axes, shapes: np.ndarray, colour: str, alpha: float) -> None:
+    """All polygons of a class as one path, holes left open."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.colors import to_rgba
+    from matplotlib.path import Path as Outline
+
+    if len(shapes) == 0:
+        return
+    outlines = []
+    for shape in shapes:
+        rings = [np.asarray(ring.coords)[:, :2] for part in shapely.get_parts(shape) for ring in (part.exterior, *part.interiors)]
+        codes = [np.r_[Outline.MOVETO, np.full(len(ring) - 2, Outline.LINETO), Outline.CLOSEPOLY] for ring in rings]
+        outlines.append(Outline(np.concatenate(rings), np.concatenate(codes).astype(np.uint8)))
+    dark = tuple(0.55 * part for part in to_rgba(colour)[:3])
+    axes.add_collection(PathCollection(outlines, facecolor=to_rgba(colour, alpha), edgecolor=dark, linewidth=0.35), autolim=False)
+
+
+def _base_map(
+    axes: Axes, layer: PolygonLayer, scene: Scene | None, base: str, crs: CRS | None, corners: np.ndarray, dpi: int
+) -> _Credits:
+    if base in ("osm", "imagery") and crs is not None:
+        from core.vector.online_base import draw_online
+
+        credit = draw_online(axes, base, crs)
+        if credit is not None:
+            return _Credits(True, credit)
+        note = (f"{BASES[base]} did not answer.",)
+    else:
+        note = ()
+    if base == "none" or scene is None:
+        return _Credits(False, *note)
+    _scene_picture(axes, scene, crs, corners)
+    return _Credits(True, *note)
+
+
+def _scene_picture(axes: Axes, scene: Scene, crs: CRS | None, corners: np.ndarray) -> None:
+    """The scene, decimated, below the polygons; turned and bent into the drawn coordinates where they are not its own."""
+    factor = max(1.0, max(scene.height, scene.width) / PICTURE_PX)
+    height, width = max(1, math.ceil(scene.height / factor)), max(1, math.ceil(scene.width / factor))
+    rgb = display_rgb(scene, out_shape=(height, width))
+    pixels = np.dstack([rgb, scene.valid(out_shape=(height, width)).astype(np.uint8) * 255])
+    transform = scene.geo.transform * Affine.scale(scene.width / width, scene.height / height)
+    (west, south), (east, north) = corners.min(0), corners.max(0)
+    straight = transform.b == transform.d == 0 and transform.a > 0 > transform.e
+    if crs is not None and not (straight and crs.equals(scene.geo.crs, ignore_axis_order=True)):
+        from rasterio.transform import from_bounds
+        from rasterio.warp import Resampling, reproject
+
+        side = max(east - west, north - south) / max(height, width)
+        height, width = max(1, round((north - south) / side)), max(1, round((east - west) / side))
+        warped = np.zeros((4, height, width), np.uint8)
+        reproject(
+            np.ascontiguousarray(pixels.transpose(2, 0, 1)), warped, src_transform=transform, src_crs=scene.geo.crs,
+            dst_transform=from_bounds(west, south, east, north, width, height), dst_crs=crs, resampling=Resampling.bilinear,
+        )  # fmt: skip
+        pixels = warped.transpose(1, 2, 0)
+    axes.imshow(pixels, extent=(west, east, south, north), interpolation="bilinear", zorder=0, aspect="equal")
+    _look_at(axes, corners)
+
+
+def area_words(area: float, units: str) -> str:
+    """An area in words: m2, ha or km2, whichever reads best; px where metres are not known."""
+    if units != "m":
+        return f"{area:,.0f} px"
+    for size, name in ((1e6, "km²"), (1e4, "ha")):
+        if area >= size:
+            return f"{area / size:,.2f} {name}"
+    return f"{area:,.0f} m²" if area >= 100 else f"{area:,.1f} m²"
+
+
+def _legend(side: Axes, layer: PolygonLayer, sums) -> None:
+    from matplotlib.patches import Rectangle
+
+    side.set_xlim(0, 1)
+    side.set_ylim(0, 1)
+    side.axis("off")
+    side.text(0, 0.985, "Classes", fontsize=11, fontweight="bold", color=INK, va="top")
+    step = min(0.05, 0.6 / max(1, len(sums)))
+    for number, row in enumerate(sums.head(24).itertuples()):
+        y = 0.925 - number * step
+        side.add_patch(Rectangle((0, y - 0.014), 0.075, 0.028, facecolor=row.colour, edgecolor=INK, linewidth=0.5))
+        side.text(0.11, y, row.class_name[:22], fontsize=9, color=INK, va="center")
+        side.text(1, y, f"{area_words(row.area, layer.units)}", fontsize=9, color=INK, va="center", ha="right")
+    y = 0.925 - min(24, len(sums)) * step
+    more = f" (and {len(sums) - 24} more classes)" if len(sums) > 24 else ""
+    side.text(0, y - 0.01, f"{len(layer.frame):,} polygons{more}", fontsize=8, color=QUIET, va="top")
+
+
+def _north(side: Axes, layer: PolygonLayer, crs: CRS | None, corners: np.ndarray) -> None:
+    """An arrow to geographic north at the scene's middle; none where the directions are not known."""
+    if crs is None:
+        side.text(0.5, 0.2, "No coordinates:\nnorth is not known", fontsize=8, color=QUIET, ha="center", va="center")
+        return
+    middle = corners.mean(0)
+    lon, lat = to_lonlat(crs).transform(*middle)
+    up = shapely.get_coordinates(moved(np.array([shapely.Point(lon, lat - 1e-4)], object), CRS.from_epsg(4326), crs))[0]
+    dx, dy = (middle - up) / np.hypot(*(middle - up))
+    # The panel is stretched: lengths across and down are brought to the same size on paper.
+    box = side.get_position()
+    wide, high = box.width * side.figure.get_figwidth(), box.height * side.figure.get_figheight()
+    reach = 0.32  # inches, half of the arrow
+    middle = np.array([0.5, 0.2])
+    ahead = np.array([dx * reach / wide, dy * reach / high])
+    side.annotate("", xy=middle + ahead, xytext=middle - ahead, arrowprops={"facecolor": INK, "edgecolor": INK, "width": 2, "headwidth": 9})
+    side.text(*(middle + 1.45 * ahead), "N", fontsize=12, fontweight="bold", color=INK, ha="center", va="center")
+
+
+def round_length(longest: float) -> float:
+    """The largest of 1, 2 and 5 times a power of ten that is not longer."""
+    power = 10.0 ** math.floor(math.log10(longest))
+    return max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9))
+
+
+def _scale_bar(side: Axes, axes: Axes, layer: PolygonLayer, crs: CRS | None, figure: Figure) -> None:
+    """A bar of a round length, with the scale of the printed page where metres are known."""
+    from matplotlib.patches import Rectangle
+
+    axes.apply_aspect()
+    box = axes.get_position()
+    units_per_inch = (axes.get_xlim()[1] - axes.get_xlim()[0]) / (box.width * figure.get_figwidth())
+    metres = crs.axis_info[0].unit_conversion_factor if crs is not None else (layer.geo.pixel_size_m or 1.0)
+    known = layer.units == "m"
+    per_inch = units_per_inch * metres
+    panel = side.get_position().width * figure.get_figwidth()
+    length = round_length(per_inch * panel * 0.9)
+    share = length / per_inch / panel
+    left = (1 - share) / 2
+    for part in range(4):
+        colour = INK if part % 2 == 0 else PAPER
+        side.add_patch(Rectangle((left + share * part / 4, 0.05), share / 4, 0.012, facecolor=colour, edgecolor=INK, linewidth=0.7))
+    unit, size = ("km", 1000) if known and length >= 1000 else ("m" if known else "px", 1)
+    for at, value in ((left, 0), (left + share / 2, length / 2), (left + share, length)):
+        side.text(at, 0.072, f"{value / size:g}", fontsize=7.5, color=INK, ha="center", va="bottom")
+    side.text(left + share, 0.043, unit, fontsize=7.5, color=INK, ha="center", va="top")
+    if known:
+        scale = per_inch / _METRES_PER_INCH
+        side.text(0.5, 0.0, f"1 : {float(f'{scale:.3g}'):,.0f} on this page", fontsize=8, color=QUIET, ha="center", va="bottom")
+
