@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,16 @@ Colour = tuple[int, int, int]
 
 IGNORED_ID = 255
 _GREY: Colour = (155, 155, 155)
+_SAFE: dict[Colour, tuple[str, ...]] = {  # Okabe and Ito 2008, each colour with parts of names of classes that people expect in it
+    (0, 114, 178): ("water", "sea", "lake", "river"),
+    (0, 158, 115): ("vegetation", "tree", "forest", "grass", "green"),
+    (213, 94, 0): ("build", "roof", "house", "urban"),
+    (240, 228, 66): ("land", "soil", "sand", "field", "bare"),
+    (204, 121, 167): ("road", "street", "path", "rail"),
+    (86, 180, 233): ("snow", "ice", "wet"),
+    (230, 159, 0): ("crop", "farm", "car"),
+    (0, 0, 0): (),
+}
 _UNLABELLED_NAMES = {"unlabeled", "unlabelled", "ignore", "ignored", "void", "nodata", "no data"}
 
 
@@ -69,6 +79,26 @@ class ClassScheme:
     def hex(self, class_id: int) -> str:
         """Colour of a class as "#RRGGBB"; grey for the ignored id."""
         return to_hex(self.colours[class_id] if class_id < len(self) else self._ignored_colour)
+
+    def colour_blind_safe(self) -> ClassScheme:
+        """The same classes in colours that people with a colour vision deficiency tell apart.
+
+        Okabe and Ito's eight colours ("Color universal design", 2008), given by the classes' names where those say water, forest and so
+        on, else in turn; up to eight classes that is safe. With more, the rest repeat them darker, and those beyond keep their own.
+        """
+        darker = [tuple(round(0.55 * part) for part in colour) for colour in list(_SAFE)[:-1]]
+        free = [colour for colour in (*_SAFE, *darker) if colour not in self.ignored_colours]
+        chosen: list[Colour | None] = [None] * len(self)
+        for class_id, name in enumerate(self.names):
+            parts = re.findall(r"[a-z]+", name.lower())
+            meant = next((colour for colour, words in _SAFE.items() if any(part.startswith(words) for part in parts)), None)
+            if meant in free:
+                free.remove(meant)
+                chosen[class_id] = meant
+        for class_id, colour in enumerate(self.colours):
+            if chosen[class_id] is None:
+                chosen[class_id] = free.pop(0) if free else colour
+        return replace(self, colours=tuple(chosen)) if len(set(chosen)) == len(self) else self
 
     @property
     def _ignored_colour(self) -> Colour:

@@ -9,6 +9,8 @@ from functools import lru_cache
 from affine import Affine
 from pyproj import CRS, Geod
 
+from core.errors import SettingsError
+
 _GEOD = Geod(ellps="WGS84")
 PIXEL_TRANSFORM = Affine(1, 0, 0, 0, -1, 0)
 """x runs right and y runs up, so that a layer without CRS is not upside down in a GIS: y = -row."""
@@ -29,6 +31,22 @@ class GeoRef:
     def pixels(cls, *, pixel_size_m: float | None = None) -> GeoRef:
         """A reference without CRS: coordinates are pixels."""
         return cls(pixel_size_m=pixel_size_m)
+
+    @classmethod
+    def placed(cls, latitude: float, longitude: float, *, pixel_size_m: float) -> GeoRef:
+        """A north-up reference in the UTM zone of its anchor: the outer upper left corner at `latitude`, `longitude` (WGS84, degrees).
+
+        Raises SettingsError for a place that is not on the earth, or a pixel size that is not above 0.
+        """
+        if not (-90 <= latitude <= 90 and -180 <= longitude <= 180 and 0 < pixel_size_m < 1e6):
+            raise SettingsError(
+                f"the corner {latitude:g}, {longitude:g} and pixels of {pixel_size_m:g} m",
+                expected="a latitude from -90 to 90, a longitude from -180 to 180 and a pixel size above 0",
+                do="Correct them",
+            )
+        crs = local_utm(longitude, latitude)
+        x, y = to_lonlat(crs).transform(longitude, latitude, direction="INVERSE")
+        return cls(Affine(pixel_size_m, 0, x, 0, -pixel_size_m, y), crs)
 
     @property
     def georeferenced(self) -> bool:

@@ -76,3 +76,14 @@ def test_hex_and_packing():
     assert pack(np.array([[[1, 2, 3, 99]]], np.uint8)).tolist() == [[66051]]
     with pytest.raises(ClassesError):
         from_hex("#12345")
+
+
+def test_the_safe_palette_follows_names_and_stays_one_colour_a_class():
+    safe = DUBAI.colour_blind_safe()
+    assert safe.names == DUBAI.names and safe.ignored_colours == DUBAI.ignored_colours
+    assert safe.hex(DUBAI.names.index("Water")) == "#0072B2" and safe.hex(DUBAI.names.index("Vegetation")) == "#009E73"
+    # Two forests share no colour, and a black that means "not labelled" is nobody's.
+    names = ("Forest", "Old forest", *(f"Class {k}" for k in range(30)))
+    many = ClassScheme(names, tuple((k, 1, 1) for k in range(32)), ignored_colours=((0, 0, 0),)).colour_blind_safe()
+    assert many.hex(0) == "#009E73" and len(set(many.colours)) == 32 and (0, 0, 0) not in many.colours
+    assert many.colours[31] == (31, 1, 1)

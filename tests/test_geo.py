@@ -4,6 +4,7 @@ import pytest
 from affine import Affine
 from pyproj import CRS
 
+from core.errors import SettingsError
 from core.geo import GeoRef, local_utm
 
 UTM = GeoRef(Affine(0.3, 0, 325000, 0, -0.3, 2785000), CRS.from_epsg(32640))
@@ -44,3 +45,14 @@ def test_utm_zone_of_a_place():
     assert local_utm(-70.0, -33.0).to_epsg() == 32719  # Santiago
     assert local_utm(179.99, 1).to_epsg() == 32660 and local_utm(180, 1).to_epsg() == 32660
     assert local_utm(0, 89).to_epsg() == 5041 and local_utm(0, -89).to_epsg() == 5042
+
+
+def test_a_scene_placed_by_its_corner_lies_there_in_metres():
+    placed = GeoRef.placed(25.2, 55.3, pixel_size_m=0.5)
+    assert placed.epsg == 32640
+    assert placed.lonlat(0, 0) == pytest.approx((55.3, 25.2), abs=1e-9)
+    assert placed.pixel_area_m2() == pytest.approx(0.25, rel=1e-3)
+    assert placed.lonlat(100, 0)[1] < 25.2 and placed.lonlat(0, 100)[0] > 55.3
+    assert GeoRef.placed(-33.9, 18.4, pixel_size_m=1).epsg == 32734
+    with pytest.raises(SettingsError):
+        GeoRef.placed(91, 0, pixel_size_m=1)

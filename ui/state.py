@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.classes import ClassScheme
 from core.files import read_json, write_json
 from core.jobs.workspace import Workspace, default_workspace
 
@@ -16,6 +17,8 @@ SAMPLE = PROJECT / "sample_data" / "town"
 SAMPLE_MODEL = "sample-town"
 
 _KEY = "gl_selection"
+SAFE_COLOURS = "colour_blind_safe"
+"""Key of the toggle for the colour-blind safe palette; any page may show it, with `persist_state="session"`."""
 _REMEMBERED = 12  # entries kept for each field
 
 
@@ -80,6 +83,16 @@ def seen_until() -> float:
 def set_seen_until(time_s: float) -> None:
     """Remember that everything that ended up to `time_s` was taken over."""
     write_json(_file(), _remembered() | {"seen_until": max(time_s, seen_until())})
+
+
+def safe_colours() -> bool:
+    """Whether classes are shown in the colour-blind safe palette, in this session."""
+    return bool(st.session_state.get(SAFE_COLOURS))
+
+
+def shown(scheme: ClassScheme) -> ClassScheme:
+    """The classes in the colours that the user chose to see: their own, or the colour-blind safe palette."""
+    return scheme.colour_blind_safe() if safe_colours() else scheme
 
 
 def has_sample() -> bool:
