@@ -19,6 +19,7 @@ from core.scene import Scene, display_rgb
 from core.vector.clip import class_sums
 from core.vector.content import moved
 from core.vector.layer import PolygonLayer
+from core.vector.words import area_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -200,16 +201,6 @@ def _scene_picture(axes: Axes, scene: Scene, crs: CRS | None, corners: np.ndarra
         pixels = warped.transpose(1, 2, 0)
     axes.imshow(pixels, extent=(west, east, south, north), interpolation="bilinear", zorder=0, aspect="equal")
     _look_at(axes, corners)
-
-
-def area_words(area: float, units: str) -> str:
-    """An area in words: m2, ha or km2, whichever reads best; px where metres are not known."""
-    if units != "m":
-        return f"{area:,.0f} px"
-    for size, name in ((1e6, "km²"), (1e4, "ha")):
-        if area >= size:
-            return f"{area / size:,.2f} {name}"
-    return f"{area:,.0f} m²" if area >= 100 else f"{area:,.1f} m²"
 
 
 def _legend(side: Axes, layer: PolygonLayer, sums) -> None:

@@ -1,0 +1,221 @@
+"""A report on a layer as one HTML file that opens without a network: map, legend, areas with intervals, scores, settings, provenance."""
+
+from __future__ import annotations
+
+import html
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from core.evaluation.areas import AdjustedAreas, adjusted_areas
+from core.files import replacing
+from core.vector.clip import class_sums
+from core.vector.layer import PolygonLayer
+from core.vector.report_map import map_svg
+from core.vector.words import area_words
+
+if TYPE_CHECKING:
+    from core.learning.cards import ModelCard
+    from core.learning.confusion import Confusion
+    from core.prediction.rasters import Prediction
+    from core.scene import Scene
+
+TEMPLATE = Path(__file__).with_name("report.html")
+PLACE_PX = 32
+"""Side in pixels of what counts as one independent place of a test scene: neighbouring pixels are right or wrong together."""
+
+_SETTINGS = {
+    "threshold": "Least confidence", "min_area": "Smallest area", "simplify": "Borders may move by", "smooth": "Corners rounded",
+    "regularize": "Right angles", "simplify_method": "Simplified by", "clipped_to": "Cut to", "distance_to": "Distance to",
+}  # fmt: skip
+_PROVENANCE = {
+    "source": "Traced from", "model": "Model", "crs": "Coordinates", "area_method": "Areas", "length_method": "Lengths",
+    "confidence": "Confidence", "software": "Software",
+}  # fmt: skip
+
+
+def write_report(layer: PolygonLayer, path: str | os.PathLike, **given: Any) -> Path:
+    """Write `report_html` to `path` in one step."""
+    text = report_html(layer, **given)
+    with replacing(path, suffix=".html") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def report_html(
+    layer: PolygonLayer, *, title: str | None = None, scene: Scene | None = None, card: ModelCard | None = None,
+    prediction: Prediction | None = None, confusion: Confusion | None = None, metrics: Mapping[str, Any] | None = None,
+) -> str:  # fmt: skip
+    """The report as one HTML text that asks for nothing else.
+
+    scene: shown below the polygons. confusion: of scenes that the model has not seen, metrics: scores as `Confusion.summary` gives them;
+    both are taken from the card's test scenes (else its validation ones) when they are not given. Areas get 95 % intervals from them
+    (Olofsson et al. 2014), with one independent place for each `PLACE_PX` x `PLACE_PX` pixels. prediction: adds how it was predicted.
+    """
+    sums = class_sums(layer)
+    part, scores = _scores(card, metrics)
+    counts = confusion.counts if confusion is not None else (scores or {}).get("confusion")
+    adjusted = _adjusted(layer, sums, counts, card)
+    title = title or str(layer.made.get("source") or "Polygons")
+    model = layer.made.get("model")
+    subtitle = f"Polygons from {layer.made.get('source')}" + (f", found by the model {model}" if model else "")
+    picture, caption = map_svg(layer, sums, scene)
+    values = {
+        "title": html.escape(title),
+        "subtitle": html.escape(f"{subtitle}. Written on {time.strftime('%d %B %Y, %H:%M')} by {layer.made.get('software')}."),
+        "figures": _figures(layer, sums, scores),
+        "map": picture,
+        "caption": html.escape(caption),
+        "legend": _legend(layer, sums),
+        "areas": _area_table(layer, sums, adjusted),
+        "bars": _bars(layer, sums, adjusted),
+        "areas_note": _note(adjusted, part, card),
+        "metrics": _metrics(scores, part),
+        "settings": _pairs(_settings(layer, prediction)),
+        "provenance": _pairs([(name, layer.made.get(key)) for key, name in _PROVENANCE.items()]),
+    }
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values)
+
+
+def _scores(card: ModelCard | None, metrics: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any] | None]:
+    """What the scores were taken on, and the scores: those given, else the card's test scenes, else its validation ones."""
+    if metrics is not None:
+        return "scenes that the model has not seen", metrics
+    known = {} if card is None else card.metrics
+    if "test" in known:
+        return "test scenes that the model has not seen", known["test"]
+    return "validation scenes, which chose the epoch of the model", known.get("validation")
+
+
+def _adjusted(layer: PolygonLayer, sums: pd.DataFrame, counts: Any, card: ModelCard | None) -> dict[str, tuple[float, float]]:
+    """Estimated area and half of its 95 % interval by class name; empty without a confusion of the layer's own classes."""
+    names = layer.scheme.names if card is None else card.scheme.names
+    fits = counts is not None and np.shape(counts) == (len(names), len(names)) and set(sums["class_name"]) <= set(names)
+    if not fits or sums["area"].sum() <= 0:
+        return {}
+    mapped = sums.set_index("class_name")["area"].reindex(list(names), fill_value=0.0).to_numpy()
+    found: AdjustedAreas = adjusted_areas(np.asarray(counts, float) / PLACE_PX**2, mapped)
+    return {name: (float(a), float(h)) for name, a, h in zip(names, found.estimated, found.half_width, strict=True) if np.isfinite(a + h)}
+
+
+def _figures(layer: PolygonLayer, sums: pd.DataFrame, scores: Mapping[str, Any] | None) -> str:
+    sure = np.average(sums["mean_confidence"], weights=sums["area"]) if len(sums) and sums["mean_confidence"].notna().all() else np.nan
+    cells = [
+        (f"{len(layer.frame):,}", "polygons"),
+        (area_words(float(sums["area"].sum()), layer.units), "mapped area"),
+        (str(len(sums)), "classes" if len(sums) != 1 else "class"),
+        *([(f"{sure:.2f}", "mean confidence, 0 to 1")] if sure == sure else []),
+        *([(f"{scores['mean_iou']:.2f}", "mean IoU of the model on other scenes")] if scores else []),
+    ]
+    return "".join(f"<li><b>{html.escape(value)}</b><span>{html.escape(name)}</span></li>" for value, name in cells)
+
+
+def _legend(layer: PolygonLayer, sums: pd.DataFrame) -> str:
+    return "".join(
+        f'<li><label><input type="checkbox" checked value="class{row.class_id}"><i class="swatch" style="background:{row.colour}"></i>'
+        f"{html.escape(row.class_name)}<em>{area_words(row.area, layer.units)}</em></label></li>"
+        for row in sums.itertuples()
+    )
+
+
+def _area_table(layer: PolygonLayer, sums: pd.DataFrame, adjusted: Mapping[str, tuple[float, float]]) -> str:
+    head = ["Class", "Polygons", "Mapped area", "Share", *(["Estimated area", "95 % interval"] if adjusted else []), "Mean confidence"]
+    rows = []
+    for row in sums.itertuples():
+        estimate = adjusted.get(row.class_name)
+        span = ["not known", "not known"] if estimate is None else [area_words(estimate[0], layer.units), _interval(*estimate, layer.units)]
+        sure = f"{row.mean_confidence:.2f}" if row.mean_confidence == row.mean_confidence else "not known"
+        name = f'<i class="swatch" style="background:{row.colour}"></i>{html.escape(row.class_name)}'
+        values = [f"{row.polygons:,}", area_words(row.area, layer.units), f"{100 * row.share:.1f} %", *(span if adjusted else []), sure]
+        rows.append([name, *(html.escape(value) for value in values)])
+    return _table(head, rows)
+
+
+def _interval(estimate: float, half: float, units: str) -> str:
+    return f"{area_words(max(0.0, estimate - half), units)} to {area_words(estimate + half, units)}"
+
+
+def _bars(layer: PolygonLayer, sums: pd.DataFrame, adjusted: Mapping[str, tuple[float, float]]) -> str:
+    """Mapped areas as bars, the estimates as dots with their intervals."""
+    if not len(sums):
+        return ""
+    shown = sums.head(20)
+    reach = max([float(shown["area"].max())] + [sum(adjusted[name]) for name in shown["class_name"] if name in adjusted])
+    left, right, step = 170, 980, 30
+    scale = (right - left) / (reach or 1.0)
+    parts = []
+    for number, row in enumerate(shown.itertuples()):
+        y = 8 + number * step
+        parts.append(f'<text x="{left - 10}" y="{y + 14}" text-anchor="end">{html.escape(row.class_name[:24])}</text>')
+        parts.append(
+            f'<rect x="{left}" y="{y}" width="{row.area * scale:.1f}" height="20" rx="3" fill="{row.colour}" stroke="#1d2733" '
+            'stroke-opacity=".35"/>'
+        )
+        if row.class_name in adjusted:
+            at, half = adjusted[row.class_name]
+            low, high, middle = (left + max(0.0, value) * scale for value in (at - half, at + half, at))
+            # White below ink: seen on dark and on light bars.
+            for colour, width in (("#fff", 5), ("#1d2733", 2)):
+                parts.append(f'<path d="M{low:.1f} {y + 10}H{high:.1f}" stroke="{colour}" stroke-width="{width}"/>')
+            parts.append(f'<circle cx="{middle:.1f}" cy="{y + 10}" r="5" fill="#1d2733" stroke="#fff" stroke-width="1.5"/>')
+    height = 14 + len(shown) * step
+    return f'<svg class="bars" viewBox="0 0 1000 {height}" role="img" aria-label="Areas of the classes">{"".join(parts)}</svg>'
+
+
+def _note(adjusted: Mapping[str, tuple[float, float]], part: str, card: ModelCard | None) -> str:
+    if not adjusted:
+        return '<p class="quiet">Mapped areas only: no scores on other scenes are at hand, so their error is not known.</p>'
+    return (
+        '<p class="quiet">Bars: mapped areas. Dots: what the areas are once the errors of the model are taken out, with 95 % intervals '
+        f"(Olofsson et al. 2014), from the model's errors on {html.escape(part)}. Neighbouring pixels are right or wrong together, so one "
+        f"place is counted for each {PLACE_PX} &times; {PLACE_PX} pixels. It holds as far as this scene is like those.</p>"
+    )
+
+
+def _metrics(scores: Mapping[str, Any] | None, part: str) -> str:
+    if not scores:
+        return ""
+    rows = [
+        [html.escape(name), *(f"{entry[key]:.2f}" if isinstance(entry.get(key), (int, float)) else "none" for key in _MEASURES)]
+        for name, entry in scores.get("classes", {}).items()
+    ]
+    overall = [f"accuracy {scores['accuracy']:.3f}", f"mean IoU {scores['mean_iou']:.3f}"]
+    return (
+        f'<section><h2>How good the model is</h2><p>On {html.escape(part)}: {", ".join(overall)}.</p>'
+        f'<div class="wide">{_table(["Class", *_MEASURES.values()], rows)}</div></section>'
+    )
+
+
+_MEASURES = {"iou": "IoU", "precision": "Precision", "recall": "Recall", "f1": "F1"}
+
+
+def _settings(layer: PolygonLayer, prediction: Prediction | None) -> Iterable[tuple[str, Any]]:
+    yield from ((name, layer.made.get(key)) for key, name in _SETTINGS.items())
+    for number, line in enumerate(layer.made.get("corrections", ()), 1):
+        yield f"Correction {number}", line
+    if prediction is not None:
+        for key in ("overlap", "symmetries", "engine", "patch_size"):
+            yield key.replace("_", " ").capitalize(), prediction.made.get(key)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """An HTML table; the first column is text, the others are numbers. Cells are HTML already."""
+    titles = "".join(f'<th{" class=n" if k else ""}>{html.escape(name)}</th>' for k, name in enumerate(head))
+    body = "".join(f"<tr>{''.join(f'<td{_CLASS if k else _NONE}>{cell}</td>' for k, cell in enumerate(row))}</tr>" for row in rows)
+    return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+
+
+_CLASS, _NONE = " class=n", ""
+
+
+def _pairs(rows: Iterable[tuple[str, Any]]) -> str:
+    cells = "".join(
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>" for name, value in rows if value not in (None, "", [])
+    )
+    return f'<table class="pairs"><tbody>{cells}</tbody></table>'
