@@ -6,15 +6,13 @@ The page is drawn only inside a script run; the server itself imports this file 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from ui import frame, tiles
+from ui import frame, home_view, tiles
 
 app = st.App(__file__, routes=tiles.routes(), on_script_error=frame.unexpected)
 
 
 def home() -> None:
     """Draw the home page: what this is, three ways in, and the next step."""
-    from ui import home_view
-
     home_view.follow_link()
     frame.begin_page(
         "Groundline",

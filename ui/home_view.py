@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
 from core.scene import Window, display_rgb, open_scene
-from ui import frame, jobs_view, library, predict_view, state, uploads
+from ui import frame, jobs_view, library, state, uploads
 
 _SHOWN = 3  # entries of each kind in "continue"
 _PICTURE_PX = (420, 1000)  # height and width of the sample's preview
@@ -154,6 +154,8 @@ def _open(path: str) -> str:
             open_scene(path)  # a single image, or a folder of chips that continue each other
         except SceneError as other:
             raise (other if Path(path).is_file() else error) from None
+        from ui import predict_view  # brings pandas, which the home page does without
+
         state.select(scene=path)
         predict_view.open_setup(path)
         return frame.PAGES["predict"][0]

@@ -1,0 +1,100 @@
+"""How fast the dashboard is in a browser: `python bench/dashboard.py` (Chromium and playwright, see requirements-dev.txt).
+
+Starts a server with a workspace of its own and measures as a person would wait: from the answer of the server, or from a
+click, until the words are on screen. A page is visited twice; the first visit also loads what the page needs. Other work
+on the machine stretches these times; `load` says how busy it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tools.screenshots import QUIET, SIZE, dashboard  # noqa: E402
+
+PAGES = ("Explore", "Train", "Predict", "Map", "Home")
+HEADINGS = {"Home": "Groundline"}
+
+
+def main() -> None:
+    """Print a line for each wait, and what the server holds in memory."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--chromium", default=os.environ.get("CHROMIUM") or shutil.which("chromium"))
+    asked = parser.parse_args()
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="groundline-bench-") as folder:
+        browser = playwright.chromium.launch(executable_path=asked.chromium, args=QUIET)
+        # A browser that has drawn something before: its own start is not ours to measure.
+        browser.new_page().goto("about:blank")
+        with dashboard(Path(folder)) as address:
+            page = visitor(browser)
+            say("new server: first words", first_words(page, address))
+            say("new server: home page complete", until(lambda: ready(page, "Home")))
+            page.context.close()
+            page = visitor(browser)
+            say("running server, new visitor: first words", first_words(page, address))
+            say("running server, new visitor: home page complete", until(lambda: ready(page, "Home")))
+            for visit in ("first visit", "again"):
+                for name in PAGES:
+                    say(f"{name}, {visit}: heading", change(page, name), until(lambda n=name: ready(page, n)))
+            server = next(one for one in psutil.process_iter(["cmdline"]) if address.rsplit(":", 1)[1] in " ".join(one.info["cmdline"] or ()))
+            libraries = {Path(entry.path).name for entry in server.memory_maps()}
+            print(f"server: {server.memory_info().rss / 2**20:.0f} MiB, TensorFlow loaded: {any('tensorflow' in one for one in libraries)}")
+        browser.close()
+    print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+def visitor(browser) -> Page:
+    """A visitor with nothing cached."""
+    page = browser.new_context(viewport=SIZE).new_page()
+    page.set_default_timeout(120_000)
+    return page
+
+
+def first_words(page: Page, address: str) -> float:
+    """Seconds from the request until the title of the home page is on screen."""
+    started = time.monotonic()
+    page.goto(address, wait_until="commit")
+    page.get_by_role("heading", name=HEADINGS["Home"]).first.wait_for()
+    return time.monotonic() - started
+
+
+def change(page: Page, name: str) -> float:
+    """Seconds from a click in the menu until the other page's title is on screen."""
+    started = time.monotonic()
+    page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("heading", name=HEADINGS.get(name, name)).first.wait_for()
+    return time.monotonic() - started
+
+
+def ready(page: Page, name: str) -> None:
+    """Wait until the page's script has run to its end."""
+    page.locator("[data-test-script-state='notRunning']").first.wait_for(state="attached")
+    page.get_by_role("heading", name=HEADINGS.get(name, name)).first.wait_for()
+
+
+def until(done: Callable[[], None]) -> float:
+    """Further seconds until something is done."""
+    started = time.monotonic()
+    done()
+    return time.monotonic() - started
+
+
+def say(what: str, seconds: float, more: float | None = None) -> None:
+    """Print one wait."""
+    print(f"{what:52s} {seconds:6.2f} s" + (f", complete after {seconds + more:.2f} s" if more is not None else ""), flush=True)
+
+
+if __name__ == "__main__":
+    main()
