@@ -48,7 +48,8 @@ def main() -> None:
             for visit in ("first visit", "again"):
                 for name in PAGES:
                     say(f"{name}, {visit}: heading", change(page, name), until(lambda n=name: ready(page, n)))
-            server = next(one for one in psutil.process_iter(["cmdline"]) if address.rsplit(":", 1)[1] in " ".join(one.info["cmdline"] or ()))
+            port = address.rsplit(":", 1)[1]
+            server = next(one for one in psutil.process_iter(["cmdline"]) if f"--server.port={port}" in (one.info["cmdline"] or ()))
             libraries = {Path(entry.path).name for entry in server.memory_maps()}
             print(f"server: {server.memory_info().rss / 2**20:.0f} MiB, TensorFlow loaded: {any('tensorflow' in one for one in libraries)}")
         browser.close()
