@@ -15,7 +15,7 @@ from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.vector.layer import PolygonLayer
 from core.vector.measures import measure_polygons
-from core.vector.polygons import Rings, transformed
+from core.vector.polygons import Rings, build_polygons, transformed
 
 PLANAR_TOLERANCE = 1e-3
 LENGTH_METHOD = (
@@ -108,6 +108,9 @@ def measure(rings: Rings, points: np.ndarray, geo: GeoRef, height: int, width: i
         metric, method = _equal_area_points(points, geo, height, width)
         table = measure_polygons(metric, rings.offsets, rings.polygons)
         centroids = transformed(measure_polygons(rings.xy, rings.offsets, rings.polygons)[:, 2:4], geo.transform)
+        if geo.crs.is_geographic:
+            # Scenes over the antimeridian have longitudes beyond 180.
+            centroids[:, 0] -= 360 * ((centroids[:, 0] > 180).astype(int) - (centroids[:, 0] < -180))
     area, perimeter, long_side, short_side = table[:, 0], table[:, 1], table[:, 4], table[:, 5]
     root = np.sqrt(np.maximum(perimeter**2 - 16 * area, 0))
     strip = (perimeter + root) / 4
@@ -123,6 +126,31 @@ def measure(rings: Rings, points: np.ndarray, geo: GeoRef, height: int, width: i
         "centroid_y": centroids[:, 1],
     }
     return columns, method
+
+
+def distances(
+    geometry: np.ndarray, targets: np.ndarray, rings: Rings, points: np.ndarray, geo: GeoRef, height: int, width: int
+) -> np.ndarray:  # fmt: skip
+    """Distance (P,) float64 of each polygon to the nearest of the polygons `targets` (P,) bool, in metres, or in pixels without them.
+
+    0 where they touch; NaN for the targets themselves, and for all when there are none. Measured in the plane that `measure` uses.
+    """
+    out = np.full(len(geometry), np.nan)
+    asking = np.flatnonzero(~targets)
+    if not targets.any() or asking.size == 0:
+        return out
+    factor = planar_factor(geo, height, width)
+    if geo.crs is None:
+        unit = geo.pixel_size_m or 1.0
+        geometry = build_polygons(rings, rings.xy)
+    elif factor is not None:
+        unit = factor
+    else:
+        unit, geometry = 1.0, build_polygons(rings, _equal_area_points(points, geo, height, width)[0])
+    tree = shapely.STRtree(geometry[targets])
+    (row, _), found = tree.query_nearest(geometry[asking], return_distance=True, all_matches=False)
+    out[asking[row]] = found * unit
+    return out
 
 
 def measure_shapes(geometry: np.ndarray, geo: GeoRef, height: int, width: int) -> tuple[dict[str, np.ndarray], str]:

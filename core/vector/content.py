@@ -33,10 +33,24 @@ DESCRIPTIONS = {
     "centroid_x": "x of the centre of mass, in the layer's first CRS",
     "centroid_y": "y of the centre of mass, in the layer's first CRS",
     "mean_confidence": "mean confidence of the model over the polygon's pixels, 0 to 1",
+    "confidence_p10": "10th percentile of the confidence over the polygon's pixels, 0 to 1",
+    "mean_margin": "mean of the largest probability minus the second one over the polygon's pixels, 0 to 1",
+    "second_class": "name of the class with the second largest mean probability",
+    "distance_m": "distance in metres to the nearest polygon of the class that was asked for",
+    "distance_px": "distance in pixels to the nearest polygon of the class that was asked for",
+    "corrected": "whether the polygon was corrected by hand",
+    "from_class": "class in the first result",
+    "to_class": "class in the second result",
     "on_edge": "whether the polygon touches the rim of the scene",
 }
 
-SHORT_NAMES = {"perimeter_m": "perim_m", "perimeter_px": "perim_px", "compactness": "compact", "mean_confidence": "mean_conf"}
+MAY_BE_UNKNOWN = ("mean_confidence", "confidence_p10", "mean_margin", "distance_m", "distance_px")
+"""Fields of numbers that can be missing."""
+
+SHORT_NAMES = {
+    "perimeter_m": "perim_m", "perimeter_px": "perim_px", "compactness": "compact", "mean_confidence": "mean_conf",
+    "confidence_p10": "conf_p10", "mean_margin": "margin", "second_class": "second", "distance_px": "dist_px",
+}  # fmt: skip
 """Names of fields that are longer than the ten letters of a Shapefile."""
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}

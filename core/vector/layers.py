@@ -20,12 +20,13 @@ from core.geo import GeoRef
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Scene
 from core.vector.arcs import Arcs, merge_small_regions, trace_arcs
-from core.vector.attributes import LENGTH_METHOD, measure, size_in_pixels
+from core.vector.attributes import LENGTH_METHOD, distances, measure, size_in_pixels
 from core.vector.layer import PolygonLayer, VectorResult, crs_name
 from core.vector.measures import boundary_code
 from core.vector.polygons import Rings, build_polygons, build_rings, transformed
 from core.vector.simplify import simplify_arcs
 from core.vector.sources import LabelSource, open_labels
+from core.vector.zonal import Zonal, full_scale, zonal
 
 STEPS = 5
 
@@ -33,7 +34,7 @@ STEPS = 5
 def vectorize(
     source: str | os.PathLike | np.ndarray | Scene, *, threshold: float = 0.0, min_area: float | str = "4px", simplify: float | str = "1px",
     smooth: int = 0, classes: Sequence[str | int] | None = None, pixel_size_m: float | None = None, geo: GeoRef | None = None,
-    scheme: ClassScheme | None = None, confidence: str | os.PathLike | np.ndarray | None = None,
+    scheme: ClassScheme | None = None, confidence: str | os.PathLike | np.ndarray | None = None, distance_to: str | int | None = None,
     on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None,
 ) -> VectorResult:  # fmt: skip
     """Turn a prediction folder, a class raster, or class ids (height, width) into polygons.
@@ -42,6 +43,7 @@ def vectorize(
     border with: pixels, "4px" or "2m2". simplify: how far a border may move at most: pixels,
     "1px" or "0.5m"; 0 keeps pixel outlines. smooth: 0 to 4, rounds corners. classes: names or ids to keep (all). pixel_size_m, geo,
     scheme: for sources without. confidence: a raster or array (height, width) in 0 to 1, or unsigned integers of which the largest is 1.
+    distance_to: a class, by name or id; a column distance_m (distance_px) then says how far each polygon is from the nearest one of it.
 
     invalid counts polygons that Shapely finds invalid. gap_area and overlap_area are 0 when all polygons of the raster, those of
     ignored areas among them, are valid and the sides of their rings cancel out but for the scene's frame: each inner point then lies
@@ -78,7 +80,12 @@ def vectorize(
     invalid, gap_px, overlap_px = _check_coverage(arcs, points, offsets, rings, geometry, labels.geo.transform)
     step(4, "measuring polygons")
     keep = np.isin(arcs.regions.classes[1:], wanted_ids)
-    layer, area = _layer(labels, arcs, rings, coordinates, geometry, keep)
+    layer, area = _layer(labels, arcs, rings, coordinates, geometry, keep, zonal(arcs, labels, should_stop=should_stop))
+    if distance_to is not None:
+        targets = np.isin(arcs.regions.classes[1:], _class_ids([distance_to], labels.scheme))
+        far = distances(geometry, targets, rings, coordinates, labels.geo, *size)
+        layer.frame.insert(len(layer.frame.columns) - 1, f"distance_{labels.geo.units}", far[keep])
+        layer.made["distance_to"] = str(distance_to)
     pixel_area = labels.geo.pixel_area_m2(labels.height / 2, labels.width / 2) or 1.0
     layer.made.update(
         min_area=str(min_area), min_area_px=min_area_px, simplify=str(simplify), simplify_px=simplify_px, smooth=smooth,
@@ -121,7 +128,7 @@ def _check_coverage(
 
 
 def _layer(
-    labels: LabelSource, arcs: Arcs, rings: Rings, coordinates: np.ndarray, geometry: np.ndarray, keep: np.ndarray
+    labels: LabelSource, arcs: Arcs, rings: Rings, coordinates: np.ndarray, geometry: np.ndarray, keep: np.ndarray, zones: Zonal
 ) -> tuple[PolygonLayer, dict[str, int]]:
     regions, scheme = arcs.regions, labels.scheme
     measures, method = measure(rings, coordinates, labels.geo, labels.height, labels.width)
@@ -129,10 +136,19 @@ def _layer(
     names = np.array(scheme.names, object)
     count = int(keep.sum())
     pixels = regions.pixels[1:][keep]
-    confidence = np.full(count, np.nan) if regions.confidence_sum is None else regions.confidence_sum[1:][keep] / pixels
+    unknown = np.full(count, np.nan)
+    full = 1.0 if labels.confidence_rows is None else full_scale(labels.confidence_rows(0, 1).dtype)
+    confidence = unknown if regions.confidence_sum is None else regions.confidence_sum[1:][keep] / pixels / full
+    second = np.full(count, -1) if zones.second_class is None else zones.second_class[1:][keep]
     columns: dict[str, Any] = {"id": np.arange(1, count + 1), "class_id": ids.astype(np.int32), "class_name": names[ids]}
     columns |= {name: values[keep] for name, values in measures.items()}
-    columns |= {"mean_confidence": confidence, "on_edge": regions.edge[1:][keep]}
+    columns |= {
+        "mean_confidence": confidence,
+        "confidence_p10": unknown if zones.low_confidence is None else zones.low_confidence[1:][keep],
+        "mean_margin": unknown if zones.margin is None else zones.margin[1:][keep],
+        "second_class": np.append(names, "")[second],
+        "on_edge": regions.edge[1:][keep],
+    }
     frame = gpd.GeoDataFrame(columns, geometry=geometry[keep], crs=labels.geo.crs)
     sums = np.bincount(ids, weights=pixels, minlength=len(scheme))
     made = {

@@ -13,7 +13,7 @@ import numpy as np
 from core.classes import IGNORED_ID, ClassScheme
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
-from core.prediction.rasters import LABELS, PREDICTION_FILE, Prediction
+from core.prediction.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction
 from core.scene import Scene, Window, open_scene
 
 BAND_PIXELS = 1 << 22
@@ -21,7 +21,11 @@ BAND_PIXELS = 1 << 22
 
 @dataclass(frozen=True)
 class LabelSource:
-    """Class ids and confidence by rows: rows(r0, r1) -> (r1 - r0, width), ids of an integer type, confidence from 0 to 1 as float32."""
+    """Class ids and confidence by rows: rows(r0, r1) -> (r1 - r0, width), ids of an integer type.
+
+    confidence_rows: likewise, of an unsigned type whose largest number is 1.0, or floats from 0 to 1. margin_rows: likewise uint8, the
+    largest probability minus the second. probability_rows: uint8 (r1 - r0, width, classes of the scheme).
+    """
 
     name: str
     height: int
@@ -31,6 +35,8 @@ class LabelSource:
     rows: Callable[[int, int], np.ndarray]
     confidence_rows: Callable[[int, int], np.ndarray] | None
     model: str | None = None
+    margin_rows: Callable[[int, int], np.ndarray] | None = None
+    probability_rows: Callable[[int, int], np.ndarray] | None = None
 
 
 def open_labels(
@@ -52,7 +58,8 @@ def open_labels(
         path = path.parent
     if path is not None and path.is_dir() and (path / PREDICTION_FILE).is_file() and confidence is None:
         found = _from_prediction(Prediction.open(path), threshold)
-        found = replace(found, geo=geo or found.geo, scheme=scheme or found.scheme)
+        known = found.probability_rows if scheme is None or len(scheme) == len(found.scheme) else None
+        found = replace(found, geo=geo or found.geo, scheme=scheme or found.scheme, probability_rows=known)
     else:
         if path is not None:
             scene = open_scene(path, expand_palette=False)
@@ -88,8 +95,10 @@ def _from_prediction(prediction: Prediction, threshold: float) -> LabelSource:
         prediction.geo,
         prediction.scheme,
         lambda r0, r1: prediction.labels(window(r0, r1), threshold),
-        lambda r0, r1: prediction.confidence(window(r0, r1)).astype(np.float32) / 255,
+        lambda r0, r1: prediction.confidence(window(r0, r1)),
         prediction.card_name,
+        (lambda r0, r1: prediction.margin(window(r0, r1))) if (prediction.folder / MARGIN).exists() else None,
+        (lambda r0, r1: prediction.probabilities(window(r0, r1))) if (prediction.folder / PROBABILITIES).exists() else None,
     )
 
 
@@ -111,10 +120,10 @@ def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence, threshold:
         raise SettingsError(
             f"a threshold of {threshold:g} without confidence", expected="a confidence raster", do="Give one, or threshold 0"
         )
-    full = np.iinfo(scores.dtype).max if scores is not None and np.dtype(scores.dtype).kind == "u" else 1
+    least = threshold * (np.iinfo(scores.dtype).max if scores is not None and np.dtype(scores.dtype).kind == "u" else 1)
 
     def confidence_rows(r0: int, r1: int) -> np.ndarray:
-        return scores.read(Window(r0, 0, r1 - r0, scene.width))[..., 0].astype(np.float32) / np.float32(full)
+        return scores.read(Window(r0, 0, r1 - r0, scene.width))[..., 0]
 
     named = scheme or _scheme_of(scene)
 
@@ -130,7 +139,7 @@ def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence, threshold:
             ids = ids if ids.dtype == np.uint8 else ids.astype(np.int32)
         hidden = ~scene.valid(window)
         if threshold > 0:
-            hidden |= confidence_rows(r0, r1) < threshold - 1e-6
+            hidden |= confidence_rows(r0, r1) < least - 1e-6
         if hidden.any():
             ids = np.where(hidden, np.array(named.ignored_id).astype(ids.dtype), ids)
         return ids

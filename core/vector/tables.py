@@ -32,7 +32,9 @@ def read_ogr(path: Path) -> Content:
     """Read the first layer of any vector file that GDAL opens."""
     frame = pyogrio.read_dataframe(path, layer=pyogrio.list_layers(path)[0][0])
     geometry = frame.geometry.to_numpy() if "geometry" in frame else np.empty(0, object)
-    return Content(pd.DataFrame(frame.drop(columns="geometry")), geometry, frame.crs)
+    fields = pd.DataFrame(frame.drop(columns="geometry"))
+    # Some formats cannot tell an empty text from none.
+    return Content(fields.fillna(dict.fromkeys(fields.select_dtypes(object), "")), geometry, frame.crs)
 
 
 def write_geopackage(content: Content, path: Path, *, title: str) -> None:

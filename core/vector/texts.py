@@ -13,7 +13,7 @@ import shapely
 from pyproj import CRS
 
 from core.files import dump_json
-from core.vector.content import LONLAT, Content
+from core.vector.content import LONLAT, MAY_BE_UNKNOWN, Content
 from core.vector.styles import class_colours
 
 KML = "{http://www.opengis.net/kml/2.2}"
@@ -60,7 +60,7 @@ def write_csv(content: Content, path: Path, *, title: str) -> None:
 
 def read_csv(path: Path) -> Content:
     """Read a CSV table as `write_csv` writes it."""
-    table = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values={name: [""] for name in ("mean_confidence",)})
+    table = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values={name: [""] for name in MAY_BE_UNKNOWN})
     geometry = np.asarray(shapely.from_wkt(table["WKT"].to_numpy(object)), object)
     text = table["crs"].iloc[0] if len(table) else None
     crs = None if text in (None, PIXELS) else CRS.from_user_input(text)
