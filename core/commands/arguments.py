@@ -15,6 +15,7 @@ from core.learning.augmentation import Augmentation
 from core.learning.settings import TrainSettings
 
 _MODEL = "a name under models/, a model folder, or an .h5, .hdf5 or .keras file"
+_PRODUCTS = "file to write: .gpkg .geojson .shp .shp.zip .csv .kml .parquet .fgb .dxf .html, .qml, .report.html, or .png .pdf to print"
 _SCENE = "any raster that GDAL opens, an HDF5 image, or a folder of neighbouring chips"
 _DATASET = "a folder with images/ and masks/, or with such folders in it"
 _CLASSES = "a class file (JSON: names and colours); found out from the masks when left away"
@@ -120,7 +121,18 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=_MODEL)
     _audit(parser)
     parser.add_argument("--scenes", choices=("all", "train", "validation", "test"), default="all", help="which part of the model's split")
+    parser.add_argument("--patches", metavar="PREPARED", help="score only the patches of that part, as `prepare` cut them (random splits)")
+    parser.add_argument("--out", metavar="FOLDER", help="folder for all that was found: JSON, CSV, maps, pictures and a report")
+    parser.add_argument("--report", metavar="FILE", help="an HTML report; with pictures where there is --out")
+    parser.add_argument("--polygons", type=_names, default=[], metavar="NAME,NAME", help="classes whose objects are matched at IoU 0.5")
+    parser.add_argument("--store-temperature", action="store_true", help="calibrate the model: needs --scenes validation")
     _blending(parser)
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", metavar="FIRST", help="folder that `evaluate --out` wrote")
+    parser.add_argument("second", metavar="SECOND", help="another one, of the same scenes")
+    parser.add_argument("--out", metavar="FOLDER", help="folder for maps of where the two disagree")
 
 
 def _blending(parser: argparse.ArgumentParser) -> None:
@@ -143,13 +155,14 @@ def _predict(parser: argparse.ArgumentParser) -> None:
 
 def _vectorize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prediction", metavar="PREDICTION", help="prediction folder, or any single-band class raster")
-    parser.add_argument("files", metavar="OUT", nargs="+", help="file to write: .gpkg .geojson .shp .shp.zip .csv .kml .parquet .html")
+    parser.add_argument("files", metavar="OUT", nargs="+", help=_PRODUCTS)
     parser.add_argument("--threshold", type=float, default=0.0, metavar="FRACTION", help="pixels less sure than this are left out")
     parser.add_argument("--min-area", default="4px", metavar="AREA", help="smaller ones are merged: 4, 4px or 10m2")
     parser.add_argument("--simplify", default="1px", metavar="LENGTH", help="tolerance: 1, 1px or 0.5m; 0: none")
     parser.add_argument("--smooth", type=int, default=0, metavar="TIMES", help="times to round the corners off")
     parser.add_argument("--classes-only", type=_names, metavar="NAME,NAME", help="only these classes")
     parser.add_argument("--pixel-size", type=float, metavar="M", help="metres per pixel, for a raster without coordinates")
+    parser.add_argument("--distance-to", metavar="NAME", help="class to whose nearest polygon each one's distance is told")
     parser.add_argument("--scene", metavar="SCENE", help="picture below the polygons of an .html map; the predicted scene's when left away")
     parser.add_argument("--crs", help="coordinates to write, for example EPSG:4326; the raster's when left away")
 
@@ -180,6 +193,7 @@ _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable
     "prepare": ("cut a data set into patches and split them", _prepare, _plain_request),
     "train": ("train a network on prepared patches", _train, _train_request),
     "evaluate": ("score a model on the scenes of a data set", _evaluate, _plain_request),
+    "compare": ("compare two evaluations, scene by scene", _compare, _plain_request),
     "predict": ("predict a whole scene", _predict, _plain_request),
     "vectorize": ("turn a prediction into polygons and write them", _vectorize, _plain_request),
     "models": ("list the models that can be named", _models, _plain_request),

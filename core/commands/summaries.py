@@ -46,10 +46,37 @@ def _train(answer: Mapping[str, Any]) -> Iterable[str]:
 def _evaluate(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"{answer['pixels']:,} pixels scored, {answer['ignored_pixels']:,} without label left out"
     yield f"accuracy {_score(answer['accuracy'])}   mean IoU {_score(answer['mean_iou'])}   micro IoU {_score(answer['micro_iou'])}"
+    interval = answer["intervals"].get("mean_iou")
+    ends = f"mean IoU {_score(interval[0])} to {_score(interval[1])}. " if interval else ""
+    yield f"{ends}{answer['intervals']['text']}"
     yield ""
-    rows = [(name, *(_score(scores[key]) for key in ("iou", "precision", "recall", "f1"))) for name, scores in answer["classes"].items()]
-    yield from _table(("class", "IoU", "precision", "recall", "F1"), rows)
+    keys = {"iou": "IoU", "precision": "precision", "recall": "recall", "f1": "F1", "boundary_iou": "boundary IoU"}
+    rows = [(name, *(_score(scores[key]) for key in keys)) for name, scores in answer["classes"].items()]
+    yield from _table(("class", *keys.values()), rows)
+    for name, scores in answer["classes"].items():
+        if "polygons" in scores:
+            one = scores["polygons"]
+            found = f"{one['matched']} of {one['truth']} found, {one['predicted']} predicted"
+            yield f"{name} as objects at IoU 0.5: F1 {_score(one['f1'])} ({found})"
+    calibration = answer["calibration"]
+    yield f"calibration error {_score(calibration['ece'])}, fitting temperature {_score(calibration.get('temperature'))}"
     yield from answer.get("notes", ())
+    if answer["stored_temperature"]:
+        yield f"Temperature {answer['stored_temperature']:.4f} is in the model's card now"
+    yield from (f"Written to {answer[key]}" for key in ("folder", "report") if answer[key])
+
+
+def _compare(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{answer['second']} against {answer['first']}, {answer['scenes']} scenes"
+    yield answer["text"]
+    rows = [
+        (row["class"] or row["score"], _score(row["first"]), _score(row["second"]), _signed(row["difference"]), _between(row))
+        for row in answer["rows"]
+    ]
+    yield from _table(("score", "first", "second", "difference", "95 % interval"), rows)
+    yield from answer["notes"]
+    if answer["folder"]:
+        yield f"Maps of disagreement in {answer['folder']}"
 
 
 def _predict(answer: Mapping[str, Any]) -> Iterable[str]:
@@ -102,6 +129,7 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
     "prepare": _prepare,
     "train": _train,
     "evaluate": _evaluate,
+    "compare": _compare,
     "predict": _predict,
     "vectorize": _vectorize,
     "models": _models,
@@ -111,7 +139,7 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
 
 def _files(files: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     for file in files:
-        yield f"{file['path']}: {file['features']} features"
+        yield file["path"] if file["features"] is None else f"{file['path']}: {file['features']} features"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterable[str]:
@@ -129,6 +157,14 @@ def _area(values: Mapping[str, Any]) -> str:
 
 def _count(value: Any) -> int:
     return value if isinstance(value, int) else len(value)
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:+.4f}"
+
+
+def _between(row: Mapping[str, Any]) -> str:
+    return "-" if row["low"] is None else f"{_signed(row['low'])} to {_signed(row['high'])}"
 
 
 def _percent(share: float) -> str:

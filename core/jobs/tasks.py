@@ -87,14 +87,26 @@ def train(
 
 
 def evaluate(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
-    """Score a model on the scenes of a data set."""
+    """Measure a model on the scenes of a data set; `out` keeps it all, `report` is the page for people."""
+    from core.evaluation.evaluate import evaluate as measure
+    from core.evaluation.evaluate import store_temperature
+    from core.evaluation.writing import write_report
     from core.learning.model_store import find_model
-    from core.prediction.scoring import evaluate as score
 
-    evaluation = score(
-        find_model(request["model"]),
+    model = find_model(request["model"])
+    if request["store_temperature"] and request["scenes"] != "validation":
+        raise SettingsError(
+            f"a temperature from {request['scenes']} scenes",
+            expected="validation scenes, so that held-out ones stay honest",
+            do="Choose the validation scenes",
+        )
+    evaluation = measure(
+        model,
         _dataset(request),
         scenes=request["scenes"],
+        patches=request["patches"],
+        folder=request["out"],
+        polygons=tuple(request["polygons"] or ()),
         overlap=request["overlap"],
         symmetries=request["symmetries"],
         memory=request["memory"],
@@ -102,7 +114,25 @@ def evaluate(request: Request, *, on_progress: OnProgress | None, should_stop: S
         on_progress=on_progress,
         should_stop=should_stop,
     )
-    return {**evaluation.summary(), "confusion": evaluation.confusion.counts.tolist()}
+    if request["report"] is not None:
+        write_report(evaluation, request["report"])
+    answer = {**evaluation.summary(), "folder": request["out"], "report": request["report"], "stored_temperature": None}
+    if request["store_temperature"]:
+        answer["stored_temperature"] = store_temperature(model, evaluation).card.temperature
+    return answer
+
+
+def compare(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Compare two evaluation folders; `out` takes the maps of where they disagree."""
+    from core.evaluation.comparing import compare as set_side_by_side
+    from core.evaluation.comparing import write_disagreement
+    from core.evaluation.result import Evaluation
+
+    first, second = Evaluation.load(request["first"]), Evaluation.load(request["second"])
+    answer = {**set_side_by_side(first, second).summary(), "folder": request["out"], "disagreement": {}}
+    if request["out"] is not None:
+        answer["disagreement"] = write_disagreement(first, second, request["out"], on_progress=on_progress, should_stop=should_stop)
+    return answer
 
 
 def predict(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
@@ -134,11 +164,11 @@ def predict(request: Request, *, on_progress: OnProgress | None, should_stop: Sh
 
 def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Turn a prediction or class raster into polygons and write them to each of the files asked for."""
-    from core.vector.export import format_of
     from core.vector.layers import vectorize as draw
+    from core.vector.products import product_of
 
     for file in request["files"]:
-        format_of(file)
+        product_of(file)
     result = draw(
         Path(request["prediction"]),
         threshold=request["threshold"],
@@ -147,12 +177,14 @@ def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: 
         smooth=request["smooth"],
         classes=request["classes_only"],
         pixel_size_m=request["pixel_size"],
+        distance_to=request["distance_to"],
         on_progress=on_progress,
         should_stop=should_stop,
     )
     files = export_all(
-        result.layer, request["files"], crs=request["crs"], scene=_pictured(request), on_progress=on_progress, should_stop=should_stop
-    )
+        result.layer, request["files"], crs=request["crs"], scene=_pictured(request), prediction=_predicted(request),
+        on_progress=on_progress, should_stop=should_stop,
+    )  # fmt: skip
     return {**result.summary(), "files": files}
 
 
@@ -169,21 +201,22 @@ def export_all(
     *,
     crs: str | None = None,
     scene: Any = None,
+    prediction: Any = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> list[dict[str, Any]]:
-    """Write a layer to each file and say how many features each of them holds when it is read again.
+    """Write a layer to each file and say how many features each of them holds when it is read again (None for what is no layer).
 
-    `scene` is the picture below the polygons of a web map, None for none.
+    `scene` is the picture below the polygons of a map, `prediction` what a report says more about; None for none.
     """
-    from core.vector.export import export, read_back
+    from core.vector.products import write_product
 
-    written = []
+    written, card = [], _card_of(prediction)
     for number, file in enumerate(files):
         check(should_stop)
         report(on_progress, number, len(files), f"Writing {Path(file).name}")
-        path = export(layer, Path(file), crs=crs, scene=scene)
-        written.append({"path": str(path), "features": read_back(path)})
+        features = write_product(layer, Path(file), crs=crs, scene=scene, card=card, prediction=prediction)
+        written.append({"path": str(file), "features": features})
     report(on_progress, len(files), len(files), "Written")
     return written
 
@@ -201,17 +234,37 @@ def _dataset(request: Request) -> Any:
     return open_dataset(request["dataset"], classes=request["classes"])
 
 
-def _pictured(request: Request) -> Any:
-    """The scene to show in a web map: the one named, or the one that the prediction was made of while it is still there."""
+def _predicted(request: Request) -> Any:
+    """The prediction to trace, None for a plain class raster."""
     from core.prediction.rasters import PREDICTION_FILE, Prediction
-    from core.scene import open_scene
 
     folder = Path(request["prediction"])
+    return Prediction.open(folder) if (folder / PREDICTION_FILE).is_file() else None
+
+
+def _card_of(prediction: Any) -> Any:
+    """The card of the model behind a prediction; None for no prediction, and for a model that is no longer there."""
+    from core.errors import ModelError
+    from core.learning.model_store import find_model
+
+    if prediction is None:
+        return None
+    try:
+        return find_model(prediction.card_name).card
+    except ModelError:
+        return None
+
+
+def _pictured(request: Request) -> Any:
+    """The scene to show in a map: the one named, or the one that the prediction was made of while it is still there."""
+    from core.scene import open_scene
+
     if request["scene"] is not None:
         return open_scene(request["scene"])
-    if not (folder / PREDICTION_FILE).is_file():
+    prediction = _predicted(request)
+    if prediction is None:
         return None
-    path = Path(Prediction.open(folder).made.get("scene") or "")
+    path = Path(prediction.made.get("scene") or "")
     return open_scene(path) if path.is_absolute() and path.exists() else None
 
 

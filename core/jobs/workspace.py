@@ -49,6 +49,11 @@ class Workspace:
         return self._place("predictions")
 
     @property
+    def evaluations(self) -> Path:
+        """Evaluations of models, and comparisons of two of them."""
+        return self._place("evaluations")
+
+    @property
     def layers(self) -> Path:
         """Vector layers and their exports."""
         return self._place("layers")

@@ -9,7 +9,7 @@ from core.classes import ClassScheme
 from core.data.datasets import Dataset, Pair
 from core.errors import InputError, SettingsError
 from core.learning.confusion import Confusion
-from core.prediction.scoring import evaluate
+from core.evaluation.evaluate import evaluate
 from core.scene import Scene
 from tests.prediction.standins import SCHEME, make_engine, make_model
 

@@ -1,0 +1,216 @@
+"""How good a model is on whole scenes, predicted as a user would."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from core.classes import ClassScheme
+from core.data.datasets import Dataset, open_dataset
+from core.data.patches import PatchStore
+from core.errors import ModelError, SettingsError
+from core.evaluation.boundary import boundary_distance_px
+from core.evaluation.calibration import after_temperature, fit_temperature, reliability
+from core.evaluation.label_errors import find_label_errors
+from core.evaluation.measure import Measures, Prediction, Totals, measure_scene
+from core.evaluation.pictures import with_pictures
+from core.evaluation.result import EVALUATION_FILE, MAPS, Calibration, Evaluation
+from core.evaluation.scenes import SceneTruth, chosen_pairs, class_table, part_windows
+from core.evaluation.writing import write_all
+from core.files import replacing_folder
+from core.learning.cards import CARD_FILE
+from core.learning.model_store import Model, find_model
+from core.prediction.budget import parse_memory
+from core.prediction.checks import check_scene
+from core.prediction.engine import Engine, open_engine
+from core.prediction.running import Layout
+from core.progress import OnProgress, ShouldStop, check, report
+
+_SAMPLE_PIXELS = 200_000
+_GRID_PX = 32
+_PICTURES = 24
+
+
+def evaluate(
+    model: Model | str | os.PathLike,
+    dataset: Dataset | str | os.PathLike,
+    *,
+    scenes: str = "all",
+    patches: PatchStore | str | os.PathLike | None = None,
+    folder: str | os.PathLike | None = None,
+    polygons: Sequence[str] = (),
+    patch_px: int = 256,
+    boundary_px: int | None = None,
+    overlap: float = 0.5,
+    symmetries: int = 1,
+    memory: str | int = "1GiB",
+    engine: str | Engine = "auto",
+    pictures: int = _PICTURES,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Evaluation:
+    """Predict the scenes of a data set that have masks, blended as `predict` does, and measure the result.
+
+    `scenes`: "all", or those that were the "train", "validation" or "test" part when the model was trained. With
+    `patches`, the folder that the model was trained on, only pixels inside patches of that part count: so a random split
+    is scored on what it held back. `polygons` names classes whose objects are matched at IoU 0.5. `patch_px` is the side of
+    the squares that are ranked, `boundary_px` the width of the strip along outlines (2 % of a square's diagonal).
+    Classes of data set and model are matched by name. `folder` appears when all is written; nothing is kept without it.
+    Raises InputError when nothing can be compared, SettingsError, SceneError, ModelError, Cancelled.
+    """
+    limit = parse_memory(memory)
+    model = model if isinstance(model, Model) else find_model(model)
+    dataset = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+    pairs, notes = chosen_pairs(model, dataset, scenes)
+    table, more = class_table(dataset.scheme, model.card.scheme)
+    windows = None
+    if patches is not None:
+        store = patches if isinstance(patches, PatchStore) else PatchStore.open(patches)
+        windows = part_windows(store, scenes, pairs)
+        pairs = [pair for pair in pairs if pair.name in windows]
+        notes = [*notes, f"Only pixels inside {scenes} patches of {store.folder.name} are scored."]
+    wanted = _polygon_classes(polygons, model.card.scheme)
+    if patch_px < 8:
+        raise SettingsError(f"patches of {patch_px} px", expected="at least 8 px", do="Choose a larger patch")
+    _check_folder(folder)
+    for pair in pairs:
+        check_scene(model.card, pair.image)
+    ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine)
+    measures = Measures(
+        patch_px=patch_px,
+        boundary_px=boundary_px or boundary_distance_px(patch_px),
+        grid_px=_GRID_PX,
+        polygons=wanted,
+        sample_fraction=min(1.0, _SAMPLE_PIXELS / sum(pair.shape[0] * pair.shape[1] for pair in pairs)),
+        seed=seed,
+    )
+    prediction = Prediction(model.card, ready, Layout(overlap, symmetries, model.card.scale), limit)
+    totals = Totals.empty(len(model.card.scheme))
+    with _work_folder(folder) as work:
+        results, steps = [], len(pairs) + 1
+        for number, pair in enumerate(pairs):
+            check(should_stop)
+            truth = SceneTruth(pair, dataset.scheme, table, None if windows is None else windows[pair.name])
+            results.append(
+                measure_scene(
+                    truth,
+                    prediction,
+                    measures,
+                    totals,
+                    work,
+                    map_file=work / MAPS / f"{number + 1:04d}.tif",
+                    on_progress=_step(on_progress, number, steps, pair.name),
+                    should_stop=should_stop,
+                )
+            )
+        report(on_progress, len(pairs) * 1000, steps * 1000, "Ranking patches and labels")
+        evaluation = Evaluation(
+            scheme=model.card.scheme,
+            results=tuple(results),
+            scenes=scenes,
+            histogram=totals.histogram,
+            confidences=totals.confidences,
+            model=model.card.name,
+            dataset=dataset.name,
+            split=str(model.card.split.get("how", "")),
+            notes=tuple(notes + more),
+            patches=tuple(sorted(totals.patches, key=_badness)),
+            label_errors=find_label_errors(
+                [(one.name, work / MAPS / one.map) for one in results], model.card.scheme, totals.histogram, should_stop=should_stop
+            ),
+            calibration=_calibration(totals, model.card.temperature),
+            settings={
+                "patch_px": patch_px,
+                "boundary_px": measures.boundary_px,
+                "grid_px": _GRID_PX,
+                "polygon_iou": 0.5,
+                "overlap": overlap,
+                "symmetries": symmetries,
+                "seed": seed,
+                "random_patches_only": windows is not None,
+            },
+        )
+        if folder is None:
+            return replace(evaluation, results=tuple(replace(one, map=None) for one in results))
+        evaluation = with_pictures(evaluation, {pair.name: pair for pair in pairs}, work, most=pictures, should_stop=should_stop)
+        write_all(evaluation.placed(work), work)
+    report(on_progress, steps * 1000, steps * 1000, "Evaluated")
+    return evaluation.placed(Path(folder))
+
+
+def store_temperature(model: Model, evaluation: Evaluation) -> Model:
+    """The model with the temperature that suits the evaluation, written to its card; the winner of no pixel changes.
+
+    Fit it on validation scenes: on the test part it would make the test part's calibration look better than it is.
+    Raises ModelError for a model without a card of its own, or one that the evaluation is not of.
+    """
+    if evaluation.calibration is None or evaluation.model != model.card.name or evaluation.calibration.applied != model.card.temperature:
+        raise ModelError(
+            f"an evaluation of {evaluation.model or 'another model'} for {model.card.name}",
+            expected="an evaluation of this model as it is now",
+            do="Evaluate it on its validation scenes again",
+        )
+    if not (model.folder / CARD_FILE).is_file():
+        raise ModelError(f"no card beside {model.file.name}", expected="a model folder", do="Make a model folder of the file first")
+    card = replace(model.card, temperature=round(evaluation.calibration.temperature, 4))
+    card.save(model.folder)
+    return Model(card, model.folder, model.file)
+
+
+def _calibration(totals: Totals, applied: float) -> Calibration | None:
+    probabilities, truth = np.concatenate(totals.sample), np.concatenate(totals.sample_truth)
+    some = probabilities.max(axis=1, initial=0) > 0
+    probabilities, truth = probabilities[some], truth[some].astype(np.int64)
+    if len(truth) == 0:
+        return None
+    fitted = fit_temperature(probabilities, truth)
+    before = reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
+    return Calibration(applied, fitted, len(truth), before, after_temperature(probabilities, truth, fitted))
+
+
+def _badness(patch) -> tuple:
+    """Worst first: patches that are hardly labelled come last, whatever their error."""
+    hardly = patch.pixels < 0.1 * patch.height * patch.width
+    return hardly, -patch.error_fraction, -patch.loss, patch.scene, patch.row, patch.col
+
+
+def _polygon_classes(names: Sequence[str], scheme: ClassScheme) -> tuple[str, ...]:
+    known = {name.lower(): name for name in scheme.names}
+    unknown = [name for name in names if name.strip().lower() not in known]
+    if unknown:
+        raise SettingsError(f"polygons of {unknown[0]!r}", expected=f"classes among {', '.join(scheme.names)}", do="Correct the name")
+    return tuple(dict.fromkeys(known[name.strip().lower()] for name in names))
+
+
+def _check_folder(folder: str | os.PathLike | None) -> None:
+    """A finished evaluation takes the place of the folder, so the folder must not hold anything else."""
+    if folder is None:
+        return
+    folder = Path(folder)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / EVALUATION_FILE).is_file()):
+        raise SettingsError(f"{folder} holds other files", expected="a new folder, or an older evaluation", do="Choose another place")
+
+
+@contextmanager
+def _work_folder(folder: str | os.PathLike | None) -> Iterator[Path]:
+    """The folder that becomes `folder`, or a temporary one where nothing is to be kept."""
+    if folder is not None:
+        with replacing_folder(folder) as work:
+            yield work
+        return
+    with tempfile.TemporaryDirectory(prefix="groundline-") as work:
+        yield Path(work)
+
+
+def _step(on_progress: OnProgress | None, number: int, total: int, name: str) -> OnProgress | None:
+    """A listener that turns the progress of one scene into that of all: 1000 steps each."""
+    if on_progress is None:
+        return None
+    return lambda done, of, _: on_progress(number * 1000 + (done * 1000 // of if of else 0), total * 1000, f"Predicting {name}")
