@@ -55,7 +55,7 @@ SHORT_NAMES = {
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 
-MAP_DECIMALS = {"area": 2, "length": 2, "width": 2, "mean": 4}
+MAP_DECIMALS = {"area": 2, "length": 2, "width": 2, "mean": 4, "distance": 2}
 """Fields of a web map beside id and class, by the beginning of their names, and the decimals they keep."""
 
 
@@ -83,24 +83,30 @@ class Content:
 def content_of(layer: PolygonLayer, suffix: str, *, crs: CRS | None, lonlat: bool) -> Content:
     """What a file of `layer` with this suffix should hold, in `crs`, or in longitude and latitude when `lonlat` and the layer has a CRS.
 
-    Shapefiles have short names, and 0 and 1 for no and yes; texts in longitude and latitude are rounded and cut at the antimeridian; a
-    web map holds what it shows.
+    Shapefiles have short names, and 0 and 1 for no and yes; texts in longitude and latitude are rounded; polygons that were brought to
+    longitude and latitude are cut at the antimeridian; a web map holds what it shows, a DXF what it can.
     """
     fields = pd.DataFrame(layer.frame.drop(columns="geometry"))
     geometry = layer.frame.geometry.to_numpy()
     target = None if layer.geo.crs is None else (LONLAT if lonlat else crs)
     if target is not None:
+        own = target.equals(layer.geo.crs, ignore_axis_order=True)
         geometry = moved(geometry, layer.geo.crs, target)
+        # Layers in the scene's own degrees stay as the scene lies, and so does a web map; whatever else reads degrees wants -180 to 180.
+        if target.is_geographic and suffix != ".html" and (lonlat or suffix == ".csv" or not own):
+            geometry = within_180(geometry)
     content = Content(fields, geometry, target, None, layer.made, layer.scheme)
     if suffix in (".shp", ".shp.zip"):
         short = fields.rename(columns=SHORT_NAMES)
         return replace(content, fields=short.astype({name: np.int32 for name in short if short[name].dtype == bool}))
+    if suffix == ".dxf":
+        return replace(content, fields=fields[["id", "class_id", "class_name"]])
     if suffix == ".html":
         decimals = {name: kept for name in fields for start, kept in MAP_DECIMALS.items() if name.startswith(f"{start}_")}
         shown = fields[["id", "class_id", "class_name", *decimals]].round(decimals)
         return replace(content, fields=shown, **_rounded(geometry, 3 if target is None else 8))
     if lonlat and target is not None:
-        return replace(content, **_rounded(within_180(geometry), LONLAT_DECIMALS))
+        return replace(content, **_rounded(geometry, LONLAT_DECIMALS))
     return content
 
 

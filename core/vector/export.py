@@ -23,9 +23,10 @@ from pyproj.exceptions import CRSError
 from core.errors import ExportError, SettingsError
 from core.files import replacing
 from core.scene import Scene
-from core.vector import tables, texts, web_map
+from core.vector import dxf, tables, texts, web_map
 from core.vector.content import Content, content_of
 from core.vector.layer import PolygonLayer
+from core.vector.styles import qgis_style
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,13 @@ _FORMATS = {
     ".csv": Format("CSV", texts.write_csv, texts.read_csv),
     ".kml": Format("KML", texts.write_kml, texts.read_kml, lonlat=True, needs_crs=True),
     ".parquet": Format("GeoParquet", tables.write_parquet, tables.read_parquet),
+    ".dxf": Format("DXF (CAD)", dxf.write_dxf, dxf.read_dxf),
     ".fgb": Format("FlatGeobuf", tables.write_flatgeobuf, tables.read_ogr),
     ".html": Format("Web map", web_map.write_web_map, web_map.read_web_map, lonlat=True),
 }
+STYLED = (".gpkg", ".geojson", ".fgb")
+"""Formats that get a QGIS style (.qml) beside them; a Shapefile's parts hold theirs already."""
+
 FORMATS: dict[str, str] = {suffix: known.title for suffix, known in _FORMATS.items()}
 """Suffix and title of each format that `export` writes."""
 
@@ -68,6 +73,7 @@ def export(layer: PolygonLayer, path: str | os.PathLike, *, crs: str | CRS | Non
 
     crs: the target CRS, the layer's own by default; GeoJSON, KML and HTML are always in longitude and latitude (WGS84) when the layer has a
     CRS. Without one, coordinates are pixels, and each file that can say so does. scene: shown below the polygons of an HTML map.
+    A QGIS style with the classes' colours is written beside formats that cannot all hold one (`STYLED`).
     The file is read again and compared in count, fields, values, geometry and CRS. Raises ExportError when it differs or cannot be written,
     SettingsError for an unknown ending or CRS.
     """
@@ -87,6 +93,9 @@ def export(layer: PolygonLayer, path: str | os.PathLike, *, crs: str | CRS | Non
             with replacing(path, suffix=suffix) as temporary:
                 known.write(content, temporary, title=path.name[: -len(suffix)], **extra)
                 compare(content, known.read(temporary), path.name)
+        if suffix in STYLED:
+            with replacing(path.with_name(f"{path.name[: -len(suffix)]}.qml")) as temporary:
+                temporary.write_text(qgis_style(content), encoding="utf-8")
     except ExportError:
         raise
     except Exception as error:

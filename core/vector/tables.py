@@ -14,6 +14,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyogrio
+import shapely
 
 from core.files import dump_json
 from core.vector.content import DESCRIPTIONS, LONG_NAMES, Content
@@ -22,10 +23,13 @@ from core.vector.styles import qgis_style
 
 def _write_ogr(content: Content, path: Path, driver: str, **options) -> None:
     frame = gpd.GeoDataFrame(content.fields, geometry=content.geometry, crs=content.crs)
+    # A polygon that is cut at the antimeridian has two parts.
+    parts = bool((shapely.get_num_geometries(content.geometry) > 1).any())
+    kind = {"geometry_type": "MultiPolygon" if parts else "Polygon", "promote_to_multi": parts}
     with warnings.catch_warnings():
         # A layer without CRS is meant to be one.
         warnings.filterwarnings("ignore", message=".*crs.*was not provided.*")
-        pyogrio.write_dataframe(frame, path, driver=driver, geometry_type="Polygon", **options)
+        pyogrio.write_dataframe(frame, path, driver=driver, **kind, **options)
 
 
 def read_ogr(path: Path) -> Content:
