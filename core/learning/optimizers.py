@@ -14,8 +14,10 @@ _STEPS_AT, _STEP_FACTOR = (0.6, 0.85), 0.1
 
 
 def make_optimizer(settings: TrainSettings) -> keras.optimizers.Optimizer:
-    """Adam, AdamW or SGD with Nesterov momentum 0.9, clipped by the global norm of the gradient if asked."""
+    """Adam, AdamW or SGD with Nesterov momentum 0.9, clipped by the global norm of the gradient and with averages if asked."""
     common = {"learning_rate": settings.learning_rate, "global_clipnorm": settings.clip_norm}
+    if settings.average_weights:
+        common |= {"use_ema": True, "ema_momentum": settings.average_weights}
     if settings.optimizer == "adam":
         return keras.optimizers.Adam(**common)
     if settings.optimizer == "adamw":

@@ -29,6 +29,8 @@ class TrainSettings:
     to epoch after `warmup_epochs` of a linear rise. `patience` epochs without a better `monitor` end the run, 0 never
     does. `steps_per_epoch` None means each training patch once per epoch. `augmentation` holds the strengths of the
     changes that `augment` switches on. `per_class`: one network for each class against the rest, merged by probability.
+    `average_weights`: momentum of a moving average of the weights, taken in every step, that is validated and kept
+    instead of the last weights; 0 for none (Polyak and Juditsky 1992).
     Raises SettingsError.
     """
 
@@ -57,6 +59,7 @@ class TrainSettings:
     name: str | None = None
     augmentation: Augmentation = Augmentation()
     per_class: bool = False
+    average_weights: float = 0.0
 
     def __post_init__(self):
         if isinstance(self.augmentation, Mapping):
@@ -83,6 +86,7 @@ class TrainSettings:
         _number("learning_rate", self.learning_rate, 1e-9, 100.0)
         _number("dropout", self.dropout, 0.0, 0.9)
         _number("weight_decay", self.weight_decay, 0.0, 1.0)
+        _number("average_weights", self.average_weights, 0.0, 0.99999)
         if self.clip_norm is not None:
             _number("clip_norm", self.clip_norm, 1e-9, 1e9)
         if self.filters is not None and (not 2 <= len(self.filters) <= 8 or min(self.filters) < 1):
