@@ -1,0 +1,100 @@
+"""Parts of a layer: a region, a filter, and the sums of classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import CRS
+
+from core.classes import DUBAI
+from core.errors import SettingsError
+from core.geo import GeoRef
+from core.vector.clip import class_sums, clip, filtered
+from core.vector.layers import vectorize
+
+UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
+IDS = np.kron(np.random.default_rng(2).integers(0, 5, (6, 7)), np.ones((10, 10), int)).astype(np.uint8)
+
+
+def traced(geo=UTM):
+    sure = np.where(IDS == 0, 0.25, 0.75).astype(np.float32)
+    return vectorize(IDS, geo=geo, scheme=DUBAI, simplify=0, confidence=sure).layer
+
+
+@pytest.mark.parametrize("geo", [UTM, GeoRef.pixels()], ids=["utm", "pixels"])
+def test_a_box_in_pixels_holds_just_its_pixels(geo):
+    layer = traced(geo)
+    part = clip(layer, (13, 5, 48, 33), space="pixels")
+    pixel = 0.25 if geo is UTM else 1
+    counted = np.bincount(IDS[5:33, 13:48].ravel(), minlength=5) * pixel
+    sums = class_sums(part).set_index("class_id").area
+    for class_id, area in enumerate(counted):
+        assert sums.get(class_id, 0) == pytest.approx(area)
+    assert part.frame.id.is_unique and set(part.frame.columns) == set(layer.frame.columns)
+    assert part.frame[layer.area_column].tolist() == pytest.approx((part.frame.area).tolist())
+    # What the region has cut says so, and what lies inside does not.
+    inner = clip(layer, (-5, -5, 100, 100), space="pixels").frame
+    assert inner.on_edge.tolist() == layer.frame.on_edge.tolist()
+    assert part.frame.on_edge.any()
+
+
+def test_what_is_drawn_on_the_map_is_in_degrees():
+    layer = traced()
+    west, south, east, north = layer.frame.to_crs(4326).total_bounds
+    drawn = shapely.geometry.mapping(shapely.box(west - 1, south - 1, east + 1, north + 1))
+    for region in (drawn, {"type": "Feature", "geometry": drawn, "properties": {}}, {"type": "FeatureCollection", "features": [
+        {"type": "Feature", "geometry": drawn, "properties": {}}]}):  # fmt: skip
+        assert class_sums(clip(layer, region)).equals(class_sums(layer))
+    half = clip(layer, (west, south, (west + east) / 2, north))
+    assert half.frame.area_m2.sum() == pytest.approx(layer.frame.area_m2.sum() / 2, rel=1e-2)
+    assert len(clip(layer, (0, 0, 1, 1)).frame) == 0
+
+
+def test_a_polygon_in_several_parts_gets_an_id_for_each():
+    ids = np.zeros((9, 20), np.uint8)
+    ids[6:, :] = 1
+    ids[:6, 5:8] = ids[:6, 12:14] = 1  # a comb with two teeth
+    layer = vectorize(ids, simplify=0, min_area=0).layer
+    comb = layer.frame.set_index("class_id").id[1]
+    part = clip(layer, (0, 0, 20, 5), space="pixels").frame
+    teeth = part[part.class_id == 1]
+    assert sorted(teeth.area_px) == [10, 15]
+    assert teeth.set_index("area_px").id[15] == comb and part.id.is_unique
+
+
+@pytest.mark.parametrize("region", [{}, {"type": "Point", "coordinates": [1, 2]}, (1, 2, 3), "all", (0, 0, 0, 5), {"type": "Polygon"}])
+def test_what_is_no_area_is_one_clear_line(region):
+    with pytest.raises(SettingsError, match="no area"):
+        clip(traced(), region)
+
+
+def test_a_bow_tie_is_taken_for_its_two_halves():
+    layer = traced(GeoRef.pixels())
+    tie = {"type": "Polygon", "coordinates": [[[0, 0], [10, 10], [10, 0], [0, 10], [0, 0]]]}
+    assert clip(layer, tie, space="pixels").frame.area_px.sum() == pytest.approx(50)
+
+
+def test_filters_keep_what_passes_all_of_them():
+    layer = traced()
+    assert set(filtered(layer, classes=["Road", "Water"]).frame.class_name) == {"Road", "Water"}
+    assert filtered(layer, ids=[3, 5, 999]).frame.id.tolist() == [3, 5]
+    middle = filtered(layer, min_area=30, max_area=60).frame
+    assert len(middle) == layer.frame.area_m2.between(30, 60).sum() > 0
+    assert set(filtered(layer, min_confidence=0.5).frame.class_name) == set(DUBAI.names) - {"Building"}
+    assert set(filtered(layer, max_confidence=0.5).frame.class_name) == {"Building"}
+    assert len(filtered(vectorize(IDS, scheme=DUBAI).layer, min_confidence=0.0).frame) == 0
+    with pytest.raises(SettingsError, match="no class"):
+        filtered(layer, classes=["Sea"])
+
+
+def test_class_sums_by_hand():
+    sums = class_sums(traced()).set_index("class_name")
+    assert sums.area.is_monotonic_decreasing and sums.share.sum() == pytest.approx(1)
+    for class_id, name in enumerate(DUBAI.names):
+        assert sums.area[name] == pytest.approx(0.25 * np.count_nonzero(class_id == IDS))
+        assert sums.mean_confidence[name] == pytest.approx(0.25 if name == "Building" else 0.75)
+        assert sums.colour[name] == DUBAI.hex(class_id)
+    empty = vectorize(np.full((3, 3), 255, np.uint8), scheme=DUBAI).layer
+    assert len(class_sums(empty)) == 0
