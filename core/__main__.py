@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from core.commands.arguments import build_parser
+from core.commands.arguments import build_parser, kind_of
 from core.commands.progress_line import ProgressLine
 from core.commands.summaries import summarise
 from core.errors import Cancelled, GroundlineError
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress = ProgressLine(sys.stderr)
     try:
         with _interrupts() as stop:
-            answer = _answer(options.verb, options.request(options), progress, stop)
+            answer = _answer(kind_of(options), options.request(options), progress, stop)
     except GroundlineError as error:
         return _leave(progress, str(error), EXIT_USER)
     except Cancelled as stopped:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line = f"{found}. Expected a place that can be written. Choose another one."
         return _leave(progress, line, EXIT_USER)
     progress.clear()
-    print(dump_json(answer) if options.json else summarise(options.verb, answer))
+    print(dump_json(answer) if options.json else summarise(kind_of(options), answer))
     return 0
 
 
@@ -85,7 +85,8 @@ def _answer(verb: str, request: dict[str, Any], progress: ProgressLine, stop: _S
         return _models()
     answer = kinds.run(verb, request, on_progress=progress, should_stop=stop)
     if answer.get("stopped"):
-        raise Cancelled(f"The best model so far is in {answer['folder']}.")
+        left = "What the trials did is kept" if verb == "search" else "The best model so far is"
+        raise Cancelled(f"{left} in {answer['folder']}.")
     return answer
 
 

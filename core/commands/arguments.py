@@ -46,6 +46,7 @@ _SETTING_HELP = {
     "name": "the model's name; its folder's when left away",
     "augmentation": "strengths of the changes, for example hue=0.05,crop=0.3,flips=no; others keep their default",
     "per_class": "one network for each class against the rest, merged by probability",
+    "average_weights": "momentum of a moving average of the weights that is kept instead of the last ones; 0: none",
 }
 _SETTING_CHOICES = {
     "loss": train_settings.LOSSES,
@@ -112,6 +113,13 @@ def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prepared", metavar="PREPARED", help="folder that `prepare` wrote")
     parser.add_argument("out", metavar="OUT", help="folder for the model")
     parser.add_argument("--resume", action="store_true", help="continue after the last epoch in OUT")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--probe", action="store_true", help="train nothing: time per epoch, memory, disk and a batch size, in a minute")
+    instead.add_argument("--rate-test", action="store_true", help="train nothing: find a learning rate by raising it step by step")
+    instead.add_argument("--search", action="store_true", help="short runs over --learning-rates and --batch-sizes; --resume goes on")
+    parser.add_argument("--learning-rates", type=_decimals, default=argparse.SUPPRESS, metavar="X,X,...", help="for --search")
+    parser.add_argument("--batch-sizes", type=_numbers, default=argparse.SUPPRESS, metavar="N,N,...", help="for --search")
+    parser.add_argument("--search-epochs", type=int, default=argparse.SUPPRESS, metavar="N", help="in each round of --search")
     hints = typing.get_type_hints(TrainSettings)
     for field in fields(TrainSettings):
         _add_setting(parser, field.name, hints[field.name], None if field.default is MISSING else field.default)
@@ -184,8 +192,24 @@ def _plain_request(options: argparse.Namespace) -> dict[str, Any]:
 
 def _train_request(options: argparse.Namespace) -> dict[str, Any]:
     given = _plain_request(options)
+    names = {"learning_rates": "learning_rates", "batch_sizes": "batch_sizes", "search_epochs": "epochs"}
+    grid = {key: given.pop(name) for name, key in names.items() if name in given}
     own = {key: given.pop(key) for key in ("prepared", "out", "resume")}
-    return {**own, "settings": given}
+    kind = kind_of(options)
+    for key in _INSTEAD_OF_TRAINING:
+        del given[key]
+    if kind in ("probe", "rate_test"):
+        own = {"prepared": own["prepared"]}
+    return {**own, **(grid if kind == "search" else {}), "settings": given}
+
+
+_INSTEAD_OF_TRAINING = ("probe", "rate_test", "search")
+
+
+def kind_of(options: argparse.Namespace) -> str:
+    """The kind of work (`core.jobs.kinds`) that was asked for: the verb, but for what `train` can do instead of training."""
+    asked = [kind for kind in _INSTEAD_OF_TRAINING if options.verb == "train" and getattr(options, kind)]
+    return asked[0] if asked else options.verb
 
 
 _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], dict[str, Any]]]] = {
@@ -224,6 +248,13 @@ def _numbers(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers like 1,2,3") from None
+
+
+def _decimals(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers like 0.001,0.003") from None
 
 
 def _strengths(text: str) -> dict[str, float | bool]:

@@ -43,6 +43,36 @@ def _train(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Model in {answer['folder']}"
 
 
+def _probe(answer: Mapping[str, Any]) -> Iterable[str]:
+    one = answer["epoch_s"]
+    yield f"{answer['parameters']:,} parameters on {answer['device']}, batches of {answer['batch_size']}"
+    if one is None:
+        yield "A batch of this size does not fit into memory"
+    else:
+        yield f"An epoch takes about {one:.1f} s (training {answer['train_s']:.1f}, validation {answer['validation_s']:.1f})"
+        yield f"All epochs take at most {answer['total_s'] / 60:.1f} min, and {answer['start_s']:.0f} s to start"
+        yield f"Memory {answer['peak_memory_mib']:.0f} MiB, disk {answer['disk_mib']:.0f} MiB"
+    rows = [(each["batch_size"], _score(each["patches_per_s"]), _whole(each["peak_memory_mib"])) for each in answer["sizes"]]
+    yield from _table(("batch size", "patches/s", "memory (MiB)"), rows)
+    yield f"Proposed batch size: {answer['proposed_batch_size']}"
+
+
+def _rate_test(answer: Mapping[str, Any]) -> Iterable[str]:
+    suggested = answer["suggested"]
+    yield f"{len(answer['rates'])} steps from {answer['rates'][0]:.2g} to {answer['rates'][-1]:.2g}"
+    yield "The loss never fell: try other settings" if suggested is None else f"Suggested learning rate: {suggested:.2g}"
+
+
+def _search(answer: Mapping[str, Any]) -> Iterable[str]:
+    rows = [
+        (f"{trial['learning_rate']:g}", trial["batch_size"], trial["epochs"], _score(trial["score"]), trial["state"])
+        for trial in answer["trials"]
+    ]
+    yield from _table(("learning rate", "batch size", "epochs", answer["monitor"], "state"), rows)
+    best = answer["best"]
+    yield f"Best: learning rate {best['learning_rate']:g}, batch size {best['batch_size']}" if best else "No trial came to a score"
+
+
 def _evaluate(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"{answer['pixels']:,} pixels scored, {answer['ignored_pixels']:,} without label left out"
     yield f"accuracy {_score(answer['accuracy'])}   mean IoU {_score(answer['mean_iou'])}   micro IoU {_score(answer['micro_iou'])}"
@@ -128,6 +158,9 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
     "audit": _audit,
     "prepare": _prepare,
     "train": _train,
+    "probe": _probe,
+    "rate_test": _rate_test,
+    "search": _search,
     "evaluate": _evaluate,
     "compare": _compare,
     "predict": _predict,
@@ -169,6 +202,10 @@ def _between(row: Mapping[str, Any]) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2f} %"
+
+
+def _whole(value: float | None) -> str:
+    return "-" if value is None or value == float("inf") else f"{value:.0f}"
 
 
 def _score(value: float | None) -> str:

@@ -59,15 +59,7 @@ def train(
     on_event: Callable[[dict[str, Any]], None] | None,
 ) -> Answer:
     """Train a network on prepared patches; each epoch becomes an event of type "epoch"."""
-    from core.data.patches import PatchStore
-    from core.learning.networks.registry import resolve_encoder
-    from core.learning.settings import TrainSettings
-
-    # What the user may have mistyped is looked at before the seconds that TensorFlow takes to start.
-    store = PatchStore.open(Path(request["prepared"]))
-    settings = TrainSettings.from_dict(request["settings"])
-    resolve_encoder(settings.architecture, settings.encoder)
-    _start_tensorflow(on_progress)
+    store, settings = _training_data(request, on_progress)
     from core.learning.training import train as learn
 
     def on_epoch(record: dict[str, Any]) -> None:
@@ -84,6 +76,32 @@ def train(
         resume=request["resume"],
     )
     return {**result.summary(), "folder": request["out"]}
+
+
+def probe(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Try a few steps of a training: time, memory, disk and batch size."""
+    store, settings = _training_data(request, on_progress)
+    from core.learning.probe import probe as measure
+
+    return measure(store, settings, memory_budget_mib=request["memory_budget_mib"], on_progress=on_progress, should_stop=should_stop)
+
+
+def rate_test(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Find a learning rate by raising it from step to step."""
+    store, settings = _training_data(request, on_progress)
+    from core.learning.rate_test import rate_test as rise
+
+    span = {name: request[name] for name in ("lowest", "highest", "steps")}
+    return rise(store, settings, **span, on_progress=on_progress, should_stop=should_stop)
+
+
+def search(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Try pairs of learning rate and batch size in short runs."""
+    store, settings = _training_data(request, on_progress)
+    from core.learning.search import search as try_all
+
+    grid = {name: request[name] for name in ("learning_rates", "batch_sizes", "epochs", "patches_per_epoch", "resume")}
+    return try_all(store, Path(request["out"]), settings, **grid, on_progress=on_progress, should_stop=should_stop)
 
 
 def evaluate(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
@@ -219,6 +237,19 @@ def export_all(
         written.append({"path": str(file), "features": features})
     report(on_progress, len(files), len(files), "Written")
     return written
+
+
+def _training_data(request: Request, on_progress: OnProgress | None) -> tuple[Any, Any]:
+    """Patches and settings of a training, checked before the seconds that TensorFlow takes to start, and TensorFlow started."""
+    from core.data.patches import PatchStore
+    from core.learning.networks.registry import resolve_encoder
+    from core.learning.settings import TrainSettings
+
+    store = PatchStore.open(Path(request["prepared"]))
+    settings = TrainSettings.from_dict(request["settings"])
+    resolve_encoder(settings.architecture, settings.encoder)
+    _start_tensorflow(on_progress)
+    return store, settings
 
 
 def _start_tensorflow(on_progress: OnProgress | None) -> None:

@@ -59,6 +59,11 @@ class Workspace:
         return self._place("layers")
 
     @property
+    def searches(self) -> Path:
+        """Searches over learning rate and batch size."""
+        return self._place("searches")
+
+    @property
     def uploads(self) -> Path:
         """Files that came in through the browser."""
         return self._place("uploads")

@@ -110,4 +110,5 @@ class SegmentationLoss(keras.losses.Loss):
         y_pred = ops.cast(y_pred, "float32")
         truth = one_hot(y_true, y_pred.shape[-1])
         weights = None if self.class_weights is None else ops.convert_to_tensor(self.class_weights, "float32")
-        return sum(part(truth, y_pred, weights) for part in self.parts)
+        # One value in a list: Keras averages a bare number over the devices of a strategy wrongly, as their sum.
+        return ops.reshape(sum(part(truth, y_pred, weights) for part in self.parts), (1,))

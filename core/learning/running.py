@@ -45,7 +45,8 @@ class RunningScores(keras.metrics.Metric):
 class Pulse(keras.callbacks.Callback):
     """Reports each batch; waits while `should_pause`; ends the epoch at once on `should_stop` or a loss that is no number.
 
-    After an epoch `stopped` and `broken_at` (the step, or None) tell whether it was cut short.
+    After an epoch `stopped` and `broken_at` (the step, or None) tell whether it was cut short, and `waited_s` how long
+    it was paused.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Pulse(keras.callbacks.Callback):
         super().__init__()
         self.epochs, self.steps = epochs, steps
         self.on_progress, self.should_stop, self.should_pause = on_progress, should_stop, should_pause
-        self.epoch, self.stopped, self.broken_at = 0, False, None
+        self.epoch, self.stopped, self.broken_at, self.waited_s = 0, False, None, 0.0
 
     def on_train_batch_end(self, batch, logs=None):
         loss = float((logs or {}).get("loss", 0.0))
@@ -69,14 +70,21 @@ class Pulse(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         report(self.on_progress, self.epoch * self.steps + batch + 1, self.epochs * self.steps, self._message(batch, loss))
-        while self.should_pause is not None and self.should_pause() and not self._asked_to_stop():
+        while self.should_pause is not None and self.should_pause() and not self.asked_to_stop():
             time.sleep(_PAUSE_S)
-        if self._asked_to_stop():
+            self.waited_s += _PAUSE_S
+        if self.asked_to_stop():
             self.stopped = True
             self.model.stop_training = True
 
     def _message(self, batch: int, loss: float) -> str:
         return f"epoch {self.epoch + 1} of {self.epochs}, step {batch + 1} of {self.steps}, loss {loss:.4f}"
 
-    def _asked_to_stop(self) -> bool:
-        return self.should_stop is not None and self.should_stop()
+    def asked_to_stop(self) -> bool:
+        """Whether the user wants an end; a job's answer takes as long as its pause lasts."""
+        if self.should_stop is None:
+            return False
+        asked = time.monotonic()
+        answer = self.should_stop()
+        self.waited_s += time.monotonic() - asked
+        return answer

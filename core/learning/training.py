@@ -18,11 +18,13 @@ from core.learning.balance import class_weights, patch_weights
 from core.learning.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
 from core.learning.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
 from core.learning.confusion import Confusion
+from core.learning.event_files import EVENTS_FOLDER, EventFiles
 from core.learning.feeding import epoch_rows, training_batches
 from core.learning.networks.encoders import fitted_normalisation, published_normalisation
 from core.learning.networks.registry import architecture, published_encoder, resolve_encoder
 from core.learning.previews import choose_rows, save_preview
 from core.learning.settings import TrainSettings
+from core.learning.spread import machines, writing_place
 from core.progress import OnProgress, ShouldStop
 
 HISTORY_FILE = "history.jsonl"
@@ -72,15 +74,33 @@ def train(
     `history.jsonl` and one picture in `previews/` per epoch, and `last.npz` to go on from. `on_progress` hears every
     batch, `on_epoch` every line of the history. A stop takes effect within one batch and still leaves the best model.
     With `resume` a run goes on after its last finished epoch. Equal seeds give equal results on one CPU machine.
+    All visible GPUs are used, and the machines that TF_CONFIG names, where the chief alone writes the folder.
     Raises InputError for data, settings or weights that cannot work, and when the loss stops being a number.
     """
-    run = _Run(store, Path(folder), settings)
+    folder = Path(folder)
+    callables = {"on_progress": on_progress, "should_stop": should_stop, "should_pause": should_pause, "on_epoch": on_epoch}
+    with writing_place(folder, resume=resume) as place:
+        if settings.per_class:
+            from core.learning.one_vs_rest import train_each_class
+
+            result = train_each_class(store, place, settings, resume=resume, **callables)
+        else:
+            result = train_one(store, place, settings, resume=resume, **callables)
+    return replace(result, folder=folder)
+
+
+def train_one(store: Any, folder: Path, settings: TrainSettings, *, resume: bool, **callables: Any) -> TrainResult:
+    """`train` for one network, in exactly this folder."""
+    run = Run(store, folder, settings)
     run.open(resume=resume)
-    return run.go(on_progress, should_stop, should_pause, on_epoch)
+    try:
+        return run.go(**callables)
+    finally:
+        run.events.close()
 
 
-class _Run:
-    """One run's objects; `open` builds them, `go` loops over epochs."""
+class Run:
+    """One run's objects: `open` builds them, `go` loops over epochs; the rest is what a loop is made of, also for a probe."""
 
     def __init__(self, store: Any, folder: Path, settings: TrainSettings):
         self.store, self.folder, self.settings = store, folder, settings
@@ -92,6 +112,11 @@ class _Run:
             )
         self.monitor = settings.monitor if len(self.validation_rows) else "loss"
         self.state = RunState()
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.settings.steps_per_epoch or -(-len(self.train_rows) // min(self.settings.batch_size, len(self.train_rows)))
 
     def open(self, *, resume: bool) -> None:
         from core.learning.devices import prepare_network
@@ -113,6 +138,7 @@ class _Run:
             write_json(self.folder / SETTINGS_FILE, self.settings.to_dict())
         else:
             self._restore(*saved)
+        self.events = EventFiles(self.folder / EVENTS_FOLDER, epoch=self.state.epoch)
         self.preview_rows = choose_rows(self.store, self.validation_rows if len(self.validation_rows) else self.train_rows)
         self.draw = patch_weights(self._patch_counts()) if self.settings.sampling == "balanced" else None
 
@@ -120,11 +146,12 @@ class _Run:
         from core.learning.running import Pulse
 
         settings, stopped = self.settings, False
-        steps = settings.steps_per_epoch or -(-len(self.train_rows) // min(settings.batch_size, len(self.train_rows)))
-        pulse = Pulse(epochs=settings.epochs, steps=steps, on_progress=on_progress, should_stop=should_stop, should_pause=should_pause)
+        pulse = Pulse(epochs=settings.epochs, steps=self.steps, on_progress=on_progress, should_stop=should_stop, should_pause=should_pause)
+        if self.prepared.spread is not None:
+            self.prepared.spread.refuse_other_epochs(self.state.epoch)
         while self.state.epoch < settings.epochs and not self._patience_is_over():
             try:
-                line = self._epoch(pulse, should_stop)
+                line = self._epoch(pulse)
             except Cancelled:
                 stopped = True
                 break
@@ -135,7 +162,7 @@ class _Run:
         self._save_card("stopped" if stopped else "finished")
         return TrainResult(self.folder, self.card, self.state.epoch, self.state.best_epoch, self._validation(), stopped)
 
-    def _epoch(self, pulse, should_stop) -> dict[str, Any]:
+    def _epoch(self, pulse) -> dict[str, Any]:
         """One pass: train, validate, keep. Raises Cancelled when stopped inside it."""
         from core.learning.optimizers import learning_rate, plateau_patience
 
@@ -150,10 +177,8 @@ class _Run:
             steps=settings.steps_per_epoch,
             weights=self.draw,
         )
-        augmentation = settings.augmentation if settings.augment else None
-        batches = training_batches(self.store, order, self.card.normalise, augmentation=augmentation, seed=settings.seed, epoch=epoch)
-        pulse.epoch = epoch
-        logs = self.trainer.fit(batches, epochs=1, verbose=0, shuffle=False, callbacks=[pulse]).history
+        pulse.epoch, pulse.waited_s = epoch, 0.0
+        logs = self.prepared.fit(self.batches(order, epoch=epoch), pulse)
         if pulse.broken_at is not None:
             raise SettingsError(
                 f"the loss became infinite or no number in step {pulse.broken_at} of epoch {epoch + 1}",
@@ -162,22 +187,37 @@ class _Run:
             )
         if pulse.stopped:
             raise Cancelled("stopped by the user")
-        line = {"epoch": epoch + 1, **{name: float(logs[name][-1]) for name in ("loss", "accuracy", "mean_iou")}}
-        confusion, scores = self._validate(should_stop)
-        line |= scores | {"learning_rate": rate}
-        better = self._is_better(line[self.monitor])
-        seconds = time.monotonic() - started
-        line |= {"best": better, "seconds": seconds, "patches_per_s": order.size / seconds}
-        self._keep(line, confusion, better, plateau_patience(settings))
+        line = {"epoch": epoch + 1, **logs}
+        with self.prepared.averaged():
+            confusion, scores = self.validate(pulse.asked_to_stop if machines()[0] == 1 else None)
+            line |= scores | {"learning_rate": rate}
+            better = self._is_better(line[self.monitor])
+            seconds = time.monotonic() - started - pulse.waited_s
+            line |= {"best": better, "seconds": seconds, "patches_per_s": order.size / seconds}
+            self.keep(line, confusion, better, plateau_patience(settings))
+        self.remember()
         return line
 
-    def _validate(self, should_stop) -> tuple[Confusion | None, dict[str, Any]]:
+    def batches(self, order: np.ndarray, *, epoch: int) -> Any:
+        """The training batches of some rows (steps, batch), changed as the settings say."""
+        return training_batches(
+            self.store,
+            order,
+            self.card.normalise,
+            augmentation=self.settings.augmentation if self.settings.augment else None,
+            seed=self.settings.seed,
+            epoch=epoch,
+            strategy=self.prepared.spread and self.prepared.spread.strategy,
+        )
+
+    def validate(self, should_stop: ShouldStop | None) -> tuple[Confusion | None, dict[str, Any]]:
+        """Counts of the validation rows and their scores; None and nothing when there are no such rows."""
         from core.learning.validation import validate
 
         if not len(self.validation_rows):
             return None, {}
         confusion, loss = validate(
-            self.trainer,
+            self.prepared.predictor,
             self.store,
             self.validation_rows,
             self.card.normalise,
@@ -198,8 +238,8 @@ class _Run:
             return True
         return value < self.state.best_value if self.monitor.endswith("loss") else value > self.state.best_value
 
-    def _keep(self, line: dict[str, Any], confusion: Confusion | None, better: bool, plateau_patience: int) -> None:
-        """Write everything of a finished epoch; the history's line comes last but for the state, which makes it count."""
+    def keep(self, line: dict[str, Any], confusion: Confusion | None, better: bool, plateau_patience: int) -> None:
+        """Write everything of a finished epoch but its state; see `remember`."""
         state, epoch = self.state, line["epoch"]
         since = 0 if better else state.since_best + 1
         self.state = replace(
@@ -214,9 +254,12 @@ class _Run:
             self.prepared.save(self.folder / WEIGHTS_FILE)
             self.card = replace(self.card, metrics=self._metrics(confusion, line))
         self._save_card("running")
-        self._preview(epoch)
+        self.events.add(line, self._preview(epoch))
         with open(self.folder / HISTORY_FILE, "a", encoding="utf-8") as file:
             file.write(dump_json(line) + "\n")
+
+    def remember(self) -> None:
+        """Write what a resumed run needs; it makes the epoch count, so it comes last."""
         save_last(self.folder, self.state, self.settings.to_dict(), self.prepared.variables())
 
     def _metrics(self, confusion: Confusion | None, line: dict[str, Any]) -> dict[str, Any]:
@@ -231,12 +274,16 @@ class _Run:
     def _patience_is_over(self) -> bool:
         return bool(self.settings.patience) and self.state.since_best >= self.settings.patience
 
-    def _preview(self, epoch: int) -> None:
+    def predict_previews(self) -> np.ndarray:
+        """Ids uint8 (n, h, w) that the network now gives for the patches that are drawn after each epoch."""
         from core.learning.validation import predict_rows
 
-        ids = predict_rows(self.trainer, self.store, self.preview_rows, self.card.normalise)
+        return predict_rows(self.prepared.predictor, self.store, self.preview_rows, self.card.normalise)
+
+    def _preview(self, epoch: int) -> Path:
+        ids = self.predict_previews()
         path = self.folder / PREVIEWS / f"epoch_{epoch:04d}.png"
-        save_preview(path, self.store.images[self.preview_rows], self.store.masks[self.preview_rows], ids, self.store.scheme)
+        return save_preview(path, self.store.images[self.preview_rows], self.store.masks[self.preview_rows], ids, self.store.scheme)
 
     def _patch_counts(self) -> np.ndarray:
         size = len(self.store.scheme)
@@ -249,7 +296,8 @@ class _Run:
     def _clear(self) -> None:
         for name in (HISTORY_FILE, LAST_FILE, WEIGHTS_FILE, CARD_FILE):
             (self.folder / name).unlink(missing_ok=True)
-        shutil.rmtree(self.folder / PREVIEWS, ignore_errors=True)
+        for name in (PREVIEWS, EVENTS_FOLDER):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _restore(self, state: RunState, settings: dict[str, Any]) -> None:
         changeable = {"epochs", "patience", "name"}

@@ -102,17 +102,25 @@ def build(
     weights: str | None = None,
     filters: Sequence[int] | None = None,
     dropout: float = 0.1,
+    per_class: bool = False,
 ) -> keras.Model:
     """A network from normalised float32 (n, height, width, bands) to class probabilities float32 (n, height, width, classes).
 
     Any height and width from `smallest_px` on; a size that the network cannot halve often enough is filled up inside.
-    `weights`: None or "none" for random ones, "imagenet", a file, or a model to start from. Raises SettingsError for a combination
+    `weights`: None or "none" for random ones, "imagenet", a file, or a model to start from. `per_class`: a network of its own for
+    each class, merged into one. Raises SettingsError for a combination
     that does not exist, InputError for weights that cannot be had.
     """
     info, encoder = architecture(architecture_name), resolve_encoder(architecture_name, encoder)
     _check_sizes(info, height, width, bands, classes, filters)
     sizes = {"height": height, "width": width, "bands": bands, "classes": classes}
-    network = _build_random(info, encoder, sizes, tuple(filters or info.filters or ()), dropout)
+    channels = tuple(filters or info.filters or ())
+    if per_class:
+        from core.learning.networks.merged import merge
+
+        network = merge([_build_random(info, encoder, {**sizes, "classes": 2}, channels, dropout) for _ in range(classes)])
+    else:
+        network = _build_random(info, encoder, sizes, channels, dropout)
     if weights not in (None, "", "none"):
         from core.learning.start_weights import start
 

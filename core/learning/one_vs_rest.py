@@ -1,0 +1,151 @@
+"""One network per class, each against the rest, trained in turn and merged by probability into one model."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.classes import IGNORED_ID, ClassScheme
+from core.files import dump_json, replacing
+from core.learning.cards import WEIGHTS_FILE, ModelCard
+from core.learning.confusion import Confusion
+from core.learning.previews import choose_rows, save_preview
+from core.learning.settings import TrainSettings
+from core.learning.training import HISTORY_FILE, PREVIEWS, TrainResult, train_one
+from core.progress import report
+
+PARTS = "classes"
+_REST_COLOUR = (90, 90, 90)
+
+
+class ClassView:
+    """A patch store in which one class is 1 and every other labelled pixel 0."""
+
+    def __init__(self, store: Any, index: int):
+        self._store, scheme = store, store.scheme
+        self.scheme = ClassScheme((f"Not {scheme.names[index]}", scheme.names[index]), (_REST_COLOUR, scheme.colours[index]))
+        self.masks = _Masks(store.masks, index)
+        self.counts = {part: np.array([np.sum(counts) - counts[index], counts[index]]) for part, counts in store.counts.items()}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+class _Masks:
+    """Masks uint8 (N, h, w) of ids 0, 1 and ignored, made as they are read."""
+
+    def __init__(self, masks: np.ndarray, index: int):
+        self._masks, self._index, self.shape = masks, index, masks.shape
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        ids = np.asarray(self._masks[rows])
+        return np.where(ids == IGNORED_ID, IGNORED_ID, ids == self._index).astype(np.uint8)
+
+
+def one_network(store: Any, settings: TrainSettings) -> tuple[Any, TrainSettings, int]:
+    """What to measure of a run: store, settings and number of networks; with one per class, that of the most frequent one."""
+    if not settings.per_class:
+        return store, settings, 1
+    most = int(np.argmax(store.counts["train"]))
+    return ClassView(store, most), replace(settings, per_class=False), len(store.scheme)
+
+
+def train_each_class(
+    store: Any, folder: Path, settings: TrainSettings, *, resume: bool, on_progress: Any, on_epoch: Any, **callables: Any
+) -> TrainResult:
+    """Train a network of two classes for each class in `classes/<name>` below `folder`, and merge them into one model there.
+
+    Each line that `on_epoch` hears has the key "class". A run that is stopped before each class has a network leaves no
+    merged model, and goes on where it was with `resume`.
+    """
+    names, results = store.scheme.names, []
+    for index, name in enumerate(names):
+        results.append(
+            train_one(
+                ClassView(store, index),
+                folder / PARTS / _part_name(index, name),
+                replace(settings, per_class=False),
+                resume=resume,
+                on_progress=_overall(on_progress, index, names),
+                on_epoch=None if on_epoch is None else (lambda line, name=name: on_epoch({**line, "class": name})),
+                **callables,
+            )
+        )
+        if results[-1].stopped:
+            break
+    stopped, epochs = results[-1].stopped, sum(result.epochs for result in results)
+    if len(results) < len(names):
+        return TrainResult(folder, results[-1].card, epochs, 0, {}, True)
+    card = _merge(store, folder, settings, results)
+    scores = card.metrics.get("validation", {})
+    best = max(result.best_epoch for result in results)
+    return TrainResult(
+        folder, card, epochs, best, {name: scores.get(name) for name in ("mean_iou", "accuracy", "micro_iou", "classes")}, stopped
+    )
+
+
+def _merge(store: Any, folder: Path, settings: TrainSettings, results: list[TrainResult]) -> ModelCard:
+    from core.learning.loading import load_network
+    from core.learning.networks.merged import merge
+    from core.learning.validation import predict_rows, validate
+
+    network = merge([load_network(result.folder / WEIGHTS_FILE, result.card) for result in results])
+    with replacing(folder / WEIGHTS_FILE, suffix=".keras") as temporary:
+        network.save(temporary)
+    first, names = results[0].card, store.scheme.names
+    rows = np.asarray(store.rows("validation"))
+    metrics: dict[str, Any] = {}
+    if len(rows):
+        confusion: Confusion = validate(network, store, rows, first.normalise, batch_size=settings.batch_size)[0]
+        metrics = {"validation": confusion.summary(store.scheme)}
+    shown = choose_rows(store, rows if len(rows) else np.asarray(store.rows("train")))
+    ids = predict_rows(network, store, shown, first.normalise)
+    save_preview(folder / PREVIEWS / "epoch_0001.png", store.images[shown], store.masks[shown], ids, store.scheme)
+    lines = [line for name, result in zip(names, results, strict=True) for line in _history(name, result.folder)]
+    with replacing(folder / HISTORY_FILE) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
+    each = {name: f"best epoch {r.best_epoch} of {r.epochs}" for name, r in zip(names, results, strict=True)}
+    card = replace(
+        first,
+        name=settings.name or folder.name,
+        scheme=store.scheme,
+        network={**first.network, "per_class": True},
+        metrics=metrics,
+        training={
+            **first.training,
+            "state": "stopped" if results[-1].stopped else "finished",
+            "epochs": sum(r.epochs for r in results),
+            "best_epoch": max(r.best_epoch for r in results),
+            "seconds": round(sum(r.card.training["seconds"] for r in results), 1),
+            "settings": settings.to_dict(),
+            "networks": each,
+        },
+        notes=(
+            *first.notes,
+            f"{len(names)} networks, one for each class against the rest; a class's probability is its network's, divided by their sum.",
+        ),
+    )
+    card.save(folder)
+    return card
+
+
+def _history(name: str, folder: Path) -> list[str]:
+    path = folder / HISTORY_FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [dump_json({**json.loads(line), "class": name}) + "\n" for line in lines]
+
+
+def _overall(on_progress: Any, index: int, names: tuple[str, ...]) -> Any:
+    def heard(done: int, total: int, message: str) -> None:
+        report(on_progress, index * total + done, len(names) * total, f"{names[index]} ({index + 1} of {len(names)}): {message}")
+
+    return heard
+
+
+def _part_name(index: int, name: str) -> str:
+    return f"{index:02d}-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "class")

@@ -1,0 +1,38 @@
+"""What `train` can do instead of training becomes a request of its own kind."""
+
+import pytest
+
+from core.commands.arguments import build_parser, kind_of
+from core.jobs import kinds
+
+WORDS = ["train", "patches", "model", "--epochs", "3", "--augmentation", "hue=0.1,flips=no"]
+SETTINGS = {"epochs": 3, "augmentation": {"hue": 0.1, "flips": False}}
+
+
+def asked(*words):
+    options = build_parser().parse_args([*WORDS, *words])
+    return kind_of(options), options.request(options)
+
+
+def test_training_itself():
+    assert asked("--resume") == ("train", {"prepared": "patches", "out": "model", "resume": True, "settings": SETTINGS})
+
+
+@pytest.mark.parametrize("flag", ["--probe", "--rate-test"])
+def test_measuring_needs_no_place(flag):
+    kind, request = asked(flag)
+    assert kind == flag.strip("-").replace("-", "_") and request == {"prepared": "patches", "settings": SETTINGS}
+    kinds.complete(kind, request)
+
+
+def test_a_search_has_its_grid():
+    kind, request = asked("--search", "--learning-rates", "1e-3,0.01", "--batch-sizes", "2,4", "--search-epochs", "5")
+    assert kind == "search" and request["settings"] == SETTINGS
+    full = kinds.complete(kind, request)
+    assert (full["learning_rates"], full["batch_sizes"], full["epochs"], full["resume"]) == ([0.001, 0.01], [2, 4], 5, False)
+
+
+def test_one_of_them_at_a_time(capsys):
+    with pytest.raises(SystemExit):
+        asked("--probe", "--search")
+    assert "not allowed with" in capsys.readouterr().err

@@ -1,0 +1,36 @@
+"""A short training in a process of its own: python -m tests.learning.spread_run FOLDER PARTS, where PARTS divides the processor."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from core.learning.settings import TrainSettings
+from core.learning.training import train
+from tests.learning import learning_fakes as fakes
+
+SETTINGS = TrainSettings(
+    epochs=2, batch_size=4, filters=(4, 8), learning_rate=5e-3, patience=0, dropout=0.0, augment=False, loss="dice_focal"
+)
+
+
+def store():
+    """Training patches that are all alike, so that every part of a batch holds the same."""
+    made = fakes.store(train=8, validation=2, size=16)
+    made.images[:8], made.masks[:8] = made.images[0], made.masks[0]
+    return made
+
+
+def main() -> None:
+    folder, parts = Path(sys.argv[1]), int(sys.argv[2])
+    if parts > 1:
+        import tensorflow as tf
+
+        device = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * parts)
+    train(store(), folder, replace(SETTINGS, epochs=1))
+    result = train(store(), folder, SETTINGS, resume=True)
+    print(result.card.training["device"])
+
+
+if __name__ == "__main__":
+    main()
