@@ -35,10 +35,8 @@ def bars(names: Sequence[str], colours: Sequence[str], values: np.ndarray, ends:
         end = value
         if interval is not None:
             low, high = (left + side * width for side in interval)
-            parts.append(
-                f'<path d="M{low:.1f} {y + 10}v10M{low:.1f} {y + 15}H{high:.1f}M{high:.1f} {y + 10}v10" '
-                f'stroke="{_INK}" stroke-width="1.5" fill="none"/>'
-            )
+            whisker = f"M{low:.1f} {y + 10}v10M{low:.1f} {y + 15}H{high:.1f}M{high:.1f} {y + 10}v10"
+            parts += [f'<path d="{whisker}" stroke="{ink}" stroke-width="{px}" fill="none"/>' for ink, px in (("#fff", 4), (_INK, 1.5))]
             end = max(value, interval[1])
         parts.append(_text(left + end * width + 6, y + 19, f"{value:.3f}"))
     return _svg(left + width + 60, step * len(names) + 24, parts, "Score of each class")

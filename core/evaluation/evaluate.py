@@ -138,11 +138,12 @@ def evaluate(
             },
         )
         if folder is None:
-            return replace(evaluation, results=tuple(replace(one, map=None) for one in results))
-        evaluation = with_pictures(evaluation, {pair.name: pair for pair in pairs}, work, most=pictures, should_stop=should_stop)
-        write_all(evaluation.placed(work), work)
+            evaluation = replace(evaluation, results=tuple(replace(one, map=None) for one in results))
+        else:
+            evaluation = with_pictures(evaluation, {pair.name: pair for pair in pairs}, work, most=pictures, should_stop=should_stop)
+            write_all(evaluation.placed(work), work)
     report(on_progress, steps * 1000, steps * 1000, "Evaluated")
-    return evaluation.placed(Path(folder))
+    return evaluation if folder is None else evaluation.placed(Path(folder))
 
 
 def store_temperature(model: Model, evaluation: Evaluation) -> Model:

@@ -67,6 +67,8 @@ def views(image: Scene, measured: Scene, window: Window, evaluation: Evaluation)
 
 
 def _with_context(error: LabelError, pair: Pair) -> Window:
-    margin = max(_LEAST_CONTEXT_PX, round(_CONTEXT_FRACTION * max(error.height, error.width)))
-    wide = Window(error.row - margin, error.col - margin, error.height + 2 * margin, error.width + 2 * margin)
+    """A square around the region, cut at the rim of the scene."""
+    longest = max(error.height, error.width)
+    side = longest + 2 * max(_LEAST_CONTEXT_PX, round(_CONTEXT_FRACTION * longest))
+    wide = Window(error.row - (side - error.height) // 2, error.col - (side - error.width) // 2, side, side)
     return wide.intersect(Window(0, 0, *pair.shape))

@@ -7,9 +7,10 @@ import pytest
 
 from core.classes import ClassScheme
 from core.data.datasets import Dataset, Pair
+from core.data.patches import prepare
 from core.errors import InputError, SettingsError
-from core.learning.confusion import Confusion
 from core.evaluation.evaluate import evaluate
+from core.learning.confusion import Confusion
 from core.scene import Scene
 from tests.prediction.standins import SCHEME, make_engine, make_model
 
@@ -65,6 +66,31 @@ def test_a_split_within_scenes_is_said(tmp_path):
     model = make_model(tmp_path / "model", split=split)
     result = evaluate(model, dataset(tmp_path), scenes="validation", engine=make_engine(model))
     assert set(result.per_scene) == {"a/0"} and "by blocks" in result.notes[0]
+
+
+def test_a_random_split_is_scored_on_the_patches_it_held_back(tmp_path):
+    """Scenes of 40 x 50 pixels at half scale: patches of 8 in the store are squares of 16 in the scene."""
+    data = dataset(tmp_path)
+    store = prepare(data, tmp_path / "patches", patch_size=8, stride=8, split="random", validation=0.3, seed=1, scale=0.5)
+    model = make_model(tmp_path / "model", split=store.split_info)
+    engine = make_engine(model)
+    found = {part: evaluate(model, data, scenes=part, patches=store, engine=engine) for part in ("train", "validation")}
+    held_back = Confusion.empty(3)
+    whole = evaluate(model, data, engine=engine).confusion
+    for pair in data.pairs:
+        chosen = np.zeros((40, 50), bool)
+        for place in store.rows("validation"):
+            patch = store.index[place]
+            if patch["pair"] == pair.name:
+                chosen[2 * patch["row"] : 2 * patch["row"] + 16, 2 * patch["col"] : 2 * patch["col"] + 16] = True
+        truth = np.where(chosen, pair.labels(SCHEME), 255)
+        held_back = held_back.add(truth, np.repeat(np.array([0, 1, 2]), (20, 15, 15))[None].repeat(40, axis=0))
+    np.testing.assert_array_equal(found["validation"].confusion.counts, held_back.counts)
+    assert 0 < held_back.pixels < found["train"].confusion.pixels < whole.pixels
+    assert "by random patches" in found["validation"].notes[0] and "Only pixels inside validation patches" in found["validation"].notes[1]
+    for wrong in ({"scenes": "all"}, {"scenes": "test"}):
+        with pytest.raises(InputError):
+            evaluate(model, data, patches=store, engine=engine, **wrong)
 
 
 def test_classes_are_matched_by_name(tmp_path):
