@@ -179,6 +179,24 @@ def test_evaluate_tells_what_the_contract_names(model, dataset):
     assert found["classes"]["Vegetation"]["iou"] is None
     assert np.sum(found["confusion"]) == found["pixels"]
     assert set(found["scenes"]) == {"west"}
+    assert "1 scene" in found["intervals"]["text"] and 0 <= found["calibration"]["ece"] <= 1
+
+
+def test_evaluate_keeps_what_it_found_and_two_are_compared(model, dataset, tmp_path):
+    folder, again = tmp_path / "first", tmp_path / "second"
+    found = answer(
+        "evaluate", model[0], dataset, "--out", folder, "--report", tmp_path / "r.html", "--polygons", "Building", "--engine", "tensorflow"
+    )
+    assert found["folder"] == str(folder) and (folder / "evaluation.json").exists() and (tmp_path / "r.html").exists()
+    assert found["classes"]["Building"]["polygons"]["truth"] == 3
+    assert f"Written to {folder}" in summarise("evaluate", found)
+    shutil.copytree(folder, again)
+    both = answer("compare", folder, again, "--out", tmp_path / "maps")
+    assert {row["difference"] for row in both["rows"]} <= {0, None} and both["scenes"] == 3
+    assert (tmp_path / "maps" / "0003.tif").exists() and sum(both["disagreement"]["pixels"].values()) == 3 * SIZE_PX**2
+    assert "accuracy" in summarise("compare", both)
+    assert "validation" in mistake("evaluate", model[0], dataset, "--store-temperature")
+    assert "no evaluation" in mistake("compare", folder, dataset)
 
 
 def test_predict_tells_what_the_contract_names(prediction):
