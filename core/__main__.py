@@ -83,7 +83,7 @@ def _interrupts() -> Iterator[_Stop]:
 def _answer(verb: str, request: dict[str, Any], progress: ProgressLine, stop: _Stop) -> dict[str, Any]:
     if verb == "models":
         return _models()
-    answer = kinds.run(verb, request, on_progress=progress, should_stop=stop)
+    answer = kinds.run(verb.replace("-", "_"), request, on_progress=progress, should_stop=stop)
     if answer.get("stopped"):
         left = "What the trials did is kept" if verb == "search" else "The best model so far is"
         raise Cancelled(f"{left} in {answer['folder']}.")

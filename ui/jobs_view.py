@@ -19,6 +19,9 @@ KINDS = {
     "train": ("Training", ":material/model_training:"),
     "evaluate": ("Scoring", ":material/scoreboard:"),
     "predict": ("Prediction", ":material/auto_awesome:"),
+    "predict_batch": ("Prediction of a folder", ":material/auto_awesome_motion:"),
+    "estimate": ("Estimate", ":material/timer:"),
+    "quantise": ("Making the model fast", ":material/bolt:"),
     "vectorize": ("Tracing polygons", ":material/polyline:"),
     "demo": ("Sample", ":material/play_circle:"),
 }

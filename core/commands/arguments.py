@@ -18,6 +18,7 @@ _MODEL = "a name under models/, a model folder, or an .h5, .hdf5 or .keras file"
 _PRODUCTS = "file to write: .gpkg .geojson .shp .shp.zip .csv .kml .parquet .fgb .dxf .html, .qml, .report.html, or .png .pdf to print"
 _SCENE = "any raster that GDAL opens, an HDF5 image, or a folder of neighbouring chips"
 _DATASET = "a folder with images/ and masks/, or with such folders in it"
+_WINDOW = "only this part of the scene, in pixels"
 _CLASSES = "a class file (JSON: names and colours); found out from the masks when left away"
 
 _SETTING_HELP = {
@@ -147,18 +148,42 @@ def _blending(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overlap", type=float, default=0.5, metavar="FRACTION", help="of a patch with the next one")
     parser.add_argument("--symmetries", type=int, choices=(1, 8), default=1, help="8: the mean over all flips and turns, 8 times the work")
     parser.add_argument("--memory", default="1GiB", metavar="SIZE", help="what the work may take beside the network")
-    parser.add_argument("--engine", choices=("auto", "tensorflow", "openvino"), default="auto", help="who runs the network")
+    engines = ("auto", "openvino", "tensorflow", "fast")
+    parser.add_argument("--engine", choices=engines, default="auto", help="who runs the network; fast: its int8 form")
 
 
 def _predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=_MODEL)
     parser.add_argument("scene", metavar="SCENE", help=_SCENE)
     parser.add_argument("out", metavar="OUT", help="folder for the prediction's rasters")
+    _predicting(parser)
+    parser.add_argument("--window", type=_window, metavar="ROW,COL,HEIGHT,WIDTH", help=_WINDOW)
+    parser.add_argument("--cluster", default="none", metavar="WHERE", help="none, local or tcp://HOST:PORT")
+
+
+def _predicting(parser: argparse.ArgumentParser) -> None:
     _blending(parser)
-    parser.add_argument("--window", type=_window, metavar="ROW,COL,HEIGHT,WIDTH", help="only this part of the scene, in pixels")
     parser.add_argument("--patch-size", type=int, metavar="PX", help="another one than the model's")
     parser.add_argument("--resample", action="store_true", help="resize the scene to the pixel size that the model was trained on")
-    parser.add_argument("--cluster", default="none", metavar="WHERE", help="none, local or tcp://HOST:PORT")
+
+
+def _predict_batch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_MODEL)
+    parser.add_argument("scenes", metavar="FOLDER", help="folder of scenes; those already finished with these settings are kept")
+    parser.add_argument("out", metavar="OUT", help="folder for a prediction of each scene, and results.csv")
+    _predicting(parser)
+
+
+def _estimate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_MODEL)
+    parser.add_argument("scene", metavar="SCENE", help=_SCENE)
+    _predicting(parser)
+    parser.add_argument("--window", type=_window, metavar="ROW,COL,HEIGHT,WIDTH", help=_WINDOW)
+
+
+def _quantise(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_MODEL)
+    parser.add_argument("patches", metavar="PATCHES", help="folder that `prepare` wrote, with validation scenes of the model; or a scene")
 
 
 def _vectorize(parser: argparse.ArgumentParser) -> None:
@@ -183,6 +208,13 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 
 def _models(parser: argparse.ArgumentParser) -> None:
     del parser
+
+
+def _export_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_MODEL)
+    parser.add_argument("out", metavar="OUT", help="a file that ends in .onnx, or a folder")
+    formats = ("onnx", "savedmodel", "openvino")
+    parser.add_argument("--format", choices=formats, help="onnx for a file that ends so, savedmodel otherwise, when left away")
 
 
 def _plain_request(options: argparse.Namespace) -> dict[str, Any]:
@@ -219,8 +251,12 @@ _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable
     "evaluate": ("score a model on the scenes of a data set", _evaluate, _plain_request),
     "compare": ("compare two evaluations, scene by scene", _compare, _plain_request),
     "predict": ("predict a whole scene", _predict, _plain_request),
+    "predict-batch": ("predict every scene of a folder, with one table of results", _predict_batch, _plain_request),
+    "estimate": ("say what a prediction will cost, from a few of its patches", _estimate, _plain_request),
+    "quantise": ("make the int8 form of a model, which the engine fast runs", _quantise, _plain_request),
     "vectorize": ("turn a prediction into polygons and write them", _vectorize, _plain_request),
     "models": ("list the models that can be named", _models, _plain_request),
+    "export-model": ("write a model for other programs", _export_model, _plain_request),
     "demo": ("run the whole pipeline on the sample with the shipped model", _demo, _plain_request),
 }
 

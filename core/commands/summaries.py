@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 _SHOWN_FINDINGS = 20
@@ -119,6 +120,34 @@ def _predict(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Written to {answer['folder']}"
 
 
+def _predict_batch(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield from _table(
+        ("scene", "result", "seconds"),
+        [
+            (Path(row["scene"]).name, row["error"] or row["state"], "-" if row["seconds"] is None else f"{row['seconds']:.1f}")
+            for row in answer["results"]
+        ],
+    )
+    yield f"{answer['scenes'] - answer['failed']} of {answer['scenes']} scenes predicted, in {answer['folder']}"
+
+
+def _estimate(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield (
+        f"About {answer['seconds']:.0f} s for {answer['windows']} windows ({answer['engine']}), "
+        f"{answer['peak_memory_mib']:.0f} MiB of memory, "
+        f"{answer['disk_mib']:.0f} MiB of disk while it runs, {answer['result_mib']:.0f} MiB in the end"
+    )
+    for warning in answer["warnings"]:
+        yield f"Note: {warning['sentence']}"
+
+
+def _quantise(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{answer['agreement']:.2%} of labels are those of the model, over {answer['measured']} patches that it was not made with"
+    if answer["mean_iou"] is not None:
+        yield f"Mean IoU {_score(answer['mean_iou'])}, of the model {_score(answer['mean_iou_float'])}"
+    yield f"{answer['megabytes']:.1f} MB in {answer['folder']}"
+
+
 def _vectorize(answer: Mapping[str, Any]) -> Iterable[str]:
     unit = "m2" if answer["units"] == "m" else "px"
     yield f"{answer['polygons']} polygons in {answer['seconds']:.1f} s, coordinates: {answer['crs'] or 'pixels'}"
@@ -139,6 +168,11 @@ def _models(answer: Mapping[str, Any]) -> Iterable[str]:
         for model in answer["models"]
     ]
     yield from _table(("model", "network", "classes", "bands", "mean IoU", "folder"), rows)
+
+
+def _export_model(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{answer['format']}, {answer['size_bytes'] / 1e6:.1f} MB; read again, probabilities differ by at most {answer['difference']:.1g}"
+    yield f"Written to {answer['path']}, with its card"
 
 
 def _demo(answer: Mapping[str, Any]) -> Iterable[str]:
@@ -164,8 +198,12 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
     "evaluate": _evaluate,
     "compare": _compare,
     "predict": _predict,
+    "predict-batch": _predict_batch,
+    "estimate": _estimate,
+    "quantise": _quantise,
     "vectorize": _vectorize,
     "models": _models,
+    "export-model": _export_model,
     "demo": _demo,
 }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import JobError, SettingsError
-from core.jobs import tasks
+from core.jobs import model_tasks, predicting, tasks
 from core.progress import OnProgress, ShouldStop
 
 EXTRA_KINDS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"
@@ -38,6 +38,8 @@ class Kind:
     place: str | None = None
     heavy: bool = False
 
+
+_PREDICTING = {"overlap": 0.5, "symmetries": 1, "memory": "1GiB", "engine": "auto", "patch_size": None, "resample": False}
 
 KINDS: dict[str, Kind] = {
     "audit": Kind(tasks.audit, ("dataset",), {"classes": None}, ("dataset", "classes")),
@@ -117,21 +119,21 @@ KINDS: dict[str, Kind] = {
     "predict": Kind(
         tasks.predict,
         ("model", "scene"),
-        {
-            "out": None,
-            "overlap": 0.5,
-            "symmetries": 1,
-            "memory": "1GiB",
-            "engine": "auto",
-            "window": None,
-            "patch_size": None,
-            "resample": False,
-            "cluster": "none",
-        },
+        {"out": None, **_PREDICTING, "window": None, "cluster": "none"},
         ("scene", "out"),
         place="predictions",
         heavy=True,
     ),
+    "predict_batch": Kind(
+        predicting.predict_batch,
+        ("model", "scenes"),
+        {"out": None, **_PREDICTING},
+        ("scenes", "out"),
+        place="predictions",
+        heavy=True,
+    ),
+    "estimate": Kind(predicting.estimate, ("model", "scene"), {**_PREDICTING, "window": None}, ("scene",)),
+    "quantise": Kind(predicting.quantise, ("model", "patches"), {}, ("patches",), heavy=True),
     "vectorize": Kind(
         tasks.vectorize,
         ("prediction",),
@@ -150,6 +152,26 @@ KINDS: dict[str, Kind] = {
         ("prediction", "files", "scene"),
         place="layers",
     ),
+    "import_model": Kind(
+        model_tasks.import_model,
+        ("file",),
+        {
+            "out": None,
+            "name": None,
+            "classes": None,
+            "bands": None,
+            "normalisation": None,
+            "patch_size": None,
+            "dtype": "uint8",
+            "scale": 1.0,
+            "pixel_size_m": None,
+            "trusted": False,
+        },
+        ("file", "out"),
+        place="models",
+        heavy=True,
+    ),
+    "export_model": Kind(model_tasks.export_model, ("model", "out"), {"format": None}, ("out",), heavy=True),
     "demo": Kind(
         tasks.demo,
         (),

@@ -61,7 +61,8 @@ def predict_batch(
     """Predict scenes into subfolders of `folder` that bear their names; `settings` are those of `predict`.
 
     A scene that cannot be predicted becomes a row with its error. `results.csv` and `results.json` in `folder` are
-    renewed after each scene. Raises ModelError, SettingsError, Cancelled.
+    renewed after each scene. A run that was stopped goes on where it was: scenes that are finished with the same
+    settings are kept. Raises ModelError, SettingsError, Cancelled.
     """
     model = model if isinstance(model, Model) else find_model(model)
     folder, paths = Path(folder), [Path(path) for path in scenes]
@@ -73,7 +74,8 @@ def predict_batch(
         listener = _step(on_progress, number, len(paths), path.name)
         row = dict.fromkeys(_COLUMNS)
         try:
-            done = predict(model, path, folder / name, engine=ready, on_progress=listener, should_stop=should_stop, **settings).summary()
+            callables = dict(on_progress=listener, should_stop=should_stop)
+            done = predict(model, path, folder / name, engine=ready, keep_finished=True, **callables, **settings).summary()
             row.update({key: done[key] for key in ("seconds", "windows", "seam_score", "folder")}, state="done")
             row["warnings"] = " ".join(warning["sentence"] for warning in done["warnings"])
         except GroundlineError as error:

@@ -1,7 +1,8 @@
 """One batch of patches through a network, as fast as this machine can: OpenVINO on a CPU, TensorFlow otherwise.
 
 OpenVINO reads the network from an exchange file that is made once per model and kept in a cache folder. Making it
-needs TensorFlow, in a process of its own; every later run does without it.
+needs TensorFlow, in a process of its own; every later run does without it. "fast" is the model's int8 network, where
+`core.prediction.quantising` has made one.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ import numpy as np
 from core.errors import ModelError, SettingsError
 from core.files import dump_json, replacing_folder
 from core.learning.model_store import Model, find_model
+from core.prediction.int8 import GOOD_AGREEMENT, NETWORK_FILE, file_digest, int8_folder, read_int8
 
-ENGINES = ("auto", "openvino", "tensorflow")
+ENGINES = ("auto", "openvino", "tensorflow", "fast")
 _TOLERANCE = 1e-3
-_NETWORK_FILE = "network.xml"
 _CONVERSION = 2  # raised when `convert` changes, so that files in the cache are made anew
 
 
@@ -34,7 +35,8 @@ _CONVERSION = 2  # raised when `convert` changes, so that files in the cache are
 class Engine:
     """A network ready to run: raw patches (n, size, size, bands) in, probabilities float32 (n, size, size, classes) out.
 
-    `run` takes normalised float32 patches. `seconds` is the time spent in calls so far, normalisation included.
+    `run` takes normalised float32 patches. `doubt` is a sentence about its answers that the user must know, "" for none.
+    `seconds` is the time spent in calls so far, normalisation included.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Engine:
     classes: int
     patch_size: int
     batch_size: int = 1
+    doubt: str = ""
     seconds: float = field(default=0.0, init=False)
 
     def __call__(self, patches: np.ndarray) -> np.ndarray:
@@ -55,7 +58,8 @@ class Engine:
 def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = None, patch_size: int | None = None) -> Engine:
     """Make a model ready to predict.
 
-    `engine` "auto" takes OpenVINO where it is installed and no graphics card can be used, TensorFlow otherwise.
+    `engine` "auto" takes OpenVINO where it is installed and no graphics card can be used, TensorFlow otherwise; "fast"
+    takes the int8 network that was made of the model.
     `patch_size` in pixels is the card's by default. Raises SettingsError for an unknown engine, ModelError when the
     model does not run in it or does not take such patches.
     """
@@ -63,10 +67,12 @@ def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = 
         raise SettingsError(f"the engine {engine!r}", expected=" or ".join(ENGINES), do="Choose auto when in doubt")
     size = patch_size or model.card.patch_size
     installed = importlib.util.find_spec("openvino") is not None
-    if engine == "openvino" and not installed:
+    if engine in ("openvino", "fast") and not installed:
         raise SettingsError(
             "no OpenVINO on this machine", expected="the package openvino", do="Install it with pip, or choose the engine tensorflow"
         )
+    if engine == "fast":
+        return _fast(model, size, batch_size)
     if engine == "openvino":
         return _openvino(model, size, batch_size)
     if engine == "tensorflow" or not installed or _graphics_card():
@@ -94,9 +100,9 @@ def convert(keras_model, patch_size: int, folder: Path) -> Path:
 
     Raises ModelError when it cannot be converted or answers differently.
     """
-    import openvino
     import tensorflow as tf
 
+    openvino = quiet_openvino()
     bands = int(keras_model.input_shape[-1])
     lean = _with_plain_upsampling(keras_model)
     function = tf.function(lambda patches: lean(patches, training=False))
@@ -110,10 +116,10 @@ def convert(keras_model, patch_size: int, folder: Path) -> Path:
             do="Choose the engine tensorflow",
         ) from error
     with replacing_folder(folder) as temporary:
-        openvino.save_model(network, temporary / _NETWORK_FILE, compress_to_fp16=False)
+        openvino.save_model(network, temporary / NETWORK_FILE, compress_to_fp16=False)
         sample = np.random.default_rng(0).random((1, patch_size, patch_size, bands), np.float32)
         expected = np.asarray(keras_model(sample, training=False))
-        found = _compiled(temporary / _NETWORK_FILE, 1)(sample)
+        found = compiled(temporary / NETWORK_FILE, 1)(sample)
         difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
         if not difference <= _TOLERANCE:
             raise ModelError(
@@ -121,7 +127,7 @@ def convert(keras_model, patch_size: int, folder: Path) -> Path:
                 expected=f"at most {_TOLERANCE}",
                 do="Choose the engine tensorflow",
             )
-    return folder / _NETWORK_FILE
+    return folder / NETWORK_FILE
 
 
 def _with_plain_upsampling(keras_model):
@@ -153,11 +159,40 @@ def _with_plain_upsampling(keras_model):
 
 def _openvino(model: Model, size: int, batch_size: int | None) -> Engine:
     batch = batch_size or 1
-    path = cache_folder() / "openvino" / _key(model, size) / _NETWORK_FILE
+    run = compiled(network_file(model, size), batch)
+    return Engine("openvino", run, model.card.normalise, len(model.card.scheme), size, batch)
+
+
+def _fast(model: Model, size: int, batch_size: int | None) -> Engine:
+    record = read_int8(model)
+    if record.patch_size != size:
+        raise SettingsError(
+            f"patches of {size} px for the engine fast",
+            expected=f"{record.patch_size} px, which the int8 network was made for",
+            do="Choose that patch size, or the engine auto",
+        )
+    doubt = ""
+    if record.agreement < GOOD_AGREEMENT:
+        doubt = f"The int8 network gives {record.agreement:.1%} of pixels the same label as the model. Choose the engine auto to be exact."
+    batch = batch_size or 1
+    run = compiled(int8_folder(model) / NETWORK_FILE, batch)
+    return Engine("fast", run, model.card.normalise, len(model.card.scheme), size, batch, doubt)
+
+
+def network_file(model: Model, size: int) -> Path:
+    """The model's network in 32 bits as OpenVINO reads it, converted where that was not done yet. Raises ModelError."""
+    path = cache_folder() / "openvino" / _key(model, size) / NETWORK_FILE
     if not path.exists():
         _convert_apart(model, size, path.parent)
-    run = _compiled(path, batch)
-    return Engine("openvino", run, model.card.normalise, len(model.card.scheme), size, batch)
+    return path
+
+
+def quiet_openvino():
+    """The package openvino, kept from reporting over the network what it is used for: it does so unless a package is missing."""
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    return openvino
 
 
 def _convert_apart(model: Model, size: int, folder: Path) -> None:
@@ -178,18 +213,17 @@ def _convert_apart(model: Model, size: int, folder: Path) -> None:
         )
 
 
-def _compiled(path: Path, batch: int) -> Callable[[np.ndarray], np.ndarray]:
-    import openvino
-
-    core = openvino.Core()
+def compiled(path: Path, batch: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A network file, ready to run on the CPU: normalised float32 (n, h, w, B) -> float32 (n, h, w, K), in batches of `batch`."""
+    core = quiet_openvino().Core()
     network = core.read_model(path)
     shape = network.inputs[0].get_partial_shape()
     shape[0] = batch
     network.reshape(shape)
     # Newer processors would compute in bfloat16 unless told: 2e-3 away from Keras instead of 1e-6.
-    compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"})
-    output = next(port for port in compiled.outputs if len(port.get_partial_shape()) == 4)
-    request = compiled.create_infer_request()
+    ready = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"})
+    output = next(port for port in ready.outputs if len(port.get_partial_shape()) == 4)
+    request = ready.create_infer_request()
 
     def run(patches: np.ndarray) -> np.ndarray:
         parts = []
@@ -215,11 +249,8 @@ def _tensorflow(model: Model, size: int, batch_size: int | None) -> Engine:
 
 
 def _key(model: Model, size: int) -> str:
-    digest = hashlib.sha256()
-    with Path(model.file).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
     card = model.card
+    digest = hashlib.sha256(file_digest(model.file).encode())
     digest.update(dump_json([card.architecture, card.encoder, card.output, card.network, size, version("openvino"), _CONVERSION]).encode())
     return digest.hexdigest()[:24]
 

@@ -13,6 +13,7 @@ import numpy as np
 from core.learning.model_store import Model
 from core.prediction.blending import bytes_per_column
 from core.prediction.budget import MIB, resident_bytes
+from core.prediction.checks import Concern
 from core.prediction.engine import Engine
 from core.prediction.plans import BlendPlan
 from core.prediction.running import Setup, plan_within, set_up
@@ -71,6 +72,7 @@ def estimate(
     pixels = setup.window.pixels
     beyond = windows * reading * (1 - overlap) ** 2 + pixels * (ready.classes + 3) * _SECONDS_PER_BYTE
     making, result = disk_bytes(pixels, ready.classes)
+    concerns = (*setup.concerns, Concern("int8", ready.doubt)) if ready.doubt else setup.concerns
     return Estimate(
         seconds=_OPENING_S + model_seconds + beyond,
         model_seconds=model_seconds,
@@ -79,7 +81,7 @@ def estimate(
         result_mib=result / MIB,
         windows=windows,
         engine=ready.name,
-        warnings=tuple({"code": concern.code, "sentence": concern.sentence} for concern in setup.concerns),
+        warnings=tuple({"code": concern.code, "sentence": concern.sentence} for concern in concerns),
     )
 
 

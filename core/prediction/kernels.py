@@ -14,13 +14,22 @@ def accumulate(total, patch, taper, base, col, turn, factor):
     column of the pixel (i, j) as turn[:, 0] + turn[:, 1] * i + turn[:, 2] * j.
     """
     size, classes = patch.shape[0], patch.shape[2]
+    upright = turn[0, 1] == 1 and turn[1, 2] == 1 and turn[0, 0] == 0 and turn[1, 0] == 0
+    weights = np.empty(size * classes, np.float32)
+    for j in range(size):
+        weights[j * classes : (j + 1) * classes] = taper[j] * factor
     for i in range(size):
         ring = base + i
         if ring >= size:
             ring -= size
-        row_weight = taper[i] * factor
+        if upright:
+            target, source = total[ring, col : col + size].reshape(-1), patch[i].reshape(-1)
+            row_weight = taper[i]
+            for at in range(size * classes):
+                target[at] += row_weight * weights[at] * source[at]
+            continue
         for j in range(size):
-            weight = row_weight * taper[j]
+            weight = taper[i] * weights[j * classes]
             row = turn[0, 0] + turn[0, 1] * i + turn[0, 2] * j
             column = turn[1, 0] + turn[1, 1] * i + turn[1, 2] * j
             for k in range(classes):
@@ -136,42 +145,49 @@ def rank(probabilities, labels, confidence, margin, mask):
     """Winner, its probability and its lead over the runner-up, and 255, of bytes (n, K, w); 255, 0, 0, 0 where all are 0."""
     rows, classes, width = probabilities.shape
     for i in range(rows):
+        # Class after class along a row, so that many pixels are done at once; `margin` holds the runner-up until the end.
         for j in range(width):
-            best, top, second = 0, 0, 0
-            for k in range(classes):
-                value = probabilities[i, k, j]
-                if value > top:
-                    best, second, top = k, top, value
-                elif value > second:
-                    second = value
-            labels[i, j] = best if top > 0 else 255
-            confidence[i, j] = top
-            margin[i, j] = top - second
-            mask[i, j] = 255 if top > 0 else 0
+            labels[i, j], confidence[i, j], margin[i, j] = 0, probabilities[i, 0, j], 0
+        for k in range(1, classes):
+            for j in range(width):
+                value, top = probabilities[i, k, j], confidence[i, j]
+                margin[i, j] = max(margin[i, j], min(value, top))
+                labels[i, j] = k if value > top else labels[i, j]
+                confidence[i, j] = max(value, top)
+        for j in range(width):
+            margin[i, j] = confidence[i, j] - margin[i, j]
+            mask[i, j] = 255 if confidence[i, j] > 0 else 0
+            labels[i, j] = labels[i, j] if confidence[i, j] > 0 else 255
 
 
 @numba.njit(cache=True, nogil=True)
 def halve(probabilities, out):
     """Mean of each 2 x 2 pixels of bytes (n, K, w) into `out` (ceil(n / 2), K, ceil(w / 2)); pixels that are all 0 do not count."""
     rows, classes, width = probabilities.shape
+    some = np.empty(width + 1, np.uint8)
+    counts = np.empty(out.shape[2], np.uint8)
     for i in range(out.shape[0]):
-        for j in range(out.shape[2]):
+        counts[:] = 0
+        for row in range(2 * i, min(2 * i + 2, rows)):
+            some[:] = 0
             for k in range(classes):
-                out[i, k, j] = 0
-            sums = np.zeros(classes, np.int64)
-            count = 0
-            for row in range(2 * i, min(2 * i + 2, rows)):
-                for col in range(2 * j, min(2 * j + 2, width)):
-                    some = 0
-                    for k in range(classes):
-                        some |= probabilities[row, k, col]
-                    if some:
-                        count += 1
-                        for k in range(classes):
-                            sums[k] += probabilities[row, k, col]
-            if count:
-                for k in range(classes):
-                    out[i, k, j] = (sums[k] + count // 2) // count
+                for j in range(width):
+                    some[j] |= probabilities[row, k, j]
+            for j in range(out.shape[2]):
+                counts[j] += (some[2 * j] > 0) + (some[2 * j + 1] > 0)
+        first, last = 2 * i, min(2 * i + 1, rows - 1)
+        for k in range(classes):
+            for j in range(out.shape[2]):
+                left, right = 2 * j, 2 * j + 1
+                total = np.uint32(probabilities[first, k, left])
+                if right < width:
+                    total += probabilities[first, k, right]
+                if last > first:
+                    total += probabilities[last, k, left]
+                    if right < width:
+                        total += probabilities[last, k, right]
+                count = counts[j]
+                out[i, k, j] = (total + 2) >> 2 if count == 4 else ((total + count // 2) // count if count > 0 else 0)
 
 
 def turns(size: int, symmetries: int) -> list[tuple[int, bool, np.ndarray]]:

@@ -86,6 +86,7 @@ def predict(
     window: Window | None = None,
     patch_size: int | None = None,
     resample: bool = False,
+    keep_finished: bool = False,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> PredictResult:
@@ -95,7 +96,8 @@ def predict(
     patches, `memory` bounds the whole process. `patch_size` in pixels is the model's by default. `resample` resizes the
     scene to the pixel size that the model was trained on, where both are known. `folder` appears when it is complete; a
     run that was killed goes on where it was when it is started again with the same settings, and a cancelled one leaves
-    nothing. Raises SceneError, ModelError, SettingsError, ExportError, Cancelled.
+    nothing. `keep_finished` takes a prediction that is already in `folder`, made with the same settings of the same
+    files, as the result. Raises SceneError, ModelError, SettingsError, ExportError, Cancelled.
     """
     begun = time.perf_counter()
     setup = set_up(
@@ -105,7 +107,10 @@ def predict(
     with PeakMemory() as memory_used:
         report(on_progress, 0, 0, "Opening the model")
         work = _Work(setup, Path(folder), setup.open_engine(engine))
-        result = work.run(on_progress, should_stop, begun)
+        finished = work.finished() if keep_finished else None
+        if finished:
+            return finished
+        result = work.run(on_progress, should_stop, begun, memory_used)
     return replace(result, seconds=time.perf_counter() - begun, peak_memory_mib=memory_used.peak_bytes / MIB)
 
 
@@ -116,13 +121,29 @@ class _Work:
         self.model, self.scene, self.window, self.layout = setup.model, setup.scene, setup.window, setup.layout
         self.folder, self.engine, self.memory, self.concerns = folder, engine, setup.memory, setup.concerns
         self.partial = partial_folder(folder)
+        self.key = hashlib.sha256(dump_json(self._settings()).encode()).hexdigest()
 
-    def run(self, on_progress: OnProgress | None, should_stop: ShouldStop | None, begun: float) -> PredictResult:
+    def finished(self) -> PredictResult | None:
+        """What is already in the folder, where it was made with the same settings of the same files."""
+        try:
+            made = read_json(self.folder / PREDICTION_FILE)
+        except (OSError, ValueError):
+            return None
+        if made.get("key") != self.key:
+            return None
+        warnings = tuple(Concern(entry["code"], entry["sentence"]) for entry in made["warnings"])
+        names = ("seconds", "model_seconds", "peak_memory_mib", "windows", "engine")
+        seam_score = float("nan") if made["seam_score"] is None else made["seam_score"]
+        return PredictResult(folder=self.folder, **{name: made[name] for name in names}, seam_score=seam_score, warnings=warnings)
+
+    def run(self, on_progress: OnProgress | None, should_stop: ShouldStop | None, begun: float, memory: PeakMemory) -> PredictResult:
         plan, fits = plan_within(self.model.card, self.scene, self.window, self.engine, self.layout, memory=self.memory)
         if not fits:
             limit = f"{self.memory / MIB:.0f} MiB"
             sentence = f"The memory limit of {limit} is too low for this model; the run takes the least it can. Raise the limit."
             self.concerns += (Concern("memory", sentence),)
+        if self.engine.doubt:
+            self.concerns += (Concern("int8", self.engine.doubt),)
         self._check_disk()
         plan, done = self._begin(plan)
         raw = RawWriter(self.partial, self.window.height, self.window.width, self.engine.classes)
@@ -133,7 +154,7 @@ class _Work:
                 folder=self.folder,
                 seconds=time.perf_counter() - begun,
                 model_seconds=blended.model_seconds,
-                peak_memory_mib=0.0,
+                peak_memory_mib=memory.peak_bytes / MIB,
                 windows=blended.windows,
                 engine=self.engine.name,
                 seam_score=blended.seam_score,
@@ -151,19 +172,18 @@ class _Work:
 
     def _begin(self, plan: BlendPlan) -> tuple[BlendPlan, tuple[int, int]]:
         """Take up an interrupted run with the same settings, in its strips; start anew otherwise."""
-        key = hashlib.sha256(dump_json(self._settings()).encode()).hexdigest()
         try:
             state = read_json(self.partial / _STATE_FILE)
         except (OSError, ValueError):
             state = {}
-        if state.get("key") == key:
+        if state.get("key") == self.key:
             width = state["strip_width"]
             settings = dict(patch_size=self.engine.patch_size, **vars(self.layout))
             self._state = state
             return plan_blend(self.window.height, self.window.width, strip_width=width, **settings), tuple(state["done"])
         shutil.rmtree(self.partial, ignore_errors=True)
         self.partial.mkdir(parents=True)
-        self._state = {"key": key, "strip_width": plan.strip_width, "done": (0, 0)}
+        self._state = {"key": self.key, "strip_width": plan.strip_width, "done": (0, 0)}
         return plan, (0, 0)
 
     def _blend(self, plan: BlendPlan, raw: RawWriter, done, on_progress, should_stop) -> BlendResult:
@@ -204,7 +224,10 @@ class _Work:
                     "window": vars(self.window),
                     "settings": {"patch_size": self.engine.patch_size, **vars(self.layout)},
                     "engine": result.engine,
+                    "key": self.key,
                     "windows": result.windows,
+                    "seconds": result.seconds,
+                    "peak_memory_mib": result.peak_memory_mib,
                     "model_seconds": result.model_seconds,
                     "seam_score": result.seam_score,
                     "warnings": result.summary()["warnings"],

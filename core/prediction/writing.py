@@ -29,7 +29,7 @@ from core.scene import Scene, Window
 
 GDAL_CACHE_MIB = 48
 _RAW = "probabilities.raw"
-_COG_OPTIONS = dict(driver="COG", overviews="FORCE_USE_EXISTING", level=1, blocksize=BLOCK_PX, bigtiff="IF_SAFER", num_threads="2")
+COG_OPTIONS = dict(driver="COG", overviews="FORCE_USE_EXISTING", level=1, blocksize=BLOCK_PX, bigtiff="IF_SAFER", num_threads="2")
 
 
 @dataclass(frozen=True)
@@ -144,8 +144,8 @@ def _cog(
         with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB, GDAL_NUM_THREADS="2"):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(virtual[0], "r+") as dataset:
-                _describe(dataset, place, tags, nodata, scheme)
-            rasterio.shutil.copy(virtual[0], path, compress=compress, **_COG_OPTIONS)
+                describe(dataset, place, tags, nodata, scheme)
+            rasterio.shutil.copy(virtual[0], path, compress=compress, **COG_OPTIONS)
     except RasterioIOError as error:
         raise ExportError(
             f"{path.name} could not be written ({error})", expected="room on the disk", do="Free some space and predict again"
@@ -155,7 +155,8 @@ def _cog(
             file.unlink(missing_ok=True)
 
 
-def _describe(dataset, place: Placement, tags, nodata, scheme) -> None:
+def describe(dataset, place: Placement, tags: Mapping[str, str], nodata: int | None, scheme: ClassScheme | None) -> None:
+    """Give an open raster its place, tags, nodata value, and the colours of classes or the meaning of plain values."""
     if place.points:
         dataset.gcps = (list(place.points), place.points_crs)
     elif place.geo.crs is not None:

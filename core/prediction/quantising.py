@@ -1,0 +1,180 @@
+"""Making the int8 network of a model: post-training quantisation by NNCF, measured on patches that it was not made with."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import logging
+import os
+from contextlib import redirect_stdout
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.data.patches import PatchStore
+from core.data.prepare import STORE_FILE
+from core.errors import InputError, ModelError, SettingsError
+from core.files import replacing_folder, write_json
+from core.learning.cards import CARD_FILE, ModelCard
+from core.learning.confusion import Confusion
+from core.learning.model_store import Model, find_model
+from core.prediction.engine import Engine, compiled, network_file, quiet_openvino
+from core.prediction.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, file_digest, int8_folder
+from core.prediction.plans import plan_blend
+from core.prediction.running import run_blend
+from core.progress import OnProgress, ShouldStop, check, report
+from core.scene import Scene, Window, open_scene
+
+MOST_PATCHES = 200
+_FEWEST_PATCHES = 2
+_ALONG_SCENE = 8
+
+
+def quantise(
+    model: Model | str | os.PathLike,
+    patches: str | os.PathLike,
+    *,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> dict[str, Any]:
+    """Make the int8 network of a model, which the engine "fast" runs, and write it beside the model's file.
+
+    `patches` is a prepared folder, of which the patches that the model was validated on are taken (the folder's own
+    validation part where the model's card names none of its scenes), or a scene without masks. Every second patch
+    sets the ranges; on the others labels and mean IoU are compared with the network in 32 bits. The figures go into
+    the card. Returns them with "folder", "megabytes" and "warnings". Raises ModelError when fewer than 98 % of labels
+    are the same, InputError for patches that do not fit, SettingsError without NNCF, Cancelled.
+    """
+    model = model if isinstance(model, Model) else find_model(model)
+    if importlib.util.find_spec("nncf") is None or importlib.util.find_spec("openvino") is None:
+        raise SettingsError(
+            "no NNCF on this machine", expected="the packages openvino and nncf", do="Install them: pip install openvino nncf"
+        )
+    report(on_progress, 0, 0, "Reading patches")
+    images, masks = _patches(model, Path(patches))
+    images = model.card.normalise(images)
+    report(on_progress, 0, 0, "Opening the model")
+    size = model.card.patch_size
+    exact = network_file(model, size)
+    total = 2 + len(images[1::2])
+    report(on_progress, 1, total, "Quantising")
+    with replacing_folder(int8_folder(model)) as temporary:
+        quiet_openvino().save_model(_quantised(exact, images[::2], should_stop), temporary / NETWORK_FILE)
+
+        def on_patch(done: int) -> None:
+            check(should_stop)
+            report(on_progress, 2 + done, total, "Comparing")
+
+        scores = _compared(exact, temporary / NETWORK_FILE, images[1::2], None if masks is None else masks[1::2], on_patch)
+        if scores["agreement"] < LEAST_AGREEMENT:
+            raise ModelError(
+                f"an int8 network that gives only {scores['agreement']:.1%} of pixels the label of {model.card.name}",
+                expected=f"at least {LEAST_AGREEMENT:.0%}",
+                do="Stay with the engine auto, or quantise with more patches",
+            )
+        digests = {file.name: file_digest(file) for file in sorted(temporary.iterdir())}
+        record = Int8Record(file_digest(model.file), digests, size, len(images[::2]), **scores)
+        write_json(temporary / RECORD_FILE, asdict(record))
+    _tell_card(model, record)
+    folder = int8_folder(model)
+    megabytes = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    return {"model": model.card.name, "folder": str(folder), "megabytes": round(megabytes, 2), **record.scores()}
+
+
+def _quantised(exact: Path, images: np.ndarray, should_stop: ShouldStop | None):
+    openvino = quiet_openvino()
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+
+    def one(number: int) -> np.ndarray:
+        check(should_stop)
+        return images[number : number + 1]
+
+    network = openvino.Core().read_model(exact)
+    with redirect_stdout(io.StringIO()):  # NNCF draws bars
+        return nncf.quantize(network, nncf.Dataset(range(len(images)), one), subset_size=len(images))
+
+
+def _compared(exact: Path, quick: Path, images: np.ndarray, masks: np.ndarray | None, on_patch) -> dict[str, Any]:
+    exact_run, quick_run = compiled(exact, 1), compiled(quick, 1)
+    same, exact_counts, quick_counts = 0, None, None
+    for number, image in enumerate(images[:, None]):
+        exact_labels, probabilities = exact_run(image).argmax(axis=-1), quick_run(image)
+        quick_labels = probabilities.argmax(axis=-1)
+        same += np.count_nonzero(exact_labels == quick_labels)
+        if masks is not None:
+            empty = Confusion.empty(probabilities.shape[-1])
+            exact_counts = (exact_counts or empty).add(masks[number][None], exact_labels)
+            quick_counts = (quick_counts or empty).add(masks[number][None], quick_labels)
+        on_patch(number + 1)
+    return {
+        "measured": len(images),
+        "agreement": same / (len(images) * images.shape[1] * images.shape[2]),
+        "mean_iou": None if masks is None else quick_counts.mean_iou,
+        "mean_iou_float": None if masks is None else exact_counts.mean_iou,
+    }
+
+
+def _patches(model: Model, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Raw patches (n, size, size, B) and their masks, spread evenly over what there is."""
+    if (path / STORE_FILE).is_file():
+        images, masks = _stored(model.card, PatchStore.open(path))
+    else:
+        images, masks = _cut(model.card, open_scene(path)), None
+    if len(images) < _FEWEST_PATCHES:
+        raise InputError(
+            f"{len(images)} {'patch' if len(images) == 1 else 'patches'} in {path}",
+            expected=f"at least {_FEWEST_PATCHES}, better 50",
+            do="Prepare more scenes, or name a larger scene",
+        )
+    return images, masks
+
+
+def _stored(card: ModelCard, store: PatchStore) -> tuple[np.ndarray, np.ndarray]:
+    ours = (card.patch_size, card.bands, card.dtype, card.scale)
+    theirs = (store.patch_size, store.bands, store.dtype, store.scale)
+    if ours != theirs:
+        raise InputError(
+            "patches of {} px, bands {}, {}, scale {:g}".format(*theirs),
+            expected="{} px, bands {}, {}, scale {:g} for {}".format(*ours, card.name),
+            do="Prepare the scenes with these settings",
+        )
+    validated = set(card.split.get("pairs", {}).get("validation", ()))
+    rows = np.array([number for number, entry in enumerate(store.index) if entry["pair"] in validated], np.int64)
+    if len(rows) < _FEWEST_PATCHES:
+        rows = store.rows("validation")
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_PATCHES)).astype(int))] if len(rows) else rows
+    return np.asarray(store.images[rows]), np.asarray(store.masks[rows])
+
+
+def _cut(card: ModelCard, scene: Scene) -> np.ndarray:
+    """Patches of a scene as a prediction would feed them to the network, from a grid of up to 8 x 8 places."""
+    found: list[np.ndarray] = []
+    size = card.patch_size
+
+    def keep(patches: np.ndarray) -> np.ndarray:
+        found.extend(patches)
+        return np.zeros((len(patches), size, size, len(card.scheme)), np.float32)
+
+    collect = Engine("none", keep, lambda patches: patches, len(card.scheme), size)
+    height, width = (min(length, max(1, round(size / card.scale))) for length in (scene.height, scene.width))
+    for row in _places(scene.height, height):
+        for col in _places(scene.width, width):
+            plan = plan_blend(height, width, patch_size=size, overlap=0.0, scale=card.scale)
+            run_blend(plan, card, scene, Window(row, col, height, width), collect, lambda *_: None)
+    return np.stack(found) if found else np.empty((0, size, size, len(card.bands)))
+
+
+def _places(length: int, part: int) -> list[int]:
+    count = min(_ALONG_SCENE, max(1, length // part))
+    return [int(place) for place in np.linspace(0, length - part, count)]
+
+
+def _tell_card(model: Model, record: Int8Record) -> None:
+    """Add the figures to the card beside the model's file; a lone Keras file has none, and the record is enough."""
+    if (model.folder / CARD_FILE).is_file():
+        card = ModelCard.load(model.folder)
+        replace(card, metrics={**card.metrics, "int8": record.scores()}).save(model.folder)
