@@ -82,3 +82,12 @@ def test_the_page_for_people_shows_scores_and_guesses():
     text = describe(card(metrics={"validation": DUBAI_SCORES}, assumed=("the class names",)))
     assert "| Road | 0.25 | 0.5 | 0.5 | 0.5 |" in text
     assert "Assumed" in text
+
+
+def test_a_temperature_is_kept_and_old_cards_have_none(tmp_path):
+    card(temperature=1.75).save(tmp_path)
+    assert ModelCard.load(tmp_path).temperature == 1.75 and "temperature 1.750" in (tmp_path / "README.md").read_text()
+    old = {key: value for key, value in card().to_dict().items() if key != "temperature"}
+    assert ModelCard.from_dict(old).temperature == 1.0 and "temperature" not in describe(card())
+    with pytest.raises(ModelError, match="temperature"):
+        card(temperature=0.0)
