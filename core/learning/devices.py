@@ -68,9 +68,18 @@ class Prepared:
 
 
 def prepare_network(
-    settings: TrainSettings, encoder: str | None, *, sizes: Mapping[str, int], loss_weights: Sequence[float] | None, fresh: bool
+    settings: TrainSettings,
+    encoder: str | None,
+    *,
+    sizes: Mapping[str, int],
+    loss_weights: Sequence[float] | None,
+    fresh: bool,
+    **callables: Any,
 ) -> Prepared:
-    """Build, load starting weights if `fresh`, and compile. Random numbers all come from the settings' seed."""
+    """Build, load starting weights if `fresh`, and compile. Random numbers all come from the settings' seed.
+
+    `callables` are `on_progress` and `should_stop`, for weights that have to be downloaded.
+    """
     spread = strategy() if keras.backend.backend() == "tensorflow" else None
     keras.utils.set_random_seed(settings.seed)
     policy = mixed_policy(settings.mixed_precision, capabilities())
@@ -78,7 +87,7 @@ def prepare_network(
         network = _build(settings, encoder, sizes)
         copied = None
         if fresh and settings.weights != "none":
-            copied = start(network, settings.weights, architecture=settings.architecture, encoder=encoder)
+            copied = start(network, settings.weights, architecture=settings.architecture, encoder=encoder, **callables)
         with _policy(policy):
             inner = _build(settings, encoder, sizes) if policy else network
         if policy:

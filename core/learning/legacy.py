@@ -15,11 +15,15 @@ import h5py
 from core.errors import ModelError
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
+_ATTRIBUTES = {"network": "model_config", "training": "training_config", "version": "keras_version"}
 
 
 @dataclass(frozen=True)
 class Described:
-    """Input height and width (None when free), bands, outputs, how the network ends, and its layer kinds and name."""
+    """Input height and width (None when free), bands, outputs, how the network ends, the kinds and names of its layers.
+
+    `saved_by` is the version of Keras, "" when it is not told; `compiled_with` names the losses and metrics it was trained with.
+    """
 
     height: int | None
     width: int | None
@@ -27,7 +31,10 @@ class Described:
     outputs: int
     activation: str
     layer_kinds: frozenset[str]
+    layer_names: frozenset[str]
     name: str
+    saved_by: str = ""
+    compiled_with: tuple[str, ...] = ()
 
     @property
     def runs_code(self) -> bool:
@@ -37,20 +44,22 @@ class Described:
 
 def has_network(path: str | os.PathLike) -> bool:
     """Whether a file holds a whole network, not only weights."""
-    return _config(Path(path)) is not None
+    return "network" in _texts(Path(path))
 
 
 def describe(path: str | os.PathLike) -> Described:
     """Read the network's description in a file. Raises ModelError when there is none or it is not understood."""
     path = Path(path)
-    config = _config(path)
-    if config is None:
+    texts = _texts(path)
+    if "network" not in texts:
         raise ModelError(
             f"{path.name} holds no Keras network", expected="a whole model saved as .keras, .h5 or .hdf5 (not weights alone)",
             do="Save it with model.save(), or name a model folder",
         )  # fmt: skip
     try:
-        return _describe(config)
+        network = json.loads(texts["network"])
+        training = json.loads(texts["training"]) if texts.get("training") else network.get("compile_config") or {}
+        return _describe(network, texts.get("version", ""), training)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
         raise ModelError(
             f"{path.name} holds a network of a form that is not understood ({error!r})",
@@ -59,27 +68,55 @@ def describe(path: str | os.PathLike) -> Described:
         ) from error  # fmt: skip
 
 
-def _config(path: Path) -> dict[str, Any] | None:
+def _texts(path: Path) -> dict[str, str]:
+    """JSON of the network and of how it was trained, and the version of Keras: those of the three that the file holds."""
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                return json.loads(archive.read("config.json")) if "config.json" in archive.namelist() else None
+                if "config.json" not in archive.namelist():
+                    return {}
+                metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
+                return {"network": archive.read("config.json").decode(), "version": str(metadata.get("keras_version", ""))}
         if not h5py.is_hdf5(path):
-            return None
+            return {}
         with h5py.File(path, "r") as file:
-            text = file.attrs.get("model_config")
+            found = {key: file.attrs.get(name) for key, name in _ATTRIBUTES.items()}
     except (OSError, ValueError, KeyError):
-        return None
-    return None if text is None else json.loads(text.decode() if isinstance(text, bytes) else text)
+        return {}
+    return {key: text.decode() if isinstance(text, bytes) else str(text) for key, text in found.items() if text is not None}
 
 
-def _describe(model: Mapping[str, Any]) -> Described:
+def _describe(model: Mapping[str, Any], version: str, training: Mapping[str, Any]) -> Described:
     config = model["config"]
     layers = config["layers"]
     _, height, width, bands = _input_shape(layers, config)
     final = _outputs(layers, config)
     outputs, activation = _ending(final, {_name(layer): layer for layer in layers})
-    return Described(height, width, int(bands), outputs, activation, frozenset(_kinds(layers)), str(config.get("name", "")))
+    every = list(_all_layers(layers))
+    return Described(
+        height,
+        width,
+        int(bands),
+        outputs,
+        activation,
+        frozenset(layer["class_name"] for layer in every),
+        frozenset(_name(layer) for layer in every),
+        str(config.get("name", "")),
+        version,
+        tuple(dict.fromkeys(_names_of([training.get("loss"), training.get("metrics")]))),
+    )
+
+
+def _names_of(value: Any) -> Iterator[str]:
+    """Names of losses and metrics in what Keras 2 or 3 wrote about them."""
+    if isinstance(value, Mapping):
+        name = (value.get("config") or {}).get("name") if isinstance(value.get("config"), Mapping) else value.get("config")
+        yield from _names_of(name or value.get("class_name") or list(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _names_of(item)
+    elif isinstance(value, str):
+        yield value
 
 
 def _input_shape(layers: list[dict], config: Mapping[str, Any]) -> list[int | None]:
@@ -137,7 +174,7 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
-def _kinds(layers: list[dict]) -> Iterator[str]:
+def _all_layers(layers: list[dict]) -> Iterator[dict]:
     for layer in layers:
-        yield layer["class_name"]
-        yield from _kinds(layer["config"].get("layers", []))
+        yield layer
+        yield from _all_layers(layer["config"].get("layers", []))

@@ -13,29 +13,33 @@ from core.learning.legacy import describe
 from core.learning.networks.encoders import ZOO_ENCODERS
 from core.learning.networks.registry import build
 from core.learning.start_weights import copy_weights
+from core.learning.trust import refuse_untrusted
 
 
-class _OldDepthwise(layers.DepthwiseConv2D):
-    """Takes the `groups` argument that Keras 2 wrote and Keras 3 refuses; it was always 1."""
+class _OldDepthwise:
+    """Drops the `groups` argument that Keras 2 wrote and Keras 3 refuses; it was always 1."""
 
-    def __init__(self, *args, groups: int = 1, **kwargs):
-        super().__init__(*args, **kwargs)
+    @classmethod
+    def from_config(cls, config: dict) -> layers.DepthwiseConv2D:
+        """Keras's own layer, so that what is saved again needs nothing of ours."""
+        return layers.DepthwiseConv2D(**{name: value for name, value in config.items() if name != "groups"})
 
 
 def load_network(file: Path, card: ModelCard) -> keras.Model:
     """The network in `file`, not compiled, ending in probabilities (n, h, w, K) of the card's K classes.
 
-    Raises ModelError when Keras cannot load it or when it does not fit its card.
+    Raises ModelError when Keras cannot load it, when it does not fit its card, or when it holds code that is not trusted.
     """
-    if describe(file).runs_code:
-        raise ModelError(f"{file.name} holds a Lambda layer", expected="a network of plain layers", do="Save it without Lambda layers")
+    runs_code = describe(file).runs_code
+    if runs_code:
+        refuse_untrusted(file)
     custom = {} if file.suffix == ".keras" else {"DepthwiseConv2D": _OldDepthwise}
     if card.encoder in ZOO_ENCODERS or card.architecture == "file":
         from core.learning.networks.zoo import library
 
         library()  # importing it tells Keras about the swish and dropout layers of EfficientNet
     try:
-        network = keras.models.load_model(file, compile=False, custom_objects=custom)
+        network = keras.models.load_model(file, compile=False, custom_objects=custom, safe_mode=not runs_code)
     except Exception as error:  # Keras raises nearly everything here, down to KeyError
         raise ModelError(
             f"Keras cannot load {file.name} ({' '.join(str(error).split())[:200]})", expected="a network of Keras's own layers",

@@ -12,11 +12,13 @@ from core.classes import ClassScheme
 from core.errors import ModelError
 from core.learning.cards import CARD_FILE, ModelCard
 from core.learning.legacy import SUFFIXES, Described, describe
+from core.learning.trust import refuse_untrusted
 
 if TYPE_CHECKING:
     import keras
 
 PROJECT = Path(__file__).resolve().parents[2]
+_ANY_SIZE_PX = 256
 
 
 @dataclass(frozen=True)
@@ -116,33 +118,40 @@ def card_from_file(path: str | os.PathLike) -> ModelCard:
     path = Path(path)
     found = describe(path)
     if found.runs_code:
-        raise ModelError(
-            f"{path.name} holds a Lambda layer, which is Python code that would run when it is loaded",
-            expected="a network of plain layers", do="Rebuild the network without Lambda layers and save it again",
-        )  # fmt: skip
+        refuse_untrusted(path)
+    return proposed_card(path, found)
+
+
+def proposed_card(path: Path, found: Described) -> ModelCard:
+    """The card of `card_from_file`, for a file that may hold code: nothing of it is run here."""
     classes = max(2, found.outputs)
     output, notes = _ending(found)
-    assumed = [
-        "8-bit images, divided by 255",
-        f"the first {found.bands} bands in the image's order" if found.bands != 3 else "bands 1, 2, 3 = red, green, blue",
-        f"class names and colours ({classes} classes)",
-    ]
-    if output == "logits":
-        assumed.append("the output is logits, turned into probabilities by a softmax")
-    patch_size = found.height or found.width or 256
-    if not found.height or not found.width:
-        assumed.append(f"patches of {patch_size} x {patch_size} pixels, since the network takes any size")
     return ModelCard(
         name=path.stem,
         architecture="file",
         scheme=default_scheme(classes),
         bands=tuple(range(1, found.bands + 1)),
-        patch_size=patch_size,
+        patch_size=found.height or found.width or _ANY_SIZE_PX,
         output=output,
         weights_file=path.name,
         notes=(f"Read from the Keras file {path.name}; its custom losses and metrics are not needed and left out.", *notes),
-        assumed=tuple(assumed),
+        assumed=tuple(guesses(found).values()),
     )
+
+
+def guesses(found: Described) -> dict[str, str]:
+    """What `proposed_card` had to guess, by the card's field: sentences that people can check."""
+    made = {
+        "normalisation": "8-bit images, divided by 255",
+        "bands": f"the first {found.bands} bands in the image's order" if found.bands != 3 else "bands 1, 2, 3 = red, green, blue",
+        "scheme": f"class names and colours ({max(2, found.outputs)} classes)",
+    }
+    if _ending(found)[0] == "logits":
+        made["output"] = "the output is logits, turned into probabilities by a softmax"
+    if not found.height or not found.width:
+        size = found.height or found.width or _ANY_SIZE_PX
+        made["patch_size"] = f"patches of {size} x {size} pixels, since the network takes any size"
+    return made
 
 
 def _ending(found: Described) -> tuple[str, list[str]]:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.errors import InputError, ModelError, SettingsError
+from core.errors import Cancelled, InputError, ModelError, SettingsError
+from core.learning.downloads import fetch
 from core.learning.legacy import has_network
 from core.learning.networks.encoders import wants_bgr
 from core.learning.networks.registry import published_encoder
+from core.progress import OnProgress, ShouldStop
 
 if TYPE_CHECKING:
     import keras
 
-_PATIENCE_S = 20.0
+MIRROR_VARIABLE = "GROUNDLINE_WEIGHTS_MIRROR"
+"""Names a web folder that holds the published files under their own names, for networks that do not reach the internet."""
+
+_RESNET50 = (
+    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    "https://storage.googleapis.com/tensorflow/keras-applications/resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    "4d473c1dd8becc155b73f8504c6f6626",
+)
 
 
 @dataclass(frozen=True)
@@ -33,15 +43,25 @@ class Copied:
     published: bool = False
 
 
-def start(network: keras.Model, weights: str, *, architecture: str, encoder: str | None) -> Copied:
+def start(
+    network: keras.Model,
+    weights: str,
+    *,
+    architecture: str,
+    encoder: str | None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Copied:
     """Put starting weights into `network`, in place.
 
     `weights` is "imagenet", the path of an encoder's weight file, or a model (name, folder, `.keras` or `.h5` file).
+    ImageNet weights are downloaded at the first use; `on_progress` then hears of bytes.
     Raises InputError when they cannot be had, SettingsError when they do not go with the network.
     """
     path = Path(weights).expanduser()
     if weights == "imagenet" or (path.is_file() and not has_network(path)):
-        return _start_published(network, weights if weights == "imagenet" else str(path), architecture, encoder)
+        download = partial(_download, on_progress=on_progress, should_stop=should_stop)
+        return _start_published(network, weights if weights == "imagenet" else str(path), architecture, encoder, download)
     from core.learning.model_store import find_model
 
     try:
@@ -62,14 +82,14 @@ def start(network: keras.Model, weights: str, *, architecture: str, encoder: str
     return Copied(copied, total, model.card.name, model.card.normalisation if fits else None)
 
 
-def _start_published(network: keras.Model, weights: str, architecture: str, encoder: str | None) -> Copied:
+def _start_published(network: keras.Model, weights: str, architecture: str, encoder: str | None, download: Callable[..., str]) -> Copied:
     published = published_encoder(architecture, encoder)
     if published is None:
         raise SettingsError(
             f"weights {weights!r} for {architecture} without an encoder", expected="an encoder that these weights were made for",
             do="Choose an encoder, or use weights none or a model of the library",
         )  # fmt: skip
-    source = _published_source(network, weights, architecture, encoder)
+    source = _published_source(network, weights, architecture, encoder, download)
     if wants_bgr(published):
         _turn_first_layer(source)
     copied, total = copy_weights(source, network)
@@ -77,44 +97,71 @@ def _start_published(network: keras.Model, weights: str, architecture: str, enco
     return Copied(copied, total, name, published=True)
 
 
-def _published_source(network: keras.Model, weights: str, architecture: str, encoder: str | None) -> keras.Model:
+def _published_source(
+    network: keras.Model, weights: str, architecture: str, encoder: str | None, download: Callable[..., str]
+) -> keras.Model:
     height, width = network.input_shape[1:3]
     sizes = {"height": height, "width": width, "bands": 3, "classes": network.output_shape[-1]}
     try:
-        with _limited_waiting():
-            return _with_encoder_weights(architecture, encoder, weights, sizes)
-    except Exception as error:  # Keras raises a bare Exception for a failed download, and many kinds for a file that does not fit
+        return _with_encoder_weights(architecture, encoder, weights, sizes, download)
+    except Cancelled:
+        raise
+    except Exception as error:  # Keras raises many kinds for a file that does not fit
         if weights == "imagenet":
             raise InputError(
-                f"ImageNet weights of {encoder or architecture} could not be downloaded ({_one_line(error)})",
+                f"no ImageNet weights of {encoder or architecture}: {_found(error)}",
                 expected="a network connection at the first use",
                 do="Use --weights none, a local weights file, or a model of the library",
             ) from error  # fmt: skip
         raise InputError(
-            f"{weights} holds no weights of {encoder or architecture} ({_one_line(error)})",
+            f"{weights} holds no weights of {encoder or architecture} ({_found(error)})",
             expected="a weight file of that encoder without its top",
             do="Use another file or --weights none",
         ) from error  # fmt: skip
 
 
-def _with_encoder_weights(architecture: str, encoder: str | None, weights: str, sizes: Mapping[str, int]) -> keras.Model:
+def _with_encoder_weights(
+    architecture: str, encoder: str | None, weights: str, sizes: Mapping[str, int], download: Callable[..., str]
+) -> keras.Model:
     if encoder is None:
         import keras
 
-        return keras.applications.ResNet50(include_top=False, weights=weights, input_shape=(64, 64, 3))
+        file = download(*_RESNET50) if weights == "imagenet" else weights
+        return keras.applications.ResNet50(include_top=False, weights=file, input_shape=(64, 64, 3))
     from core.learning.networks.zoo import build_zoo
 
-    return build_zoo(architecture, encoder=encoder, encoder_weights=weights, **sizes)
+    with _downloads_by(download):
+        return build_zoo(architecture, encoder=encoder, encoder_weights=weights, **sizes)
 
 
 @contextmanager
-def _limited_waiting() -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_PATIENCE_S)
+def _downloads_by(download: Callable[..., str]) -> Iterator[None]:
+    """Let segmentation_models download with ours while it builds: Keras's own shows nothing, starts anew after a break, waits for ever."""
+    from tensorflow import keras as theirs
+
+    before = theirs.utils.get_file
+    theirs.utils.get_file = download
     try:
         yield
     finally:
-        socket.setdefaulttimeout(before)
+        theirs.utils.get_file = before
+
+
+def _download(
+    name: str,
+    origin: str,
+    md5_hash: str | None = None,
+    *,
+    file_hash: str | None = None,
+    on_progress: OnProgress | None,
+    should_stop: ShouldStop | None,
+    **_: Any,
+) -> str:
+    """What `keras.utils.get_file` does, into the same folder, so that files of other projects are found."""
+    mirror = os.environ.get(MIRROR_VARIABLE, "").rstrip("/")
+    folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    url = f"{mirror}/{name}" if mirror else origin
+    return str(fetch(url, folder / name, digest=file_hash or md5_hash, on_progress=on_progress, should_stop=should_stop))
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> tuple[int, int]:
@@ -166,5 +213,7 @@ def _turn_first_layer(model: keras.Model) -> None:
     first.set_weights([kernel[:, :, ::-1], *rest])
 
 
-def _one_line(error: BaseException) -> str:
+def _found(error: BaseException) -> str:
+    if isinstance(error, InputError):
+        return error.found
     return " ".join(str(error).split())[:200] or type(error).__name__

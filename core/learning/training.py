@@ -92,7 +92,7 @@ def train(
 def train_one(store: Any, folder: Path, settings: TrainSettings, *, resume: bool, **callables: Any) -> TrainResult:
     """`train` for one network, in exactly this folder."""
     run = Run(store, folder, settings)
-    run.open(resume=resume)
+    run.open(resume=resume, on_progress=callables.get("on_progress"), should_stop=callables.get("should_stop"))
     try:
         return run.go(**callables)
     finally:
@@ -118,7 +118,7 @@ class Run:
         """Steps of an epoch."""
         return self.settings.steps_per_epoch or -(-len(self.train_rows) // min(self.settings.batch_size, len(self.train_rows)))
 
-    def open(self, *, resume: bool) -> None:
+    def open(self, *, resume: bool, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> None:
         from core.learning.devices import prepare_network
 
         saved = peek_last(self.folder) if resume else None
@@ -130,6 +130,8 @@ class Run:
             sizes=self._sizes(),
             loss_weights=class_weights(self.settings.class_weights, counts),
             fresh=saved is None,
+            on_progress=on_progress,
+            should_stop=should_stop,
         )
         self.trainer, self.copied = self.prepared.trainer, self.prepared.copied
         if saved is None:

@@ -1,0 +1,197 @@
+"""A Keras file of other origin into a model folder: what it tells, what has to be asked, and the writing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.classes import ClassScheme
+from core.errors import ModelError, SettingsError
+from core.files import replacing_folder
+from core.learning.cards import WEIGHTS_FILE, ModelCard
+from core.learning.legacy import Described, describe
+from core.learning.model_store import Model, default_scheme, guesses, proposed_card
+from core.learning.networks.encoders import published_normalisation, wants_bgr
+from core.learning.trust import trust
+from core.progress import OnProgress, ShouldStop, check, report
+
+if TYPE_CHECKING:
+    import keras
+
+_TOLERANCE = 1e-4
+# A layer that only encoders of this kind have, and one of those encoders. Of the ResNets of segmentation_models all take raw values.
+_SIGNS = {
+    "bn_data": "resnet34",
+    "block5_conv3": "vgg16",
+    "conv5_block3_out": "resnet50-keras",
+    "block_16_project": "mobilenetv2",
+    "block7a_project_conv": "efficientnetb0",
+}
+_SELF_NORMALISING = {"Rescaling", "Normalization"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One answer to how values were normalised: a sentence, the normalisation as a card has it, and bands if it needs them so."""
+
+    label: str
+    normalisation: dict[str, Any]
+    bands: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a file tells (`found`, and a card with guesses in it) and what it does not.
+
+    `asks` holds the keys of `Answers` that the user has to give: "bands", "normalisation", "scheme", and "patch_size"
+    where the network takes any. `normalisations` are the likely ones, the likeliest first. `runs_code`: the file holds a
+    Lambda layer and is refused unless the user trusts it. `tells` are sentences for people.
+    """
+
+    found: Described
+    card: ModelCard
+    asks: tuple[str, ...]
+    normalisations: tuple[Option, ...]
+    tells: tuple[str, ...]
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether loading the file would run Python code in it."""
+        return self.found.runs_code
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the user says about a file; None is what nobody knows, and stays among the card's assumptions."""
+
+    scheme: ClassScheme | None = None
+    bands: tuple[int, ...] | None = None
+    normalisation: dict[str, Any] | None = None
+    patch_size: int | None = None
+    dtype: str = "uint8"
+    scale: float = 1.0
+    pixel_size_m: float | None = None
+    name: str | None = None
+
+
+def examine(path: str | os.PathLike) -> Examined:
+    """Read what a `.h5`, `.hdf5` or `.keras` file tells; without Keras, nothing in it is run. Raises ModelError."""
+    path = Path(path)
+    found = describe(path)
+    card = proposed_card(path, found)
+    asks = ["bands", "normalisation", "scheme"] + ([] if found.height and found.width else ["patch_size"])
+    return Examined(found, card, tuple(asks), _normalisations(found), _tells(found, card))
+
+
+def _normalisations(found: Described) -> tuple[Option, ...]:
+    usual = [Option("Divided by 255", {"kind": "divide", "divisor": 255.0}), Option("None: values as the file has them", {"kind": "none"})]
+    if found.layer_kinds & _SELF_NORMALISING:
+        usual.reverse()
+    encoder = next((name for sign, name in _SIGNS.items() if sign in found.layer_names), None)
+    if encoder is None or found.bands != 3 or encoder == "resnet34":
+        return tuple(usual)
+    published = published_normalisation(encoder)
+    label = f"As the published weights of {encoder.removesuffix('-keras')} want it"
+    if wants_bgr(encoder):
+        published = {**published, "mean": published["mean"][::-1], "std": published["std"][::-1]}
+        return *usual, Option(f"{label}, blue first", published, (3, 2, 1))
+    return *usual, Option(label, published)
+
+
+def _tells(found: Described, card: ModelCard) -> tuple[str, ...]:
+    size = f"{found.height} x {found.width} pixels" if found.height and found.width else "any size"
+    end = {"softmax": "probabilities", "sigmoid": "one probability each", "logits": "values that become probabilities"}[card.output]
+    sentences = [f"Takes {found.bands} bands in patches of {size}.", f"Gives {len(card.scheme)} classes as {end}."]
+    if found.saved_by:
+        sentences.append(f"Saved by Keras {found.saved_by}.")
+    if found.compiled_with:
+        sentences.append(f"Trained with {', '.join(found.compiled_with)}, which is not needed for predicting.")
+    return tuple(sentences)
+
+
+def import_model(
+    path: str | os.PathLike,
+    folder: str | os.PathLike,
+    answers: Answers,
+    *,
+    trusted: bool = False,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Model:
+    """Write a model folder of a Keras file and what the user says about it; the new network is compared with the old one.
+
+    `trusted`: the user allows the code of a Lambda layer to run, now and whenever the model is used on this machine.
+    Raises ModelError for a file that cannot be taken, SettingsError for answers that do not fit it, Cancelled.
+    """
+    path, folder = Path(path), Path(folder)
+    examined = examine(path)
+    card = _answered(examined, answers)
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise SettingsError(f"{folder} is there already", expected="a new folder", do="Choose another name")
+    if examined.runs_code and trusted:
+        trust(path)
+    report(on_progress, 0, 3, f"Loading {path.name}")
+    network = Model(card, path.parent, path).keras_model()
+    check(should_stop)
+    # What is saved ends in probabilities, whatever the file ended in.
+    saved = replace(card, output="softmax", weights_file=WEIGHTS_FILE)
+    with replacing_folder(folder) as temporary:
+        report(on_progress, 1, 3, "Writing the model folder")
+        network.save(temporary / WEIGHTS_FILE)
+        saved.save(temporary)
+        if examined.runs_code:
+            trust(temporary / WEIGHTS_FILE)
+        check(should_stop)
+        report(on_progress, 2, 3, "Comparing the two")
+        _compare(network, Model(saved, temporary, temporary / WEIGHTS_FILE).keras_model(), card.patch_size)
+    report(on_progress, 3, 3, "Done")
+    return Model(saved, folder, folder / WEIGHTS_FILE)
+
+
+def _answered(examined: Examined, answers: Answers) -> ModelCard:
+    card, found = examined.card, examined.found
+    if answers.bands is not None and (len(answers.bands) != found.bands or min(answers.bands) < 1):
+        raise SettingsError(
+            f"bands {list(answers.bands)}", expected=f"{found.bands} band numbers from 1, as the file takes them", do="Name as many bands"
+        )
+    if answers.scheme is not None and len(answers.scheme) != len(card.scheme):
+        raise SettingsError(
+            f"{len(answers.scheme)} class names", expected=f"{len(card.scheme)}, as many as the file gives", do="Name each class once"
+        )
+    fixed = (found.height, found.width)
+    if answers.patch_size is not None and None not in fixed and fixed != (answers.patch_size,) * 2:
+        raise SettingsError(f"patches of {answers.patch_size} px", expected=f"{fixed[0]} x {fixed[1]}, which is fixed", do="Leave it")
+    told = {"bands": answers.bands, "normalisation": answers.normalisation, "scheme": answers.scheme, "patch_size": answers.patch_size}
+    given = {key: value for key, value in told.items() if value is not None}
+    return replace(
+        card,
+        **given,
+        name=answers.name or card.name,
+        dtype=answers.dtype,
+        scale=answers.scale,
+        pixel_size_m=answers.pixel_size_m,
+        assumed=tuple(sentence for key, sentence in guesses(found).items() if key not in given),
+    )
+
+
+def _compare(old: keras.Model, new: keras.Model, patch_size: int) -> None:
+    sample = np.random.default_rng(0).random((1, patch_size, patch_size, old.input_shape[-1]), np.float32)
+    difference = float(np.abs(old.predict_on_batch(sample) - new.predict_on_batch(sample)).max())
+    if not difference <= _TOLERANCE:
+        raise ModelError(
+            f"a network that gives other values when it is saved again (by {difference:.2g})", expected=f"at most {_TOLERANCE:g}",
+            do="Use the file as it is",
+        )  # fmt: skip
+
+
+def scheme_of(value: Any) -> ClassScheme | None:
+    """Class names and colours of a request: None, a list of names, a class file's path, or what is in such a file."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return ClassScheme.load(value)
+    return ClassScheme.from_dict(value) if isinstance(value, dict) else replace(default_scheme(len(value)), names=tuple(map(str, value)))
