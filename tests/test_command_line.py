@@ -195,6 +195,8 @@ def test_evaluate_keeps_what_it_found_and_two_are_compared(model, dataset, tmp_p
     assert {row["difference"] for row in both["rows"]} <= {0, None} and both["scenes"] == 3
     assert (tmp_path / "maps" / "0003.tif").exists() and sum(both["disagreement"]["pixels"].values()) == 3 * SIZE_PX**2
     assert "accuracy" in summarise("compare", both)
+    assert json.loads((tmp_path / "maps" / "comparison.json").read_text())["rows"] == both["rows"]
+    assert "split" in mistake("compare", folder, again, "--optimistic")
     assert "validation" in mistake("evaluate", model[0], dataset, "--store-temperature")
     assert "no evaluation" in mistake("compare", folder, dataset)
 

@@ -142,6 +142,7 @@ def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="FIRST", help="folder that `evaluate --out` wrote")
     parser.add_argument("second", metavar="SECOND", help="another one, of the same scenes")
     parser.add_argument("--out", metavar="FOLDER", help="folder for maps of where the two disagree")
+    parser.add_argument("--optimistic", action="store_true", help="FIRST is of a random split, SECOND of held-out scenes: show both")
 
 
 def _blending(parser: argparse.ArgumentParser) -> None:

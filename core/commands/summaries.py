@@ -107,7 +107,7 @@ def _compare(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from _table(("score", "first", "second", "difference", "95 % interval"), rows)
     yield from answer["notes"]
     if answer["folder"]:
-        yield f"Maps of disagreement in {answer['folder']}"
+        yield f"Written to {answer['folder']}"
 
 
 def _predict(answer: Mapping[str, Any]) -> Iterable[str]:

@@ -16,6 +16,7 @@ from core.errors import InputError
 from core.evaluation.intervals import SINGLE, Intervals, bootstrap_difference, scores_of
 from core.evaluation.measure import open_map
 from core.evaluation.result import MAPS, Evaluation
+from core.evaluation.writing import refuse_foreign_folder
 from core.files import replacing_folder, write_json
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Window, open_scene
@@ -136,9 +137,11 @@ def write_disagreement(
     """Write a GeoTIFF for each common scene on the scene's grid, with bands `DISAGREEMENT_BANDS`, and count the verdicts.
 
     Gives {"scenes": {name: {"file", "pixels": {verdict: pixels}}}, "pixels": {verdict: pixels}}, which also lies in the
-    folder as JSON. Raises InputError when an evaluation kept no maps or a scene's sizes differ; Cancelled.
+    folder as JSON. Raises InputError when an evaluation kept no maps or a scene's sizes differ,
+    SettingsError for a folder that holds something else; Cancelled.
     """
     common = _common(first, second)
+    refuse_foreign_folder(Path(folder), DISAGREEMENT_FILE)
     found: dict[str, Any] = {"first": first.model, "second": second.model, "verdicts": VERDICTS, "scenes": {}}
     total = np.zeros(len(VERDICTS), np.int64)
     with replacing_folder(folder) as work:

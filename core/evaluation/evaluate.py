@@ -22,7 +22,7 @@ from core.evaluation.measure import Measures, Prediction, Totals, measure_scene
 from core.evaluation.pictures import with_pictures
 from core.evaluation.result import EVALUATION_FILE, MAPS, Calibration, Evaluation
 from core.evaluation.scenes import SceneTruth, chosen_pairs, class_table, part_windows
-from core.evaluation.writing import write_all
+from core.evaluation.writing import refuse_foreign_folder, write_all
 from core.files import replacing_folder
 from core.learning.cards import CARD_FILE
 from core.learning.model_store import Model, find_model
@@ -79,7 +79,8 @@ def evaluate(
     wanted = _polygon_classes(polygons, model.card.scheme)
     if patch_px < 8:
         raise SettingsError(f"patches of {patch_px} px", expected="at least 8 px", do="Choose a larger patch")
-    _check_folder(folder)
+    if folder is not None:
+        refuse_foreign_folder(Path(folder), EVALUATION_FILE)
     for pair in pairs:
         check_scene(model.card, pair.image)
     ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine)
@@ -188,15 +189,6 @@ def _polygon_classes(names: Sequence[str], scheme: ClassScheme) -> tuple[str, ..
     if unknown:
         raise SettingsError(f"polygons of {unknown[0]!r}", expected=f"classes among {', '.join(scheme.names)}", do="Correct the name")
     return tuple(dict.fromkeys(known[name.strip().lower()] for name in names))
-
-
-def _check_folder(folder: str | os.PathLike | None) -> None:
-    """A finished evaluation takes the place of the folder, so the folder must not hold anything else."""
-    if folder is None:
-        return
-    folder = Path(folder)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / EVALUATION_FILE).is_file()):
-        raise SettingsError(f"{folder} holds other files", expected="a new folder, or an older evaluation", do="Choose another place")
 
 
 @contextmanager

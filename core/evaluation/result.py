@@ -222,6 +222,7 @@ class Evaluation:
         intervals = self.intervals
         for number, (name, scores) in enumerate(whole["classes"].items()):
             scores["boundary_iou"] = float(self.boundary_iou[number])
+            scores["iou_with_ignored"] = float(self.with_ignored.iou[number])
             scores["intervals"] = {key: intervals.of(key, number) for key in PER_CLASS}
             if name in self.polygons:
                 one = self.polygons[name]
@@ -248,7 +249,14 @@ class Evaluation:
         keys = ("accuracy", "mean_iou", "micro_iou", "mean_f1", "kappa", "pixels", "ignored_pixels")
         classes = {name: float(iou) for name, iou in zip(self.scheme.names, one.confusion.iou, strict=True)}
         absent = [name for name, there in zip(self.scheme.names, one.confusion.present, strict=True) if not there]
-        return {**{key: getattr(one.confusion, key) for key in keys}, "group": one.group, "iou": classes, "absent": absent}
+        ignored = one.confusion.with_ignored(one.unlabelled)
+        return {
+            **{key: getattr(one.confusion, key) for key in keys},
+            "with_ignored": {key: getattr(ignored, key) for key in ("accuracy", "mean_iou", "micro_iou")},
+            "group": one.group,
+            "iou": classes,
+            "absent": absent,
+        }
 
     def _calibration_summary(self) -> dict[str, Any]:
         found: dict[str, Any] = {"ece": self.reliability.ece}

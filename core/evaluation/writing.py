@@ -25,14 +25,19 @@ def save(evaluation: Evaluation, folder: str | os.PathLike) -> Evaluation:
     Raises SettingsError when the folder holds something else.
     """
     folder = Path(folder)
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / EVALUATION_FILE).is_file()):
-        raise SettingsError(f"{folder} holds other files", expected="a new folder, or an older evaluation", do="Choose another place")
+    refuse_foreign_folder(folder, EVALUATION_FILE)
     with replacing_folder(folder) as work:
         for name in (PICTURES, MAPS):
             if evaluation.folder is not None and (evaluation.folder / name).is_dir():
                 shutil.copytree(evaluation.folder / name, work / name)
         write_all(evaluation.placed(work), work)
     return evaluation.placed(folder)
+
+
+def refuse_foreign_folder(folder: Path, own_file: str) -> None:
+    """What is written takes the place of the folder: raise SettingsError when it holds anything but an older `own_file`."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / own_file).is_file()):
+        raise SettingsError(f"{folder} holds other files", expected="a new folder, or an older result", do="Choose another place")
 
 
 def write_all(evaluation: Evaluation, folder: Path) -> None:

@@ -115,7 +115,9 @@ KINDS: dict[str, Kind] = {
         place="evaluations",
         heavy=True,
     ),
-    "compare": Kind(tasks.compare, ("first", "second"), {"out": None}, ("first", "second", "out"), place="evaluations"),
+    "compare": Kind(
+        tasks.compare, ("first", "second"), {"out": None, "optimistic": False}, ("first", "second", "out"), place="evaluations"
+    ),
     "predict": Kind(
         tasks.predict,
         ("model", "scene"),

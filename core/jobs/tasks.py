@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SettingsError
+from core.files import write_json
 from core.progress import OnProgress, ShouldStop, check, report
 
 Answer = dict[str, Any]
@@ -141,15 +142,19 @@ def evaluate(request: Request, *, on_progress: OnProgress | None, should_stop: S
 
 
 def compare(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
-    """Compare two evaluation folders; `out` takes the maps of where they disagree."""
+    """Compare two evaluation folders; `out` takes the result, and maps of where they disagree unless they score other scenes."""
     from core.evaluation.comparing import compare as set_side_by_side
-    from core.evaluation.comparing import write_disagreement
+    from core.evaluation.comparing import optimistic_against_honest, write_disagreement
     from core.evaluation.result import Evaluation
 
     first, second = Evaluation.load(request["first"]), Evaluation.load(request["second"])
-    answer = {**set_side_by_side(first, second).summary(), "folder": request["out"], "disagreement": {}}
+    found = optimistic_against_honest(first, second) if request["optimistic"] else set_side_by_side(first, second)
+    answer = {**found.summary(), "folder": request["out"], "disagreement": {}}
     if request["out"] is not None:
-        answer["disagreement"] = write_disagreement(first, second, request["out"], on_progress=on_progress, should_stop=should_stop)
+        if not request["optimistic"]:
+            answer["disagreement"] = write_disagreement(first, second, request["out"], on_progress=on_progress, should_stop=should_stop)
+        Path(request["out"]).mkdir(parents=True, exist_ok=True)
+        write_json(Path(request["out"]) / "comparison.json", answer)
     return answer
 
 

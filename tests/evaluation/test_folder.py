@@ -47,6 +47,13 @@ def test_counts_are_those_of_the_maps(saved):
     assert saved.confidences.sum() == saved.confusion.pixels and saved.histogram[0].sum() == saved.confusion.pixels
     assert saved.confidences[1].sum() == np.trace(saved.confusion.counts)
     assert saved.with_ignored.pixels == 6 * HEIGHT * WIDTH
+    # The last of 120 columns is not labelled: with it the accuracy of a scene is 119 / 120 of what it is without.
+    scene = saved.summary()["scenes"]["s1"]
+    assert scene["with_ignored"]["accuracy"] == pytest.approx(scene["accuracy"] * 119 / 120)
+    # It is called bright, which costs that class alone: its IoU falls, that of dark stays.
+    classes = saved.summary()["classes"]
+    assert classes["Dark"]["iou_with_ignored"] == classes["Dark"]["iou"]
+    assert classes["Bright"]["iou_with_ignored"] < classes["Bright"]["iou"]
 
 
 def test_patches_tile_the_scenes_and_come_worst_first(saved):
@@ -236,6 +243,10 @@ def test_two_runs_differ_where_one_is_spoilt(saved, tmp_path):
     np.testing.assert_array_equal(second, maps(worse, 3)[0])
     assert (verdict == VERDICTS.index("only the first right")).sum() == ((first == 2) & (second != 2) & (ids_of(3) == 2)).sum() > 0
     assert sum(found["pixels"].values()) == 6 * HEIGHT * WIDTH
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.raises(SettingsError, match="other files"):
+        write_disagreement(saved, worse, tmp_path / "mine")
     with pytest.raises(InputError, match="no map"):
         write_disagreement(saved, replace(worse, folder=None), tmp_path / "other")
 
