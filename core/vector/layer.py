@@ -36,14 +36,37 @@ class PolygonLayer:
 
 
 @dataclass(frozen=True)
+class LineLayer:
+    """Centre lines of some classes of a scene.
+
+    frame: columns id, class_id, class_name, length_m, width_m (mean), from_node, to_node, geometry; lines that meet have a node in common.
+    Where metres are not known the names end in _px. made: the method, for the metadata of exports.
+    """
+
+    frame: gpd.GeoDataFrame
+    scheme: ClassScheme
+    geo: GeoRef
+    units: str
+    made: dict[str, Any]
+
+    def lengths(self) -> dict[str, float]:
+        """Length of each class's network, in metres, or pixels where metres are not known."""
+        return {name: float(length) for name, length in self.frame.groupby("class_name", sort=False)[f"length_{self.units}"].sum().items()}
+
+
+@dataclass(frozen=True)
 class VectorResult:
-    """A layer, the seconds it took, and what was measured on it: invalid polygons, area of gaps and of overlaps (m2, or px)."""
+    """A layer, the seconds it took, what was measured on it, and centre lines where they were asked for.
+
+    invalid: polygons that are not valid. gap_area, overlap_area: in m2, or px.
+    """
 
     layer: PolygonLayer
     seconds: float
     invalid: int
     gap_area: float
     overlap_area: float
+    lines: LineLayer | None = None
 
     def summary(self) -> dict[str, Any]:
         """The keys that the command line prints for `vectorize`."""
@@ -53,6 +76,7 @@ class VectorResult:
         for class_id, (count, area) in zip(counts.index, counts.to_numpy(), strict=True):
             entry = {"polygons": int(count), "area_m2": float(area) if layer.units == "m" else None}
             classes[layer.scheme.names[class_id]] = entry if layer.units == "m" else entry | {"area_px": float(area)}
+        network = {} if self.lines is None else {"centre_lines": len(self.lines.frame), f"network_{layer.units}": self.lines.lengths()}
         return {
             "polygons": len(layer.frame),
             "classes": classes,
@@ -62,6 +86,7 @@ class VectorResult:
             "seconds": round(self.seconds, 3),
             "crs": None if layer.geo.crs is None else crs_name(layer.geo),
             "units": layer.units,
+            **network,
         }
 
 

@@ -24,7 +24,7 @@ from core.vector.attributes import LENGTH_METHOD, distances, measure, size_in_pi
 from core.vector.layer import PolygonLayer, VectorResult, crs_name
 from core.vector.measures import boundary_code
 from core.vector.polygons import Rings, build_polygons, build_rings, transformed
-from core.vector.simplify import simplify_arcs
+from core.vector.simplify import METHODS, simplify_arcs
 from core.vector.sources import LabelSource, open_labels
 from core.vector.zonal import Zonal, full_scale, zonal
 
@@ -35,6 +35,7 @@ def vectorize(
     source: str | os.PathLike | np.ndarray | Scene, *, threshold: float = 0.0, min_area: float | str = "4px", simplify: float | str = "1px",
     smooth: int = 0, classes: Sequence[str | int] | None = None, pixel_size_m: float | None = None, geo: GeoRef | None = None,
     scheme: ClassScheme | None = None, confidence: str | os.PathLike | np.ndarray | None = None, distance_to: str | int | None = None,
+    regularize: bool | Sequence[str | int] = False, centre_lines: bool | Sequence[str | int] = False, method: str = "visvalingam",
     on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None,
 ) -> VectorResult:  # fmt: skip
     """Turn a prediction folder, a class raster, or class ids (height, width) into polygons.
@@ -44,6 +45,9 @@ def vectorize(
     "1px" or "0.5m"; 0 keeps pixel outlines. smooth: 0 to 4, rounds corners. classes: names or ids to keep (all). pixel_size_m, geo,
     scheme: for sources without. confidence: a raster or array (height, width) in 0 to 1, or unsigned integers of which the largest is 1.
     distance_to: a class, by name or id; a column distance_m (distance_px) then says how far each polygon is from the nearest one of it.
+    regularize: classes whose outlines get right angles; True takes those whose name contains "building". centre_lines: classes whose centre
+    lines are drawn; True takes those whose name contains "road" or "street". method: the order in which points go, "visvalingam" or
+    "douglas-peucker".
 
     invalid counts polygons that Shapely finds invalid. gap_area and overlap_area are 0 when all polygons of the raster, those of
     ignored areas among them, are valid and the sides of their rings cancel out but for the scene's frame: each inner point then lies
@@ -57,6 +61,8 @@ def vectorize(
     min_area_px = size_in_pixels(min_area, labels.geo, *size, power=2, name="min_area")
     simplify_px = size_in_pixels(simplify, labels.geo, *size, power=1, name="simplify")
     wanted_ids = _class_ids(classes, labels.scheme)
+    squared_ids = _chosen_ids(regularize, labels.scheme, ("building",))
+    lined_ids = _chosen_ids(centre_lines, labels.scheme, ("road", "street"))
 
     def rows_done(done: int, total: int, message: str) -> None:
         # Reading is most of the work; the other steps share the last fifth.
@@ -70,7 +76,14 @@ def vectorize(
     step(0, "merging small areas")
     arcs = merge_small_regions(arcs, min_area_px, labels.scheme.ignored_id)
     step(1, "simplifying borders")
-    points, offsets = simplify_arcs(arcs, simplify_px, smooth=smooth)
+    points, offsets = simplify_arcs(arcs, simplify_px, smooth=smooth, method=method)
+    squared = 0
+    if squared_ids.size:
+        # Here and not above: its kernels take a second to load, and most layers do without.
+        from core.vector.regularize import regularize_arcs
+
+        regular = regularize_arcs(arcs, points, offsets, np.isin(arcs.regions.classes, squared_ids), should_stop=should_stop)
+        points, offsets, squared = regular.points, regular.offsets, int(regular.regions.sum())
     step(2, "building polygons")
     everywhere = np.ones(arcs.regions.classes.size, bool)
     rings = build_rings(arcs, points, offsets, everywhere)
@@ -89,10 +102,16 @@ def vectorize(
     pixel_area = labels.geo.pixel_area_m2(labels.height / 2, labels.width / 2) or 1.0
     layer.made.update(
         min_area=str(min_area), min_area_px=min_area_px, simplify=str(simplify), simplify_px=simplify_px, smooth=smooth,
-        threshold=threshold, simplify_method="Visvalingam-Whyatt order within the tolerance, on shared borders", pixels_of_classes=area,
+        threshold=threshold, simplify_method=METHODS[method], pixels_of_classes=area,
+        regularized={"classes": [labels.scheme.names[k] for k in squared_ids], "polygons": squared},
     )  # fmt: skip
+    lines = None
+    if lined_ids.size:
+        from core.vector.lines import line_layer
+
+        lines = line_layer(arcs, lined_ids, labels.scheme, labels.geo, should_stop=should_stop)
     report(on_progress, labels.height * STEPS, labels.height * STEPS, "done")
-    return VectorResult(layer, time.perf_counter() - began, invalid, gap_px * pixel_area, overlap_px * pixel_area)
+    return VectorResult(layer, time.perf_counter() - began, invalid, gap_px * pixel_area, overlap_px * pixel_area, lines)
 
 
 def _class_ids(classes: Sequence[str | int] | None, scheme: ClassScheme) -> np.ndarray:
@@ -107,6 +126,14 @@ def _class_ids(classes: Sequence[str | int] | None, scheme: ClassScheme) -> np.n
         else:
             raise SettingsError(f"no class {item!r}", expected=f"some of {', '.join(scheme.names[:20])}", do="Correct the class names")
     return np.array(ids, int)
+
+
+def _chosen_ids(choice: bool | Sequence[str | int], scheme: ClassScheme, words: tuple[str, ...]) -> np.ndarray:
+    """Class ids of a choice: none for False, those with one of the words in their name for True, else the classes named."""
+    if not isinstance(choice, bool):
+        return _class_ids(choice or [], scheme)
+    found = [k for k, name in enumerate(scheme.names) if any(word in name.lower() for word in words)]
+    return np.array(found if choice else [], int)
 
 
 def _check_coverage(

@@ -7,7 +7,9 @@ import heapq
 import numpy as np
 from numba import njit
 
+from core.errors import SettingsError
 from core.vector.arcs import Arcs
+from core.vector.right_angles import mark_farthest
 
 
 @njit(cache=True, nogil=True)
@@ -158,8 +160,32 @@ def _all_near(xy, a, c, begin, stop, limit):
 
 
 @njit(cache=True, nogil=True)
-def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride):
-    """Drop points, the smallest triangle first, while the border stays within the tolerance and the triangle holds no other point."""
+def _farthest_points(xy, offsets, start, tolerance_px):
+    """Points (N,) bool that Douglas and Peucker (1973) keep of each arc; a loop is cut at the point farthest from its first one."""
+    keep = np.zeros(xy.shape[0], np.bool_)
+    stack = np.empty(2 * int((offsets[1:] - offsets[:-1]).max()) + 8, np.int64)
+    for arc in range(offsets.size - 1):
+        begin, end = offsets[arc], offsets[arc + 1] - 1
+        keep[begin] = keep[end] = True
+        middle = begin
+        if start[arc] < 0:
+            best = 0
+            for k in range(begin + 1, end):
+                off = (xy[k, 0] - xy[begin, 0]) ** 2 + (xy[k, 1] - xy[begin, 1]) ** 2
+                if off > best:
+                    best, middle = off, k
+            keep[middle] = True
+            mark_farthest(xy, begin, middle, tolerance_px, keep, stack)
+        mark_farthest(xy, middle, end, tolerance_px, keep, stack)
+    return keep
+
+
+@njit(cache=True, nogil=True)
+def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, chosen):
+    """Drop points, the smallest triangle first, while the border stays within the tolerance and the triangle holds no other point.
+
+    chosen: (N,) bool points that stay, which then decides in place of the tolerance; or nothing (0,).
+    """
     keep = np.ones(xy.shape[0], np.bool_)
     limit = 4 * tolerance_px * tolerance_px
     previous = np.arange(-1, xy.shape[0] - 1)
@@ -185,7 +211,7 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride):
         queue.pop()
         for k in range(begin if closed else begin + 1, stop - 1):
             area[k] = _twice_area(xy, previous[k], k, following[k])
-            if _corner_is_near(xy, k, previous[k], following[k], begin, stop, limit):
+            if not chosen[k] if chosen.size else _corner_is_near(xy, k, previous[k], following[k], begin, stop, limit):
                 queue.append((area[k], np.int64(k)))
         heapq.heapify(queue)
         while len(queue) > 0 and points > least:
@@ -196,7 +222,7 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride):
             ax, ay = np.int64(xy[a, 0]), np.int64(xy[a, 1])
             bx, by = np.int64(xy[k, 0]), np.int64(xy[k, 1])
             cx, cy = np.int64(xy[c, 0]), np.int64(xy[c, 1])
-            if not _all_near(xy, a, c, begin, stop, limit):
+            if chosen.size == 0 and not _all_near(xy, a, c, begin, stop, limit):
                 continue
             # A point between its neighbours on one line can go; other borders cannot run along there.
             if size > 0 and not _triangle_is_free(bits, stride, ax, ay, bx, by, cx, cy, 1):
@@ -211,7 +237,7 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride):
                 if not closed and (near == begin or near == stop - 1):
                     continue
                 area[near] = _twice_area(xy, previous[near], near, following[near])
-                if _corner_is_near(xy, near, previous[near], following[near], begin, stop, limit):
+                if not chosen[near] if chosen.size else _corner_is_near(xy, near, previous[near], following[near], begin, stop, limit):
                     heapq.heappush(queue, (area[near], np.int64(near)))
         left_of[arc] = points
     out = np.empty((keep.sum() + offsets.size, 2), np.int32)
@@ -273,17 +299,27 @@ def _round_corners(xy, offsets, left, right, start, bits, stride, steps):
     return out[:p].copy(), out_offsets
 
 
-def simplify_arcs(arcs: Arcs, tolerance_px: float, *, smooth: int = 0) -> tuple[np.ndarray, np.ndarray]:
+METHODS = {
+    "visvalingam": "Visvalingam-Whyatt order within the tolerance, on shared borders",
+    "douglas-peucker": "Douglas-Peucker, with points put back where borders would cross, on shared borders",
+}
+"""Ways to simplify, and how a layer's metadata names them."""
+
+
+def simplify_arcs(arcs: Arcs, tolerance_px: float, *, smooth: int = 0, method: str = "visvalingam") -> tuple[np.ndarray, np.ndarray]:
     """Simplify every arc once, then round its corners; returns points (M, 2) (column, row), int32 or float64, and offsets (A + 1,).
 
+    method: a key of METHODS; "douglas-peucker" drops all points that are not among the farthest, as far as the rule below lets it.
     tolerance_px: how far the traced border may lie from the simplified one (the bound of Douglas and Peucker 1973), where the last half
     pixel before each corner of a pixel staircase does not count. Within it, points go in the order of Visvalingam and Whyatt (1993),
     the smallest triangle with its neighbours first. A point stays when its triangle holds any other point: borders then never cross or
     touch, and no ring turns over. Junctions and the scene's rim stay.
     smooth: each corner becomes 2 ** smooth pieces of the quadratic B-spline that Chaikin's corner cutting (1974) tends to, 0
     leaves it. The curve lies in the triangle between the corner and the middles of its two sides; the corner stays when that triangle
-    holds another point, so smoothed borders do not cross either.
+    holds another point, so smoothed borders do not cross either. Raises SettingsError for an unknown method.
     """
+    if method not in METHODS:
+        raise SettingsError(f"no way to simplify named {method!r}", expected=" or ".join(METHODS), do="Choose one of them")
     xy, offsets = arcs.xy, arcs.offsets
     if tolerance_px <= 0 and smooth <= 0:
         return xy, offsets
@@ -291,7 +327,8 @@ def simplify_arcs(arcs: Arcs, tolerance_px: float, *, smooth: int = 0) -> tuple[
     bits = _mark_points(xy, stride, arcs.height + 1)
     if tolerance_px > 0:
         fewest, mates = _fewest_points(arcs.left, arcs.right, arcs.start, arcs.end, following_halves(arcs))
-        xy, offsets = _drop_points(xy, offsets, arcs.start, fewest, mates, float(tolerance_px), bits, stride)
+        chosen = np.empty(0, bool) if method == "visvalingam" else _farthest_points(xy, offsets, arcs.start, float(tolerance_px))
+        xy, offsets = _drop_points(xy, offsets, arcs.start, fewest, mates, float(tolerance_px), bits, stride, chosen)
     if smooth > 0:
         xy, offsets = _round_corners(xy, offsets, arcs.left, arcs.right, arcs.start, bits, stride, 2**smooth)
     return xy, offsets

@@ -1,0 +1,389 @@
+"""Kernels that propose right-angled borders for the rings of buildings, arc by arc, so that every border stays shared."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from core.vector.right_angles import (
+    LINE_COLUMNS,
+    given_line,
+    lines_of_run,
+    main_direction,
+    mark_farthest,
+    refined,
+    settle_lines,
+    side_moments,
+)
+
+
+@njit(cache=True, nogil=True)
+def find_rings(left, right, following, wanted):
+    """Half arcs of each ring of the wanted regions: halves, offsets (K + 1,), and the region of each ring."""
+    seen = np.zeros(following.size, np.bool_)
+    halves = np.empty(following.size, np.int32)
+    offsets = np.zeros(following.size + 1, np.int64)
+    region = np.empty(following.size, np.int32)
+    rings = p = 0
+    for begin in range(following.size):
+        own = left[begin >> 1] if begin & 1 == 0 else right[begin >> 1]
+        if seen[begin] or not wanted[own]:
+            continue
+        h = begin
+        while not seen[h]:
+            seen[h] = True
+            halves[p] = h
+            p += 1
+            h = following[h]
+        region[rings] = own
+        rings += 1
+        offsets[rings] = p
+    return halves[:p].copy(), offsets[: rings + 1].copy(), region[:rings].copy()
+
+
+@njit(cache=True, nogil=True)
+def _copy_half(xy, offsets, h, out, p):
+    """Append the points of half arc h but its last one; returns the new end of `out`."""
+    a, b = offsets[h >> 1], offsets[(h >> 1) + 1]
+    for m in range(b - a - 1):
+        k = a + m if h & 1 == 0 else b - 1 - m
+        out[p, 0], out[p, 1] = xy[k, 0], xy[k, 1]
+        p += 1
+    return p
+
+
+@njit(cache=True, nogil=True)
+def ring_points(halves, ring_offsets, xy, offsets):
+    """Closed rings from the points of their half arcs: points and offsets."""
+    total = ring_offsets.size - 1
+    for h in halves:
+        total += offsets[(h >> 1) + 1] - offsets[h >> 1] - 1
+    out = np.empty((total, 2), np.float64)
+    out_offsets = np.zeros(ring_offsets.size, np.int64)
+    p = 0
+    for ring in range(ring_offsets.size - 1):
+        first = p
+        for k in range(ring_offsets[ring], ring_offsets[ring + 1]):
+            p = _copy_half(xy, offsets, halves[k], out, p)
+        out[p] = out[first]
+        p += 1
+        out_offsets[ring + 1] = p
+    return out, out_offsets
+
+
+@njit(cache=True, nogil=True)
+def _turned(own, fixed):
+    """The half arcs of a ring in their order, with the first fixed one after a free one in front."""
+    turn = 0
+    for k in range(own.size):
+        if fixed[own[k] >> 1] and not fixed[own[k - 1] >> 1]:
+            turn = k
+    order = np.empty(own.size, np.int32)
+    for k in range(own.size):
+        order[k] = own[(turn + k) % own.size]
+    return order
+
+
+@njit(cache=True, nogil=True)
+def _outline(order, fixed, raw_xy, raw_offsets, xy, offsets):
+    """Closed outline of a ring, traced where it is free and as it is now where it is fixed, and the first point of each half arc."""
+    points = 1
+    for h in order:
+        arc = h >> 1
+        points += (offsets[arc + 1] - offsets[arc] if fixed[arc] else raw_offsets[arc + 1] - raw_offsets[arc]) - 1
+    out = np.empty((points, 2), np.float64)
+    where = np.empty(order.size + 1, np.int64)
+    p = 0
+    for k in range(order.size):
+        where[k] = p
+        # Two calls, because the traced points are whole numbers: numba compiles one for each kind.
+        if fixed[order[k] >> 1]:  # noqa: SIM108
+            p = _copy_half(xy, offsets, order[k], out, p)
+        else:
+            p = _copy_half(raw_xy, raw_offsets, order[k], out, p)
+    where[order.size] = p
+    out[p] = out[0]
+    return out, where
+
+
+@njit(cache=True, nogil=True)
+def _farthest(xy, size):
+    best, at = -1.0, 0
+    for k in range(1, size):
+        off = (xy[k, 0] - xy[0, 0]) ** 2 + (xy[k, 1] - xy[0, 1]) ** 2
+        if off > best:
+            best, at = off, k
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _from_a_corner(xy):
+    """A closed outline from the point on that lies farthest from its first one, which is more likely a corner."""
+    size = xy.shape[0] - 1
+    shift = _farthest(xy, size)
+    out = np.empty_like(xy)
+    for k in range(size + 1):
+        out[k] = xy[(shift + k) % size]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _kept_points(xy, order, where, fixed, closed, tolerance):
+    """Points of an outline that its simplified form keeps, and whether each side between them is given."""
+    size = xy.shape[0] - 1
+    keep = np.zeros(size + 1, np.bool_)
+    given = np.zeros(size + 1, np.bool_)
+    stack = np.empty(2 * size + 8, np.int64)
+    keep[0] = keep[size] = True
+    if closed:
+        middle = _farthest(xy, size)
+        keep[middle] = True
+        mark_farthest(xy, 0, middle, tolerance, keep, stack)
+        mark_farthest(xy, middle, size, tolerance, keep, stack)
+    k = 0
+    while k < order.size and not closed:
+        first = k
+        if fixed[order[k] >> 1]:
+            keep[where[k] : where[k + 1] + 1] = True
+            given[where[k] : where[k + 1]] = True
+            k += 1
+            continue
+        while k < order.size and not fixed[order[k] >> 1]:
+            k += 1
+        keep[where[first]] = keep[where[k]] = True
+        mark_farthest(xy, where[first], where[k], tolerance, keep, stack)
+    kept = np.flatnonzero(keep)
+    return kept, given[kept]
+
+
+@njit(cache=True, nogil=True)
+def _chain(corners, count, closed, direction, xy, a, b):
+    """Corners of a run in pixels: a closed ring, or the chain from outline point a to outline point b."""
+    c, s = np.cos(direction), np.sin(direction)
+    low = 0 if closed else 1
+    out = np.empty((count + 1 if closed else count - 1, 2), np.float64)
+    for m in range(low, count):
+        out[m - low, 0] = c * corners[m, 0] - s * corners[m, 1]
+        out[m - low, 1] = s * corners[m, 0] + c * corners[m, 1]
+    if closed:
+        out[count] = out[0]
+        return out
+    size = xy.shape[0] - 1
+    for axis in range(2):
+        # Along the scene's rim one coordinate stays what it is, to the last bit.
+        if xy[a, axis] == xy[a - 1 if a > 0 else size - 1, axis]:
+            out[0, axis] = xy[a, axis]
+        if xy[b, axis] == xy[b + 1 if b < size else 1, axis]:
+            out[-1, axis] = xy[b, axis]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _nearest(chain, begin, x, y):
+    """Nearest place to (x, y) on a chain of points from piece `begin` on: piece, x and y."""
+    best, at, bx, by = np.inf, begin, 0.0, 0.0
+    for k in range(begin, chain.shape[0] - 1):
+        dx, dy = chain[k + 1, 0] - chain[k, 0], chain[k + 1, 1] - chain[k, 1]
+        long = dx * dx + dy * dy
+        t = 0.0 if long == 0 else min(1.0, max(0.0, ((x - chain[k, 0]) * dx + (y - chain[k, 1]) * dy) / long))
+        px, py = chain[k, 0] + t * dx, chain[k, 1] + t * dy
+        off = (px - x) ** 2 + (py - y) ** 2
+        if off < best:
+            best, at, bx, by = off, k, px, py
+    return at, bx, by
+
+
+@njit(cache=True, nogil=True)
+def _cuts(chain, closed, places):
+    """Cut a chain at the places nearest to the junctions `places` (m, 2) between its arcs, in their order.
+
+    A closed chain starts at the first place. Returns the chain, and the piece, x and y of the m + 1 cuts, or of none where places come
+    in another order on the chain.
+    """
+    arcs = places.shape[0]
+    n = chain.shape[0]
+    if closed:
+        piece, x, y = _nearest(chain, 0, places[0, 0], places[0, 1])
+        spun = np.empty((n + 1, 2), np.float64)
+        spun[0, 0], spun[0, 1] = x, y
+        for m in range(n - 1):
+            spun[m + 1] = chain[(piece + 1 + m) % (n - 1)]
+        spun[n] = spun[0]
+        chain = spun
+        n += 1
+    cuts = np.empty((arcs + 1, 3), np.float64)
+    cuts[0, 0], cuts[0, 1], cuts[0, 2] = 0, chain[0, 0], chain[0, 1]
+    cuts[arcs, 0], cuts[arcs, 1], cuts[arcs, 2] = n - 2, chain[n - 1, 0], chain[n - 1, 1]
+    for m in range(1, arcs):
+        before = int(cuts[m - 1, 0])
+        piece, x, y = _nearest(chain, before, places[m, 0], places[m, 1])
+        px, py = chain[piece, 0], chain[piece, 1]
+        gone = (cuts[m - 1, 1] - px) ** 2 + (cuts[m - 1, 2] - py) ** 2
+        if piece == before and (x - px) ** 2 + (y - py) ** 2 <= gone:
+            return chain, cuts[:0]
+        cuts[m, 0], cuts[m, 1], cuts[m, 2] = piece, x, y
+    return chain, cuts
+
+
+@njit(cache=True, nogil=True)
+def _piece_of(chain, cuts, m, backwards):
+    """Points of the m-th arc of a cut chain, in the arc's own direction."""
+    low, high = int(cuts[m, 0]) + 1, int(cuts[m + 1, 0]) + 1
+    out = np.empty((high - low + 2, 2), np.float64)
+    out[0] = cuts[m, 1:]
+    p = 1
+    for k in range(low, high):
+        if (chain[k] != out[p - 1]).any() and (chain[k] != cuts[m + 1, 1:]).any():
+            out[p] = chain[k]
+            p += 1
+    out[p] = cuts[m + 1, 1:]
+    p += 1
+    return out[:p][::-1].copy() if backwards else out[:p].copy()
+
+
+@njit(cache=True, nogil=True)
+def _may_move(half, junction, own, fixed, xy, offsets, x, y, slides):
+    """Whether the borders of others that end at a junction may have their end moved to (x, y); a fixed one only along itself."""
+    for direction in range(4):
+        h = half[4 * junction + direction]
+        if h < 0 or not fixed[h >> 1] or (own >> 1 == h >> 1).any():
+            continue
+        arc = h >> 1
+        a = offsets[arc] if h & 1 == 0 else offsets[arc + 1] - 1
+        b = a + 1 if h & 1 == 0 else a - 1
+        dx, dy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
+        if not slides or abs(dx * (y - xy[a, 1]) - dy * (x - xy[a, 0])) > 1e-7 * np.hypot(dx, dy):
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _ring_direction(xy, kept, given, moments, known):
+    """The direction of the region's outer ring, or that of this ring when it is not known (NaN) yet."""
+    if not np.isnan(known):
+        return known
+    sizes = np.empty(kept.size - 1, np.float64)
+    angles = np.empty(kept.size - 1, np.float64)
+    for k in range(kept.size - 1):
+        dx, dy = xy[kept[k + 1], 0] - xy[kept[k], 0], xy[kept[k + 1], 1] - xy[kept[k], 1]
+        # The scene's rim says nothing of how a building stands.
+        sizes[k], angles[k] = 0.0 if given[k] else np.hypot(dx, dy), np.arctan2(dy, dx)
+    direction = main_direction(angles, sizes)
+    for _ in range(2):
+        direction = refined(xy, kept, given, moments, direction)
+    return direction
+
+
+@njit(cache=True, nogil=True)
+def _run_chain(xy, kept, moments, direction, closed, a, b, shortest):
+    """The right-angled form of an outline from point a to point b (of the whole ring when closed), or nothing."""
+    size = xy.shape[0] - 1
+    lines = np.empty((2 * kept.size + 8, LINE_COLUMNS), np.float64)
+    corners = np.empty((2 * kept.size + 8, 2), np.float64)
+    if not closed:
+        given_line(lines, 0, xy[a - 1 if a > 0 else size - 1], xy[a], direction)
+    count = lines_of_run(xy, kept, moments, direction, not closed, lines)
+    if not closed:
+        given_line(lines, count, xy[b], xy[b + 1 if b < size else 1], direction)
+        count += 1
+    count = settle_lines(lines, count, closed, shortest, corners)
+    if count == 0:
+        return np.empty((0, 2), np.float64)
+    return _chain(corners, count, closed, direction, xy, a, b)
+
+
+@njit(cache=True, nogil=True)
+def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed, tolerance, known, shortest):
+    """New points of the free arcs of one ring and new places of their junctions.
+
+    Returns the points (n, 2), arcs (m, 2) of arc and number of points, moves (j, 3) of junction, x and y, and the ring's direction;
+    there are no arcs when no right-angled outline was found.
+    """
+    points = np.empty((0, 2), np.float64)
+    arcs = np.empty((own.size, 2), np.int64)
+    moves = np.empty((own.size + 1, 3), np.float64)
+    done = moved = 0
+    order = _turned(own, fixed)
+    closed = not fixed[order[0] >> 1]
+    ring, where = _outline(order, fixed, raw_xy, raw_offsets, xy, offsets)
+    whole = _from_a_corner(ring) if closed else ring
+    kept, given = _kept_points(whole, order, where, fixed, closed, tolerance)
+    moments = np.empty((kept.size - 1, 6), np.float64)
+    for k in range(kept.size - 1):
+        moments[k] = side_moments(whole, kept[k], kept[k + 1])
+    direction = _ring_direction(whole, kept, given, moments, known)
+    k = 0
+    while k < order.size:
+        first = k
+        if fixed[order[k] >> 1]:
+            k += 1
+            continue
+        while k < order.size and not fixed[order[k] >> 1]:
+            k += 1
+        a, b = where[first], where[k]
+        low, high = (0, kept.size - 1) if closed else (np.searchsorted(kept, a), np.searchsorted(kept, b))
+        chain = _run_chain(whole, kept[low : high + 1], moments[low:high], direction, closed, a, b, shortest)
+        if chain.shape[0] < 2:
+            return points, arcs[:0], moves[:0], direction
+        loop = closed and start[order[0] >> 1] < 0
+        places = np.empty((k - first, 2), np.float64)
+        for m in range(k - first):
+            places[m] = ring[where[first + m]]
+        chain, cuts = _cuts(chain, closed and not loop, places)
+        if cuts.shape[0] == 0:
+            return points, arcs[:0], moves[:0], direction
+        for m in range(k - first):
+            h = order[first + m]
+            piece = _piece_of(chain, cuts, m, h & 1 == 1)
+            points = np.concatenate((points, piece))
+            arcs[done, 0], arcs[done, 1] = h >> 1, piece.shape[0]
+            done += 1
+        for m in range(0 if loop else (k - first if closed else k - first + 1)):
+            h = order[(first + m) % order.size]
+            junction = start[h >> 1] if h & 1 == 0 else end[h >> 1]
+            slides = not closed and (m == 0 or m == k - first)
+            if not _may_move(half, junction, own, fixed, xy, offsets, cuts[m, 1], cuts[m, 2], slides):
+                return points, arcs[:0], moves[:0], direction
+            moves[moved, 0], moves[moved, 1], moves[moved, 2] = junction, cuts[m, 1], cuts[m, 2]
+            moved += 1
+    return points, arcs[:done], moves[:moved], direction
+
+
+@njit(cache=True, nogil=True)
+def propose(
+    rings, halves, ring_offsets, region, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed, tolerance, directions, shortest
+):  # fmt: skip
+    """Right-angled borders for the given rings, the outer ring of each region before its holes.
+
+    fixed: (A,) bool arcs that stay. directions: (R + 1,) float64, NaN where not known yet; filled. shortest: (R + 1,) shortest side in
+    pixels. Returns points (n, 2), pieces (m, 3) of ring, arc and number of points, and moves (j, 4) of ring, junction, x and y.
+    """
+    room = 4096
+    points = np.empty((room, 2), np.float64)
+    pieces = np.empty((halves.size, 3), np.int64)
+    moves = np.empty((halves.size + rings.size, 4), np.float64)
+    n = m = j = 0
+    for ring in rings:
+        own = halves[ring_offsets[ring] : ring_offsets[ring + 1]]
+        free = 0
+        for h in own:
+            free += not fixed[h >> 1]
+        if free == 0:
+            continue
+        found, arcs, moved, direction = _propose_ring(
+            own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed, tolerance, directions[region[ring]], shortest[region[ring]]
+        )
+        directions[region[ring]] = direction
+        if arcs.shape[0] == 0:
+            continue
+        while n + found.shape[0] > points.shape[0]:
+            points = np.concatenate((points, np.empty_like(points)))
+        points[n : n + found.shape[0]] = found
+        n += found.shape[0]
+        for k in range(arcs.shape[0]):
+            pieces[m, 0], pieces[m, 1], pieces[m, 2] = ring, arcs[k, 0], arcs[k, 1]
+            m += 1
+        for k in range(moved.shape[0]):
+            moves[j, 0], moves[j, 1:] = ring, moved[k]
+            j += 1
+    return points[:n].copy(), pieces[:m].copy(), moves[:j].copy()

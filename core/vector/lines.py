@@ -1,0 +1,184 @@
+"""Centre lines of roads and other long areas: a network of lines that share their nodes, with length and width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from affine import Affine
+from pyproj import Geod
+from rasterio.features import rasterize
+from scipy.ndimage import distance_transform_edt, gaussian_filter1d
+from skimage.morphology import skeletonize
+
+from core.classes import ClassScheme
+from core.geo import GeoRef, to_lonlat
+from core.progress import OnProgress, ShouldStop, check, report
+from core.vector.arcs import Arcs
+from core.vector.layer import LineLayer
+from core.vector.line_graph import Network, Path, clean_network
+from core.vector.polygons import build_polygons, build_rings, transformed
+from core.vector.skeletons import neighbours_of, trace_paths
+
+BLOCK_PX = 2048
+WIDEST_HALO_PX = 512
+"""Blocks see this far beyond their rim at most, so seams are invisible where no area is wider than 512 px."""
+LEAST_SIGMA_PX = 2.0
+LINE_TOLERANCE_PX = 0.25
+
+LINE_METHOD = "skeleton (Zhang-Suen), spurs shorter than the local width pruned; widths are means of twice the distance to the border"
+
+ReadMask = Callable[[int, int, int, int], np.ndarray]
+
+
+def line_layer(
+    arcs: Arcs, class_ids: np.ndarray, scheme: ClassScheme, geo: GeoRef, *, on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> LineLayer:  # fmt: skip
+    """Centre lines of the regions of each class, traced from their exact pixels; see `centre_lines`. Raises Cancelled."""
+    frames, nodes = [], 0
+    for class_id in class_ids:
+        rings = build_rings(arcs, arcs.xy, arcs.offsets, arcs.regions.classes == class_id)
+        network = centre_lines(
+            mask_of(build_polygons(rings, rings.xy)), arcs.height, arcs.width, on_progress=on_progress, should_stop=should_stop
+        )
+        frame = line_frame(network, geo, height=arcs.height, width=arcs.width)
+        frame[["from_node", "to_node"]] += nodes
+        nodes = max(nodes, int(frame["to_node"].max()), int(frame["from_node"].max())) if len(frame) else nodes
+        frame.insert(1, "class_id", np.full(len(frame), class_id, np.int32))
+        frame.insert(2, "class_name", np.full(len(frame), scheme.names[class_id], object))
+        frames.append(frame)
+    whole = frames[0] if len(frames) == 1 else gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), geometry="geometry", crs=geo.crs)
+    whole["id"] = np.arange(1, len(whole) + 1)
+    return LineLayer(whole, scheme, geo, geo.units, {"line_method": LINE_METHOD, "widest_px": WIDEST_HALO_PX})
+
+
+def mask_of(polygons: np.ndarray) -> ReadMask:
+    """Read the pixels of polygons on the pixel grid (column, row), window by window."""
+    tree = shapely.STRtree(polygons)
+
+    def read(r0: int, c0: int, r1: int, c1: int) -> np.ndarray:
+        near = polygons[np.sort(tree.query(shapely.box(c0, r0, c1, r1)))]
+        if len(near) == 0:
+            return np.zeros((r1 - r0, c1 - c0), bool)
+        shift = Affine.translation(c0, r0)
+        return rasterize(near, out_shape=(r1 - r0, c1 - c0), transform=shift, dtype="uint8").astype(bool)
+
+    return read
+
+
+def centre_lines(
+    read_mask: ReadMask, height: int, width: int, *, block_px: int = BLOCK_PX, on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Network:  # fmt: skip
+    """Centre lines of the set pixels of a mask, in pixel space, block by block.
+
+    read_mask(r0, c0, r1, c1) gives bool (r1 - r0, c1 - c0). The skeleton is that of Zhang and Suen (1984): connected as the mask is with
+    its diagonals, with one loop round each hole. Spurs shorter than the local width go, junctions nearer to each other than
+    three quarters of it become one, and dead ends are drawn out to the end of the area. Thinning works inwards from the borders, so a
+    block that sees four times the widest area's radius beyond its rim has the very pixels that the whole would have. Raises Cancelled.
+    """
+    blocks = [(r, c) for r in range(0, height, block_px) for c in range(0, width, block_px)]
+    parts = []
+    for done, (row, col) in enumerate(blocks):
+        check(should_stop)
+        parts.append(_block_skeleton(read_mask, height, width, row, col, block_px))
+        report(on_progress, done + 1, len(blocks), "finding centre lines")
+    rows, cols, radius, across = (np.concatenate([part[k] for part in parts]) for k in range(4))
+    order = np.lexsort((cols, rows))
+    rows, cols, radius, across = rows[order], cols[order], radius[order], across[order]
+    near = neighbours_of(rows, cols)
+    pixels, offsets = trace_paths(near)
+    points = np.column_stack([cols + 0.5, rows + 0.5])
+    paths = []
+    for a, b in zip(offsets[:-1], offsets[1:], strict=True):
+        own = pixels[a:b]
+        paths.append(Path(int(own[0]), int(own[-1]), points[own], across[own]))
+    return clean_network(paths, points, radius, across, height=height, width=width)
+
+
+def _block_skeleton(read_mask: ReadMask, height: int, width: int, row: int, col: int, size: int) -> tuple[np.ndarray, ...]:
+    """Skeleton pixels of a block: rows, columns, distance to the border, and width of the area, all of them in pixels."""
+    halo = 32
+    while True:
+        r0, c0, r1, c1 = max(0, row - halo), max(0, col - halo), min(height, row + size + halo), min(width, col + size + halo)
+        mask = read_mask(r0, c0, r1, c1)
+        if not mask.any():
+            return tuple(np.empty(0, kind) for kind in (np.int64, np.int64, np.float64, np.float64))
+        # A rim of one pixel, so that neighbours can be asked for; the scene's own rim is no border of an area.
+        distance = np.pad(distance_transform_edt(mask) if not mask.all() else np.full(mask.shape, min(mask.shape) / 2), 1)
+        inside = r0 == 0 and c0 == 0 and r1 == height and c1 == width
+        if inside or halo >= WIDEST_HALO_PX or halo >= 4 * distance.max() + 8:
+            break
+        halo = int(min(WIDEST_HALO_PX, max(2 * halo, 4 * math.ceil(distance.max()) + 8)))
+    thin = np.pad(skeletonize(mask), 1)
+    i, j = np.nonzero(thin)
+    core = (i - 1 + r0 >= row) & (i - 1 + r0 < row + size) & (j - 1 + c0 >= col) & (j - 1 + c0 < col + size)
+    i, j = i[core], j[core]
+    # Beside the skeleton: where an even number of pixels lies across, the middle runs between two of them.
+    beside = np.zeros(i.size)
+    for di, dj in ((0, 1), (1, 0), (0, -1), (-1, 0)):
+        np.maximum(beside, np.where(thin[i + di, j + dj], 0, distance[i + di, j + dj]), out=beside)
+    radius = distance[i, j]
+    return (i - 1 + r0).astype(np.int64), (j - 1 + c0).astype(np.int64), radius, radius + beside
+
+
+def smoothed(path: Path) -> np.ndarray:
+    """Points (n, 2) of a path after a Gaussian of a quarter of its width (2 px at least), its ends where they were; a loop goes on."""
+    xy = path.xy
+    sigma = max(LEAST_SIGMA_PX, float(np.mean(path.across)) / 4)
+    reach = int(math.ceil(3 * sigma))
+    if path.is_loop and path.free:
+        ring = gaussian_filter1d(xy[:-1], sigma, axis=0, mode="wrap")
+        return np.vstack([ring, ring[:1]])
+    if len(xy) < 3:
+        return xy
+    # Turned about its ends a path goes on as it came, so a symmetric kernel leaves the ends where they are.
+    reach = min(reach, len(xy) - 1)
+    ahead, after = 2 * xy[0] - xy[reach:0:-1], 2 * xy[-1] - xy[-2 : -reach - 2 : -1]
+    return gaussian_filter1d(np.vstack([ahead, xy, after]), sigma, axis=0, mode="nearest", truncate=3.0)[reach:-reach]
+
+
+def line_frame(network: Network, geo: GeoRef, *, height: int, width: int) -> gpd.GeoDataFrame:
+    """Lines with length, width and nodes: columns id, length_m, width_m (or _px), from_node, to_node, geometry; widths are means.
+
+    Lengths are geodesic with a CRS, else in pixels, or metres by the pixel size. Nodes are numbered from 1 by their first line.
+    """
+    unit = geo.units
+    drawn = [shapely.LineString(smoothed(path)) for path in network.paths]
+    drawn = shapely.simplify(np.array(drawn, object), LINE_TOLERANCE_PX) if drawn else np.empty(0, object)
+    placed = shapely.transform(drawn, lambda xy: transformed(xy, geo.transform)) if len(drawn) else drawn
+    scale = math.sqrt(geo.pixel_area_m2(height / 2, width / 2) or 1.0)
+    lengths = shapely.length(drawn) * scale if geo.crs is None else geodesic_lengths(placed, geo)
+    nodes = _by_first_use(np.array([[path.start, path.end] for path in network.paths], int).ravel()).reshape(-1, 2)
+    columns = {
+        "id": np.arange(1, len(drawn) + 1),
+        f"length_{unit}": lengths,
+        f"width_{unit}": np.array([float(np.mean(path.across)) for path in network.paths]) * scale,
+        "from_node": nodes[:, 0],
+        "to_node": nodes[:, 1],
+    }
+    return gpd.GeoDataFrame(columns, geometry=placed, crs=geo.crs)
+
+
+def geodesic_lengths(lines: np.ndarray, geo: GeoRef) -> np.ndarray:
+    """Length of each line in metres on the WGS84 ellipsoid; the lines lie in the CRS of `geo`."""
+    xy, owner = shapely.get_coordinates(lines, return_index=True)
+    if len(xy) == 0:
+        return np.zeros(len(lines))
+    lon, lat = to_lonlat(geo.crs).transform(xy[:, 0], xy[:, 1])
+    steps = Geod(ellps="WGS84").inv(lon[:-1], lat[:-1], lon[1:], lat[1:])[2]
+    same = owner[1:] == owner[:-1]
+    return np.bincount(owner[1:][same], weights=steps[same], minlength=len(lines))
+
+
+def _by_first_use(numbers: np.ndarray) -> np.ndarray:
+    """Numbers renamed 1, 2, ... in the order of their first use."""
+    _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
+    rank = np.empty(first.size, int)
+    rank[np.argsort(first)] = np.arange(1, first.size + 1)
+    return rank[inverse]
