@@ -196,6 +196,10 @@ def _vectorize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smooth", type=int, default=0, metavar="TIMES", help="times to round the corners off")
     parser.add_argument("--classes-only", type=_names, metavar="NAME,NAME", help="only these classes")
     parser.add_argument("--pixel-size", type=float, metavar="M", help="metres per pixel, for a raster without coordinates")
+    parser.add_argument("--method", choices=("visvalingam", "douglas-peucker"), default="visvalingam", help="the order in which points go")
+    named = "auto|NAME,NAME"
+    parser.add_argument("--regularize", type=_auto_or_names, default=False, metavar=named, help="classes with right angles; auto: buildings")
+    parser.add_argument("--centre-lines", type=_auto_or_names, default=False, metavar=named, help="classes with centre lines; auto: roads")
     parser.add_argument("--distance-to", metavar="NAME", help="class to whose nearest polygon each one's distance is told")
     parser.add_argument("--scene", metavar="SCENE", help="picture below the polygons of an .html map; the predicted scene's when left away")
     parser.add_argument("--crs", help="coordinates to write, for example EPSG:4326; the raster's when left away")
@@ -312,3 +316,7 @@ def _window(text: str) -> list[int]:
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _auto_or_names(text: str) -> bool | list[str]:
+    return True if text.strip().lower() == "auto" else _names(text)

@@ -201,6 +201,9 @@ def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: 
         classes=request["classes_only"],
         pixel_size_m=request["pixel_size"],
         distance_to=request["distance_to"],
+        regularize=request["regularize"],
+        centre_lines=request["centre_lines"],
+        method=request["method"],
         on_progress=on_progress,
         should_stop=should_stop,
     )
