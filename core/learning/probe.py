@@ -228,5 +228,5 @@ def _rss_mib() -> float:
 def _gpu_memory_mib() -> float | None:
     import tensorflow as tf
 
-    devices = tf.config.list_logical_devices("GPU")
-    return sum(tf.config.experimental.get_memory_info(each.name[-5:])["peak"] for each in devices) / _MIB if devices else None
+    names = [device.name.split("device:")[1] for device in tf.config.list_logical_devices("GPU")]
+    return sum(tf.config.experimental.get_memory_info(name)["peak"] for name in names) / _MIB if names else None
