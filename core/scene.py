@@ -29,6 +29,16 @@ class Window:
         return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
 
     @property
+    def row_stop(self) -> int:
+        """One past the last row."""
+        return self.row + self.height
+
+    @property
+    def col_stop(self) -> int:
+        """One past the last column."""
+        return self.col + self.width
+
+    @property
     def pixels(self) -> int:
         """Number of pixels, 0 for an empty window."""
         return max(0, self.height) * max(0, self.width)

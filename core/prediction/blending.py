@@ -56,8 +56,9 @@ def blend(
 
     `read(window)` gives pixels (h, w, bands), `valid(window)` bool (h, w). Pixels that are not valid, and NaN, become
     `fill` (one number or one per band); patches without any valid pixel are left out and written as 0. Windows come
-    strip by strip, each strip from top to bottom, from one thread of their own; reading has another. `done` = (strip,
-    scene rows of it) resumes an interrupted run. Raises ModelError when the network's output has the wrong shape.
+    strip by strip, each strip from top to bottom, and cover the plan's region; a thread writes and another one reads,
+    also what lies around the region. `done` = (strip, scene row to go on from) resumes an interrupted run. Raises
+    ModelError when the network's output has the wrong shape.
     """
     run = _Run(plan, read, valid, network, write, classes, np.asarray(fill), batch_size, on_progress, should_stop)
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
@@ -93,15 +94,16 @@ class _Run:
 
     def strip(self, number: int, strip: Strip, rows_done: int, reader: ThreadPoolExecutor, writer: ThreadPoolExecutor) -> None:
         plan, size, step = self.plan, self.plan.patch_size, self.plan.step
-        if rows_done >= plan.height:
+        rows_done = max(rows_done, plan.region.row)
+        if rows_done >= plan.region.row_stop:
             return
-        first_row = int(plan.row_taps[1].first[rows_done]) if plan.row_taps else rows_done
-        starts = [start for start in plan.row_starts if start + size > first_row]
-        self.looked_at = len(plan.row_starts) * sum(len(s.col_starts) for s in plan.strips[:number])
-        self.looked_at += (len(plan.row_starts) - len(starts)) * len(strip.col_starts)
+        first_row, last_row = plan.net_rows(rows_done)
+        starts, all_starts = plan.rows_touching(rows_done), plan.rows_touching(plan.region.row)
+        self.looked_at = len(all_starts) * sum(len(s.col_starts) for s in plan.strips[:number])
+        self.looked_at += (len(all_starts) - len(starts)) * len(strip.col_starts)
         origin = strip.col_starts[0]
-        cols = _reflected(origin, strip.col_starts[-1] + size, plan.net_width)
-        total = np.zeros((size, len(cols), self.classes), np.float32)
+        cols = origin, strip.col_starts[-1] + size
+        total = np.zeros((size, cols[1] - cols[0], self.classes), np.float32)
         output = _Output(plan, strip, self.write, first_row, rows_done, self.seams)
         coming = reader.submit(self.source.rows, starts[0], starts[0] + size, cols)
         pixels = valid = None
@@ -115,7 +117,7 @@ class _Run:
                 if index + 1 < len(starts):
                     coming = reader.submit(self.source.rows, start + size, start + size + step, cols)
                 self._band(pixels, valid, strip, origin, total, base)
-                stop = starts[index + 1] if index + 1 < len(starts) else plan.net_height
+                stop = starts[index + 1] if index + 1 < len(starts) else last_row
                 finished = self._finish(total, base, start, stop, strip, origin)
                 low = stop - len(finished)
                 finished_valid = valid[low - start : stop - start, strip.net_col - origin : strip.net_stop - origin]
@@ -171,15 +173,12 @@ class _NetGrid:
     def __init__(self, plan: BlendPlan, read, valid, fill: np.ndarray):
         self.plan, self.read, self.valid, self.fill = plan, read, valid, fill
 
-    def rows(self, start: int, stop: int, cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels (rows, len(cols), bands) and where they matter, for rows start..stop - 1 (reflected) and columns `cols`."""
-        rows = _reflected(start, stop, self.plan.net_height)
-        low, high = int(rows.min()), int(rows.max()) + 1
-        left, right = int(cols.min()), int(cols.max()) + 1
+    def rows(self, start: int, stop: int, cols: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels (rows, columns, bands) and where they matter, for rows start..stop - 1 and columns cols[0]..cols[1] - 1."""
+        rows, columns = _Reflection(start, stop, self.plan.net_height), _Reflection(*cols, self.plan.net_width)
         block = self._resized if self.plan.row_taps else self._plain
-        pixels, valid = block(low, high, left, right)
-        places = np.ix_(rows - low, cols - left)
-        return pixels[places], valid[places]
+        pixels, valid = block(rows.low, rows.high, columns.low, columns.high)
+        return columns.along(rows.along(pixels, 0), 1), columns.along(rows.along(valid, 0), 1)
 
     def _plain(self, low, high, left, right) -> tuple[np.ndarray, np.ndarray]:
         window = Window(low, left, high - low, right - left)
@@ -236,12 +235,12 @@ class _Output:
             return
         by_rows, by_cols = self.plan.row_taps[1], self.plan.col_taps[1]
         self.kept = rows if self.kept is None else np.concatenate([self.kept, rows])
-        ready = by_rows.ready(low + len(rows))
+        ready = min(by_rows.ready(low + len(rows)), self.plan.region.row_stop)
         while self.next_row < ready:
             stop = min(ready, self.next_row + _ROWS_AT_ONCE)
             mixed = by_rows.rows(self.kept, self.kept_first, self.next_row, stop)
             self._write(by_cols.cols(mixed, self.strip.net_col, self.strip.col, self.strip.col_stop))
-        needed = int(by_rows.first[self.next_row]) if self.next_row < self.plan.height else low + len(rows)
+        needed = int(by_rows.first[self.next_row]) if self.next_row < self.plan.region.row_stop else low + len(rows)
         self.kept, self.kept_first = self.kept[needed - self.kept_first :].copy(), needed
 
     def _write(self, rows: np.ndarray) -> None:
@@ -279,14 +278,30 @@ class _Seams:
         return float((at_border[0] / at_border[1]) / (elsewhere[0] / elsewhere[1]))
 
 
-def _reflected(start: int, stop: int, length: int) -> np.ndarray:
-    """Places start..stop - 1 of a row that is mirrored at its first and last pixel, again and again."""
-    places = np.arange(start, stop)
-    if length == 1:
-        return np.zeros_like(places)
-    period = 2 * (length - 1)
-    places = np.abs(places) % period
-    return np.where(places >= length, period - places, places)
+class _Reflection:
+    """Places start..stop - 1 of a row of `length` that is mirrored at its first and last pixel, again and again.
+
+    They lie in low..high - 1 of the row.
+    """
+
+    def __init__(self, start: int, stop: int, length: int):
+        period = max(1, 2 * (length - 1))
+        places = np.abs(np.arange(start, stop)) % period
+        self.places = np.where(places >= length, period - places, places)
+        self.low, self.high = int(self.places.min()), int(self.places.max()) + 1
+        self.before, self.after = max(0, -start), max(0, stop - length)
+
+    def along(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """`values` of low..high - 1 along an axis, for each of the places; only what is mirrored is picked one by one."""
+        if not (self.before or self.after):
+            return values
+        places = self.places - self.low
+        if self.before + self.after >= len(places):
+            return np.take(values, places, axis)
+        stop = len(places) - self.after
+        plain = (slice(None),) * axis + (slice(int(places[self.before]), int(places[stop - 1]) + 1),)
+        parts = np.take(values, places[: self.before], axis), values[plain], np.take(values, places[stop:], axis)
+        return np.concatenate(parts, axis)
 
 
 def _turned(patches: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from core.prediction.budget import MIB, resident_bytes
 from core.prediction.checks import Concern
 from core.prediction.engine import Engine
 from core.prediction.plans import BlendPlan
-from core.prediction.running import Setup, plan_within, set_up
+from core.prediction.running import Setup, plan_within, set_up, widest_px
 from core.prediction.writing import GDAL_CACHE_MIB
 from core.scene import Scene, Window
 
@@ -117,21 +118,27 @@ def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float]
 
 def _filled_windows(plan: BlendPlan, setup: Setup) -> int:
     """Patches that hold a valid pixel, counted on a decimated mask."""
-    shape = min(setup.window.height, _MASK_PX), min(setup.window.width, _MASK_PX)
-    valid = setup.scene.valid(setup.window, out_shape=shape)
+    starts = plan.rows_touching(plan.region.row)
+    top, bottom = starts[0], starts[-1] + plan.patch_size
+    left = plan.strips[0].col_starts[0]
+    right = plan.strips[-1].col_starts[-1] + plan.patch_size
+    corner = math.floor(max(top, 0) / plan.scale), math.floor(max(left, 0) / plan.scale)
+    far = (math.ceil(min(bottom, plan.net_height) / plan.scale), math.ceil(min(right, plan.net_width) / plan.scale))
+    area = Window(*corner, far[0] - corner[0], far[1] - corner[1]).intersect(setup.scene.window)
+    shape = min(area.height, _MASK_PX), min(area.width, _MASK_PX)
+    valid = setup.scene.valid(area, out_shape=shape)
     if valid.all():
         return plan.windows
     sums = np.pad(valid, ((1, 0), (1, 0))).cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
 
-    def edges(starts: tuple[int, ...], length: int, masked: int) -> tuple[np.ndarray, np.ndarray]:
-        begin = np.clip(np.array(starts), 0, length) * masked // length
-        end = -(-np.clip(np.array(starts) + plan.patch_size, 0, length) * masked // length)
-        return begin, end
+    def edges(starts: tuple[int, ...], first: int, length: int, masked: int) -> tuple[np.ndarray, np.ndarray]:
+        begin, end = (np.clip((np.array(starts) + plus) / plan.scale - first, 0, length) for plus in (0, plan.patch_size))
+        return np.floor(begin * masked / length).astype(int), np.ceil(end * masked / length).astype(int)
 
-    top, bottom = edges(plan.row_starts, plan.net_height, shape[0])
+    top, bottom = edges(starts, area.row, area.height, shape[0])
     total = 0
     for strip in plan.strips:
-        left, right = edges(strip.col_starts, plan.net_width, shape[1])
+        left, right = edges(strip.col_starts, area.col, area.width, shape[1])
         inside = sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)] + sums[np.ix_(top, left)]
         total += int(np.count_nonzero(inside))
     return total
@@ -140,5 +147,4 @@ def _filled_windows(plan: BlendPlan, setup: Setup) -> int:
 def _peak_bytes(plan: BlendPlan, setup: Setup, engine: Engine) -> int:
     itemsize = np.dtype(setup.scene.dtype).itemsize
     column = bytes_per_column(plan, bands=len(setup.model.card.bands), itemsize=itemsize, classes=engine.classes)
-    widest = max(strip.col_starts[-1] - strip.col_starts[0] + plan.patch_size for strip in plan.strips)
-    return resident_bytes() + column * widest + GDAL_CACHE_MIB * MIB
+    return resident_bytes() + column * widest_px(plan) + GDAL_CACHE_MIB * MIB

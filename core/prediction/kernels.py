@@ -82,19 +82,17 @@ def add_jumps(rows, valid, before, before_valid, col_jumps, col_pairs, row_jumps
 @numba.njit(cache=True, nogil=True)
 def mix_rows(source, source_first, first, weights, out):
     """out[i] = sum over t of weights[i, t] * source[first[i] + t - source_first], rows of (n, w, K) float32."""
-    rows, width, classes = out.shape
-    taps = weights.shape[1]
+    rows = out.shape[0]
     for i in range(rows):
-        for j in range(width):
-            for k in range(classes):
-                out[i, j, k] = 0.0
-        for t in range(taps):
+        # Along a whole row of numbers at once; `source` is contiguous.
+        target = out[i].reshape(-1)
+        target[:] = 0.0
+        for t in range(weights.shape[1]):
             weight = weights[i, t]
             if weight != 0.0:
-                row = first[i] + t - source_first
-                for j in range(width):
-                    for k in range(classes):
-                        out[i, j, k] += weight * source[row, j, k]
+                line = source[first[i] + t - source_first].reshape(-1)
+                for at in range(len(line)):
+                    target[at] += weight * line[at]
 
 
 @numba.njit(cache=True, nogil=True)

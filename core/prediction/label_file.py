@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import rasterio
 import rasterio.shutil
@@ -49,8 +50,9 @@ def write_labels(
             warnings.catch_warnings(),
             rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB),
             replacing(path) as temporary,
-            replacing(temporary.with_name(f"{temporary.name}.plain.tif")) as plain,
+            TemporaryDirectory(dir=temporary.parent) as folder,
         ):
+            plain = Path(folder) / LABELS
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(plain, "w", height=prediction.height, width=prediction.width, bigtiff="IF_SAFER", **_PLAIN) as target:
                 describe(target, place, tags, IGNORED_ID, prediction.scheme)

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.errors import SettingsError
 from core.prediction.resampling import Taps, taps
+from core.scene import Window
 
 MIN_PATCH_PX = 8
 
@@ -26,14 +27,16 @@ class Strip:
 
 @dataclass(frozen=True, eq=False)
 class BlendPlan:
-    """The patches of one scene.
+    """The patches of one scene, or those that a region of it needs.
 
     Lengths are in pixels of the network's grid (the scene resized by `scale`) unless they say scene. Patches begin at
-    `row_starts` x `col_starts`; the first and last ones reach beyond the scene, where it is reflected.
+    `row_starts` x `col_starts`; the first and last ones reach beyond the scene, where it is reflected. Output is made
+    for `region`, of the scene, from the same patches as the whole scene's would be.
     """
 
     height: int
     width: int
+    region: Window
     patch_size: int
     step: int
     symmetries: int
@@ -58,7 +61,16 @@ class BlendPlan:
     @property
     def windows(self) -> int:
         """Patches to look at, those that two strips share counted twice."""
-        return len(self.row_starts) * sum(len(strip.col_starts) for strip in self.strips)
+        return len(self.rows_touching(self.region.row)) * sum(len(strip.col_starts) for strip in self.strips)
+
+    def net_rows(self, row: int) -> tuple[int, int]:
+        """First row of the network's grid that the region needs from its scene row `row` on, and one past the last."""
+        return self.row_taps[1].needed(row, self.region.row_stop) if self.row_taps else (row, self.region.row_stop)
+
+    def rows_touching(self, row: int) -> tuple[int, ...]:
+        """First rows of the patches that the region needs from its scene row `row` on."""
+        low, high = self.net_rows(row)
+        return tuple(start for start in self.row_starts if start < high and start + self.patch_size > low)
 
     def taper(self) -> np.ndarray:
         """Weights of a patch's rows (and columns), float32 (patch_size,), positive everywhere.
@@ -85,12 +97,13 @@ def plan_blend(
     symmetries: int = 1,
     scale: float = 1.0,
     strip_width: int | None = None,
+    region: Window | None = None,
 ) -> BlendPlan:
     """Lay patches of `patch_size` over a scene of height x width pixels.
 
     Neighbouring patches share the fraction `overlap` of their width. `scale` resizes the scene before the network.
-    `strip_width` limits the columns of the network's grid held at once; all of them when None. Raises SettingsError
-    for settings out of range.
+    `strip_width` limits the columns of the network's grid held at once; all of them when None. `region`
+    limits the output to a part of the scene. Raises SettingsError for settings out of range.
     """
     _check(patch_size, overlap, symmetries, scale)
     step = max(1, round(patch_size * (1 - overlap)))
@@ -99,8 +112,10 @@ def plan_blend(
     row_taps = (taps(height, net_height), taps(net_height, height)) if resized else None
     col_taps = (taps(width, net_width), taps(net_width, width)) if resized else None
     row_starts, col_starts = (_starts(length, patch_size, step) for length in (net_height, net_width))
-    strips = _strips(width, net_width, patch_size, step, col_starts, col_taps, strip_width)
-    return BlendPlan(height, width, patch_size, step, symmetries, scale, row_starts, col_starts, strips, strip_width, row_taps, col_taps)
+    region = region or Window(0, 0, height, width)
+    strips = _strips(region, width / net_width, patch_size, step, col_starts, col_taps, strip_width)
+    patches = (patch_size, step, symmetries, scale, row_starts, col_starts)
+    return BlendPlan(height, width, region, *patches, strips, strip_width, row_taps, col_taps)
 
 
 def _check(patch_size: int, overlap: float, symmetries: int, scale: float) -> None:
@@ -124,17 +139,16 @@ def _starts(length: int, size: int, step: int) -> tuple[int, ...]:
     return tuple(first + i * step for i in range(count))
 
 
-def _strips(width, net_width, size, step, col_starts, col_taps, strip_width) -> tuple[Strip, ...]:
-    count = len(col_starts)
-    per_strip = count if strip_width is None else max(1, (strip_width - (size - step)) // step)
-    inner = [start for start in col_starts[per_strip::per_strip] if 0 < start < net_width]
-    bounds = [0, *(math.ceil(start * width / net_width) for start in inner), width]
-    strips = []
-    for col, stop in zip(bounds[:-1], bounds[1:], strict=True):
+def _strips(region, ratio, size, step, col_starts, col_taps, strip_width) -> tuple[Strip, ...]:
+    def touching(col: int, stop: int) -> tuple[int, int, tuple[int, ...]]:
         net_col, net_stop = col_taps[1].needed(col, stop) if col_taps else (col, stop)
-        touching = tuple(start for start in col_starts if start < net_stop and start + size > net_col)
-        strips.append(Strip(col, stop, net_col, net_stop, touching))
-    return tuple(strips)
+        return net_col, net_stop, tuple(start for start in col_starts if start < net_stop and start + size > net_col)
+
+    needed = touching(region.col, region.col_stop)[2]
+    per_strip = len(needed) if strip_width is None else max(1, (strip_width - (size - step)) // step)
+    inner = (math.ceil(start * ratio) for start in needed[per_strip::per_strip])
+    bounds = [region.col, *(col for col in inner if region.col < col < region.col_stop), region.col_stop]
+    return tuple(Strip(col, stop, *touching(col, stop)) for col, stop in zip(bounds[:-1], bounds[1:], strict=True))
 
 
 def _weight_sum(taper: np.ndarray, starts: tuple[int, ...], length: int) -> np.ndarray:

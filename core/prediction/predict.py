@@ -180,7 +180,8 @@ class _Work:
             width = state["strip_width"]
             settings = dict(patch_size=self.engine.patch_size, **vars(self.layout))
             self._state = state
-            return plan_blend(self.window.height, self.window.width, strip_width=width, **settings), tuple(state["done"])
+            plan = plan_blend(self.scene.height, self.scene.width, strip_width=width, region=self.window, **settings)
+            return plan, tuple(state["done"])
         shutil.rmtree(self.partial, ignore_errors=True)
         self.partial.mkdir(parents=True)
         self._state = {"key": self.key, "strip_width": plan.strip_width, "done": (0, 0)}
@@ -196,7 +197,7 @@ class _Work:
             raw.write(part, probabilities, valid)
             raw.flush()
             preview.add(part, probabilities, valid)
-            write_json(self.partial / _STATE_FILE, {**self._state, "done": (strip_of[part.col], part.row + part.height)})
+            write_json(self.partial / _STATE_FILE, {**self._state, "done": (strip_of[place.col], place.row_stop)})
 
         return run_blend(
             plan, self.model.card, self.scene, self.window, self.engine, write, done=done, on_progress=on_progress, should_stop=should_stop

@@ -14,27 +14,30 @@ from core.scene import Window
 
 _LONGEST_PX = 1024
 _PAUSE_S = 2.0
+_SHARE = 0.01
 
 
 class LivePreview:
     """Every n-th pixel of the labels predicted so far, in the classes' colours, transparent where nothing is known yet."""
 
     def __init__(self, path: Path, window: Window, scheme: ClassScheme):
-        self._path, self._table, self._saved = path, scheme.table(), time.monotonic()
+        self._path, self._table, self._due = path, scheme.table(), time.monotonic() + _PAUSE_S
         self._every = max(1, -(-max(window.height, window.width) // _LONGEST_PX))
         self._picture = np.zeros((-(-window.height // self._every), -(-window.width // self._every), 4), np.uint8)
 
     def add(self, part: Window, probabilities: np.ndarray, valid: np.ndarray) -> None:
-        """Take probabilities (h, w, K) of a window; the file is renewed when the last time is two seconds ago."""
+        """Take probabilities (h, w, K) of a window; the file is renewed every two seconds, or less often where that is slow."""
         row, col = -part.row % self._every, -part.col % self._every
-        sample = probabilities[row :: self._every, col :: self._every]
+        sample = np.ascontiguousarray(probabilities[row :: self._every, col :: self._every])
         if sample.size == 0:
             return
         place = Window((part.row + row) // self._every, (part.col + col) // self._every, *sample.shape[:2])
         colours = self._table[sample.argmax(axis=-1)]
         opaque = np.where(valid[row :: self._every, col :: self._every], np.uint8(255), np.uint8(0))
         self._picture[place.slices] = np.concatenate([colours, opaque[..., None]], axis=-1)
-        if time.monotonic() - self._saved >= _PAUSE_S:
+        if time.monotonic() >= self._due:
+            begun = time.monotonic()
             with replacing(self._path) as temporary:
                 Image.fromarray(self._picture, "RGBA").save(temporary, format="PNG", compress_level=1)
-            self._saved = time.monotonic()
+            ended = time.monotonic()
+            self._due = ended + max(_PAUSE_S, (ended - begun) / _SHARE)

@@ -20,10 +20,10 @@ from core.files import replacing_folder, write_json
 from core.learning.cards import CARD_FILE, ModelCard
 from core.learning.confusion import Confusion
 from core.learning.model_store import Model, find_model
-from core.prediction.engine import Engine, compiled, network_file, quiet_openvino
+from core.prediction.blending import blend
+from core.prediction.engine import compiled, network_file, quiet_openvino
 from core.prediction.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, file_digest, int8_folder
 from core.prediction.plans import plan_blend
-from core.prediction.running import run_blend
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Scene, Window, open_scene
 
@@ -159,12 +159,16 @@ def _cut(card: ModelCard, scene: Scene) -> np.ndarray:
         found.extend(patches)
         return np.zeros((len(patches), size, size, len(card.scheme)), np.float32)
 
-    collect = Engine("none", keep, lambda patches: patches, len(card.scheme), size)
     height, width = (min(length, max(1, round(size / card.scale))) for length in (scene.height, scene.width))
+    plan = plan_blend(height, width, patch_size=size, overlap=0.0, scale=card.scale)
     for row in _places(scene.height, height):
         for col in _places(scene.width, width):
-            plan = plan_blend(height, width, patch_size=size, overlap=0.0, scale=card.scale)
-            run_blend(plan, card, scene, Window(row, col, height, width), collect, lambda *_: None)
+
+            def at(part: Window, row: int = row, col: int = col) -> Window:
+                return Window(part.row + row, part.col + col, part.height, part.width)
+
+            reading = dict(read=lambda part: scene.read(at(part), card.bands), valid=lambda part: scene.valid(at(part)))
+            blend(plan, network=keep, write=lambda *_: None, classes=len(card.scheme), **reading)
     return np.stack(found) if found else np.empty((0, size, size, len(card.bands)))
 
 

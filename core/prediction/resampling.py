@@ -33,7 +33,7 @@ class Taps:
     def rows(self, source: np.ndarray, source_first: int, start: int, stop: int) -> np.ndarray:
         """Outputs start..stop - 1 along axis 0 of `source` (n, w, K), whose row 0 is input `source_first`; float32."""
         out = np.empty((stop - start, *source.shape[1:]), np.float32)
-        mix_rows(source, source_first, self.first[start:stop], self.weights[start:stop], out)
+        mix_rows(np.ascontiguousarray(source), source_first, self.first[start:stop], self.weights[start:stop], out)
         return out
 
     def cols(self, source: np.ndarray, source_first: int, start: int, stop: int) -> np.ndarray:

@@ -79,7 +79,7 @@ def set_up(
     window = window or scene.window
     layout = Layout(overlap, symmetries, model.card.scale * (resampling_factor(model.card, scene) if resample else 1.0))
     size = patch_size or model.card.patch_size
-    plan_blend(window.height, window.width, patch_size=size, **vars(layout))
+    plan_blend(scene.height, scene.width, patch_size=size, **vars(layout))
     return Setup(model, scene, window, layout, size, limit, tuple(check_scene(model.card, scene, window=window, resampled=resample)))
 
 
@@ -89,14 +89,19 @@ def plan_within(card: ModelCard, scene: Scene, window: Window, engine: Engine, l
     Where the limit is too low for even the narrowest strip, that one is taken. No strip is wider than 6144 columns:
     two strips share one column of patches, 2 % of the work, and memory stops growing with the scene's width.
     """
-    settings = dict(patch_size=engine.patch_size, overlap=layout.overlap, symmetries=layout.symmetries, scale=layout.scale)
-    plan = plan_blend(window.height, window.width, **settings)
+    settings = dict(patch_size=engine.patch_size, region=window, **vars(layout))
+    plan = plan_blend(scene.height, scene.width, **settings)
     column = bytes_per_column(plan, bands=len(card.bands), itemsize=np.dtype(scene.dtype).itemsize, classes=engine.classes)
     free = memory - resident_bytes() - (GDAL_CACHE_MIB + _SPARE_MIB) * MIB
     columns, narrowest = min(free // column, _WIDEST_STRIP_PX), 3 * engine.patch_size
-    if columns >= plan.col_starts[-1] - plan.col_starts[0] + engine.patch_size:
+    if columns >= widest_px(plan):
         return plan, True
-    return plan_blend(window.height, window.width, strip_width=max(columns, narrowest), **settings), columns >= narrowest
+    return plan_blend(scene.height, scene.width, strip_width=max(columns, narrowest), **settings), columns >= narrowest
+
+
+def widest_px(plan: BlendPlan) -> int:
+    """Columns of the network's grid that the widest strip holds."""
+    return max(strip.col_starts[-1] - strip.col_starts[0] + plan.patch_size for strip in plan.strips)
 
 
 def run_blend(
@@ -111,22 +116,24 @@ def run_blend(
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> BlendResult:
-    """Blend a window of a scene; `write` gets windows that are counted from the window's corner.
+    """Blend a window of a scene, which is the plan's region; `write` gets windows that are counted from its corner.
 
-    The card's temperature is applied to the blended probabilities, so that it cannot change which class wins.
+    Pixels around the window are read as its surroundings. `done` is that of `blend`, in rows of the scene. The card's
+    temperature is applied to the blended probabilities, so that it cannot change which class wins.
     """
 
-    def shifted(part: Window) -> Window:
-        return Window(part.row + window.row, part.col + window.col, part.height, part.width)
+    def written(part: Window, probabilities: np.ndarray) -> None:
+        place = Window(part.row - window.row, part.col - window.col, part.height, part.width)
+        write(place, with_temperature(probabilities, card.temperature))
 
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB):
         return blend(
             plan,
-            lambda part: scene.read(shifted(part), card.bands),
+            lambda part: scene.read(part, card.bands),
             engine,
-            lambda part, probabilities: write(part, with_temperature(probabilities, card.temperature)),
+            written,
             classes=engine.classes,
-            valid=lambda part: scene.valid(shifted(part)),
+            valid=scene.valid,
             batch_size=engine.batch_size,
             done=done,
             on_progress=on_progress,

@@ -13,7 +13,7 @@ from core.prediction.batch import find_scenes, predict_batch
 from core.prediction.previews import LivePreview
 from core.prediction.rasters import Prediction
 from core.scene import Window
-from tests.prediction.standins import make_engine, make_model
+from tests.prediction.standins import make_engine, make_model, probabilities
 
 
 def test_one_bad_scene_does_not_stop_the_rest(tmp_path):
@@ -36,6 +36,36 @@ def test_one_bad_scene_does_not_stop_the_rest(tmp_path):
     assert [row["state"] for row in table] == ["done", "done", "done", "failed"] and "no image" in table[3]["error"]
     assert read_json(tmp_path / "out/results.json")[0]["windows"] > 0
     assert all(done <= total == 4000 for done, total, _ in seen) and [d for d, _, _ in seen] == sorted(d for d, _, _ in seen)
+
+
+def test_a_second_run_does_only_what_is_missing(tmp_path):
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    for name, grey in (("a", 90), ("b", 200)):
+        Image.fromarray(np.full((40, 50, 3), grey, np.uint8)).save(scenes / f"{name}.png")
+    model, calls = make_model(tmp_path / "model"), []
+
+    def counted(patches):
+        calls.append(len(patches))
+        return probabilities(patches)
+
+    def run(**settings):
+        calls.clear()
+        # The limit is for the whole process, and this one may hold TensorFlow from other tests.
+        settings = {"memory": "8GiB", **settings}
+        return predict_batch(model, find_scenes(scenes), tmp_path / "out", engine=make_engine(model, counted), **settings)
+
+    first = run()
+    warm_up = 2  # each scene's memory is measured with one batch of two patches
+    assert sum(calls) == sum(row["windows"] for row in first.rows) + 2 * warm_up
+    again = run()
+    assert sum(calls) == 2 * warm_up and [row["state"] for row in again.rows] == ["done", "done"]
+    assert [row["windows"] for row in again.rows] == [row["windows"] for row in first.rows]
+    Image.fromarray(np.full((40, 50, 3), 150, np.uint8)).save(scenes / "b.png")
+    changed = run()
+    assert sum(calls) == changed.rows[1]["windows"] + 2 * warm_up
+    run(overlap=0.25)
+    assert sum(calls) > 3 * warm_up
 
 
 def test_a_folder_without_images_is_named(tmp_path):

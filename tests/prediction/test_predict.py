@@ -9,6 +9,7 @@ from rasterio.control import GroundControlPoint
 
 from core.errors import Cancelled, ExportError, GroundlineError, InputError, SceneError, SettingsError
 from core.geo import GeoRef
+from core.prediction.label_file import write_labels
 from core.prediction.predict import predict
 from core.prediction.rasters import Prediction
 from core.scene import Scene, Window, open_scene
@@ -228,3 +229,36 @@ def test_a_folder_that_is_no_prediction_is_named(tmp_path):
     with pytest.raises(InputError, match="no prediction"):
         Prediction.open(tmp_path)
     assert issubclass(InputError, GroundlineError)
+
+
+@pytest.mark.parametrize("unsure", ["hide", "neighbour"])
+def test_labels_with_a_threshold_become_a_file_on_the_scenes_grid(model, tmp_path, unsure, monkeypatch):
+    monkeypatch.setattr("core.prediction.label_file._ROWS_AT_ONCE", 64)
+    run(model, Scene.from_array(picture(300, 280), geo=UTM), tmp_path / "out")
+    made = Prediction.open(tmp_path / "out")
+    path = write_labels(made, tmp_path / "labels.tif", threshold=0.8, unsure=unsure)
+    expected = made.labels(threshold=0.8, unsure=unsure)
+    assert (expected != made.labels()).any()
+    with rasterio.open(path) as file:
+        np.testing.assert_array_equal(file.read(1), expected)
+        assert (file.nodata, file.crs.to_epsg(), file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"]) == (255, 32640, "COG")
+        np.testing.assert_allclose(file.transform[:6], UTM.transform[:6])
+        assert file.tags()["CLASS_2"] == "Bright" and file.tags()["GROUNDLINE_UNSURE"] == unsure
+        assert file.colormap(1)[1][:3] == (200, 100, 0) and file.overviews(1) == [2]
+    assert {entry.name for entry in tmp_path.iterdir()} == {"model", "out", "labels.tif"}
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_a_region_sees_what_lies_around_it(tmp_path, scale):
+    model = make_model(tmp_path / "model", scale=scale)
+    scene = Scene.from_array(picture(150, 170), geo=UTM)
+
+    def network(patches):
+        # The mean of each patch's left and upper pixels: what lies outside the region changes the answer inside.
+        means = patches[..., :1].cumsum(axis=1).cumsum(axis=2) / patches.shape[1] ** 2
+        return np.concatenate([means, 1 - means, np.zeros_like(means)], axis=-1).astype(np.float32)
+
+    for name, window in (("whole", None), ("part", Window(32, 64, 64, 64))):
+        run(model, scene, tmp_path / name, engine=make_engine(model, network), window=window)
+    whole, part = (Prediction.open(tmp_path / name).probabilities() for name in ("whole", "part"))
+    np.testing.assert_array_equal(part, whole[32:96, 64:128])
