@@ -1,5 +1,8 @@
 """One contract for every network of the registry, on tiny sizes."""
 
+import ast
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -57,6 +60,51 @@ def test_contract(name, tmp_path, narrow):
     gradients = _gradients(network, batch)
     assert all(gradient is not None and np.isfinite(gradient).all() for gradient in gradients)
     assert any(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize(("bands", "classes", "size"), [(1, 2, (48, 48)), (12, 7, (65, 51))])
+@pytest.mark.parametrize("name", TINY)
+def test_any_bands_classes_and_sizes(name, bands, classes, size, narrow):
+    network = tiny(name, height=size[0], width=size[1], bands=bands, classes=classes)
+    found = network.predict_on_batch(np.random.default_rng(1).random((1, *size, bands), dtype=np.float32))
+    assert found.shape == (1, *size, classes)
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+
+
+def test_own_networks_import_nothing_but_keras():
+    """So that another backend than TensorFlow can train them; segmentation_models, in `zoo`, is not our own."""
+    folder = Path(deeplab.__file__).parent
+    allowed = {"__future__", "collections", "dataclasses", "typing", "keras", "core"}
+    for path in folder.glob("*.py"):
+        if path.name == "zoo.py":
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert {name.split(".")[0] for name in names} <= allowed, path.name
+
+
+@pytest.mark.parametrize(
+    ("name", "filters"), [("unet-small", (8, 16, 32)), ("fast", (8, 16, 24, 32)), ("attention-unet", (8, 16, 32))]
+)
+def test_eight_patches_are_learned_by_heart(name, filters):
+    from core.learning.losses import SegmentationLoss
+
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 3, (8, 4, 4))
+    masks = blocks.repeat(8, 1).repeat(8, 2).astype(np.uint8)
+    # Two of the three classes have the same colour: only their place in the patch tells them apart.
+    images = np.stack([masks > 0, masks == 0], -1) + rng.normal(0, 0.1, (8, 32, 32, 2))
+    keras.utils.set_random_seed(0)
+    network = build(name, height=32, width=32, bands=2, classes=3, filters=filters, dropout=0.0)
+    network.compile(optimizer=keras.optimizers.Adam(3e-3), loss=SegmentationLoss("cross_entropy"))
+    for _ in range(20):
+        for _ in range(20):
+            network.train_on_batch(images.astype(np.float32), masks)
+        accuracy = (network.predict_on_batch(images.astype(np.float32)).argmax(-1) == masks).mean()
+        if accuracy > 0.95:
+            break
+    assert accuracy > 0.95
 
 
 def _gradients(network, batch):

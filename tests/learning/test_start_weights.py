@@ -1,11 +1,16 @@
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import keras
 import numpy as np
 import pytest
 
-from core.errors import InputError, SettingsError
+from core.errors import Cancelled, InputError, SettingsError
 from core.learning.cards import ModelCard
 from core.learning.networks import build
-from core.learning.start_weights import copy_weights, start
+from core.learning.start_weights import MIRROR_VARIABLE, copy_weights, start
 from tests.learning.learning_fakes import SCHEME
 
 SMALL = {"height": 32, "width": 32, "filters": (4, 6)}
@@ -84,19 +89,62 @@ def test_imagenet_needs_an_encoder():
         start(unet(), "imagenet", architecture="unet", encoder=None)
 
 
-def test_imagenet_without_a_network_says_what_to_do(monkeypatch):
-    from core.learning.networks import zoo
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """A web folder on this machine in place of the published ones, and an empty cache."""
+    (tmp_path / "web").mkdir()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    handler = partial(QuietHandler, directory=str(tmp_path / "web"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
+        monkeypatch.setenv(MIRROR_VARIABLE, f"http://127.0.0.1:{web.server_port}/")
+        thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield tmp_path / "web"
+        web.shutdown()
+        thread.join()
 
-    real = zoo.build_zoo
 
-    def offline(*arguments, encoder_weights=None, **named):
-        if encoder_weights == "imagenet":
-            raise Exception("URL fetch failure on https://example.org: None -- [Errno -3] Name or service not known")
-        return real(*arguments, **named)
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
-    monkeypatch.setattr(zoo, "build_zoo", offline)
+
+MOBILENET = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+
+
+def test_imagenet_weights_come_from_the_server_once_and_with_progress(mirror, encoder_file):
+    shutil.copy(encoder_file[0].with_name("published.h5"), mirror / MOBILENET)
+    heard = []
+    for _ in range(2):
+        target = unet(encoder="mobilenetv2", filters=None)
+        copied = start(
+            target, "imagenet", architecture="unet", encoder="mobilenetv2", on_progress=lambda *told: heard.append(told)
+        )
+        (mirror / MOBILENET).unlink(missing_ok=True)  # the second time it is there already
+        assert copied.published and copied.source == "imagenet"
+        assert np.array_equal(layer_weights(target, "block_3_expand")[0], layer_weights(encoder_file[1], "block_3_expand")[0])
+    size = encoder_file[0].with_name("published.h5").stat().st_size
+    assert heard[-1] == (size, size, f"Downloading {MOBILENET}") and len(heard) == len(set(heard)) > 1
+
+
+def test_imagenet_weights_of_a_wrong_checksum_are_refused(mirror, tmp_path):
+    (mirror / "resnet18_imagenet_1000_no_top.h5").write_bytes(b"something else")
+    with pytest.raises(InputError, match="no ImageNet weights of resnet18.*is not the file that was published.*local weights file"):
+        build("unet", height=32, width=32, bands=3, classes=2, encoder="resnet18", weights="imagenet")
+    assert list((tmp_path / "home" / "models").iterdir()) == []
+
+
+@pytest.mark.parametrize(("architecture", "encoder"), [("unet", "mobilenetv2"), ("deeplabv3", None)])
+def test_imagenet_without_a_network_says_what_to_do(mirror, monkeypatch, architecture, encoder):
+    monkeypatch.setenv(MIRROR_VARIABLE, "http://127.0.0.1:9")  # nobody listens there
     with pytest.raises(InputError, match="could not be downloaded.*Use --weights none, a local weights file, or a model"):
-        build("unet", height=32, width=32, bands=3, classes=2, encoder="mobilenetv2", weights="imagenet")
+        start(unet(), "imagenet", architecture=architecture, encoder=encoder)
+
+
+def test_a_stop_ends_the_download(mirror, encoder_file):
+    shutil.copy(encoder_file[0].with_name("published.h5"), mirror / MOBILENET)
+    with pytest.raises(Cancelled):
+        start(unet(), "imagenet", architecture="unet", encoder="mobilenetv2", should_stop=lambda: True)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +159,7 @@ def encoder_file(tmp_path_factory):
     )
     path = tmp_path_factory.mktemp("encoder") / "mobilenetv2.weights.h5"
     inner.save_weights(path)
+    inner.save(path.with_name("published.h5"))  # the old layout, which published files have
     return path, network
 
 

@@ -1,0 +1,74 @@
+"""Files really saved by Keras 2 give under Keras 3 what they gave there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import ModelError
+from core.learning.importing import Answers, examine, import_model
+from core.learning.legacy import describe
+from core.learning.model_store import find_model
+
+SCRIPT = Path(__file__).with_name("keras2_files.py")
+FILES = {"resnet34": "resnet34.hdf5", "vgg16": "vgg16.h5", "efficientnetb0": "efficientnetb0.hdf5"}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """The folder of the files, and the outputs that Keras 2 gave."""
+    folder = tmp_path_factory.mktemp("keras2")
+    done = subprocess.run([sys.executable, str(SCRIPT), str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder, dict(np.load(folder / "outputs.npz"))
+
+
+@pytest.mark.parametrize("encoder", FILES)
+def test_the_output_is_what_it_was_there(saved, encoder):
+    folder, outputs = saved
+    found = find_model(folder / FILES[encoder]).keras_model().predict_on_batch(outputs["batch"])
+    assert outputs[encoder].std() > 1e-3
+    np.testing.assert_allclose(found, outputs[encoder], atol=5e-5)
+
+
+@pytest.mark.parametrize("encoder", FILES)
+def test_what_such_a_file_tells(saved, encoder):
+    found = describe(saved[0] / FILES[encoder])
+    assert (found.height, found.width, found.bands, found.outputs, found.activation) == (32, 32, 3, 4, "softmax")
+    assert found.saved_by.startswith("2.") and not found.runs_code
+    assert "iou_score" in found.compiled_with and any("dice" in name for name in found.compiled_with)
+
+
+def test_the_likely_normalisations_follow_from_the_encoder(saved):
+    by_encoder = {encoder: examine(saved[0] / name) for encoder, name in FILES.items()}
+    assert by_encoder["resnet34"].asks == ("bands", "normalisation", "scheme")
+    assert [option.normalisation["kind"] for option in by_encoder["resnet34"].normalisations] == ["divide", "none"]
+    vgg = by_encoder["vgg16"].normalisations[-1]
+    # What segmentation_models' preprocess_input did: RGB to BGR, less the means of blue, green and red.
+    assert vgg.bands == (3, 2, 1) and vgg.normalisation["mean"] == [103.939, 116.779, 123.68]
+    efficient = by_encoder["efficientnetb0"].normalisations[-1]
+    assert efficient.bands is None and efficient.normalisation["mean"] == pytest.approx([123.675, 116.28, 103.53])
+
+
+def test_an_imported_file_needs_nothing_of_keras_2_any_more(saved, tmp_path):
+    folder, outputs = saved
+    model = import_model(folder / FILES["efficientnetb0"], tmp_path / "old", Answers())
+    assert (tmp_path / "old" / "model.keras").is_file()
+    np.testing.assert_allclose(model.keras_model().predict_on_batch(outputs["batch"]), outputs["efficientnetb0"], atol=5e-5)
+
+
+def test_its_code_runs_only_when_trusted(saved, tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDLINE_WORKSPACE", str(tmp_path))
+    file = saved[0] / "lambda.h5"
+    with pytest.raises(ModelError, match="Lambda"):
+        find_model(file)
+    with pytest.raises(ModelError, match="Lambda"):
+        import_model(file, tmp_path / "no", Answers())
+    assert not (tmp_path / "no").exists()
+    model = import_model(file, tmp_path / "yes", Answers(), trusted=True)
+    assert model.keras_model().predict_on_batch(np.full((1, 32, 32, 3), 255, np.float32)).shape == (1, 32, 32, 3)
+    monkeypatch.setenv("GROUNDLINE_WORKSPACE", str(tmp_path / "elsewhere"))  # the permission does not travel with the folder
+    with pytest.raises(ModelError, match="Lambda"):
+        find_model(tmp_path / "yes").keras_model()
