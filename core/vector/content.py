@@ -11,7 +11,7 @@ import shapely
 from pyproj import CRS, Transformer
 
 from core.classes import ClassScheme
-from core.vector.layer import PolygonLayer
+from core.vector.layer import LineLayer, PolygonLayer
 
 LONLAT = CRS.from_epsg(4326)
 LONLAT_DECIMALS = 9
@@ -44,6 +44,16 @@ DESCRIPTIONS = {
     "on_edge": "whether the polygon touches the rim of the scene",
 }
 
+LINE_DESCRIPTIONS = {
+    "id": "number of the line in this layer, from 1",
+    "length_m": "length of the line in metres",
+    "length_px": "length of the line in pixels",
+    "width_m": "mean width in metres of the area around the line",
+    "width_px": "mean width in pixels of the area around the line",
+    "from_node": "number of the node where the line begins; lines that meet share it",
+    "to_node": "number of the node where the line ends",
+}
+
 MAY_BE_UNKNOWN = ("mean_confidence", "confidence_p10", "mean_margin", "distance_m", "distance_px")
 """Fields of numbers that can be missing."""
 
@@ -63,7 +73,8 @@ MAP_DECIMALS = {"area": 2, "length": 2, "width": 2, "mean": 4, "distance": 2}
 class Content:
     """Fields (a DataFrame), shapely geometries (n,), and the CRS or None. precision: the rounding step of coordinates, None for none.
 
-    made and scheme are what the layer says of itself; both are empty for content that was read from a file.
+    lines: whether the geometries are lines, not polygons. made and scheme are what the layer says of itself; both are empty for content
+    that was read from a file.
     """
 
     fields: pd.DataFrame
@@ -72,15 +83,21 @@ class Content:
     precision: float | None = None
     made: dict[str, Any] = field(default_factory=dict)
     scheme: ClassScheme | None = None
+    lines: bool = False
+
+    def describe(self, name: str) -> str:
+        """What a field of the layer holds; empty for one that is not known."""
+        return (LINE_DESCRIPTIONS.get(name) if self.lines else None) or DESCRIPTIONS.get(name, "")
 
     def about(self) -> str:
         """One line on how the layer was made and what its coordinates are."""
         where = "pixels, x to the right and y upwards (no CRS is known)" if self.crs is None else self.crs.name
         made = f"Made by {self.made.get('software')} from {self.made.get('source')}."
-        return f"{made} Coordinates: {where}. Areas: {self.made.get('area_method')}."
+        measured = f"Centre lines: {self.made.get('line_method')}" if self.lines else f"Areas: {self.made.get('area_method')}"
+        return f"{made} Coordinates: {where}. {measured}."
 
 
-def content_of(layer: PolygonLayer, suffix: str, *, crs: CRS | None, lonlat: bool) -> Content:
+def content_of(layer: PolygonLayer | LineLayer, suffix: str, *, crs: CRS | None, lonlat: bool) -> Content:
     """What a file of `layer` with this suffix should hold, in `crs`, or in longitude and latitude when `lonlat` and the layer has a CRS.
 
     Shapefiles have short names, and 0 and 1 for no and yes; texts in longitude and latitude are rounded; polygons that were brought to
@@ -95,7 +112,7 @@ def content_of(layer: PolygonLayer, suffix: str, *, crs: CRS | None, lonlat: boo
         # Layers in the scene's own degrees stay as the scene lies, and so does a web map; whatever else reads degrees wants -180 to 180.
         if target.is_geographic and suffix != ".html" and (lonlat or suffix == ".csv" or not own):
             geometry = within_180(geometry)
-    content = Content(fields, geometry, target, None, layer.made, layer.scheme)
+    content = Content(fields, geometry, target, None, layer.made, layer.scheme, isinstance(layer, LineLayer))
     if suffix in (".shp", ".shp.zip"):
         short = fields.rename(columns=SHORT_NAMES)
         return replace(content, fields=short.astype({name: np.int32 for name in short if short[name].dtype == bool}))
@@ -103,7 +120,8 @@ def content_of(layer: PolygonLayer, suffix: str, *, crs: CRS | None, lonlat: boo
         return replace(content, fields=fields[["id", "class_id", "class_name"]])
     if suffix == ".html":
         decimals = {name: kept for name in fields for start, kept in MAP_DECIMALS.items() if name.startswith(f"{start}_")}
-        shown = fields[["id", "class_id", "class_name", *decimals]].round(decimals)
+        shown = fields if content.lines else fields[["id", "class_id", "class_name", *decimals]]
+        shown = shown.round(decimals)
         return replace(content, fields=shown, **_rounded(geometry, 3 if target is None else 8))
     if lonlat and target is not None:
         return replace(content, **_rounded(geometry, LONLAT_DECIMALS))
@@ -130,7 +148,7 @@ def moved(geometry: np.ndarray, source: CRS, target: CRS) -> np.ndarray:
 
 
 def within_180(geometry: np.ndarray) -> np.ndarray:
-    """Cut polygons that run beyond longitude 180 in two, as RFC 7946 asks (section 3.1.9), and turn them back into -180 to 180."""
+    """Cut polygons and lines that run beyond longitude 180 in two, as RFC 7946 asks (section 3.1.9), each part within -180 to 180."""
     bounds = shapely.bounds(geometry)
     beyond = np.flatnonzero((bounds[:, 2] > 180) | (bounds[:, 0] < -180)) if len(geometry) else []
     out = geometry.copy()
@@ -139,6 +157,7 @@ def within_180(geometry: np.ndarray) -> np.ndarray:
         for shift in (-360.0, 0.0, 360.0):
             piece = shapely.intersection(geometry[k], shapely.box(-180 + shift, -90, 180 + shift, 90))
             piece = shapely.transform(piece, lambda xy, shift=shift: xy - [shift, 0])
-            parts += [part for part in shapely.get_parts(piece) if part.geom_type == "Polygon" and part.area > 0]
-        out[k] = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+            parts += [part for part in shapely.get_parts(piece) if part.geom_type == geometry[k].geom_type and part.length > 0]
+        joined = shapely.multipolygons if geometry[k].geom_type == "Polygon" else shapely.multilinestrings
+        out[k] = parts[0] if len(parts) == 1 else joined(parts)
     return out

@@ -1,4 +1,4 @@
-"""DXF, release 12, for CAD: each ring a closed polyline on the layer of its class, in the class's colour.
+"""DXF, release 12, for CAD: each ring a closed polyline on the layer of its class, in the class's colour; lines are open polylines.
 
 A DXF of that release knows no holes, no fields and no CRS: a hole is a ring of the same polygon, the fields that tie rings together are
 extended data of the polyline (1000 to 1071, application GROUNDLINE), and the CRS is in a comment.
@@ -41,9 +41,13 @@ def write_dxf(content: Content, path: Path, *, title: str) -> None:
         fields = content.fields
         for one, class_id, name, shape in zip(fields["id"], fields["class_id"], fields["class_name"], content.geometry, strict=True):
             data = ((1001, APPLICATION), (1000, _ascii(name)), (1071, int(one)), (1071, int(class_id)))
-            for part, polygon in enumerate(shapely.get_parts(shape)):
-                for ring in (polygon.exterior, *polygon.interiors):
-                    file.write(_polyline(shapely.get_coordinates(ring)[:-1], layers[name], (*data, (1071, part))))
+            for part, piece in enumerate(shapely.get_parts(shape)):
+                more = (*data, (1071, part))
+                if content.lines:
+                    file.write(_polyline(shapely.get_coordinates(piece), layers[name], more, closed=False))
+                    continue
+                for ring in (piece.exterior, *piece.interiors):
+                    file.write(_polyline(shapely.get_coordinates(ring)[:-1], layers[name], more, closed=True))
         file.write(_codes((0, "ENDSEC"), (0, "EOF")))
 
 
@@ -51,8 +55,8 @@ def _codes(*pairs: tuple[int, object]) -> str:
     return "".join(f"{code:>3}\n{value}\n" for code, value in pairs)
 
 
-def _polyline(points: np.ndarray, layer: str, data: tuple[tuple[int, object], ...]) -> str:
-    head = _codes((0, "POLYLINE"), (8, layer), (66, 1), (10, 0.0), (20, 0.0), (30, 0.0), (70, 1), *data)
+def _polyline(points: np.ndarray, layer: str, data: tuple[tuple[int, object], ...], *, closed: bool) -> str:
+    head = _codes((0, "POLYLINE"), (8, layer), (66, 1), (10, 0.0), (20, 0.0), (30, 0.0), (70, int(closed)), *data)
     corners = "".join(f"  0\nVERTEX\n  8\n{layer}\n 10\n{x!r}\n 20\n{y!r}\n 30\n0.0\n" for x, y in points.tolist())
     return f"{head}{corners}{_codes((0, 'SEQEND'), (8, layer))}"
 
@@ -110,7 +114,7 @@ def _text(line: str) -> str:
 
 
 def read_dxf(path: Path) -> Content:
-    """Read polygons as `write_dxf` writes them."""
+    """Read polygons or lines as `write_dxf` writes them."""
     lines = path.read_text(encoding="ascii").splitlines()
     crs_text, records, ring = _NO_CRS, [], None
     for code, value in zip((int(line) for line in lines[::2]), lines[1::2], strict=True):
@@ -118,20 +122,22 @@ def read_dxf(path: Path) -> Content:
             crs_text = value[4:]
         elif code == 0:
             if value == "POLYLINE":
-                ring = {"names": [], "numbers": [], "x": [], "y": []}
+                ring = {"names": [], "numbers": [], "x": [], "y": [], "closed": True}
                 records.append(ring)
             vertex = value == "VERTEX"
         elif ring is not None and code in (10, 20) and vertex:
             ring["x" if code == 10 else "y"].append(float(value))
+        elif ring is not None and code == 70 and not vertex:
+            ring["closed"] = value.strip() == "1"
         elif ring is not None and code == 1000:
             ring["names"].append(_text(value))
         elif ring is not None and code == 1071:
             ring["numbers"].append(int(value))
-    return Content(*_polygons(records), None if crs_text == _NO_CRS else CRS.from_user_input(_text(crs_text)))
+    return Content(*_shapes(records), None if crs_text == _NO_CRS else CRS.from_user_input(_text(crs_text)))
 
 
-def _polygons(records: list[dict]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Fields and polygons of rings in the order of the file: the first ring of each part is its outer one."""
+def _shapes(records: list[dict]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Fields and geometries of rings and lines in the order of the file: the first ring of each part is its outer one."""
     rows, shapes, parts = [], [], []
     for record in records:
         one, class_id, part = record["numbers"]
@@ -142,7 +148,9 @@ def _polygons(records: list[dict]) -> tuple[pd.DataFrame, np.ndarray]:
         if part == len(parts[-1]):
             parts[-1].append([])
         parts[-1][part].append(ring)
+    closed = all(record["closed"] for record in records)
     for group in parts:
-        polygons = [shapely.Polygon(rings[0], rings[1:]) for rings in group]
-        shapes.append(polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons))
+        pieces = [shapely.Polygon(rings[0], rings[1:]) if closed else shapely.LineString(rings[0]) for rings in group]
+        several = shapely.MultiPolygon if closed else shapely.MultiLineString
+        shapes.append(pieces[0] if len(pieces) == 1 else several(pieces))
     return pd.DataFrame(rows, columns=list(FIELDS)), np.array(shapes, object)

@@ -11,8 +11,9 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from core.files import replacing
 from core.scene import Scene
 from core.vector import dxf, tables, texts, web_map
 from core.vector.content import Content, content_of
-from core.vector.layer import PolygonLayer
+from core.vector.layer import LineLayer, PolygonLayer
 from core.vector.styles import qgis_style
 
 
@@ -68,8 +69,14 @@ def format_of(path: str | os.PathLike) -> str:
     raise SettingsError(f"no format for {Path(path).name!r}", expected=f"a name that ends in {', '.join(_FORMATS)}", do="Change the ending")
 
 
-def export(layer: PolygonLayer, path: str | os.PathLike, *, crs: str | CRS | None = None, scene: Scene | None = None) -> Path:
+def export(
+    layer: PolygonLayer | LineLayer, path: str | os.PathLike, *, crs: str | CRS | None = None, scene: Scene | None = None,
+    lines: LineLayer | None = None,
+) -> Path:  # fmt: skip
     """Write a layer to `path`, in the format of its ending, and return the path.
+
+    lines: centre lines that go with the polygons: a second layer of a GeoPackage, part of an HTML map, a file of their own (see
+    `lines_path`) beside any other format.
 
     crs: the target CRS, the layer's own by default; GeoJSON, KML and HTML are always in longitude and latitude (WGS84) when the layer has a
     CRS. Without one, coordinates are pixels, and each file that can say so does. scene: shown below the polygons of an HTML map.
@@ -84,15 +91,27 @@ def export(layer: PolygonLayer, path: str | os.PathLike, *, crs: str | CRS | Non
         raise ExportError(
             f"a layer without coordinates for {path.name}", expected=f"a CRS, which {known.title} needs", do="Choose GeoPackage or GeoJSON"
         )
-    content = content_of(layer, suffix, crs=_target(layer, crs), lonlat=known.lonlat)
-    extra = {"scene": scene} if suffix == ".html" else {}
+    target = _target(layer, crs)
+    content = content_of(layer, suffix, crs=target, lonlat=known.lonlat)
+    extra: dict[str, Any] = {"scene": scene} if suffix == ".html" else {}
+    beside = None
+    if lines is not None:
+        lines = replace(lines, made={**{key: layer.made.get(key) for key in ("software", "source", "model")}, **lines.made})
+        beside = content_of(lines, suffix, crs=target, lonlat=known.lonlat)
+        if suffix in _TOGETHER:
+            extra["lines"] = beside
+        else:
+            export(lines, lines_path(path), crs=crs)
     try:
         if suffix == ".shp":
             _write_in_parts(known, content, path)
         else:
             with replacing(path, suffix=suffix) as temporary:
-                known.write(content, temporary, title=path.name[: -len(suffix)], **extra)
+                title = path.name[: -len(suffix)]
+                known.write(content, temporary, title=title, **extra)
                 compare(content, known.read(temporary), path.name)
+                if "lines" in extra:
+                    compare(beside, _TOGETHER[suffix](temporary, f"{title}_lines"), path.name)
         if suffix in STYLED:
             with replacing(path.with_name(f"{path.name[: -len(suffix)]}.qml")) as temporary:
                 temporary.write_text(qgis_style(content), encoding="utf-8")
@@ -105,6 +124,19 @@ def export(layer: PolygonLayer, path: str | os.PathLike, *, crs: str | CRS | Non
             do="Check the free space and the folder's rights, or choose another format",
         ) from error  # fmt: skip
     return path
+
+
+def lines_path(path: str | os.PathLike) -> Path:
+    """Where the centre lines of a layer file lie: town_lines.shp.zip beside town.shp.zip."""
+    suffix = format_of(path)
+    return Path(path).with_name(f"{Path(path).name[: -len(suffix)]}_lines{suffix}")
+
+
+_TOGETHER: dict[str, Callable[[Path, str], Content]] = {
+    ".gpkg": lambda path, name: tables.read_ogr(path, layer=name),
+    ".html": lambda path, name: web_map.read_web_lines(path),
+}
+"""Formats that hold polygons and lines in one file, and how to read the lines."""
 
 
 def read_back(path: str | os.PathLike) -> int:
@@ -149,9 +181,12 @@ def compare(meant: Content, found: Content, name: str) -> None:
     step = meant.precision or 1e-14 * float(np.abs(want).max(initial=1.0))
     if not np.allclose(got, want, rtol=0, atol=1.01 * step):
         raise differ("bounds that lie off by", float(np.abs(got - want).max()), "none")
-    want, got = shapely.area(meant.geometry), shapely.area(found.geometry)
-    if (np.abs(got - want) > 4 * step * shapely.length(meant.geometry)).any():
-        raise differ("areas that lie off by", float(np.abs(got - want).max()), "none")
+    measured, what, leeway = shapely.area, "areas", shapely.length(meant.geometry)
+    if meant.lines:
+        measured, what, leeway = shapely.length, "lengths", shapely.get_num_coordinates(meant.geometry)
+    want, got = measured(meant.geometry), measured(found.geometry)
+    if (np.abs(got - want) > 4 * step * leeway).any():
+        raise differ(f"{what} that lie off by", float(np.abs(got - want).max()), "none")
     if (found.crs is None) != (meant.crs is None) or (meant.crs is not None and not _same_crs(found.crs, meant.crs)):
         raise differ("CRS", found.crs and found.crs.name, meant.crs and meant.crs.name)
 

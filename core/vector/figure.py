@@ -18,7 +18,7 @@ from core.geo import local_utm, to_lonlat
 from core.scene import Scene, display_rgb
 from core.vector.clip import class_sums
 from core.vector.content import moved
-from core.vector.layer import PolygonLayer
+from core.vector.layer import LineLayer, PolygonLayer
 from core.vector.words import area_words
 
 if TYPE_CHECKING:
@@ -37,13 +37,14 @@ _METRES_PER_INCH = 0.0254
 
 def draw_figure(
     layer: PolygonLayer, path: str | os.PathLike, *, title: str | None = None, scene: Scene | None = None, base: str = "scene",
-    attribution: str | None = None, page: str = "a4", dpi: int = 200,
+    attribution: str | None = None, page: str = "a4", dpi: int = 200, lines: LineLayer | None = None,
 ) -> Path:  # fmt: skip
     """Draw a layer on a page (landscape "a4" or "a3") as .png or .pdf, whose polygons stay vectors.
 
     Drawn in the layer's CRS, in the local UTM zone for one in degrees or Web Mercator, in pixels without. base: see `BASES`; an online
     map that does not answer, or a layer without CRS, falls back to the scene. attribution: a line of your own, printed with the source.
-    dpi: 50 to 600, of a PNG. Raises SettingsError for another ending, page, base or resolution, ExportError when it cannot be written.
+    dpi: 50 to 600, of a PNG. lines: centre lines, drawn above the polygons. Raises SettingsError for another ending, page, base or
+    resolution, ExportError when it cannot be written.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -54,7 +55,7 @@ def draw_figure(
             f"base {base!r}, page {page!r} and {dpi} dots per inch", expected=f"{', '.join(BASES)}; {', '.join(PAGES_IN)}; 50 to 600",
             do="Correct the settings of the printed map",
         )  # fmt: skip
-    figure = compose(layer, title=title, scene=scene, base=base, attribution=attribution, page=page, dpi=dpi)
+    figure = compose(layer, title=title, scene=scene, base=base, attribution=attribution, page=page, dpi=dpi, lines=lines)
     named = {"Title": _title(layer, title)}
     try:
         with replacing(path, suffix=suffix) as temporary:
@@ -65,8 +66,9 @@ def draw_figure(
 
 
 def compose(
-    layer: PolygonLayer, *, title: str | None, scene: Scene | None, base: str, attribution: str | None, page: str, dpi: int
-) -> Figure:
+    layer: PolygonLayer, *, title: str | None, scene: Scene | None, base: str, attribution: str | None, page: str, dpi: int,
+    lines: LineLayer | None = None,
+) -> Figure:  # fmt: skip
     """The page as a matplotlib Figure, drawn without pyplot so that two users do not share one."""
     from matplotlib.figure import Figure
 
@@ -83,6 +85,8 @@ def compose(
     sums = class_sums(layer)
     for row in sums.itertuples():
         _paint(axes, shapes[layer.frame["class_id"].to_numpy() == row.class_id], row.colour, 0.45 if credits.pictured else 0.75)
+    if lines is not None:
+        _draw_lines(axes, lines, crs)
     side = figure.add_axes(((wide - 3.1) / wide, 0.75 / high, 2.65 / wide, (high - 1.75) / high))
     _legend(side, layer, sums)
     _north(side, layer, crs, corners)
@@ -158,6 +162,16 @@ def _paint(axes: Axes, shapes: np.ndarray, colour: str, alpha: float) -> None:
         outlines.append(Outline(np.concatenate(rings), np.concatenate(codes).astype(np.uint8)))
     dark = tuple(0.55 * part for part in to_rgba(colour)[:3])
     axes.add_collection(PathCollection(outlines, facecolor=to_rgba(colour, alpha), edgecolor=dark, linewidth=0.35), autolim=False)
+
+
+def _draw_lines(axes: Axes, lines: LineLayer, crs: CRS | None) -> None:
+    from matplotlib.collections import LineCollection
+
+    shapes = lines.frame.geometry.to_numpy()
+    if crs is not None and len(shapes):
+        shapes = moved(shapes, lines.geo.crs, crs)
+    paths = [shapely.get_coordinates(line) for line in shapes]
+    axes.add_collection(LineCollection(paths, colors=INK, linewidths=0.9, linestyles="dashed"), autolim=False)
 
 
 def _base_map(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import SettingsError
 from core.files import replacing
 from core.vector.export import FORMATS, export, format_of, read_back
-from core.vector.layer import PolygonLayer
+from core.vector.layer import LineLayer, PolygonLayer
 
 if TYPE_CHECKING:
     from pyproj import CRS
@@ -38,11 +38,12 @@ def product_of(path: str | os.PathLike) -> str:
 
 def write_product(
     layer: PolygonLayer, path: str | os.PathLike, *, crs: str | CRS | None = None, scene: Scene | None = None,
-    card: ModelCard | None = None, prediction: Prediction | None = None,
+    card: ModelCard | None = None, prediction: Prediction | None = None, lines: LineLayer | None = None,
 ) -> int | None:  # fmt: skip
     """Write a layer to `path` as its ending asks, and return the features that the file holds when it is read again (None for EXTRAS).
 
-    crs: of a layer file. scene: shown in maps and reports. card, prediction: for reports. Raises as `export` and `draw_figure` do.
+    crs: of a layer file. lines: centre lines, for layer files and maps to print. scene: shown in maps and reports. card, prediction: for
+    reports. Raises as `export` and `draw_figure` do.
     """
     suffix = product_of(path)
     if suffix == ".qml":
@@ -59,7 +60,7 @@ def write_product(
     elif suffix in (".png", ".pdf"):
         from core.vector.figure import draw_figure
 
-        draw_figure(layer, path, title=Path(path).stem, scene=scene)
+        draw_figure(layer, path, title=Path(path).stem, scene=scene, lines=lines)
     else:
-        return read_back(export(layer, path, crs=crs, scene=scene))
+        return read_back(export(layer, path, crs=crs, scene=scene, lines=lines))
     return None

@@ -6,6 +6,9 @@ from xml.etree import ElementTree as ET
 
 from core.vector.content import Content
 
+MOST_CATEGORIES = 1000
+OTHERS = (155, 155, 155)
+
 
 def class_colours(content: Content) -> dict[str, tuple[int, int, int]]:
     """Name and colour of each class that the content holds, in the order of the class ids."""
@@ -14,26 +17,42 @@ def class_colours(content: Content) -> dict[str, tuple[int, int, int]]:
 
 
 def qgis_style(content: Content) -> str:
-    """A QGIS style (.qml) that paints each class in its colour, by the field class_name."""
+    """A QGIS style (.qml) that paints each class in its colour, by the field class_name; lines are drawn in it.
+
+    Beyond `MOST_CATEGORIES` classes the others share a grey: QGIS takes minutes to list more.
+    """
     root = ET.Element("qgis", version="3.28", styleCategories="Symbology")
     renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr="class_name", symbollevels="0", enableorderby="0")
     categories = ET.SubElement(renderer, "categories")
     symbols = ET.SubElement(renderer, "symbols")
-    for number, (name, colour) in enumerate(class_colours(content).items()):
-        ET.SubElement(categories, "category", value=name, label=name, symbol=str(number), render="true")
-        symbol = ET.SubElement(symbols, "symbol", type="fill", name=str(number), alpha="0.65", clip_to_extent="1", force_rhr="0")
-        drawn = ET.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "locked": "0", "pass": "0"})
+    painted = list(class_colours(content).items())
+    labelled = [(name, name, colour) for name, colour in painted[:MOST_CATEGORIES]]
+    # The empty value stands for all others.
+    labelled += [("", "Other classes", OTHERS)] if len(painted) > MOST_CATEGORIES else []
+    for number, (value, label, colour) in enumerate(labelled):
+        ET.SubElement(categories, "category", value=value, label=label, symbol=str(number), render="true")
+        kind, alpha = ("line", "1") if content.lines else ("fill", "0.65")
+        symbol = ET.SubElement(symbols, "symbol", type=kind, name=str(number), alpha=alpha, clip_to_extent="1", force_rhr="0")
+        drawn = ET.SubElement(symbol, "layer", {"class": f"Simple{kind.title()}", "enabled": "1", "locked": "0", "pass": "0"})
         options = ET.SubElement(drawn, "Option", type="Map")
-        red, green, blue = colour
-        dark = ",".join(str(round(0.6 * part)) for part in colour)
-        for key, value in (
-            ("color", f"{red},{green},{blue},255"),
-            ("style", "solid"),
-            ("outline_color", f"{dark},255"),
-            ("outline_style", "solid"),
-            ("outline_width", "0.2"),
-            ("outline_width_unit", "MM"),
-        ):
-            ET.SubElement(options, "Option", type="QString", name=key, value=value)
-    ET.SubElement(root, "layerGeometryType").text = "2"
+        for key, text in (_line if content.lines else _fill)(colour):
+            ET.SubElement(options, "Option", type="QString", name=key, value=text)
+    ET.SubElement(root, "layerGeometryType").text = "1" if content.lines else "2"
     return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, encoding="unicode")
+
+
+def _fill(colour: tuple[int, int, int]) -> list[tuple[str, str]]:
+    outline = [("outline_color", f"{_dark(colour)},255"), ("outline_style", "solid"), ("outline_width", "0.2")]
+    return [("color", f"{_words(colour)},255"), ("style", "solid"), *outline, ("outline_width_unit", "MM")]
+
+
+def _line(colour: tuple[int, int, int]) -> list[tuple[str, str]]:
+    return [("line_color", f"{_dark(colour)},255"), ("line_style", "solid"), ("line_width", "0.5"), ("line_width_unit", "MM")]
+
+
+def _dark(colour: tuple[int, int, int]) -> str:
+    return _words(round(0.6 * part) for part in colour)
+
+
+def _words(colour) -> str:
+    return ",".join(map(str, colour))

@@ -17,37 +17,42 @@ import pyogrio
 import shapely
 
 from core.files import dump_json
-from core.vector.content import DESCRIPTIONS, LONG_NAMES, Content
+from core.vector.content import LONG_NAMES, Content
 from core.vector.styles import qgis_style
 
 
 def _write_ogr(content: Content, path: Path, driver: str, **options) -> None:
     frame = gpd.GeoDataFrame(content.fields, geometry=content.geometry, crs=content.crs)
-    # A polygon that is cut at the antimeridian has two parts.
+    # What is cut at the antimeridian has two parts.
     parts = bool((shapely.get_num_geometries(content.geometry) > 1).any())
-    kind = {"geometry_type": "MultiPolygon" if parts else "Polygon", "promote_to_multi": parts}
+    shape = "LineString" if content.lines else "Polygon"
+    kind = {"geometry_type": f"Multi{shape}" if parts else shape, "promote_to_multi": parts}
     with warnings.catch_warnings():
         # A layer without CRS is meant to be one.
         warnings.filterwarnings("ignore", message=".*crs.*was not provided.*")
         pyogrio.write_dataframe(frame, path, driver=driver, **kind, **options)
 
 
-def read_ogr(path: Path) -> Content:
-    """Read the first layer of any vector file that GDAL opens."""
-    frame = pyogrio.read_dataframe(path, layer=pyogrio.list_layers(path)[0][0])
+def read_ogr(path: Path, *, layer: str | None = None) -> Content:
+    """Read a layer of any vector file that GDAL opens, the first one by default."""
+    frame = pyogrio.read_dataframe(path, layer=layer or pyogrio.list_layers(path)[0][0])
     geometry = frame.geometry.to_numpy() if "geometry" in frame else np.empty(0, object)
     fields = pd.DataFrame(frame.drop(columns="geometry"))
     # Some formats cannot tell an empty text from none.
     return Content(fields.fillna(dict.fromkeys(fields.select_dtypes(object), "")), geometry, frame.crs)
 
 
-def write_geopackage(content: Content, path: Path, *, title: str) -> None:
-    """Write a GeoPackage with descriptions of layer and fields, how it was made, and a style that QGIS applies."""
-    about = content.about()
-    _write_ogr(
-        content, path, "GPKG", layer=title, layer_options={"DESCRIPTION": about, "IDENTIFIER": title},
-        layer_metadata={"made": dump_json(content.made)}, use_arrow=True,
-    )  # fmt: skip
+def write_geopackage(content: Content, path: Path, *, title: str, lines: Content | None = None) -> None:
+    """Write a GeoPackage with descriptions of layers and fields, how it was made, and styles that QGIS applies.
+
+    lines: a second layer, called like the first with _lines at its end.
+    """
+    layers = {title: content} | ({} if lines is None else {f"{title}_lines": lines})
+    for number, (name, part) in enumerate(layers.items()):
+        _write_ogr(
+            part, path, "GPKG", layer=name, layer_options={"DESCRIPTION": part.about(), "IDENTIFIER": name},
+            layer_metadata={"made": dump_json(part.made)}, use_arrow=True, append=number > 0,
+        )  # fmt: skip
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(
             "CREATE TABLE gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT, "
@@ -55,7 +60,7 @@ def write_geopackage(content: Content, path: Path, *, title: str) -> None:
         )
         database.executemany(
             "INSERT INTO gpkg_data_columns (table_name, column_name, description) VALUES (?, ?, ?)",
-            [(title, name, DESCRIPTIONS[name]) for name in content.fields if name in DESCRIPTIONS],
+            [(name, field, part.describe(field)) for name, part in layers.items() for field in part.fields if part.describe(field)],
         )
         database.execute(
             "INSERT INTO gpkg_extensions VALUES ('gpkg_data_columns', NULL, 'gpkg_schema', "
@@ -66,10 +71,10 @@ def write_geopackage(content: Content, path: Path, *, title: str) -> None:
             "f_table_name TEXT, f_geometry_column TEXT, styleName TEXT, styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, "
             "description TEXT, owner TEXT, ui TEXT, update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))"
         )
-        database.execute(
+        database.executemany(
             "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML, styleSLD, "
             "useAsDefault, description, owner) VALUES ('', '', ?, 'geom', 'classes', ?, '', 1, 'Colours of the classes', '')",
-            (title, qgis_style(content)),
+            [(name, qgis_style(part)) for name, part in layers.items()],
         )
         database.execute(
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) "
@@ -86,7 +91,7 @@ def write_shapefile(content: Content, path: Path, *, title: str) -> None:
     """Write a Shapefile with .prj (when there is a CRS), UTF-8 .cpg, a QGIS style, and a list of the shortened field names."""
     _write_ogr(content, path, "ESRI Shapefile", layer_options={"ENCODING": "UTF-8"})
     names = ["field,name,description"]
-    names += [f'{name},{LONG_NAMES.get(name, name)},"{DESCRIPTIONS.get(LONG_NAMES.get(name, name), "")}"' for name in content.fields]
+    names += [f'{name},{LONG_NAMES.get(name, name)},"{content.describe(LONG_NAMES.get(name, name))}"' for name in content.fields]
     path.with_name(f"{path.stem}_fields.csv").write_text("\n".join(names) + "\n", encoding="utf-8")
     path.with_name(f"{path.stem}_about.txt").write_text(content.about() + "\n", encoding="utf-8")
     path.with_suffix(".qml").write_text(qgis_style(content), encoding="utf-8")

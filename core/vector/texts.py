@@ -88,7 +88,7 @@ def write_kml(content: Content, path: Path, *, title: str) -> None:
                 f'<Style id="class{numbers[name]}"><LineStyle><color>ff{fill}</color><width>1</width></LineStyle>'
                 f"<PolyStyle><color>a6{fill}</color></PolyStyle></Style>\n"
             )
-        file.write('<Schema name="polygons" id="polygons">')
+        file.write('<Schema name="shapes" id="shapes">')
         file.writelines(f"<SimpleField type={quoteattr(kind)} name={quoteattr(name)}/>" for name, kind in types.items())
         file.write("</Schema>\n")
         for row, shape in zip(plain_rows(content.fields), geometry, strict=True):
@@ -100,7 +100,7 @@ def write_kml(content: Content, path: Path, *, title: str) -> None:
             file.write(
                 f'<Placemark id="p{row["id"]}"><name>{escape(row["class_name"])} {row["id"]}</name>'
                 f"<styleUrl>#class{numbers[row['class_name']]}</styleUrl>"
-                f'<ExtendedData><SchemaData schemaUrl="#polygons">{data}</SchemaData></ExtendedData>{_kml_shape(shape)}</Placemark>\n'
+                f'<ExtendedData><SchemaData schemaUrl="#shapes">{data}</SchemaData></ExtendedData>{_kml_shape(shape)}</Placemark>\n'
             )
         file.write("</Document></kml>\n")
 
@@ -114,7 +114,9 @@ def _kml_value(value: object) -> str:
 
 
 def _kml_shape(shape) -> str:
-    if shape.geom_type == "MultiPolygon":
+    if shape.geom_type == "LineString":
+        return f"<LineString><coordinates>{_kml_points(shape)}</coordinates></LineString>"
+    if shape.geom_type.startswith("Multi"):
         return f"<MultiGeometry>{''.join(_kml_shape(part) for part in shape.geoms)}</MultiGeometry>"
     rings = [("outerBoundaryIs", shape.exterior)] + [("innerBoundaryIs", ring) for ring in shape.interiors]
     return (
@@ -138,8 +140,9 @@ def read_kml(path: Path) -> Content:
         elif element.tag == f"{KML}Placemark":
             found = {data.get("name"): data.text or "" for data in element.iter(f"{KML}SimpleData")}
             rows.append([found.get(name) for name in types])
-            polygons = [_read_polygon(polygon) for polygon in element.iter(f"{KML}Polygon")]
-            shapes.append(polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons))
+            lines = [shapely.LineString(_read_points(line)) for line in element.iter(f"{KML}LineString")]
+            parts = lines or [_read_polygon(polygon) for polygon in element.iter(f"{KML}Polygon")]
+            shapes.append(parts[0] if len(parts) == 1 else shapely.MultiLineString(lines) if lines else shapely.MultiPolygon(parts))
             element.clear()
     fields = pd.DataFrame(rows, columns=list(types))
     numeric = {name: float if kind == "double" else np.int64 for name, kind in types.items() if kind != "string"}
@@ -147,5 +150,9 @@ def read_kml(path: Path) -> Content:
 
 
 def _read_polygon(element: ET.Element) -> shapely.Polygon:
-    rings = [[tuple(float(v) for v in point.split(",")[:2]) for point in ring.text.split()] for ring in element.iter(f"{KML}coordinates")]
+    rings = [_read_points(ring) for ring in element.iter(f"{KML}LinearRing")]
     return shapely.Polygon(rings[0], rings[1:])
+
+
+def _read_points(element: ET.Element) -> list[tuple[float, ...]]:
+    return [tuple(float(v) for v in point.split(",")[:2]) for point in element.find(f"{KML}coordinates").text.split()]

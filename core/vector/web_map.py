@@ -33,8 +33,9 @@ SPHERE_M = 6378137.0
 _OPEN, _CLOSE = '<script type="application/json" id="layer">', "</script><!-- layer -->"
 
 
-def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | None = None) -> None:
-    """Write the map: classes to switch on and off, an area table, a tooltip for each polygon, and the scene below when it is given.
+def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | None = None, lines: Content | None = None) -> None:
+    """Write the map: classes to switch on and off, an area table, a tooltip for each polygon, the scene below and lines above when they
+    are given.
 
     With a CRS the map is in longitude and latitude, without one in pixels. Raises ExportError when Leaflet's files are missing.
     """
@@ -54,6 +55,10 @@ def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | No
         ],
         "fields": columns,
         "rings": [[_points(ring) for ring in (shape.exterior, *shape.interiors)] for shape in content.geometry],
+        "lines": None if lines is None else {
+            "fields": {name: column.tolist() for name, column in lines.fields.items()},
+            "points": [shapely.get_coordinates(line).ravel().tolist() for line in lines.geometry],
+        },
         "picture": None if scene is None else _picture(scene, _middle(content)),
     }
     text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
@@ -77,11 +82,22 @@ def _points(ring) -> list[float]:
     return shapely.get_coordinates(ring)[:-1].ravel().tolist()
 
 
-def read_web_map(path: Path) -> Content:
-    """Read fields and polygons out of a map as `write_web_map` writes it."""
+def _value(path: Path) -> dict:
     text = path.read_text(encoding="utf-8")
     begin = text.index(_OPEN) + len(_OPEN)
-    value = json.loads(text[begin : text.index(_CLOSE, begin)])
+    return json.loads(text[begin : text.index(_CLOSE, begin)])
+
+
+def read_web_lines(path: Path) -> Content:
+    """Read fields and lines out of a map as `write_web_map` writes it."""
+    value = _value(path)
+    points = [shapely.LineString(np.reshape(line, (-1, 2))) for line in value["lines"]["points"]]
+    return Content(pd.DataFrame(value["lines"]["fields"]), np.array(points, object), None if value["crs"] is None else LONLAT, lines=True)
+
+
+def read_web_map(path: Path) -> Content:
+    """Read fields and polygons out of a map as `write_web_map` writes it."""
+    value = _value(path)
     fields = pd.DataFrame(value["fields"])
     names = {entry["id"]: entry["name"] for entry in value["classes"]}
     if len(fields):
