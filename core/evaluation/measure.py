@@ -89,24 +89,46 @@ def measure_scene(
 ) -> SceneResult:
     """Predict one scene and count it; `totals` grows, `work` takes temporary files, `map_file` the four-band GeoTIFF."""
     with tempfile.TemporaryDirectory(dir=work) as folder:
-        raw, ids = _predict(truth, prediction, measures, totals, Path(folder), on_progress, should_stop)
+        predicted = _predict(truth, prediction, measures, totals, Path(folder), on_progress, should_stop)
         with _MapFile(map_file, truth.pair.image, truth.pair.shape) as file:
-            return _Counter(truth, prediction.card.scheme, measures, totals).count(raw, ids, file, should_stop)
+            return _Counter(truth, prediction.card.scheme, measures, totals).count(predicted, file, should_stop)
 
 
-def _predict(truth, prediction, measures, totals, folder, on_progress, should_stop) -> tuple[np.ndarray, np.ndarray]:
-    """Blend the scene into maps on disk: bytes (h, K, w) and truth (h, w). Some probabilities are kept as they were."""
+@dataclass(frozen=True)
+class _Predicted:
+    """A predicted scene on disk: bytes (h, K, w) and truth (h, w). Files are open only while they are read or written:
+    pages that stay mapped count as memory."""
+
+    probabilities: Path
+    truth: Path
+    shape: tuple[int, int, int]
+
+    def map_truth(self, mode: str) -> np.ndarray:
+        """The truth, uint8 (h, w), to be let go at once."""
+        return np.memmap(self.truth, np.uint8, mode, shape=(self.shape[0], self.shape[2]))
+
+    def rows(self, top: int, bottom: int) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (rows, K, w) and truth (rows, w) of some rows, in memory."""
+        _, classes, width = self.shape
+        row = classes * width
+        block = np.fromfile(self.probabilities, np.uint8, (bottom - top) * row, offset=top * row)
+        return block.reshape(-1, classes, width), np.array(self.map_truth("r")[top:bottom])
+
+
+def _predict(truth, prediction, measures, totals, folder, on_progress, should_stop) -> _Predicted:
+    """Blend the scene into files. Some probabilities are kept as they were."""
     height, width = truth.pair.shape
     image, classes = truth.pair.image, prediction.engine.classes
     window = Window(0, 0, height, width)
     raw = RawWriter(folder, height, width, classes)
-    ids = np.lib.format.open_memmap(folder / "truth.npy", mode="w+", dtype=np.uint8, shape=(height, width))
+    predicted = _Predicted(raw.path, folder / "truth.raw", (height, classes, width))
+    predicted.map_truth("w+")
     rng = np.random.default_rng([measures.seed, len(totals.sample_truth)])
     kept, kept_truth = [], []
 
     def write(part: Window, probabilities: np.ndarray) -> None:
         labels = truth.read(part)
-        ids[part.slices] = labels
+        predicted.map_truth("r+")[part.slices] = labels
         raw.write(part, probabilities, image.valid(part))
         chosen = rng.integers(0, part.pixels, rng.binomial(part.pixels, measures.sample_fraction))
         chosen = chosen[labels.ravel()[chosen] < OUTSIDE_ID]
@@ -118,7 +140,7 @@ def _predict(truth, prediction, measures, totals, folder, on_progress, should_st
     raw.close()
     totals.sample.append(np.concatenate(kept))
     totals.sample_truth.append(np.concatenate(kept_truth))
-    return np.memmap(raw.path, np.uint8, "r", shape=(height, classes, width)), ids
+    return predicted
 
 
 class _Counter:
@@ -132,15 +154,15 @@ class _Counter:
         self.boundary, self.sample = np.zeros((size, 2), np.int64), np.zeros((size, size), np.int64)
         self.matchers = {name: PolygonMatcher() for name in measures.polygons}
 
-    def count(self, raw: np.ndarray, ids: np.ndarray, file: _MapFile, should_stop: ShouldStop | None) -> SceneResult:
+    def count(self, predicted: _Predicted, file: _MapFile, should_stop: ShouldStop | None) -> SceneResult:
         """Count all rows and give the scene's result."""
-        height, width = ids.shape
+        height, _, width = predicted.shape
         halo = self.measures.boundary_px
         for row in range(0, height, self.measures.patch_px):
             check(should_stop)
             stop = min(height, row + self.measures.patch_px)
             top, bottom = max(0, row - halo), min(height, stop + halo)
-            self._band(np.asarray(raw[top:bottom]), np.array(ids[top:bottom]), slice(row - top, stop - top), row, file)
+            self._band(*predicted.rows(top, bottom), slice(row - top, stop - top), row, file)
         pair = self.truth.pair
         return SceneResult(
             name=pair.name,
