@@ -208,7 +208,7 @@ def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: 
         should_stop=should_stop,
     )
     files = export_all(
-        result.layer, request["files"], crs=request["crs"], scene=_pictured(request), prediction=_predicted(request),
+        result.layer, request["files"], crs=request["crs"], scene=_pictured(request), prediction=_predicted(request), lines=result.lines,
         on_progress=on_progress, should_stop=should_stop,
     )  # fmt: skip
     return {**result.summary(), "files": files}
@@ -228,12 +228,14 @@ def export_all(
     crs: str | None = None,
     scene: Any = None,
     prediction: Any = None,
+    lines: Any = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> list[dict[str, Any]]:
     """Write a layer to each file and say how many features each of them holds when it is read again (None for what is no layer).
 
-    `scene` is the picture below the polygons of a map, `prediction` what a report says more about; None for none.
+    `scene` is the picture below the polygons of a map, `prediction` what a report says more about, `lines` the centre
+    lines that go with the polygons; None for none.
     """
     from core.vector.products import write_product
 
@@ -241,7 +243,7 @@ def export_all(
     for number, file in enumerate(files):
         check(should_stop)
         report(on_progress, number, len(files), f"Writing {Path(file).name}")
-        features = write_product(layer, Path(file), crs=crs, scene=scene, card=card, prediction=prediction)
+        features = write_product(layer, Path(file), crs=crs, scene=scene, card=card, prediction=prediction, lines=lines)
         written.append({"path": str(file), "features": features})
     report(on_progress, len(files), len(files), "Written")
     return written
