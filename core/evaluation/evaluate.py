@@ -60,8 +60,8 @@ def evaluate(
 
     `scenes`: "all", or those that were the "train", "validation" or "test" part when the model was trained. With
     `patches`, the folder that the model was trained on, only pixels inside patches of that part count: so a random split
-    is scored on what it held back. `polygons` names classes whose objects are matched at IoU 0.5. `patch_px` is the side of
-    the squares that are ranked, `boundary_px` the width of the strip along outlines (2 % of a square's diagonal).
+    is scored on what it held back. `polygons` names classes whose objects are matched at IoU 0.5. `patch_px` is about the
+    side of the patches that are ranked, `boundary_px` the width of the strip along outlines (2 % of a patch's diagonal).
     Classes of data set and model are matched by name. `folder` appears when all is written; nothing is kept without it.
     Raises InputError when nothing can be compared, SettingsError, SceneError, ModelError, Cancelled.
     """

@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Measures:
-    """How a scene is measured: side of a patch, width of the strip along outlines, and distance of the sparse grid, in pixels.
+    """How a scene is measured: side of a patch (about), width of the strip along outlines, and distance of the sparse grid, in pixels.
 
     `polygons` names the classes whose objects are matched, `sample_fraction` the share of pixels kept for calibration.
     """
@@ -158,9 +159,8 @@ class _Counter:
         """Count all rows and give the scene's result."""
         height, _, width = predicted.shape
         halo = self.measures.boundary_px
-        for row in range(0, height, self.measures.patch_px):
+        for row, stop in pairwise(patch_edges(height, self.measures.patch_px)):
             check(should_stop)
-            stop = min(height, row + self.measures.patch_px)
             top, bottom = max(0, row - halo), min(height, stop + halo)
             self._band(*predicted.rows(top, bottom), slice(row - top, stop - top), row, file)
         pair = self.truth.pair
@@ -208,8 +208,8 @@ class _Counter:
 
     def _patches(self, truth: np.ndarray, labels: np.ndarray, own: np.ndarray, inside: np.ndarray, row: int) -> None:
         """Count the band patch by patch, and remember each that holds labelled pixels."""
-        for col in range(0, truth.shape[1], self.measures.patch_px):
-            cols = slice(col, col + self.measures.patch_px)
+        for col, right in pairwise(patch_edges(truth.shape[1], self.measures.patch_px)):
+            cols = slice(col, right)
             here = inside[:, cols]
             one = Confusion.empty(len(self.scheme)).add(truth[:, cols][here], labels[:, cols][here])
             self.confusion = self.confusion + one
@@ -228,6 +228,12 @@ class _Counter:
                         loss=float(_LOSS[own[:, cols][known]].mean()),
                     )
                 )
+
+
+def patch_edges(length: int, patch_px: int) -> list[int]:
+    """Where the patches of a side begin and end: as many as fit best, of equal length, so that none is a thin rest."""
+    count = max(1, round(length / patch_px))
+    return [length * number // count for number in range(count + 1)]
 
 
 class _MapFile:

@@ -16,6 +16,7 @@ import rasterio
 from core.errors import Cancelled, InputError, ModelError, SettingsError
 from core.evaluation.comparing import DISAGREEMENT_BANDS, VERDICTS, compare, optimistic_against_honest, verdicts, write_disagreement
 from core.evaluation.evaluate import store_temperature
+from core.evaluation.measure import patch_edges
 from core.evaluation.result import VIEWS, Evaluation
 from core.evaluation.writing import write_report
 from core.files import dump_json
@@ -70,6 +71,11 @@ def test_patches_tile_the_scenes_and_come_worst_first(saved):
     assert worst.loss == pytest.approx(-np.log(np.maximum(own[known], 0.5) / 255).mean())
     # The spots on which the model is wrong lie in the rows 5 to 29.
     assert all(patch.row == 0 for patch in saved.patches[:6])
+
+
+@pytest.mark.parametrize(("length", "edges"), [(544, [0, 272, 544]), (100, [0, 100]), (383, [0, 383]), (385, [0, 192, 385])])
+def test_patches_are_never_thin(length, edges):
+    assert patch_edges(length, 256) == edges
 
 
 def test_objects_areas_and_boundaries_are_there(saved):
