@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from pyproj import CRS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from xyzservices import TileProvider
 
 TIMEOUT_S = 8
 
@@ -18,10 +20,20 @@ def draw_online(axes: Axes, base: str, crs: CRS) -> str | None:
     import contextily
     import requests
 
-    source = {"osm": contextily.providers.OpenStreetMap.Mapnik, "imagery": contextily.providers.Esri.WorldImagery}[base]
+    source = tiles(base)
     try:
         requests.head(source.build_url(x=0, y=0, z=0), timeout=TIMEOUT_S)
-        contextily.add_basemap(axes, crs=crs.to_wkt(), source=source, attribution=False, max_retries=1, wait=1, zorder=0)
+        with warnings.catch_warnings():
+            # A small scene is finer than the tiles, which contextily says and then does right.
+            warnings.filterwarnings("ignore", message="The inferred zoom level")
+            contextily.add_basemap(axes, crs=crs.to_wkt(), source=source, attribution=False, timeout=TIMEOUT_S, zorder=0)
     except (OSError, requests.RequestException):
         return None
     return source["attribution"]
+
+
+def tiles(base: str) -> TileProvider:
+    """Where the tiles of a base map come from."""
+    import xyzservices.providers as known
+
+    return {"osm": known.OpenStreetMap.Mapnik, "imagery": known.Esri.WorldImagery}[base]

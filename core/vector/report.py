@@ -32,7 +32,7 @@ PLACE_PX = 32
 
 _SETTINGS = {
     "threshold": "Least confidence", "min_area": "Smallest area", "simplify": "Borders may move by", "smooth": "Corners rounded",
-    "regularize": "Right angles", "simplify_method": "Simplified by", "clipped_to": "Cut to", "distance_to": "Distance to",
+    "simplify_method": "Simplified by", "clipped_to": "Cut to", "distance_to": "Distance to",
 }  # fmt: skip
 _PROVENANCE = {
     "source": "Traced from", "model": "Model", "crs": "Coordinates", "area_method": "Areas", "length_method": "Lengths",
@@ -197,6 +197,9 @@ _MEASURES = {"iou": "IoU", "precision": "Precision", "recall": "Recall", "f1": "
 
 def _settings(layer: PolygonLayer, prediction: Prediction | None) -> Iterable[tuple[str, Any]]:
     yield from ((name, layer.made.get(key)) for key, name in _SETTINGS.items())
+    squared = layer.made.get("regularized") or {}
+    if squared.get("classes"):
+        yield "Right angles", f"{', '.join(squared['classes'])}: {squared['polygons']:,} polygons"
     for number, line in enumerate(layer.made.get("corrections", ()), 1):
         yield f"Correction {number}", line
     if prediction is not None:

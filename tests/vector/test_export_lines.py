@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sqlite3
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -222,6 +225,45 @@ def test_a_base_map_that_does_not_answer_gives_way_to_the_scene(roads, tmp_path,
     for bad in ({"path": "a.jpg"}, {"base": "moon"}, {"page": "a9"}, {"dpi": 5}):
         with pytest.raises(SettingsError):
             draw_figure(roads.layer, tmp_path / bad.pop("path", "a.png"), **bad)
+
+
+class Tiles(BaseHTTPRequestHandler):
+    """A tile server of one colour."""
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (256, 256), (10, 200, 30)).save(buffer, "PNG")
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "image/png")
+        self.end_headers()
+        self.wfile.write(self.buffer.getvalue())
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_online_base_map_lies_below_the_polygons(roads, tmp_path, monkeypatch):
+    from xyzservices import TileProvider
+
+    from core.vector import online_base
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Tiles)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/{{z}}/{{x}}/{{y}}.png"
+    source = TileProvider(name="local", url=url, attribution="(C) the test", max_zoom=19)
+    monkeypatch.setattr(online_base, "tiles", lambda base: source)
+    figure = figure_module.compose(roads.layer, title=None, scene=None, base="osm", attribution=None, page="a4", dpi=50)
+    server.shutdown()
+    server.server_close()
+    assert "(C) the test" in figure.texts[-1].get_text()
+    picture = figure.axes[0].images[0].get_array()
+    assert tuple(int(part) for part in picture[picture.shape[0] // 2, picture.shape[1] // 2][:3]) == (10, 200, 30)
+    assert online_base.draw_online(figure.axes[0], "osm", UTM.crs) is None  # the server is gone
 
 
 def test_round_lengths_and_areas_in_words():
