@@ -74,14 +74,14 @@ class SpreadTrainer:
         self.trainer.reset_metrics()
         self.trainer.stop_training = False
         pulse.set_model(self.trainer)
-        total, number = 0.0, 0
-        for number, batch in enumerate(batches, start=1):
-            total += float(self._step(batch))
-            pulse.on_train_batch_end(number - 1, {"loss": total / number})
+        loss = 0.0
+        for number, batch in enumerate(batches):
+            loss = float(self._step(batch))
+            pulse.on_train_batch_end(number, {"loss": loss})
             if self._anybody_stops():
                 pulse.stopped = pulse.broken_at is None
                 break
-        return {"loss": total / max(number, 1), **{name: float(value) for name, value in self.scores.result().items()}}
+        return {"loss": loss, **{name: float(value) for name, value in self.scores.result().items()}}
 
     def refuse_other_epochs(self, epoch: int) -> None:
         """Raise SettingsError unless all machines are after the same epoch; without it they would train different networks."""
@@ -94,6 +94,7 @@ class SpreadTrainer:
             )
 
     def _one_step(self, batch: Any) -> Any:
+        """Take one step; the mean loss of the epoch so far."""
         logs = self.strategy.run(lambda part: self.trainer.train_step(part), args=(batch,))
         return self.strategy.reduce("MEAN", logs["loss"], axis=None)
 

@@ -1,4 +1,7 @@
-"""A short training in a process of its own: python -m tests.learning.spread_run FOLDER PARTS, where PARTS divides the processor."""
+"""A short training in a process of its own: python -m tests.learning.spread_run FOLDER PARTS.
+
+PARTS above 1 divides the processor into so many devices; the run is otherwise stopped after an epoch and resumed.
+"""
 
 import sys
 from dataclasses import replace
@@ -27,9 +30,9 @@ def main() -> None:
 
         device = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * parts)
-    train(store(), folder, replace(SETTINGS, epochs=1))
-    result = train(store(), folder, SETTINGS, resume=True)
-    print(result.card.training["device"])
+    else:
+        train(store(), folder, replace(SETTINGS, epochs=1))
+    train(store(), folder, SETTINGS, resume=parts == 1)
 
 
 if __name__ == "__main__":
