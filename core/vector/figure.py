@@ -19,9 +19,10 @@ from core.scene import Scene, display_rgb
 from core.vector.clip import class_sums
 from core.vector.content import moved
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.words import area_words
+from core.vector.words import area_words, length_words
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -88,7 +89,7 @@ def compose(
     if lines is not None:
         _draw_lines(axes, lines, crs)
     side = figure.add_axes(((wide - 3.1) / wide, 0.75 / high, 2.65 / wide, (high - 1.75) / high))
-    _legend(side, layer, sums)
+    _legend(side, layer, sums, lines)
     _north(side, layer, crs, corners)
     _scale_bar(side, axes, layer, crs, figure)
     figure.text(0.45 / wide, 1 - 0.5 / high, _title(layer, title), fontsize=19, fontweight="bold", color=INK, va="center")
@@ -217,7 +218,7 @@ def _scene_picture(axes: Axes, scene: Scene, crs: CRS | None, corners: np.ndarra
     _look_at(axes, corners)
 
 
-def _legend(side: Axes, layer: PolygonLayer, sums) -> None:
+def _legend(side: Axes, layer: PolygonLayer, sums: pd.DataFrame, lines: LineLayer | None) -> None:
     from matplotlib.patches import Rectangle
 
     side.set_xlim(0, 1)
@@ -231,6 +232,11 @@ def _legend(side: Axes, layer: PolygonLayer, sums) -> None:
         side.text(0.11, y, row.class_name[:22], fontsize=9, color=INK, va="center")
         side.text(1, y, f"{area_words(row.area, layer.units)}", fontsize=9, color=INK, va="center", ha="right")
     y = 0.925 - min(24, len(sums)) * step
+    if lines is not None:
+        side.plot([0, 0.075], [y, y], color=INK, linewidth=0.9, linestyle="dashed")
+        side.text(0.11, y, "Centre lines", fontsize=9, color=INK, va="center")
+        side.text(1, y, length_words(sum(lines.lengths().values()), lines.units), fontsize=9, color=INK, va="center", ha="right")
+        y -= step
     more = f" (and {len(sums) - 24} more classes)" if len(sums) > 24 else ""
     side.text(0, y - 0.01, f"{len(layer.frame):,} polygons{more}", fontsize=8, color=QUIET, va="top")
 

@@ -42,7 +42,7 @@ def write_product(
 ) -> int | None:  # fmt: skip
     """Write a layer to `path` as its ending asks, and return the features that the file holds when it is read again (None for EXTRAS).
 
-    crs: of a layer file. lines: centre lines, for layer files and maps to print. scene: shown in maps and reports. card, prediction: for
+    crs: of a layer file. lines: centre lines. scene: shown in maps and reports. card, prediction: for
     reports. Raises as `export` and `draw_figure` do.
     """
     suffix = product_of(path)
@@ -56,7 +56,7 @@ def write_product(
         from core.vector.report import write_report
 
         title = Path(path).name[: -len(suffix)]
-        write_report(layer, path, title=title, scene=scene, card=card, prediction=prediction)
+        write_report(layer, path, title=title, scene=scene, card=card, prediction=prediction, lines=lines)
     elif suffix in (".png", ".pdf"):
         from core.vector.figure import draw_figure
 

@@ -16,9 +16,9 @@ import pandas as pd
 from core.evaluation.areas import AdjustedAreas, adjusted_areas
 from core.files import replacing
 from core.vector.clip import class_sums
-from core.vector.layer import PolygonLayer
+from core.vector.layer import LineLayer, PolygonLayer
 from core.vector.report_map import map_svg
-from core.vector.words import area_words
+from core.vector.words import area_words, length_words
 
 if TYPE_CHECKING:
     from core.learning.cards import ModelCard
@@ -51,12 +51,14 @@ def write_report(layer: PolygonLayer, path: str | os.PathLike, **given: Any) -> 
 def report_html(
     layer: PolygonLayer, *, title: str | None = None, scene: Scene | None = None, card: ModelCard | None = None,
     prediction: Prediction | None = None, confusion: Confusion | None = None, metrics: Mapping[str, Any] | None = None,
+    lines: LineLayer | None = None,
 ) -> str:  # fmt: skip
     """The report as one HTML text that asks for nothing else.
 
-    scene: shown below the polygons. confusion: of scenes that the model has not seen, metrics: scores as `Confusion.summary` gives them;
-    both are taken from the card's test scenes (else its validation ones) when they are not given. Areas get 95 % intervals from them
-    (Olofsson et al. 2014), with one independent place for each `PLACE_PX` x `PLACE_PX` pixels. prediction: adds how it was predicted.
+    scene: shown below the polygons. lines: centre lines, drawn above them. confusion: of scenes that the model has not seen, metrics:
+    scores as `Confusion.summary` gives them; both are taken from the card's test scenes (else its validation ones) when they are not
+    given. Areas get 95 % intervals from them (Olofsson et al. 2014), with one independent place for each `PLACE_PX` x `PLACE_PX` pixels.
+    prediction: adds how it was predicted.
     """
     sums = class_sums(layer)
     part, scores = _scores(card, metrics)
@@ -65,14 +67,14 @@ def report_html(
     title = title or str(layer.made.get("source") or "Polygons")
     model = layer.made.get("model")
     subtitle = f"Polygons from {layer.made.get('source')}" + (f", found by the model {model}" if model else "")
-    picture, caption = map_svg(layer, sums, scene)
+    picture, caption = map_svg(layer, sums, scene, lines)
     values = {
         "title": html.escape(title),
         "subtitle": html.escape(f"{subtitle}. Written on {time.strftime('%d %B %Y, %H:%M')} by {layer.made.get('software')}."),
         "figures": _figures(layer, sums, scores),
         "map": picture,
         "caption": html.escape(caption),
-        "legend": _legend(layer, sums),
+        "legend": _legend(layer, sums, lines),
         "areas": _area_table(layer, sums, adjusted),
         "bars": _bars(layer, sums, adjusted),
         "areas_note": _note(adjusted, part, card),
@@ -116,29 +118,36 @@ def _figures(layer: PolygonLayer, sums: pd.DataFrame, scores: Mapping[str, Any] 
     return "".join(f"<li><b>{html.escape(value)}</b><span>{html.escape(name)}</span></li>" for value, name in cells)
 
 
-def _legend(layer: PolygonLayer, sums: pd.DataFrame) -> str:
-    return "".join(
+def _legend(layer: PolygonLayer, sums: pd.DataFrame, lines: LineLayer | None) -> str:
+    drawn = [] if lines is None else [
+        '<li><label><input type="checkbox" checked value="lines"><i class="dash"></i>Centre lines'
+        f"<em>{length_words(sum(lines.lengths().values()), lines.units)}</em></label></li>"
+    ]  # fmt: skip
+    return "".join([
         f'<li><label><input type="checkbox" checked value="class{row.class_id}"><i class="swatch" style="background:{row.colour}"></i>'
         f"{html.escape(row.class_name)}<em>{area_words(row.area, layer.units)}</em></label></li>"
         for row in sums.itertuples()
-    )
+    ] + drawn)  # fmt: skip
 
 
 def _area_table(layer: PolygonLayer, sums: pd.DataFrame, adjusted: Mapping[str, tuple[float, float]]) -> str:
-    head = ["Class", "Polygons", "Mapped area", "Share", *(["Estimated area", "95 % interval"] if adjusted else []), "Mean confidence"]
+    known = sums["mean_confidence"].notna().any()
+    head = ["Class", "Polygons", "Mapped area", "Share"]
+    head += (["Estimated area", "95 % interval"] if adjusted else []) + (["Mean confidence"] if known else [])
     rows = []
     for row in sums.itertuples():
         estimate = adjusted.get(row.class_name)
         span = ["not known", "not known"] if estimate is None else [area_words(estimate[0], layer.units), _interval(*estimate, layer.units)]
         sure = f"{row.mean_confidence:.2f}" if row.mean_confidence == row.mean_confidence else "not known"
         name = f'<i class="swatch" style="background:{row.colour}"></i>{html.escape(row.class_name)}'
-        values = [f"{row.polygons:,}", area_words(row.area, layer.units), f"{100 * row.share:.1f} %", *(span if adjusted else []), sure]
+        values = [f"{row.polygons:,}", area_words(row.area, layer.units), f"{100 * row.share:.1f} %"]
+        values += (span if adjusted else []) + ([sure] if known else [])
         rows.append([name, *(html.escape(value) for value in values)])
     return _table(head, rows)
 
 
 def _interval(estimate: float, half: float, units: str) -> str:
-    return f"{area_words(max(0.0, estimate - half), units)} to {area_words(estimate + half, units)}"
+    return f"{area_words(max(0.0, estimate - half), units, like=estimate)} to {area_words(estimate + half, units, like=estimate)}"
 
 
 def _bars(layer: PolygonLayer, sums: pd.DataFrame, adjusted: Mapping[str, tuple[float, float]]) -> str:

@@ -14,7 +14,7 @@ from affine import Affine
 from PIL import Image
 
 from core.scene import display_rgb
-from core.vector.layer import PolygonLayer
+from core.vector.layer import LineLayer, PolygonLayer
 
 if TYPE_CHECKING:
     from core.scene import Scene
@@ -23,8 +23,10 @@ PICTURE_PX = 1400
 MOST_POINTS = 250_000
 
 
-def map_svg(layer: PolygonLayer, sums: pd.DataFrame, scene: Scene | None) -> tuple[str, str]:
+def map_svg(layer: PolygonLayer, sums: pd.DataFrame, scene: Scene | None, lines: LineLayer | None = None) -> tuple[str, str]:
     """SVG of the layer on the scene's grid, one group class<id> for each class of `sums`, and a sentence on what it shows.
+
+    Centre lines are a group of their own, lines.
 
     Up to `MOST_POINTS` points the polygons are outlines; beyond that each class is a picture of its pixels.
     """
@@ -38,11 +40,14 @@ def map_svg(layer: PolygonLayer, sums: pd.DataFrame, scene: Scene | None) -> tup
     for row in sums.itertuples():
         mine = shapes[ids == row.class_id]
         if fine:
-            path = _path(mine, ~layer.geo.transform, 1 / factor)
+            path = _outline(shapely.get_rings(mine), ~layer.geo.transform, 1 / factor, closed=True)
             drawn = f'<path d="{path}" fill="{row.colour}" fill-opacity="{alpha}" stroke="{_darker(row.colour)}"/>'
         else:
             drawn = _image(_class_pixels(mine, layer, row.colour, alpha, rows, cols), "PNG", cols, rows)
         parts.append(f'<g id="class{row.class_id}">{drawn}</g>')
+    if lines is not None:
+        path = _outline(lines.frame.geometry.to_numpy(), ~layer.geo.transform, 1 / factor, closed=False)
+        parts.append(f'<path id="lines" d="{path}" fill="none" stroke="#1d2733" stroke-width="1.6" stroke-dasharray="6 4"/>')
     note = "The polygons" if fine else "The classes' pixels (the layer holds too many polygons to draw their outlines here)"
     picture = " on the scene" if scene is not None else ""
     return (
@@ -52,17 +57,16 @@ def map_svg(layer: PolygonLayer, sums: pd.DataFrame, scene: Scene | None) -> tup
     )
 
 
-def _path(shapes: np.ndarray, to_pixels: Affine, scale: float) -> str:
-    """The rings of polygons as one SVG path in picture pixels, a tenth of a pixel fine."""
+def _outline(shapes: np.ndarray, to_pixels: Affine, scale: float, *, closed: bool) -> str:
+    """Rings or lines as one SVG path in picture pixels, a tenth of a pixel fine."""
     if len(shapes) == 0:
         return ""
-    rings = shapely.get_rings(shapes)
-    xy, ring = shapely.get_coordinates(rings, return_index=True)
+    xy, owner = shapely.get_coordinates(shapes, return_index=True)
     xy = np.round(np.column_stack(to_pixels * (xy[:, 0], xy[:, 1])) * scale, 1)
-    last = np.r_[ring[1:] != ring[:-1], True]
-    words = [f"{x:g} {y:g}" for x, y in xy[~last].tolist()]
-    starts = np.r_[0, np.cumsum(np.bincount(ring[~last], minlength=len(rings)))]
-    return "".join(f"M{'L'.join(words[a:b])}Z" for a, b in zip(starts[:-1], starts[1:], strict=True))
+    kept = np.r_[owner[1:] == owner[:-1], False] | (not closed)  # a ring's last point is its first
+    words = [f"{x:g} {y:g}" for x, y in xy[kept].tolist()]
+    starts = np.r_[0, np.cumsum(np.bincount(owner[kept], minlength=len(shapes)))]
+    return "".join(f"M{'L'.join(words[a:b])}{'Z' if closed else ''}" for a, b in zip(starts[:-1], starts[1:], strict=True))
 
 
 def _scene_pixels(scene: Scene, rows: int, cols: int) -> Image.Image:

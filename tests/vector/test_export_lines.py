@@ -32,7 +32,7 @@ from core.vector.figure import draw_figure, round_length
 from core.vector.layers import vectorize
 from core.vector.products import PRODUCTS, product_of, write_product
 from core.vector.report import report_html
-from core.vector.words import area_words
+from core.vector.words import area_words, length_words
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 DATELINE = GeoRef(Affine(1e-5, 0, 179.9997, 0, -1e-5, -17), CRS.from_epsg(4326))
@@ -154,7 +154,8 @@ CARD = ModelCard(
 
 def test_the_report_holds_all_and_asks_for_nothing(roads):
     scene = Scene.from_array(np.full((60, 80, 3), 120, np.uint8), geo=UTM)
-    text = report_html(roads.layer, title="<Town> & sea", scene=scene, card=CARD)
+    text = report_html(roads.layer, title="<Town> & sea", scene=scene, card=CARD, lines=roads.lines)
+    assert text.count("M", text.index('id="lines" d="'), text.index('fill="none"')) == len(roads.lines.frame)
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?!data:)[^"'\s>]""", text) and "url(" not in text and "@import" not in text
     assert "&lt;Town&gt; &amp; sea" in text and "<Town>" not in text
     for word in ("Building", "Road", "planar in EPSG:32640", "Olofsson", "mean IoU 0.750", "data:image/webp;base64,"):
@@ -270,6 +271,7 @@ def test_round_lengths_and_areas_in_words():
     assert [round_length(value) for value in (1, 1.9, 2, 4.9, 7, 10, 0.04)] == [1, 1, 2, 2, 5, 10, pytest.approx(0.02)]
     assert [area_words(value, "m") for value in (12.34, 999.6, 25_000, 3_200_000)] == ["12.3 m²", "1,000 m²", "2.50 ha", "3.20 km²"]
     assert area_words(1234, "px") == "1,234 px"
+    assert (area_words(9405, "m", like=10_400), length_words(2440, "m"), length_words(12, "px")) == ("0.94 ha", "2.44 km", "12 px")
 
 
 def test_a_layer_of_very_many_classes_shares_a_grey(tmp_path):
