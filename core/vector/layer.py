@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 class PolygonLayer:
     """Polygons of one scene and how they were made.
 
-    frame: columns id, class_id, class_name, area_m2, perimeter_m, length_m, width_m, compactness, centroid_x, centroid_y, mean_confidence
-    (0 to 1, NaN when not known), on_edge, geometry. Where metres are not known the names end in _px. units: "m" or "px". made: the
-    settings and methods, for the metadata of exports.
+    frame: columns id, class_id, class_name, area_m2, perimeter_m, length_m, width_m, compactness, centroid_x, centroid_y, mean_confidence,
+    confidence_p10, mean_margin (0 to 1, NaN when not known), second_class ("" when not known), on_edge, geometry, and distance_m where it
+    was asked for. Where metres are not known the names end in _px. units: "m" or "px". made: the settings and methods, for the metadata
+    of exports.
     """
 
     frame: gpd.GeoDataFrame
