@@ -1,10 +1,13 @@
 """Label raster to polygons: ours against the usual way, as ratios from one run.
 
-    python bench/vectorize.py [--size 4096] [--repeat 3] [--scaling]
+    python bench/vectorize.py [--size 4096] [--repeat 3] [--scaling] [--others] [--checkerboard] [--squares]
 
 The usual way is rasterio.features.shapes, GeoDataFrame.from_features and .simplify. Ours ends with attributes and a checked coverage, the
 usual way with bare polygons that overlap and leave gaps. Each way runs in a process of its own that reads the raster from a file, so that
 its memory is its own; times are processor seconds, medians of the repeats after one warming run on a small raster.
+
+--others adds bare tracing (exact outlines built in one call, nothing simplified or measured): GDAL's polygonize, which is what
+rasterio.features.shapes calls (the script gdal_polygonize does the same on files); and xarray-spatial where it is installed.
 """
 
 from __future__ import annotations
@@ -77,6 +80,46 @@ def usual(ids: np.ndarray, geo, min_area: str) -> int:
     return len(frame)
 
 
+def traced(ids: np.ndarray, geo, min_area: str) -> int:
+    """Our way up to exact polygons, for the comparison with tracing alone."""
+    from core.vector.arcs import trace_arcs
+    from core.vector.polygons import build_polygons, build_rings, transformed
+
+    arcs = trace_arcs(lambda r0, r1: ids[r0:r1], *ids.shape)
+    rings = build_rings(arcs, arcs.xy, arcs.offsets, np.ones(arcs.regions.classes.size, bool))
+    return len(build_polygons(rings, transformed(rings.xy, geo.transform)))
+
+
+def gdal(ids: np.ndarray, geo, min_area: str) -> int:
+    """GDAL's polygonize through rasterio, with all polygons built in one vectorised call."""
+    import shapely
+    from rasterio.features import shapes
+
+    rings = [shape["coordinates"] for shape, _ in shapes(ids, connectivity=4, transform=geo.transform)]
+    counts = np.array([len(ring) for polygon in rings for ring in polygon])
+    points = np.array([point for polygon in rings for ring in polygon for point in ring])
+    parts = np.cumsum([0] + [len(polygon) for polygon in rings])
+    return len(shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (np.append(0, np.cumsum(counts)), parts)))
+
+
+def xrspatial(ids: np.ndarray, geo, min_area: str) -> int:
+    """xarray-spatial's polygonize; needs `pip install xarray-spatial`."""
+    import xarray
+    from xrspatial.experimental import polygonize
+
+    return len(polygonize(xarray.DataArray(ids.astype(np.int32)), return_type="geopandas"))
+
+
+def squared(ids: np.ndarray, geo, min_area: str) -> int:
+    """Our way with right angles for one of the classes."""
+    from core.vector.layers import vectorize
+
+    return len(vectorize(ids, geo=geo, min_area=min_area, simplify="1px", regularize=[0]).layer.frame)
+
+
+WAYS = {"ours": ours, "usual": usual, "traced": traced, "gdal": gdal, "xrspatial": xrspatial, "squared": squared}
+
+
 def measure(way: str, raster: str, min_area: str, repeat: int) -> dict:
     """Processor seconds (median), extra memory in MiB and polygons of one way; runs in this process."""
     from affine import Affine
@@ -84,7 +127,7 @@ def measure(way: str, raster: str, min_area: str, repeat: int) -> dict:
 
     from core.geo import GeoRef
 
-    function = {"ours": ours, "usual": usual}[way]
+    function = WAYS[way]
     geo = GeoRef(Affine(0.3, 0, 325000, 0, -0.3, 2784000), CRS.from_epsg(32640))
     ids = np.load(raster)
     function(np.ascontiguousarray(ids[:256, :256]), geo, min_area)
@@ -123,7 +166,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=4096)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--scaling", action="store_true", help="ours from 1024 to 8192, to see that time grows with the pixels")
+    parser.add_argument("--scaling", action="store_true", help="ours from 1024 to --largest, to see that time grows with the pixels")
+    parser.add_argument("--largest", type=int, default=16384)
+    parser.add_argument("--others", action="store_true", help="tracing alone, against GDAL and xarray-spatial")
+    parser.add_argument("--checkerboard", action="store_true", help="the worst case: every pixel a polygon")
+    parser.add_argument("--squares", action="store_true", help="what right angles cost on 2048 x 2048")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -139,14 +186,44 @@ def main() -> None:
                 print(f"    {name:6} {found['seconds']:7.2f} s {found['extra_mib']:7.0f} MiB {found['polygons']:8} polygons")
             less = other["extra_mib"] / max(1.0, mine["extra_mib"])
             print(f"    ratio  {other['seconds'] / mine['seconds']:7.1f} x faster, {less:.1f} x less memory", flush=True)
+    if arguments.others:
+        compare_tracing(make_raster(arguments.size, "noisy"), arguments.repeat)
+    if arguments.checkerboard:
+        ids = (np.indices((arguments.size, arguments.size)).sum(axis=0) % 2).astype(np.uint8)
+        found = in_own_process("traced", ids, "0", 1)
+        print(f"checkerboard: {found['seconds']:.1f} s, {found['extra_mib']:.0f} MiB, {found['polygons']} polygons", flush=True)
+    if arguments.squares:
+        ids = make_raster(2048, "smooth")
+        plain, square = (in_own_process(way, ids, "4px", arguments.repeat)["seconds"] for way in ("ours", "squared"))
+        print(f"2048 x 2048, smooth: {plain:.2f} s, with right angles {square:.2f} s", flush=True)
     if arguments.scaling:
-        for size in (1024, 2048, 4096, 8192):
+        size = 1024
+        while size <= arguments.largest:
             found = in_own_process("ours", make_raster(size, "noisy"), "4px", 1)
             each = found["seconds"] / (size / 1024) ** 2
             print(
                 f"noisy {size:5}: {found['seconds']:6.2f} s, {each:.3f} s for each 1024 x 1024 pixels, {found['extra_mib']:.0f} MiB",
                 flush=True,
             )
+            size *= 2
+
+
+def compare_tracing(ids: np.ndarray, repeat: int) -> None:
+    """Print how tracing alone compares with GDAL's and, where it is installed, xarray-spatial's."""
+    import importlib.util
+
+    mine = in_own_process("traced", ids, "0", repeat)
+    print(f"tracing alone, noisy: ours {mine['seconds']:.2f} s, {mine['extra_mib']:.0f} MiB, {mine['polygons']} polygons")
+    for way, name, module in (("gdal", "GDAL (rasterio.features.shapes)", "rasterio"), ("xrspatial", "xarray-spatial", "xrspatial")):
+        if importlib.util.find_spec(module) is None:
+            print(f"    {name}: not installed")
+            continue
+        found = in_own_process(way, ids, "0", repeat)
+        print(
+            f"    {name}: {found['seconds']:.2f} s ({found['seconds'] / mine['seconds']:.1f} x ours), {found['extra_mib']:.0f} MiB, "
+            f"{found['polygons']} polygons",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

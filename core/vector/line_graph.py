@@ -100,7 +100,7 @@ def clean_network(
     _contract(graph, points, across, widths=JUNCTION_WIDTHS, least=1.5)
     for key, path in list(graph.paths.items()):
         lonely = graph.degree(path.start) == graph.degree(path.end) == 1
-        if lonely and path.length + radius[path.start] + radius[path.end] <= float(np.mean(path.across)):
+        if lonely and path.length + radius[path.start] + radius[path.end] - 1 <= float(np.mean(path.across)):
             graph.remove(key)
     made = []
     for path in graph.paths.values():
@@ -197,5 +197,6 @@ def _drawn_out(graph: _Graph, path: Path, radius: np.ndarray, height: int, width
         for axis, limit in ((0, width), (1, height)):
             if along[axis]:
                 reach = min(reach, ((limit if along[axis] > 0 else 0) - tip[axis]) / along[axis])
-        path = replace(path, xy=np.vstack([path.xy, tip + reach * along]), across=np.append(path.across, path.across[-1]))
+        end = np.clip(tip + reach * along, 0, (width, height))
+        path = replace(path, xy=np.vstack([path.xy, end]), across=np.append(path.across, path.across[-1]))
     return path

@@ -140,7 +140,10 @@ def smoothed(path: Path) -> np.ndarray:
     # Turned about its ends a path goes on as it came, so a symmetric kernel leaves the ends where they are.
     reach = min(reach, len(xy) - 1)
     ahead, after = 2 * xy[0] - xy[reach:0:-1], 2 * xy[-1] - xy[-2 : -reach - 2 : -1]
-    return gaussian_filter1d(np.vstack([ahead, xy, after]), sigma, axis=0, mode="nearest", truncate=3.0)[reach:-reach]
+    out = gaussian_filter1d(np.vstack([ahead, xy, after]), sigma, axis=0, mode="nearest", truncate=3.0)[reach:-reach]
+    # To the last bit, so that lines share their nodes.
+    out[0], out[-1] = xy[0], xy[-1]
+    return out
 
 
 def line_frame(network: Network, geo: GeoRef, *, height: int, width: int) -> gpd.GeoDataFrame:

@@ -14,10 +14,10 @@ from core.vector.simplify import simplify_arcs
 from tests.vector.rasters import random_raster, trace
 
 
-def coverage(raster, tolerance=0.0, smooth=0, *, minimum=0, transform=None):
+def coverage(raster, tolerance=0.0, smooth=0, *, minimum=0, transform=None, method="visvalingam", band_rows=None):
     """Polygons of all regions, and their classes."""
-    arcs = merge_small_regions(trace(raster), minimum, 255)
-    points, offsets = simplify_arcs(arcs, tolerance, smooth=smooth)
+    arcs = merge_small_regions(trace(raster, band_rows=band_rows), minimum, 255)
+    points, offsets = simplify_arcs(arcs, tolerance, smooth=smooth, method=method)
     rings = build_rings(arcs, points, offsets, np.ones(arcs.regions.classes.size, bool))
     return build_polygons(rings, transformed(rings.xy, transform or Affine.identity())), arcs.regions
 
@@ -50,6 +50,25 @@ def test_simplified_and_smoothed_polygons_still_tile_the_frame(tolerance, smooth
         polygons, regions = coverage(raster, tolerance, smooth, minimum=(0, 4)[seed % 2])
         assert_coverage(polygons, raster.size)
         assert len(polygons) == regions.classes.size - 1
+
+
+def test_douglas_peucker_keeps_the_coverage():
+    for seed in range(120):
+        raster = np.kron(random_raster(seed + 2000), np.ones((1 + seed % 3, 2), np.uint8))
+        tolerance = (0.6, 1.0, 3.0, 50.0)[seed % 4]
+        polygons, regions = coverage(raster, tolerance, (0, 2)[seed % 2], minimum=(0, 4)[seed % 2], method="douglas-peucker")
+        assert_coverage(polygons, raster.size)
+        assert len(polygons) == regions.classes.size - 1
+
+
+def test_blocks_give_the_polygons_of_the_whole():
+    for seed in range(100):
+        raster = random_raster(seed + 3000)
+        settings = {"tolerance": (0, 1.0, 2.5)[seed % 3], "smooth": seed % 2, "minimum": (0, 5)[seed % 2]}
+        whole, regions = coverage(raster, **settings)
+        parts, same = coverage(raster, **settings, band_rows=1 + seed % 4)
+        assert shapely.equals_exact(whole, parts, tolerance=0).all()
+        np.testing.assert_array_equal(regions.pixels, same.pixels)
 
 
 def test_smoothing_alone_keeps_the_coverage():

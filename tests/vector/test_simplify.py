@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import shapely
 
+from core.errors import SettingsError
 from core.vector.polygons import build_polygons, build_rings
 from core.vector.simplify import simplify_arcs
 from tests.vector.rasters import random_raster, trace
@@ -46,6 +47,30 @@ def test_a_long_shallow_staircase_becomes_one_line_at_one_pixel():
     _, offsets = simplify_arcs(arcs, 1.0)
     inner = int(np.flatnonzero((arcs.left > 0) & (arcs.right > 0))[0])
     assert offsets[inner + 1] - offsets[inner] == 2
+
+
+def test_douglas_peucker_is_that_of_geos_where_nothing_is_in_the_way():
+    checked = 0
+    for seed in range(30):
+        # Two regions only: left and right of one wandering border from rim to rim.
+        steps = np.random.default_rng(seed).integers(-2, 3, 60).cumsum()
+        raster = (np.arange(200)[None] < (100 + steps)[:, None]).astype(np.uint8)
+        arcs = trace(raster)
+        for tolerance in (1.0, 2.5):
+            simple = lines(arcs, *simplify_arcs(arcs, tolerance, method="douglas-peucker"))
+            for arc, before in enumerate(lines(arcs, arcs.xy, arcs.offsets)):
+                if arcs.left[arc] and arcs.right[arc]:
+                    expected = shapely.simplify(before, tolerance, preserve_topology=False)
+                    # Points that a crossing would have put back are the only ones beside those of GEOS.
+                    assert {tuple(xy) for xy in expected.coords} <= {tuple(xy) for xy in simple[arc].coords}
+                    assert shapely.hausdorff_distance(before, simple[arc]) <= tolerance + 1e-9
+                    checked += len(expected.coords) == len(simple[arc].coords)
+    assert checked > 40
+
+
+def test_an_unknown_way_to_simplify_is_refused():
+    with pytest.raises(SettingsError, match="visvalingam or douglas-peucker"):
+        simplify_arcs(trace(random_raster(4)), 1.0, method="fastest")
 
 
 def test_corners_of_a_building_stay():
