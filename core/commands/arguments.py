@@ -198,7 +198,7 @@ def _vectorize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixel-size", type=float, metavar="M", help="metres per pixel, for a raster without coordinates")
     parser.add_argument("--method", choices=("visvalingam", "douglas-peucker"), default="visvalingam", help="the order in which points go")
     named = "auto|NAME,NAME"
-    parser.add_argument("--regularize", type=_auto_or_names, default=False, metavar=named, help="classes with right angles; auto: buildings")
+    parser.add_argument("--regularize", type=_auto_or_names, default=False, metavar=named, help="classes to square; auto: buildings")
     parser.add_argument("--centre-lines", type=_auto_or_names, default=False, metavar=named, help="classes with centre lines; auto: roads")
     parser.add_argument("--distance-to", metavar="NAME", help="class to whose nearest polygon each one's distance is told")
     parser.add_argument("--scene", metavar="SCENE", help="picture below the polygons of an .html map; the predicted scene's when left away")
