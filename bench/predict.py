@@ -1,9 +1,15 @@
-"""Benchmarks of prediction, printed as ratios: `python bench/predict.py [beyond] [memory] [whole-scene] [--model MODEL]`.
+"""Benchmarks of prediction, printed as ratios: `python bench/predict.py [CASE ...] [--model MODEL]`; all but geoai by default.
 
-beyond        processor time of a prediction beyond the network's own, with 1 and with 8 symmetries
-memory        peak memory of 5,000, 10,000 and 20,000 pixel squares under --memory 1GiB, with a cheap stand-in network
+beyond        processor time of a prediction beyond the network's own, with 1 and with 8 symmetries: a run with the network
+              against one that is given the same answers for nothing
+speed         milliseconds for a patch by model.predict, and the engines; how many labels are those of model.predict
+estimate      what is told beforehand against what it then takes, for a sample scene and a drawn one
+memory        peak memory of 5,000 and 20,000 pixel squares under --memory 1GiB, with a cheap stand-in network
 whole-scene   against the algorithm that holds the whole scene in float64 (eight turned copies of it, as in Vooban's
               "Smoothly-Blend-Image-Patches"; written here from its description), same stand-in network
+geoai         against geoai's predict_geotiff with a stand-in network, same patches and overlap; needs --geoai-python, a Python
+              in which torch, geoai-py and rasterio are installed
+
 Each case runs in a process of its own. Processor seconds are compared, so that other work on the machine matters less.
 """
 
@@ -15,9 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import rasterio
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -28,10 +36,12 @@ from core.learning.cards import ModelCard  # noqa: E402
 from core.learning.model_store import Model, find_model  # noqa: E402
 from core.prediction.budget import MIB, PeakMemory, resident_bytes  # noqa: E402
 from core.prediction.engine import Engine, open_engine  # noqa: E402
+from core.prediction.estimate import estimate  # noqa: E402
 from core.prediction.predict import predict  # noqa: E402
-from core.scene import Scene, Window  # noqa: E402
+from core.scene import Scene, Window, open_scene  # noqa: E402
 
 PATCH_PX = 256
+TOWN = ROOT / "sample_data" / "town" / "images" / "town_whole.tif"
 
 
 class DrawnSource:
@@ -86,18 +96,90 @@ def case_whole_scene(folder: Path, size: int) -> dict:
     return _measured(lambda: whole_scene(image))
 
 
-def case_real(folder: Path, name: str, size: int, symmetries: int) -> dict:
+def case_beyond(folder: Path, name: str, size: int, symmetries: int, scale: float | None) -> dict:
     model = find_model(name)
-    engine = open_engine(model)
-    scene = Scene.from_array(drawn_scene(size).read())
-    predict(model, drawn_scene(300), folder / "warm", engine=engine, symmetries=symmetries)
-    patches = scene.read(Window(0, 0, PATCH_PX, PATCH_PX))[None]
-    begun = time.process_time()
-    for _ in range(count := 40):
-        engine(patches)
-    network = (time.process_time() - begun) / count
-    measured = _measured(lambda: predict(model, scene, folder / "out", engine=engine, symmetries=symmetries))
-    return {**measured, "network_cpu_s": network * measured["windows"] * symmetries, "engine": engine.name}
+    model = model if scale is None else replace(model, card=replace(model.card, scale=scale))
+    real, answers = open_engine(model), []
+    scene = Scene.from_array(open_scene(TOWN).read(Window(0, 0, size, size)))
+    predict(model, drawn_scene(300), folder / "warm", engine=real, symmetries=symmetries)
+
+    def recorded(patches: np.ndarray) -> np.ndarray:
+        answers.append(real.run(patches))
+        return answers[-1]
+
+    def run(network) -> dict:
+        engine = replace(real, run=network)
+        return _measured(lambda: predict(model, scene, folder / "out", engine=engine, symmetries=symmetries, memory="8GiB"))
+
+    with_network, without = run(recorded), []
+    for _ in range(3):
+        replayed = iter(answers)
+        without.append(run(lambda _patches, replayed=replayed: next(replayed))["cpu_s"])
+    return {**with_network, "beyond_s": min(without), "network_s": with_network["cpu_s"] - min(without), "engine": real.name}
+
+
+def case_speed(folder: Path, name: str, engine: str, answers: str) -> dict:
+    del folder
+    model = find_model(name)
+    size = model.card.patch_size
+    every = max(1, round(1 / model.card.scale))
+    pixels = open_scene(TOWN).read()[::every, ::every]
+    places = [(row, col) for row in range(0, pixels.shape[0] - size + 1, size) for col in range(0, pixels.shape[1] - size + 1, size)]
+    patches = np.stack([pixels[row : row + size, col : col + size] for row, col in places])
+    if engine == "model.predict":
+        network = model.keras_model()
+
+        def run(batch: np.ndarray) -> np.ndarray:
+            return network.predict(model.card.normalise(batch), batch_size=8, verbose=0)
+    else:
+        run = open_engine(model, engine=engine)
+    labels = run(patches).argmax(axis=-1).astype(np.uint8)
+    walls, cpus = [], []
+    for _ in range(5):
+        wall, cpu = time.perf_counter(), time.process_time()
+        run(patches)
+        walls.append((time.perf_counter() - wall) / len(patches))
+        cpus.append((time.process_time() - cpu) / len(patches))
+    np.save(answers, labels)
+    return {"wall_ms": 1e3 * min(walls), "cpu_ms": 1e3 * min(cpus)}
+
+
+def case_estimate(folder: Path, name: str, size: int) -> dict:
+    del folder
+    return estimate(name, drawn_scene(size) if size else TOWN).summary()
+
+
+def case_predict(folder: Path, name: str, size: int) -> dict:
+    result = predict(name, drawn_scene(size) if size else TOWN, folder / "out")
+    written = sum(file.stat().st_size for file in (folder / "out").iterdir())
+    return {**result.summary(), "result_mib": written / MIB}
+
+
+def case_blended_file(folder: Path, path: str) -> dict:
+    model, engine = stand_in_model(folder)
+    predict(model, drawn_scene(300), folder / "warm", engine=engine)
+    return _measured(lambda: predict(model, path, folder / "out", engine=engine))
+
+
+GEOAI = """
+import json, resource, sys, time, psutil, torch
+from geoai.inference import predict_geotiff
+
+class StandIn(torch.nn.Module):
+    def forward(self, patches):
+        first, second = patches[:, 0], patches[:, 1]
+        return torch.stack([first, second, 1 - first, 1 - second, torch.full_like(first, 0.5)], 1) / 2.5
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+source, target, patch = sys.argv[1], sys.argv[2], int(sys.argv[3])
+settings = dict(tile_size=patch, overlap=patch // 2, num_classes=5, device="cpu", verbose=False)
+predict_geotiff(StandIn(), sys.argv[4], target, **settings)
+before, wall, cpu = psutil.Process().memory_info().rss / 2**20, time.perf_counter(), time.process_time()
+predict_geotiff(StandIn(), source, target, **settings)
+print(json.dumps({"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall, "extra_mib": peak() - before}))
+"""
 
 
 def whole_scene(image: np.ndarray, overlap: int = 2) -> np.ndarray:
@@ -137,7 +219,15 @@ def _measured(work) -> dict:
     }
 
 
-CASES = {"blended": case_blended, "whole-scene": case_whole_scene, "real": case_real}
+CASES = {
+    "blended": case_blended,
+    "blended-file": case_blended_file,
+    "whole-scene": case_whole_scene,
+    "beyond": case_beyond,
+    "speed": case_speed,
+    "estimate": case_estimate,
+    "predict": case_predict,
+}
 
 
 def apart(case: str, *arguments) -> dict:
@@ -148,18 +238,59 @@ def apart(case: str, *arguments) -> dict:
 
 
 def print_beyond(model: str) -> None:
-    for size, symmetries in ((2048, 1), (1024, 8)):
-        figures = apart("real", model, size, symmetries)
-        beyond = figures["cpu_s"] - figures["network_cpu_s"]
+    for size, symmetries, scale in ((2048, 1, None), (2048, 1, 1.0), (1024, 8, None), (1024, 8, 1.0)):
+        figures = apart("beyond", model, size, symmetries, scale)
         print(
-            f"beyond the network, {size} px, {symmetries} symmetries, {figures['engine']}: "
-            f"{beyond / figures['network_cpu_s']:.1%} of its time ({beyond:.2f} s beside {figures['network_cpu_s']:.1f} s of processor), "
-            f"seam score {figures['seam_score']:.2f}"
+            f"beyond the network, {size} px, {symmetries} symmetries, "
+            f"{'at the scale of the model' if scale is None else 'not resized'}, {figures['engine']}: "
+            f"{figures['beyond_s'] / figures['network_s']:.1%} of its time "
+            f"({figures['beyond_s']:.2f} s beside {figures['network_s']:.1f} s of processor), seam score {figures['seam_score']:.2f}"
         )
 
 
+def print_speed(model: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        names = ("model.predict", "openvino", "fast")
+        figures = {name: apart("speed", model, name, f"{folder}/{name}.npy") for name in names}
+        labels = {name: np.load(f"{folder}/{name}.npy") for name in names}
+    base = figures["model.predict"]
+    for name in names:
+        ours, same = figures[name], (labels[name] == labels["model.predict"]).mean()
+        print(
+            f"{name}: {ours['wall_ms']:.1f} ms a patch, {base['wall_ms'] / ours['wall_ms']:.1f} x model.predict "
+            f"({base['cpu_ms'] / ours['cpu_ms']:.1f} x in processor time); {same:.2%} equal labels"
+        )
+
+
+def print_estimate(model: str) -> None:
+    for size in (0, 3000):
+        told, took = apart("estimate", model, size), apart("predict", model, size)
+        parts = ("seconds", "peak_memory_mib", "result_mib")
+        ratios = ", ".join(f"{part} {told[part]:.0f} / {took[part]:.0f} = {told[part] / took[part]:.2f}" for part in parts)
+        print(f"estimate against what it took, {f'{size} px' if size else TOWN.name}: {ratios}")
+
+
+def print_geoai(python: str, size: int = 2048) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [f"{folder}/{side}.tif" for side in (size, 300)]
+        for path, side in zip(paths, (size, 300), strict=True):
+            pixels = drawn_scene(side).read()
+            profile = dict(height=side, width=side, count=3, dtype="uint8", crs="EPSG:32640", tiled=True)
+            with rasterio.open(path, "w", driver="GTiff", transform=rasterio.Affine(0.3, 0, 3e5, 0, -0.3, 2.7e6), **profile) as file:
+                file.write(np.moveaxis(pixels, -1, 0))
+        ours = apart("blended-file", paths[0])
+        command = [python, "-c", GEOAI, paths[0], f"{folder}/out.tif", str(PATCH_PX), paths[1]]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        theirs = json.loads(done.stdout.strip().splitlines()[-1])
+    print(
+        f"geoai's predict_geotiff, {size} px, stand-in network: {theirs['cpu_s'] / ours['cpu_s']:.1f} x our processor time "
+        f"({theirs['cpu_s']:.1f} / {ours['cpu_s']:.1f} s), {theirs['wall_s'] / ours['wall_s']:.1f} x our time, "
+        f"{theirs['extra_mib'] / ours['extra_mib']:.0f} x our memory ({theirs['extra_mib']:.0f} / {ours['extra_mib']:.0f} MiB)"
+    )
+
+
 def print_memory() -> None:
-    peaks = {size: apart("blended", size, 1, "1GiB") for size in (5_000, 10_000, 20_000)}
+    peaks = {size: apart("blended", size, 1, "1GiB") for size in (5_000, 20_000)}
     for size, figures in peaks.items():
         ratio = figures["peak_mib"] / peaks[5_000]["peak_mib"]
         print(f"peak memory, {size} px: {figures['peak_mib']:.0f} MiB = {ratio:.2f} x that of 5000 px ({figures['cpu_s']:.0f} s CPU)")
@@ -177,8 +308,9 @@ def print_whole_scene() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["beyond", "memory", "whole-scene", []], default=[])
-    parser.add_argument("--model", default="dubai-landcover", help="model for `beyond`")
+    parser.add_argument("what", nargs="*", choices=["beyond", "speed", "estimate", "memory", "whole-scene", "geoai", []], default=[])
+    parser.add_argument("--model", default="sample-town", help="model for beyond, speed and estimate")
+    parser.add_argument("--geoai-python", help="the Python that has geoai")
     parser.add_argument("--case", choices=list(CASES), help=argparse.SUPPRESS)
     parser.add_argument("--arguments", default="[]", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -186,13 +318,18 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(CASES[options.case](Path(folder), *json.loads(options.arguments))))
         return
-    chosen = options.what or ["beyond", "memory", "whole-scene"]
-    if "beyond" in chosen:
-        print_beyond(options.model)
-    if "memory" in chosen:
-        print_memory()
-    if "whole-scene" in chosen:
-        print_whole_scene()
+    printers = {
+        "beyond": lambda: print_beyond(options.model),
+        "speed": lambda: print_speed(options.model),
+        "estimate": lambda: print_estimate(options.model),
+        "memory": print_memory,
+        "whole-scene": print_whole_scene,
+        **({"geoai": lambda: print_geoai(options.geoai_python)} if options.geoai_python else {}),
+    }
+    for what in options.what or printers:
+        if what not in printers:
+            parser.error("geoai needs --geoai-python")
+        printers[what]()
 
 
 if __name__ == "__main__":

@@ -99,6 +99,25 @@ def prediction(model: tuple[Path, dict], dataset: Path, tmp_path_factory: pytest
     return out, answer("predict", model[0], dataset / "images" / "west.tif", out, "--engine", "tensorflow")
 
 
+def test_a_folder_of_scenes_is_estimated_and_predicted_with_one_table(model, dataset, tmp_path):
+    images = dataset / "images"
+    # The limit is for the whole process, and this one holds TensorFlow.
+    settings = ("--engine", "tensorflow", "--overlap", 0.25, "--memory", "8GiB")
+    (tmp_path / "scenes").mkdir()
+    for name in ("east", "west"):
+        shutil.copy(images / f"{name}.tif", tmp_path / "scenes")
+    small = tmp_path / "small.png"
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(small)
+    told = answer("estimate", model[0], images / "west.tif", *settings)
+    table = answer("predict-batch", model[0], tmp_path / "scenes", tmp_path / "out", *settings)
+    # 96 px, patch 32, step 24, margin 4: ceil((96 + 8 - 32) / 24) + 1 = 4 rows and columns of patches.
+    assert told["windows"] == 16 and [row["windows"] for row in table["results"]] == [16, 16]
+    assert (table["scenes"], table["failed"]) == (2, 0) and (tmp_path / "out/results.csv").is_file()
+    assert "16 windows" in summarise("estimate", told) and "2 of 2 scenes" in summarise("predict-batch", table)
+    assert "other files" in mistake("predict-batch", model[0], tmp_path / "scenes", dataset)
+    assert "at least 2" in mistake("quantise", model[0], small)
+
+
 def test_audit_tells_what_the_contract_names(dataset):
     found = answer("audit", dataset)
     assert {"pairs", "unpaired", "size_mismatches", "off_palette", "palette_conflicts", "classes", "mosaics"} <= set(found)

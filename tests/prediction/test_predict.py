@@ -1,5 +1,8 @@
 """Predictions on disk: aligned, complete, resumable, refused with a remedy."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
@@ -9,9 +12,13 @@ from rasterio.control import GroundControlPoint
 
 from core.errors import Cancelled, ExportError, GroundlineError, InputError, SceneError, SettingsError
 from core.geo import GeoRef
+from core.prediction.blending import bytes_per_column
+from core.prediction.budget import MIB, resident_bytes
 from core.prediction.label_file import write_labels
 from core.prediction.predict import predict
 from core.prediction.rasters import Prediction
+from core.prediction.running import Layout, plan_within, widest_px
+from core.prediction.writing import GDAL_CACHE_MIB
 from core.scene import Scene, Window, open_scene
 from tests.prediction.standins import SCHEME, make_engine, make_model, probabilities
 
@@ -262,3 +269,15 @@ def test_a_region_sees_what_lies_around_it(tmp_path, scale):
         run(model, scene, tmp_path / name, engine=make_engine(model, network), window=window)
     whole, part = (Prediction.open(tmp_path / name).probabilities() for name in ("whole", "part"))
     np.testing.assert_array_equal(part, whole[32:96, 64:128])
+
+
+def test_forty_thousand_columns_fit_into_the_memory_that_is_allowed(model):
+    scene = Scene(Path("wide"), "wide", 40_000, 40_000, 3, "uint8", UTM, None, None)
+    engine = make_engine(replace(model, card=replace(model.card, patch_size=256)))
+    spare = (GDAL_CACHE_MIB + 32) * MIB
+    for allowed_mib in (150, 400, 8_000):
+        memory = resident_bytes() + spare + allowed_mib * MIB
+        plan, fits = plan_within(model.card, scene, scene.window, engine, Layout(), memory=memory)
+        column = bytes_per_column(plan, bands=3, itemsize=1, classes=3)
+        assert fits and widest_px(plan) * column <= (allowed_mib + 4) * MIB  # this process may have grown by a little
+        assert sum(strip.col_stop - strip.col for strip in plan.strips) == 40_000
