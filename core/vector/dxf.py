@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -69,14 +70,15 @@ def _extent(geometry: np.ndarray) -> list[tuple[int, object]]:
 def layer_names(names: list[str]) -> dict[str, str]:
     """A layer name of up to 31 plain letters for each class name, no two alike."""
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for name in names:
         plain = re.sub(r"[^A-Za-z0-9_$-]+", "_", name)[:31] or "_"
-        taken = {other.upper() for other in found.values()}
         number, chosen = 2, plain
         while chosen.upper() in taken:
             chosen = f"{plain[: 30 - len(str(number))]}_{number}"
             number += 1
         found[name] = chosen
+        taken.add(chosen.upper())
     return found
 
 
@@ -86,6 +88,7 @@ def colour_number(colour: tuple[int, int, int]) -> int:
     return int(table[np.argmin(((table[:, 1:] - colour) ** 2).sum(1)), 0])
 
 
+@lru_cache(maxsize=1)
 def _colour_table() -> np.ndarray:
     """Rows of number, red, green, blue."""
     rows = [(250 + k, *(3 * [grey])) for k, grey in enumerate((51, 91, 132, 173, 214, 255))]
