@@ -1,0 +1,148 @@
+"""Compare the recipe of the Dubai models with the tutorials' U-Net in one harness, on tiles that a network has not seen.
+
+    python bench/dubai.py ours|fast|tutorial [--folds 1+2,4+5,6+7,random] [--dubai FOLDER] [--out FOLDER]
+    python bench/dubai.py table [--out FOLDER]
+
+ours       the recipe of `dubai-landcover`, shorter and at a third of the pixels: from the weights of sample-town, relit and
+           rescaled patches, averaged weights
+fast       the same for the fast network, from random weights
+tutorial   the tutorials' U-Net (16 to 256 filters): random weights, no augmentation, dice plus focal loss, Adam at a constant rate
+folds      two tiles that are never seen (1+2, 4+5, 6+7), or a random fifth of all patches as in the tutorials
+
+All recipes get the same patches and the same number of steps, but for `ours` on random patches (see `LONGER_ON_RANDOM`). The
+loss of the training patches chooses the epoch: no score of a held-out tile is looked at. Runs that are done are kept in --out.
+Cap the threads from outside (`taskset`, `OMP_NUM_THREADS`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench.train_models import core  # noqa: E402
+from core.data.datasets import open_dataset  # noqa: E402
+from core.data.resample import resize_image, scaled_length, taps  # noqa: E402
+from core.evaluation.result import Evaluation  # noqa: E402
+from core.files import read_json, write_json  # noqa: E402
+from core.learning.confusion import Confusion  # noqa: E402
+
+FINE_TILE = "Tile 7"
+"""Pixel sizes are not known; houses and lanes of this tile are about twice as many pixels wide as those of the others."""
+FOLDS = {"1+2": ("Tile 1", "Tile 2"), "4+5": ("Tile 4", "Tile 5"), "6+7": ("Tile 6", "Tile 7"), "random": ()}
+SCALE = "0.3333"
+RANDOM_PX = 96
+CROP_PX = 288  # RANDOM_PX at full size: images are cut to multiples of it, so that random patches share no pixel
+
+COMMON = ["--patience", "0", "--seed", "0", "--epochs", "16", "--steps-per-epoch", "40", "--monitor", "loss", "--optimizer", "adam"]
+OURS = [
+    "--loss", "dice_cross_entropy", "--schedule", "cosine", "--warmup-epochs", "1", "--average-weights", "0.98",
+    "--augmentation", "zoom=0.5",
+]  # fmt: skip
+RECIPES = {
+    "ours": ["--architecture", "unet", "--weights", "sample-town", "--learning-rate", "0.002", *OURS],
+    "fast": ["--architecture", "fast", "--weights", "none", "--learning-rate", "0.003", *OURS],
+    "tutorial": [
+        "--architecture", "unet", "--weights", "none", "--learning-rate", "0.001", "--schedule", "constant",
+        "--loss", "dice_focal", "--no-augment",
+    ],
+}  # fmt: skip
+LONGER_ON_RANDOM = {"ours": ["--epochs", "28"]}
+
+
+def equalised(source: Path, target: Path, *, crop_px: int = 1) -> Path:
+    """A copy of the tiles in which the fine one has the others' pixel size, and sides are multiples of `crop_px`."""
+    if (target / "classes.json").exists():
+        return target
+    dataset = open_dataset(source)
+    for pair in dataset.pairs:
+        image, ids = pair.image.read(pair.image.window), pair.labels(dataset.scheme, pair.image.window)
+        if pair.group == FINE_TILE:
+            rows, cols = (taps(length, size, 0, size) for length in ids.shape for size in [scaled_length(length, 0.5)])
+            image, ids = resize_image(image, rows, cols), ids[::2, ::2][: len(rows.index), : len(cols.index)]
+        height, width = (length // crop_px * crop_px for length in ids.shape)
+        stem = Path(pair.name).name
+        for kind, picture in (("images", image), ("masks", dataset.scheme.decode(ids))):
+            folder = target / pair.group / kind
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture[:height, :width]).save(folder / f"{stem}.png")
+    write_json(target / "classes.json", dataset.scheme.to_dict())
+    return target
+
+
+def run(recipe: str, fold: str, *, dubai: Path, out: Path) -> None:
+    """Prepare, train and evaluate one recipe on one fold; what is there already is kept."""
+    known, patches, model = out / f"{recipe}-{fold}-scores", out / f"patches-{fold}", out / f"{recipe}-{fold}"
+    if known.exists():
+        return
+    if fold == "random":
+        data = equalised(dubai, out / "cropped", crop_px=CROP_PX)
+        size, how = str(RANDOM_PX), ["--stride", str(RANDOM_PX), "--split", "random", "--validation", "0.2"]
+        batch, scored = "14", ["--scenes", "validation", "--patches", str(patches)]
+    else:
+        data = equalised(dubai, out / "tiles")
+        size, how = "128", ["--stride", "64", "--validation", "0", *(word for tile in FOLDS[fold] for word in ("--hold-out", tile))]
+        batch, scored = "8", ["--scenes", "test"]
+    if not (patches / "store.json").exists():
+        core("prepare", str(data), str(patches), "--scale", SCALE, "--patch-size", size, *how)
+    longer = LONGER_ON_RANDOM.get(recipe, []) if fold == "random" else []
+    if not _finished(model):
+        core("train", str(patches), str(model), *COMMON, "--batch-size", batch, *RECIPES[recipe], *longer)
+    core("evaluate", str(model), str(data), *scored, "--out", str(known))
+
+
+def _finished(model: Path) -> bool:
+    return (model / "card.json").exists() and read_json(model / "card.json")["training"].get("state") == "finished"
+
+
+def tiles_of(evaluation: Evaluation) -> dict[str, Confusion]:
+    """One confusion per tile."""
+    found: dict[str, Confusion] = {}
+    for one in evaluation.results:
+        found[one.group] = found.get(one.group, Confusion.empty(len(evaluation.scheme))) + one.confusion
+    return found
+
+
+def table(out: Path) -> list[str]:
+    """Markdown: each run's mean IoU, classes and tiles, and each recipe's mean over the held-out folds."""
+    lines = ["| recipe | held out | mean IoU | accuracy | Building | Land | Road | Vegetation | Water | mean IoU by tile |"]
+    lines.append("|" + "---|" * 10)
+    for recipe in RECIPES:
+        known = {fold: Evaluation.load(path) for fold in FOLDS if (path := out / f"{recipe}-{fold}-scores").exists()}
+        for fold, one in known.items():
+            by_tile = ", ".join(f"{tile.removeprefix('Tile ')}: {each.mean_iou:.2f}" for tile, each in tiles_of(one).items())
+            what = "a random fifth of the patches" if fold == "random" else f"Tiles {fold.replace('+', ' and ')}"
+            lines.append(_row(recipe, what, one.confusion.mean_iou, one.confusion.accuracy, one.confusion.iou, by_tile))
+        folds = [one.confusion for fold, one in known.items() if fold != "random"]
+        if len(folds) > 1:
+            means = [np.mean([getattr(each, name) for each in folds]) for name in ("mean_iou", "accuracy")]
+            lines.append(_row(recipe, f"mean of {len(folds)} folds", *means, np.mean([each.iou for each in folds], axis=0), ""))
+    return lines
+
+
+def _row(recipe: str, what: str, mean_iou: float, accuracy: float, classes: np.ndarray, by_tile: str) -> str:
+    numbers = [f"{mean_iou:.3f}", f"{accuracy:.3f}", *(f"{value:.2f}" for value in classes)]
+    return "| " + " | ".join([recipe, what, *numbers, by_tile]) + " |"
+
+
+def main() -> None:
+    """Do the runs that are missing and print the table of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", choices=[*RECIPES, "table"])
+    parser.add_argument("--folds", default=",".join(FOLDS), help="which of them (default: all)")
+    parser.add_argument("--dubai", type=Path, default=ROOT.parent / "shared" / "data" / "dubai")
+    parser.add_argument("--out", type=Path, default=ROOT / "workspace" / "recipes" / "dubai")
+    chosen = parser.parse_args()
+    for fold in chosen.folds.split(",") if chosen.recipe in RECIPES else ():
+        run(chosen.recipe, fold, dubai=chosen.dubai, out=chosen.out)
+    print("\n".join(table(chosen.out)))
+
+
+if __name__ == "__main__":
+    main()
