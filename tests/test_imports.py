@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE_LEVELS = (
     ("core", "core.errors", "core.progress", "core.files"),
     ("core.classes", "core.geo"),
-    ("core.scene", "core.scene_sources", "core.scene_mosaic", "core.chip_layout"),
+    ("core.scene", "core.scene_sources", "core.scene_mosaic", "core.scene_placing", "core.chip_layout"),
     ("core.data",),
     ("core.learning",),
     ("core.prediction",),
@@ -26,7 +26,7 @@ CORE_LEVELS = (
     ("core.commands", "core.__main__"),
 )
 NETWORK_LIBRARIES = {"tensorflow", "keras", "segmentation_models", "openvino", "onnxruntime", "nncf", "jax", "torch"}
-WITH_NETWORKS = ("core.learning", "core.prediction.engine")
+WITH_NETWORKS = ("core.learning", "core.prediction.engine", "core.prediction.quantising", "core.prediction.exporting")
 
 CORE = sorted((ROOT / "core").rglob("*.py"))
 UI = sorted((ROOT / "ui").rglob("*.py"))
