@@ -26,10 +26,14 @@ class Settings:
     smooth: int = 0
     classes: tuple[str, ...] = ()
     pixel_size_m: float | None = None
+    right_angles: tuple[str, ...] = ()
+    centre_lines: tuple[str, ...] = ()
 
 
 def find(prediction: Path, settings: Settings) -> VectorResult | None:
-    """The layer of a prediction folder that a finished job wrote with just these settings; None when there is none."""
+    """The layer of a prediction folder that a finished job wrote with just these settings; None when there is none, or no lines of it."""
+    if settings.centre_lines:
+        return None
     for job in jobs.list_jobs(state.workspace(), kinds=("demo", "vectorize")):
         result = job.result() or {}
         source = result.get("predict", {}).get("folder") if job.kind == "demo" else job.request.get("prediction")
@@ -55,7 +59,13 @@ def _settings(job: jobs.Job) -> Settings:
         int(asked["smooth"]),
         tuple(asked["classes_only"] or ()),
         asked["pixel_size"],
+        _names(asked.get("regularize")),
     )
+
+
+def _names(asked: Any) -> tuple[str, ...]:
+    """Class names of a request; a plain yes, which leaves the choice to the tracer, equals no list."""
+    return tuple(asked) if isinstance(asked, (list, tuple)) else ("*",) if asked else ()
 
 
 def _read(path: Path, prediction: Path, settings: Settings, measured: dict[str, Any]) -> VectorResult | None:

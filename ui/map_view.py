@@ -1,166 +1,148 @@
-"""The sections of the Map page: what to trace and how, the traced layer, its table and its downloads."""
+"""The work of the Map page: how outlines are drawn, the map with its table, what is selected, the sums, and the downloads."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.classes import ClassScheme
-from core.errors import InputError
-from core.prediction.rasters import CONFIDENCE, LABELS, Prediction
-from core.scene import open_scene
-from ui import finished_layers, frame, library, predict_view, state
+from ui import finished_layers, frame, map_downloads, map_edits, maps, state, tiles
 from ui.finished_layers import Settings, settings_digest
 from ui.kept import has, keep
+from ui.map_sources import Source, class_layer, scene_layer
 
-if TYPE_CHECKING:  # geopandas, numba and folium take seconds to load: only when they are needed
+if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they are needed
     import pandas as pd
 
-    from core.vector.layer import PolygonLayer, VectorResult
+    from core.vector.layer import LineLayer, PolygonLayer, VectorResult
 
-TRACE_AT_ONCE_PX = 25_000_000
-"""Rasters up to this size are traced as soon as the page opens; larger ones wait for the button."""
+LIVE_PX = 25_000_000
+"""Rasters up to this size are traced as soon as a setting moves; larger ones wait for the button."""
 
-_KEPT_LAYERS = 4
+_KEPT_LAYERS = 8
 _SETTINGS = "gl_map_settings"
-_RASTER = "gl_map_raster"
-_DOWNLOADS = {  # suffix -> media type and icon
-    ".gpkg": ("application/geopackage+sqlite3", ":material/package_2:"),
-    ".shp.zip": ("application/zip", ":material/folder_zip:"),
-    ".geojson": ("application/geo+json", ":material/data_object:"),
-    ".csv": ("text/csv", ":material/table:"),
-    ".kml": ("application/vnd.google-earth.kml+xml", ":material/public:"),
-    ".html": ("text/html", ":material/map:"),
-}
 
 
-@dataclass(frozen=True)
-class Source:
-    """What is traced: a prediction folder or a class raster, with what the page needs to know of it."""
+@st.fragment
+def workspace(source: Source, other: Source | None) -> None:
+    """Everything below the choice of the prediction; what happens here runs this part of the page only."""
+    settings, pressed = settings_form(source)
+    digest = digest_of(source, settings)
+    # Always there, so that a progress bar or message moves nothing below it, and the map is not built anew.
+    with st.container(key="map_news", gap="small"):
+        result = _result(source, settings, digest, pressed)
+    if result is None:
+        return
+    with frame.errors():
+        if other is None:
+            _one(source, result, digest)
+        else:
+            from ui import map_compare
 
-    path: Path
-    title: str
-    scheme: ClassScheme
-    pixels: int
-    georeferenced: bool
-    has_confidence: bool
-    digest: str
-    scene: Path | None
-    prediction: Path | None
+            map_compare.show(source, other, settings, result, digest)
 
 
-def choose_source() -> Source | None:
-    """The prediction or class raster on the map, None when there is none yet."""
-    folders = library.predictions()
-    raster = st.session_state.get(_RASTER)
-    options = ([Path(raster)] if raster and Path(raster).exists() else []) + folders
-    left, right = st.columns([4, 1], vertical_alignment="bottom")
-    with right.popover("Other raster", icon=":material/folder_open:", width="stretch"):
-        _open_raster()
-    if not options:
+def _result(source: Source, settings: Settings, digest: str, pressed: bool) -> VectorResult | None:
+    """The traced layer, or None after saying why there is none."""
+    if not (pressed or has("layer", digest) or source.pixels <= LIVE_PX):
+        st.info(
+            f"This scene has {source.pixels / 1e6:,.0f} megapixels. Open **How outlines are drawn** and press **Trace polygons**.",
+            icon=":material/polyline:",
+        )
         return None
-    current = state.selection().prediction
-    start = 0 if raster and options[0] == Path(raster) else options.index(current) if current in options else 0
-    chosen = left.selectbox("Prediction", options, index=start, format_func=_title, help="What the outlines are traced from, newest first.")
-    if chosen in folders:
-        st.session_state.pop(_RASTER, None)
-        state.select(prediction=chosen)
-        return _from_prediction(library.prediction(chosen))
-    return _from_raster(chosen)
+    with frame.errors() as tracing:
+        result = traced(source, settings, digest)
+    if tracing.failed:
+        return None
+    if result.layer.frame.empty:
+        st.warning("No polygon is left with these settings. Lower the confidence or choose more classes.", icon=":material/filter_alt_off:")
+        return None
+    return result
 
 
-def _title(path: Path) -> str:
-    return path.name if path.is_file() else library.prediction_title(path)
+def _one(source: Source, result: VectorResult, digest: str) -> None:
+    layer, drawn_digest = map_edits.corrected(result.layer, digest)
+    told = map_of(source, layer, drawn_digest, lines=_lines(result, digest))
+    a, b = st.columns(2, gap="medium")
+    with a.container(border=True, height="stretch", key="map_selected"), frame.errors():
+        st.subheader(":material/ads_click: Selected polygon", anchor=False)
+        map_edits.panel(source, result.layer, layer, digest, told.selected)
+    with b.container(border=True, height="stretch", key="map_region"), frame.errors():
+        st.subheader(":material/crop: Region", anchor=False)
+        _region(layer, told)
+    st.subheader("Classes", anchor=False)
+    summary(result, layer)
+    show_table(layer)
+    if result.lines is not None:
+        _network(result.lines)
+    st.subheader("Downloads", anchor=False)
+    with frame.errors():
+        map_downloads.show(source, layer, told)
 
 
-def _open_raster() -> None:
-    path = st.text_input("Class raster", key="map_path", placeholder="/data/landcover.tif", help="A raster with one band of class numbers.")
-    if st.button("Open", key="map_open", type="primary", icon=":material/arrow_forward:"):
-        with frame.errors() as outcome:
-            if not path.strip():
-                raise InputError("no path typed", expected="the path of a class raster", do="Type one and press Open")
-            _from_raster(Path(path.strip().strip('"')))
-        if not outcome.failed:
-            st.session_state[_RASTER] = path.strip().strip('"')
-            st.rerun()
-
-
-def _from_prediction(prediction: Prediction) -> Source:
-    digest = settings_digest(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest)
-    return Source(
-        path=prediction.folder,
-        title=library.prediction_title(prediction.folder),
-        scheme=prediction.scheme,
-        pixels=prediction.height * prediction.width,
-        georeferenced=prediction.geo.georeferenced,
-        has_confidence=True,
-        digest=digest,
-        scene=predict_view.source_scene(prediction),
-        prediction=prediction.folder,
-    )
-
-
-def _from_raster(path: Path) -> Source:
-    from core.vector.sources import open_labels
-
-    labels = open_labels(path)
-    pixels = labels.height * labels.width
-    digest = open_scene(path, expand_palette=False).digest
-    return Source(path, path.stem, labels.scheme, pixels, labels.geo.georeferenced, False, digest, path, None)
+# ---- how outlines are drawn ----
 
 
 def settings_form(source: Source) -> tuple[Settings, bool]:
-    """The settings that count now, and whether the button was pressed just now."""
-    kept = Settings(**st.session_state.get(_SETTINGS, {}))
-    with st.expander("How outlines are drawn", icon=":material/tune:", key="map_settings"), st.form("map_form", border=False):
-        a, b, c, d = st.columns(4)
+    """The settings that count now, and whether the button was pressed just now; small rasters need no button."""
+    live = source.pixels <= LIVE_PX
+    sure = source.prediction is not None
+    with st.expander("How outlines are drawn", icon=":material/tune:", key="map_settings"):
+        a, b, c, d = st.columns(4, vertical_alignment="bottom")
         threshold = a.slider(
-            "Confidence from, %", 0, 100, 0, key="map_threshold", persist_state="session", disabled=not source.has_confidence,
+            "Confidence from, %", 0, 100, 0, key="map_threshold", bind="query-params", persist_state="session", disabled=not sure,
             help="Less certain pixels belong to no polygon and stay empty on the map.",
         )  # fmt: skip
+        unit = "m" if source.geo.units == "m" and st.session_state.get("map_metres") else "px"
         area = b.number_input(
-            "Smallest area, px",
-            0,
-            100_000,
-            4,
-            key="map_area",
-            persist_state="session",
+            f"Smallest area, {'m²' if unit == 'm' else 'px'}", 0, 100_000, 4, key="map_area", bind="query-params", persist_state="session",
             help="Smaller patches join the neighbour they touch most.",
-        )
+        )  # fmt: skip
         simplify = c.slider(
-            "Simplify, px", 0.0, 10.0, 1.0, 0.5, key="map_simplify", persist_state="session",
+            f"Simplify, {unit}", 0.0, 10.0, 1.0, 0.5, key="map_simplify", bind="query-params", persist_state="session",
             help="How much detail borders lose. Shared borders are simplified once, so no gaps open; 0 keeps the pixel steps.",
         )  # fmt: skip
         smooth = d.slider(
-            "Round corners", 0, 4, 0, key="map_smooth", persist_state="session", help="Passes that round the corners; 0 leaves them."
-        )
-        e, f = st.columns([3, 1])
-        classes = e.multiselect(
-            "Classes", source.scheme.names, key="map_classes", placeholder="All classes", persist_state="session", help="Trace only these."
-        )
-        size = f.number_input(
-            "Pixel size, m", 0.0, 1000.0, 0.0, 0.05, key="map_pixel_size", persist_state="session", disabled=source.georeferenced,
-            help="For scenes without coordinates: gives areas in square metres. 0 leaves them in pixels.",
+            "Round corners", 0, 4, 0, key="map_smooth", bind="query-params", persist_state="session",
+            help="Passes that round the corners; 0 leaves them.",
         )  # fmt: skip
-        pressed = st.form_submit_button("Trace polygons", type="primary", icon=":material/polyline:", key="map_trace")
-    if pressed:
-        kept = Settings(threshold / 100, f"{area}px", f"{simplify:g}px", smooth, tuple(classes), size or None)
-        st.session_state[_SETTINGS] = asdict(kept)
-    # What was set for another raster must not fail on this one.
-    classes = tuple(name for name in kept.classes if name in source.scheme.names)
-    return Settings(
-        kept.threshold if source.has_confidence else 0.0,
-        kept.min_area,
-        kept.simplify,
-        kept.smooth,
-        classes,
-        None if source.georeferenced else kept.pixel_size_m,
-    ), pressed
+        e, f, g, h = st.columns(4, vertical_alignment="bottom")
+        names = source.scheme.names
+        classes = e.multiselect(
+            "Classes", names, key="map_classes", placeholder="All classes", persist_state="session", help="Trace only these."
+        )
+        angled = f.multiselect(
+            "Right angles for", names, key="map_right_angles", placeholder="No class", persist_state="session",
+            help="Buildings, say: outlines get straight walls and right angles, as far as they still cover the same ground.",
+        )  # fmt: skip
+        lined = g.multiselect(
+            "Centre lines of", names, key="map_centre_lines", placeholder="No class", persist_state="session",
+            help="Roads, say: adds their middle lines with length and width, as a network whose lines meet in nodes.",
+        )  # fmt: skip
+        h.toggle(
+            "Sizes in metres", key="map_metres", persist_state="session", disabled=source.geo.units != "m",
+            help="Counts smallest area and simplify in m² and m instead of pixels."
+            if source.geo.units == "m" else "This scene has no coordinates and no pixel size yet: give them under More, above.",
+        )  # fmt: skip
+        pressed = not live and st.button("Trace polygons", type="primary", icon=":material/polyline:", key="map_trace")
+    now = Settings(
+        threshold / 100, f"{area}{'m2' if unit == 'm' else 'px'}", f"{simplify:g}{unit}", smooth,
+        classes=tuple(classes), right_angles=tuple(angled), centre_lines=tuple(lined),
+    )  # fmt: skip
+    if live or pressed:
+        st.session_state[_SETTINGS] = asdict(now)
+    return fitting(Settings(**st.session_state.get(_SETTINGS, {})), source), pressed
+
+
+def fitting(settings: Settings, source: Source) -> Settings:
+    """The settings as far as they fit a raster: what was set for another one must not fail on this one."""
+    known = {
+        name: tuple(k for k in getattr(settings, name) if k in source.scheme.names) for name in ("classes", "right_angles", "centre_lines")
+    }
+    threshold = settings.threshold if source.prediction else 0.0
+    return replace(settings, threshold=threshold, pixel_size_m=source.geo.pixel_size_m, **known)
 
 
 def digest_of(source: Source, settings: Settings) -> str:
@@ -168,17 +150,13 @@ def digest_of(source: Source, settings: Settings) -> str:
     return settings_digest(source.digest, settings)
 
 
-def is_traced(digest: str) -> bool:
-    """Whether this layer is at hand."""
-    return has("layer", digest)
-
-
 def traced(source: Source, settings: Settings, digest: str) -> VectorResult:
     """The traced layer, made once for each raster and setting: read where a job has written it, else traced with its progress shown."""
 
     def make(tell: Callable[[int, int, str], None]) -> VectorResult:
         tell(0, 1, "Opening the layer")
-        finished = finished_layers.find(source.prediction, settings) if source.prediction else None
+        known = source.prediction and (source.own_geo or not source.geo.georeferenced)
+        finished = finished_layers.find(source.prediction, settings) if known else None
         return finished or _trace(source, settings, tell)
 
     return keep("layer", digest, make, words="Tracing polygons", most=_KEPT_LAYERS)
@@ -187,6 +165,7 @@ def traced(source: Source, settings: Settings, digest: str) -> VectorResult:
 def _trace(source: Source, settings: Settings, tell: Callable[[int, int, str], None]) -> VectorResult:
     from core.vector.layers import vectorize
 
+    placed = source.geo.georeferenced and not source.own_geo
     return vectorize(
         source.path,
         threshold=settings.threshold,
@@ -195,13 +174,54 @@ def _trace(source: Source, settings: Settings, tell: Callable[[int, int, str], N
         smooth=settings.smooth,
         classes=list(settings.classes) or None,
         pixel_size_m=settings.pixel_size_m,
+        geo=source.geo if placed else None,
+        regularize=list(settings.right_angles),
+        centre_lines=list(settings.centre_lines),
         on_progress=lambda done, total, text: tell(done, total, text.capitalize()),
     )
 
 
-def summary(result: VectorResult) -> None:
+# ---- the map ----
+
+
+def _lines(result: VectorResult, digest: str) -> tiles.Layer | None:
+    if result.lines is None or result.lines.frame.empty:
+        return None
+    return tiles.known(tiles.features_id(f"lines-{digest}")) or tiles.features_layer(
+        maps.browser_lines(result.lines), digest=f"lines-{digest}"
+    )
+
+
+def map_of(source: Source, layer: PolygonLayer, digest: str, *, lines: tiles.Layer | None = None) -> maps.Told:
+    """The map with its table, and what the user did on it; `lines` are drawn over the polygons."""
+    many = len(layer.frame) > maps.MAX_POLYGONS
+    scene, pictures = scene_layer(source), []
+    if scene is not None:
+        pictures.append(maps.Picture("Scene", scene, shown=True))
+    pictures.append(maps.Picture("Class raster", class_layer(source), base=False, shown=many, opacity=0.55 if many else 0.7))
+    online = source.geo.georeferenced and bool(st.session_state.get("map_online"))
+    ground = maps.Ground(source.height, source.width, source.geo)
+    made = maps.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online)
+    drawn = maps.Drawn(layer, digest, state.shown(source.scheme))
+    message = maps.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines)
+    told = maps.show(made, message, key=f"map-{source.digest}-{int(many)}-{int(online)}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.toggle(
+            "Colour-blind safe colours", key=state.SAFE_COLOURS, persist_state="session",
+            help="Shows all classes in colours that people with a colour vision deficiency tell apart, here and in the files.",
+        )  # fmt: skip
+        if source.geo.georeferenced:
+            st.toggle(
+                "Online base maps", key="map_online", persist_state="session",
+                help="Your browser asks OpenStreetMap and Esri; those that answer join the layers button on the map. Never needed.",
+            )  # fmt: skip
+        else:
+            st.caption("No coordinates: the map counts pixels. **More**, at the top, gives the scene a pixel size or a place on the earth.")
+    return told
+
+
+def summary(result: VectorResult, layer: PolygonLayer) -> None:
     """What came out, in numbers, and the proof that it tiles the scene."""
-    layer = result.layer
     with st.container(horizontal=True):
         st.metric("Polygons", f"{len(layer.frame):,}", border=True)
         st.metric(
@@ -210,108 +230,73 @@ def summary(result: VectorResult) -> None:
         sure = layer.frame["mean_confidence"].mean()
         if sure == sure:
             st.metric("Mean confidence", f"{sure:.2f}", border=True, help="Of the polygons, 0 to 1.")
-        st.metric("Traced in", f"{result.seconds:.1f} s", border=True)
         faults = result.invalid or result.gap_area > 0 or result.overlap_area > 0
         told = f"{result.invalid} invalid" if faults else "Clean"
         st.metric("Geometry", told, border=True, help="Clean: every polygon is valid, and there are no gaps and no overlaps between them.")
 
 
-def map_of(source: Source, layer: PolygonLayer, digest: str) -> None:
-    """The map itself, with online base maps when they are wanted and answer."""
-    from ui import maps
+def _network(lines: LineLayer) -> None:
+    """How long the centre lines are, and their file."""
+    lengths = ", ".join(f"{name} {length_text(length, lines.units)}" for name, length in lines.lengths().items())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**Centre lines** · {len(lines.frame):,} lines: {lengths or 'none found'}", width="content")
+        if len(lines.frame):
+            map_downloads.of_lines(lines)
 
-    wanted = source.georeferenced and bool(st.session_state.get("map_online"))
-    online = wanted and maps.online_maps_answer()
-    pictures = maps.scene_pictures(source.scene, source.prediction)
-    made = maps.polygon_map(layer, digest, pictures=pictures, online=online)
-    maps.show(made, key=f"map-{digest}-{'-'.join(picture.layer.id for picture in pictures)}-{int(online)}", height=590)
-    if not source.georeferenced:
-        st.caption(
-            "This scene has no coordinates, so the map counts pixels. Files say so too; give a pixel size above to get square metres."
-        )
+
+def _region(layer: PolygonLayer, told: maps.Told) -> None:
+    """Counts and areas by class inside the region that is drawn on the map."""
+    if told.region is None:
+        st.markdown("Draw a rectangle or polygon with the tools on the map: polygons are cut at its border, counted and summed by class.")
         return
-    st.toggle(
-        "Offer online base maps",
-        key="map_online",
-        persist_state="session",
-        help="Adds OpenStreetMap and aerial imagery to the layers button on the map, when they answer.",
+    inside = map_downloads.part_of(layer, told, "region")
+    if inside.frame.empty:
+        st.markdown("No polygon lies inside the region.")
+        return
+    total = float(inside.frame[inside.area_column].sum())
+    st.markdown(
+        f"**{len(inside.frame):,} polygons, {area_text(total, inside.units)}** inside the region. **Downloads** can take just these."
     )
-    if wanted and not online:
-        st.caption(":material/wifi_off: Online base maps do not answer from here; the scene itself is the base map.")
+    show_table(inside, key="map_region_table")
+
+
+# ---- tables ----
 
 
 def class_table(layer: PolygonLayer) -> pd.DataFrame:
     """Polygons, area, share and mean confidence of each class."""
-    import pandas as pd
+    from core.vector.clip import class_sums
 
-    area = layer.area_column
-    grouped = layer.frame.groupby("class_id")
-    table = pd.DataFrame(
-        {
-            "class": [layer.scheme.names[k] for k in grouped.size().index],
-            "polygons": grouped.size().to_numpy(),
-            "area": grouped[area].sum().to_numpy(),
-            "share": (100 * grouped[area].sum() / max(1e-9, layer.frame[area].sum())).to_numpy(),
-            "largest": grouped[area].max().to_numpy(),
-            "mean confidence": grouped["mean_confidence"].mean().to_numpy(),
-        }
-    )
-    return table.sort_values("area", ascending=False, ignore_index=True)
+    sums = class_sums(layer)
+    largest = layer.frame.groupby("class_id")[layer.area_column].max()
+    table = sums.rename(columns={"class_name": "class", "mean_confidence": "mean confidence"})
+    table = table.assign(share=100 * table["share"], largest=largest.loc[table["class_id"]].to_numpy())
+    return table[["class", "polygons", "area", "share", "largest", "mean confidence"]]
 
 
-def show_table(layer: PolygonLayer) -> None:
+def show_table(layer: PolygonLayer, *, key: str = "map_classes_table") -> None:
     """The class table with its units."""
     unit = "m²" if layer.units == "m" else "px"
     st.dataframe(
         class_table(layer),
         hide_index=True,
+        key=key,
+        alt="Polygons and areas by class",
         column_config={
             "polygons": st.column_config.NumberColumn(format="localized"),
             "area": st.column_config.NumberColumn(f"area, {unit}", format="%,.0f"),
             "share": st.column_config.NumberColumn(format="%.1f %%", help="Of the area of all polygons"),
             "largest": st.column_config.NumberColumn(f"largest, {unit}", format="%,.0f", help="The largest polygon of the class"),
-            "mean confidence": st.column_config.NumberColumn(format="%.2f", help="Mean over the polygons, 0 to 1"),
+            "mean confidence": st.column_config.NumberColumn(format="%.2f", help="Of the class's area, 0 to 1"),
         },
     )
 
 
-def downloads(source: Source, layer: PolygonLayer, digest: str) -> None:
-    """A button for each format; the file is written, re-opened and compared when it is pressed."""
-    from core.vector.export import FORMATS
-
-    stem = "".join(letter if letter.isalnum() else "-" for letter in source.title).strip("-").replace("---", "-")
-    with st.container(horizontal=True):
-        for suffix, (media_type, icon) in _DOWNLOADS.items():
-            placeless = suffix == ".kml" and not layer.geo.georeferenced
-            st.download_button(
-                f"{FORMATS[suffix]} (HTML)" if suffix == ".html" else FORMATS[suffix],
-                exporter(layer, f"{stem}{suffix}", source.scene if suffix == ".html" else None),
-                f"{stem}{suffix}",
-                media_type,
-                key=f"map_download_{suffix.strip('.').replace('.', '_')}",
-                icon=icon,
-                on_click="ignore",
-                type="primary" if suffix == ".gpkg" else "secondary",
-                disabled=placeless,
-                help="KML needs coordinates, and this scene has none."
-                if placeless
-                else f"All {len(layer.frame):,} polygons with their attributes. Made when pressed, then re-opened and compared.",
-            )
-
-
-def exporter(layer: PolygonLayer, name: str, scene: Path | None = None) -> Callable[[], bytes]:
-    """A function that writes the layer under `name` in a folder of its own and returns the file's bytes.
-
-    `scene` becomes the picture under the polygons of an .html map.
-    """
-
-    def make() -> bytes:
-        from core.vector.export import export
-
-        with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
-            return Path(export(layer, Path(folder) / name, scene=None if scene is None else open_scene(scene))).read_bytes()
-
-    return make
+def length_text(length: float, units: str) -> str:
+    """A length with the unit a person would use."""
+    if units != "m":
+        return f"{length:,.0f} px"
+    return f"{length / 1e3:,.2f} km" if length >= 1e3 else f"{length:,.0f} m"
 
 
 def area_text(area: float, units: str) -> str:

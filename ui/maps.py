@@ -1,10 +1,13 @@
-"""Polygon maps with folium that need no network: Leaflet and its plugins come from `static/`, pictures from our own tiles."""
+"""Polygon maps with folium that need no network: Leaflet comes from `static/`, pictures from our own tiles, polygons by URL.
+
+The map is built once for a scene; other polygons, colours and units reach the running map as a message, so that it keeps its
+view. What the user does on it comes back as `Told`, and never while the map is only moved.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +19,19 @@ from branca.element import MacroElement
 from jinja2 import Template
 
 from core.classes import ClassScheme
-from core.scene import open_scene
+from core.geo import GeoRef
 from ui import tiles
 
 if TYPE_CHECKING:
-    from core.vector.layer import PolygonLayer
+    from core.vector.layer import LineLayer, PolygonLayer
 
 # streamlit-folium's frame lives at <base>/component/streamlit_folium.st_folium/, so relative URLs follow the base path.
 _ROOT = "../.."
 _STATIC = Path(__file__).resolve().parents[1] / "static"
 MAX_POLYGONS = 15_000
-"""Polygons beyond this many, the smallest, are not drawn: canvas maps stay smooth up to here."""
+"""Polygons beyond this many, the smallest, are drawn as tiles of the class raster: canvas maps stay smooth up to here."""
+MAP_PX, TABLE_PX = 600, 280
+_PARTS = ("base", "pictures", "polygons", "legend", "tools", "swipe", "table")
 
 
 def _asset(path: str) -> str:
@@ -39,72 +44,126 @@ class OfflineMap(folium.Map):
     default_js = [
         ("leaflet", _asset("vendor/leaflet/leaflet.js")),
         ("fullscreen", _asset("vendor/fullscreen/Control.FullScreen.js")),
+        *((f"groundline_{part}", _asset(f"groundline/map-{part}.js")) for part in _PARTS),
         ("groundline_map", _asset("groundline/map.js")),
     ]
     default_css = [
         ("leaflet_css", _asset("vendor/leaflet/leaflet.css")),
         ("fullscreen_css", _asset("vendor/fullscreen/Control.FullScreen.css")),
+        ("groundline_css", _asset("groundline/map.css")),
     ]
 
 
-class _Polygons(MacroElement):
-    """Hands the map and what to show on it to `static/groundline/map.js`."""
+class _Script(MacroElement):
+    """Hands values to a function of `static/groundline/map.js`."""
 
-    _template = Template("{% macro script(this, kwargs) %}groundlineMap({{ this._parent.get_name() }}, {{ this.config }});{% endmacro %}")
+    _template = Template("{% macro script(this, kwargs) %}{{ this.call }}({{ this.first }}{{ this.config }});{% endmacro %}")
 
-    def __init__(self, config: dict[str, Any]):
+    def __init__(self, call: str, config: dict[str, Any], first: str = ""):
         super().__init__()
-        self._name = "Polygons"
+        self._name = "Script"
+        self.call, self.first = call, first and f"{first}, "
         # A name of the user's that holds </script> must not end the script.
-        self.config = json.dumps(config).replace("<", "\\u003c")
+        self.config = json.dumps(config, allow_nan=False).replace("<", "\\u003c")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture under the polygons: a scene or class raster from our tiles, or an online map by its URL template."""
+    """A picture of our own tiles below the polygons; `side` 0 or 1 is the map that it belongs to."""
 
     name: str
-    layer: tiles.Layer | None = None
-    url: str = ""
-    attribution: str = ""
+    layer: tiles.Layer
     base: bool = True
     shown: bool = False
     opacity: float = 1.0
+    side: int = 0
 
 
 ONLINE = (
-    Picture("OpenStreetMap (online)", url="https://tile.openstreetmap.org/{z}/{x}/{y}.png", attribution="© OpenStreetMap contributors"),
-    Picture(
-        "Esri imagery (online)",
-        url="https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/{z}/{y}/{x}",
-        attribution="Esri, Maxar, Earthstar Geographics",
-    ),
-)
+    {
+        "name": "OpenStreetMap (online)", "url": "https://tile.openstreetmap.org/{z}/{x}/{y}.png",
+        "probe": "https://tile.openstreetmap.org/0/0/0.png", "attribution": "© OpenStreetMap contributors",
+    },
+    {
+        "name": "Esri imagery (online)",
+        "url": "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/{z}/{y}/{x}",
+        "probe": "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/0/0/0",
+        "attribution": "Esri, Maxar, Earthstar Geographics",
+    },
+)  # fmt: skip
 
 
-def polygon_map(layer: PolygonLayer, digest: str, *, pictures: Sequence[Picture] = (), online: bool = False) -> OfflineMap:
-    """A map of a `PolygonLayer` (`digest` names its content) over pictures of the same scene.
+@dataclass(frozen=True)
+class Ground:
+    """Where a map lies: the raster's size in pixels and its reference."""
 
-    With a CRS it is Web Mercator, without one a plain pixel map.
+    height: int
+    width: int
+    geo: GeoRef
+
+    @property
+    def pixel_scale(self) -> float | None:
+        """Pixels of one map unit on a pixel map, None with a CRS."""
+        return None if self.geo.georeferenced else float(2 ** tiles.Layer(id="", height=self.height, width=self.width).max_zoom)
+
+    @property
+    def bounds(self) -> list[list[float]]:
+        """[[south, west], [north, east]] in the map's units."""
+        scale = self.pixel_scale
+        if scale is None:
+            return tiles.lonlat_bounds(self.geo, self.height, self.width)
+        return [[-self.height / scale, 0.0], [0.0, self.width / scale]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the user did on the map: the selected polygon, the filter, and the region (lon-lat, or x and y = -row in pixels)."""
+
+    selected: int | None = None
+    hidden: tuple[int, ...] = ()
+    area_from: float | None = None
+    area_to: float | None = None
+    sure: float = 0.0
+    region: tuple[tuple[float, float], ...] | None = None
+
+    @property
+    def filters(self) -> bool:
+        """Whether some polygons are filtered out."""
+        return bool(self.hidden or self.area_from is not None or self.area_to is not None or self.sure)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A layer on a map; `digest` names its content. `id_offset` is added to its class ids, where two schemes share a map."""
+
+    layer: PolygonLayer
+    digest: str
+    scheme: ClassScheme
+    id_offset: int = 0
+
+
+def base_map(ground: Ground, pictures: Sequence[Picture], *, titles: Sequence[str], memory: str, online: bool = False) -> OfflineMap:
+    """A map without its polygons: Web Mercator with a CRS, else a plain pixel map; two maps in step where there are two titles.
+
+    `memory` names what view, filter and region are remembered under. `online` maps are offered once the browser has reached them.
     """
-    shape = next((picture.layer for picture in pictures if picture.layer is not None), None)
-    bounds, scale = _bounds(layer, shape)
-    features = _features(layer, digest)
-    counted = layer.frame.groupby("class_id")
-    area_name = layer.area_column
-    totals = {int(k): (len(part), float(part[area_name].sum())) for k, part in counted}
-    hidden = len(layer.frame) - min(len(layer.frame), MAX_POLYGONS)
+    bounds, scale = ground.bounds, ground.pixel_scale
+    dark = st.context.theme.type == "dark"
+    native = None if scale else _native_zoom(ground)
     config = {
-        "features": f"{_ROOT}{tiles.PREFIX}/features/{features.id}",
-        "classes": _legend(layer.scheme, totals),
-        "units": layer.units,
         "pixelScale": scale,
         "bounds": bounds,
-        "crs": "pixel coordinates (no CRS)" if scale else layer.frame.crs.name if layer.frame.crs else "",
+        "crs": "pixel coordinates (no CRS)" if scale else ground.geo.crs.name,
+        "titles": list(titles),
         "plainName": "Plain",
-        "background": "#1b252a" if st.context.theme.type == "dark" else "#e3e9ea",
-        "note": f"Showing the {MAX_POLYGONS:,} largest of {len(layer.frame):,} polygons; downloads hold all of them." if hidden else "",
-        "pictures": [_picture(picture, scale is not None) for picture in (*pictures, *(ONLINE if online and not scale else ()))],
+        "dark": dark,
+        "background": "#1b252a" if dark else "#e3e9ea",
+        "height": MAP_PX,
+        "tableHeight": TABLE_PX,
+        "memory": memory,
+        "closestZoom": (ground_max_zoom(ground) if scale else native) + 1,
+        "pictures": [_picture(picture, ground, native) for picture in pictures],
+        "online": [{**entry, "base": True, "tileSize": 256, "maxNativeZoom": 19} for entry in ONLINE] if online and not scale else [],
     }
     made = OfflineMap(
         location=[(bounds[0][0] + bounds[1][0]) / 2, (bounds[0][1] + bounds[1][1]) / 2],
@@ -113,74 +172,127 @@ def polygon_map(layer: PolygonLayer, digest: str, *, pictures: Sequence[Picture]
         zoom_start=0 if scale else 15,
         min_zoom=-4 if scale else 2,
         max_zoom=12 if scale else 23,
-        zoom_snap=0.25,
+        zoom_snap=0.1,
         control_scale=False,
         prefer_canvas=True,
         font_size="0.85rem",
     )
-    made.add_child(_Polygons(config))
+    made.add_child(_Script("groundlineMap", config, made.get_name()))
     return made
 
 
-def show(made: OfflineMap, *, key: str, height: int = 620) -> None:
-    """Draw a map on the page; moving it never runs the page again. `key` must change with the content."""
+def message(
+    drawn: Drawn, *, pixel_size_m: float | None, second: Drawn | None = None, changes: bool = False, lines: tiles.Layer | None = None
+) -> dict[str, Any]:
+    """What the running map is told: which polygons to fetch, and their classes with colours, counts and areas.
+
+    `second` goes on the second map; with `changes` it holds polygons of change, which are then the ones that the table lists.
+    """
+    layer, count = drawn.layer, len(drawn.layer.frame)
+    told = {
+        "features": _features_url(drawn),
+        "classes": _legend(drawn),
+        "units": layer.units,
+        "pixelSize": None if layer.geo.georeferenced else pixel_size_m,
+        "outlines": count > MAX_POLYGONS,
+        "note": "",
+        "lines": None if lines is None else _url(lines),
+    }
+    if count > MAX_POLYGONS:
+        told["note"] = (
+            f"Outlines of the {MAX_POLYGONS:,} largest of {count:,} polygons. The {count - MAX_POLYGONS:,} smaller ones show in the class "
+            "tiles below them, and are in every file."
+        )
+    if second is not None and len(second.layer.frame) > MAX_POLYGONS:
+        told["note"] = f"Right: the {MAX_POLYGONS:,} largest of {len(second.layer.frame):,} polygons; files hold all of them."
+    if second is not None:
+        told["second"] = {"features": _features_url(second), "classes": _legend(second), "changes": changes}
+    return told
+
+
+def show(made: OfflineMap, told: dict[str, Any], *, key: str) -> Told:
+    """Draw a map and its table on the page and return what the user did; moving the map never runs the page again.
+
+    `key` must change with the scene.
+    """
     from streamlit_folium import st_folium
 
-    st_folium(made, key=key, height=height, use_container_width=True, returned_objects=[])
+    carrier = folium.FeatureGroup(name="update", control=False)
+    carrier.add_child(_Script("groundlineUpdate", told))
+    value = st_folium(made, key=key, height=MAP_PX + 4, use_container_width=True, returned_objects=[], feature_group_to_add=carrier)
+    return told_by(value)
 
 
-def scene_pictures(scene: Path | None, prediction: Path | None = None) -> list[Picture]:
-    """The scene as base picture and the class raster as an overlay that starts hidden; what cannot be drawn is left out."""
-    from ui.warping import can_warp
-
-    found = []
-    if scene is not None and scene.exists():
-        opened = open_scene(scene)
-        if can_warp(opened) or not opened.geo.georeferenced:
-            found.append(Picture("Scene", layer=tiles.image_layer(scene), shown=True))
-    if prediction is not None:
-        found.append(Picture("Class raster", layer=tiles.prediction_layer(prediction), base=False, opacity=0.7))
-    return found
-
-
-@st.cache_data(ttl=300, show_spinner=False)
-def online_maps_answer() -> bool:
-    """Whether an online map server can be reached, tried for one second and remembered for five minutes."""
-    try:
-        with socket.create_connection(("tile.openstreetmap.org", 443), timeout=1.0):
-            return True
-    except OSError:
-        return False
+def told_by(value: dict[str, Any] | None) -> Told:
+    """What the map's value says; an empty one where nothing was done yet."""
+    value = value or {}
+    region = value.get("region")
+    return Told(
+        selected=value.get("selected"),
+        hidden=tuple(value.get("hidden") or ()),
+        area_from=value.get("from"),
+        area_to=value.get("to"),
+        sure=float(value.get("sure") or 0) / 100,
+        region=tuple((float(x), float(y)) for x, y in region) if region else None,
+    )
 
 
-def _legend(scheme: ClassScheme, totals: dict[int, tuple[int, float]]) -> list[dict[str, Any]]:
+def _legend(drawn: Drawn) -> list[dict[str, Any]]:
+    counted = drawn.layer.frame.groupby("class_id")[drawn.layer.area_column].agg(["size", "sum"])
     return [
-        {"id": k, "name": name, "colour": scheme.hex(k), "count": totals[k][0], "area": totals[k][1]}
-        for k, name in enumerate(scheme.names)
-        if k in totals
+        {
+            "id": int(k) + drawn.id_offset,
+            "name": drawn.scheme.names[k],
+            "colour": drawn.scheme.hex(k),
+            "count": int(size),
+            "area": float(area),
+        }
+        for k, size, area in zip(counted.index, counted["size"], counted["sum"], strict=True)
     ]
 
 
-def _features(layer: PolygonLayer, digest: str) -> tiles.Layer:
-    known = tiles.known(tiles.features_id(digest))
-    return known or tiles.features_layer(browser_geojson(layer), digest=digest)
+def _url(layer: tiles.Layer) -> str:
+    return f"{_ROOT}{tiles.PREFIX}/features/{layer.id}"
 
 
-def browser_geojson(layer: PolygonLayer) -> dict[str, Any]:
-    """The largest polygons as GeoJSON for the map: WGS84 with 7 decimals (1 cm), or pixels where there is no CRS."""
+def _features_url(drawn: Drawn) -> str:
+    known = tiles.known(tiles.features_id(drawn.digest))
+    return _url(known or tiles.features_layer(browser_geojson(drawn.layer, id_offset=drawn.id_offset), digest=drawn.digest))
+
+
+def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any]:
+    """The largest polygons as GeoJSON for the map: WGS84 with 7 decimals (1 cm), or pixels where there is no CRS.
+
+    `id_offset` is added to their class ids.
+    """
     import shapely
 
-    area_name = layer.area_column
+    area_name, unit = layer.area_column, layer.units
     frame = layer.frame.sort_values(area_name, ascending=False, kind="stable").head(MAX_POLYGONS)
     placed = frame.to_crs(4326) if frame.crs is not None else frame
     geometry = shapely.to_geojson(shapely.set_precision(placed.geometry.values, 1e-7 if frame.crs is not None else 0.01, mode="pointwise"))
-    columns = {"id": "id", "class_id": "class_id", area_name: "area", f"length_{layer.units}": "length", "mean_confidence": "confidence"}
+    columns = {
+        "id": "id", "class_id": "class_id", area_name: "area", f"length_{unit}": "length", f"width_{unit}": "width",
+        f"perimeter_{unit}": "perimeter", "compactness": "compactness", "mean_confidence": "confidence", "on_edge": "on_edge",
+    }  # fmt: skip
     kept = {new: frame[old].tolist() for old, new in columns.items() if old in frame.columns}
+    kept["class_id"] = [class_id + id_offset for class_id in kept["class_id"]]
     features = []
     for index, shape in enumerate(geometry):
         properties = {name: _plain(values[index]) for name, values in kept.items()}
         features.append({"type": "Feature", "properties": properties, "geometry": json.loads(shape)})
     return {"type": "FeatureCollection", "features": features}
+
+
+def browser_lines(lines: LineLayer) -> dict[str, Any]:
+    """Centre lines as GeoJSON for the map, as `browser_geojson` has it."""
+    import shapely
+
+    placed = lines.frame.to_crs(4326) if lines.frame.crs is not None else lines.frame
+    shapes = shapely.to_geojson(
+        shapely.set_precision(placed.geometry.values, 1e-7 if lines.frame.crs is not None else 0.01, mode="pointwise")
+    )
+    return {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": json.loads(s)} for s in shapes]}
 
 
 def _plain(value: Any) -> Any:
@@ -189,43 +301,27 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _bounds(layer: PolygonLayer, raster: tiles.Layer | None) -> tuple[list[list[float]], float | None]:
-    """[[south, west], [north, east]] of the map, and the pixels of one map unit (None with a CRS)."""
-    frame = layer.frame
-    if frame.crs is not None:
-        if raster is not None and raster.bounds is not None:
-            return raster.bounds, None
-        west, south, east, north = frame.to_crs(4326).total_bounds
-        return [[float(south), float(west)], [float(north), float(east)]], None
-    scale = float(2 ** (raster.max_zoom if raster is not None else 0))
-    west, south, east, north = (0, -raster.height, raster.width, 0) if raster is not None else frame.total_bounds
-    return [[float(south) / scale, float(west) / scale], [float(north) / scale, float(east) / scale]], scale
+def ground_max_zoom(ground: Ground) -> int:
+    """The zoom of a pixel map at which one tile pixel is one scene pixel."""
+    return tiles.Layer(id="", height=ground.height, width=ground.width).max_zoom
 
 
-def _picture(picture: Picture, pixels: bool) -> dict[str, Any]:
-    layer = picture.layer
-    told = {
-        "name": picture.name,
-        "base": picture.base,
-        "shown": picture.shown,
-        "opacity": picture.opacity,
-        "attribution": picture.attribution,
-    }
-    if layer is None:
-        return told | {"url": picture.url, "tileSize": 256, "maxNativeZoom": 19, "bounds": None}
-    kind = "pictures" if pixels else "map"
+def _picture(picture: Picture, ground: Ground, native_zoom: int | None) -> dict[str, Any]:
+    layer, pixels = picture.layer, native_zoom is None
+    told = {"name": picture.name, "base": picture.base, "shown": picture.shown, "opacity": picture.opacity, "map": picture.side}
     scale = 2**layer.max_zoom
     return told | {
-        "url": f"{_ROOT}{tiles.PREFIX}/{kind}/{layer.id}/{{z}}/{{x}}/{{y}}",
+        "url": f"{_ROOT}{tiles.PREFIX}/{'pictures' if pixels else 'map'}/{layer.id}/{{z}}/{{x}}/{{y}}",
         "tileSize": tiles.TILE_PX if pixels else tiles.MAP_TILE_PX,
-        "maxNativeZoom": layer.max_zoom if pixels else _native_zoom(layer),
+        "maxNativeZoom": layer.max_zoom if pixels else _native_zoom(Ground(layer.height, layer.width, layer.geo)),
         "bounds": [[-layer.height / scale, 0], [0, layer.width / scale]] if pixels else layer.bounds,
+        "classes": layer.codes,
     }
 
 
-def _native_zoom(layer: tiles.Layer) -> int:
+def _native_zoom(ground: Ground) -> int:
     """The Web Mercator zoom at which a map pixel is no larger than a scene pixel."""
-    height_m, width_m = layer.geo.pixel_size(layer.height / 2, layer.width / 2)
-    south, north = layer.bounds[0][0], layer.bounds[1][0]
+    height_m, width_m = ground.geo.pixel_size(ground.height / 2, ground.width / 2)
+    (south, _), (north, _) = ground.bounds
     widest_m = 2 * math.pi * 6378137 * math.cos(math.radians((south + north) / 2)) / tiles.MAP_TILE_PX
     return min(23, max(0, math.ceil(math.log2(widest_m / min(height_m, width_m)))))

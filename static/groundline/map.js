@@ -1,180 +1,302 @@
-// The polygon map: base pictures, class polygons fetched by URL and drawn on canvas, a legend with toggles, and tooltips.
-// Runs inside streamlit-folium's frame and in nothing else; every URL in `config` is relative to that frame.
+// The map page's frame put together: base pictures, polygons, legend, tools, the linked table, and what Streamlit is told.
+// `groundlineMap(map, config)` builds it once for a scene; `groundlineUpdate(data)` brings other polygons, colours or units to it.
 
-(function () {
-  const L = window.L;
-  const LEGEND_PX = 280;
+(function (G) {
+  const L = G.L;
 
-  function element(tag, style = '', text = '') {
-    const node = L.DomUtil.create(tag);
-    node.style.cssText = style;
-    if (text) node.textContent = text;
-    return node;
-  }
+  class App {
+    constructor(map, config) {
+      Object.assign(this, { map, config, data: { classes: [], units: null, features: null }, colours: new Map(), fill: 0.45, selected: null, region: null, told: '' });
+      this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
+      document.body.classList.toggle('dark', config.dark);
+      document.body.style.setProperty('--gl-height', `${config.height}px`);
+      document.body.style.setProperty('--gl-table', `${config.tableHeight}px`);
+      G.borrowFont();
+      document.addEventListener('keydown', event => { if (event.key === 'Tab') document.body.classList.add('keys'); });
+      document.addEventListener('pointerdown', () => document.body.classList.remove('keys'));
+      this.build();
+      this.restore();
+      this.keepFitted();
+    }
 
-  function number(value, digits = 0) {
-    return Number(value).toLocaleString('en', { maximumFractionDigits: digits });
-  }
-
-  function area(value, units) {
-    if (value === null || value === undefined) return '';
-    if (units !== 'm') return `${number(value)} px`;
-    if (value >= 1e6) return `${number(value / 1e6, 2)} km²`;
-    return value >= 1e4 ? `${number(value / 1e4, 2)} ha` : `${number(value, value < 100 ? 1 : 0)} m²`;
-  }
-
-  // ---- base pictures ----
-  function basePictures(map, config) {
-    const made = {};
-    config.pictures.forEach(picture => {
-      const layer = L.tileLayer(picture.url, {
-        tileSize: picture.tileSize, maxNativeZoom: picture.maxNativeZoom, minNativeZoom: 0, maxZoom: map.getMaxZoom(), minZoom: map.getMinZoom(),
-        noWrap: true, attribution: picture.attribution || '', bounds: picture.bounds || undefined, zIndex: picture.base ? 1 : 5,
-        errorTileUrl: 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', opacity: picture.opacity ?? 1,
-      });
-      made[picture.name] = layer;
-      if (picture.shown) layer.addTo(map);
-    });
-    return made;
-  }
-
-  // ---- polygons ----
-  function tooltip(properties, config) {
-    const box = element('div', 'min-width:9rem');
-    box.appendChild(element('b', '', config.classes.find(item => item.id === properties.class_id)?.name ?? 'unknown class'));
-    const rows = [['Polygon', properties.id], ['Area', area(properties.area, config.units)]];
-    if (properties.length != null) rows.push([config.units === 'm' ? 'Length' : 'Length (px)', config.units === 'm' ? `${number(properties.length, 1)} m` : number(properties.length, 1)]);
-    if (properties.confidence != null) rows.push(['Mean confidence', Number(properties.confidence).toFixed(2)]);
-    rows.forEach(([name, value]) => {
-      const row = element('div', 'display:flex;justify-content:space-between;gap:1rem');
-      row.append(element('span', 'opacity:.75', name), element('span', 'font-variant-numeric:tabular-nums', String(value)));
-      box.appendChild(row);
-    });
-    return box;
-  }
-
-  function polygons(map, config, state) {
-    const scale = config.pixelScale;
-    const renderer = L.canvas({ padding: 0.3 });
-    const style = item => ({ renderer, color: item.colour, weight: 0.9, opacity: 1, fillColor: item.colour, fillOpacity: state.fill, bubblingMouseEvents: false });
-    const groups = new Map();
-    config.classes.forEach(item => {
-      groups.set(item.id, L.geoJSON(null, {
-        style: () => style(item), smoothFactor: 0.6,
-        coordsToLatLng: scale ? ([x, y]) => L.latLng(y / scale, x / scale) : undefined,
-        onEachFeature: (feature, layer) => {
-          layer.bindTooltip(() => tooltip(feature.properties, config), { sticky: true, opacity: 0.95 });
-          layer.on('mouseover', () => layer.setStyle({ weight: 3, color: '#ffffff', fillOpacity: Math.min(1, state.fill + 0.25) }));
-          layer.on('mouseout', () => layer.setStyle(style(item)));
-        },
+    build() {
+      const { map, config } = this;
+      this.maps = [map];
+      this.classTiles = [];
+      if (config.titles.length > 1) this.maps.push(this.twin());
+      this.titles = this.maps[1] ? this.maps.map((each, k) => each.getContainer().parentElement.appendChild(G.element('div', { class: 'gl-title' }, config.titles[k]))) : [];
+      this.maps.forEach((each, k) => this.dress(each, k));
+      this.polygons = this.listed = new G.Polygons(map, this, 'result');
+      this.twinPolygons = this.maps[1] ? new G.Polygons(this.maps[1], this, 'result') : null;
+      const place = config.pixelScale ? ([x, y]) => L.latLng(y / config.pixelScale, x / config.pixelScale) : undefined;
+      const renderer = L.canvas({ pane: 'result' });
+      this.lines = [['#17262b', 4], ['#ffffff', 2]].map(([color, weight]) => L.geoJSON(null, {
+        interactive: false, style: { renderer, color, weight, opacity: 0.95 }, coordsToLatLng: place,
       }).addTo(map));
-    });
-    state.restyle = () => groups.forEach((group, id) => group.setStyle(style(config.classes.find(item => item.id === id))));
-    return groups;
-  }
-
-  async function load(config, groups, state) {
-    try {
-      const answer = await fetch(config.features);
-      if (!answer.ok) throw new Error(String(answer.status));
-      const collection = await answer.json();
-      collection.features.forEach(feature => groups.get(feature.properties.class_id)?.addData(feature));
-      state.note.textContent = config.note;
-      document.body.dataset.polygons = String(collection.features.length);
-    } catch (error) {
-      state.note.textContent = 'The polygons did not arrive from the server. Reload the page.';
+      this.tools = new G.Tools(this);
+      if (!this.maps[1]) this.swipe = new G.Swipe(map, ['result']);
+      this.legend = new G.Legend(this);
+      this.table = new G.Table(this);
+      this.lay();
+      this.position();
+      if (!config.pixelScale) L.control.scale({ imperial: false }).addTo(map);
+      map.on('click', event => { if (!event.originalEvent.glTaken) this.select(null); });
+      map.on('moveend', () => this.note());
     }
-    state.note.style.display = state.note.textContent ? 'block' : 'none';
-  }
 
-  // ---- legend ----
-  function legend(map, config, groups, state) {
-    const control = L.control({ position: 'topright' });
-    control.onAdd = () => {
-      const box = element('div', 'background:#fff;color:#17262b;padding:.6rem .75rem;border-radius:.5rem;box-shadow:0 1px 6px rgba(0,0,0,.35);font:13px/1.5 system-ui,sans-serif;max-height:70vh;overflow:auto');
-      box.setAttribute('aria-label', 'Legend');
-      L.DomEvent.disableClickPropagation(box).disableScrollPropagation(box);
-      const table = element('table', 'border-collapse:collapse');
-      const heads = element('tr', 'opacity:.7;font-size:11px');
-      [['Class', 'left'], ['Polygons', 'right'], ['Area', 'right']].forEach(([text, side]) => heads.appendChild(element('th', `font-weight:500;text-align:${side}`, text)));
-      table.appendChild(heads);
-      config.classes.forEach(item => table.appendChild(row(map, item, groups.get(item.id), config)));
-      box.appendChild(table);
-      const fill = element('label', 'display:flex;gap:.5rem;align-items:center;margin-top:.4rem', 'Fill');
-      const input = element('input', 'width:7rem;accent-color:#0f766e');
-      Object.assign(input, { type: 'range', min: 0, max: 100, value: 100 * state.fill, title: 'How strongly polygons cover the picture' });
-      input.oninput = () => { state.fill = input.value / 100; state.restyle(); };
-      fill.appendChild(input);
-      state.note = element('div', 'max-width:17rem;margin-top:.35rem;opacity:.85', 'Loading polygons…');
-      box.append(fill, state.note);
-      return box;
-    };
-    control.addTo(map);
-  }
+    // Maps left, legend and table right of them; below them where there is no room, or where there are two maps.
+    lay() {
+      const maps = document.getElementById('parent'), side = G.element('aside', { class: 'gl-side', 'aria-label': 'Classes and polygons' });
+      this.work = G.element('div', { class: this.maps[1] ? 'gl-work two' : 'gl-work' });
+      maps.before(this.work);
+      side.append(this.legend.box, this.table.box);
+      this.work.append(maps, side);
+      L.control.fullscreen({ position: 'topleft', title: 'Full screen', titleCancel: 'Leave full screen', fullscreenElement: this.work, forceSeparateButton: true }).addTo(this.map);
+    }
 
-  function row(map, item, group, config) {
-    const line = element('tr');
-    const first = element('td', 'padding:0 .6rem 0 0'), label = element('label', 'display:flex;align-items:center;gap:.45rem;cursor:pointer');
-    const box = element('input', 'margin:0;accent-color:#0f766e');
-    box.type = 'checkbox';
-    box.checked = true;
-    box.onchange = () => { if (box.checked) group.addTo(map); else group.remove(); };
-    label.append(box, element('span', `width:.85rem;height:.85rem;border-radius:.2rem;border:1px solid rgba(0,0,0,.35);background:${item.colour}`), element('span', '', item.name));
-    first.appendChild(label);
-    const right = 'text-align:right;font-variant-numeric:tabular-nums;padding-left:.6rem';
-    line.append(first, element('td', right, number(item.count)), element('td', right, area(item.area, config.units)));
-    return line;
-  }
+    // The frame is as high as what is in it, whichever way it is laid out.
+    frameHeight() { if (!document.fullscreenElement) window.Streamlit.setFrameHeight(Math.ceil(this.work.getBoundingClientRect().height) + 4); }
 
-  // ---- cursor position ----
-  function position(map, config) {
-    const control = L.control({ position: 'bottomright' });
-    control.onAdd = () => {
-      const box = element('div', 'background:rgba(255,255,255,.85);color:#17262b;padding:0 .4rem;font:12px system-ui,sans-serif;font-variant-numeric:tabular-nums');
-      box.textContent = config.crs;
-      map.on('mousemove', event => {
-        const { lat, lng } = event.latlng;
-        box.textContent = config.pixelScale ? `row ${Math.floor(-lat * config.pixelScale)}, column ${Math.floor(lng * config.pixelScale)}`
-          : `${Math.abs(lat).toFixed(6)}° ${lat < 0 ? 'S' : 'N'}, ${Math.abs(lng).toFixed(6)}° ${lng < 0 ? 'W' : 'E'}`;
-      });
-      map.on('mouseout', () => { box.textContent = config.crs; });
-      return box;
-    };
-    control.addTo(map);
-  }
+    // A second map beside the first, in step with it.
+    twin() {
+      const { map } = this, holder = map.getContainer(), parent = holder.parentElement;
+      const row = G.element('div', { class: 'gl-maps' }), cells = [G.element('div'), G.element('div')];
+      parent.insertBefore(row, holder);
+      row.append(...cells);
+      const other = G.element('div', { id: 'map_twin', style: 'height:var(--gl-height)' });
+      cells[0].appendChild(holder);
+      cells[1].appendChild(other);
+      const made = L.map(other, { crs: map.options.crs, zoomControl: false, minZoom: map.getMinZoom(), maxZoom: map.getMaxZoom(), zoomSnap: map.options.zoomSnap, zoomAnimation: false, preferCanvas: true });
+      made.setView(map.getCenter(), map.getZoom());
+      map.options.zoomAnimation = false;
+      let busy = false;
+      const follow = (from, to) => {
+        if (busy) return;
+        busy = true;
+        to.setView(from.getCenter(), from.getZoom(), { animate: false });
+        busy = false;
+      };
+      map.on('move', () => follow(map, made));
+      made.on('move', () => follow(made, map));
+      return made;
+    }
 
-  // Styles and the frame's height arrive after this script has run, so the scene is fitted again at each change of size,
-  // until the user takes over.
-  function fitWhenSized(map, config) {
-    const container = map.getContainer();
-    const watcher = new ResizeObserver(() => {
-      map.invalidateSize({ animate: false, pan: false });
-      const size = map.getSize();
-      if (size.x < 100 || size.y < 100) return;
-      map.fitBounds(config.bounds, { paddingBottomRight: [size.x > 800 ? LEGEND_PX : 0, 0], animate: false });
-    });
-    watcher.observe(container);
-    ['pointerdown', 'wheel', 'keydown'].forEach(name => container.addEventListener(name, () => watcher.disconnect(), { once: true, capture: true }));
-  }
-
-  window.groundlineMap = function (map, config) {
-    const state = { fill: 0.45, note: null, restyle: () => {} };
-    map.attributionControl.setPrefix('');
-    map.getContainer().style.background = config.background;
-    const pictures = basePictures(map, config);
-    const groups = polygons(map, config, state);
-    if (config.pictures.length) {
-      const bases = {}, overlays = {};
-      config.pictures.forEach(item => { (item.base ? bases : overlays)[item.name] = pictures[item.name]; });
+    dress(map, index) {
+      const { config } = this, bases = {}, overlays = {};
+      map.attributionControl.setPrefix('');
+      const holder = map.getContainer();
+      holder.style.height = 'var(--gl-height)';
+      holder.style.background = config.background;
+      holder.setAttribute('role', 'application');
+      holder.setAttribute('aria-label', `Map of ${config.titles[index] || 'the prediction'}; arrow keys move it, plus and minus zoom`);
+      map.createPane('result').style.zIndex = 380;
+      const place = picture => {
+        const layer = G.picture(map, picture);
+        if (picture.classes) this.classTiles.push(layer);
+        (picture.base ? bases : overlays)[picture.name] = layer;
+        if (picture.shown) layer.addTo(map);
+      };
+      config.pictures.filter(picture => picture.map === index).forEach(place);
       bases[config.plainName] = L.layerGroup();
-      if (!config.pictures.some(item => item.base && item.shown)) bases[config.plainName].addTo(map);
-      L.control.layers(bases, overlays, { position: 'topleft', collapsed: true }).addTo(map);
+      if (!Object.values(bases).some(layer => map.hasLayer(layer))) bases[config.plainName].addTo(map);
+      const control = L.control.layers(bases, overlays, { position: 'topleft', collapsed: true }).addTo(map);
+      this.probe(map, control, index);
     }
-    legend(map, config, groups, state);
-    position(map, config);
-    if (!config.pixelScale) L.control.scale({ imperial: false }).addTo(map);
-    L.control.fullscreen({ position: 'topleft', title: 'Full screen', titleCancel: 'Leave full screen' }).addTo(map);
-    fitWhenSized(map, config);
-    load(config, groups, state);
-  };
-}());
+
+    // Online base maps are offered once one of their tiles has arrived, and not before.
+    probe(map, control, index) {
+      this.config.online.forEach(picture => {
+        const trial = new Image();
+        trial.referrerPolicy = 'strict-origin-when-cross-origin';
+        trial.onload = () => {
+          control.addBaseLayer(G.picture(map, picture), picture.name);
+          if (index === 0) document.body.dataset.online = `${document.body.dataset.online || ''} ${picture.name}`.trim();
+          this.say('Online base maps answer: choose one with the layers button.');
+        };
+        trial.onerror = () => this.say('Online base maps do not answer from here; the scene itself is the base map.');
+        trial.src = picture.probe;
+      });
+    }
+
+    say(text) {
+      this.tools.hint.textContent = text;
+      setTimeout(() => { if (this.tools.hint.textContent === text) this.tools.hint.textContent = ''; }, 8000);
+    }
+
+    position() {
+      const control = L.control({ position: 'bottomright' }), { config, map } = this;
+      control.onAdd = () => {
+        const box = G.element('div', { class: 'gl-position' }, config.crs);
+        const degrees = (value, plus, minus) => `${Math.abs(value).toFixed(6)}° ${value < 0 ? minus : plus}`;
+        this.maps.forEach(each => each.on('mousemove', ({ latlng: { lat, lng } }) => {
+          box.textContent = config.pixelScale ? `row ${Math.floor(-lat * config.pixelScale)}, column ${Math.floor(lng * config.pixelScale)}`
+            : `${degrees(lat, 'N', 'S')}, ${degrees(lng, 'E', 'W')}`;
+        }).on('mouseout', () => { box.textContent = config.crs; }));
+        return box;
+      };
+      control.addTo(map);
+    }
+
+    // An own renderer above the polygons, for frames and drawings.
+    overlay(map) {
+      map.glOverlay ??= L.svg({ pane: 'overlayPane' });
+      return map.glOverlay;
+    }
+
+    // ---- what Streamlit sends ----
+    async update(data) {
+      const units = this.data.units;
+      this.data = data;
+      const classes = [...(data.second?.classes || []), ...data.classes];
+      this.colours = new Map(classes.map(item => [item.id, item.colour]));
+      this.names = new Map(classes.map(item => [item.id, item.name]));
+      this.listed = data.second?.changes ? this.twinPolygons : this.polygons;
+      if (units !== data.units) this.table.renew();
+      this.table.showFilter();
+      this.legend.refresh();
+      if (this.titles[1]) this.titles[1].textContent = data.second.changes ? 'What changed' : this.config.titles[1];
+      try {
+        await Promise.all([this.polygons.show(data.features), this.twinPolygons?.show(data.second.features), this.showLines(data.lines)]);
+      } catch (error) {
+        this.legend.say('The polygons did not arrive from the server. Reload the page.');
+        return;
+      }
+      if (data !== this.data) return;
+      this.redraw();
+      this.select(this.listed.layers.has(this.selected) ? this.selected : null, { quiet: true });
+      if (this.region) this.setRegion(this.region);
+      this.frameHeight();
+      document.body.dataset.polygons = String(this.polygons.layers.size);
+      document.body.dataset.features = data.features || '';
+    }
+
+    async showLines(url) {
+      if (url === this.linesUrl) return;
+      this.linesUrl = url;
+      this.lines.forEach(layer => layer.clearLayers());
+      if (!url) return;
+      const answer = await fetch(url);
+      if (!answer.ok) throw new Error(String(answer.status));
+      const found = await answer.json();
+      if (url === this.linesUrl) this.lines.forEach(layer => layer.addData(found));
+    }
+
+    nameOf(told) { return this.names.get(told.class_id) || 'unknown class'; }
+    fillOf() { return this.data.outlines ? 0 : this.fill; }
+    closestZoom() { return this.config.closestZoom; }
+
+    redraw() {
+      this.polygons.restyle();
+      this.twinPolygons?.restyle();
+      this.classTiles.forEach(layer => layer.hide([...this.filter.hidden].map(id => this.colours.get(id)).filter(Boolean)));
+      this.table.refresh();
+    }
+
+    // ---- filter, selection, region ----
+    passes(told) {
+      const { hidden, search, from, to, sure } = this.filter;
+      return !hidden.has(told.class_id) && (from == null || told.area >= from) && (to == null || told.area <= to)
+        && (!sure || (told.confidence ?? 1) * 100 >= sure) && (!search || String(told.id).startsWith(search));
+    }
+
+    setFilter(key, text) {
+      this.filter[key] = key === 'search' ? text.trim() : text === '' ? null : Number(text);
+      if (key === 'sure') this.filter.sure = Number(text);
+      this.redraw();
+      const exact = key === 'search' && this.filter.search ? Number(this.filter.search) : null;
+      if (exact && this.listed.layers.has(exact)) this.select(exact, { fly: true });
+      this.note();
+    }
+
+    setHidden(id, hide) {
+      if (hide) this.filter.hidden.add(id); else this.filter.hidden.delete(id);
+      this.redraw();
+      this.note();
+    }
+
+    resetFilter() {
+      this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
+      this.table.showFilter();
+      this.legend.refresh();
+      this.redraw();
+      this.note();
+    }
+
+    select(id, { fly = false, from = null, at = null, quiet = false } = {}) {
+      if (at) L.popup({ maxWidth: 280 }).setLatLng(at).setContent(G.facts(from.layers.get(id).feature.properties, this, true)).openOn(from.map);
+      else if (!quiet) this.maps.forEach(map => map.closePopup());
+      if (from && from !== this.listed) return; // the table lists the polygons of the other map
+      this.selected = id;
+      this.listed.mark(id, fly);
+      this.table.reveal();
+      this.note();
+    }
+
+    setRegion(points) {
+      this.region = points;
+      this.tools.showRegion(points);
+      this.note();
+    }
+
+    regionCoordinates() {
+      const scale = this.config.pixelScale || 1;
+      return this.region?.map(point => [point.lng * scale, point.lat * scale]) ?? null;
+    }
+
+    // ---- what is remembered and told ----
+    note() {
+      clearTimeout(this.noting);
+      this.noting = setTimeout(() => {
+        const { filter, map } = this, centre = map.getCenter(), digits = this.config.pixelScale ? 2 : 6;
+        const values = {
+          at: this.moved ? `${centre.lat.toFixed(digits)},${centre.lng.toFixed(digits)},${map.getZoom()}` : '',
+          hide: [...filter.hidden].join(','), area: filter.from != null || filter.to != null ? `${filter.from ?? ''}-${filter.to ?? ''}` : '',
+          sure: filter.sure ? String(filter.sure) : '', polygon: this.selected ? String(this.selected) : '',
+        };
+        G.remember(this.config.memory, { ...values, region: this.region?.map(point => [point.lat, point.lng]) });
+        const told = { selected: this.selected, hidden: [...filter.hidden], from: filter.from, to: filter.to, sure: filter.sure, region: this.regionCoordinates() };
+        const text = JSON.stringify(told);
+        if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue(told); }
+      }, 200);
+    }
+
+    restore() {
+      const kept = G.recall(this.config.memory);
+      if (kept.hide) this.filter.hidden = new Set(kept.hide.split(',').map(Number));
+      if (kept.area) [this.filter.from, this.filter.to] = kept.area.split('-').map(text => (text === '' ? null : Number(text)));
+      if (kept.sure) this.filter.sure = Number(kept.sure);
+      if (kept.polygon) this.selected = Number(kept.polygon);
+      if (kept.region) this.region = kept.region.map(([lat, lng]) => L.latLng(lat, lng));
+      const view = kept.at?.split(',').map(Number);
+      if (view?.length === 3 && view.every(Number.isFinite)) {
+        this.moved = true;
+        this.map.setView([view[0], view[1]], view[2], { animate: false });
+      }
+      this.told = JSON.stringify({ selected: null, hidden: [], from: null, to: null, sure: 0, region: null });
+    }
+
+    fit(animate = true) { this.map.fitBounds(this.config.bounds, { animate }); }
+
+    // Styles and the frame's height arrive after this script has run, so the scene is fitted again at each change of size,
+    // until the user takes over.
+    keepFitted() {
+      const container = this.map.getContainer();
+      const watcher = new ResizeObserver(() => {
+        const centre = this.map.getCenter();
+        this.maps.forEach(map => map.invalidateSize({ animate: false, pan: false }));
+        this.map.setView(centre, this.map.getZoom(), { animate: false });
+        this.frameHeight();
+        const size = this.map.getSize();
+        if (size.x >= 100 && size.y >= 100 && !this.moved) this.fit(false);
+      });
+      watcher.observe(container);
+      this.maps.forEach(map => ['pointerdown', 'wheel', 'keydown'].forEach(name => {
+        map.getContainer().addEventListener(name, () => { this.moved = true; }, { once: true, capture: true });
+      }));
+      this.table.box.addEventListener('pointerdown', () => { this.moved = true; }, { once: true, capture: true });
+    }
+  }
+
+  window.groundlineMap = function (map, config) { window.groundlineApp = new App(map, config); };
+  window.groundlineUpdate = function (data) { window.groundlineApp.update(data); };
+}(window.Groundline));

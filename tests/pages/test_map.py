@@ -7,34 +7,39 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 from PIL import Image
 
 from core.classes import DUBAI
+from core.data.datasets import open_dataset
 from tests.pages.conftest import keys_of, sound, text_of
 from tests.ui.fakes import predicted
-from ui import map_view
+from ui import map_downloads, map_view, maps
 from ui.finished_layers import Settings, find
 
 MAP = "pages/4_Map.py"
 SAND, SEA = (200, 178, 150), (40, 82, 95)
+PLACE = {"crs": "EPSG:32640", "transform": Affine(0.5, 0, 325000, 0, -0.5, 2786000)}
 
 
-def lake_picture():
+def lake_picture(left=40):
     """100 x 120 pixels of sand with a lake of 40 x 50."""
     picture = np.full((100, 120, 3), SAND, np.uint8)
-    picture[30:70, 40:90] = SEA
+    picture[30:70, left : left + 50] = SEA
     return picture
+
+
+def lake_scene(path, left=40):
+    with rasterio.open(path, "w", driver="GTiff", height=100, width=120, count=3, dtype="uint8", **PLACE) as out:
+        out.write(lake_picture(left).transpose(2, 0, 1))
+    return path
 
 
 @pytest.fixture
 def lake(tmp_path, workspace):
     """A predicted scene with coordinates, 0.5 m pixels."""
-    path = tmp_path / "lake.tif"
-    place = {"crs": "EPSG:32640", "transform": Affine(0.5, 0, 325000, 0, -0.5, 2786000)}
-    with rasterio.open(path, "w", driver="GTiff", height=100, width=120, count=3, dtype="uint8", **place) as out:
-        out.write(lake_picture().transpose(2, 0, 1))
-    return predicted(path, workspace.predictions / "lake", blur_px=1)
+    return predicted(lake_scene(tmp_path / "lake.tif"), workspace.predictions / "lake", blur_px=1)
 
 
 @pytest.fixture
@@ -44,13 +49,30 @@ def plain_lake(tmp_path, workspace):
     return predicted(tmp_path / "lake.png", workspace.predictions / "lake", blur_px=1)
 
 
+@pytest.fixture
+def does(monkeypatch):
+    """`does(selected=2)`: from the next run on, the user has done this on the map."""
+    drawn, told = maps.show, {}
+    monkeypatch.setattr(maps, "show", lambda *given, **how: drawn(*given, **how) and None or maps.Told(**told))
+    return told.update
+
+
 def metrics(at):
     return {metric.label: metric.value for metric in at.metric}
 
 
-def map_script(at):
+def script(text, call):
+    return json.loads(re.search(rf"{call}\((?:map_\w+, )?(\{{.*\}})\);", text, re.DOTALL).group(1))
+
+
+def map_of(at):
+    """What streamlit-folium was given: its arguments, the map's own settings, and the message to it."""
     args = json.loads(at.get("component_instance")[0].proto.json_args)
-    return args, json.loads(re.search(r"groundlineMap\(\w+, (\{.*\})\);", args["script"], re.DOTALL).group(1))
+    return args, script(args["script"], "groundlineMap"), script(args["feature_group"], "groundlineUpdate")
+
+
+def classes_of(at):
+    return {item["name"]: item for item in map_of(at)[2]["classes"]}
 
 
 def test_empty_page_offers_the_sample(opened):
@@ -61,18 +83,18 @@ def test_empty_page_offers_the_sample(opened):
 
 def test_a_prediction_is_traced_and_mapped_at_once(opened, lake):
     at = opened(MAP)
-    args, config = map_script(at)
+    args, config, message = map_of(at)
     assert not at.error
     assert all(link.startswith("../../app/static/") for link in args["js_links"] + args["css_links"])
-    assert [item["name"] for item in config["classes"]] == ["Land", "Water"]
+    assert [item["name"] for item in message["classes"]] == ["Land", "Water"]
     # The whole scene is 100 * 120 px of 0.25 m2 = 3000 m2.
-    assert sum(item["area"] for item in config["classes"]) == pytest.approx(3000, rel=2e-3)
+    assert sum(item["area"] for item in message["classes"]) == pytest.approx(3000, rel=2e-3)
     assert [picture["name"] for picture in config["pictures"]] == ["Scene", "Class raster"]
     assert metrics(at)["Geometry"] == "Clean" and metrics(at)["Polygons"] == "2"
     table = at.dataframe[0].value
     assert list(table["class"]) == ["Land", "Water"] and table["area"].sum() == pytest.approx(3000, rel=2e-3)
-    labels = [button.proto.label for button in at.get("download_button")]
-    assert len(labels) == 6
+    keys = {button.proto.id.split("-")[-1] for button in at.get("download_button")}
+    assert len(keys) == len(map_downloads.suffixes())
 
 
 def test_a_layer_that_a_job_has_traced_is_read_and_not_traced_again(opened, lake, finished, workspace, monkeypatch):
@@ -85,8 +107,7 @@ def test_a_layer_that_a_job_has_traced_is_read_and_not_traced_again(opened, lake
     finished("vectorize", {"prediction": lake}, measured | {"files": [{"path": str(path), "features": 2}]})
     monkeypatch.setattr(layers, "vectorize", lambda *_, **__: pytest.fail("traced although the layer was there"))
     at = opened(MAP)
-    assert metrics(at)["Traced in"] == "4.2 s" and metrics(at)["Polygons"] == "2" and metrics(at)["Geometry"] == "Clean"
-    assert [item["name"] for item in map_script(at)[1]["classes"]] == ["Land", "Water"]
+    assert metrics(at)["Polygons"] == "2" and metrics(at)["Geometry"] == "Clean" and set(classes_of(at)) == {"Land", "Water"}
 
 
 def test_a_layer_of_other_settings_or_of_an_older_prediction_is_not_taken(lake, finished, workspace):
@@ -97,16 +118,19 @@ def test_a_layer_of_other_settings_or_of_an_older_prediction_is_not_taken(lake, 
     measured = {"seconds": 4.2, "invalid": 0, "gap_area": 0.0, "overlap_area": 0.0, "files": [{"path": str(path), "features": 2}]}
     finished("vectorize", {"prediction": lake, "simplify": "3px"}, measured)
     assert find(lake, Settings()) is None
+    assert find(lake, Settings(simplify="3px", centre_lines=("Road",))) is None
     assert len(find(lake, Settings(simplify="3px")).layer.frame) == 2
     os.utime(path, (1, 1))
     assert find(lake, Settings(simplify="3px")) is None
 
 
-def test_settings_take_effect_with_the_button_only(opened, lake):
+def test_settings_take_effect_as_they_move_and_the_map_stays(opened, lake):
     at = opened(MAP)
-    at.multiselect(key="map_classes").set_value(["Water"])
-    at.number_input(key="map_area").set_value(0)
-    at = sound(at.button(key="map_trace").click().run())
+    base, features = map_of(at)[0]["script"], map_of(at)[2]["features"]
+    at = sound(at.multiselect(key="map_classes").set_value(["Water"]).run())
+    args, _, message = map_of(at)
+    standing = re.compile("map_[0-9a-f]{32}")
+    assert standing.sub("", args["script"]) == standing.sub("", base) and message["features"] != features
     assert metrics(at)["Polygons"] == "1" and list(at.dataframe[0].value["class"]) == ["Water"]
     at.switch_page("pages/1_Explore.py").run()
     at = sound(at.switch_page(MAP).run())
@@ -114,27 +138,57 @@ def test_settings_take_effect_with_the_button_only(opened, lake):
     assert at.multiselect(key="map_classes").value == ["Water"]
 
 
+def test_right_angles_and_centre_lines(opened, lake):
+    at = opened(MAP)
+    at.multiselect(key="map_right_angles").set_value(["Water"])
+    at = sound(at.multiselect(key="map_centre_lines").set_value(["Water"]).run())
+    assert map_of(at)[2]["lines"] and "Centre lines" in text_of(at)
+    # A rectangle of 40 x 50 px of 0.25 m2 keeps its four corners.
+    assert classes_of(at)["Water"]["area"] == pytest.approx(500, rel=0.02)
+
+
 def test_nothing_left_is_said_plainly(opened, lake):
     at = opened(MAP)
-    at.multiselect(key="map_classes").set_value(["Road"])
-    at = sound(at.button(key="map_trace").click().run())
+    at = sound(at.multiselect(key="map_classes").set_value(["Road"]).run())
     assert "No polygon is left" in at.warning[0].value and not at.get("component_instance")
 
 
-def test_without_coordinates_the_map_counts_pixels_until_a_pixel_size_is_given(opened, plain_lake):
+def test_without_coordinates_the_map_counts_pixels_until_the_scene_is_placed(opened, plain_lake, does):
     at = opened(MAP)
-    _, config = map_script(at)
-    assert config["units"] == "px" and config["pixelScale"] == 1
-    assert [key for key in ("gpkg", "kml") if at.get_by_key(f"map_download_{key}").disabled] == ["kml"]  # KML needs coordinates
+    _, config, message = map_of(at)
+    assert message["units"] == "px" and config["pixelScale"] == 1
+    disabled = [button for button in at.get("download_button") if button.proto.disabled]
+    assert [button.proto.label for button in disabled] == ["KML"]  # KML needs coordinates
+    assert metrics(at)["Area"] == "12,000 px" and "No coordinates" in text_of(at)
+    key = {widget.key for widget in at.number_input if widget.key.startswith("map_pixel_size")}.pop()
+    at.number_input(key=key).set_value(0.5)
+    at = sound(at.button(key="map_place").click().run())
+    assert map_of(at)[2]["units"] == "m" and map_of(at)[2]["pixelSize"] == 0.5 and metrics(at)["Area"] == "3,000 m²"
+    at.text_input(key=key.replace("pixel_size", "corner")).set_value("25.2, 55.3")
+    at = sound(at.button(key="map_place").click().run())
+    _, config, message = map_of(at)
+    assert config["pixelScale"] is None and config["crs"] == "WGS 84 / UTM zone 40N"
+    (south, west), (north, east) = config["bounds"]
+    assert (north, west) == pytest.approx((25.2, 55.3), abs=2e-5) and south < north and west < east
+    assert [picture["name"] for picture in config["pictures"]] == ["Scene", "Class raster"]
+    assert metrics(at)["Area"] == "3,000 m²" and not [button for button in at.get("download_button") if button.proto.disabled]
+    at = sound(at.button(key="map_unplace").click().run())
     assert metrics(at)["Area"] == "12,000 px"
-    assert "no coordinates" in text_of(at)
-    at.number_input(key="map_pixel_size").set_value(0.5)
-    at = sound(at.button(key="map_trace").click().run())
-    assert map_script(at)[1]["units"] == "m" and metrics(at)["Area"] == "3,000 m²"
+
+
+def test_a_place_that_is_none_is_one_plain_line(opened, plain_lake):
+    at = opened(MAP)
+    key = {widget.key for widget in at.number_input if widget.key.startswith("map_pixel_size")}.pop()
+    at = sound(at.button(key="map_place").click().run())
+    assert "pixel size" in at.error[0].value
+    at.number_input(key=key).set_value(0.5)
+    at.text_input(key=key.replace("pixel_size", "corner")).set_value("somewhere")
+    at = sound(at.button(key="map_place").click().run())
+    assert "somewhere" in at.error[0].value and map_of(at)[2]["units"] == "px"
 
 
 def test_large_rasters_wait_for_the_button(opened, lake, monkeypatch):
-    monkeypatch.setattr(map_view, "TRACE_AT_ONCE_PX", 100)
+    monkeypatch.setattr(map_view, "LIVE_PX", 100)
     at = opened(MAP)
     assert "Trace polygons" in at.info[0].value and not at.get("component_instance")
     at = sound(at.button(key="map_trace").click().run())
@@ -160,42 +214,152 @@ def test_a_path_to_nothing_is_one_plain_line(opened):
     assert len(at.error) == 1 and "\n" not in at.error[0].value and "/nowhere/cover.tif" in at.error[0].value
 
 
-def test_online_maps_that_do_not_answer_are_said_and_left_out(opened, lake, monkeypatch):
-    monkeypatch.setattr("ui.maps.online_maps_answer", lambda: False)
+def test_online_maps_are_tried_by_the_browser_and_only_when_asked_for(opened, lake):
     at = opened(MAP)
+    assert map_of(at)[1]["online"] == []
     at = sound(at.toggle(key="map_online").set_value(True).run())
-    assert "do not answer" in text_of(at)
-    assert "openstreetmap" not in json.dumps(map_script(at)[1]).lower()
+    assert [entry["name"] for entry in map_of(at)[1]["online"]] == [entry["name"] for entry in maps.ONLINE]
 
 
-@pytest.mark.parametrize("suffix", list(map_view._DOWNLOADS))
-def test_each_download_is_made_when_it_is_pressed(lake, tmp_path, suffix):
-    from core.vector.layers import vectorize
+def test_the_safe_palette_colours_map_tiles_and_files(opened, lake):
+    at = opened(MAP)
+    raster = map_of(at)[1]["pictures"][1]["url"]
+    at = sound(at.toggle(key="colour_blind_safe").set_value(True).run())
+    assert classes_of(at)["Water"]["colour"] == "#0072B2" and map_of(at)[1]["pictures"][1]["url"] != raster
+    at = sound(at.switch_page("pages/3_Predict.py").run())
+    at = sound(at.switch_page(MAP).run())
+    assert classes_of(at)["Water"]["colour"] == "#0072B2"  # the setting outlives a change of page
 
-    layer = vectorize(lake).layer
-    content = map_view.exporter(layer, f"lake{suffix}")()
+
+def test_a_polygon_is_corrected_undone_and_burnt_into_labels(opened, lake, does, workspace):
+    at = opened(MAP)
+    does(selected=2)  # the second polygon of the layer is the lake
+    at = sound(at.run())
+    choice = next(box for box in at.selectbox if (box.key or "").startswith("map_class_"))
+    assert choice.value == "Water"
+    at = sound(choice.set_value("Vegetation").run())
+    at = sound(at.button(key="map_reclass").click().run())
+    assert set(classes_of(at)) == {"Land", "Vegetation"} and metrics(at)["Polygons"] == "2"
+    at = sound(at.button(key="map_labels").click().run())
+    assert not at.error
+    pair = open_dataset(workspace.root / "labels" / "lake-corrected")
+    ids = pair.pairs[0].labels(pair.scheme)
+    assert len(pair.pairs) == 1 and (ids[30:70, 40:90] == DUBAI.names.index("Vegetation")).mean() > 0.99
+    at = sound(at.button(key="map_undo").click().run())
+    assert set(classes_of(at)) == {"Land", "Water"} and at.button(key="map_undo").disabled
+    at = sound(at.button(key="map_redo").click().run())
+    assert set(classes_of(at)) == {"Land", "Vegetation"}
+    at = sound(at.button(key="map_undo").click().run())
+    at = sound(at.button(key="map_delete").click().run())
+    assert set(classes_of(at)) == {"Land"} and metrics(at)["Polygons"] == "1"
+    assert metrics(at)["Area"] == "3,000 m²"  # the land took the lake's place
+
+
+def test_a_region_is_cut_counted_and_summed(opened, lake, does):
+    at = opened(MAP)
+    # The right half of the scene: 100 x 60 px of 0.25 m2, in which 30 columns of the lake lie.
+    (south, west), (north, east) = map_of(at)[1]["bounds"]
+    middle = (west + east) / 2
+    does(region=((middle, south - 1), (middle, north + 1), (east + 1, north + 1), (east + 1, south - 1)))
+    at = sound(at.run())
+    inside = next(table.value for table in at.dataframe if table.value["area"].sum() < 2000)
+    areas = dict(zip(inside["class"], inside["area"], strict=True))
+    assert areas["Water"] == pytest.approx(40 * 30 * 0.25, rel=0.02) and sum(areas.values()) == pytest.approx(1500, rel=0.01)
+    assert "2 polygons" in text_of(at)
+
+
+def test_two_predictions_side_by_side_and_what_changed(opened, lake, tmp_path, workspace):
+    later = predicted(lake_scene(tmp_path / "later.tif", left=50), workspace.predictions / "later", blur_px=1)
+    os.utime(later, (1, 1))  # the older one is compared with
+    at = opened(MAP)
+    compare = next(box for box in at.selectbox if (box.key or "").startswith("map_compare"))
+    at = sound(compare.select_index(1).run())
+    _, config, message = map_of(at)
+    assert len(config["titles"]) == 2 and {picture["map"] for picture in config["pictures"]} == {0, 1}
+    assert {item["name"] for item in message["second"]["classes"]} == {"Land", "Water"} and not message["second"]["changes"]
+    # The lake moved by 10 columns: 40 x 10 px of 0.25 m2 on either side.
+    assert metrics(at)["Changed"] == "200 m²" and metrics(at)["Share changed"] == "6.7 %"
+    assert sorted(zip(at.dataframe[0].value["from_class"], at.dataframe[0].value["to_class"], strict=True)) == [
+        ("Land", "Water"),
+        ("Water", "Land"),
+    ]
+    at = sound(at.button_group(key="map_right").set_value("change").run())
+    changes = map_of(at)[2]["second"]
+    assert changes["changes"] and [item["area"] for item in changes["classes"]] == pytest.approx([100, 100], rel=0.05)
+
+
+def test_predictions_of_different_places_are_one_plain_line(opened, lake, tmp_path, workspace):
+    path = tmp_path / "plain.png"
+    Image.fromarray(lake_picture()).save(path)
+    os.utime(predicted(path, workspace.predictions / "plain", blur_px=1), (1, 1))
+    at = opened(MAP)
+    compare = next(box for box in at.selectbox if (box.key or "").startswith("map_compare"))
+    at = sound(compare.select_index(1).run())
+    assert "only one has coordinates" in at.error[0].value and not at.get("component_instance")
+
+
+@pytest.fixture(scope="module")
+def small_layer(tmp_path_factory):
+    """The lake's layer and its source, for the downloads."""
+    from ui import map_sources
+
+    folder = tmp_path_factory.mktemp("downloads")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROUNDLINE_WORKSPACE", str(folder / "workspace"))
+        made = predicted(lake_scene(folder / "lake.tif"), folder / "workspace" / "predictions" / "lake", blur_px=1)
+        source = map_sources.open_source(made)
+        yield source, map_view._trace(source, Settings(), lambda *_: None).layer
+
+
+@pytest.mark.parametrize("suffix", map_downloads.suffixes())
+def test_each_download_is_made_when_it_is_pressed(small_layer, tmp_path, suffix):
+    source, layer = small_layer
+    content = map_downloads.exporter(lambda: layer, f"lake{suffix}", source=source)()
     path = tmp_path / f"lake{suffix}"
     path.write_bytes(content)
-    if suffix == ".html":
+    if suffix.endswith(".html"):
         assert b"<html" in content[:500].lower() and b"Water" in content
+    elif suffix in (".png", ".pdf", ".qml"):
+        assert content.startswith({".png": b"\x89PNG", ".pdf": b"%PDF", ".qml": b"<!DOCTYPE qgis"}[suffix])
     elif suffix == ".csv":
         assert len(content.decode("utf-8-sig").strip().splitlines()) == 3
+    elif suffix == ".parquet":
+        import geopandas
+
+        assert len(geopandas.read_parquet(path)) == 2
     else:
         read_from = f"/vsizip/{path}" if suffix == ".shp.zip" else str(path)
         layers = [name for name, geometry in pyogrio.list_layers(read_from) if geometry is not None]  # a GeoPackage holds styles too
-        assert sum(pyogrio.read_info(read_from, layer=name, force_feature_count=True)["features"] for name in layers) == 2
+        found = sum(pyogrio.read_info(read_from, layer=name, force_feature_count=True)["features"] for name in layers)
+        assert found >= 2 if suffix == ".dxf" else found == 2
 
 
-def test_areas_in_the_unit_a_person_would_use():
+def test_a_download_holds_the_part_and_the_coordinates_that_were_chosen(small_layer, tmp_path):
+    source, layer = small_layer
+    told = maps.Told(hidden=(DUBAI.names.index("Land"),))
+    (tmp_path / "part.gpkg").write_bytes(
+        map_downloads.exporter(lambda: map_downloads.part_of(layer, told, "filter"), "part.gpkg", crs="EPSG:3857", source=source)()
+    )
+    name = next(name for name, geometry in pyogrio.list_layers(tmp_path / "part.gpkg") if geometry is not None)
+    frame = pyogrio.read_dataframe(tmp_path / "part.gpkg", layer=name)
+    assert list(frame["class_name"]) == ["Water"] and frame.crs.to_epsg() == 3857
+    corners = shapely.box(*layer.frame.to_crs(4326).total_bounds).centroid
+    west = maps.Told(region=((corners.x - 1, 20), (corners.x, 20), (corners.x, 30), (corners.x - 1, 30)))
+    part = map_downloads.part_of(layer, west, "region")
+    assert part.frame["area_m2"].sum() == pytest.approx(1500, rel=0.01)
+
+
+def test_areas_and_lengths_in_the_unit_a_person_would_use():
     assert map_view.area_text(12.4, "m") == "12 m²"
     assert map_view.area_text(25_000, "m") == "2.50 ha"
     assert map_view.area_text(2_500_000, "m") == "2.50 km²"
     assert map_view.area_text(1234, "px") == "1,234 px"
+    assert (map_view.length_text(12.4, "m"), map_view.length_text(2500, "m"), map_view.length_text(9, "px")) == ("12 m", "2.50 km", "9 px")
 
 
 def test_a_prediction_whose_scene_is_gone_is_still_mapped(opened, lake):
     made = json.loads((lake / "prediction.json").read_text())
     Path(made["scene"]).unlink()
     at = opened(MAP)
-    assert [picture["name"] for picture in map_script(at)[1]["pictures"]] == ["Class raster"]
+    assert [picture["name"] for picture in map_of(at)[1]["pictures"]] == ["Class raster"]
     assert DUBAI.names[4] in list(at.dataframe[0].value["class"])

@@ -6,6 +6,8 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from affine import Affine
+from pyproj import CRS
 
 from core.classes import ClassScheme
 from core.geo import GeoRef
@@ -14,13 +16,7 @@ from core.vector.layers import PolygonLayer, vectorize
 from ui import maps, tiles
 
 SCHEME = ClassScheme(("Land", "</script><b>Sea"), ((10, 20, 30), (40, 50, 60)))
-
-
-def utm():
-    from affine import Affine
-    from pyproj import CRS
-
-    return GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2786000), CRS.from_epsg(32640))
+UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2786000), CRS.from_epsg(32640))
 
 
 @pytest.fixture
@@ -30,8 +26,20 @@ def ids():
     return made
 
 
+def ground(geo):
+    return maps.Ground(40, 60, geo)
+
+
+def picture(geo, **how):
+    return maps.Picture("Scene", tiles.image_layer(Scene.from_array(np.zeros((40, 60, 3), np.uint8), geo=geo)), **how)
+
+
+def drawn(layer, digest, **how):
+    return maps.Drawn(layer, digest, layer.scheme, **how)
+
+
 def config_of(made: folium.Map) -> dict:
-    return json.loads(next(child.config for child in made._children.values() if isinstance(child, maps._Polygons)))
+    return json.loads(next(child.config for child in made._children.values() if isinstance(child, maps._Script)))
 
 
 def everything(element):
@@ -46,37 +54,36 @@ def links(made):
             yield link
 
 
-@pytest.mark.parametrize("geo", [utm(), GeoRef.pixels()], ids=["georeferenced", "pixels"])
-def test_a_map_asks_nobody_but_us(ids, geo):
-    layer = vectorize(ids, geo=geo, scheme=SCHEME).layer
-    picture = maps.Picture("Scene", layer=tiles.image_layer(Scene.from_array(np.zeros((40, 60, 3), np.uint8), geo=geo)), shown=True)
-    made = maps.polygon_map(layer, "offline", pictures=[picture])
+def features(message):
+    layer = tiles.known(message["features"].rsplit("/", 1)[1])
+    import gzip
+
+    return json.loads(gzip.decompress(layer.features))["features"]
+
+
+@pytest.mark.parametrize("geo", [UTM, GeoRef.pixels()], ids=["georeferenced", "pixels"])
+@pytest.mark.parametrize("titles", [["One"], ["One", "Two"]], ids=["one map", "two maps"])
+def test_a_map_asks_nobody_but_us(geo, titles):
+    made = maps.base_map(ground(geo), [picture(geo, shown=True)], titles=titles, memory="offline")
     found = list(links(made))
-    assert len(found) >= 5
+    assert len(found) >= 10
     for link in found:
         assert link.startswith("../../app/static/")
         assert (maps._STATIC / link.removeprefix("../../app/static/").split("?")[0]).is_file()
-    rendered = made.get_root().render()
     # The map's own script and header name no other host; folium's viewport and style tags hold no links either.
-    assert not re.findall(r"""(?:src|href)=["']https?://""", rendered)
-    assert not re.findall(r"https?://", config_text(made))
+    assert not re.findall(r"""(?:src|href)=["']https?://""", made.get_root().render())
+    assert not re.findall(r"https?://", json.dumps(config_of(made)))
 
 
-def config_text(made):
-    return json.dumps(config_of(made))
-
-
-def test_online_maps_are_there_only_when_wanted(ids):
-    layer = vectorize(ids, geo=utm(), scheme=SCHEME).layer
-    assert "openstreetmap" not in config_text(maps.polygon_map(layer, "online")).lower()
-    names = [picture["name"] for picture in config_of(maps.polygon_map(layer, "online", online=True))["pictures"]]
-    assert names == [picture.name for picture in maps.ONLINE]
-    pixels = vectorize(ids, scheme=SCHEME).layer
-    assert config_of(maps.polygon_map(pixels, "online-pixels", online=True))["pictures"] == []
+def test_online_maps_are_tried_only_when_wanted_and_where_there_are_coordinates():
+    assert config_of(maps.base_map(ground(UTM), [], titles=["One"], memory="a"))["online"] == []
+    online = config_of(maps.base_map(ground(UTM), [], titles=["One"], memory="a", online=True))["online"]
+    assert [entry["name"] for entry in online] == [entry["name"] for entry in maps.ONLINE] and all(entry["attribution"] for entry in online)
+    assert config_of(maps.base_map(ground(GeoRef.pixels()), [], titles=["One"], memory="a", online=True))["online"] == []
 
 
 def test_polygons_come_back_from_degrees_to_where_they_were(ids):
-    layer = vectorize(ids, geo=utm(), scheme=SCHEME, simplify=0).layer
+    layer = vectorize(ids, geo=UTM, scheme=SCHEME, simplify=0).layer
     collection = maps.browser_geojson(layer)
     shapes = [shapely.geometry.shape(feature["geometry"]) for feature in collection["features"]]
     back = gpd.GeoSeries(shapes, crs=4326).to_crs(32640)
@@ -84,36 +91,49 @@ def test_polygons_come_back_from_degrees_to_where_they_were(ids):
     assert [feature["properties"]["class_id"] for feature in collection["features"]] == [0, 1]
     np.testing.assert_allclose(back.area, [550, 50], rtol=1e-3)
     np.testing.assert_allclose([feature["properties"]["area"] for feature in collection["features"]], [550, 50], rtol=2e-3)
+    assert collection["features"][1]["properties"]["perimeter"] == pytest.approx(30, rel=1e-3)  # 20 x 10 px of 0.5 m
 
 
 def test_without_crs_the_map_counts_pixels(ids):
     layer = vectorize(ids, scheme=SCHEME).layer
-    raster = tiles.image_layer(Scene.from_array(np.zeros((40, 60, 3), np.uint8)))
-    made = maps.polygon_map(layer, "pixels", pictures=[maps.Picture("Scene", layer=raster, shown=True)])
+    made = maps.base_map(ground(GeoRef.pixels()), [picture(GeoRef.pixels(), shown=True)], titles=["One"], memory="pixels")
     config = config_of(made)
-    assert made.crs == "Simple" and config["units"] == "px"
-    assert config["pixelScale"] == 1 and config["bounds"] == [[-40, 0], [0, 60]]
+    assert made.crs == "Simple" and config["pixelScale"] == 1 and config["bounds"] == [[-40, 0], [0, 60]]
     assert "/pictures/" in config["pictures"][0]["url"]
+    message = maps.message(drawn(layer, "pixels"), pixel_size_m=None)
+    assert message["units"] == "px" and message["pixelSize"] is None
     xs, ys = np.array(maps.browser_geojson(layer)["features"][1]["geometry"]["coordinates"][0]).T
     assert (xs.min(), xs.max(), ys.min(), ys.max()) == (10, 30, -20, -10)  # columns 10 to 30, rows 10 to 20
 
 
-def test_the_legend_counts_and_adds_up(ids):
-    layer = vectorize(ids, geo=utm(), scheme=SCHEME).layer
-    land, sea = config_of(maps.polygon_map(layer, "legend"))["classes"]
+def test_the_legend_counts_adds_up_and_wears_the_chosen_palette(ids):
+    layer = vectorize(ids, geo=UTM, scheme=SCHEME).layer
+    land, sea = maps.message(drawn(layer, "legend"), pixel_size_m=None)["classes"]
     assert (land["count"], sea["count"]) == (1, 1) and land["colour"] == "#0A141E"
     assert land["area"] + sea["area"] == pytest.approx(40 * 60 * 0.25, rel=2e-3)
+    safe = maps.message(maps.Drawn(layer, "legend", SCHEME.colour_blind_safe()), pixel_size_m=None)
+    assert (
+        safe["classes"][0]["colour"] == "#F0E442"
+        and safe["features"] == maps.message(drawn(layer, "legend"), pixel_size_m=None)["features"]
+    )
+
+
+def test_a_second_layer_has_class_ids_of_its_own(ids):
+    layer = vectorize(ids, geo=UTM, scheme=SCHEME).layer
+    message = maps.message(drawn(layer, "one"), pixel_size_m=None, second=drawn(layer, "two", id_offset=1000), changes=True)
+    assert [item["id"] for item in message["second"]["classes"]] == [1000, 1001] and message["second"]["changes"]
+    assert [feature["properties"]["class_id"] for feature in features(message["second"])] == [1000, 1001]
+    assert [feature["properties"]["class_id"] for feature in features(message)] == [0, 1]
 
 
 def test_a_class_name_cannot_end_the_script(ids):
-    layer = vectorize(ids, geo=utm(), scheme=SCHEME).layer
-    made = maps.polygon_map(layer, "script")
-    child = next(child for child in made._children.values() if isinstance(child, maps._Polygons))
-    assert "<" not in child.config
-    assert config_of(made)["classes"][1]["name"] == "</script><b>Sea"
+    layer = vectorize(ids, geo=UTM, scheme=SCHEME).layer
+    script = maps._Script("groundlineUpdate", maps.message(drawn(layer, "script"), pixel_size_m=None))
+    assert "<" not in script.config
+    assert json.loads(script.config)["classes"][1]["name"] == "</script><b>Sea"
 
 
-def test_only_the_largest_polygons_are_drawn_and_the_map_says_so(monkeypatch):
+def test_of_many_polygons_the_largest_are_drawn_and_the_map_says_what_is_hidden(monkeypatch):
     monkeypatch.setattr(maps, "MAX_POLYGONS", 3)
     sizes = [1, 5, 2, 4, 3]
     frame = gpd.GeoDataFrame(
@@ -124,27 +144,22 @@ def test_only_the_largest_polygons_are_drawn_and_the_map_says_so(monkeypatch):
         geometry=[shapely.box(0, 0, size, 1) for size in sizes],
     )  # fmt: skip
     layer = PolygonLayer(frame, SCHEME, GeoRef.pixels(), "px", {})
-    drawn = maps.browser_geojson(layer)["features"]
-    assert [feature["properties"]["area"] for feature in drawn] == [5, 4, 3]
-    assert drawn[0]["properties"]["confidence"] is None
-    assert "3 largest of 5" in config_of(maps.polygon_map(layer, "many"))["note"]
+    shown = maps.browser_geojson(layer)["features"]
+    assert [feature["properties"]["area"] for feature in shown] == [5, 4, 3]
+    assert shown[0]["properties"]["confidence"] is None
+    message = maps.message(drawn(layer, "many"), pixel_size_m=None)
+    assert message["outlines"] and "3 largest of 5" in message["note"] and "2 smaller" in message["note"]
+    assert message["classes"][0]["count"] == 5  # the legend counts all of them
 
 
-def test_the_probe_says_no_without_a_network(monkeypatch):
-    def refuse(*_, **__):
-        raise OSError("network is unreachable")
-
-    monkeypatch.setattr(maps.socket, "create_connection", refuse)
-    maps.online_maps_answer.clear()
-    assert maps.online_maps_answer() is False
-    maps.online_maps_answer.clear()
+def test_what_the_map_tells():
+    assert maps.told_by(None) == maps.Told() == maps.told_by({})
+    told = maps.told_by({"selected": 7, "hidden": [1], "from": 2.5, "to": None, "sure": 40, "region": [[1, 2], [3, 4], [5, 6]]})
+    assert told == maps.Told(7, (1,), 2.5, None, 0.4, ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0)))
+    assert told.filters and not maps.Told(selected=7).filters
 
 
 def test_the_deepest_zoom_shows_every_pixel_and_no_more():
     # At the equator zoom 0 has 156543 m pixels; 0.5 m pixels need log2(156543 / 0.5) = 18.26 halvings, so 19.
-    from affine import Affine
-    from pyproj import CRS
-
     geo = GeoRef(Affine(0.5, 0, 500000, 0, -0.5, 100), CRS.from_epsg(32640))
-    layer = tiles.image_layer(Scene.from_array(np.zeros((200, 200, 3), np.uint8), geo=geo))
-    assert maps._native_zoom(layer) == 19
+    assert maps._native_zoom(maps.Ground(200, 200, geo)) == 19

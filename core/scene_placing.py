@@ -1,0 +1,33 @@
+"""A raster without coordinates, given some: a small VRT beside it, so that GDAL draws it on a map."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import rasterio
+import rasterio.shutil
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from core.errors import SceneError
+from core.files import replacing
+from core.geo import GeoRef
+
+
+def write_placed(source: str | os.PathLike, path: str | os.PathLike, geo: GeoRef) -> Path:
+    """Write a VRT at `path` that shows the raster `source` with the transform and CRS of `geo`; the pixels stay where they are.
+
+    Raises SceneError when GDAL cannot open the source.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with replacing(path, suffix=".vrt") as temporary:
+                rasterio.shutil.copy(Path(source).resolve(), temporary, driver="VRT")
+                with rasterio.open(temporary, "r+") as placed:
+                    placed.transform, placed.crs = geo.transform, geo.crs.to_wkt()
+    except RasterioError as error:
+        raise SceneError(f"{Path(source).name} cannot be placed ({error})", expected="one raster file", do="Save it as GeoTIFF") from error
+    return path

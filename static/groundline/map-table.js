@@ -1,0 +1,169 @@
+// The linked table below the map: all polygons of the map, filtered and sorted here; only the rows in view are drawn.
+
+(function (G) {
+  const ROW_PX = 27, SPARE = 8, WIDE_PX = 690;
+  const NARROW = new Set(['id', 'class', 'area', 'confidence']);
+
+  G.Table = class {
+    constructor(app) {
+      Object.assign(this, { app, rows: [], sort: { key: 'area', down: true } });
+      this.box = G.element('section', { class: 'gl-table', 'aria-label': 'Table of polygons' });
+      this.box.append(this.filters(), this.scroller());
+    }
+
+    // ---- filters ----
+    filters() {
+      const bar = G.element('div', { class: 'gl-filters', role: 'group', 'aria-label': 'Filter polygons' });
+      const field = (text, type, key, extra = {}) => {
+        const label = G.element('label', {}, text), input = G.element('input', { type, 'data-filter': key, ...extra });
+        input.oninput = () => { this.app.setFilter(key, input.value); if (key === 'sure') this.sure.textContent = `${input.value} %`; };
+        label.appendChild(input);
+        bar.appendChild(label);
+        return input;
+      };
+      const unit = this.unit();
+      this.inputs = {
+        search: field('Find id', 'search', 'search', { placeholder: '12', inputmode: 'numeric' }),
+        from: field(`Area, ${unit}, from`, 'number', 'from', { min: 0, placeholder: '0' }),
+        to: field('to', 'number', 'to', { min: 0, placeholder: 'any' }),
+        sure: field('Confidence ≥', 'range', 'sure', { min: 0, max: 100, step: 1 }),
+      };
+      this.sure = G.element('output', {}, '0 %');
+      this.inputs.sure.after(this.sure);
+      const reset = G.element('button', { type: 'button', title: 'Show all polygons of all classes again' }, 'Reset');
+      reset.onclick = () => this.app.resetFilter();
+      this.count = G.element('span', { class: 'count', role: 'status' });
+      bar.append(reset, this.count);
+      this.bar = bar;
+      return bar;
+    }
+
+    // Other units: other words.
+    renew() {
+      const old = this.bar;
+      old.replaceWith(this.filters());
+    }
+
+    unit() { return this.app.data.units === 'm' ? 'm²' : 'px'; }
+
+    showFilter() {
+      const filter = this.app.filter;
+      this.inputs.search.value = filter.search;
+      this.inputs.from.value = filter.from ?? '';
+      this.inputs.to.value = filter.to ?? '';
+      this.inputs.sure.value = filter.sure;
+      this.sure.textContent = `${filter.sure} %`;
+    }
+
+    // ---- rows ----
+    columns() {
+      const unit = this.app.data.units === 'm' ? 'm' : 'px';
+      const all = [['id', 'Id', ''], ['class', 'Class', 'text'], ['area', `Area, ${this.unit()}`, ''], ['length', `Length, ${unit}`, ''],
+        ['width', `Width, ${unit}`, ''], ['compactness', 'Compactness', ''], ['confidence', 'Confidence', '']];
+      return this.wide ? all : all.filter(([key]) => NARROW.has(key));
+    }
+
+    scroller() {
+      this.view = G.element('div', { class: 'gl-rows', tabindex: 0, 'aria-label': 'Polygons; arrow keys move from one to the next' });
+      this.view.onscroll = () => this.draw();
+      this.view.onkeydown = event => {
+        const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
+        if (!step || !this.rows.length) return;
+        event.preventDefault();
+        const here = this.rows.findIndex(told => told.id === this.app.selected);
+        const next = this.rows[Math.min(this.rows.length - 1, Math.max(0, here + step))];
+        this.app.select(next.id, { fly: true });
+      };
+      new ResizeObserver(() => {
+        const wide = this.view.clientWidth >= WIDE_PX;
+        if (wide !== this.wide) { this.wide = wide; if (this.body) this.head(); }
+        this.draw();
+      }).observe(this.view);
+      return this.view;
+    }
+
+    value(told, key) { return key === 'class' ? this.app.nameOf(told) : told[key] ?? -Infinity; }
+
+    // Takes over what the map holds and passes the filter.
+    refresh() {
+      const all = [...this.app.listed.layers.values()].map(layer => layer.feature.properties);
+      this.rows = all.filter(told => this.app.passes(told));
+      const { key, down } = this.sort, sign = down ? -1 : 1;
+      this.rows.sort((a, b) => {
+        const x = this.value(a, key), y = this.value(b, key);
+        return sign * (x < y ? -1 : x > y ? 1 : 0) || a.id - b.id;
+      });
+      this.count.textContent = this.rows.length === all.length ? `${G.number(all.length)} polygons` : `${G.number(this.rows.length)} of ${G.number(all.length)}`;
+      this.head();
+      this.draw();
+    }
+
+    head() {
+      const table = G.element('table', { role: 'grid', 'aria-rowcount': this.rows.length + 1 }), line = G.element('tr');
+      this.columns().forEach(([key, title, kind]) => {
+        const on = this.sort.key === key;
+        const cell = G.element('th', { scope: 'col', class: kind, 'aria-sort': on ? (this.sort.down ? 'descending' : 'ascending') : 'none' });
+        const button = G.element('button', { type: 'button', title: `Sort by ${title}` }, title + (on ? (this.sort.down ? ' ↓' : ' ↑') : ''));
+        button.onclick = () => {
+          this.sort = { key, down: on ? !this.sort.down : key !== 'id' && key !== 'class' };
+          this.view.scrollTop = 0;
+          this.refresh();
+        };
+        cell.appendChild(button);
+        line.appendChild(cell);
+      });
+      const widths = G.element('colgroup');
+      this.columns().forEach(([key]) => widths.appendChild(G.element('col', { style: `width:${{ id: '4.2rem', class: 'auto', confidence: '6.2rem', compactness: '6.6rem' }[key] || '6rem'}` })));
+      const head = G.element('thead');
+      head.appendChild(line);
+      this.body = G.element('tbody');
+      table.append(widths, head, this.body);
+      this.view.replaceChildren(table);
+    }
+
+    draw() {
+      if (!this.body) return;
+      const first = Math.max(0, Math.floor(this.view.scrollTop / ROW_PX) - SPARE);
+      const last = Math.min(this.rows.length, first + Math.ceil(this.view.clientHeight / ROW_PX) + 2 * SPARE);
+      const gap = rows => {
+        const line = G.element('tr', { class: 'gap', 'aria-hidden': 'true' });
+        line.appendChild(G.element('td', { colspan: this.columns().length, style: `height:${rows * ROW_PX}px` }));
+        return line;
+      };
+      this.body.replaceChildren(gap(first), ...this.rows.slice(first, last).map((told, k) => this.row(told, first + k)), gap(this.rows.length - last));
+      if (!this.rows.length) {
+        const line = G.element('tr');
+        line.appendChild(G.element('td', { class: 'gl-none', colspan: this.columns().length }, 'No polygon passes the filter. Press Reset, or tick classes in the legend.'));
+        this.body.appendChild(line);
+      }
+    }
+
+    row(told, index) {
+      const line = G.element('tr', { 'data-id': told.id, 'aria-selected': String(told.id === this.app.selected), 'aria-rowindex': index + 2 });
+      line.onclick = () => this.app.select(told.id, { fly: true });
+      this.columns().forEach(([key, , kind]) => {
+        const cell = G.element('td', { class: kind });
+        if (key === 'class') {
+          const swatch = G.element('i');
+          swatch.style.background = this.app.colours.get(told.class_id) || '#888888';
+          cell.append(swatch, this.app.nameOf(told));
+        } else {
+          const digits = { compactness: 2, confidence: 2, area: 1, length: 1, width: 1 }[key] ?? 0;
+          cell.textContent = told[key] == null ? '' : key === 'id' ? told.id : key === 'compactness' || key === 'confidence' ? Number(told[key]).toFixed(2) : G.number(told[key], digits);
+        }
+        line.appendChild(cell);
+      });
+      return line;
+    }
+
+    // Brings the selected row into view.
+    reveal() {
+      const index = this.rows.findIndex(told => told.id === this.app.selected);
+      if (index >= 0) {
+        const top = index * ROW_PX, room = this.view.clientHeight - 2 * ROW_PX;
+        if (top < this.view.scrollTop || top > this.view.scrollTop + room) this.view.scrollTop = Math.max(0, top - room / 2);
+      }
+      this.draw();
+    }
+  };
+}(window.Groundline));

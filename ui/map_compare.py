@@ -1,0 +1,105 @@
+"""Two predictions of one place side by side, in step: two dates or two models, with polygons of what changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.errors import SettingsError
+from ui import map_downloads, map_view, maps, state
+from ui.finished_layers import Settings, settings_digest
+from ui.kept import keep
+from ui.map_sources import Source, class_layer, scene_layer
+
+if TYPE_CHECKING:
+    from core.vector.change import ChangeResult
+    from core.vector.layer import VectorResult
+
+_RIGHT = {"second": "Second prediction", "change": "What changed"}
+CHANGE_IDS = 1000
+"""Added to the class ids of change polygons, so that both legends fit on one map."""
+
+
+def show(source: Source, other: Source, settings: Settings, first: VectorResult, digest: str) -> None:
+    """Both maps, the areas by class pair, and the change layer to take home. Raises SettingsError when they are of different places."""
+    if source.geo.georeferenced != other.geo.georeferenced:
+        raise SettingsError(
+            f"{source.title} and {other.title}, of which only one has coordinates",
+            expected="two with, or two without",
+            do="Place the other one on the earth first (More, above)",
+        )
+    second_settings = map_view.fitting(settings, other)
+    second_digest = map_view.digest_of(other, second_settings)
+    second = map_view.traced(other, second_settings, second_digest)
+    change_digest = settings_digest("change", source.digest, other.digest, settings)
+    changed = keep("change", change_digest, lambda tell: _change(source, other, settings, tell), words="Comparing both", most=4)
+    on_right = st.segmented_control(
+        "On the right map", list(_RIGHT), default="second", required=True, format_func=_RIGHT.get, key="map_right", persist_state="session",
+        help="The second prediction as it is, or only the areas whose class is another one in it.",
+    )  # fmt: skip
+    left = maps.Drawn(first.layer, digest, state.shown(source.scheme))
+    if on_right == "change":
+        right = maps.Drawn(changed.layer, change_digest, changed.layer.scheme, id_offset=CHANGE_IDS)
+    else:
+        right = maps.Drawn(second.layer, second_digest, state.shown(other.scheme))
+    pictures = []
+    for side, of in enumerate((source, other)):
+        scene = scene_layer(of)
+        if scene is not None:
+            pictures.append(maps.Picture("Scene", scene, shown=True, side=side))
+        pictures.append(maps.Picture("Class raster", class_layer(of), base=False, opacity=0.7, side=side))
+    titles = (source.title, other.title)
+    if titles[0] == titles[1]:
+        titles = (f"{titles[0]} (first)", f"{titles[1]} (second)")
+    made = maps.base_map(
+        maps.Ground(source.height, source.width, source.geo), pictures, titles=titles, memory=f"{source.digest}-{other.digest}"
+    )
+    told = maps.message(left, pixel_size_m=source.geo.pixel_size_m, second=right, changes=on_right == "change")
+    maps.show(made, told, key=f"compare-{source.digest}-{other.digest}")
+    _areas(changed)
+    map_downloads.of_change(changed.layer, f"{source.title} to {other.title}")
+
+
+def _change(source: Source, other: Source, settings: Settings, tell) -> ChangeResult:
+    from core.vector.change import change
+    from core.vector.sources import open_labels
+
+    one, two = (replace(open_labels(of.path, threshold=settings.threshold), geo=of.geo) for of in (source, other))
+    return change(
+        one,
+        two,
+        min_area=settings.min_area,
+        simplify=settings.simplify,
+        on_progress=lambda done, total, text: tell(done, total, text.capitalize()),
+    )
+
+
+def _areas(changed: ChangeResult) -> None:
+    share = changed.changed_area / (changed.compared_area or 1)
+    with st.container(horizontal=True):
+        st.metric("Compared", map_view.area_text(changed.compared_area, changed.units), border=True, help="Where both have a class.")
+        st.metric(
+            "Changed",
+            map_view.area_text(changed.changed_area, changed.units),
+            border=True,
+            help="Where the classes differ, counted in pixels.",
+        )
+        st.metric("Share changed", f"{100 * share:.1f} %", border=True)
+        st.metric("Areas of change", f"{len(changed.layer.frame):,}", border=True, help="Polygons, small ones merged as set above.")
+    unit = "m²" if changed.units == "m" else "px"
+    left, right = st.columns(2, gap="large")
+    left.markdown("**Largest changes**")
+    pairs = changed.pairs()
+    left.dataframe(
+        pairs.assign(share=100 * pairs["share"]), hide_index=True, alt="Areas of change by pair of classes", height=248,
+        column_config={
+            "from_class": "from", "to_class": "to", "area": st.column_config.NumberColumn(f"area, {unit}", format="%,.0f"),
+            "share": st.column_config.NumberColumn("share", format="%.2f %%", help="Of the area that was compared"),
+        },
+    )  # fmt: skip
+    right.markdown(f"**All classes**, {unit}: rows in the first, columns in the second")
+    right.dataframe(changed.matrix.round(0), alt="Area by class in the first and in the second", height=248,
+        column_config={name: st.column_config.NumberColumn(format="%,.0f") for name in changed.matrix.columns},
+    )  # fmt: skip

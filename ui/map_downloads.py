@@ -1,0 +1,229 @@
+"""Taking a layer home: formats by what they are for, the part that goes into the files, and their coordinates."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from core.errors import SettingsError
+from core.geo import local_utm
+from ui import map_sources, maps, state
+from ui.map_sources import Source
+
+if TYPE_CHECKING:
+    from core.vector.layer import LineLayer, PolygonLayer
+
+_OWN = "own"
+_PARTS = {"all": "All polygons", "filter": "What the filter leaves", "region": "Inside the region"}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A format on the page: its name, media type, icon, what it is for, and whether its coordinates can be chosen."""
+
+    title: str
+    media_type: str
+    icon: str
+    use: str
+    any_crs: bool = True
+    needs_crs: bool = False
+
+
+_SQLITE, _GEOJSON, _KML = "application/geopackage+sqlite3", "application/geo+json", "application/vnd.google-earth.kml+xml"
+GROUPS: dict[str, dict[str, Offer]] = {
+    "For a GIS": {
+        ".gpkg": Offer("GeoPackage", _SQLITE, ":material/package_2:", "One file with style and field notes; the safe choice."),
+        ".shp.zip": Offer("Shapefile", "application/zip", ":material/folder_zip:", "For older software; zipped, short field names."),
+        ".fgb": Offer("FlatGeobuf", "application/octet-stream", ":material/bolt:", "Fast to open and to stream when the layer is large."),
+        ".parquet": Offer("GeoParquet", "application/vnd.apache.parquet", ":material/view_column:", "For data science: pandas, DuckDB."),
+        ".dxf": Offer("DXF", "image/vnd.dxf", ":material/architecture:", "For CAD; one drawing layer for each class."),
+        ".qml": Offer("QGIS style", "application/xml", ":material/palette:", "Only the colours, for a layer in QGIS.", any_crs=False),
+    },
+    "For the web and tables": {
+        ".geojson": Offer("GeoJSON", _GEOJSON, ":material/data_object:", "For web maps and scripts; in degrees.", any_crs=False),
+        ".kml": Offer("KML", _KML, ":material/public:", "For Google Earth, in the classes' colours.", any_crs=False, needs_crs=True),
+        ".csv": Offer("CSV", "text/csv", ":material/table:", "A table for spreadsheets, outlines as WKT text."),
+    },
+    "To look at and hand over": {
+        ".html": Offer("Web map", "text/html", ":material/map:", "One file that opens anywhere, without a network.", any_crs=False),
+        ".report.html": Offer("Report", "text/html", ":material/description:", "Map, areas, scores and settings, to send.", any_crs=False),
+        ".png": Offer("Printed map, PNG", "image/png", ":material/image:", "A4 with scale, north and legend, for slides.", any_crs=False),
+        ".pdf": Offer("Printed map, PDF", "application/pdf", ":material/picture_as_pdf:", "The same, for paper.", any_crs=False),
+    },
+}  # fmt: skip
+
+
+def show(source: Source, layer: PolygonLayer, told: maps.Told) -> None:
+    """What goes into the files, in which coordinates, and a button for each format; a file is made when its button is pressed."""
+    a, b = st.columns([3, 2], vertical_alignment="bottom")
+    parts = ["all", *(["filter"] if told.filters else []), *(["region"] if told.region else [])]
+    part = a.segmented_control(
+        "What goes into the files", parts, default="all", required=True, format_func=_PARTS.get, key=f"map_part_{len(parts)}_{parts[-1]}",
+        help="Filter with the table and the legend, or draw a region on the map, to take a part only.",
+    )  # fmt: skip
+    with b:
+        crs = choose_crs(layer)
+    shown = replace(layer, scheme=state.shown(layer.scheme))
+    _groups(GROUPS, lambda: part_of(shown, told, part), stem_of(source.title), layer.geo.georeferenced, crs, source, "map_download")
+
+
+def of_change(layer: PolygonLayer, title: str) -> None:
+    """The change layer in the formats that hold its from and to classes."""
+    st.markdown("**Take the change layer home**")
+    wanted = {
+        suffix: offer for group in GROUPS.values() for suffix, offer in group.items() if suffix in (".gpkg", ".shp.zip", ".geojson", ".csv")
+    }
+    with st.container(horizontal=True):
+        for suffix, offer in wanted.items():
+            name = f"{stem_of(title)}-change{suffix}"
+            st.download_button(
+                offer.title, exporter(lambda: layer, name), name, offer.media_type, icon=offer.icon, on_click="ignore", help=offer.use,
+                key=f"map_change_{suffix.strip('.').replace('.', '_')}", disabled=layer.frame.empty,
+            )  # fmt: skip
+
+
+def of_lines(lines: LineLayer) -> None:
+    """The centre lines as GeoPackage."""
+    st.download_button(
+        "Centre lines (GeoPackage)", line_exporter(lines), "centre-lines.gpkg", "application/geopackage+sqlite3", key="map_download_lines",
+        icon=":material/polyline:", on_click="ignore", help="Lines with length, width and the nodes where they meet.",
+    )  # fmt: skip
+
+
+def line_exporter(lines: LineLayer) -> Callable[[], bytes]:
+    """A function that writes centre lines as a GeoPackage and returns its bytes."""
+
+    def make() -> bytes:
+        from core.vector.export import export
+
+        with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
+            return Path(export(lines, Path(folder) / "centre-lines.gpkg")).read_bytes()
+
+    return make
+
+
+def stem_of(title: str) -> str:
+    """A file name without its ending."""
+    return "-".join(part for part in "".join(letter if letter.isalnum() or letter == "_" else " " for letter in title).split())
+
+
+def part_of(layer: PolygonLayer, told: maps.Told, part: str) -> PolygonLayer:
+    """The polygons that go into the files: all of them, those that the map's filter leaves, or what lies inside the region (cut there)."""
+    from core.vector.clip import clip, filtered
+
+    if part == "filter":
+        names = [name for k, name in enumerate(layer.scheme.names) if k not in told.hidden]
+        return filtered(layer, classes=names, min_area=told.area_from, max_area=told.area_to, min_confidence=told.sure or None)
+    if part == "region" and told.region:
+        return clip(layer, {"type": "Polygon", "coordinates": [[*told.region, told.region[0]]]})
+    return layer
+
+
+def choose_crs(layer: PolygonLayer) -> str | None:
+    """The target CRS, None for the layer's own."""
+    if not layer.geo.georeferenced:
+        st.caption("Files are in pixels: this scene has no coordinates. **More**, at the top, places it on the earth.")
+        return None
+    own = f"EPSG:{layer.geo.epsg}" if layer.geo.epsg else layer.geo.crs.name
+    utm = f"EPSG:{local_utm(*_middle(layer)).to_epsg()}"
+    names = {
+        _OWN: f"As the scene ({own})",
+        "EPSG:4326": "Longitude and latitude, WGS 84 (EPSG:4326)",
+        "EPSG:3857": "Web Mercator (EPSG:3857)",
+        utm: f"Local UTM zone ({utm})",
+    }
+    wanted = st.selectbox(
+        "Coordinates of the files", [code for code in names if code != own], format_func=lambda code: names.get(code, code), key="map_crs",
+        accept_new_options=True, persist_state="session",
+        help="Choose one or type another, EPSG:25832 say. GeoJSON, KML, web map and report are always in longitude and latitude.",
+    )  # fmt: skip
+    if wanted == _OWN or not wanted:
+        return None
+    try:
+        CRS.from_user_input(wanted)
+    except CRSError as error:
+        raise SettingsError(
+            f"no CRS {wanted!r}", expected='a code such as "EPSG:25832"', do="Correct it or choose one of the list"
+        ) from error
+    return wanted
+
+
+def _middle(layer: PolygonLayer) -> tuple[float, float]:
+    return layer.geo.lonlat(layer.made["height"] / 2, layer.made["width"] / 2)
+
+
+def _groups(
+    groups: dict[str, dict[str, Offer]],
+    part: Callable[[], PolygonLayer],
+    stem: str,
+    placed: bool,
+    crs: str | None,
+    source: Source,
+    key: str,
+) -> None:
+    for heading, offers in groups.items():
+        with st.container(border=True, gap="small"):
+            st.markdown(f"**{heading}**")
+            columns = st.columns(2, gap="medium")
+            for place, (suffix, offer) in enumerate(offers.items()):
+                name = f"{stem}{suffix}"
+                placeless = offer.needs_crs and not placed
+                with columns[place % 2].container(horizontal=True, vertical_alignment="center", gap="small"):
+                    st.download_button(
+                        offer.title, exporter(part, name, crs=crs if offer.any_crs else None, source=source), name, offer.media_type,
+                        key=f"{key}_{suffix.strip('.').replace('.', '_')}", icon=offer.icon, on_click="ignore", disabled=placeless,
+                        type="primary" if suffix == ".gpkg" else "secondary", width=170,
+                        help=f"{offer.title} needs coordinates, and this scene has none."
+                        if placeless else "Made when pressed; data files are re-opened and compared.",
+                    )  # fmt: skip
+                    st.caption(offer.use, width="stretch")
+
+
+def exporter(part: Callable[[], PolygonLayer], name: str, *, crs: str | None = None, source: Source | None = None) -> Callable[[], bytes]:
+    """A function that writes the layer under `name` in a folder of its own and returns the file's bytes.
+
+    `source` gives pictures the scene below the polygons, and reports what is known of the prediction.
+    """
+
+    def make() -> bytes:
+        from core.vector.export import export
+
+        layer, scene = part(), None if source is None else map_sources.placed_scene(source)
+        with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
+            path = Path(folder) / name
+            if name.endswith((".png", ".pdf")):
+                from core.vector.figure import draw_figure
+
+                return Path(draw_figure(layer, path, title=source.title, scene=scene, base="scene" if scene else "none")).read_bytes()
+            if name.endswith(".qml"):
+                from core.vector.content import content_of
+                from core.vector.styles import qgis_style
+
+                return qgis_style(content_of(layer, ".gpkg", crs=layer.geo.crs, lonlat=False)).encode()
+            if name.endswith(".report.html"):
+                return _report(layer, path, source, scene)
+            return Path(export(layer, path, crs=crs, scene=scene if name.endswith(".html") else None)).read_bytes()
+
+    return make
+
+
+def _report(layer: PolygonLayer, path: Path, source: Source, scene) -> bytes:
+    from core.vector.report import write_report
+    from ui import library
+
+    prediction = library.prediction(source.prediction) if source.prediction else None
+    cards = [model.card for model in library.models()] if prediction else []
+    card = next((card for card in cards if card.name == prediction.card_name), None)
+    return Path(write_report(layer, path, title=source.title, scene=scene, prediction=prediction, card=card)).read_bytes()
+
+
+def suffixes(groups: dict[str, dict[str, Offer]] = GROUPS) -> Sequence[str]:
+    """All endings on offer."""
+    return [suffix for group in groups.values() for suffix in group]

@@ -1,0 +1,123 @@
+"""Correcting a layer by hand: another class for the selected polygon, or none, with undo; and the result as labels to train on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.files import write_json
+from core.vector.editing import Corrections, apply, burn
+from ui import frame, state
+from ui.finished_layers import settings_digest
+from ui.kept import keep
+from ui.map_sources import Source
+
+if TYPE_CHECKING:
+    from core.vector.layer import PolygonLayer
+
+_FILLS = {"merge": "Give its place to the neighbour", "hole": "Leave a hole"}
+
+
+def corrections_of(digest: str) -> Corrections:
+    """The corrections of the layer that `digest` names. Raises InputError when their file is broken."""
+    return Corrections.load(_file(digest))
+
+
+def _file(digest: str) -> Path:
+    # Polygons are numbered anew by each tracing, so corrections belong to one raster and one set of settings.
+    return state.workspace().layers / "corrections" / f"{digest}.json"
+
+
+def corrected(layer: PolygonLayer, digest: str) -> tuple[PolygonLayer, str]:
+    """The layer with its corrections, and the digest of both; the same ones when there are none."""
+    corrections = corrections_of(digest)
+    if not len(corrections):
+        return layer, digest
+    name = settings_digest(digest, corrections.done)
+    return keep("corrected", name, lambda tell: apply(layer, corrections), words="Correcting polygons", most=4), name
+
+
+def _change(digest: str, how: Callable[[Corrections], Corrections]) -> None:
+    _file(digest).parent.mkdir(exist_ok=True)
+    how(corrections_of(digest)).save(_file(digest))
+
+
+def panel(source: Source, traced: PolygonLayer, layer: PolygonLayer, digest: str, selected: int | None) -> None:
+    """The card of the selected polygon: its class, delete, undo and redo, and the way to the labels."""
+    corrections = corrections_of(digest)
+    row = layer.frame[layer.frame["id"] == selected] if selected is not None else layer.frame.iloc[:0]
+    if row.empty:
+        st.markdown("Click a polygon on the map, or a row of the table, to see all of it and to correct its class.")
+    else:
+        _form(layer, digest, int(selected), str(row["class_name"].iloc[0]))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Undo", key="map_undo", icon=":material/undo:", disabled=not corrections.can_undo,
+            on_click=_change, args=(digest, Corrections.undo),
+            help=f"Takes back: {corrections.describe()[-1]}." if corrections.can_undo else "Nothing was corrected yet.",
+        )  # fmt: skip
+        st.button(
+            "Redo", key="map_redo", icon=":material/redo:", disabled=not corrections.can_redo,
+            on_click=_change, args=(digest, Corrections.redo),
+            help="Puts back what was undone last.",
+        )  # fmt: skip
+        if len(corrections):
+            st.badge(f"{len(corrections)} corrected", icon=":material/edit:", color="green")
+    if len(corrections):
+        st.caption("Kept with this raster and these settings; the map and all downloads hold them.")
+        _labels(source, traced, corrections)
+
+
+def _form(layer: PolygonLayer, digest: str, selected: int, name: str) -> None:
+    names = list(layer.scheme.names)
+    a, b, c = st.columns([3, 2, 2], vertical_alignment="bottom")
+    wanted = a.selectbox(
+        f"Class of polygon {selected}", names, index=names.index(name), key=f"map_class_{digest}_{selected}_{name}",
+        help="What the polygon shows in truth.",
+    )  # fmt: skip
+    b.button(
+        "Change class", key="map_reclass", icon=":material/edit:", type="primary", disabled=wanted == name, width="stretch",
+        on_click=_change, args=(digest, lambda steps: steps.reclass(selected, wanted)), help="Gives the polygon the class chosen here.",
+    )  # fmt: skip
+    with c.popover("Delete", icon=":material/delete:", width="stretch", help="Takes the polygon out of the layer; undo brings it back."):
+        fill = st.radio("What takes its place", list(_FILLS), format_func=_FILLS.get, key="map_fill", persist_state="session")
+        st.button(
+            f"Delete polygon {selected}", key="map_delete", icon=":material/delete:", on_click=_change,
+            args=(digest, lambda steps: steps.delete(selected, fill=fill)),
+        )  # fmt: skip
+
+
+def _labels(source: Source, traced: PolygonLayer, corrections: Corrections) -> None:
+    usable = source.scene is not None and source.scene.is_file() and source.own_geo == source.geo.georeferenced
+    if st.button(
+        "Use as labels", key="map_labels", icon=":material/school:", disabled=not usable,
+        help="Burns the corrected layer into a mask beside the scene: a data set to train on. Pixels that you did not correct keep the "
+        "class of the prediction." if usable else "Needs the scene's own file, in the coordinates that it came with.",
+    ):  # fmt: skip
+        with frame.errors() as outcome:
+            folder = label_set(source, traced, corrections)
+            state.select(dataset=folder)
+        if not outcome.failed:
+            st.success(f"{folder.name} is now the selected data set: the scene with its corrected mask.", icon=":material/check:")
+            st.page_link(frame.PAGES["train"][0], label="Train on it", icon=frame.PAGES["train"][2])
+
+
+def label_set(source: Source, layer: PolygonLayer, corrections: Corrections) -> Path:
+    """A data set of one scene in the workspace: images/, masks/ with the corrected class ids, classes.json; returns its folder."""
+    folder = state.workspace().root / "labels" / f"{source.scene.stem}-corrected"
+    image = folder / "images" / source.scene.name
+    image.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "masks").mkdir(exist_ok=True)
+    image.unlink(missing_ok=True)
+    try:
+        os.link(source.scene.resolve(), image)
+    except OSError:  # another disk, or a file system without links
+        shutil.copy2(source.scene, image)
+    burn(layer, corrections, folder / "masks" / f"{source.scene.stem}.tif", base=source.path)
+    write_json(folder / "classes.json", source.scheme.to_dict())
+    return folder

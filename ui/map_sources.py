@@ -1,0 +1,283 @@
+"""What the Map page shows: a prediction or class raster, where it lies on the earth, and the pictures below its polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.classes import ClassScheme
+from core.errors import InputError, SettingsError
+from core.files import read_json, write_json
+from core.geo import GeoRef
+from core.prediction.rasters import CONFIDENCE, LABELS, Prediction
+from core.scene import Scene, Window, open_scene
+from ui import frame, library, predict_view, state, tiles
+from ui.finished_layers import settings_digest
+
+_RASTER = "gl_map_raster"
+_LINK = "prediction"
+_NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the user says of a scene without CRS: its pixel size in m, and where its upper left corner lies (degrees) or None."""
+
+    pixel_size_m: float
+    latitude: float | None = None
+    longitude: float | None = None
+
+    def geo(self) -> GeoRef:
+        """The reference that follows. Raises SettingsError for a place that is not on the earth."""
+        if self.latitude is None or self.longitude is None:
+            return GeoRef.pixels(pixel_size_m=self.pixel_size_m)
+        return GeoRef.placed(self.latitude, self.longitude, pixel_size_m=self.pixel_size_m)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is traced: a prediction folder or a class raster, with what the page needs to know of it.
+
+    geo: as traced and shown. own_geo: whether the raster itself says where it lies.
+    """
+
+    path: Path
+    title: str
+    scheme: ClassScheme
+    height: int
+    width: int
+    geo: GeoRef
+    own_geo: bool
+    digest: str
+    scene: Path | None
+    prediction: Path | None
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the raster."""
+        return self.height * self.width
+
+    @property
+    def labels(self) -> Path:
+        """The raster of class ids."""
+        return self.path / LABELS if self.prediction else self.path
+
+
+def choose() -> tuple[Source | None, Source | None]:
+    """The prediction or class raster on the map, and the one it is compared with; None where there is none."""
+    folders = library.predictions()
+    raster = st.session_state.get(_RASTER)
+    options = ([Path(raster)] if raster and Path(raster).exists() else []) + folders
+    first, second, third = st.columns([4, 3, 2], vertical_alignment="bottom")
+    with third.popover("More", icon=":material/more_horiz:", width="stretch", help="Open another raster, or place a scene on the earth"):
+        opened = st.container()
+        placing = st.container()
+    with opened:
+        _open_raster()
+    if not options:
+        return None, None
+    names = {str(_short(path)): path for path in options}
+    current = _linked(names) or (Path(raster) if raster and options[0] == Path(raster) else state.selection().prediction)
+    labels = _titles(options)
+    chosen = first.selectbox(
+        "Prediction", options, index=options.index(current) if current in options else 0, format_func=labels.get, key=_key(options),
+        help="What the outlines are traced from, newest first.",
+    )  # fmt: skip
+    others = [path for path in folders if path != chosen]
+    other = second.selectbox(
+        "Compare with", [_NOTHING, *others], format_func=lambda path: "Nothing" if path == _NOTHING else labels[path],
+        key=f"map_compare_{len(others)}", disabled=not others, persist_state="session",
+        help="Shows two dates or two models of one place side by side, with what changed. Needs a second prediction.",
+    )  # fmt: skip
+    if st.query_params.get(_LINK) != str(_short(chosen)):
+        st.query_params[_LINK] = str(_short(chosen))
+    source = open_source(chosen)
+    if chosen in folders:
+        st.session_state.pop(_RASTER, None)
+        state.select(prediction=chosen)
+    with placing:
+        if not source.own_geo:
+            _place(source)
+    return open_source(chosen), None if other == _NOTHING else open_source(other)
+
+
+def _key(options: Sequence[Path]) -> str:
+    """A new list of predictions starts on the newest or the selected one again."""
+    return f"map_source_{settings_digest(*map(str, options))}"
+
+
+def _short(path: Path) -> Path:
+    """A path as a link names it: below the workspace where it lies there."""
+    root = state.workspace().root
+    return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def _linked(names: dict[str, Path]) -> Path | None:
+    """The prediction that the page's address names; asked once for each session, then the user's choice counts."""
+    if st.session_state.get("gl_map_link_followed"):
+        return None
+    st.session_state["gl_map_link_followed"] = True
+    return names.get(st.query_params.get(_LINK, ""))
+
+
+def _titles(options: Sequence[Path]) -> dict[Path, str]:
+    titles = {path: path.name if path.is_file() else library.prediction_title(path) for path in options}
+    double = {title for title in titles.values() if list(titles.values()).count(title) > 1}
+    return {path: library.prediction_label(path) if title in double else title for path, title in titles.items()}
+
+
+def _open_raster() -> None:
+    path = st.text_input("Class raster", key="map_path", placeholder="/data/landcover.tif", help="A raster with one band of class numbers.")
+    if st.button("Open raster", key="map_open", icon=":material/folder_open:"):
+        with frame.errors() as outcome:
+            if not path.strip():
+                raise InputError("no path typed", expected="the path of a class raster", do="Type one and press Open raster")
+            _from_raster(Path(path.strip().strip('"')))
+        if not outcome.failed:
+            st.session_state[_RASTER] = path.strip().strip('"')
+            st.rerun()
+
+
+def open_source(path: Path) -> Source:
+    """A prediction folder or class raster, with the place that the user gave it. Raises InputError or SceneError."""
+    found = _from_raster(path) if path.is_file() else _from_prediction(library.prediction(path))
+    place = None if found.own_geo else _places().get(found.digest)
+    return found if place is None else replace(found, geo=place.geo(), digest=settings_digest(found.digest, place))
+
+
+def _from_prediction(prediction: Prediction) -> Source:
+    return Source(
+        path=prediction.folder,
+        title=library.prediction_title(prediction.folder),
+        scheme=prediction.scheme,
+        height=prediction.height,
+        width=prediction.width,
+        geo=prediction.geo,
+        own_geo=prediction.geo.georeferenced,
+        digest=settings_digest(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest),
+        scene=predict_view.source_scene(prediction),
+        prediction=prediction.folder,
+    )
+
+
+def _from_raster(path: Path) -> Source:
+    from core.vector.sources import open_labels
+
+    labels = open_labels(path)
+    digest = open_scene(path, expand_palette=False).digest
+    return Source(path, path.stem, labels.scheme, labels.height, labels.width, labels.geo, labels.geo.georeferenced, digest, None, None)
+
+
+# ---- scenes without coordinates ----
+
+
+def _places_file() -> Path:
+    return Path(state.workspace().root) / "places.json"
+
+
+def _places() -> dict[str, Place]:
+    try:
+        return {digest: Place(**values) for digest, values in read_json(_places_file()).items()}
+    except (OSError, ValueError, TypeError):  # none yet, or cut off by a crash: the user types it again
+        return {}
+
+
+def _place(source: Source) -> None:
+    """The form that gives a scene without CRS a pixel size, and a place on the earth."""
+    key = (_from_raster(source.path) if source.prediction is None else _from_prediction(library.prediction(source.path))).digest
+    known = _places().get(key)
+    st.markdown("**Place this scene** · its file says nothing of coordinates")
+    size = st.number_input(
+        "Pixel size, m", 0.0, 1000.0, known.pixel_size_m if known else 0.0, 0.05, format="%g", key=f"map_pixel_size_{key}",
+        help="The ground sample distance. Alone it turns pixels into metres and square metres.",
+    )  # fmt: skip
+    corner = f"{known.latitude:.7g}, {known.longitude:.7g}" if known and known.latitude is not None else ""
+    where = st.text_input(
+        "Upper left corner: latitude, longitude", corner,
+        key=f"map_corner_{key}", placeholder="25.2048, 55.2708",
+        help="In degrees (WGS84), north up. With it the scene lies on the earth, in its UTM zone, and so do all files.",
+    )  # fmt: skip
+    a, b = st.columns(2)
+    if a.button("Place", key="map_place", icon=":material/pin_drop:", type="primary", width="stretch"):
+        with frame.errors() as outcome:
+            place = _read_place(size, where)
+            place.geo()
+            write_json(_places_file(), {digest: asdict(kept) for digest, kept in ({**_places(), key: place}).items()})
+        if not outcome.failed:
+            st.rerun()
+    if known and b.button("Back to pixels", key="map_unplace", icon=":material/undo:", width="stretch"):
+        write_json(_places_file(), {digest: asdict(kept) for digest, kept in _places().items() if digest != key})
+        st.rerun()
+
+
+def _read_place(size: float, where: str) -> Place:
+    if size <= 0:
+        raise SettingsError("no pixel size", expected="metres of one pixel, 0.3 say", do="Type the pixel size")
+    if not where.strip():
+        return Place(size)
+    try:
+        latitude, longitude = (float(part) for part in where.replace(";", ",").split(","))
+    except ValueError as error:
+        raise SettingsError(
+            f"{where!r} as a corner", expected="latitude, longitude in degrees", do="Type it like 25.2048, 55.2708"
+        ) from error
+    return Place(size, latitude, longitude)
+
+
+# ---- pictures ----
+
+
+def scene_layer(source: Source) -> tiles.Layer | None:
+    """The scene as a layer of tiles, None when its file is gone or cannot be drawn on this map."""
+    from ui.warping import can_warp
+
+    if source.scene is None or not source.scene.exists():
+        return None
+    opened = open_scene(source.scene)
+    if source.geo.georeferenced and not source.own_geo:
+        if not opened.path.is_file():
+            return None
+        return tiles.image_layer(_placed(opened.path, source))
+    return tiles.image_layer(source.scene) if can_warp(opened) or not source.geo.georeferenced else None
+
+
+def class_layer(source: Source) -> tiles.Layer:
+    """The class raster in the colours that the user chose to see."""
+    path = _placed(source.labels, source) if source.geo.georeferenced and not source.own_geo else source.labels
+    labels = open_scene(path, expand_palette=False)
+    scheme = state.shown(source.scheme)
+
+    def draw(window: Window, shape: tuple[int, int]) -> tuple[Any, None]:
+        import numpy as np
+
+        ids = labels.read(window, [1], out_shape=shape, categorical=True)[..., 0].astype(np.uint8)
+        return np.repeat(ids[..., None], 3, axis=2), None
+
+    def warp(z: int, x: int, y: int) -> Any:
+        from ui.warping import class_tile
+
+        return class_tile(labels, scheme, z, x, y)
+
+    key = settings_digest("classes", labels.digest, scheme)
+    return tiles.register(
+        tiles.Layer(id=key, height=source.height, width=source.width, geo=labels.geo, scheme=scheme, draw=draw, warp=warp)
+    )
+
+
+def _placed(path: Path, source: Source) -> Path:
+    from core.scene_placing import write_placed
+
+    made = state.workspace().layers / "placed" / f"{path.stem}-{settings_digest(str(path), path.stat().st_mtime_ns, source.geo)}.vrt"
+    if not made.exists():
+        made.parent.mkdir(exist_ok=True)
+        write_placed(path, made, source.geo)
+    return made
+
+
+def placed_scene(source: Source) -> Scene | None:
+    """The scene with the coordinates that the map uses, for exports; None when its file is gone."""
+    return None if source.scene is None or not source.scene.exists() else open_scene(source.scene).with_geo(source.geo)
