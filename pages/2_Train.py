@@ -1,8 +1,21 @@
-"""Train: prepare patches, choose a network, watch it learn, take its model along."""
+"""Train: prepare patches, choose a network, watch it learn, compare, and take its model along."""
 
 import streamlit as st
 
-from ui import frame, jobs_view, library, state, train_forms, train_view
+from ui import (
+    frame,
+    jobs_view,
+    library,
+    runs_compare,
+    runs_read,
+    runs_table,
+    state,
+    train_checks,
+    train_data,
+    train_forms,
+    train_models,
+    train_view,
+)
 
 frame.begin_page(
     "Train",
@@ -11,70 +24,89 @@ frame.begin_page(
 )
 
 
-def setup(prepared_folders: list) -> None:
-    """Two columns: patches on the left, network and settings on the right."""
-    left, right = st.columns(2, gap="large")
+def new_run() -> None:
+    """Patches on the left, network on the right, and below what can be found out before it starts."""
+    folders = library.prepared()
+    if not folders and state.selection().dataset is None and not runs_read.runs():
+        frame.empty_state(
+            "No data set yet",
+            "Training needs images with masks. Take the sample town to see how it goes, or open your own folder on Home.",
+            icon=":material/folder_open:",
+            sample="data",
+            links=(frame.PAGES["home"],),
+        )
+        return
+    left, right = st.columns([2, 3], gap="large")
     with left.container(border=True, height="stretch", key="data_panel"):
         st.subheader(":material/grid_on: 1 · Patches", anchor=False)
-        patches(prepared_folders)
+        train_data.panel(folders)
     with right.container(border=True, height="stretch", key="settings_panel"):
         st.subheader(":material/tune: 2 · Network", anchor=False)
-        network(prepared_folders)
-
-
-def patches(prepared_folders: list) -> None:
-    """Choose prepared patches or prepare new ones."""
-    if prepared_folders:
-        with frame.errors():
-            train_forms.choose_prepared(prepared_folders)
-    preparing = jobs_view.newest("prepare")
-    if preparing is not None and preparing.status()["state"] not in ("finished", "stopped"):
-        jobs_view.progress(preparing.folder, "prepare")
-    with st.expander("Prepare other patches" if prepared_folders else "Prepare patches", expanded=not prepared_folders), frame.errors():
-        dataset = train_forms.choose_dataset()
-        if dataset is None:
-            st.markdown("Open a data set on Home first.")
+        if not folders:
+            st.markdown("Prepare patches first; then choose a network here.")
             return
-        request = train_forms.prepare(dataset)
-        if request is not None:
-            jobs_view.start("prepare", request)
-            st.rerun()
-
-
-def network(prepared_folders: list) -> None:
-    """Choose the network and its settings, and start."""
-    if not prepared_folders:
-        st.markdown("Prepare patches first; then choose a network here.")
+        prepared = state.selection().prepared or folders[0]
+        with frame.errors() as read:
+            chosen = train_forms.settings(prepared)
+            _start(train_forms.start(prepared, chosen))
+    if read.failed:
         return
-    with frame.errors():
-        request = train_forms.settings(state.selection().prepared or prepared_folders[0])
-        if request is not None:
-            title = request["settings"]["name"] = request["settings"]["name"] or train_view.default_title(request)
-            train_view.show(jobs_view.start("train", request, title=title))
-            st.rerun()
+    with st.container(border=True, key="check_panel"):
+        st.subheader(":material/speed: 3 · Check before the start", anchor=False)
+        with frame.errors():
+            train_checks.panel(prepared, chosen)
 
 
-prepared = library.prepared()
-runs = train_view.runs()
-if state.selection().dataset is None and not prepared and not runs:
-    frame.empty_state(
-        "No data set yet",
-        "Training needs images with masks. Take the sample town to see how it goes, or open your own folder on Home.",
-        icon=":material/folder_open:",
-        sample="data",
-        links=(frame.PAGES["home"],),
-    )
-    st.stop()
+def _start(requests: list[dict]) -> None:
+    if requests:
+        names = [jobs_view.start("train", request, title=request["settings"]["name"]).name for request in requests]
+        runs_read.show(*names)
+        st.rerun()
 
-train_view.undo()
-run = train_view.shown(runs)
-if run is None:
-    setup(prepared)
-else:
-    train_view.panel(run)
-    with st.expander("Start another training", icon=":material/add:", expanded=False, key="train_setup"):
-        setup(prepared)
-    st.subheader("All runs", anchor=False)
-    train_view.table(runs)
-if prepared or runs:
+
+def runs() -> None:
+    """The run that is watched, and the table of all."""
+    every = runs_read.runs()
+    job = runs_read.shown(every)
+    if job is None:
+        st.info("No run yet. Start one in the first tab; it will be here, live.", icon=":material/monitoring:")
+    else:
+        with frame.errors():
+            train_view.panel(job)
+        st.subheader("All runs", anchor=False)
+        with frame.errors():
+            runs_table.table(every)
+    runs_table.trash()
+
+
+def compare() -> None:
+    """Runs over each other."""
+    every = runs_read.runs()
+    if len(every) < 2:
+        st.info(
+            "With two runs or more, their curves and settings are laid over each other here. "
+            "**Pretrained against random** in the first tab starts such a pair.",
+            icon=":material/stacked_line_chart:",
+        )
+        return
+    runs_compare.panel(every)
+
+
+TABS = {runs_read.NEW: new_run, runs_read.RUNS: runs, runs_read.COMPARE: compare, runs_read.MODELS: train_models.panel}
+
+every_run = runs_read.runs()
+wanted = st.session_state.pop("gl_train_tab", None)
+if wanted is None and runs_read.TAB not in st.session_state:
+    wanted = runs_read.RUNS if every_run else runs_read.NEW
+if wanted is not None:
+    st.session_state[runs_read.TAB] = wanted
+
+runs_table.undo()
+# Only the open tab is drawn, so that a click costs one section and not all.
+for tab, draw in zip(st.tabs(list(TABS), key=runs_read.TAB, on_change="rerun"), TABS.values(), strict=True):
+    if tab.open:
+        with tab, frame.errors():
+            draw()
+
+if library.prepared() or every_run:
     frame.next_step("when a run is good enough, use its model on a whole scene.", *frame.PAGES["predict"])

@@ -13,9 +13,8 @@ from core.classes import ClassScheme
 _PANELS = {
     "Loss": (("loss", "training"), ("val_loss", "validation")),
     "Mean IoU": (("mean_iou", "training"), ("val_mean_iou", "validation")),
-    "Learning rate": (("learning_rate", "learning rate"),),
 }
-_COLOURS = {"training": "#6E8791", "validation": "#15877C", "learning rate": "#C26A12"}
+COLOURS = {"training": "#6E8791", "validation": "#15877C", "learning rate": "#C26A12"}
 
 
 def smoothed(values: Sequence[float | None], weight: float) -> list[float | None]:
@@ -34,8 +33,8 @@ def smoothed(values: Sequence[float | None], weight: float) -> list[float | None
 def curves(
     epochs: Sequence[Mapping], *, total: int | None = None, smoothing: float = 0.0, log: bool = False, best: int | None = None
 ) -> go.Figure:
-    """Loss, mean IoU and learning rate over the epochs of `total`; `best` marks the epoch whose weights are kept."""
-    figure = make_subplots(rows=1, cols=len(_PANELS), subplot_titles=list(_PANELS), horizontal_spacing=0.07)
+    """Loss and mean IoU over the epochs of `total`; `best` marks the epoch whose weights are kept."""
+    figure = make_subplots(rows=1, cols=len(_PANELS), subplot_titles=list(_PANELS), horizontal_spacing=0.09)
     x = [record["epoch"] for record in epochs]
     named: set[str] = set()
     for column, lines in enumerate(_PANELS.values(), start=1):
@@ -44,54 +43,69 @@ def curves(
             if all(value is None for value in y):
                 continue
             figure.add_scatter(
-                x=x, y=smoothed(y, smoothing), name=name, legendgroup=name, showlegend=name not in named and name != "learning rate",
-                mode="lines+markers" if len(x) < 40 else "lines", line={"color": _COLOURS[name], "width": 2}, marker={"size": 5},
+                x=x, y=smoothed(y, smoothing), name=name, legendgroup=name, showlegend=name not in named,
+                mode=_mode(x), line={"color": COLOURS[name], "width": 2}, marker={"size": 5},
                 hovertemplate="%{y:.4g}", row=1, col=column,
             )  # fmt: skip
             named.add(name)
-        if best is not None and column < len(_PANELS):
+        if best is not None:
             figure.add_vline(x=best, line={"width": 1, "dash": "dot", "color": "#8A979C"}, row=1, col=column)
     if log:
         figure.update_yaxes(type="log", row=1, col=1)
     figure.update_yaxes(range=[0, 1], row=1, col=2)
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1, row=1, col=3)
-    figure.update_xaxes(title="epoch", range=[0.5, max(total or 0, x[-1], 2) + 0.5], tickformat="d", nticks=8)
+    figure.update_xaxes(range=_span(x, total), tickformat="d", nticks=8)
     figure.update_annotations(font={"size": 14})
     figure.update_layout(
-        height=290, margin={"l": 8, "r": 8, "t": 54, "b": 8}, hovermode="x unified", uirevision="curves",
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.1, "xanchor": "left", "x": 0},
+        height=270, margin={"l": 8, "r": 8, "t": 54, "b": 8}, hovermode="x unified", uirevision="curves",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.1, "xanchor": "right", "x": 1},
     )  # fmt: skip
     return figure
 
 
-def compared(runs: Mapping[str, Sequence[Mapping]], key: str = "val_mean_iou", title: str = "Validation mean IoU") -> go.Figure:
-    """One curve per run, laid over each other."""
-    figure = go.Figure()
-    for name, epochs in runs.items():
-        figure.add_scatter(
-            x=[record["epoch"] for record in epochs],
-            y=[record.get(key) for record in epochs],
-            name=name,
-            mode="lines+markers",
-            marker={"size": 5},
-            hovertemplate="%{y:.3f}",
-        )
-    figure.update_layout(height=300, margin={"l": 8, "r": 8, "t": 40, "b": 8}, title=title, hovermode="x unified", uirevision="compared")
-    figure.update_xaxes(title="epoch")
-    return figure
-
-
-def class_curves(epochs: Sequence[Mapping], scheme: ClassScheme) -> go.Figure:
-    """Validation IoU of each class over the epochs, in the classes' own colours."""
-    figure = go.Figure()
+def rate_curve(epochs: Sequence[Mapping], *, total: int | None = None) -> go.Figure:
+    """The learning rate over the epochs, on a logarithmic axis."""
     x = [record["epoch"] for record in epochs]
-    for k, name in enumerate(scheme.names):
-        y = [(record.get("val_iou") or {}).get(name) for record in epochs]
-        figure.add_scatter(x=x, y=y, name=name, mode="lines+markers", line={"color": scheme.hex(k), "width": 2.5}, hovertemplate="%{y:.3f}")
-    figure.update_yaxes(range=[0, 1], title="IoU")
-    figure.update_xaxes(title="epoch", tickformat="d", nticks=12)
-    figure.update_layout(height=300, margin={"l": 8, "r": 8, "t": 16, "b": 8}, hovermode="x unified", uirevision="classes")
+    figure = go.Figure(
+        go.Scatter(
+            x=x, y=[record.get("learning_rate") for record in epochs], mode=_mode(x), hovertemplate="%{y:.3g}", name="learning rate",
+            line={"color": COLOURS["learning rate"], "width": 2}, marker={"size": 5},
+        )
+    )  # fmt: skip
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_xaxes(range=_span(x, total), title="epoch", tickformat="d", nticks=6)
+    figure.update_layout(
+        height=250, title={"text": "Learning rate", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8}, hovermode="x unified",
+        uirevision="rate", showlegend=False,
+    )  # fmt: skip
     return figure
+
+
+def class_curves(lines: Mapping[str, Sequence[tuple[int, float | None]]], scheme: ClassScheme, *, total: int | None = None) -> go.Figure:
+    """Validation IoU of each class over the epochs, as points (epoch, IoU), in the classes' own colours."""
+    figure = go.Figure()
+    for k, name in enumerate(scheme.names):
+        points = lines.get(name, ())
+        x = [epoch for epoch, _ in points]
+        figure.add_scatter(
+            x=x, y=[value for _, value in points], name=name, mode=_mode(x), line={"color": scheme.hex(k), "width": 2.5},
+            marker={"size": 5}, hovertemplate="%{y:.3f}",
+        )  # fmt: skip
+    every = [epoch for points in lines.values() for epoch, _ in points]
+    figure.update_yaxes(range=[0, 1])
+    figure.update_xaxes(range=_span(sorted(every), total), title="epoch", tickformat="d", nticks=12)
+    figure.update_layout(
+        height=250, title={"text": "Validation IoU of each class", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8},
+        hovermode="x unified", uirevision="classes",
+    )  # fmt: skip
+    return figure
+
+
+def _mode(x: Sequence) -> str:
+    return "lines+markers" if len(x) < 40 else "lines"
+
+
+def _span(x: Sequence[int], total: int | None) -> list[float]:
+    return [0.5, max(total or 0, x[-1] if x else 0, 2) + 0.5]
 
 
 def shares(scheme: ClassScheme, values: Sequence[float], *, height: int = 210, title: str = "share of pixels") -> go.Figure:

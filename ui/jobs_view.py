@@ -26,6 +26,8 @@ KINDS = {
     "estimate": ("Estimate", ":material/timer:"),
     "quantise": ("Making the model fast", ":material/bolt:"),
     "vectorize": ("Tracing polygons", ":material/polyline:"),
+    "import_model": ("Taking in a model", ":material/library_add:"),
+    "export_model": ("Export of a model", ":material/ios_share:"),
     "demo": ("Sample", ":material/play_circle:"),
 }
 
@@ -43,6 +45,10 @@ _BADGES = {
 }
 
 
+RUN = "gl_run"
+"""Session key of the run that the user picked, by its folder's name."""
+
+
 def start(kind: str, request: dict, *, title: str | None = None) -> Job:
     """Start a job in the user's workspace; raises GroundlineError when the request cannot be right."""
     return jobs.start(kind, request, workspace=state.workspace(), title=title)
@@ -52,6 +58,13 @@ def newest(*kinds: str, keep: Callable[[Job], bool] = lambda job: True) -> Job |
     """The running job of these kinds, else the last one; None when there was none."""
     found = [job for job in jobs.list_jobs(state.workspace(), kinds=kinds) if keep(job)]
     return next((job for job in found if job.active), found[0] if found else None)
+
+
+def chosen_run() -> Job | None:
+    """The training run in view: the one that the user picked, else the active one, else the newest."""
+    runs = jobs.list_jobs(state.workspace(), kinds=("train",))
+    picked = next((job for job in runs if job.name == st.session_state.get(RUN)), None)
+    return picked or next((job for job in runs if job.active), runs[0] if runs else None)
 
 
 def label(state_name: str) -> str:

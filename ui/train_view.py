@@ -1,213 +1,201 @@
-"""A training run on the page: live curves, previews and log, and the table of all runs."""
+"""A training run on the page: live numbers, curves, patches and log, and what can be done with it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
-from core.jobs import jobs
 from core.jobs.jobs import Job
-from core.learning import networks
+from core.jobs.runs import settings_of
 from core.learning.cards import CARD_FILE
-from core.learning.previews import GAP_PX
-from ui import charts, frame, jobs_view, library, predict_view, state
-from ui.train_forms import LOSS_NAMES
+from core.learning.event_files import EVENTS_FOLDER
+from ui import charts, frame, jobs_view, library, predict_view, runs_read, runs_zips, state, train_forms
 
-_CHOSEN = "gl_run"
-
-
-def runs() -> list[Job]:
-    """All training runs, newest first."""
-    return jobs.list_jobs(state.workspace(), kinds=("train",))
-
-
-def shown(all_runs: list[Job]) -> Job | None:
-    """The run that the user picked, else the active one, else the newest."""
-    picked = next((job for job in all_runs if job.name == st.session_state.get(_CHOSEN)), None)
-    return picked or next((job for job in all_runs if job.active), all_runs[0] if all_runs else None)
-
-
-def show(job: Job) -> None:
-    """Choose a run for the panel."""
-    st.session_state[_CHOSEN] = job.name
+_KEEP = {"persist_state": "session"}
+_LOG_LINES = 14
 
 
 def panel(job: Job) -> None:
-    """One run: state, buttons, numbers, curves, previews, log; live while it runs."""
+    """One run: state, buttons, numbers, curves, patches, log; live while it runs."""
     with st.container(border=True, key="run_panel"):
-        jobs_view.progress(job.folder, f"run_{job.name}", pausable=True, actions=use, body=_body)
+        jobs_view.progress(job.folder, f"run_{job.name}", pausable=True, actions=actions, body=_body)
 
 
-def use(job: Job) -> None:
-    """The button that takes a run's model to the Predict page, once the run is over and has finished an epoch."""
+def actions(job: Job) -> None:
+    """What can be done with a run besides pausing it."""
     model = Path(job.request["out"])
-    if job.active or not epochs(job) or not (model / CARD_FILE).is_file():
-        return
-    if st.button("Use this model", type="primary", icon=":material/auto_awesome:", key="use_model", help="Predict a scene with it."):
-        state.select(model=model)
-        predict_view.open_setup()
-        st.switch_page(frame.PAGES["predict"][0])
-
-
-def table(all_runs: list[Job]) -> None:
-    """All runs with their settings and scores; picked rows are shown above and laid over each other."""
-    rows = [_row(job) for job in all_runs]
-    event = st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        key="runs_table",
-        on_select="rerun",
-        selection_mode="multi-row",
-        column_config={
-            "best val. IoU": st.column_config.ProgressColumn(
-                format="%.3f", min_value=0.0, max_value=1.0, help="Mean IoU over the classes present"
-            ),
-            "learning rate": st.column_config.NumberColumn(format="%g"),
-            "started": st.column_config.DatetimeColumn(format="D MMM HH:mm"),
-        },
-    )
-    picked = [all_runs[number] for number in event.selection.rows if number < len(all_runs)]
-    if len(picked) > 1:
-        st.plotly_chart(charts.compared({job.title: epochs(job) for job in picked}), key="runs_compared")
-    if not picked:
-        st.caption("Tick a row to open or delete a run, several to lay their curves over each other.")
-        return
-    with st.container(horizontal=True):
-        if len(picked) == 1 and st.button("Show this run", icon=":material/monitoring:", key="run_show"):
-            show(picked[0])
-            st.rerun()
+    if not job.active and (model / CARD_FILE).is_file() and runs_read.lines(job):
+        if st.button("Use this model", type="primary", icon=":material/auto_awesome:", key="use_model", help="Predict a scene with it."):
+            state.select(model=model)
+            predict_view.open_setup()
+            st.switch_page(frame.PAGES["predict"][0])
         if st.button(
-            "Delete", icon=":material/delete:", key="run_delete", help="Moves the runs and their models to the trash; undo is offered."
+            "Export", icon=":material/ios_share:", key="run_export", help="For other programs: SavedModel, ONNX, OpenVINO, Keras."
         ):
-            with frame.errors() as outcome:
-                st.session_state["gl_deleted"] = [job.delete(outputs=True) for job in picked]
-            if not outcome.failed:
-                st.rerun()
-
-
-def undo() -> None:
-    """Offer to bring back the runs deleted last."""
-    deleted = st.session_state.get("gl_deleted")
-    if not deleted:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{len(deleted)} run{'s' if len(deleted) > 1 else ''} moved to the trash.")
-        if st.button("Undo", icon=":material/undo:", key="run_undo"):
-            del st.session_state["gl_deleted"]
-            with frame.errors():
-                for trash_id in deleted:
-                    state.workspace().restore(trash_id)
-            st.rerun()
-
-
-def default_title(request: dict) -> str:
-    """`U-Net on town`, for a run that nobody named."""
-    settings = request["settings"]
-    network = networks.architecture(settings["architecture"]).title
-    on = Path(library.patches(request["prepared"]).record["dataset"]).name
-    return f"{network} ({settings['encoder']}) on {on}" if settings["encoder"] else f"{network} on {on}"
-
-
-def epochs(job: Job) -> list[dict]:
-    """The records of a run's epochs, in order; an epoch repeated after a resume counts once, the later one."""
-    return [record for _, record in sorted({record["epoch"]: record for record in job.events("epoch")}.items())]
-
-
-def best(records: list[dict]) -> dict | None:
-    """The record with the highest validation mean IoU."""
-    scored = [record for record in records if record.get("val_mean_iou") is not None]
-    return max(scored, key=lambda record: record["val_mean_iou"], default=None)
+            st.session_state["models_chosen"] = str(model)
+            runs_read.go(runs_read.MODELS)
+            st.rerun(scope="app")
+    if st.button(
+        "Use its settings", icon=":material/edit_note:", key="run_again", help="Puts them into the form, to change one and start again."
+    ):
+        train_forms.fill(job.request["settings"])
+        if Path(job.request["prepared"]).is_dir():
+            state.select(prepared=job.request["prepared"])
+        runs_read.go(runs_read.NEW)
+        st.rerun(scope="app")
 
 
 def _body(job: Job, status: dict) -> None:
-    records = epochs(job)
-    asked = job.request["settings"].get("epochs")
-    top = best(records)
-    a, b, c, d = st.columns(4)
-    a.metric("Epochs done", f"{records[-1]['epoch'] if records else 0} of {asked}" if asked else len(records), border=True)
-    b.metric("Best validation IoU", f"{top['val_mean_iou']:.3f}" if top else "–", border=True, help="Mean over the classes that occur.")
-    c.metric("Best epoch", top["epoch"] if top else "–", border=True, help="Its weights are the ones that are kept.")
-    if job.active:
-        d.metric("Time left", jobs_view.duration(status["eta_s"]) if status.get("eta_s") else "–", border=True)
-    else:
-        spent = (status["finished"] or 0) - (status["started"] or 0)
-        d.metric("Took", jobs_view.duration(spent) if spent > 0 else "–", border=True)
+    records = runs_read.lines(job)
+    _numbers(job, status, records)
     if not records:
-        st.caption(
-            "Curves appear after the first epoch. TensorFlow needs a few seconds to start."
-            if job.active
-            else "It ended before its first epoch was finished, so there is no model yet. Resume it, or start another training."
-        )
-        _log(job)
+        if status["state"] == "queued":
+            st.caption("It starts by itself when the work before it is done.")
+        elif job.active:
+            st.caption("Curves appear after the first epoch. TensorFlow needs a few seconds to start.")
+        else:
+            st.caption("It ended before its first epoch was finished, so there is no model yet. Resume it, or start another training.")
+            _other_weights(job)
+        _about(job, records)
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        smoothing = st.slider(
-            "Smoothing", 0.0, 0.9, 0.0, 0.1, key="train_smooth", persist_state="session", width=220, help="Evens out the curves."
+    asked = job.request["settings"].get("epochs")
+    drawn, one = _one_network(records)
+    smoothing, log = _controls()
+    left, right = st.columns([11, 4], gap="medium")
+    with left:
+        top = runs_read.best(drawn)
+        figure = charts.curves(drawn, total=asked, smoothing=smoothing, log=log, best=top["epoch"] if top else None)
+        st.plotly_chart(figure, key=f"train_curves_{one}")
+        first, second = st.columns([5, 3])
+        scheme = state.shown(library.patches(job.request["prepared"]).scheme)
+        first.plotly_chart(charts.class_curves(runs_read.class_lines(records), scheme, total=asked), key="train_classes")
+        second.plotly_chart(charts.rate_curve(drawn, total=asked), key=f"train_rate_curve_{one}")
+    with right:
+        _previews(Path(job.request["out"]))
+    _about(job, records)
+
+
+def _numbers(job: Job, status: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
+    asked, parts = job.request["settings"].get("epochs"), runs_read.by_class(records)
+    top, score = runs_read.best(records), runs_read.score(job, records)
+    a, b, c, d = st.columns(4)
+    if parts:
+        a.metric(
+            "Networks begun", f"{len(parts)} of {len(library.patches(job.request['prepared']).scheme)}", border=True, help="One per class."
         )
-        log = st.toggle("Logarithmic loss", key="train_log", persist_state="session")
-    st.plotly_chart(
-        charts.curves(records, total=asked, smoothing=smoothing, log=log, best=top["epoch"] if top else None), key="train_curves"
-    )
-    with st.expander("IoU of each class"):
-        st.plotly_chart(charts.class_curves(records, library.patches(job.request["prepared"]).scheme), key="train_classes")
-    _previews(Path(job.request["out"]))
-    _log(job)
+    else:
+        done = records[-1]["epoch"] if records else 0
+        a.metric("Epochs done", f"{done} of {asked}" if asked else done, border=True, help="It stops early when nothing improves.")
+    b.metric("Best validation IoU", "–" if score is None else f"{score:.3f}", border=True, help="Mean over the classes that occur.")
+    c.metric("Best epoch", top["epoch"] if top and not parts else "–", border=True, help="Its weights are the ones that are kept.")
+    if job.active:
+        left = jobs_view.duration(status["eta_s"]) if status.get("eta_s") else "–"
+        d.metric("Time left", left, border=True, help="At the pace so far, if nothing stops it early.")
+    else:
+        took = runs_read.seconds(records, status)
+        d.metric("Took", jobs_view.duration(took) if took else "–", border=True, help="Time of its epochs, without pauses.")
+
+
+def _one_network(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], str]:
+    """The records to draw; with one network per class, those of the class chosen."""
+    parts = runs_read.by_class(records)
+    if not parts:
+        return records, ""
+    names = list(parts)
+    chosen = st.pills("Network of", names, default=names[-1], required=True, key=f"train_part_{len(names)}", help="Each class has its own.")
+    return parts[chosen], chosen
+
+
+def _controls() -> tuple[float, bool]:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        smoothing = st.slider("Smoothing", 0.0, 0.9, 0.0, 0.1, key="train_smooth", width=220, help="Evens out the curves.", **_KEEP)
+        log = st.toggle("Logarithmic loss", key="train_log", help="Shows small differences late in a run.", **_KEEP)
+    return smoothing, log
 
 
 def _previews(folder: Path) -> None:
     pictures = sorted((folder / "previews").glob("*.png"))
     if not pictures:
+        st.caption("Pictures of validation patches appear here.")
         return
-    st.markdown("**The same validation patches after each epoch** · image, mask, prediction")
+    st.markdown("**The same validation patches** · image, mask, prediction")
     number = len(pictures)
     if number > 1:
-        number = st.slider("Epoch shown", 1, number, number, key=f"train_preview_{number}", width=320, help="Look back at earlier epochs.")
-    sheet = _two_columns(str(pictures[number - 1]), pictures[number - 1].stat().st_mtime_ns)
-    st.image(sheet, width="stretch", alt="Image, mask and prediction of a few validation patches")
+        number = st.slider("Epoch shown", 1, number, number, key=f"train_preview_{number}", help="Look back at earlier epochs.")
+    st.image(str(pictures[number - 1]), width="stretch", alt="Image, mask and prediction of a few validation patches")
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def _two_columns(path: str, stamp: int) -> np.ndarray:
-    """A preview sheet, one patch per line, with every second line moved beside the one before; RGBA uint8, clear gaps."""
-    sheet = np.asarray(Image.open(path).convert("RGBA"))
-    side = (sheet.shape[1] - 2 * GAP_PX) // 3
-    lines = range(0, sheet.shape[0] - side + 1, side + GAP_PX)
-    width = 6 * side + 10 * GAP_PX
-    out = np.zeros((-(-len(lines) // 2) * (side + GAP_PX) - GAP_PX, width, 4), np.uint8)
-    for number, top in enumerate(lines):
-        row, right = divmod(number, 2)
-        for panel in range(3):
-            left = panel * (side + GAP_PX)
-            to = left + right * (3 * side + 8 * GAP_PX)
-            out[row * (side + GAP_PX) :][:side, to : to + side] = sheet[top : top + side, left : left + side]
-    return out
+def _other_weights(job: Job) -> None:
+    """A run that could not have its published weights goes on with others, in one click."""
+    settings = job.request["settings"]
+    if settings.get("weights") != "imagenet" or job.status()["state"] != "failed":
+        return
+    st.markdown("**Without the ImageNet weights** you can start from random weights, or choose a file or a model of the library.")
+    with st.container(horizontal=True):
+        if st.button("Start from random weights", icon=":material/casino:", key="run_random", help="A new run; the other settings stay."):
+            with frame.errors() as outcome:
+                request = {"prepared": job.request["prepared"], "settings": {**settings, "weights": "none"}}
+                runs_read.show(jobs_view.start("train", request, title=f"{job.title}, random weights").name)
+            if not outcome.failed:
+                st.rerun(scope="app")
+        if st.button(
+            "Choose other weights", icon=":material/folder_open:", key="run_other_weights", help="Opens the form with its settings."
+        ):
+            train_forms.fill({**settings, "weights": "none"})
+            runs_read.go(runs_read.NEW)
+            st.rerun(scope="app")
 
 
-def _log(job: Job) -> None:
-    with st.expander("Log"):
-        st.code(job.log_tail(30) or "Nothing yet.", language=None)
+def _about(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
+    log, settings, board = st.tabs(["Log", "Settings", "TensorBoard"])
+    log.code(_log(job, records) or "Nothing yet.", language=None)
+    with settings:
+        chosen = settings_of(job)
+        plain = {name: value for name, value in chosen.items() if name not in ("augmentation", "name")}
+        nested = {f"augmentation: {name}": value for name, value in chosen["augmentation"].items()} if chosen["augment"] else {}
+        rows = [(name.replace("_", " "), runs_read.value_words(name, value)) for name, value in {**plain, **nested}.items()]
+        st.caption(f"Patches: {runs_read.data_words(job)}. {job.note}")
+        half = -(-len(rows) // 2)
+        for column, part in zip(st.columns(2), (rows[:half], rows[half:]), strict=True):
+            column.dataframe(pd.DataFrame(part, columns=["setting", "value"]), hide_index=True, height="content")
+    with board:
+        _event_files(job)
 
 
-def _row(job: Job) -> dict:
-    status, settings, top = job.status(), job.request["settings"], best(epochs(job))
-    start = settings.get("weights", "none")
-    network = networks.architecture(settings.get("architecture", "unet")).title
-    return {
-        "run": job.title,
-        "started": datetime.fromtimestamp(status["started"] or status["created"]),
-        "state": jobs_view.label(status["state"]),
-        "best val. IoU": top["val_mean_iou"] if top else None,
-        "best epoch": top["epoch"] if top else None,
-        "of": settings.get("epochs"),
-        "network": f"{network} · {settings['encoder']}" if settings.get("encoder") else network,
-        "batch": settings.get("batch_size"),
-        "learning rate": settings.get("learning_rate"),
-        "loss": LOSS_NAMES.get(settings.get("loss"), settings.get("loss")),
-        "from": {"none": "random", "imagenet": "ImageNet"}.get(start, Path(start).name),
-        "patches": library.prepared_title(job.request["prepared"]),
-    }
+def _event_files(job: Job) -> None:
+    out = Path(job.request["out"])
+    files = sorted(out.rglob(f"{EVENTS_FOLDER}/events.out.tfevents.*"))
+    if not files:
+        st.caption("The files appear when the network is built.")
+        return
+    st.markdown("The run's event files, for TensorBoard on this machine:")
+    st.code(f'tensorboard --logdir "{out if len(files) > 1 else files[0].parent}"', language=None)
+    st.download_button(
+        "Event files (zip)", data=lambda: runs_zips.pack(files, below=out), file_name=f"{job.name}-tensorboard.zip", mime="application/zip",
+        on_click="ignore", icon=":material/download:", key="run_events", help="To look at on another machine.",
+    )  # fmt: skip
+
+
+def _log(job: Job, records: Sequence[Mapping[str, Any]]) -> str:
+    """Epochs and states with their times, then the last that the process itself printed."""
+    events = [event for event in job.events() if event["type"] in ("epoch", "state")]
+    said = [f"{time.strftime('%H:%M:%S', time.localtime(event['time']))}  {_event_words(event)}" for event in events[-_LOG_LINES:]]
+    printed = job.log_tail(_LOG_LINES if not records else 4)
+    return "\n".join([*said, *([printed] if printed else [])])
+
+
+def _event_words(event: Mapping[str, Any]) -> str:
+    if event["type"] == "state":
+        return jobs_view.label(event["state"]).lower()
+    named = f"{event['class']}, " if event.get("class") else ""
+    parts = [f"loss {event['loss']:.4g}"]
+    if event.get("val_mean_iou") is not None:
+        parts.append(f"validation loss {event['val_loss']:.4g}, mean IoU {event['val_mean_iou']:.3f}")
+    if event.get("seconds"):
+        parts.append(f"{event['seconds']:.1f} s")
+    return f"{named}epoch {event['epoch']}: {', '.join(parts)}" + (", best so far" if event.get("best") else "")

@@ -6,10 +6,15 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+import streamlit as st
 
 from core.data import archives
 from core.files import replacing
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 
 def save(name: str, content: BinaryIO, folder: Path) -> Path:
@@ -18,6 +23,14 @@ def save(name: str, content: BinaryIO, folder: Path) -> Path:
     with replacing(target) as temporary, open(temporary, "wb") as out:
         shutil.copyfileobj(content, out)
     return target
+
+
+def once(sent: UploadedFile, folder: Path) -> Path:
+    """`save` for a file that a page still holds: written when it arrives, not at each run of the page."""
+    known = st.session_state.setdefault("gl_uploaded", {})
+    if sent.file_id not in known:
+        known[sent.file_id] = save(sent.name, sent, folder)
+    return known[sent.file_id]
 
 
 def unpack(name: str, content: BinaryIO, folder: Path) -> Path:

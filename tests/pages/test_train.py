@@ -134,7 +134,7 @@ def test_start_asks_for_a_job_with_the_settings_of_the_page(opened, workspace, t
     monkeypatch.setattr("ui.jobs_view.start", start)
     at = opened(TRAIN)
     at.number_input(key="train_epochs").set_value(7)
-    at.select_slider(key="train_batch").set_value(4)
+    at.select_slider(key="train_batch_size").set_value(4)
     sound(at.button(key="train_start").click().run())
     settings = asked["request"]["settings"]
     assert asked["kind"] == "train" and asked["request"]["prepared"] == store
@@ -148,7 +148,7 @@ def test_a_finished_run_shows_its_scores_and_hands_its_model_on(opened, workspac
     shown = {metric.label: metric.value for metric in at.metric}
     assert shown["Epochs done"] == "3 of 5" and shown["Best validation IoU"] == "0.620" and shown["Best epoch"] == "2"
     assert at.get("plotly_chart")
-    assert at.dataframe[0].value["state"].tolist() == ["Finished"]
+    assert at.dataframe(key="runs_table").value["state"].tolist() == ["Finished"]
     sound(at.button(key="use_model").click().run())
     assert at.session_state["gl_selection"].model == str(workspace.models / "small-net")
 

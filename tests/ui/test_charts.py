@@ -20,7 +20,7 @@ def test_curves_show_what_there_is_and_leave_out_what_there_is_not():
         {"epoch": 2, "loss": 0.5, "mean_iou": 0.4, "learning_rate": 1e-3},
     ]
     figure = charts.curves(records, total=10, best=2)
-    assert [trace.name for trace in figure.data] == ["training", "training", "learning rate"]
+    assert [trace.name for trace in figure.data] == ["training", "training"]
     assert list(figure.data[0].y) == [1.0, 0.5]
     assert figure.layout.xaxis.range == (0.5, 10.5)
 

@@ -1,0 +1,129 @@
+"""The table of all training runs: scores, what differs between them, and what can be done with those that are ticked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from core.jobs.jobs import Job
+from core.jobs.runs import settings_differences, settings_of
+from ui import frame, jobs_view, runs_read, state
+
+_DELETED = "gl_deleted"
+_IN_THE_TABLE = ("architecture", "encoder", "per_class")
+_MOST_DIFFERENCES = 8
+
+
+def table(runs: Sequence[Job]) -> None:
+    """All runs; ticked ones are opened, compared, renamed or deleted."""
+    settings = {job.name: settings_of(job) for job in runs}
+    differences = {name: row for name, row in settings_differences(settings).items() if name not in _IN_THE_TABLE}
+    waiting = runs_read.queue()
+    rows = [_row(job, waiting) for job in runs]
+    for name, row in list(differences.items())[:_MOST_DIFFERENCES]:
+        for shown, job in zip(rows, runs, strict=True):
+            shown[name.replace("_", " ")] = runs_read.value_words(name, row[job.name])
+    event = st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        key="runs_table",
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={
+            "run": st.column_config.TextColumn(width="medium", pinned=True),
+            "best val. IoU": st.column_config.ProgressColumn(
+                format="%.3f", min_value=0.0, max_value=1.0, width="small", help="Mean IoU over the classes present"
+            ),
+            "epochs": st.column_config.TextColumn(width="small", help="Done, of those asked for"),
+            "started": st.column_config.DatetimeColumn(format="D MMM HH:mm"),
+        },
+    )
+    st.caption("After the notes: the settings in which these runs differ.") if differences else None
+    _actions([runs[number] for number in event.selection.rows if number < len(runs)])
+
+
+def undo() -> None:
+    """Offer to bring back the runs deleted last."""
+    deleted = st.session_state.get(_DELETED)
+    if not deleted:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{len(deleted)} run{'s' if len(deleted) > 1 else ''} moved to the trash.")
+        if st.button("Undo", icon=":material/undo:", key="run_undo", help="Brings them and their models back."):
+            del st.session_state[_DELETED]
+            with frame.errors():
+                for trash_id in deleted:
+                    state.workspace().restore(trash_id)
+            st.rerun()
+
+
+def trash() -> None:
+    """What was deleted earlier and can still be brought back."""
+    entries = state.workspace().trashed()
+    if not entries:
+        return
+    with st.expander(f"Deleted ({len(entries)})", icon=":material/delete:", key="runs_trash"):
+        for entry in entries[:20]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"{entry['label']} · {datetime.fromtimestamp(entry['time']):%d %b %H:%M}", width="stretch")
+                if st.button("Restore", icon=":material/undo:", key=f"restore_{entry['id']}", help="Puts it back where it was."):
+                    with frame.errors() as outcome:
+                        state.workspace().restore(entry["id"])
+                    if not outcome.failed:
+                        st.session_state.pop(_DELETED, None)
+                        st.rerun()
+
+
+def _actions(picked: Sequence[Job]) -> None:
+    if not picked:
+        st.caption("Tick a row to open, rename or delete a run, several to lay their curves over each other.")
+        return
+    with st.container(horizontal=True):
+        if len(picked) == 1:
+            if st.button("Show this run", icon=":material/monitoring:", key="run_show", help="Opens it above."):
+                runs_read.show(picked[0].name)
+                st.rerun()
+            with st.popover("Name and note", icon=":material/edit:"):
+                _rename(picked[0])
+        elif st.button(
+            "Compare", type="primary", icon=":material/stacked_line_chart:", key="run_compare", help="Lays their curves over each other."
+        ):
+            runs_read.show(*(job.name for job in picked))
+            st.rerun()
+        active = any(job.active for job in picked)
+        if st.button(
+            "Delete", icon=":material/delete:", key="run_delete", disabled=active,
+            help="Stop it first." if active else "Moves the runs and their models to the trash; undo is offered.",
+        ):  # fmt: skip
+            with frame.errors() as outcome:
+                st.session_state[_DELETED] = [job.delete(outputs=True) for job in picked]
+            if not outcome.failed:
+                st.rerun()
+
+
+def _rename(job: Job) -> None:
+    with st.form(f"rename_{job.name}", border=False):
+        title = st.text_input("Name", job.title, key=f"rename_title_{job.name}", help="Of the run; its model keeps the name in its card.")
+        note = st.text_area("Note", job.note, key=f"rename_note_{job.name}", help="What you tried, what you saw.")
+        if st.form_submit_button("Save", icon=":material/check:", key="rename_save"):
+            job.annotate(title=title.strip() or job.title, note=note.strip())
+            st.rerun()
+
+
+def _row(job: Job, waiting: Sequence[Job]) -> dict:
+    status, settings, records = job.status(), job.request["settings"], runs_read.lines(job)
+    took = runs_read.seconds(records, status)
+    return {
+        "run": job.title,
+        "state": runs_read.state_words(job, waiting),
+        "best val. IoU": runs_read.score(job, records),
+        "epochs": f"{len(records)} of {settings.get('epochs', '–')}",
+        "time": jobs_view.duration(took) if took else "–",
+        "network": runs_read.network_words(settings),
+        "patches": runs_read.data_words(job),
+        "started": datetime.fromtimestamp(status["started"] or status["created"]),
+        "note": job.note,
+    }

@@ -1,0 +1,186 @@
+"""The advanced part of the form: losses and balance, optimizer and schedule, augmentation, precision and size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.data.patches import PatchStore
+from core.learning.balance import class_weights
+from core.learning.networks import ArchitectureInfo
+from core.learning.networks.registry import architecture
+from core.learning.settings import CLASS_WEIGHTS, LOSSES, MIXED, MONITORS, OPTIMIZERS, SAMPLINGS, SCHEDULES, TrainSettings
+from ui import train_augment
+
+_KEEP = {"persist_state": "session"}
+LOSS_NAMES = {
+    "dice_focal": "Dice + focal",
+    "cross_entropy": "Cross-entropy",
+    "focal": "Focal",
+    "dice": "Dice",
+    "tversky": "Tversky",
+    "lovasz": "Lovász",
+    "dice_cross_entropy": "Dice + cross-entropy",
+    "tversky_focal": "Tversky + focal",
+    "lovasz_cross_entropy": "Lovász + cross-entropy",
+}
+_WEIGHTS = {"none": "All alike", "inverse": "Inverse frequency", "median": "Median frequency", "effective": "Effective number"}
+_OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD with momentum"}
+_SCHEDULES = {"constant": "Constant", "cosine": "Cosine down to 1 %", "step": "Two steps down", "plateau": "Halved on a plateau"}
+_SAMPLINGS = {"uniform": "Each patch once", "balanced": "Rare classes more often"}
+_MONITORS = {
+    "val_mean_iou": "Validation mean IoU", "val_accuracy": "Validation accuracy", "val_loss": "Validation loss", "loss": "Training loss",
+}  # fmt: skip
+_MIXED = {"auto": "As the device has it", "on": "16 bits", "off": "32 bits"}
+_WIDTHS = {0.5: "Half", 1.0: "Usual", 2.0: "Double"}
+
+
+def settings(store: PatchStore, info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
+    """The widgets, folded away, and their settings."""
+    with st.expander("Advanced", icon=":material/tune:", key="train_advanced"):
+        balance, course, changes, machine = st.tabs(
+            ["Loss and balance", "Optimizer and schedule", "Augmentation", "Precision and size"],
+            key="train_advanced_tab", on_change="rerun",
+        )  # fmt: skip
+        with balance:
+            chosen = _balance(store)
+        with course:
+            chosen |= _course()
+        with changes:
+            chosen |= train_augment.settings(store, preview=bool(changes.open))
+        with machine:
+            chosen |= _machine(info, encoder)
+    return chosen
+
+
+def fill(full: TrainSettings) -> None:
+    """Put a run's settings into the widgets."""
+    for name in ("loss", "class_weights", "sampling", "per_class", "optimizer", "schedule", "patience", "monitor"):
+        st.session_state[f"train_{name}"] = getattr(full, name)
+    for name in ("weight_decay", "average_weights", "warmup_epochs", "mixed_precision", "dropout", "seed"):
+        st.session_state[f"train_{name}"] = getattr(full, name)
+    st.session_state["train_clip_norm"] = full.clip_norm or 0.0
+    st.session_state["train_steps_per_epoch"] = full.steps_per_epoch or 0
+    usual = architecture(full.architecture).filters
+    if full.filters and usual:
+        st.session_state["train_width"] = min(_WIDTHS, key=lambda width: abs(width - full.filters[0] / usual[0]))
+    else:
+        st.session_state["train_width"] = 1.0
+    train_augment.fill(full)
+
+
+def _balance(store: PatchStore) -> dict[str, Any]:
+    a, b, c = st.columns(3)
+    loss = a.selectbox(
+        "Loss", LOSSES, format_func=LOSS_NAMES.get, key="train_loss",
+        help="Dice, Tversky and Lovász look at areas and suit rare classes; cross-entropy and focal look at pixels.", **_KEEP,
+    )  # fmt: skip
+    weights = b.selectbox(
+        "Class weights", CLASS_WEIGHTS, format_func=_WEIGHTS.get, key="train_class_weights",
+        help="Gives rare classes more say in the loss, from the pixel counts of the training patches.", **_KEEP,
+    )  # fmt: skip
+    sampling = c.selectbox(
+        "Patches drawn", SAMPLINGS, format_func=_SAMPLINGS.get, key="train_sampling",
+        help="Patches that hold rare classes can be drawn more often.", **_KEEP,
+    )  # fmt: skip
+    counts = np.asarray(store.counts["train"])
+    if weights != "none" and counts.sum():
+        pairs = zip(store.scheme.names, class_weights(weights, counts), strict=True)
+        st.caption("Weights: " + " · ".join(f"{name} {value:.2g}" for name, value in pairs))
+    per_class = st.toggle(
+        "One network per class", key="train_per_class",
+        help="Each class is learned against the rest by a network of its own, and all are merged by probability. "
+        f"Takes {len(store.scheme)} times as long here.", **_KEEP,
+    )  # fmt: skip
+    return {"loss": loss, "class_weights": weights, "sampling": sampling, "per_class": per_class}
+
+
+def _course() -> dict[str, Any]:
+    a, b, c = st.columns(3)
+    optimizer = a.selectbox(
+        "Optimizer", OPTIMIZERS, format_func=_OPTIMIZERS.get, key="train_optimizer", help="Adam forgives most learning rates.", **_KEEP
+    )
+    decay = b.number_input(
+        "Weight decay", 0.0, 1.0, 1e-4, 1e-4, format="%g", key="train_weight_decay", disabled=optimizer != "adamw",
+        help="Of AdamW: pulls the weights towards zero.", **_KEEP,
+    )  # fmt: skip
+    clip = c.number_input(
+        "Clip the gradient at",
+        0.0,
+        1e6,
+        0.0,
+        0.5,
+        format="%g",
+        key="train_clip_norm",
+        help="Its largest norm; 1 calms wild runs. 0 is off.",
+        **_KEEP,
+    )
+    schedule = a.selectbox(
+        "Learning rate goes", SCHEDULES, format_func=_SCHEDULES.get, key="train_schedule",
+        help="Over the epochs; the plateau waits for a third of the patience.", **_KEEP,
+    )  # fmt: skip
+    warm = b.number_input(
+        "Warm-up, epochs", 0, 100_000, 0, key="train_warmup_epochs", help="The rate rises in a line over so many epochs first.", **_KEEP
+    )
+    average = c.number_input(
+        "Average of weights", 0.0, 0.99999, 0.0, 0.01, format="%g", key="train_average_weights",
+        help="Momentum of a moving average of the weights, which is validated and kept; 0.99 is usual, 0 is off.", **_KEEP,
+    )  # fmt: skip
+    patience = a.number_input(
+        "Patience, epochs",
+        0,
+        100_000,
+        8,
+        key="train_patience",
+        help="Stops after so many epochs without gain; 0 never stops early.",
+        **_KEEP,
+    )
+    monitor = b.selectbox("Best epoch by", MONITORS, format_func=_MONITORS.get, key="train_monitor", help="Its weights are kept.", **_KEEP)
+    return {
+        "optimizer": optimizer,
+        "weight_decay": float(decay),
+        "clip_norm": float(clip) or None,
+        "schedule": schedule,
+        "warmup_epochs": int(warm),
+        "average_weights": float(average),
+        "patience": int(patience),
+        "monitor": monitor,
+    }
+
+
+def _machine(info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
+    a, b, c = st.columns(3)
+    mixed = a.selectbox(
+        "Precision", MIXED, format_func=_MIXED.get, key="train_mixed_precision",
+        help="Recent graphics cards compute twice as fast in 16 bits. The check below says which device is used.", **_KEEP,
+    )  # fmt: skip
+    sized = info.filters is not None and encoder is None
+    width = b.selectbox(
+        "Width of the network", list(_WIDTHS), index=1, format_func=_WIDTHS.get, key="train_width", disabled=not sized,
+        help="Filters of each layer: half as many are about four times as quick.", **_KEEP,
+    )  # fmt: skip
+    dropout = c.number_input(
+        "Dropout",
+        0.0,
+        0.9,
+        0.1,
+        0.05,
+        key="train_dropout",
+        disabled=encoder is not None,
+        help="Of the networks without a library encoder.",
+        **_KEEP,
+    )
+    steps = a.number_input(
+        "Steps per epoch", 0, 10_000_000, 0, key="train_steps_per_epoch", help="Batches of an epoch; 0 means each patch once.", **_KEEP
+    )
+    seed = b.number_input("Seed", 0, 2**31 - 1, 0, key="train_seed", help="Equal seeds give equal runs on the CPU.", **_KEEP)
+    st.caption("All graphics cards that TensorFlow sees are used; several machines are joined by TensorFlow's own TF_CONFIG.")
+    return {
+        "mixed_precision": mixed,
+        "filters": [max(1, round(width * count)) for count in info.filters] if sized and width != 1.0 else None,
+        "dropout": float(dropout),
+        "steps_per_epoch": int(steps) or None,
+        "seed": int(seed),
+    }

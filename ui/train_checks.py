@@ -1,0 +1,199 @@
+"""Before a run: what it will cost, which learning rate suits it, and a small search; each a job whose proposal is one click away."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.errors import GroundlineError
+from core.files import read_json
+from core.jobs.jobs import Job
+from core.learning.networks import architecture
+from core.learning.search import SEARCH_FILE
+from ui import jobs_view, train_charts, train_forms
+
+_KEEP = {"persist_state": "session"}
+_DECADES = [10.0**power for power in range(-8, 2)]
+# What changes time and memory, and what changes the best learning rate besides.
+_COSTS = ("architecture", "encoder", "filters", "per_class", "mixed_precision")
+_LEARNS = (*_COSTS, "loss", "optimizer", "weights")
+
+
+def panel(prepared: Path, chosen: Mapping[str, Any]) -> None:
+    """The three checks, for these patches and the settings of the form."""
+    costs, rates, grid = st.tabs(["Time and memory", "Learning-rate test", "Small search"])
+    with costs:
+        _offer("probe", "Check now", "Runs a few steps of several batch sizes on your patches and keeps nothing.", prepared, chosen, {})
+        _follow("probe", prepared, lambda job, result: _costs(job, result, chosen))
+    with rates:
+        _offer("rate_test", "Test learning rates", "One short run in which the rate rises from step to step.", prepared, chosen, _range())
+        _follow("rate_test", prepared, lambda job, result: _rates(job, result, chosen))
+    with grid:
+        _offer("search", "Search", "Short runs; the better half goes on each time.", prepared, chosen, _grid())
+        _follow("search", prepared, lambda job, result: _found(job, result, chosen), live=_so_far)
+
+
+def _offer(kind: str, label: str, words: str, prepared: Path, chosen: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+    newest = _newest(kind, prepared)
+    busy = newest is not None and newest.active
+    if st.button(label, icon=jobs_view.KINDS[kind][1], key=f"check_{kind}", disabled=busy or more.get("batch_sizes") == [], help=words):
+        request = {"prepared": prepared, "settings": {**chosen, "name": None}, **more}
+        if not chosen["weights"]:
+            request["settings"]["weights"] = "none"
+        try:
+            jobs_view.start(kind, request, title=jobs_view.KINDS[kind][0])
+        except GroundlineError as error:
+            st.error(str(error), icon=":material/error:")
+            return
+        st.rerun()
+
+
+def _follow(kind: str, prepared: Path, show: Any, *, live: Any = None) -> None:
+    job = _newest(kind, prepared)
+    if job is None:
+        return
+
+    def body(job: Job, status: dict) -> None:
+        result = job.result()
+        if status["state"] == "finished" and result:
+            show(job, result)
+        elif live is not None:
+            live(job)
+
+    jobs_view.progress(job.folder, f"check_{job.name}", body=body)
+
+
+def _newest(kind: str, prepared: Path) -> Job | None:
+    return jobs_view.newest(kind, keep=lambda job: Path(job.request["prepared"]) == Path(prepared))
+
+
+def _costs(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+    _measured_with(job, chosen, _COSTS)
+    a, b, c, d = st.columns(4)
+    epoch_s, epochs = found["epoch_s"], chosen["epochs"]
+    a.metric("An epoch takes", _about(epoch_s), border=True, help="As busy as the machine was; training, validation and saving.")
+    b.metric(f"{epochs} epochs at most", _about(epoch_s and found["start_s"] + epochs * epoch_s), border=True, help="It may stop earlier.")
+    peak, budget = found["peak_memory_mib"], found["memory_budget_mib"]
+    c.metric("Memory at its peak", size(peak), border=True, help=f"Of {size(budget)} that are free for it.")
+    d.metric("Disk", size(found["disk_mib"]), border=True, help=f"At the end of the run; {size(found['disk_free_mib'])} are free.")
+    parts = [found["device"], f"{found['parameters'] / 1e6:.1f} million parameters", f"{found['steps_per_epoch']:,} steps per epoch"]
+    if found["gpu_memory_mib"]:
+        parts.append(f"{size(found['gpu_memory_mib'])} on the graphics card")
+    st.caption(" · ".join(parts))
+    if epoch_s is None:
+        st.warning(f"Batches of {found['batch_size']} do not fit into the memory. Take a smaller batch.", icon=":material/warning:")
+    elif peak and peak > budget:
+        st.warning("The run needs more memory than is free. Close other programs or take a smaller batch.", icon=":material/warning:")
+    if found["disk_mib"] > found["disk_free_mib"]:
+        st.warning("The run needs more disk than is free.", icon=":material/warning:")
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    left.plotly_chart(train_charts.batch_sizes(found["sizes"], found["proposed_batch_size"]), key="probe_chart")
+    proposed = found["proposed_batch_size"]
+    right.markdown(f"**Batches of {proposed}** are proposed: no other size that fits is noticeably faster.")
+    right.button(
+        f"Take batches of {proposed}", icon=":material/check:", key="take_batch", on_click=train_forms.take,
+        kwargs={"batch_size": proposed},
+        disabled=chosen["batch_size"] == proposed, help="Puts it into the form above.",
+    )  # fmt: skip
+
+
+def _range() -> dict[str, Any]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        low, high = st.select_slider(
+            "Range", _DECADES, (1e-6, 1.0), format_func=lambda value: f"{value:g}", key="rate_range", width=360,
+            help="From where to where the learning rate rises.", **_KEEP,
+        )  # fmt: skip
+        steps = st.number_input("Steps", 10, 10_000, 100, 10, key="rate_steps", width=140, help="More steps, smoother curve.", **_KEEP)
+    return {"lowest": low, "highest": max(high, 10 * low), "steps": int(steps)}
+
+
+def _rates(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+    _measured_with(job, chosen, _LEARNS)
+    st.plotly_chart(train_charts.rate_test(found), key="rate_chart")
+    if found["suggested"] is None:
+        st.markdown("The loss never fell in this range. Test lower rates, or more steps.")
+        return
+    rate = _round(found["suggested"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        ended = " It ended early, when the loss ran away." if found["diverged"] else ""
+        st.markdown(f"**{rate:g}** is suggested: there the loss falls most steeply.{ended}", width="stretch")
+        st.button(
+            f"Take {rate:g}", icon=":material/check:", key="take_rate", on_click=train_forms.take, kwargs={"learning_rate": rate},
+            disabled=chosen["learning_rate"] == rate, help="Puts it into the form above.",
+        )  # fmt: skip
+
+
+def _grid() -> dict[str, Any]:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        rates = st.multiselect(
+            "Learning rates", list(train_forms.RATES), [3e-4, 1e-3, 3e-3], format_func=lambda value: f"{value:g}", key="search_rates",
+            width=330, help="Each is tried with each batch size.", **_KEEP,
+        )  # fmt: skip
+        sizes = st.multiselect(
+            "Batch sizes", list(train_forms.BATCHES), [4, 8], key="search_sizes", width=230, help="Patches per step.", **_KEEP
+        )
+        epochs = st.number_input(
+            "Epochs per round", 1, 100, 2, key="search_epochs", width=150, help="After each round the better half goes on.", **_KEEP
+        )
+        patches = st.number_input(
+            "Patches per epoch", 0, 10_000_000, 0, 16, key="search_patches", width=160, help="Fewer make it quick; 0 means all.", **_KEEP
+        )
+    return {
+        "learning_rates": rates,
+        "batch_sizes": sizes if rates else [],
+        "epochs": int(epochs),
+        "patches_per_epoch": int(patches) or None,
+    }
+
+
+def _so_far(job: Job) -> None:
+    file = Path(job.request["out"]) / SEARCH_FILE
+    if file.is_file():
+        st.plotly_chart(train_charts.search(read_json(file)), key="search_chart")
+
+
+def _found(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+    _measured_with(job, chosen, _LEARNS)
+    st.plotly_chart(train_charts.search(found), key="search_chart")
+    best = found["best"]
+    if best is None:
+        st.markdown("No pair gave a score. Try lower learning rates.")
+        return
+    words = "score" if found["higher_is_better"] else "loss"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"**{best['learning_rate']:g} with batches of {best['batch_size']}** is best, with a {words} of {best['score']:.3f}.",
+            width="stretch",
+        )
+        st.button(
+            "Take both", icon=":material/check:", key="take_both", on_click=train_forms.take,
+            kwargs={"learning_rate": best["learning_rate"], "batch_size": best["batch_size"]}, help="Puts them into the form above.",
+        )  # fmt: skip
+
+
+def _measured_with(job: Job, chosen: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    """Say so when the form has moved on since the check."""
+    theirs = job.request["settings"]
+    changed = [name.replace("_", " ") for name in names if theirs.get(name) != chosen.get(name)]
+    if changed:
+        title = architecture(theirs["architecture"]).title
+        st.info(f"Measured for {title}; since then changed in the form: {', '.join(changed)}.", icon=":material/history:")
+
+
+def size(mib: float | None) -> str:
+    """MiB as a person reads them."""
+    if mib is None or not math.isfinite(mib):
+        return "–"
+    return f"{mib / 1024:.1f} GiB" if mib >= 1000 else f"{mib:.0f} MiB" if mib >= 10 else f"{mib:.1f} MiB"
+
+
+def _about(seconds: float | None) -> str:
+    return "–" if seconds is None else jobs_view.duration(seconds)
+
+
+def _round(rate: float) -> float:
+    return float(f"{rate:.2g}")

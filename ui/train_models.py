@@ -1,0 +1,139 @@
+"""The library of models: what each is, and its export for other programs."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.jobs.jobs import Job
+from core.learning.cards import CARD_FILE
+from core.learning.model_store import Model
+from core.prediction.exporting import FORMATS
+from ui import frame, jobs_view, library, predict_view, runs_zips, state, train_import
+from ui.train_checks import size
+
+CHOSEN = "models_chosen"
+_EXPORTS = "exports"
+_KEEP = {"persist_state": "session"}
+
+
+def panel() -> None:
+    """All models, what to do with one, and the way in for old ones."""
+    models = {predict_view.model_key(model): model for model in library.models()}
+    if models:
+        _table(models)
+        _one(models)
+    else:
+        st.info("No model yet. Train one, or bring one below.", icon=":material/deployed_code:")
+    st.subheader(":material/upload_file: Bring an old model", anchor=False)
+    with frame.errors():
+        train_import.wizard()
+
+
+def _table(models: dict[str, Model]) -> None:
+    rows = [
+        {
+            "model": model.card.name,
+            "network": " · ".join(filter(None, (model.card.architecture, model.card.encoder))),
+            "val. IoU": ((model.card.metrics.get("validation") or {}).get("mean_iou")),
+            "classes": ", ".join(model.card.scheme.names),
+            "bands": len(model.card.bands),
+            "patch, px": model.card.patch_size,
+            "kept in": "project" if model.folder.parent == state.PROJECT / "models" else "workspace",
+        }
+        for model in models.values()
+    ]
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, key="models_table",
+        column_config={"val. IoU": st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0, help="On validation")},
+    )  # fmt: skip
+
+
+def _one(models: dict[str, Model]) -> None:
+    names = list(models)
+    if st.session_state.get(CHOSEN) not in names:
+        st.session_state[CHOSEN] = names[0]
+    with st.container(border=True, key="model_panel"):
+        left, right = st.columns([2, 3], gap="large")
+        with left:
+            chosen = st.selectbox(
+                "Model", names, format_func=lambda key: _title(models[key]), key=CHOSEN, help="Shipped models and your own.", **_KEEP
+            )
+            model = models[chosen]
+            for sentence in model.card.assumed:
+                st.caption(f":material/help: Assumed: {sentence}")
+            with st.container(horizontal=True):
+                if st.button("Use this model", icon=":material/auto_awesome:", key="model_use", help="Predict a scene with it."):
+                    state.select(model=chosen)
+                    predict_view.open_setup()
+                    st.switch_page(frame.PAGES["predict"][0])
+                files = [file for file in (model.file, model.folder / CARD_FILE, model.folder / "README.md") if file.is_file()]
+                st.download_button(
+                    "Keras file and card", data=lambda: runs_zips.pack(files, below=model.folder), file_name=f"{_slug(model)}.zip",
+                    mime="application/zip", on_click="ignore", icon=":material/download:", key="model_download",
+                    help="All that Groundline needs to use it on another machine.",
+                )  # fmt: skip
+        with right:
+            _export(model, chosen)
+
+
+def _export(model: Model, name: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        how = st.segmented_control(
+            "Export for other programs", list(FORMATS), default="onnx", required=True, format_func=lambda key: FORMATS[key].split(",")[0],
+            key="export_format", help="Written by a job, read again and compared with the model before it is offered.", **_KEEP,
+        )  # fmt: skip
+        jobs = [job for job in [jobs_view.newest("export_model", keep=lambda job: _exports(job, model, how))] if job]
+        if st.button(
+            "Export", icon=":material/ios_share:", key="export_start", disabled=any(job.active for job in jobs),
+            help="Takes some seconds to a minute.",
+        ):  # fmt: skip
+            with frame.errors() as outcome:
+                folder = Path(state.workspace().root) / _EXPORTS / f"{time.strftime('%Y%m%d-%H%M%S')}-{_slug(model)}-{how}"
+                out = folder / (f"{_slug(model)}.onnx" if how == "onnx" else _slug(model))
+                folder.mkdir(parents=True, exist_ok=True)
+                jobs_view.start("export_model", {"model": name, "out": out, "format": how}, title=f"{model.card.name} as {FORMATS[how]}")
+            if not outcome.failed:
+                st.rerun()
+    st.caption("Other programs feed it normalised patches; the card beside it holds normalisation, bands and classes.")
+    for job in jobs:
+        jobs_view.progress(job.folder, f"export_{job.name}", body=_exported)
+
+
+def _exported(job: Job, status: dict) -> None:
+    result = job.result()
+    if status["state"] != "finished" or not result:
+        return
+    path = Path(result["path"])
+    if not path.exists():
+        st.caption("Its file is no longer there; export it again.")
+        return
+    st.caption(
+        f"{size(result['size_bytes'] / 2**20)} at `{path}` · read again, its probabilities differ from the model's by at most "
+        f"{result['difference']:.1g}"
+    )
+    files = sorted(file for file in path.parent.rglob("*") if file.is_file())
+    st.download_button(
+        f"Download {FORMATS[result['format']].split(',')[0]} (zip)", data=lambda: runs_zips.pack(files, below=path.parent),
+        file_name=f"{path.stem}-{result['format']}.zip", mime="application/zip", on_click="ignore", icon=":material/download:",
+        key=f"export_download_{job.name}", help="The network with its card.",
+    )  # fmt: skip
+
+
+def _exports(job: Job, model: Model, how: str) -> bool:
+    asked = job.request
+    return asked["format"] == how and asked["model"] in (model.folder.name, str(model.folder))
+
+
+def _title(model: Model) -> str:
+    """Its name, with its folder where that says more."""
+    name, folder = model.card.name, model.folder.name
+    return name if _slug(model) == folder else f"{name} · {folder}"
+
+
+def _slug(model: Model) -> str:
+    return re.sub(r"[^\w\-]+", "-", model.card.name).strip("-").lower() or "model"
