@@ -6,9 +6,9 @@ The page is drawn only inside a script run; the server itself imports this file 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from ui import frame, home_view, tiles
+from ui import frame, home_view, tile_routes
 
-app = st.App(__file__, routes=tiles.routes(), on_script_error=frame.unexpected)
+app = st.App(__file__, routes=tile_routes.routes(), on_script_error=frame.unexpected)
 
 
 def home() -> None:
@@ -28,6 +28,7 @@ def home() -> None:
     with cards.container(border=True, height="stretch", key="card_continue"), frame.errors():
         home_view.continue_card()
     home_view.next_step()
+    home_view.more()
 
 
 if get_script_run_ctx(suppress_warning=True) is not None:

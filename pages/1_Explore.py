@@ -37,7 +37,7 @@ if opening.failed:
     st.stop()
 
 # Only the open tab is drawn, so that a page change costs one section and not six.
-for tab, draw in zip(st.tabs(list(TABS), key="explore_tab", on_change="rerun"), TABS.values(), strict=True):
+for tab, draw in zip(st.tabs(list(TABS), key="explore_tab", bind="query-params"), TABS.values(), strict=True):
     if tab.open:
         with tab, frame.errors():
             draw(dataset)

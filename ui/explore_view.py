@@ -32,6 +32,7 @@ def choose_dataset() -> Path | None:
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     with right.popover("Open a folder", icon=":material/folder_open:", width="stretch"):
         _open_by_path()
+    current = state.linked("data", {state.short(path): path for path in options}) or current
     if current is None:
         return None
     chosen = left.selectbox(
@@ -42,6 +43,7 @@ def choose_dataset() -> Path | None:
         help="Data sets that were opened before, newest first, then the samples.",
     )
     state.select(dataset=chosen)
+    state.link("data", state.short(chosen))
     return chosen
 
 
@@ -115,12 +117,12 @@ def overview(dataset: Dataset) -> None:
     with left:
         st.subheader("All scenes", anchor=False)
         st.plotly_chart(
-            charts.shares(dataset.scheme, counts[:-1] / max(1, labelled), title="share of labelled pixels", height=330),
+            charts.shares(state.shown(dataset.scheme), counts[:-1] / max(1, labelled), title="share of labelled pixels", height=330),
             key="explore_shares",
         )
     with right:
         st.subheader("By tile", anchor=False)
-        st.plotly_chart(_by_group(dataset.scheme, read), key="explore_groups")
+        st.plotly_chart(_by_group(state.shown(dataset.scheme), read), key="explore_groups")
     st.caption(f"Classes: {dataset.scheme_source}. Not labelled counts as no class and never enters a score.")
     _scene_table(dataset, read)
 

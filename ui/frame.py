@@ -12,7 +12,7 @@ from html import escape
 import streamlit as st
 
 from core.errors import Cancelled, GroundlineError
-from ui import jobs_view, library, state
+from ui import jobs_view, library, state, tour
 
 PAGES = {
     "home": ("app.py", "Home", ":material/home:"),
@@ -49,6 +49,24 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled):hover {background-col
 [data-testid="stMultiSelect"] [data-baseweb="tag"] {background-color: #0F766E; color: #fff;}
 </style>"""
 
+# The theme that the user picks in Streamlit's menu is kept under the address of the page that was loaded first; a link to another
+# page would forget it. On leaving, it is copied to the addresses of all pages. Nothing happens where that key has another name.
+_KEEP_THEME = """<script>
+if (!window.glKeepsTheme) {
+  window.glKeepsTheme = true;
+  const loaded = new URL(performance.getEntriesByType("navigation")[0].name).pathname;
+  const root = loaded.replace(/(Explore|Train|Predict|Map)\\/?$/, "");
+  window.addEventListener("pagehide", () => {
+    const own = Object.keys(localStorage).find((key) => key.startsWith(`stActiveTheme-${loaded}-`));
+    if (!own) return;
+    const ending = own.slice(`stActiveTheme-${loaded}`.length);
+    for (const page of ["", "Explore", "Train", "Predict", "Map"]) {
+      localStorage.setItem(`stActiveTheme-${root}${page}${ending}`, localStorage.getItem(own));
+    }
+  });
+}
+</script>"""
+
 log = logging.getLogger("groundline")
 
 
@@ -56,7 +74,9 @@ def begin_page(title: str, icon: str, caption: str) -> None:
     """Draw what all pages share; the first Streamlit call of a page. `icon` is a Material icon beside the heading."""
     st.set_page_config(page_title=f"{title} · Groundline", page_icon=_ICON, layout="wide", initial_sidebar_state="expanded")
     st.html(_STYLE)
+    st.html(_KEEP_THEME, unsafe_allow_javascript=True)
     jobs_view.collect()
+    state.forget_missing()
     st.logo(_LOGO, size="large")
     with st.sidebar:
         for path, label, page_icon in PAGES.values():
@@ -64,8 +84,10 @@ def begin_page(title: str, icon: str, caption: str) -> None:
         st.divider()
         _now()
         jobs_view.sidebar()
+        _settings()
     st.title(f"{icon} {title}", anchor=False)
     st.markdown(caption)
+    tour.callout(next((page for page, (_, label, _) in PAGES.items() if label == title), "home"), PAGES)
 
 
 def empty_state(
@@ -158,13 +180,31 @@ def unexpected(error: Exception) -> bool:
 
 
 def _now() -> None:
+    """What all pages work on: the bar below the menu."""
     chosen = state.selection()
-    rows = [
-        ("Data set", chosen.dataset and library.dataset_title(chosen.dataset)),
-        ("Model", chosen.model and library.model_title(chosen.model)),
-        ("Prediction", chosen.prediction and library.prediction_title(chosen.prediction)),
-    ]
+    run = jobs_view.chosen_run()
+    rows = {
+        "Data set": chosen.dataset and library.dataset_title(chosen.dataset),
+        "Scene": chosen.scene and chosen.scene.stem,
+        "Run": run and run.title,
+        "Model": chosen.model and library.model_title(chosen.model),
+        "Prediction": chosen.prediction and library.prediction_title(chosen.prediction),
+    }
     cells = "".join(
-        f"<dt>{label}</dt><dd>{escape(value)}</dd>" if value else f'<dt>{label}</dt><dd class="none">none yet</dd>' for label, value in rows
+        f"<dt>{label}</dt><dd>{escape(value)}</dd>" if value else f'<dt>{label}</dt><dd class="none">none yet</dd>'
+        for label, value in rows.items()
     )
     st.html(f'<dl class="gl-now" aria-label="Current selection">{cells}</dl>')
+
+
+def _settings() -> None:
+    """What holds for all pages: colours, theme, the tour."""
+    with st.popover("Settings", icon=":material/settings:", type="tertiary", key="settings", help="Colours, theme, tour."):
+        st.toggle(
+            "Colour-blind safe colours", key=state.SAFE_COLOURS, persist_state="session",
+            help="Classes in colours that people with a colour vision deficiency tell apart, on all pages and in the map's downloads.",
+        )  # fmt: skip
+        st.caption("Light or dark: the menu :material/more_vert: at the top right.")
+        if st.button("Take the tour", icon=":material/flag:", key="settings_tour", width="stretch", help="Five short stops, one a page."):
+            tour.begin()
+            st.switch_page(PAGES["home"][0])

@@ -10,7 +10,7 @@ import streamlit as st
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
 from core.scene import Window, display_rgb, open_scene
-from ui import frame, jobs_view, library, state, uploads
+from ui import disk_view, frame, jobs_view, library, state, tour, uploads
 
 _SHOWN = 3  # entries of each kind in "continue"
 _PICTURE_PX = (420, 1000)  # height and width of the sample's preview
@@ -28,7 +28,8 @@ def sample_card() -> None:
     if not state.has_sample():
         st.markdown("The sample scenes are not in this copy. Make them with `python sample_data/make_sample_data.py`.")
         return
-    st.image(_preview(state.SAMPLE), width="stretch", alt="A part of the sample town, its right half painted by class")
+    picture = _preview(state.SAMPLE, state.safe_colours())
+    st.image(picture, width="stretch", alt="A part of the sample town, its right half painted by class")
     st.markdown(
         "A small town that ships with Groundline: the trained model predicts the whole scene, its outlines are traced, "
         "and the map is one click away. It takes a minute or two and needs no network."
@@ -123,6 +124,17 @@ def next_step() -> None:
         frame.next_step("try the sample, or open your own data above. Explore shows what a data set holds.", *frame.PAGES["explore"])
 
 
+def more() -> None:
+    """The tour and the disk use, for those who look for them."""
+    with st.container(horizontal=True):
+        st.button(
+            "Take the tour", icon=":material/flag:", key="home_tour", type="tertiary", on_click=tour.begin,
+            help="Five short stops, one on each page. Leave it when you like.",
+        )  # fmt: skip
+        if st.button("Disk use", icon=":material/hard_drive:", key="home_disk", type="tertiary", help="What is kept, and clean-up."):
+            disk_view.dialog()
+
+
 def _summary(result: dict) -> str:
     """What the sample run made, in one line."""
     scores = result.get("evaluate")
@@ -131,7 +143,7 @@ def _summary(result: dict) -> str:
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
-def _preview(folder: Path) -> np.ndarray:
+def _preview(folder: Path, safe_colours: bool) -> np.ndarray:
     """A cutting of the largest scene, its right half painted in the classes' colours, uint8 (h, w, 3)."""
     scenes = library.scenes_of(folder)
     pair = scenes[library.largest(scenes)].pair
@@ -139,8 +151,9 @@ def _preview(folder: Path) -> np.ndarray:
     window = Window((pair.shape[0] - height) // 3, (pair.shape[1] - width) // 2, height, width)
     picture = display_rgb(pair.image, window).astype(np.float32)
     scheme = library.dataset(folder).scheme
+    colours = scheme.colour_blind_safe() if safe_colours else scheme
     half = width // 2
-    picture[:, half:] = 0.35 * picture[:, half:] + 0.65 * scheme.decode(pair.labels(scheme, window))[:, half:]
+    picture[:, half:] = 0.35 * picture[:, half:] + 0.65 * colours.decode(pair.labels(scheme, window))[:, half:]
     picture[:, half - 1 : half + 2] = 255
     return picture.round().astype(np.uint8)
 

@@ -206,10 +206,6 @@ def map_of(source: Source, layer: PolygonLayer, digest: str, *, lines: tiles.Lay
     message = maps.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines)
     told = maps.show(made, message, key=f"map-{source.digest}-{int(many)}-{int(online)}")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.toggle(
-            "Colour-blind safe colours", key=state.SAFE_COLOURS, persist_state="session",
-            help="Shows all classes in colours that people with a colour vision deficiency tell apart, here and in the files.",
-        )  # fmt: skip
         if source.geo.georeferenced:
             st.toggle(
                 "Online base maps", key="map_online", persist_state="session",

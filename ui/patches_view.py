@@ -14,7 +14,7 @@ from core.data.datasets import Dataset, Pair
 from core.data.patch_files import export_patches
 from core.data.patches import PatchStore
 from core.errors import GroundlineError
-from ui import block_counts, jobs_view, library, tiles, viewer
+from ui import block_counts, jobs_view, library, state, tiles, viewer
 from ui.kept import has, keep
 from ui.scene_view import choose_pair
 
@@ -66,7 +66,7 @@ def _grid(dataset: Dataset) -> None:
         with st.container(horizontal=True):
             st.metric("Patches kept", f"{result.kept:,}", border=True)
             st.metric("Dropped", f"{result.dropped:,}", border=True, help="Too little of them is labelled.")
-        st.plotly_chart(_chart(dataset.scheme, result), key="explore_patch_chart")
+        st.plotly_chart(_chart(state.shown(dataset.scheme), result), key="explore_patch_chart")
         missing = [name for name, count in zip(dataset.scheme.names, result.with_class, strict=False) if count == 0]
         if missing and result.kept:
             st.warning(f"No kept patch shows {', '.join(missing)}.", icon=":material/warning:")

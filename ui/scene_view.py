@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.data.datasets import Dataset, Pair
 from core.scene import Scene, default_rgb
-from ui import library, viewer
+from ui import library, state, viewer
 
 _HISTOGRAM_PX = 512
 
@@ -39,9 +39,11 @@ def one_scene(dataset: Dataset) -> None:
 def choose_pair(dataset: Dataset) -> Pair:
     """The scene in view, shared by the tabs."""
     names = [pair.name for pair in dataset.pairs]
-    if st.session_state.get("explore_scene") not in names:
-        st.session_state["explore_scene"] = names[library.largest(library.scenes_of(dataset.root)[: len(names)])]
+    asked = state.linked("scene", {name: name for name in names})
+    if asked or st.session_state.get("explore_scene") not in names:
+        st.session_state["explore_scene"] = asked or names[library.largest(library.scenes_of(dataset.root)[: len(names)])]
     name = st.selectbox("Scene", names, key="explore_scene", help="Type to search by name.", persist_state="session")
+    state.link("scene", name)
     return dataset.pair(name)
 
 

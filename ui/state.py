@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TypeVar
 
 import streamlit as st
 
@@ -12,13 +14,15 @@ from core.classes import ClassScheme
 from core.files import read_json, write_json
 from core.jobs.workspace import Workspace, default_workspace
 
+T = TypeVar("T")
+
 PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = PROJECT / "sample_data" / "town"
 SAMPLE_MODEL = "sample-town"
 
 _KEY = "gl_selection"
 SAFE_COLOURS = "colour_blind_safe"
-"""Key of the toggle for the colour-blind safe palette; any page may show it, with `persist_state="session"`."""
+"""Key of the toggle for the colour-blind safe palette, which is in the settings of every page."""
 _REMEMBERED = 12  # entries kept for each field
 
 
@@ -67,6 +71,37 @@ def select(**chosen: Path | str | None) -> None:
             stored["recent"][name] = [str(value), *others][:_REMEMBERED]
     stored["current"] = {name: str(value) for name, value in asdict(after).items() if value is not None}
     write_json(_file(), stored)
+
+
+def forget_missing() -> None:
+    """Drop from the selection what is no longer on disk, deleted here, in another session or by hand."""
+    chosen = asdict(selection())
+    gone = {name: None for name, value in chosen.items() if value is not None and _existing(name, str(value)) is None}
+    if gone:
+        select(**gone)
+
+
+def linked(name: str, options: Mapping[str, T]) -> T | None:
+    """What the page's address names among `options`, asked once for each session: afterwards the user's choice counts."""
+    followed = st.session_state.setdefault("gl_links_followed", set())
+    if name in followed:
+        return None
+    followed.add(name)
+    return options.get(st.query_params.get(name, ""))
+
+
+def link(name: str, value: str) -> None:
+    """Have the page's address name a choice, so that a link to it restores what is seen."""
+    if st.query_params.get(name) != value:
+        st.query_params[name] = value
+
+
+def short(path: Path) -> str:
+    """A path as an address names it: below the workspace or the project where it lies there."""
+    for root in (workspace().root, PROJECT):
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return path.as_posix()
 
 
 def recent(field: str) -> list[Path | str]:

@@ -10,7 +10,7 @@ from core.data.datasets import Dataset, Pair
 from core.data.palettes import spread
 from core.errors import GroundlineError
 from core.scene import default_rgb, display_rgb, stretch_limits
-from ui import block_counts, findings_view, frame, tiles
+from ui import block_counts, findings_view, frame, state, tiles
 
 _PER_PAGE = 24
 _THUMB_PX = 300
@@ -29,13 +29,13 @@ def thumbnails(dataset: Dataset) -> None:
     page = st.pagination(pages, key="explore_page") if pages > 1 else 1
     shown = pairs[(min(page, pages) - 1) * _PER_PAGE : min(page, pages) * _PER_PAGE]
     per_row = 6 if len(dataset.pairs) > 4 else 3
-    limits = _limits(dataset, dataset.digest)
+    limits, colours = _limits(dataset, dataset.digest), state.shown(dataset.scheme)
     for number, pair in enumerate(shown):
         if number % per_row == 0:
             columns = st.columns(per_row)
         with columns[number % per_row], frame.errors():
             st.image(
-                _thumbnail(pair, dataset.scheme, overlay, limits, (dataset.digest, pair.name, repr(dataset.scheme))),
+                _thumbnail(pair, dataset.scheme, overlay, limits, (dataset.digest, pair.name, repr(colours)), colours),
                 width="stretch",
                 alt=pair.name,
             )
@@ -154,7 +154,9 @@ def _limits(_dataset: Dataset, digest: str) -> tuple[np.ndarray, np.ndarray] | N
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
-def _thumbnail(_pair: Pair, _scheme: ClassScheme, overlay: bool, _limits: tuple | None, key: tuple[str, ...]) -> np.ndarray:
+def _thumbnail(
+    _pair: Pair, _scheme: ClassScheme, overlay: bool, _limits: tuple | None, key: tuple[str, ...], _colours: ClassScheme
+) -> np.ndarray:
     image = _pair.image
     factor = max(1.0, max(image.shape) / _THUMB_PX)
     shape = (max(1, round(image.height / factor)), max(1, round(image.width / factor)))
@@ -162,7 +164,7 @@ def _thumbnail(_pair: Pair, _scheme: ClassScheme, overlay: bool, _limits: tuple 
     if overlay and _pair.mask is not None:
         window = image.window if _pair.shape == image.shape else _pair.mask.window
         ids = tiles.labels_at(_pair, _scheme, window, shape)
-        mixed = (0.45 * picture + 0.55 * _scheme.decode(ids)).astype(np.uint8)
+        mixed = (0.45 * picture + 0.55 * _colours.decode(ids)).astype(np.uint8)
         picture = np.where((ids < len(_scheme))[..., None], mixed, picture)
     # The browser blurs what it enlarges: small chips are enlarged here, pixel by pixel.
     times = -(-_THUMB_PX // max(shape))

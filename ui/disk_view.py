@@ -1,0 +1,189 @@
+"""What the workspace takes on disk, and a clean-up that asks first and can be undone until the trash is emptied."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import streamlit as st
+
+from core.files import dump_json
+from core.jobs import jobs
+from core.jobs.workspace import Workspace
+from ui import frame, library, state
+
+PLACES = {
+    "prepared": "Patches",
+    "models": "Trained models",
+    "predictions": "Predictions",
+    "layers": "Polygon layers",
+    "evaluations": "Evaluations",
+    "searches": "Searches",
+    "uploads": "Uploads",
+    "runs": "Records of jobs",
+}
+"""Places of the workspace in the order of the table, with what they are called."""
+
+_ASKED = "gl_disk_asked"  # what waits for a yes: "move" or "empty"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or folder of the workspace that can be moved to the trash."""
+
+    path: Path
+    place: str
+    size_bytes: int
+    busy: bool
+
+    @property
+    def label(self) -> str:
+        """What it is called in the list."""
+        changed = datetime.fromtimestamp(self.path.stat().st_mtime)
+        return f"{PLACES[self.place]} · {_title(self)} · {size_text(self.size_bytes)} · {changed:%d %b %H:%M}"
+
+
+def entries(workspace: Workspace) -> list[Entry]:
+    """All that lies in the workspace's places, largest first; busy is what a running job reads or writes."""
+    running = [job for job in jobs.list_jobs(workspace) if job.active]
+    used = [dump_json(job.request) + dump_json(job.folder) for job in running]
+    found = []
+    for place in PLACES:
+        for path in getattr(workspace, place).iterdir():
+            if not path.name.startswith("."):
+                name = dump_json(path)[1:-1]
+                found.append(Entry(path, place, size_bytes(path), any(name in text for text in used)))
+    return sorted(found, key=lambda entry: entry.size_bytes, reverse=True)
+
+
+def size_bytes(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; what vanishes meanwhile counts as nothing."""
+    if not path.is_dir():
+        return path.stat().st_size if path.exists() else 0
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(folder, name)).st_size
+            except OSError:  # deleted between the listing and the question
+                continue
+    return total
+
+
+def size_text(size: int) -> str:
+    """Bytes with the unit a person would use."""
+    if size >= 1e9:
+        return f"{size / 1e9:.2f} GB"
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
+
+
+@st.dialog("Disk use", width="large", icon=":material/hard_drive:", on_dismiss=lambda: st.session_state.pop(_ASKED, None))
+def dialog() -> None:
+    """The workspace's places with their sizes, what can go, and the trash."""
+    workspace = state.workspace()
+    found = entries(workspace)
+    free = shutil.disk_usage(workspace.root).free
+    st.markdown(f"All that Groundline made lies in `{workspace.root}`. The disk has {size_text(free)} free. Your own images are not there.")
+    _table(found)
+    with frame.errors():
+        _clean(workspace, found)
+    with frame.errors():
+        _trash(workspace)
+
+
+def _table(found: Iterable[Entry]) -> None:
+    lines = ["| What | Entries | Size |", "|:--|--:|--:|"]
+    for place, name in PLACES.items():
+        sizes = [entry.size_bytes for entry in found if entry.place == place]
+        if sizes:
+            lines.append(f"| {name} | {len(sizes):,} | {size_text(sum(sizes))} |")
+    total = sum(entry.size_bytes for entry in found)
+    st.markdown("\n".join([*lines, f"| **Together** | **{len(list(found)):,}** | **{size_text(total)}** |"]))
+
+
+def _clean(workspace: Workspace, found: list[Entry]) -> None:
+    idle = {str(entry.path): entry for entry in found if not entry.busy}
+    chosen = st.multiselect(
+        "Move to the trash",
+        list(idle),
+        format_func=lambda path: idle[path].label,
+        key="disk_chosen",
+        placeholder="Choose what can go, largest first" if idle else "Nothing to clean up",
+        disabled=not idle,
+        help="What a running job uses is not in the list. The trash keeps it until you empty it.",
+    )
+    size = size_text(sum(idle[path].size_bytes for path in chosen))
+    if st.session_state.get(_ASKED) != "move" or not chosen:
+        asked = st.button(
+            f"Move {_count(len(chosen))} · {size}" if chosen else "Move to the trash", icon=":material/delete:", key="disk_move",
+            disabled=not chosen, help="Asks once more.",
+        )  # fmt: skip
+        if asked:
+            _ask("move")
+        return
+    st.warning(f"Move {_count(len(chosen))} ({size}) to the trash? Pages that show them will be empty.", icon=":material/help:")
+    if _answer("Move to the trash", "disk_move"):
+        names = ", ".join(_title(idle[path]) for path in chosen)
+        workspace.discard(chosen, label=names if len(names) <= 80 else f"{names[:77]}...")
+        st.session_state.pop("disk_chosen", None)
+        state.forget_missing()
+        st.rerun(scope="fragment")
+
+
+def _trash(workspace: Workspace) -> None:
+    held = workspace.trashed()
+    if not held:
+        st.caption("The trash is empty.")
+        return
+    size = size_text(size_bytes(workspace.trash))
+    st.subheader(f":material/delete: Trash · {size}", anchor=False)
+    for item in held:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{item['label']} · {datetime.fromtimestamp(item['time']):%d %b %H:%M}", width="stretch")
+            if st.button("Restore", icon=":material/undo:", key=f"disk_restore_{item['id']}", help="Puts it back where it was."):
+                workspace.restore(item["id"])
+                st.rerun(scope="fragment")
+    if st.session_state.get(_ASKED) != "empty":
+        if st.button("Empty the trash", icon=":material/delete_forever:", key="disk_empty", help="Asks once more."):
+            _ask("empty")
+        return
+    st.warning(f"Delete {size} for good? This cannot be undone.", icon=":material/warning:")
+    if _answer("Delete for good", "disk_empty"):
+        workspace.empty_trash()
+        st.rerun(scope="fragment")
+
+
+def _ask(what: str) -> None:
+    st.session_state[_ASKED] = what
+    st.rerun(scope="fragment")
+
+
+def _answer(yes: str, key: str) -> bool:
+    """Two buttons; True when the user says yes. Either ends the question."""
+    with st.container(horizontal=True):
+        said = st.button(yes, type="primary", key=f"{key}_yes", help="Does it now.")
+        refused = st.button("Keep everything", key=f"{key}_no", help="Leaves everything as it is.")
+    if said or refused:
+        st.session_state.pop(_ASKED, None)
+    if refused:
+        st.rerun(scope="fragment")
+    return said
+
+
+def _count(entries: int) -> str:
+    return f"{entries:,} entr{'y' if entries == 1 else 'ies'}"
+
+
+def _title(entry: Entry) -> str:
+    """What an entry is called on the pages."""
+    if entry.place == "prepared":
+        return library.prepared_title(entry.path)
+    if entry.place == "predictions":
+        return library.prediction_title(entry.path)
+    if entry.place == "runs" and (entry.path / "request.json").is_file():
+        return jobs.Job(entry.path).title
+    return entry.path.name
