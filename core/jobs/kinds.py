@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import JobError, SettingsError
-from core.jobs import model_tasks, predicting, tasks
+from core.jobs import model_tasks, predicting, random_split, tasks
 from core.progress import OnProgress, ShouldStop
 
 EXTRA_KINDS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"
@@ -112,6 +112,14 @@ KINDS: dict[str, Kind] = {
             "engine": "auto",
         },
         ("dataset", "classes", "patches", "out", "report"),
+        place="evaluations",
+        heavy=True,
+    ),
+    "random_split": Kind(
+        random_split.random_split,
+        ("prepared", "dataset", "patches", "model"),
+        {"settings": {}, "out": None},
+        ("prepared", "dataset", "patches", "model", "out"),
         place="evaluations",
         heavy=True,
     ),

@@ -1,0 +1,97 @@
+"""The evaluations of the workspace: which there are, what asked for them, and the model and data set they are of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.data.datasets import Dataset, Pair
+from core.errors import GroundlineError
+from core.evaluation.result import EVALUATION_FILE, Evaluation
+from core.jobs import jobs
+from core.learning.model_store import Model, find_model
+from ui import library, state
+
+PART_WORDS = {"test": "held-out scenes", "validation": "validation scenes", "train": "training scenes", "all": "all scenes"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """An evaluation's folder and the request of the job that wrote it; empty when another program did."""
+
+    folder: Path
+    request: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What was found; read again only when it was written again. Raises InputError."""
+        return _loaded(str(self.folder), (self.folder / EVALUATION_FILE).stat().st_mtime_ns)
+
+    @property
+    def model(self) -> Model | None:
+        """The model it is of, while that exists."""
+        try:
+            return find_model(self.request["model"]) if self.request else None
+        except GroundlineError:
+            return None
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """The data set it was measured on, while that is where it was."""
+        folder = self.request.get("dataset")
+        try:
+            return library.dataset(folder) if folder else None
+        except (GroundlineError, OSError):
+            return None
+
+    def pair(self, scene: str) -> Pair | None:
+        """The scene of that name with its mask."""
+        dataset = self.dataset
+        return None if dataset is None else next((pair for pair in dataset.pairs if pair.name == scene), None)
+
+    @property
+    def label(self) -> str:
+        """Model, data set, part and time, to tell evaluations apart."""
+        when = datetime.fromtimestamp((self.folder / EVALUATION_FILE).stat().st_mtime)
+        return f"{self.title} · {when:%d %b %H:%M}"
+
+    @property
+    def title(self) -> str:
+        """Model, data set and part."""
+        one = self.evaluation
+        part = PART_WORDS[one.scenes]
+        if one.settings.get("random_patches_only"):
+            part = f"{one.scenes} patches of a {one.split} split"
+        return f"{one.model} · {one.dataset} · {part}"
+
+
+def runs() -> list[Run]:
+    """All evaluations of the workspace that can be read, newest first."""
+    asked = {job.request.get("out"): job.request for job in jobs.list_jobs(state.workspace(), kinds=("evaluate", "random_split"))}
+    files = sorted(state.workspace().evaluations.glob(f"*/{EVALUATION_FILE}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    found = [Run(path.parent, asked.get(str(path.parent), {})) for path in files]
+    return [run for run in found if _readable(run)]
+
+
+def training_of(model: Model) -> dict[str, Any] | None:
+    """The request of the training that made a model, while its prepared patches are still there."""
+    for job in jobs.list_jobs(state.workspace(), kinds=("train",)):
+        if Path(job.request["out"]) == Path(model.folder) and Path(job.request["prepared"]).is_dir():
+            return job.request
+    return None
+
+
+def _readable(run: Run) -> bool:
+    try:
+        return run.evaluation is not None
+    except (GroundlineError, OSError):  # being written or deleted at this moment
+        return False
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _loaded(folder: str, stamp: int) -> Evaluation:
+    return Evaluation.load(folder)
