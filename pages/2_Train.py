@@ -3,6 +3,7 @@
 import streamlit as st
 
 from ui import (
+    evaluation_view,
     frame,
     jobs_view,
     library,
@@ -92,7 +93,13 @@ def compare() -> None:
     runs_compare.panel(every)
 
 
-TABS = {runs_read.NEW: new_run, runs_read.RUNS: runs, runs_read.COMPARE: compare, runs_read.MODELS: train_models.panel}
+TABS = {
+    runs_read.NEW: new_run,
+    runs_read.RUNS: runs,
+    runs_read.COMPARE: compare,
+    evaluation_view.TITLE: evaluation_view.of_runs,
+    runs_read.MODELS: train_models.panel,
+}
 
 every_run = runs_read.runs()
 wanted = st.session_state.pop("gl_train_tab", None)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.learning.model_store import find_model
-from ui import frame, jobs_view, library, predict_view, state, viewer
+from ui import evaluation_view, frame, jobs_view, library, predict_view, state, viewer
 
 frame.begin_page(
     "Predict",
@@ -44,8 +44,8 @@ def results(folder) -> None:
     seen = viewer.prediction_panes(folder, key="predict_viewer", height=360, image=scene, pair=truth)
     if scene is None:
         st.caption("The scene is not where it was, or only a part of it was predicted: the result is shown alone.")
-    tabs = ["Classes", "Scores", "Downloads"] if truth is not None else ["Classes", "Downloads"]
-    drawn = dict(zip(tabs, st.tabs(tabs), strict=True))
+    tabs = ["Classes", *(["Scores"] if truth is not None else []), evaluation_view.TITLE, "Downloads"]
+    drawn = dict(zip(tabs, st.tabs(tabs, key=f"predict_tab_{truth is not None}", on_change="rerun"), strict=True))
     with drawn["Classes"], frame.errors():
         st.caption(
             f"At a confidence of {seen.threshold:.2f} and more; move the threshold in the viewer."
@@ -56,6 +56,9 @@ def results(folder) -> None:
     if truth is not None:
         with drawn["Scores"], frame.errors():
             predict_view.scores(prediction, truth)
+    if drawn[evaluation_view.TITLE].open:
+        with drawn[evaluation_view.TITLE], frame.errors():
+            evaluation_view.tab()
     with drawn["Downloads"], frame.errors():
         predict_view.downloads(prediction)
 

@@ -122,7 +122,8 @@ def _disagreement(run: Run, second: Run) -> None:
     st.html(f'<div style="font-size:.9rem">{chips}</div>')
     st.download_button(
         "This scene's map (GeoTIFF)", path.read_bytes, f"disagreement-{scene.replace('/', '-')}.tif", "image/tiff",
-        icon=":material/download:", key="evaluation_map_get", on_click="ignore", help="Bands: first prediction, second prediction, who is right.",
+        icon=":material/download:", key="evaluation_map_get", on_click="ignore",
+        help="Bands: first prediction, second prediction, who is right.",
     )  # fmt: skip
 
 

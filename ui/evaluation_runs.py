@@ -13,6 +13,7 @@ from core.data.datasets import Dataset, Pair
 from core.errors import GroundlineError
 from core.evaluation.result import EVALUATION_FILE, Evaluation
 from core.jobs import jobs
+from core.learning.cards import CARD_FILE
 from core.learning.model_store import Model, find_model
 from ui import library, state
 
@@ -75,6 +76,12 @@ def runs() -> list[Run]:
     files = sorted(state.workspace().evaluations.glob(f"*/{EVALUATION_FILE}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     found = [Run(path.parent, asked.get(str(path.parent), {})) for path in files]
     return [run for run in found if _readable(run)]
+
+
+def last_trained() -> str | None:
+    """The folder of the model that was trained last, once it has finished an epoch."""
+    folders = (Path(job.request["out"]) for job in jobs.list_jobs(state.workspace(), kinds=("train",)))
+    return next((str(folder) for folder in folders if (folder / CARD_FILE).is_file()), None)
 
 
 def training_of(model: Model) -> dict[str, Any] | None:

@@ -38,8 +38,13 @@ _SECTIONS: dict[str, tuple[str, Callable[[Run], None]]] = {
 }
 
 
+def of_runs() -> None:
+    """The tab on the Train page: the model trained last is chosen at first."""
+    tab(evaluation_runs.last_trained())
+
+
 def tab(first_model: str | None = None) -> None:
-    """The whole tab; `first_model` is chosen at first where no model is selected otherwise."""
+    """The whole tab; `first_model` is chosen at first instead of the selected model."""
     every = evaluation_runs.runs()
     job = jobs_view.newest(*_JOBS)
     watched = job is not None and job.status()["state"] not in ("finished", "stopped")
