@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
 
+from core.errors import GroundlineError
 from core.files import dump_json
 from core.jobs import jobs
 from core.jobs.workspace import Workspace
-from ui import frame, library, state
+from ui import library, state
 
 PLACES = {
     "prepared": "Patches",
@@ -28,7 +29,9 @@ PLACES = {
 }
 """Places of the workspace in the order of the table, with what they are called."""
 
+_CHOSEN = "disk_chosen"
 _ASKED = "gl_disk_asked"  # what waits for a yes: "move" or "empty"
+_LABEL_LETTERS = 80
 
 
 @dataclass(frozen=True)
@@ -83,26 +86,29 @@ def size_text(size: int) -> str:
 
 @st.dialog("Disk use", width="large", icon=":material/hard_drive:", on_dismiss=lambda: st.session_state.pop(_ASKED, None))
 def dialog() -> None:
+    """`body` in a window of its own."""
+    body()
+
+
+def body() -> None:
     """The workspace's places with their sizes, what can go, and the trash."""
     workspace = state.workspace()
     found = entries(workspace)
     free = shutil.disk_usage(workspace.root).free
     st.markdown(f"All that Groundline made lies in `{workspace.root}`. The disk has {size_text(free)} free. Your own images are not there.")
     _table(found)
-    with frame.errors():
-        _clean(workspace, found)
-    with frame.errors():
-        _trash(workspace)
+    _clean(workspace, found)
+    _trash(workspace)
 
 
-def _table(found: Iterable[Entry]) -> None:
+def _table(found: list[Entry]) -> None:
     lines = ["| What | Entries | Size |", "|:--|--:|--:|"]
     for place, name in PLACES.items():
         sizes = [entry.size_bytes for entry in found if entry.place == place]
         if sizes:
             lines.append(f"| {name} | {len(sizes):,} | {size_text(sum(sizes))} |")
     total = sum(entry.size_bytes for entry in found)
-    st.markdown("\n".join([*lines, f"| **Together** | **{len(list(found)):,}** | **{size_text(total)}** |"]))
+    st.markdown("\n".join([*lines, f"| **Together** | **{len(found):,}** | **{size_text(total)}** |"]))
 
 
 def _clean(workspace: Workspace, found: list[Entry]) -> None:
@@ -111,27 +117,27 @@ def _clean(workspace: Workspace, found: list[Entry]) -> None:
         "Move to the trash",
         list(idle),
         format_func=lambda path: idle[path].label,
-        key="disk_chosen",
+        key=_CHOSEN,
         placeholder="Choose what can go, largest first" if idle else "Nothing to clean up",
         disabled=not idle,
         help="What a running job uses is not in the list. The trash keeps it until you empty it.",
     )
     size = size_text(sum(idle[path].size_bytes for path in chosen))
     if st.session_state.get(_ASKED) != "move" or not chosen:
-        asked = st.button(
+        st.button(
             f"Move {_count(len(chosen))} · {size}" if chosen else "Move to the trash", icon=":material/delete:", key="disk_move",
-            disabled=not chosen, help="Asks once more.",
+            disabled=not chosen, help="Asks once more.", on_click=_ask, args=("move",),
         )  # fmt: skip
-        if asked:
-            _ask("move")
         return
+    names = ", ".join(_title(idle[path]) for path in chosen)
     st.warning(f"Move {_count(len(chosen))} ({size}) to the trash? Pages that show them will be empty.", icon=":material/help:")
-    if _answer("Move to the trash", "disk_move"):
-        names = ", ".join(_title(idle[path]) for path in chosen)
-        workspace.discard(chosen, label=names if len(names) <= 80 else f"{names[:77]}...")
-        st.session_state.pop("disk_chosen", None)
-        state.forget_missing()
-        st.rerun(scope="fragment")
+    _yes_or_no("Move to the trash", "disk_move", lambda: _discard(workspace, chosen, names))
+
+
+def _discard(workspace: Workspace, paths: list[str], names: str) -> None:
+    workspace.discard(paths, label=names if len(names) <= _LABEL_LETTERS else f"{names[: _LABEL_LETTERS - 3]}...")
+    st.session_state.pop(_CHOSEN, None)
+    state.forget_missing()
 
 
 def _trash(workspace: Workspace) -> None:
@@ -144,34 +150,36 @@ def _trash(workspace: Workspace) -> None:
     for item in held:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"{item['label']} · {datetime.fromtimestamp(item['time']):%d %b %H:%M}", width="stretch")
-            if st.button("Restore", icon=":material/undo:", key=f"disk_restore_{item['id']}", help="Puts it back where it was."):
-                workspace.restore(item["id"])
-                st.rerun(scope="fragment")
+            st.button(
+                "Restore", icon=":material/undo:", key=f"disk_restore_{item['id']}", help="Puts it back where it was.",
+                on_click=_act, args=(lambda item=item: workspace.restore(item["id"]),),
+            )  # fmt: skip
     if st.session_state.get(_ASKED) != "empty":
-        if st.button("Empty the trash", icon=":material/delete_forever:", key="disk_empty", help="Asks once more."):
-            _ask("empty")
+        st.button(
+            "Empty the trash", icon=":material/delete_forever:", key="disk_empty", help="Asks once more.", on_click=_ask, args=("empty",)
+        )
         return
     st.warning(f"Delete {size} for good? This cannot be undone.", icon=":material/warning:")
-    if _answer("Delete for good", "disk_empty"):
-        workspace.empty_trash()
-        st.rerun(scope="fragment")
+    _yes_or_no("Delete for good", "disk_empty", workspace.empty_trash)
 
 
-def _ask(what: str) -> None:
+def _ask(what: str | None) -> None:
     st.session_state[_ASKED] = what
-    st.rerun(scope="fragment")
 
 
-def _answer(yes: str, key: str) -> bool:
-    """Two buttons; True when the user says yes. Either ends the question."""
+def _yes_or_no(yes: str, key: str, action: Callable[[], object]) -> None:
+    """Two buttons; either ends the question."""
     with st.container(horizontal=True):
-        said = st.button(yes, type="primary", key=f"{key}_yes", help="Does it now.")
-        refused = st.button("Keep everything", key=f"{key}_no", help="Leaves everything as it is.")
-    if said or refused:
-        st.session_state.pop(_ASKED, None)
-    if refused:
-        st.rerun(scope="fragment")
-    return said
+        st.button(yes, type="primary", key=f"{key}_yes", help="Does it now.", on_click=_act, args=(action,))
+        st.button("Keep everything", key=f"{key}_no", help="Leaves everything as it is.", on_click=_ask, args=(None,))
+
+
+def _act(action: Callable[[], object]) -> None:
+    _ask(None)
+    try:
+        action()
+    except GroundlineError as error:
+        st.toast(str(error), icon=":material/error:")
 
 
 def _count(entries: int) -> str:

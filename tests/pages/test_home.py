@@ -137,6 +137,33 @@ def test_a_failed_sample_run_says_why_in_one_line(opened, finished, monkeypatch)
     assert [error.value for error in at.error] == ["no model called 'sample-town'. Expected a model. Check the name."]
 
 
+def test_the_tour_stops_once_on_each_page_and_can_be_left(opened):
+    at = sound(opened().button(key="home_tour").click().run())
+    seen = []
+    while "tour_next" in keys_of(at):
+        seen.append(at.title[0].value.split()[-1])
+        at = sound(at.button(key="tour_next").click().run())
+    assert [*seen, at.title[0].value.split()[-1]] == ["Groundline", "Explore", "Train", "Predict", "Map"]
+    at = sound(at.button(key="tour_back").click().run())
+    assert "Tour, 4 of 5" in text_of(at)
+    at = sound(at.button(key="tour_end").click().run())
+    assert "Tour," not in text_of(at)
+    assert "Tour, 1 of 5" in text_of(sound(at.button(key="settings_tour").click().run()))
+
+
+def test_disk_use_is_one_click_away(opened):
+    at = sound(opened().button(key="home_disk").click().run())
+    assert "The trash is empty" in text_of(at) and "disk_move" in keys_of(at)
+
+
+def test_the_bar_names_the_scene_and_the_run_in_view(opened, finished, town, workspace):
+    finished("train", {"prepared": str(workspace.prepared / "p"), "settings": {"epochs": 1}})
+    at = opened()
+    shown = "".join(element.proto.body for element in at.get("html"))
+    assert "<dt>Run</dt><dd>train of a test</dd>" in shown
+    assert '<dt>Scene</dt><dd class="none">none yet</dd>' in shown
+
+
 def test_the_server_process_never_loads_tensorflow(tmp_path):
     script = f"""
 import os, sys

@@ -60,3 +60,26 @@ def test_what_was_seen_only_moves_forward():
     state.set_seen_until(20.0)
     state.set_seen_until(10.0)
     assert state.seen_until() == 20.0
+
+
+def test_what_was_deleted_leaves_the_selection(tmp_path):
+    city, patches = made(tmp_path, "city", "patches")
+    state.select(dataset=city, prepared=patches)
+    patches.rmdir()
+    state.forget_missing()
+    assert state.selection() == state.Selection(dataset=city)
+
+
+def test_a_link_is_followed_once_and_then_the_choice_counts(monkeypatch):
+    monkeypatch.setattr(st, "query_params", {"data": "b"})
+    assert state.linked("data", {"a": 1, "b": 2}) == 2
+    assert state.linked("data", {"a": 1, "b": 2}) is None
+    monkeypatch.setattr(st, "query_params", {"scene": "gone"})
+    assert state.linked("scene", {"a": 1}) is None
+    state.link("scene", "a")
+    assert st.query_params == {"scene": "a"}
+
+
+def test_addresses_hold_no_path_of_this_machine_where_they_can():
+    assert state.short(state.SAMPLE) == "sample_data/town"
+    assert state.short(state.workspace().predictions / "lake") == "predictions/lake"
