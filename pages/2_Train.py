@@ -37,7 +37,7 @@ def new_run() -> None:
             links=(frame.PAGES["home"],),
         )
         return
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns([2, 3], gap="medium")
     with left.container(border=True, height="stretch", key="data_panel"):
         st.subheader(":material/grid_on: 1 · Patches", anchor=False)
         train_data.panel(folders)
@@ -68,7 +68,7 @@ def _start(requests: list[dict]) -> None:
 def runs() -> None:
     """The run that is watched, and the table of all."""
     every = runs_read.runs()
-    job = runs_read.shown(every)
+    job = jobs_view.chosen_run()
     if job is None:
         st.info("No run yet. Start one in the first tab; it will be here, live.", icon=":material/monitoring:")
     else:

@@ -61,10 +61,12 @@ def newest(*kinds: str, keep: Callable[[Job], bool] = lambda job: True) -> Job |
 
 
 def chosen_run() -> Job | None:
-    """The training run in view: the one that the user picked, else the active one, else the newest."""
+    """The training run in view: the one that the user picked, else the one at work, else the newest."""
     runs = jobs.list_jobs(state.workspace(), kinds=("train",))
     picked = next((job for job in runs if job.name == st.session_state.get(RUN)), None)
-    return picked or next((job for job in runs if job.active), runs[0] if runs else None)
+    active = [job for job in runs if job.active]
+    at_work = next((job for job in active if job.status()["state"] != "queued"), active[-1] if active else None)
+    return picked or at_work or (runs[0] if runs else None)
 
 
 def label(state_name: str) -> str:

@@ -89,9 +89,11 @@ def _draw(chosen: Sequence[Job]) -> None:
 
 
 def _titles(chosen: Sequence[Job]) -> dict[str, str]:
-    """The runs' titles; those that share one are told apart by their time."""
-    titles = [job.title for job in chosen]
-    return {job.name: job.title if titles.count(job.title) == 1 else f"{job.title} · {job.name[4:15]}" for job in chosen}
+    """The runs' titles; those that share one are numbered from the oldest."""
+    same: dict[str, list[str]] = {}
+    for job in sorted(chosen, key=lambda job: job.name):
+        same.setdefault(job.title, []).append(job.name)
+    return {job.name: job.title if len(same[job.title]) == 1 else f"{job.title} ({same[job.title].index(job.name) + 1})" for job in chosen}
 
 
 def _scores(job: Job, title: str, records: Sequence[dict[str, Any]], waiting: Sequence[Job]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from core.jobs.runs import histories
 from core.learning import networks
 from ui import jobs_view, library, state, train_advanced
 
-CHOSEN = "gl_run"
 COMPARED = "runs_compared"
 TAB = "train_tab"
 NEW, RUNS, COMPARE, MODELS = "New run", "Runs", "Compare", "Models"
@@ -25,18 +24,10 @@ def runs() -> list[Job]:
     return jobs.list_jobs(state.workspace(), kinds=("train",))
 
 
-def shown(all_runs: Sequence[Job]) -> Job | None:
-    """The run that the user picked, else the one that works, else another active one, else the newest."""
-    picked = next((job for job in all_runs if job.name == st.session_state.get(CHOSEN)), None)
-    active = [job for job in all_runs if job.active]
-    working = next((job for job in active if job.status()["state"] != "queued"), active[-1] if active else None)
-    return picked or working or (all_runs[0] if all_runs else None)
-
-
 def show(*names: str) -> None:
     """Open one run in its tab, or several in the comparison."""
     if len(names) == 1:
-        st.session_state[CHOSEN] = names[0]
+        st.session_state[jobs_view.RUN] = names[0]
     else:
         st.session_state[COMPARED] = list(names)
     go(RUNS if len(names) == 1 else COMPARE)

@@ -23,6 +23,8 @@ def table(runs: Sequence[Job]) -> None:
     differences = {name: row for name, row in settings_differences(settings).items() if name not in _IN_THE_TABLE}
     waiting = runs_read.queue()
     rows = [_row(job, waiting) for job in runs]
+    if any(job.note for job in runs):
+        rows = [{**row, "note": job.note} for row, job in zip(rows, runs, strict=True)]
     for name, row in list(differences.items())[:_MOST_DIFFERENCES]:
         for shown, job in zip(rows, runs, strict=True):
             shown[name.replace("_", " ")] = runs_read.value_words(name, row[job.name])
@@ -33,7 +35,7 @@ def table(runs: Sequence[Job]) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
-            "run": st.column_config.TextColumn(width="medium", pinned=True),
+            "run": st.column_config.TextColumn(width="medium"),
             "best val. IoU": st.column_config.ProgressColumn(
                 format="%.3f", min_value=0.0, max_value=1.0, width="small", help="Mean IoU over the classes present"
             ),
@@ -41,7 +43,7 @@ def table(runs: Sequence[Job]) -> None:
             "started": st.column_config.DatetimeColumn(format="D MMM HH:mm"),
         },
     )
-    st.caption("After the notes: the settings in which these runs differ.") if differences else None
+    st.caption("The last columns are the settings in which these runs differ.") if differences else None
     _actions([runs[number] for number in event.selection.rows if number < len(runs)])
 
 
@@ -125,5 +127,4 @@ def _row(job: Job, waiting: Sequence[Job]) -> dict:
         "network": runs_read.network_words(settings),
         "patches": runs_read.data_words(job),
         "started": datetime.fromtimestamp(status["started"] or status["created"]),
-        "note": job.note,
     }

@@ -27,19 +27,42 @@ def panel(prepared: Path, chosen: Mapping[str, Any]) -> None:
     """The three checks, for these patches and the settings of the form."""
     costs, rates, grid = st.tabs(["Time and memory", "Learning-rate test", "Small search"])
     with costs:
-        _offer("probe", "Check now", "Runs a few steps of several batch sizes on your patches and keeps nothing.", prepared, chosen, {})
+        _offer(
+            "probe",
+            "Check now",
+            "Runs a few steps of several batch sizes on your patches: time of an epoch, memory, disk and a batch size. Keeps nothing.",
+            prepared,
+            chosen,
+            {},
+        )
         _follow("probe", prepared, lambda job, result: _costs(job, result, chosen))
     with rates:
-        _offer("rate_test", "Test learning rates", "One short run in which the rate rises from step to step.", prepared, chosen, _range())
+        _offer(
+            "rate_test",
+            "Test learning rates",
+            "One short run in which the rate rises from step to step; the loss shows where it learns fastest.",
+            prepared,
+            chosen,
+            _range(),
+        )
         _follow("rate_test", prepared, lambda job, result: _rates(job, result, chosen))
     with grid:
-        _offer("search", "Search", "Short runs; the better half goes on each time.", prepared, chosen, _grid())
+        _offer(
+            "search",
+            "Search",
+            "Short runs of each pair of learning rate and batch size; the better half goes on each time.",
+            prepared,
+            chosen,
+            _grid(),
+        )
         _follow("search", prepared, lambda job, result: _found(job, result, chosen), live=_so_far)
 
 
 def _offer(kind: str, label: str, words: str, prepared: Path, chosen: Mapping[str, Any], more: Mapping[str, Any]) -> None:
     newest = _newest(kind, prepared)
     busy = newest is not None and newest.active
+    if newest is None:
+        st.caption(words)
     if st.button(label, icon=jobs_view.KINDS[kind][1], key=f"check_{kind}", disabled=busy or more.get("batch_sizes") == [], help=words):
         request = {"prepared": prepared, "settings": {**chosen, "name": None}, **more}
         if not chosen["weights"]:

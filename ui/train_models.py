@@ -12,6 +12,7 @@ import streamlit as st
 from core.jobs.jobs import Job
 from core.learning.cards import CARD_FILE
 from core.learning.model_store import Model
+from core.learning.networks import architectures
 from core.prediction.exporting import FORMATS
 from ui import frame, jobs_view, library, predict_view, runs_zips, state, train_import
 from ui.train_checks import size
@@ -38,7 +39,7 @@ def _table(models: dict[str, Model]) -> None:
     rows = [
         {
             "model": model.card.name,
-            "network": " · ".join(filter(None, (model.card.architecture, model.card.encoder))),
+            "network": _network(model),
             "val. IoU": ((model.card.metrics.get("validation") or {}).get("mean_iou")),
             "classes": ", ".join(model.card.scheme.names),
             "bands": len(model.card.bands),
@@ -133,6 +134,12 @@ def _title(model: Model) -> str:
     """Its name, with its folder where that says more."""
     name, folder = model.card.name, model.folder.name
     return name if _slug(model) == folder else f"{name} · {folder}"
+
+
+def _network(model: Model) -> str:
+    titles = {info.name: info.title for info in architectures()}
+    title = titles.get(model.card.architecture, "Keras file")
+    return f"{title} · {model.card.encoder}" if model.card.encoder else title
 
 
 def _slug(model: Model) -> str:

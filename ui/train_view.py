@@ -18,6 +18,8 @@ from ui import charts, frame, jobs_view, library, predict_view, runs_read, runs_
 
 _KEEP = {"persist_state": "session"}
 _LOG_LINES = 14
+_CHATTER = ("I0000 ", "WARNING: All log messages before absl")
+"""How lines begin that TensorFlow always prints and that say nothing about a run."""
 
 
 def panel(job: Job) -> None:
@@ -185,8 +187,8 @@ def _log(job: Job, records: Sequence[Mapping[str, Any]]) -> str:
     """Epochs and states with their times, then the last that the process itself printed."""
     events = [event for event in job.events() if event["type"] in ("epoch", "state")]
     said = [f"{time.strftime('%H:%M:%S', time.localtime(event['time']))}  {_event_words(event)}" for event in events[-_LOG_LINES:]]
-    printed = job.log_tail(_LOG_LINES if not records else 4)
-    return "\n".join([*said, *([printed] if printed else [])])
+    printed = [line for line in job.log_tail(_LOG_LINES).splitlines() if not line.startswith(_CHATTER)]
+    return "\n".join([*said, *printed[-4 if records else -_LOG_LINES :]])
 
 
 def _event_words(event: Mapping[str, Any]) -> str:

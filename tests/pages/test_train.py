@@ -1,13 +1,21 @@
+import json
+import subprocess
+import sys
 import time
+from dataclasses import fields, replace
 
+import h5py
 import numpy as np
+import pytest
 from PIL import Image
 
 from core.classes import DUBAI
 from core.jobs import records
 from core.jobs.jobs import Job, list_jobs
+from core.learning.augmentation import Augmentation
 from core.learning.cards import ModelCard
 from core.learning.previews import save_preview
+from core.learning.settings import TrainSettings
 from tests.pages.conftest import keys_of, sound, text_of
 from ui.state import Selection
 
@@ -191,3 +199,267 @@ def test_a_deleted_run_comes_back_by_undo(opened, workspace, tmp_path, finished)
     assert not folder.exists()
     sound(at.button(key="run_undo").click().run())
     assert folder.exists() and (workspace.models / "small-net" / "card.json").exists()
+
+
+def on_tab(at, tab):
+    at.session_state["train_tab"] = tab
+    return sound(at.run())
+
+
+@pytest.fixture
+def asked(finished, tmp_path, monkeypatch):
+    """What the page asked for: (kind, request, title) of each job, none of which runs."""
+    calls = []
+
+    def start(kind, request, *, title=None):
+        calls.append((kind, request, title))
+        return Job(finished(kind, {**request, "out": tmp_path / f"out{len(calls)}"} if kind == "train" else request))
+
+    monkeypatch.setattr("ui.jobs_view.start", start)
+    return calls
+
+
+def test_every_setting_of_the_form_is_one_of_the_trainings(opened, workspace, tmp_path, asked):
+    prepared(workspace, tmp_path / "city")
+    at = opened(TRAIN)
+    at.toggle(key="train_per_class").set_value(True)
+    at.selectbox(key="train_optimizer").set_value("adamw")
+    at.number_input(key="train_clip_norm").set_value(1.0)
+    at.slider(key="train_augment_cutout").set_value(0.3)
+    at.selectbox(key="train_width").set_value(0.5)
+    sound(at.button(key="train_start").click().run())
+    chosen = TrainSettings.from_dict(asked[0][1]["settings"])
+    assert set(asked[0][1]["settings"]) == {item.name for item in fields(TrainSettings)}
+    assert (chosen.per_class, chosen.optimizer, chosen.clip_norm, chosen.filters) == (True, "adamw", 1.0, (8, 16, 32, 64, 128))
+    assert chosen.augmentation.cutout == 0.3 and chosen.augmentation.zoom == 0.25 and chosen.steps_per_epoch is None
+
+
+def test_the_form_starts_with_the_trainings_own_defaults(opened, workspace, tmp_path, asked):
+    prepared(workspace, tmp_path / "city")
+    sound(opened(TRAIN).button(key="train_start").click().run())
+    assert replace(TrainSettings.from_dict(asked[0][1]["settings"]), name=None) == TrainSettings()
+
+
+def test_pretrained_against_random_starts_two_runs_that_differ_in_the_weights_only(opened, workspace, tmp_path, asked, monkeypatch):
+    monkeypatch.setattr("ui.train_weights.reachable", lambda: False)
+    prepared(workspace, tmp_path / "city")
+    at = opened(TRAIN)
+    assert at.button(key="train_pair").disabled  # nothing is published for a U-Net of its own
+    at = at.selectbox(key="train_encoder_unet").set_value("resnet18").run()
+    at = sound(at.segmented_control(key="train_start_True").set_value("imagenet").run())
+    assert any("does not answer" in warning.value for warning in at.warning)
+    at = sound(at.button(key="train_pair").click().run())
+    first, second = (call[1]["settings"] for call in asked)
+    assert [name for name in first if first[name] != second[name]] == ["weights", "name"]
+    assert (first["weights"], second["weights"]) == ("imagenet", "none")
+    assert at.session_state["train_tab"] == "Compare" and len(at.multiselect(key="runs_compared").value) == 2
+
+
+def test_a_weights_file_has_to_be_there_before_a_run_starts_from_it(opened, workspace, tmp_path, asked):
+    prepared(workspace, tmp_path / "city")
+    at = opened(TRAIN)
+    at = sound(at.segmented_control(key="train_start_False").set_value("file").run())
+    assert at.button(key="train_start").disabled
+    at = sound(at.text_input(key="train_from_file").set_value(str(tmp_path / "none.h5")).run())
+    assert at.button(key="train_start").disabled
+    (tmp_path / "none.h5").write_bytes(b"weights")
+    at = sound(at.run())
+    sound(at.button(key="train_start").click().run())
+    assert asked[0][1]["settings"]["weights"] == str(tmp_path / "none.h5")
+
+
+def test_the_augmentation_is_previewed_on_a_patch_of_the_user(opened, workspace, tmp_path):
+    prepared(workspace, tmp_path / "city")
+    at = opened(TRAIN)
+    assert not at.main.get("image")
+    at.session_state["train_advanced_tab"] = "Augmentation"
+    at = sound(at.run())
+    before = at.main.get("image")[0].proto.imgs[0].url
+    at = sound(at.slider(key="train_augment_cutout").set_value(0.9).run())
+    assert at.main.get("image")[0].proto.imgs[0].url != before
+
+
+PROBE = {
+    "batch_size": 8, "steps_per_epoch": 3, "start_s": 2.0, "epoch_s": 30.0, "train_s": 20.0, "validation_s": 6.0, "finish_s": 4.0,
+    "total_s": 900.0, "peak_memory_mib": 2048.0, "memory_budget_mib": 1500.0, "gpu_memory_mib": None, "disk_mib": 12.0,
+    "disk_free_mib": 9e4, "parameters": 2_000_000, "networks": 1, "device": "CPU, tensorflow", "proposed_batch_size": 12,
+    "sizes": [{"batch_size": 8, "step_s": 1.0, "patches_per_s": 8.0, "peak_memory_mib": 1000.0, "fits": True},
+              {"batch_size": 12, "step_s": 1.0, "patches_per_s": 12.0, "peak_memory_mib": 2048.0, "fits": True},
+              {"batch_size": 32, "step_s": None, "patches_per_s": None, "peak_memory_mib": None, "fits": False}],
+}  # fmt: skip
+RATES = {
+    "rates": [1e-4, 1e-3, 1e-2], "losses": [1.0, 0.5, 2.0], "smoothed": [1.0, 0.7, 1.5], "suggested": 0.00123, "lowest_loss_rate": 1e-3,
+    "diverged": True, "batch_size": 8, "optimizer": "adam", "loss": "dice",
+}  # fmt: skip
+SEARCH = {
+    "state": "finished", "monitor": "val_mean_iou", "higher_is_better": True, "settings": {}, "epochs": 1, "rounds": [2], "stopped": False,
+    "best": {"learning_rate": 0.002, "batch_size": 6, "score": 0.51},
+    "trials": [{"learning_rate": 0.002, "batch_size": 6, "rounds": 1, "epochs": 1, "score": 0.51, "state": "best", "history": []},
+               {"learning_rate": 0.1, "batch_size": 6, "rounds": 0, "epochs": 0, "score": None, "state": "diverged", "history": []}],
+}  # fmt: skip
+
+
+def test_what_the_checks_propose_is_one_click_away(opened, workspace, tmp_path, finished):
+    store = prepared(workspace, tmp_path / "city")
+    settings = {"architecture": "unet", "encoder": None, "filters": None, "per_class": False, "mixed_precision": "auto"}
+    finished("probe", {"prepared": store, "settings": settings}, PROBE)
+    finished("rate_test", {"prepared": store, "settings": settings}, RATES)
+    finished("search", {"prepared": store, "out": tmp_path / "search", "settings": settings}, SEARCH)
+    at = opened(TRAIN)
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert shown["An epoch takes"] == "30 s" and shown["30 epochs at most"] == "15 min" and shown["Memory at its peak"] == "2.0 GiB"
+    assert any("more memory than is free" in warning.value for warning in at.warning)
+    at = sound(at.button(key="take_batch").click().run())
+    assert at.select_slider(key="train_batch_size").value == 12 and at.button(key="take_batch").disabled
+    at = sound(at.button(key="take_rate").click().run())
+    assert at.select_slider(key="train_learning_rate").value == 0.0012
+    at = sound(at.button(key="take_both").click().run())
+    assert (at.select_slider(key="train_batch_size").value, at.select_slider(key="train_learning_rate").value) == (6, 0.002)
+
+
+def test_a_check_is_asked_for_with_the_settings_of_the_form(opened, workspace, tmp_path, asked):
+    store = prepared(workspace, tmp_path / "city")
+    at = opened(TRAIN)
+    at.selectbox(key="train_architecture").set_value("fast")
+    sound(at.button(key="check_rate_test").click().run())
+    kind, request, _ = asked[0]
+    assert kind == "rate_test" and request["prepared"] == store and request["settings"]["architecture"] == "fast"
+    assert (request["lowest"], request["highest"], request["steps"]) == (1e-6, 1.0, 100)
+
+
+def two_runs(workspace, tmp_path, finished):
+    store = prepared(workspace, tmp_path / "city")
+    for rate, epochs in ((1e-3, EPOCHS), (3e-3, EPOCHS[:2])):
+        request = {"prepared": store, "out": workspace.models / f"net-{rate}", "settings": {"learning_rate": rate, "epochs": 3}}
+        finished("train", request, {"folder": "x"}, events=epochs)
+
+
+def test_two_runs_are_laid_over_each_other_with_what_differs(opened, workspace, tmp_path, finished):
+    two_runs(workspace, tmp_path, finished)
+    at = on_tab(opened(TRAIN), "Compare")
+    scores, differences = (frame.value for frame in at.dataframe)
+    assert scores["best val. IoU"].tolist() == [0.62, 0.62] and scores["epochs"].tolist() == [2, 3]
+    assert differences.index.tolist() == ["learning rate"] and sorted(differences.iloc[0]) == ["0.001", "0.003"]
+    curves = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
+    assert [len(curve["x"]) for curve in curves] == [2, 3]
+
+
+def test_the_table_names_notes_and_shows_differing_settings(opened, workspace, tmp_path, finished):
+    two_runs(workspace, tmp_path, finished)
+    at = opened(TRAIN)
+    table = at.dataframe(key="runs_table").value
+    assert table["learning rate"].tolist() == ["0.003", "0.001"] and "loss" not in table and "note" not in table
+    Job(list_jobs(workspace)[0].folder).annotate(title="Bold", note="higher rate")
+    table = sound(at.run()).dataframe(key="runs_table").value
+    assert table["run"].tolist()[0] == "Bold" and table["note"].tolist() == ["higher rate", ""]
+
+
+def test_waiting_runs_show_their_place(opened, workspace, tmp_path, finished):
+    store = prepared(workspace, tmp_path / "city")
+    requests = [{"prepared": store, "out": tmp_path / str(place), "settings": {}} for place in (1, 2)]
+    first, second = (finished("train", request, state="queued", arrived=float(place)) for place, request in enumerate(requests))
+    with records.worker_lock(first), records.worker_lock(second):
+        states = opened(TRAIN).dataframe(key="runs_table").value["state"].tolist()
+    assert states == ["Waiting, 2nd in line", "Waiting, 1st in line"]
+
+
+def test_the_settings_of_a_run_come_back_into_the_form(opened, workspace, tmp_path, finished, asked):
+    store = prepared(workspace, tmp_path / "city")
+    settings = TrainSettings(architecture="fpn", encoder="vgg16", learning_rate=0.0007, batch_size=3, schedule="cosine", clip_norm=2.0,
+                             augmentation=Augmentation(hue=0.1, flips=False), weights="imagenet", epochs=11)  # fmt: skip
+    finished("train", {"prepared": store, "out": tmp_path / "m", "settings": settings.to_dict()}, {"folder": "x"}, events=EPOCHS)
+    at = sound(opened(TRAIN).button(key="run_again").click().run())
+    assert at.session_state["train_tab"] == "New run"
+    sound(at.button(key="train_start").click().run())
+    assert replace(TrainSettings.from_dict(asked[0][1]["settings"]), name=None) == settings
+
+
+def test_a_run_without_its_imagenet_weights_offers_others(opened, workspace, tmp_path, finished, asked):
+    store = prepared(workspace, tmp_path / "city")
+    request = {"prepared": store, "out": tmp_path / "m", "settings": {"encoder": "resnet18", "weights": "imagenet"}}
+    finished("train", request, state="failed", error="no ImageNet weights of resnet18: no network")
+    at = opened(TRAIN)
+    assert {"run_random", "run_other_weights"} <= keys_of(at)
+    sound(at.button(key="run_random").click().run())
+    assert asked[0][1]["settings"] == {"encoder": "resnet18", "weights": "none"}
+
+
+def test_one_network_per_class_shows_the_curves_of_each(opened, workspace, tmp_path, finished):
+    store = prepared(workspace, tmp_path / "city")
+    events = [{**record, "class": name, "val_iou": {name: 0.1 * record["epoch"]}} for name in ("Building", "Road") for record in EPOCHS]
+    request = {"prepared": store, "out": tmp_path / "m", "settings": {"per_class": True, "epochs": 3}}
+    finished("train", request, {"validation": {"mean_iou": 0.77}}, events=events)
+    at = opened(TRAIN)
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert shown["Networks begun"] == "2 of 5" and shown["Best validation IoU"] == "0.770"
+    classes = json.loads(at.get("plotly_chart")[1].proto.spec)["data"]
+    lengths = {curve["name"]: len(curve["x"]) for curve in classes}
+    assert lengths["Building"] == lengths["Road"] == 3 and lengths["Water"] == 0
+
+
+def keras_file(folder, *, runs_code=False):
+    """What a Keras file says about a network of two bands and three classes, without any weights."""
+    kind = "Lambda" if runs_code else "Conv2D"
+    layers = [
+        {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_shape": [None, 32, 32, 2]}, "inbound_nodes": []},
+        {"class_name": kind, "name": "middle", "config": {"name": "middle", "filters": 4}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+        {"class_name": "Conv2D", "name": "out", "config": {"name": "out", "filters": 3, "activation": "softmax"},
+         "inbound_nodes": [[["middle", 0, 0, {}]]]},
+    ]  # fmt: skip
+    config = {"layers": layers, "input_layers": [["in", 0, 0]], "output_layers": [["out", 0, 0]], "name": "old"}
+    with h5py.File(folder / "old.h5", "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": config})
+        file.attrs["keras_version"] = "2.15.0"
+    return folder / "old.h5"
+
+
+def test_the_wizard_shows_what_a_file_tells_and_asks_only_the_rest(opened, workspace, tmp_path, asked):
+    file = keras_file(tmp_path)
+    at = on_tab(opened(TRAIN), "Models")
+    at = sound(at.text_input(key="import_path").set_value(str(file)).run())
+    assert "Takes 2 bands in patches of 32 x 32 pixels" in text_of(at) and "Saved by Keras 2.15.0" in text_of(at)
+    assert not any("Patch size" in box.label for box in at.number_input)  # the file says it
+    bands = next(box for box in at.text_input if box.label.startswith("Bands"))
+    assert bands.value == "1, 2"
+    bands.set_value("4 3")
+    sound(at.button(key="import_start").click().run())
+    kind, request, _ = asked[0]
+    assert kind == "import_model" and request["bands"] == [4, 3] and not request["trusted"]
+    assert [entry["name"] for entry in request["classes"]["classes"]] == ["Class 0", "Class 1", "Class 2"]
+
+
+def test_a_file_with_code_is_not_taken_in_without_a_clear_yes(opened, workspace, tmp_path, asked):
+    at = on_tab(opened(TRAIN), "Models")
+    at = sound(at.text_input(key="import_path").set_value(str(keras_file(tmp_path, runs_code=True))).run())
+    assert any("Lambda" in warning.value for warning in at.warning) and "import_start" not in keys_of(at)
+    at = sound(at.checkbox(key="import_trust_old.h5").set_value(True).run())
+    sound(at.button(key="import_start").click().run())
+    assert asked[0][1]["trusted"] is True
+
+
+def test_a_file_that_is_no_network_is_one_plain_line(opened, workspace, tmp_path):
+    (tmp_path / "notes.h5").write_text("no model")
+    at = on_tab(opened(TRAIN), "Models")
+    at = sound(at.text_input(key="import_path").set_value(str(tmp_path / "notes.h5")).run())
+    assert len(at.error) == 1 and "no Keras network" in at.error[0].value
+
+
+def test_a_model_is_exported_by_a_job_and_offered_with_its_card(opened, workspace, tmp_path, finished, asked):
+    trained(workspace, finished, prepared(workspace, tmp_path / "city"), result={"folder": "x"})
+    at = sound(opened(TRAIN).button(key="run_export").click().run())
+    assert at.session_state["train_tab"] == "Models" and at.selectbox(key="models_chosen").value == str(workspace.models / "small-net")
+    at = sound(at.button(key="export_start").click().run())
+    kind, request, _ = asked[0]
+    assert (kind, request["model"], request["format"]) == ("export_model", str(workspace.models / "small-net"), "onnx")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "net.onnx").write_bytes(b"onnx")
+    result = {"path": str(tmp_path / "out" / "net.onnx"), "format": "onnx", "size_bytes": 4, "difference": 1e-7}
+    finished("export_model", {"model": str(workspace.models / "small-net"), "out": result["path"], "format": "onnx"}, result)
+    at = sound(at.run())
+    assert any("Download ONNX" in button.label for button in at.get("download_button")) and "1e-07" in text_of(at)
+
+
+def test_the_page_never_loads_tensorflow():
+    pages = "import sys, ui.train_models, ui.train_checks, ui.train_view, ui.runs_compare"
+    code = f"{pages}; print([name for name in sys.modules if name in ('tensorflow', 'keras')])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
