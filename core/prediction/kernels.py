@@ -41,41 +41,34 @@ def take_rows(total, base, row_scale, col_scale, first_col, out):
     """Divide the ring's next rows by their weights into `out` (rows, cols, K) and clear them for the rows to come."""
     rows, cols, classes = out.shape
     size = total.shape[0]
+    scale = np.repeat(col_scale, classes)
     for i in range(rows):
         ring = (base + i) % size
-        for j in range(cols):
-            scale = row_scale[i] * col_scale[j]
-            for k in range(classes):
-                out[i, j, k] = total[ring, first_col + j, k] * scale
-        for j in range(total.shape[1]):
-            for k in range(classes):
-                total[ring, j, k] = 0.0
+        source, target = total[ring, first_col : first_col + cols].reshape(-1), out[i].reshape(-1)
+        for at in range(cols * classes):
+            target[at] = source[at] * (row_scale[i] * scale[at])
+        total[ring] = 0.0
 
 
 @numba.njit(cache=True, nogil=True)
 def add_jumps(rows, valid, before, before_valid, col_jumps, col_pairs, row_jumps, row_pairs):
     """Add the absolute differences between neighbouring valid pixels of `rows` (n, w, K) to sums per column and per row.
 
-    `before` (w, K) is the row above the first one. `col_jumps[j]` is the sum between columns j - 1 and j,
-    `row_jumps[i]` that between rows i - 1 and i; `*_pairs` count the pixel pairs.
+    `before` (w, K) is the row above the first one. `col_jumps[j]` is the sum between columns j - 1 and j in every fourth
+    row, `row_jumps[i]` that between rows i - 1 and i in every fourth column; `*_pairs` count the pixel pairs.
     """
     n, width, classes = rows.shape
     for i in range(n):
-        for j in range(width):
-            if not valid[i, j]:
-                continue
-            if j > 0 and valid[i, j - 1]:
-                jump = 0.0
+        for j in range(1, width if i % 4 == 0 else 0):
+            if valid[i, j] and valid[i, j - 1]:
                 for k in range(classes):
-                    jump += abs(rows[i, j, k] - rows[i, j - 1, k])
-                col_jumps[j] += jump
+                    col_jumps[j] += abs(rows[i, j, k] - rows[i, j - 1, k])
                 col_pairs[j] += 1
-            if valid[i - 1, j] if i > 0 else before_valid[j]:
-                jump = 0.0
+        above, above_valid = (rows[i - 1], valid[i - 1]) if i > 0 else (before, before_valid)
+        for j in range(0, width, 4):
+            if valid[i, j] and above_valid[j]:
                 for k in range(classes):
-                    above = rows[i - 1, j, k] if i > 0 else before[j, k]
-                    jump += abs(rows[i, j, k] - above)
-                row_jumps[i] += jump
+                    row_jumps[i] += abs(rows[i, j, k] - above[j, k])
                 row_pairs[i] += 1
 
 
@@ -95,47 +88,57 @@ def mix_rows(source, source_first, first, weights, out):
                     target[at] += weight * line[at]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, fastmath=True)
 def mix_cols(source, source_first, first, weights, out):
     """out[:, j] = sum over t of weights[j, t] * source[:, first[j] + t - source_first], columns of (n, w, K) float32."""
     rows, width, classes = out.shape
-    taps = weights.shape[1]
-    for i in range(rows):
+    taps, last = weights.shape[1], source.shape[1] - 1
+    # Where each number of a row comes from: one loop over all classes and columns instead of a short one for each pixel.
+    places, shares = np.empty((taps, width * classes), np.int32), np.empty((taps, width * classes), np.float32)
+    for t in range(taps):
         for j in range(width):
             for k in range(classes):
-                out[i, j, k] = 0.0
-            for t in range(taps):
-                weight = weights[j, t]
-                if weight != 0.0:
-                    col = first[j] + t - source_first
-                    for k in range(classes):
-                        out[i, j, k] += weight * source[i, col, k]
+                places[t, j * classes + k] = min(first[j] + t - source_first, last) * classes + k
+                shares[t, j * classes + k] = weights[j, t]
+    for i in range(rows):
+        line, target = source[i].reshape(-1), out[i].reshape(-1)
+        for at in range(width * classes):
+            target[at] = shares[0, at] * line[places[0, at]]
+        for t in range(1, taps):
+            for at in range(width * classes):
+                target[at] += shares[t, at] * line[places[t, at]]
 
 
-@numba.njit(cache=True, nogil=True)
-def quantise(probabilities, valid, out):
-    """Probabilities (n, w, K) in 0..1 to `out` (n, K, w) uint8, 255 = 1; 0 in every class where not valid.
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def quantise(probabilities, valid, out, labels):
+    """Probabilities (n, w, K) in 0..1 to `out` (n, K, w) uint8, 255 = 1, and the winners to `labels` (n, w); 0 and 255 where not valid.
 
     A runner-up that rounds to the winner's value is lowered by one step, so that the largest byte is the winner's.
     """
     rows, width, classes = probabilities.shape
+    one, full, half = np.float32(1), np.float32(255), np.float32(0.5)
+    line = np.empty((classes, width), np.float32)
+    winner, most = np.empty(width, np.uint8), np.empty(width, np.float32)
     for i in range(rows):
+        # Class after class along a row, so that many pixels are done at once.
         for j in range(width):
-            if not valid[i, j]:
-                for k in range(classes):
-                    out[i, k, j] = 0
-                continue
-            best = 0
-            for k in range(1, classes):
-                if probabilities[i, j, k] > probabilities[i, j, best]:
-                    best = k
-            top = max(1, min(255, int(probabilities[i, j, best] * 255.0 + 0.5)))
             for k in range(classes):
-                value = max(0, min(255, int(probabilities[i, j, k] * 255.0 + 0.5)))
-                if k != best and value >= top:
-                    value = top - 1
-                out[i, k, j] = value
-            out[i, best, j] = top
+                line[k, j] = probabilities[i, j, k]
+        winner[:] = 0
+        most[:] = line[0]
+        for k in range(1, classes):
+            for j in range(width):
+                winner[j] = np.uint8(k) if line[k, j] > most[j] else winner[j]
+                most[j] = line[k, j] if line[k, j] > most[j] else most[j]
+        for j in range(width):
+            most[j] = np.uint8(min(full, max(one, most[j] * full + half)))
+        for k in range(classes):
+            for j in range(width):
+                value = np.uint8(min(most[j] - one, max(np.float32(0), line[k, j] * full + half)))
+                value = np.uint8(most[j]) if winner[j] == k else value
+                out[i, k, j] = value if valid[i, j] else np.uint8(0)
+        for j in range(width):
+            labels[i, j] = winner[j] if valid[i, j] else np.uint8(255)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -63,7 +63,7 @@ def write_labels(
                     labels = prediction.labels(window, threshold, unsure=unsure)
                     target.write(labels, 1, window=rasterio.windows.Window(0, row, prediction.width, window.height))
             options = {**COG_OPTIONS, "overviews": "AUTO", "overview_resampling": "MODE"}
-            rasterio.shutil.copy(plain, temporary, compress="DEFLATE", **options)
+            rasterio.shutil.copy(plain, temporary, **options)
     except RasterioIOError as error:
         raise ExportError(
             f"{Path(path).name} could not be written ({error})", expected="room on the disk", do="Free some space and try again"

@@ -194,9 +194,9 @@ class _Work:
         def write(part: Window, probabilities: np.ndarray) -> None:
             place = Window(part.row + self.window.row, part.col + self.window.col, part.height, part.width)
             valid = self.scene.valid(place)
-            raw.write(part, probabilities, valid)
+            labels = raw.write(part, probabilities, valid)
             raw.flush()
-            preview.add(part, probabilities, valid)
+            preview.add(part, labels)
             write_json(self.partial / _STATE_FILE, {**self._state, "done": (strip_of[place.col], place.row_stop)})
 
         return run_blend(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.classes import ClassScheme
+from core.classes import IGNORED_ID, ClassScheme
 from core.files import replacing
 from core.scene import Window
 
@@ -21,23 +21,19 @@ class LivePreview:
     """Every n-th pixel of the labels predicted so far, in the classes' colours, transparent where nothing is known yet."""
 
     def __init__(self, path: Path, window: Window, scheme: ClassScheme):
-        self._path, self._table, self._due = path, scheme.table(), time.monotonic() + _PAUSE_S
+        opaque = np.where(np.arange(256) == IGNORED_ID, np.uint8(0), np.uint8(255))
+        self._path, self._table, self._due = path, np.column_stack([scheme.table(), opaque]), time.monotonic() + _PAUSE_S
         self._every = max(1, -(-max(window.height, window.width) // _LONGEST_PX))
-        self._picture = np.zeros((-(-window.height // self._every), -(-window.width // self._every), 4), np.uint8)
+        self._ids = np.full((-(-window.height // self._every), -(-window.width // self._every)), IGNORED_ID, np.uint8)
 
-    def add(self, part: Window, probabilities: np.ndarray, valid: np.ndarray) -> None:
-        """Take probabilities (h, w, K) of a window; the file is renewed every two seconds, or less often where that is slow."""
+    def add(self, part: Window, labels: np.ndarray) -> None:
+        """Take class ids (h, w) of a window; the file is renewed every two seconds, or less often where that is slow."""
         row, col = -part.row % self._every, -part.col % self._every
-        sample = np.ascontiguousarray(probabilities[row :: self._every, col :: self._every])
-        if sample.size == 0:
-            return
-        place = Window((part.row + row) // self._every, (part.col + col) // self._every, *sample.shape[:2])
-        colours = self._table[sample.argmax(axis=-1)]
-        opaque = np.where(valid[row :: self._every, col :: self._every], np.uint8(255), np.uint8(0))
-        self._picture[place.slices] = np.concatenate([colours, opaque[..., None]], axis=-1)
+        sample = labels[row :: self._every, col :: self._every]
+        self._ids[Window((part.row + row) // self._every, (part.col + col) // self._every, *sample.shape).slices] = sample
         if time.monotonic() >= self._due:
             begun = time.monotonic()
             with replacing(self._path) as temporary:
-                Image.fromarray(self._picture, "RGBA").save(temporary, format="PNG", compress_level=1)
+                Image.fromarray(self._table[self._ids], "RGBA").save(temporary, format="PNG", compress_level=1)
             ended = time.monotonic()
             self._due = ended + max(_PAUSE_S, (ended - begun) / _SHARE)

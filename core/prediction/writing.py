@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -29,7 +30,9 @@ from core.scene import Scene, Window
 
 GDAL_CACHE_MIB = 48
 _RAW = "probabilities.raw"
-COG_OPTIONS = dict(driver="COG", overviews="FORCE_USE_EXISTING", level=1, blocksize=BLOCK_PX, bigtiff="IF_SAFER", num_threads="2")
+COG_OPTIONS = dict(
+    driver="COG", overviews="FORCE_USE_EXISTING", compress="DEFLATE", level=1, blocksize=BLOCK_PX, bigtiff="IF_SAFER", num_threads="2"
+)
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,18 @@ class RawWriter:
                 file.truncate(height * width * classes)
         self._file = self.path.open("r+b")
 
-    def write(self, window: Window, probabilities: np.ndarray, valid: np.ndarray) -> None:
-        """Store probabilities (h, w, K) in 0..1; where `valid` (h, w) is False the pixel becomes 0 in every class."""
+    def write(self, window: Window, probabilities: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Store probabilities (h, w, K) in 0..1, 0 in every class where `valid` (h, w) is False; give the class ids (h, w)."""
         block = np.empty((window.height, self.classes, window.width), np.uint8)
-        quantise(probabilities, valid, block)
+        labels = np.empty((window.height, window.width), np.uint8)
+        quantise(probabilities, valid, block, labels)
         if window.width == self.width:
             self._put(window.row * self.classes * self.width, block)
-            return
+            return labels
         for row in range(window.height):
             for k in range(self.classes):
                 self._put(((window.row + row) * self.classes + k) * self.width + window.col, block[row, k])
+        return labels
 
     def flush(self) -> None:
         """Hand everything to the operating system, which keeps it when this process is killed."""
@@ -112,7 +117,7 @@ def finish(
     on_step(0, steps, "Making overviews")
     levels = make_levels(raw.path, raw.height, raw.width, raw.classes)
     on_step(1, steps, "Writing probabilities")
-    _cog(folder / PROBABILITIES, levels, "probabilities", scheme.names, place, tags, compress="ZSTD")
+    _cog(folder / PROBABILITIES, levels, "probabilities", scheme.names, place, tags, compress="ZSTD", blocksize=2 * BLOCK_PX)
     on_step(2, steps, "Writing labels")
     label_tags = {**tags, **{f"CLASS_{i}": name for i, name in enumerate(scheme.names)}}
     _cog(folder / LABELS, levels, "labels", ("class",), place, label_tags, nodata=IGNORED_ID, scheme=scheme)
@@ -136,7 +141,7 @@ def _cog(
     *,
     nodata: int | None = None,
     scheme: ClassScheme | None = None,
-    compress: str = "DEFLATE",
+    **options: Any,
 ) -> None:
     """Write bytes on disk as a cloud-optimized GeoTIFF: GDAL reads them through virtual rasters that describe them."""
     virtual = describe_levels(levels, kind, bands, masked=nodata is None)
@@ -145,7 +150,7 @@ def _cog(
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(virtual[0], "r+") as dataset:
                 describe(dataset, place, tags, nodata, scheme)
-            rasterio.shutil.copy(virtual[0], path, compress=compress, **COG_OPTIONS)
+            rasterio.shutil.copy(virtual[0], path, **{**COG_OPTIONS, **options})
     except RasterioIOError as error:
         raise ExportError(
             f"{path.name} could not be written ({error})", expected="room on the disk", do="Free some space and predict again"

@@ -24,9 +24,10 @@ def test_halving_averages_what_is_there():
 def test_bytes_keep_the_winner():
     # 0.5001 and 0.4999 both round to 128 of 255 (127.53, 127.47 + 0.5): the loser gets 127.
     values = np.array([[[0.4999, 0.5001], [1.0, 0.0], [0.3, 0.7]]], np.float32)
-    out = np.empty((1, 2, 3), np.uint8)
-    quantise(values, np.array([[True, True, False]]), out)
+    out, labels = np.empty((1, 2, 3), np.uint8), np.empty((1, 3), np.uint8)
+    quantise(values, np.array([[True, True, False]]), out, labels)
     np.testing.assert_array_equal(out[0], [[127, 255, 0], [128, 0, 0]])
+    np.testing.assert_array_equal(labels, [[1, 0, 255]])
 
 
 @pytest.mark.parametrize("classes", [3, 4])
