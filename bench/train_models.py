@@ -1,13 +1,12 @@
 """Repeat the training of the shipped models from their seeds.
 
-    python bench/train_models.py sample-town|dubai-landcover|dubai-landcover-fast [--out FOLDER] [--dubai FOLDER]
+    python bench/train_models.py sample-town|dubai-landcover [--out FOLDER] [--dubai FOLDER]
 
-sample-town             scenes drawn by our generator with other seeds, and the small sample scenes; `town_whole` is never seen
-dubai-landcover         the real tiles at half their size, started from sample-town; Tile 2 is never seen
-dubai-landcover-fast    the same tiles and split for the small network, from random weights
+sample-town        scenes drawn by our generator with other seeds, and the small sample scenes; `town_whole` is never seen
+dubai-landcover    the real tiles at half their size, started from sample-town; Tile 2 is never seen
 
 Every step is a verb of the command line, printed before it runs, so that it can be repeated by hand. Cap the threads from
-outside (`taskset`, `OMP_NUM_THREADS`). What the recipe reaches on other tiles is printed by `bench/dubai.py`.
+outside (`taskset`, `OMP_NUM_THREADS`). `dubai-landcover-fast` comes from `bench/dubai.py ours --folds 1+2 --ship`.
 """
 
 from __future__ import annotations
@@ -40,31 +39,22 @@ _NOT_IN_CARDS = ("model", "dataset", "settings", "areas", "worst_patches", "labe
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one model is prepared, trained and scored with; each training starts from what the one before it left."""
+    """What one model is prepared, trained and scored with."""
 
     prepare: list[str]
-    trainings: list[list[str]]
+    train: list[str]
     scored: str
     notes: list[str]
 
 
-SHARED = [
-    "--batch-size", "8", "--loss", "dice_cross_entropy", "--schedule", "cosine", "--patience", "0", "--seed", "0",
-]  # fmt: skip
-UNET = ["--architecture", "unet", "--learning-rate", "0.002", "--warmup-epochs", "1"]
-AVERAGED = ["--augmentation", "zoom=0.5", "--average-weights"]
-TILES = ["--scale", "0.5", "--stride", "192", "--hold-out", "Tile 2", "--validation", "0.08"]
-TILE_NOTES = [
-    "Tile 1 chose the best epoch; Tile 2 is the test and was never trained on. One small tile is a rough estimate: "
-    "the README of the project tells what the recipe reaches on others.",
-    "The tiles' pixel sizes are not known and differ; the network works at half their resolution.",
+FAILURES = [
     "![Where it fails](failures.jpg)",
-    "The picture shows the patches of Tile 2 with the most wrong pixels: image, label, prediction, errors.",
+    "The picture shows the patches of the test tiles with the most wrong pixels: image, label, prediction, errors.",
 ]
 RECIPES = {
     "sample-town": Recipe(
         prepare=["--scale", "0.5", "--stride", "128", "--validation", "0.12"],
-        trainings=[[*UNET, "--epochs", "14"]],
+        train=["--epochs", "14"],
         scored="all",
         notes=[
             "Trained on drawn scenes only: the sample's seven small ones and 24 more from other seeds.",
@@ -73,28 +63,21 @@ RECIPES = {
         ],
     ),
     "dubai-landcover": Recipe(
-        prepare=TILES,
-        trainings=[
-            [*UNET, "--epochs", "20", "--weights", "sample-town"],
-            ["--architecture", "unet", "--learning-rate", "0.001", "--epochs", "4", *AVERAGED, "0.99"],
-        ],
+        prepare=["--scale", "0.5", "--stride", "192", "--hold-out", "Tile 2", "--validation", "0.08"],
+        train=["--epochs", "20", "--weights", "sample-town"],
         scored="test",
         notes=[
-            "Trained on four tiles (4, 5, 6 and 7) of the Dubai set, CC0, Humans in the Loop and MBRSC: 20 epochs from "
-            "sample-town, then 4 in which the weights are averaged.",
-            *TILE_NOTES,
-        ],
-    ),
-    "dubai-landcover-fast": Recipe(
-        prepare=TILES,
-        trainings=[["--architecture", "fast", "--learning-rate", "0.003", "--epochs", "12", "--warmup-epochs", "1", *AVERAGED, "0.98"]],
-        scored="test",
-        notes=[
-            "Trained on four tiles (4, 5, 6 and 7) of the Dubai set, CC0, Humans in the Loop and MBRSC, from random weights.",
-            *TILE_NOTES,
+            "Trained on four tiles (4, 5, 6 and 7) of the Dubai set, CC0, Humans in the Loop and MBRSC, starting from sample-town.",
+            "Tile 1 chose the best epoch; Tile 2 is the test and was never seen. One small tile is a rough estimate.",
+            "The tiles' pixel sizes are not known and differ; the network works at half their resolution.",
+            *FAILURES,
         ],
     ),
 }
+SHARED = [
+    "--architecture", "unet", "--batch-size", "8", "--loss", "dice_cross_entropy", "--learning-rate", "0.002",
+    "--schedule", "cosine", "--warmup-epochs", "1", "--patience", "0", "--seed", "0",
+]  # fmt: skip
 
 
 def draw_towns(folder: Path) -> Path:
@@ -161,22 +144,18 @@ def main() -> None:
     patches, trained = chosen.out / f"{chosen.model}-patches", chosen.out / chosen.model
     data = draw_towns(chosen.out / "towns") if chosen.model == "sample-town" else chosen.dubai
     core("prepare", str(data), str(patches), *recipe.prepare)
-    before: list[str] = []
-    for number, training in enumerate(recipe.trainings, 1):
-        step = trained if number == len(recipe.trainings) else trained.with_name(f"{chosen.model}-{number}")
-        core("train", str(patches), str(step), *SHARED, *training, *before)
-        before = ["--weights", str(step)]
+    core("train", str(patches), str(trained), *SHARED, *recipe.train)
     if chosen.model == "sample-town":
         data = unseen_scene(chosen.out / "unseen")
-    report(chosen.model, recipe, trained, data)
+    report(trained, data, scored=recipe.scored, notes=recipe.notes)
 
 
-def report(name: str, recipe: Recipe, trained: Path, data: Path) -> None:
-    """Score the model, write what was found into its card, and print it."""
-    found = trained.with_name(f"{name}-scores")
-    test = core("evaluate", str(trained), str(data), "--scenes", recipe.scored, "--out", str(found))
-    finish(trained, name, test=test, notes=recipe.notes)
-    if name != "sample-town":
+def report(trained: Path, data: Path, *, scored: str, notes: list[str]) -> None:
+    """Score a model, write what was found into its card, and print it."""
+    found = trained.with_name(f"{trained.name}-scores")
+    test = core("evaluate", str(trained), str(data), "--scenes", scored, "--out", str(found))
+    finish(trained, trained.name, test=test, notes=notes)
+    if FAILURES[0] in notes:
         draw_failures(Evaluation.load(found), trained / "failures.jpg")
     print(f"accuracy {test['accuracy']:.3f}, mean IoU {test['mean_iou']:.3f}")
     for label, scores in test["classes"].items():
