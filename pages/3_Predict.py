@@ -2,8 +2,19 @@
 
 import streamlit as st
 
-from core.learning.model_store import find_model
-from ui import evaluation_view, frame, jobs_view, library, predict_view, state, viewer
+from ui import (
+    evaluation_view,
+    frame,
+    jobs_view,
+    library,
+    predict_batch,
+    predict_downloads,
+    predict_run,
+    predict_setup,
+    predict_view,
+    state,
+    viewer,
+)  # fmt: skip
 
 frame.begin_page(
     "Predict",
@@ -12,38 +23,15 @@ frame.begin_page(
 )
 
 
-def setup() -> None:
-    """Scene and model beside each other, settings below, one button."""
-    with frame.errors():
-        first, second = st.columns([3, 2], gap="large")
-        with first:
-            scene = predict_view.choose_scene()
-            if scene is not None:
-                predict_view.describe_scene(scene)
-        with second:
-            model = predict_view.choose_model()
-        if model is None:
-            st.page_link(*frame.PAGES["train"][:1], label="Train a model", icon=frame.PAGES["train"][2])
-            return
-        with second:
-            chosen = predict_view.advanced()
-        chosen |= predict_view.settings(find_model(model).card)
-        if st.button("Predict the scene", type="primary", icon=":material/auto_awesome:", key="predict_start", disabled=scene is None,
-                     help="Runs in a process of its own: you may leave this page or close the browser."):  # fmt: skip
-            jobs_view.start("predict", {"model": model, "scene": scene, **chosen}, title=f"{scene.stem} with {find_model(model).card.name}")
-            state.select(scene=scene, model=model)
-            st.rerun()
-
-
 def results(folder) -> None:
     """Viewer, class shares, scores and downloads of a prediction."""
     prediction = library.prediction(folder)
     predict_view.how_made(prediction)
-    scene = predict_view.source_scene(prediction)
-    truth = predict_view.truth_of(scene)
+    scene = predict_view.pictured(prediction)
+    truth = predict_view.truth_of(prediction) if scene is not None else None
     seen = viewer.prediction_panes(folder, key="predict_viewer", height=360, image=scene, pair=truth)
     if scene is None:
-        st.caption("The scene is not where it was, or only a part of it was predicted: the result is shown alone.")
+        st.caption("The scene is not where it was, or it has changed: the result is shown alone.")
     tabs = ["Classes", *(["Scores"] if truth is not None else []), evaluation_view.TITLE, "Downloads"]
     drawn = dict(zip(tabs, st.tabs(tabs, key=f"predict_tab_{truth is not None}", on_change="rerun"), strict=True))
     with drawn["Classes"], frame.errors():
@@ -60,7 +48,21 @@ def results(folder) -> None:
         with drawn[evaluation_view.TITLE], frame.errors():
             evaluation_view.tab()
     with drawn["Downloads"], frame.errors():
-        predict_view.downloads(prediction)
+        predict_downloads.downloads(prediction, seen)
+
+
+def choose(folders) -> None:
+    """Which prediction is shown, and the way on to the map."""
+    current = state.selection().prediction
+    start = folders.index(current) if current in folders else 0
+    first, second = st.columns([5, 1], vertical_alignment="bottom")
+    shown = first.selectbox("Prediction", folders, index=start, format_func=library.prediction_label, help="Newest first.")
+    state.select(prediction=shown)
+    path, _, icon = frame.PAGES["map"]
+    if second.button("To the map", icon=icon, key="predict_to_map", width="stretch", help="Traces outlines and lays them over the scene."):
+        st.switch_page(path)
+    with frame.errors():
+        results(shown)
 
 
 folders = library.predictions()
@@ -74,19 +76,16 @@ if not folders and not watched and state.selection().dataset is None and state.s
     )
 if watched:
     with st.container(border=True, key="predict_job"):
-        jobs_view.progress(job.folder, "predict")
+        predict_run.watch(job)
 with st.expander(
     "Predict another scene" if folders else "Predict a scene",
     icon=":material/add:",
     expanded=predict_view.wanted_open() or (not folders and not watched),
     key=f"predict_setup_{bool(folders)}_{watched}",
 ):
-    setup()
+    predict_setup.form()
+with frame.errors():
+    predict_batch.show()
 if folders:
-    current = state.selection().prediction
-    start = folders.index(current) if current in folders else 0
-    shown = st.selectbox("Prediction", folders, index=start, format_func=library.prediction_label, help="Newest first.")
-    state.select(prediction=shown)
-    with frame.errors():
-        results(shown)
+    choose(folders)
     frame.next_step("trace the outlines and look at them on the map.", *frame.PAGES["map"])

@@ -96,8 +96,10 @@ def model_title(name: str) -> str:
 def predictions() -> list[Path]:
     """Prediction folders of the workspace, newest first; the sample's and the selected one included."""
     chosen = state.selection().prediction
-    places = state.workspace().predictions.glob("*/prediction.json"), state.workspace().layers.glob("*/prediction/prediction.json")
-    files = sorted((path for place in places for path in place), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    places = [state.workspace().predictions.glob(pattern) for pattern in ("*/prediction.json", "*/*/prediction.json")]
+    places.append(state.workspace().layers.glob("*/prediction/prediction.json"))
+    written = (path for place in places for path in place if not path.parent.name.startswith("."))  # one with a dot is being written
+    files = sorted(written, key=lambda path: path.stat().st_mtime_ns, reverse=True)
     found = [path.parent for path in files]
     others = [Path(entry) for entry in state.recent("prediction") if Path(entry) not in found]
     return found + others if chosen is None or chosen in found + others else [chosen, *found, *others]

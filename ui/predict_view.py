@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import io
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
-from core.classes import IGNORED_ID
 from core.data.datasets import Pair
 from core.errors import GroundlineError, SceneError
-from core.learning.cards import ModelCard
 from core.learning.confusion import Confusion
-from core.learning.model_store import Model
 from core.prediction.rasters import Prediction
-from core.scene import Scene, open_scene, windows_of
-from ui import charts, library, state, uploads
+from core.scene import Scene, Window, open_scene, windows_of
+from ui import charts, library, predict_scenes, regions, state
 
-_SOURCES = {"data": "From a data set", "path": "File or folder", "upload": "Upload"}
-_IMAGES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "h5", "img", "vrt"]
 _STEP_PX = 1024
-_PICTURE_PX = 8192  # longest side of the downloaded picture
 
 
 def open_setup(path: str | None = None) -> None:
@@ -40,131 +30,37 @@ def wanted_open() -> bool:
     return st.session_state.pop("gl_predict_open", False)
 
 
-def choose_scene() -> Path | None:
-    """The scene to predict: of a data set, by its path, or sent by the browser."""
-    source = st.segmented_control(
-        "Scene", list(_SOURCES), default="data", required=True, format_func=_SOURCES.get, key="predict_source", persist_state="session"
-    )
-    if source == "data":
-        return _scene_of_dataset()
-    if source == "path":
-        typed = st.text_input(
-            "Path",
-            key="predict_path",
-            persist_state="session",
-            placeholder="/data/scene.tif",
-            help="An image, or a folder of neighbouring chips.",
-        )
-        return Path(typed.strip().strip('"')).expanduser() if typed.strip() else None
-    sent = st.file_uploader("Image", type=_IMAGES, key="predict_upload", help="Large scenes are better opened by their path.")
-    return uploads.save(sent.name, sent, state.workspace().uploads) if sent is not None else None
-
-
-def describe_scene(path: Path) -> Scene:
-    """One line on the scene: size, bands, ground sample distance. Raises SceneError when it is no image."""
-    scene = open_scene(path)
-    pixel_m = scene.ground_sample_distance_m
-    ground = f"{pixel_m:.2g} m per pixel" if pixel_m else "no georeference: results are in pixels"
-    st.caption(f"{scene.height:,} × {scene.width:,} px (height × width), {scene.bands} bands of {scene.dtype}, {ground}")
-    return scene
-
-
-def choose_model() -> str | None:
-    """The model to predict with, and what its card says in one line."""
-    models = {model_key(model): model for model in library.models()}
-    if not models:
-        st.markdown("No model yet. Train one first.")
-        return None
-    current = state.selection().model
-    names = list(models)
-    index = names.index(current) if current in names else 0
-    titles = _model_titles(models)
-    chosen = st.selectbox("Model", names, index=index, format_func=titles.get, help="Shipped models and your own.")
-    state.select(model=chosen)
-    card = models[chosen].card
-    score = _score(card)
-    network = f"{card.architecture} · {card.encoder}" if card.encoder else card.architecture
-    scored = "" if score is None else f", mean IoU {score:.2f} on validation"
-    st.caption(f"{network}, patches of {card.patch_size} px, {len(card.bands)} bands of {card.dtype}{scored}")
-    return chosen
-
-
-def _model_titles(models: dict[str, Model]) -> dict[str, str]:
-    """The models' names; those that share one are told apart by their folders."""
-    counts = Counter(model.card.name for model in models.values())
-    return {
-        key: f"{model.card.name} · {model.folder.name}" if counts[model.card.name] > 1 else model.card.name for key, model in models.items()
-    }
-
-
-def model_key(model: Model) -> str:
-    """How a model is named in the selection: its name when it ships with the project, its folder otherwise."""
-    folder = Path(model.folder)
-    return folder.name if folder.parent == state.PROJECT / "models" else str(folder)
-
-
-def settings(card: ModelCard) -> dict:
-    """Sliders of a prediction, as request keys."""
-    first, second, third = st.columns(3, gap="large", vertical_alignment="center")
-    sizes = sorted({card.patch_size, 128, 256, 384, 512})
-    size = first.select_slider(
-        "Patch size, px",
-        sizes,
-        card.patch_size,
-        key=f"predict_patch_{card.patch_size}",
-        persist_state="session",
-        help=f"The model was trained on {card.patch_size} px. Larger patches see more around each pixel and need more memory.",
-    )
-    overlap = second.slider(
-        "Overlap of patches, %",
-        0,
-        75,
-        50,
-        5,
-        key="predict_overlap",
-        persist_state="session",
-        help="More overlap hides seams and takes longer.",
-    )
-    turned = third.toggle(
-        "Average eight turns and flips",
-        False,
-        key="predict_symmetries",
-        persist_state="session",
-        help="A little better, about eight times slower.",
-    )
-    return {"patch_size": None if size == card.patch_size else size, "overlap": overlap / 100, "symmetries": 8 if turned else 1}
-
-
-def advanced() -> dict:
-    """Memory and engine, as request keys."""
-    with st.expander("Advanced"):
-        memory = st.select_slider(
-            "Memory",
-            ["512MiB", "1GiB", "2GiB", "4GiB"],
-            "1GiB",
-            key="predict_memory",
-            persist_state="session",
-            help="An upper bound for the strips.",
-        )
-        engine = st.selectbox(
-            "Engine",
-            ["auto", "openvino", "tensorflow"],
-            key="predict_engine",
-            persist_state="session",
-            format_func={"auto": "Automatic", "openvino": "OpenVINO (CPU)", "tensorflow": "TensorFlow"}.get,
-            help="Automatic takes the fastest one that is installed.",
-        )
-    return {"memory": memory, "engine": engine}
-
-
 def source_scene(prediction: Prediction) -> Path | None:
     """The scene that a prediction lies on, when its file is still there and the prediction covers the whole of it."""
+    scene = pictured(prediction)
     path = Path(prediction.made["scene"])
+    return None if scene is None or prediction.window != _window_of(prediction) else path
+
+
+def pictured(prediction: Prediction) -> Scene | None:
+    """The pixels that a prediction was made of, as a scene of its size; None where the file is gone or has changed its size."""
     try:
-        scene = open_scene(path)
+        scene = open_scene(prediction.made["scene"])
     except SceneError:
         return None
-    return path if scene.shape == (prediction.height, prediction.width) else None
+    window = _window_of(prediction)
+    if (window.height, window.width) != (prediction.height, prediction.width) or scene.window.intersect(window) != window:
+        return None
+    return regions.cut(scene, window) if window == scene.window or "window" in prediction.made else None
+
+
+def truth_of(prediction: Prediction) -> Pair | None:
+    """The masks of a known data set on the pixels that were predicted."""
+    pair = predict_scenes.truth_of(Path(prediction.made["scene"]))
+    try:
+        return None if pair is None else regions.cut_pair(pair, _window_of(prediction))
+    except GroundlineError:  # a mask that cannot be read: the prediction is still worth showing
+        return None
+
+
+def _window_of(prediction: Prediction) -> Window:
+    made = prediction.made.get("window")
+    return Window(**made) if made else prediction.window
 
 
 def how_made(prediction: Prediction) -> None:
@@ -173,25 +69,10 @@ def how_made(prediction: Prediction) -> None:
     turns = ", eight turns averaged" if settings.get("symmetries") == 8 else ""
     st.caption(
         f"{prediction.height:,} × {prediction.width:,} px · {made['windows']:,} patches of {settings['patch_size']} px, "
-        f"{100 * settings['overlap']:.0f} % overlap{turns} · {made['engine']}, network time {made['model_seconds']:.0f} s"
+        f"{100 * settings['overlap']:.0f} % overlap{turns} · engine {made['engine']}, network time {made['model_seconds']:.0f} s"
     )
     for concern in made.get("warnings", ()):
         st.warning(concern["sentence"], icon=":material/warning:")
-
-
-def truth_of(scene: Path | None) -> Pair | None:
-    """The pair of a known data set whose image is this scene."""
-    if scene is None:
-        return None
-    for folder in library.datasets():
-        try:
-            pairs = library.dataset(folder).pairs
-        except (GroundlineError, OSError):  # a data set of yesterday may be gone; the prediction is still worth showing
-            continue
-        for pair in pairs:
-            if Path(pair.image_path).resolve() == scene.resolve():
-                return pair
-    return None
 
 
 def shares(prediction: Prediction, threshold: float) -> None:
@@ -223,7 +104,7 @@ def shares(prediction: Prediction, threshold: float) -> None:
             "mean confidence": st.column_config.NumberColumn(format="%.2f", help="Of the most probable class, 0 to 1"),
         },
     )
-    right.plotly_chart(charts.shares(prediction.scheme, pixels / known), key="predict_shares")
+    right.plotly_chart(charts.shares(state.shown(prediction.scheme), pixels / known), key="predict_shares")
 
 
 def scores(prediction: Prediction, truth: Pair) -> None:
@@ -244,89 +125,13 @@ def scores(prediction: Prediction, truth: Pair) -> None:
     st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=score)
 
 
-def downloads(prediction: Prediction) -> None:
-    """Buttons for the rasters, read only when they are pressed."""
-    stem = library.prediction_title(prediction.folder).replace(" ", "-")
-    entries = (
-        ("Classes (GeoTIFF)", "labels.tif", "labels", "image/tiff", "One class id per pixel with its colour table; 255 is nodata."),
-        ("Confidence (GeoTIFF)", "confidence.tif", "confidence", "image/tiff", "Probability of the chosen class, 0 to 255."),
-        ("Probabilities (GeoTIFF)", "probabilities.tif", "probabilities", "image/tiff", "One band per class, 255 means certain."),
-    )
-    with st.container(horizontal=True):
-        for label, name, part, mime, hint in entries:
-            path = prediction.folder / name
-            st.download_button(
-                f"{label} · {_size(path)}", _reader(path), f"{stem}-{part}.tif", mime, key=f"download_{part}", help=hint, on_click="ignore"
-            )
-        st.download_button(
-            "Picture (PNG)",
-            lambda: label_png(prediction),
-            f"{stem}.png",
-            "image/png",
-            key="download_png",
-            on_click="ignore",
-            help="The classes in colour.",
-        )
-
-
-def label_png(prediction: Prediction) -> bytes:
-    """The labels as an indexed PNG, so that a pixel still holds its class id; clear where there is no data.
-
-    Scenes with a longer side than 8192 px are thinned out to that.
-    """
-    factor = max(1.0, max(prediction.height, prediction.width) / _PICTURE_PX)
-    shape = (round(prediction.height / factor), round(prediction.width / factor))
-    picture = Image.fromarray(prediction.scene().read(bands=[1], out_shape=shape, categorical=True)[..., 0]).convert("P")
-    colours = np.full((256, 3), 155, np.uint8)
-    colours[: len(prediction.scheme)] = prediction.scheme.colours
-    picture.putpalette(colours.tobytes())
-    out = io.BytesIO()
-    picture.save(out, "PNG", transparency=IGNORED_ID)
-    return out.getvalue()
-
-
-def _scene_of_dataset() -> Path | None:
-    known = library.datasets()
-    if not known:
-        st.markdown("No data set is open. Open one on Home, or give the path of an image.")
-        return None
-    current = state.selection().dataset
-    left, right = st.columns(2)
-    folder = left.selectbox(
-        "Data set", known, index=known.index(current) if current in known else 0, format_func=library.dataset_title, key="predict_dataset"
-    )
-    scenes = library.scenes_of(folder)
-    chosen = state.selection().scene
-    names = [choice.image for choice in scenes]
-    start = names.index(chosen) if chosen in names else library.largest(scenes)
-    pick = right.selectbox("Image", scenes, index=start, format_func=lambda choice: choice.name, key=f"predict_scene_{folder}")
-    return pick.image
-
-
 def _means(counts: np.ndarray) -> np.ndarray:
     """Mean confidence (0..1) of rows of pixel counts (n, 256) by level; 0 for a row without pixels."""
     return counts @ np.arange(256) / np.maximum(counts.sum(axis=1), 1) / 255
 
 
-def _score(card: ModelCard) -> float | None:
-    for part in ("validation", "test"):
-        values = card.metrics.get(part)
-        if isinstance(values, dict) and values.get("mean_iou") is not None:
-            return float(values["mean_iou"])
-    return None
-
-
 def _number(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:.3f}"
-
-
-def _reader(path: Path) -> Callable[[], bytes]:
-    return path.read_bytes
-
-
-def _size(path: Path) -> str:
-    size = path.stat().st_size
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
 
 
 @st.cache_data(max_entries=16, show_spinner="Counting pixels")

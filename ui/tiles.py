@@ -1,4 +1,4 @@
-"""Rasters and polygons for the browser, served from the dashboard's own port as tiles and GeoJSON.
+"""Rasters and polygons that pages show in the browser, served as tiles and GeoJSON by `ui.tile_routes`.
 
 A page registers what it shows and gets a `Layer`; its id is a digest of the content and the only thing that a URL names.
 What was not registered answers 404, so no request can reach a file that no page has opened.
@@ -6,32 +6,23 @@ What was not registered answers 404, so no request can reach a file that no page
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import hashlib
-import io
 import json
 import math
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from PIL import Image
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from core.classes import IGNORED_ID, ClassScheme
+from core.classes import ClassScheme
 from core.data.datasets import Pair, encode_mask
-from core.errors import GroundlineError
 from core.geo import GeoRef, to_lonlat
 from core.scene import Scene, Window, default_rgb, display_rgb, open_scene, stretch_limits
 
@@ -40,7 +31,6 @@ MAP_TILE_PX = 256
 PREFIX = "/groundline"
 MAX_LAYERS = 512
 _SAMPLE_PX = 1024  # side of the decimated picture that stretch limits are taken from
-_CACHE = {"Cache-Control": "public, max-age=86400, immutable"}  # an id changes with the content
 
 Draw = Callable[[Window, tuple[int, int]], tuple[np.ndarray, np.ndarray | None]]
 
@@ -50,7 +40,8 @@ class Layer:
     """Something registered for the browser.
 
     `draw(window, (h, w))` gives pixels uint8 (h, w, 3) and a bool mask (h, w) of the valid ones or None for all. A layer
-    of codes holds class id, confidence (0-255) and true class id in its three channels, 255 meaning none.
+    of codes holds class id, confidence (0-255) and true class id in its three channels, 255 meaning none. `values(row, col)`
+    tells all about one pixel, `file` is a path and the name under which it is downloaded.
     """
 
     id: str
@@ -63,6 +54,8 @@ class Layer:
     draw: Draw | None = field(default=None, repr=False, compare=False)
     warp: Callable[[int, int, int], tuple[np.ndarray, np.ndarray] | None] | None = field(default=None, repr=False, compare=False)
     features: bytes | None = field(default=None, repr=False, compare=False)
+    values: Callable[[int, int], dict[str, Any]] | None = field(default=None, repr=False, compare=False)
+    file: tuple[Path, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def codes(self) -> bool:
@@ -102,7 +95,6 @@ class _Registry:
 
 _registry = _Registry()
 _known_limits: dict[tuple[str, tuple[int, ...]], tuple[np.ndarray, np.ndarray]] = {}
-_workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tiles")
 register = _registry.put
 
 
@@ -161,6 +153,15 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
 
         return class_tile(labels, prediction.scheme, z, x, y)
 
+    def values(row: int, col: int) -> dict[str, Any]:
+        pixel = Window(row, col, 1, 1)
+        place = labels.geo.lonlat(row + 0.5, col + 0.5)
+        return {
+            "probabilities": [round(int(value) / 255, 3) for value in prediction.probabilities(pixel)[0, 0]],
+            "margin": round(int(prediction.margin(pixel)[0, 0]) / 255, 3),
+            "place": None if place is None else [round(degrees, 6) for degrees in place],
+        }
+
     return register(
         Layer(
             id=_digest("prediction", labels.digest, confidence.digest, prediction.scheme, truth and truth.mask.digest),
@@ -172,6 +173,7 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
             has_truth=truth is not None,
             draw=draw,
             warp=warp,
+            values=values,
         )
     )
 
@@ -180,6 +182,12 @@ def features_layer(geojson: dict[str, Any], *, digest: str) -> Layer:
     """Polygons as GeoJSON, kept compressed; `digest` names the content."""
     text = json.dumps(geojson, separators=(",", ":"), allow_nan=False).encode()
     return register(Layer(id=_digest("features", digest), features=gzip.compress(text, 5)))
+
+
+def file_url(path: Path, name: str) -> str:
+    """Register a file that may be downloaded as `name`, and give its URL for the page itself."""
+    layer = register(Layer(id=_digest("file", str(path), path.stat().st_mtime_ns, name), file=(path, name)))
+    return f"{base_path()}{PREFIX}/files/{layer.id}"
 
 
 def labels_at(pair: Pair, scheme: ClassScheme, window: Window, shape: tuple[int, int]) -> np.ndarray:
@@ -217,135 +225,14 @@ def pixel_url(layer: Layer) -> str:
     return f"{base_path()}{PREFIX}/pixels/{layer.id}/{{z}}/{{x}}/{{y}}"
 
 
+def values_url(layer: Layer) -> str:
+    """Template of the URL that tells about one pixel of a layer, for the page itself."""
+    return f"{base_path()}{PREFIX}/values/{layer.id}/{{row}}/{{col}}"
+
+
 def static_url() -> str:
     """Where the files of `static/` are, for the page itself; ends with a slash."""
     return f"{base_path()}/app/static/"
-
-
-# ---- routes ----
-
-
-def routes() -> list[Route]:
-    """Routes for `st.App`, both at the root and under `server.baseUrlPath`: user routes do not follow that option."""
-    found = []
-    for base in dict.fromkeys(("", base_path())):
-        found += [
-            Route(f"{base}{PREFIX}/pixels/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _pixels),
-            Route(f"{base}{PREFIX}/pictures/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _pictures),
-            Route(f"{base}{PREFIX}/map/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _map),
-            Route(f"{base}{PREFIX}/features/{{layer}}", _features),
-        ]
-    return found
-
-
-async def _pixels(request: Request) -> Response:
-    return await _tile(request, _pixel_tile)
-
-
-async def _pictures(request: Request) -> Response:
-    return await _tile(request, _picture_tile)
-
-
-async def _map(request: Request) -> Response:
-    return await _tile(request, _map_tile)
-
-
-async def _tile(request: Request, make: Callable[[str, int, int, int], tuple[bytes, str] | None]) -> Response:
-    asked = request.path_params
-    if known(asked["layer"]) is None or asked["z"] > 30:
-        return Response(status_code=404)
-    loop = asyncio.get_running_loop()
-    try:
-        made = await loop.run_in_executor(_workers, make, asked["layer"], asked["z"], asked["x"], asked["y"])
-    except GroundlineError as error:
-        return Response(str(error), status_code=422, media_type="text/plain")
-    if made is None:
-        return Response(status_code=204, headers=_CACHE)
-    return Response(made[0], media_type=made[1], headers=_CACHE)
-
-
-async def _features(request: Request) -> Response:
-    layer = known(request.path_params["layer"])
-    if layer is None or layer.features is None:
-        return Response(status_code=404)
-    headers = _CACHE | {"Vary": "Accept-Encoding"}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(layer.features, media_type="application/geo+json", headers=headers | {"Content-Encoding": "gzip"})
-    return Response(gzip.decompress(layer.features), media_type="application/geo+json", headers=headers)
-
-
-@lru_cache(maxsize=1024)
-def _pixel_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
-    """A tile in pixel space for the viewer: colours of a picture, bare numbers of a layer of codes."""
-    drawn = _drawn(layer_id, z, x, y)
-    if drawn is None:
-        return None
-    layer, pixels, valid = drawn
-    shape = pixels.shape[:2]
-    if layer.codes:
-        canvas = np.full((TILE_PX, TILE_PX, 3), IGNORED_ID, np.uint8)
-        canvas[: shape[0], : shape[1]] = pixels
-        return encode(canvas)
-    if shape == (TILE_PX, TILE_PX) and valid is None:
-        return encode(pixels, lossy=True)
-    return encode(_on_clear(pixels, np.full(shape, 255, np.uint8) if valid is None else valid * np.uint8(255)))
-
-
-@lru_cache(maxsize=1024)
-def _picture_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
-    """A tile in pixel space in which codes are already drawn in the colours of their classes."""
-    layer = known(layer_id)
-    if layer is None or not layer.codes:
-        return _pixel_tile(layer_id, z, x, y)
-    drawn = _drawn(layer_id, z, x, y)
-    if drawn is None:
-        return None
-    ids = drawn[1][..., 0]
-    return encode(_on_clear(layer.scheme.decode(ids), np.where(ids == IGNORED_ID, 0, 255).astype(np.uint8)))
-
-
-def _drawn(layer_id: str, z: int, x: int, y: int) -> tuple[Layer, np.ndarray, np.ndarray | None] | None:
-    layer = known(layer_id)
-    if layer is None or layer.draw is None or z > layer.max_zoom:
-        return None
-    factor = 2 ** (layer.max_zoom - z)
-    row, col = y * TILE_PX * factor, x * TILE_PX * factor
-    height, width = min(TILE_PX * factor, layer.height - row), min(TILE_PX * factor, layer.width - col)
-    if height <= 0 or width <= 0:
-        return None
-    pixels, valid = layer.draw(Window(row, col, height, width), (math.ceil(height / factor), math.ceil(width / factor)))
-    return layer, pixels, valid
-
-
-def _on_clear(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    canvas = np.zeros((TILE_PX, TILE_PX, 4), np.uint8)
-    canvas[: pixels.shape[0], : pixels.shape[1]] = np.dstack([pixels, alpha])
-    return canvas
-
-
-@lru_cache(maxsize=1024)
-def _map_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
-    layer = known(layer_id)
-    if layer is None or layer.warp is None or not layer.geo.georeferenced:
-        return None
-    made = layer.warp(z, x, y)
-    if made is None or not made[1].any():
-        return None
-    pixels, alpha = made
-    if layer.scheme is None and (alpha == 255).all():
-        return encode(pixels, lossy=True)
-    return encode(np.dstack([pixels, alpha]))
-
-
-def encode(pixels: np.ndarray, *, lossy: bool = False) -> tuple[bytes, str]:
-    """Bytes and media type of a picture uint8 (h, w, 3 or 4): JPEG when `lossy`, else PNG."""
-    out = io.BytesIO()
-    picture = Image.fromarray(pixels)
-    if lossy:
-        picture.save(out, "JPEG", quality=88)
-        return out.getvalue(), "image/jpeg"
-    picture.save(out, "PNG", compress_level=1)
-    return out.getvalue(), "image/png"
 
 
 def lonlat_bounds(geo: GeoRef, height: int, width: int) -> list[list[float]] | None:

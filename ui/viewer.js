@@ -3,6 +3,11 @@
 // here, so that toggles, opacity and threshold repaint without asking the server.
 
 const TILE = 512;
+const REACH_PX = 32; // of the scene: how far an unsure pixel may take its neighbour's class
+const PAUSE_MS = 150;
+const whenIdle = window.requestIdleCallback ?? (work => setTimeout(() => work({ timeRemaining: () => 8 }), 20));
+const notAnyMore = window.cancelIdleCallback ?? clearTimeout;
+
 function loadLeaflet(staticUrl) {
   if (window.L) return Promise.resolve();
   if (!window.groundlineLeaflet) {
@@ -18,28 +23,37 @@ function loadLeaflet(staticUrl) {
 }
 
 class Viewer {
-  constructor(host, component, codes) {
+  constructor(host, component, modules) {
     this.host = host;
     this.send = component.setStateValue;
-    this.codes = codes;
+    this.modules = modules;
+    this.codes = modules.codes;
+    this.readout = new modules.readout.Readout(this, host.querySelector('.readout'));
+    this.region = new modules.region.Region(this);
     this.maps = [];
     this.codeLayers = [];
+    this.decoded = new this.codes.DecodedTiles(TILE);
     this.watcher = new ResizeObserver(() => this.resized());
   }
 
   update(data) {
-    const first = this.signature !== data.signature;
+    const first = this.signature !== data.signature, recoloured = this.palette !== data.palette;
     this.data = data;
+    this.palette = data.palette;
     if (first) {
       this.signature = data.signature;
-      this.settings = { ...data.settings, hidden: [...data.settings.hidden] };
+      this.settings = { ...data.settings, hidden: [...data.settings.hidden], closed: [...data.settings.closed] };
       this.view = null;
       this.fitted = false; // another scene: its whole extent first, not the old one's view
+      this.decoded.clear();
+      this.readout.clear(data.hint);
       this.drawBar();
       this.drawMaps();
-    } else if (JSON.stringify(data.grid) !== this.gridShown) {
-      this.drawGrid();
+      return;
     }
+    if (recoloured) { this.drawBar(); this.repaint(); }
+    if (JSON.stringify(data.grid) !== this.gridShown) this.drawGrid();
+    if (data.region) this.region.show(data.region.value);
   }
 
   element(tag, attributes = {}, text = '') {
@@ -61,8 +75,12 @@ class Viewer {
       bar.appendChild(this.slider('Opacity', 'opacity', 'How strongly classes cover the image', () => this.applyOpacity()));
     }
     if (this.data.hasConfidence) {
-      bar.appendChild(this.slider('Confidence from', 'threshold', 'Less certain pixels are hatched', () => this.repaint()));
+      const unsure = this.choice('What becomes of unsure pixels', [['hide', 'unsure: hatched'], ['neighbour', 'unsure: as neighbours']],
+        this.settings.unsure, value => { this.settings.unsure = value; this.repaint(); this.tell(); });
+      bar.append(this.slider('Confidence from', 'threshold', 'Less certain pixels are unsure; nothing is predicted again', () => this.repaintSoon()), unsure);
     }
+    this.closedGroup = this.element('div', { class: 'group', role: 'group', 'aria-label': 'Panes that are closed' });
+    bar.appendChild(this.closedGroup);
     const actions = this.element('div', { class: 'group actions' });
     if (this.data.panes.length > 1) {
       actions.append(
@@ -70,6 +88,7 @@ class Viewer {
         this.button('Swipe', 'Two panes on top of each other with a divider to drag', () => this.layout('swipe'), 'swipe'),
       );
     }
+    if (this.data.region) actions.append(...this.region.buttons());
     actions.append(
       this.button('Fit', 'Show the whole scene', () => this.fit()),
       this.button('1:1', 'One image pixel on one screen pixel', () => this.maps[0]?.setZoom(this.data.maxZoom)),
@@ -101,6 +120,14 @@ class Viewer {
     };
     mark();
     return node;
+  }
+
+  choice(label, options, value, apply) {
+    const select = this.element('select', { 'aria-label': label, title: label });
+    options.forEach(([key, text]) => select.appendChild(this.element('option', { value: key }, text)));
+    select.value = value;
+    select.onchange = () => apply(select.value);
+    return select;
   }
 
   slider(label, name, help, apply) {
@@ -147,11 +174,18 @@ class Viewer {
     const box = this.host.querySelector('.panes');
     box.replaceChildren();
     const swipe = this.settings.layout === 'swipe' && this.data.panes.length > 1;
-    box.classList.toggle('one', swipe || this.data.panes.length === 1);
-    if (swipe) this.drawSwipe(box);
+    if (swipe) this.modules.swipe.drawSwipe(this, box);
     else this.drawPanes(box);
+    const count = box.childElementCount, wide = box.clientWidth;
+    const columns = wide < 620 ? 1 : count === 4 && wide < 1500 ? 2 : count > 4 ? 3 : count;
+    box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    const rows = Math.ceil(count / columns);
+    this.host.style.setProperty('--rows', rows);
+    this.host.style.setProperty('--pane-height', `${Math.round(this.data.paneHeight * (rows > 1 ? 0.8 : 1))}px`);
+    this.drawClosed(swipe);
     this.applyOpacity();
     this.drawGrid();
+    if (this.data.region) { this.maps.forEach(map => this.region.attach(map)); this.region.show(this.data.region.value); }
     this.maps.forEach(map => this.watcher.observe(map.getContainer()));
     this.fitted = false;
     this.resized();
@@ -180,59 +214,31 @@ class Viewer {
   }
 
   drawPanes(box) {
-    const holders = this.data.panes.map(pane => this.frameOf(box, pane.title).holder);
-    this.data.panes.forEach((pane, index) => {
-      const map = this.newMap(holders[index], index === 0);
+    const shown = this.openPanes();
+    const frames = shown.map(pane => this.frameOf(box, pane.title));
+    shown.forEach((pane, index) => {
+      const map = this.newMap(frames[index].holder, index === 0);
       pane.layers.forEach(layer => this.addLayer(map, layer));
       map.on('move', () => this.follow(map));
+      if (shown.length > 1) frames[index].caption.appendChild(this.button('×', `Close the pane ${pane.title}`, () => this.toggle(pane.title)));
     });
   }
 
-  drawSwipe(box) {
-    const { caption, holder } = this.frameOf(box, '');
-    const map = this.newMap(holder, true);
-    const last = this.data.panes.length - 1;
-    this.settings.left = Math.min(this.settings.left ?? 0, last);
-    this.settings.right = Math.min(this.settings.right ?? last, last);
-    ['left', 'right'].forEach(side => {
-      map.createPane(side).style.zIndex = 250;
-      this.data.panes[this.settings[side]].layers.forEach(layer => this.addLayer(map, layer, side));
-      caption.appendChild(this.sideChoice(side));
-    });
-    const bar = this.element('div', { class: 'divider', role: 'slider', tabindex: 0, 'aria-label': 'Divider between the two panes',
-      'aria-valuemin': 0, 'aria-valuemax': 100 });
-    holder.appendChild(bar);
-    window.L.DomEvent.disableClickPropagation(bar);
-    const place = () => {
-      const size = map.getSize(), x = size.x * (this.settings.divider ?? 0.5);
-      const top = map.containerPointToLayerPoint([0, 0]), end = map.containerPointToLayerPoint(size);
-      bar.style.left = `${x}px`;
-      bar.setAttribute('aria-valuenow', Math.round(100 * x / Math.max(1, size.x)));
-      map.getPane('left').style.clip = `rect(${top.y}px,${top.x + x}px,${end.y}px,${top.x}px)`;
-      map.getPane('right').style.clip = `rect(${top.y}px,${end.x}px,${end.y}px,${top.x + x}px)`;
-    };
-    const to = fraction => { this.settings.divider = Math.min(1, Math.max(0, fraction)); place(); };
-    bar.onpointerdown = event => { bar.setPointerCapture(event.pointerId); event.preventDefault(); event.stopPropagation(); };
-    bar.onpointermove = event => {
-      if (!bar.hasPointerCapture(event.pointerId)) return;
-      const frame = holder.getBoundingClientRect();
-      to((event.clientX - frame.left) / frame.width);
-    };
-    bar.onpointerup = () => this.tell();
-    bar.onkeydown = event => {
-      const step = { ArrowLeft: -0.02, ArrowRight: 0.02 }[event.key];
-      if (step) { to((this.settings.divider ?? 0.5) + step); event.preventDefault(); event.stopPropagation(); }
-    };
-    map.on('move resize viewreset', place);
-    this.placeDivider = place;
+  openPanes() {
+    const open = this.data.panes.filter(pane => !this.settings.closed.includes(pane.title));
+    return open.length ? open : this.data.panes.slice(0, 1);
   }
 
-  sideChoice(side) {
-    const select = this.element('select', { 'aria-label': side === 'left' ? 'Left of the divider' : 'Right of the divider', class: side });
-    this.data.panes.forEach((pane, index) => select.appendChild(this.element('option', { value: index }, pane.title)));
-    select.value = this.settings[side];
-    select.onchange = () => { this.settings[side] = Number(select.value); this.drawMaps(); this.tell(); };
-    return select;
+  drawClosed(swipe) {
+    const closed = swipe ? [] : this.data.panes.filter(pane => !this.openPanes().includes(pane));
+    this.closedGroup.replaceChildren(...closed.map(pane => this.button(`+ ${pane.title}`, `Open the pane ${pane.title}`, () => this.toggle(pane.title))));
+  }
+
+  toggle(title) {
+    const closed = this.settings.closed;
+    this.settings.closed = closed.includes(title) ? closed.filter(other => other !== title) : [...closed, title];
+    this.drawMaps();
+    this.tell();
   }
 
   addLayer(map, layer, pane) {
@@ -253,17 +259,11 @@ class Viewer {
       createTile(coords, done) {
         const canvas = document.createElement('canvas');
         canvas.width = canvas.height = TILE;
-        const url = window.L.Util.template(layer.url, coords);
-        fetch(url)
-          .then(answer => (answer.status === 200 ? answer.blob() : null))
-          .then(blob => blob && createImageBitmap(blob, { premultiplyAlpha: 'none', colorSpaceConversion: 'none' }))
-          .then(bitmap => {
-            if (bitmap) {
-              const context = canvas.getContext('2d', { willReadFrequently: true });
-              context.drawImage(bitmap, 0, 0);
-              canvas.codes = context.getImageData(0, 0, TILE, TILE).data;
-              viewer.paint(canvas, layer.paint);
-            }
+        canvas.zoom = coords.z;
+        viewer.decoded.get(window.L.Util.template(layer.url, coords))
+          .then(codes => {
+            canvas.codes = codes;
+            viewer.paint(canvas, layer.paint, viewer.settings.unsure === 'neighbour');
             done(null, canvas);
           })
           .catch(error => done(error, canvas));
@@ -274,14 +274,38 @@ class Viewer {
   }
 
   // ---- painting ----
-  paint(canvas, how) {
+  paint(canvas, how, neighbours) {
     if (!canvas.codes) return;
-    const picture = this.codes.picture(canvas.codes, TILE, this.data.classes, this.settings, how);
-    canvas.getContext('2d').putImageData(picture, 0, 0);
+    const reach = neighbours ? REACH_PX / 2 ** (this.data.maxZoom - canvas.zoom) : 0;
+    const look = this.codes.lookOf(this.data.classes, this.settings, this.data.errorColours, reach);
+    canvas.getContext('2d').putImageData(this.codes.picture(canvas.codes, TILE, look, how), 0, 0);
   }
 
-  repaint() {
-    this.codeLayers.forEach(layer => Object.values(layer._tiles).forEach(tile => this.paint(tile.el, layer.paint)));
+  // What is on screen at once, what is kept around it when there is time.
+  repaint(neighbours = this.settings.unsure === 'neighbour') {
+    notAnyMore(this.idle);
+    const waiting = [];
+    this.codeLayers.forEach(layer => {
+      const frame = layer._map.getContainer().getBoundingClientRect();
+      Object.values(layer._tiles).forEach(({ el }) => {
+        const at = el.getBoundingClientRect();
+        const seen = at.right > frame.left && at.left < frame.right && at.bottom > frame.top && at.top < frame.bottom;
+        if (seen) this.paint(el, layer.paint, neighbours);
+        else waiting.push([el, layer.paint]);
+      });
+    });
+    const rest = deadline => {
+      while (waiting.length && deadline.timeRemaining() > 4) this.paint(...waiting.pop(), neighbours);
+      if (waiting.length) this.idle = whenIdle(rest);
+    };
+    this.idle = whenIdle(rest);
+  }
+
+  // While the threshold moves unsure pixels are hatched; looking for their neighbours waits until it rests.
+  repaintSoon() {
+    clearTimeout(this.pause);
+    this.repaint(false);
+    if (this.settings.unsure === 'neighbour') this.pause = setTimeout(() => this.repaint(), PAUSE_MS);
   }
 
   applyOpacity() {
@@ -341,20 +365,12 @@ class Viewer {
       other.cross.setLatLng(event.latlng);
     });
     if (row < 0 || col < 0 || row >= this.data.height || col >= this.data.width) { this.left(); return; }
-    const seen = new Set(), parts = [`row ${row}, column ${col}`];
-    this.codeLayers.forEach(layer => {
-      const value = this.valueAt(layer, row, col);
-      if (!value || seen.has(layer.title)) return;
-      seen.add(layer.title);
-      const name = this.data.classes[value[0]]?.name ?? 'not labelled';
-      parts.push(`${layer.title}: ${name}${layer.confidence && value[0] !== this.codes.NO_CLASS ? ` (confidence ${(value[1] / 255).toFixed(2)})` : ''}`);
-    });
-    this.host.querySelector('.readout').textContent = parts.join('  ·  ');
+    this.readout.show(row, col);
   }
 
   left() {
     this.maps.forEach(map => { map.cross?.remove(); map.cross = null; });
-    this.host.querySelector('.readout').textContent = this.data.hint;
+    this.readout.clear(this.data.hint);
   }
 
   valueAt(layer, row, col) {
@@ -362,11 +378,12 @@ class Viewer {
     const [y, x] = [Math.floor(row / factor), Math.floor(col / factor)];
     const tile = layer._tiles[`${Math.floor(x / TILE)}:${Math.floor(y / TILE)}:${zoom}`];
     if (!tile?.el.codes) return null;
-    const at = 4 * ((y % TILE) * TILE + (x % TILE));
-    return tile.el.codes.slice(at, at + 3);
+    return tile.el.codes[(y % TILE) * TILE + (x % TILE)];
   }
 
   close() {
+    clearTimeout(this.pause);
+    notAnyMore(this.idle);
     this.watcher.disconnect();
     this.maps.forEach(map => map.remove());
     this.maps = [];
@@ -376,13 +393,13 @@ class Viewer {
 export default function (component) {
   const { data, parentElement } = component;
   const host = parentElement.querySelector('.gl-viewer');
-  host.style.setProperty('--pane-height', `${data.paneHeight}px`);
   parentElement.querySelector('link').href = data.staticUrl + 'vendor/leaflet/leaflet.css';
-  const libraries = [import(new URL(data.staticUrl + data.codesFile, document.baseURI).href), loadLeaflet(data.staticUrl)];
-  Promise.all(libraries).then(([codes]) => {
-    host.viewer = host.viewer || new Viewer(host, component, codes);
+  const load = file => import(new URL(data.staticUrl + file, document.baseURI).href);
+  const names = Object.keys(data.modules);
+  Promise.all([loadLeaflet(data.staticUrl), ...names.map(name => load(data.modules[name]))]).then(([, ...loaded]) => {
+    const modules = Object.fromEntries(names.map((name, number) => [name, loaded[number]]));
+    host.viewer = host.viewer || new Viewer(host, component, modules);
     host.viewer.update(data);
-    if (!host.querySelector('.readout').textContent) host.viewer.left();
   }).catch(() => {
     host.querySelector('.readout').textContent = 'The viewer could not load its map library from this server. Reload the page.';
   });

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,14 @@ import streamlit as st
 from core.classes import ClassScheme
 from core.data.datasets import Pair
 from core.scene import Scene
-from ui import tiles
+from ui import state, tiles
 
 _HERE = Path(__file__).parent
-_CODES = Path("groundline/codes.js")
+_MODULES = {name: Path(f"groundline/{file}.js") for name, file in (
+    ("codes", "codes"), ("readout", "viewer-readout"), ("region", "viewer-region"), ("swipe", "viewer-swipe"),
+)}  # fmt: skip
+_RIGHT_AND_WRONG = ("#2E8B57", "#D03030")
+_RIGHT_AND_WRONG_SAFE = ("#0072B2", "#E69F00")  # blue and orange of Okabe and Ito
 _HTML = """<link rel="stylesheet"><div class="gl-viewer"><div class="bar"></div><div class="panes"></div>
 <div class="readout" aria-live="off"></div></div>"""
 _HINT = "Scroll to zoom, drag to move; point at the image to read its values."
@@ -37,15 +41,18 @@ class Pane:
 
 @dataclass(frozen=True)
 class ViewerState:
-    """What the user set in the viewer: fractions 0-1, hidden class ids, and "panes" or "swipe"."""
+    """What the user set in the viewer: fractions 0-1, hidden class ids, "panes" or "swipe", and what becomes of unsure
+    pixels: "hide" or "neighbour"."""
 
     threshold: float
     opacity: float
     hidden: tuple[int, ...] = ()
     layout: str = "panes"
+    unsure: str = "hide"
 
 
 Cell = tuple[int, int, int, bool]
+Choose = Callable[[tuple[int, int, int, int] | None], None]
 
 
 def panes(
@@ -57,14 +64,19 @@ def panes(
     threshold: float = 0.0,
     layout: str = "panes",
     grid: Sequence[Cell] = (),
+    closed: Sequence[str] = (),
+    region: tuple[int, int, int, int] | None = None,
+    on_region: Choose | None = None,
 ) -> ViewerState:
     """Draw panes in step and return what the user set in them.
 
     Class toggles, opacity, confidence threshold and swipe act in the browser. `height` in px. `grid` draws squares
-    (row, col, size_px, kept) on the first pane. The user's settings outlive a change of page or scene.
+    (row, col, size_px, kept) on the first pane, `closed` names panes that start closed. With `on_region` a rectangle can
+    be drawn: it is called with (row, col, height, width) in px or None for the whole, and `region` is the present one.
+    The user's settings outlive a change of page or scene.
     """
     memory = f"gl_viewer_{key}"
-    start = {"opacity": opacity, "threshold": threshold, "hidden": [], "layout": layout}
+    start = {"opacity": opacity, "threshold": threshold, "hidden": [], "layout": layout, "unsure": "hide", "closed": list(closed)}
     settings = start | st.session_state.get(memory, {})
     scheme = next((layer.scheme for pane in shown for layer in pane.layers if layer.codes), None)
     settings["hidden"] = [k for k in settings["hidden"] if scheme is not None and k < len(scheme)]
@@ -72,14 +84,22 @@ def panes(
     def remember() -> None:
         st.session_state[memory] = dict(st.session_state[key]["settings"])
 
+    def choose() -> None:
+        drawn = st.session_state[key]["region"]
+        on_region(None if drawn is None else tuple(int(value) for value in drawn))
+
+    drawable = {} if on_region is None else {"on_region_change": choose}
     result = _component()(
         key=key,
-        data=_message(shown, scheme, settings, height, grid),
-        default={"settings": settings},
+        data=_message(shown, scheme, settings, height, grid) | {"region": {"value": region and list(region)} if drawable else None},
+        default={"settings": settings} | ({"region": region} if drawable else {}),
         on_settings_change=remember,
+        **drawable,
     )
     chosen = settings | dict(result.settings or {})
-    return ViewerState(float(chosen["threshold"]), float(chosen["opacity"]), tuple(chosen["hidden"]), str(chosen["layout"]))
+    return ViewerState(
+        float(chosen["threshold"]), float(chosen["opacity"]), tuple(chosen["hidden"]), str(chosen["layout"]), str(chosen["unsure"])
+    )
 
 
 def scene_panes(
@@ -102,7 +122,7 @@ def prediction_panes(
     show_confidence: bool = True,
     **how: Any,
 ) -> ViewerState:
-    """Image, mask, prediction, and confidence or error of a prediction; mask and error where `pair` has a mask."""
+    """Image, mask, prediction, confidence and error of a prediction; mask and error where `pair` has a mask, confidence closed then."""
     truth = pair if pair is not None and pair.mask is not None else None
     codes = tiles.prediction_layer(folder, truth=truth)
     under = (tiles.image_layer(image),) if image is not None else ()
@@ -114,7 +134,7 @@ def prediction_panes(
         shown.append(Pane("Confidence", (*under, codes), "confidence"))
     if codes.has_truth:
         shown.append(Pane("Right and wrong", (*under, codes), "error"))
-    return panes(shown, key=key, **how)
+    return panes(shown, key=key, closed=["Confidence"] if codes.has_truth else [], **how)
 
 
 def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, height: int, grid: Sequence[Cell]) -> dict[str, Any]:
@@ -133,16 +153,21 @@ def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, 
     ]
     titles = [pane.title for pane in shown]
     every = [layer for pane in shown for layer in pane.layers]
+    asked = next((layer for layer in every if layer.values is not None), None)
+    coloured = state.shown(scheme) if scheme else None
     return {
         "signature": hashlib.sha256(repr((titles, layers, height, scheme)).encode()).hexdigest()[:16],
+        "palette": "safe" if state.safe_colours() else "own",
+        "errorColours": list(_RIGHT_AND_WRONG_SAFE if state.safe_colours() else _RIGHT_AND_WRONG),
         "staticUrl": tiles.static_url(),
-        "codesFile": f"{_CODES.as_posix()}?v={_version(_HERE.parent / 'static' / _CODES)}",
+        "modules": {name: f"{file.as_posix()}?v={_version(_HERE.parent / 'static' / file)}" for name, file in _MODULES.items()},
+        "valuesUrl": tiles.values_url(asked) if asked else None,
         "height": first.height,
         "width": first.width,
         "maxZoom": first.max_zoom,
         "paneHeight": height,
         "panes": [{"title": title, "layers": of} for title, of in zip(titles, layers, strict=True)],
-        "classes": [{"name": name, "colour": scheme.hex(k)} for k, name in enumerate(scheme.names)] if scheme else [],
+        "classes": [{"name": name, "colour": coloured.hex(k)} for k, name in enumerate(coloured.names)] if coloured else [],
         "hasCodes": any(layer.codes for layer in every),
         "hasConfidence": any(layer.has_confidence for layer in every),
         "settings": settings,

@@ -74,11 +74,11 @@ def test_the_sample_scene_and_a_model_start_a_job(opened, model, town, finished,
 
     def start(kind, request, *, title=None):
         asked.update(kind=kind, request=request, title=title)
-        return Job(finished(kind, request, state="failed", error="found this. Expected that. Do so."))
+        return Job(finished(kind, request | {"out": workspace.predictions / "town"}, state="failed", error="found this. Expected that. Do so."))
 
     monkeypatch.setattr("ui.jobs_view.start", start)
     at = opened(PREDICT)
-    assert "mean IoU 0.71" in text_of(at)
+    assert "Mean IoU 0.71" in text_of(at)
     at.slider(key="predict_overlap").set_value(25)
     at.toggle(key="predict_symmetries").set_value(True)
     at = sound(at.button(key="predict_start").click().run())
@@ -119,10 +119,11 @@ def test_a_prediction_without_a_mask_has_no_scores(opened, workspace, tmp_path):
 
 
 def test_the_picture_holds_class_ids_and_their_colours(workspace, city):
-    from ui import predict_view
+    from ui.predict_downloads import label_png
+    from ui.viewer import ViewerState
 
     prediction = Prediction.open(predicted(city / "images" / "lake.png", workspace.predictions / "lake"))
-    picture = Image.open(io.BytesIO(predict_view.label_png(prediction)))
+    picture = Image.open(io.BytesIO(label_png(prediction, ViewerState(0.0, 0.6))))
     assert picture.mode == "P" and picture.size == (130, 150)
     assert np.array_equal(np.asarray(picture), prediction.labels())
     assert picture.convert("RGB").getpixel((65, 65)) == DUBAI.colours[4]

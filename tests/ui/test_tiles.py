@@ -14,14 +14,14 @@ from core.classes import DUBAI
 from core.data.datasets import Pair
 from core.scene import open_scene
 from tests.ui.fakes import predicted
-from ui import tiles
+from ui import tile_routes, tiles
 
 UTM = {"crs": "EPSG:32640", "transform": Affine(0.3, 0, 325000, 0, -0.3, 2786000)}
 
 
 @pytest.fixture
 def client():
-    return TestClient(Starlette(routes=tiles.routes()))
+    return TestClient(Starlette(routes=tile_routes.routes()))
 
 
 def write(path, pixels, **profile):
@@ -212,7 +212,7 @@ def test_the_id_follows_the_content(tmp_path):
 
 def test_routes_answer_under_the_base_path_too(monkeypatch, tmp_path):
     monkeypatch.setattr(tiles, "base_path", lambda: "/seg")
-    client = TestClient(Starlette(routes=tiles.routes()))
+    client = TestClient(Starlette(routes=tile_routes.routes()))
     layer = tiles.image_layer(write(tmp_path / "a.tif", np.zeros((16, 16, 3), np.uint8)))
     url = tiles.pixel_url(layer).format(z=0, x=0, y=0)
     assert url.startswith("/seg/groundline/") and client.get(url).status_code == 200

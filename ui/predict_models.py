@@ -1,0 +1,178 @@
+"""Which model predicts and how: its card in words, and the settings of a prediction as request keys."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from core.errors import ModelError
+from core.learning.cards import ModelCard
+from core.learning.model_store import Model, find_model
+from core.prediction.int8 import Int8Record, int8_folder, read_int8
+from ui import jobs_view, library, state
+
+_KEEP = {"persist_state": "session"}
+_ENGINES = {"auto": "Automatic", "openvino": "OpenVINO (CPU)", "tensorflow": "TensorFlow", "fast": "Fast (int8, CPU)"}
+_MOST_NAMES = 6
+
+
+def choose() -> Model | None:
+    """The model to predict with, and what its card says."""
+    models = {model_key(model): model for model in library.models()}
+    if not models:
+        st.markdown("No model yet. Train one first.")
+        return None
+    current = state.selection().model
+    names = list(models)
+    index = names.index(current) if current in names else 0
+    titles = _titles(models)
+    chosen = st.selectbox("Model", names, index=index, format_func=titles.get, help="Shipped models and your own.")
+    state.select(model=chosen)
+    model = models[chosen]
+    card = model.card
+    network = f"{card.architecture} · {card.encoder}" if card.encoder else card.architecture
+    st.caption(f"{network}, patches of {card.patch_size} px, {len(card.bands)} bands of {card.dtype}, {len(card.scheme)} classes")
+    for sentence in (score_words(card), trained_words(card)):
+        if sentence:
+            st.markdown(sentence)
+    if card.notes:
+        with st.expander("Notes on this model"):
+            st.markdown("\n".join(f"- {note}" for note in card.notes))
+    return model
+
+
+def score_words(card: ModelCard) -> str:
+    """The held-out score with the part it was measured on, the test where there is one."""
+    for part in ("test", "validation"):
+        values = card.metrics.get(part)
+        if isinstance(values, dict) and values.get("mean_iou") is not None:
+            groups = _some(card.split.get("groups", {}).get(part, ()))
+            where = f"{part} part" + (f": {groups}" if groups else "")
+            doubt = "; patches were split at random, so this is optimistic" if card.split.get("how") == "random" else ""
+            chosen = "; it chose the best epoch" if part == "validation" else ""
+            return f"**Mean IoU {values['mean_iou']:.2f}** on held-out data ({where}{chosen}{doubt})"
+    return "No held-out score is on the card."
+
+
+def trained_words(card: ModelCard) -> str:
+    """What the model was trained on, where the card says so."""
+    patches = card.split.get("patches", {}).get("train")
+    groups = _some(card.split.get("groups", {}).get("train", ()))
+    if not patches:
+        return ""
+    return f"Trained on {patches:,} patches" + (f" of {groups}" if groups else "")
+
+
+def was_trained_on(card: ModelCard, names: tuple[str, ...]) -> bool:
+    """Whether an image of one of these names was among the training images."""
+    return bool(set(names) & set(card.split.get("pairs", {}).get("train", ())))
+
+
+def model_key(model: Model) -> str:
+    """How a model is named in the selection: its name when it ships with the project, its folder otherwise."""
+    folder = Path(model.folder)
+    return folder.name if folder.parent == state.PROJECT / "models" else str(folder)
+
+
+def engine_title(name: str) -> str:
+    """An engine's name for people."""
+    return _ENGINES.get(name, name)
+
+
+def engine(model: Model) -> dict[str, Any]:
+    """Memory, engine and resampling, as request keys; offers to make the int8 network where it is missing."""
+    first, second = st.columns(2)
+    chosen = first.selectbox(
+        "Engine", list(_ENGINES), key="predict_engine", format_func=_ENGINES.get,
+        help="What runs the network. Automatic takes the fastest exact one. Fast rounds weights to 8 bits: a few pixels differ.", **_KEEP,
+    )  # fmt: skip
+    memory = second.select_slider(
+        "Memory", ["512MiB", "1GiB", "2GiB", "4GiB", "8GiB"], "1GiB", key="predict_memory",
+        help="An upper bound for the whole process; less makes more, narrower strips.", **_KEEP,
+    )  # fmt: skip
+    if chosen == "auto":
+        openvino = importlib.util.find_spec("openvino") is not None
+        st.caption("OpenVINO, or TensorFlow on a graphics card." if openvino else "TensorFlow; OpenVINO is not installed.")
+    elif chosen == "fast":
+        _int8(model)
+    return {"memory": memory, "engine": chosen}
+
+
+def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[str, Any]:
+    """Sliders of a prediction, as request keys; `pixel_size_m` of the scene decides whether resampling is offered."""
+    card = model.card
+    first, second, third = st.columns(3, gap="large", vertical_alignment="center")
+    sizes = sorted({card.patch_size, 128, 256, 384, 512})
+    size = first.select_slider(
+        "Patch size, px", sizes, card.patch_size, key=f"predict_patch_{card.patch_size}", disabled=fast,
+        help=f"The model was trained on {card.patch_size} px. Larger patches see more around each pixel and need more memory. "
+        "The fast engine keeps the model's own size.", **_KEEP,
+    )  # fmt: skip
+    overlap = second.slider(
+        "Overlap of patches, %", 0, 75, 50, 5, key="predict_overlap", help="More overlap hides seams and takes longer.", **_KEEP
+    )
+    turned = third.toggle(
+        "Average eight turns and flips", False, key="predict_symmetries", help="A little better, about eight times slower.", **_KEEP
+    )
+    resample = False
+    if pixel_size_m and card.pixel_size_m:
+        resample = third.toggle(
+            f"Resample to {card.pixel_size_m:.2g} m per pixel", False, key="predict_resample",
+            help=f"The model was trained on {card.pixel_size_m:.2g} m, this scene has {pixel_size_m:.2g} m. "
+            "The result keeps the scene's pixels.", **_KEEP,
+        )  # fmt: skip
+    own_size = fast or size == card.patch_size
+    return {
+        "patch_size": None if own_size else size,
+        "overlap": overlap / 100,
+        "symmetries": 8 if turned else 1,
+        "resample": resample,
+    }
+
+
+def _int8(model: Model) -> None:
+    record = _record(str(model.folder), library.stamp(int8_folder(model)))
+    if record is not None:
+        scores = "" if record.mean_iou is None else f"; mean IoU {record.mean_iou:.3f} against {record.mean_iou_float:.3f}"
+        st.caption(f"{100 * record.agreement:.2f} % of pixels get the same label as in 32 bits, on {record.measured} patches{scores}.")
+        return
+    prepared = library.prepared()
+    if not prepared:
+        st.info("The fast network is made once per model from prepared patches. Prepare some on the Train page.", icon=":material/bolt:")
+        return
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    patches = left.selectbox(
+        "Patches", prepared, format_func=library.prepared_title, key="predict_int8_patches",
+        help="Some set the ranges of the 8 bits, others measure how many labels change. They must be of the model's classes.",
+    )  # fmt: skip
+    job = jobs_view.newest("quantise", keep=lambda job: job.request["model"] == str(model.folder))
+    words = "Takes some minutes, once. Until then choose another engine."
+    if right.button("Make it fast", icon=":material/bolt:", key="predict_quantise", help=words, disabled=job is not None and job.active):
+        job = jobs_view.start("quantise", {"model": str(model.folder), "patches": patches}, title=f"Fast network of {model.card.name}")
+    if job is not None:
+        jobs_view.progress(job.folder, "predict_quantise_job")
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _record(folder: str, stamp: int) -> Int8Record | None:
+    try:
+        return read_int8(find_model(folder))
+    except ModelError:
+        return None
+
+
+def _titles(models: dict[str, Model]) -> dict[str, str]:
+    """The models' names; those that share one are told apart by their folders."""
+    counts = Counter(model.card.name for model in models.values())
+    return {
+        key: f"{model.card.name} · {model.folder.name}" if counts[model.card.name] > 1 else model.card.name for key, model in models.items()
+    }
+
+
+def _some(names: Any) -> str:
+    names = list(names)
+    return ", ".join(map(str, names[:_MOST_NAMES])) + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")

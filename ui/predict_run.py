@@ -1,0 +1,122 @@
+"""Before and during a prediction: what is doubtful about the scene, what the run will cost, and its progress with a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from core.jobs.jobs import Job
+from core.learning.cards import ModelCard
+from core.learning.model_store import Model
+from core.prediction.checks import Concern, check_scene, resampling_factor
+from core.prediction.predict import preview_file
+from core.scene import Scene, Window, display_rgb, open_scene
+from ui import jobs_view, library, predict_models
+from ui.predict_scenes import Choice
+
+_SETTINGS = ("overlap", "symmetries", "memory", "engine", "patch_size", "resample", "window")
+_VEIL = 0.35  # of the scene that shines through what is predicted so far
+
+
+def warnings_of(model: Model, scene: Scene, window: Window | None, *, resample: bool) -> None:
+    """The checks of this scene against the model's card, each with its remedy. Raises SceneError when it cannot be predicted."""
+    resampled = resample and abs(resampling_factor(model.card, scene) - 1) > 1e-6
+    versions = f"{model.folder} {library.stamp(model.folder)}", f"{scene.path} {scene.digest}"
+    for concern in _concerns(*versions, model.card, scene, window, resampled):
+        st.warning(concern.sentence, icon=":material/warning:")
+
+
+def estimate(request: Mapping[str, Any]) -> None:
+    """A button that probes a few patches in a process of its own, and what was found: time, memory, disk and engine."""
+    mine = {"model": str(request["model"]), "scene": str(Path(request["scene"]).expanduser().absolute())}
+    job = jobs_view.newest("estimate", keep=lambda job: _same_subject(job, mine))
+    hint = "Tries a few patches of this scene, in a process of its own, and keeps nothing."
+    busy = job is not None and job.active
+    if st.button("Estimate time and memory", icon=":material/timer:", key="predict_estimate", help=hint, disabled=busy):
+        jobs_view.start("estimate", request, title="Estimate")
+        st.rerun()
+    if job is None:
+        return
+
+    def body(job: Job, status: dict) -> None:
+        found = job.result()
+        if status["state"] == "finished" and found:
+            _show(found, job, request)
+
+    if job.status()["state"] == "finished" and job.result():
+        body(job, job.status())
+    else:
+        jobs_view.progress(job.folder, "predict_estimate_job", body=body)
+
+
+def start(model: Model, choice: Choice, request: Mapping[str, Any]) -> None:
+    """Start the prediction of one scene, or of the region of it that the request names."""
+    part = " (region)" if request["window"] else ""
+    jobs_view.start("predict", request, title=f"{choice.name}{part} with {model.card.name}")
+
+
+def watch(job: Job) -> None:
+    """Progress of a prediction with pause, stop and resume, and the map as it fills in."""
+    jobs_view.progress(job.folder, "predict", pausable=True, body=_filling_in)
+
+
+def _show(found: Mapping[str, Any], job: Job, request: Mapping[str, Any]) -> None:
+    a, b, c, d = st.columns(4)
+    a.metric("Time", jobs_view.duration(found["seconds"]), border=True, help="From a few patches, on this machine as busy as it was.")
+    b.metric("Memory at its peak", mib(found["peak_memory_mib"]), border=True, help="Of the process that predicts.")
+    c.metric("Disk while it runs", mib(found["disk_mib"]), border=True, help=f"The result takes about {mib(found['result_mib'])}.")
+    d.metric("Patches", f"{found['windows']:,}", border=True, help="Patches without any data are left out.")
+    words = [f"Engine: {predict_models.engine_title(found['engine'])}"]
+    if _changed(job.request, request):
+        words.append("settings have changed since: estimate again")
+    st.caption(" · ".join(words))
+    for concern in found["warnings"]:
+        if concern["code"] == "int8":
+            st.warning(concern["sentence"], icon=":material/warning:")
+
+
+def mib(value: float) -> str:
+    """MiB as a person reads them."""
+    return f"{value / 1024:.1f} GiB" if value >= 1000 else f"{max(1, round(value))} MiB"
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    listed = {name: list(new[name]) if isinstance(new.get(name), tuple) else new.get(name) for name in _SETTINGS}
+    return any(old.get(name) != listed[name] for name in _SETTINGS)
+
+
+def _same_subject(job: Job, mine: Mapping[str, str]) -> bool:
+    asked = job.request
+    return asked["scene"] == mine["scene"] and Path(asked["model"]).name == Path(mine["model"]).name
+
+
+def _filling_in(job: Job, status: dict) -> None:
+    file = preview_file(job.request["out"])
+    if status["state"] == "finished" or not file.is_file():
+        return
+    try:
+        with Image.open(file) as opened:
+            done = np.asarray(opened.convert("RGBA"))
+    except OSError:  # being replaced or deleted at this moment: the next look finds another
+        return
+    window = job.request["window"]
+    below = _thumbnail(job.request["scene"], None if window is None else tuple(window), done.shape[:2])
+    known = done[..., 3:] > 0
+    mixed = np.where(known, (1 - _VEIL) * done[..., :3] + _VEIL * below, below).astype(np.uint8)
+    st.image(mixed, caption="What is predicted so far, over the scene", width=640 if mixed.shape[1] >= mixed.shape[0] else 420)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _thumbnail(scene: str, window: tuple[int, int, int, int] | None, shape: tuple[int, int]) -> np.ndarray:
+    opened = open_scene(scene)
+    return display_rgb(opened, Window(*window) if window else None, out_shape=shape)
+
+
+@st.cache_data(max_entries=64, show_spinner="Looking at the scene", hash_funcs={Window: repr})
+def _concerns(model: str, seen: str, _card: ModelCard, _scene: Scene, window: Window | None, resampled: bool) -> list[Concern]:
+    return check_scene(_card, _scene, window=window, resampled=resampled)

@@ -1,0 +1,167 @@
+"""Which scene the Predict page works on: of a data set, by its path, or sent by the browser; whole, a region of it, or many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from core.data.datasets import Dataset, Pair
+from core.data.mosaics import Mosaic, find_mosaics
+from core.errors import GroundlineError
+from core.prediction.batch import find_scenes
+from core.scene import Scene, Window, open_scene
+from ui import library, state, tiles, uploads, viewer
+from ui.kept import has, keep
+
+_SOURCES = {"data": "Data set", "path": "File or folder", "upload": "Upload"}
+_IMAGES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "h5", "img", "vrt"]
+_MOST_COMPARED = 300  # images whose edges are compared without being asked
+_KEEP = {"persist_state": "session"}
+_REGION = "gl_predict_region"
+_CORNERS = ("row", "col", "height", "width")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is to be predicted: one scene, or many of them one after the other. `name` is what people call it."""
+
+    name: str
+    scene: Path | None = None
+    many: Path | tuple[Path, ...] | None = None
+    names: tuple[str, ...] = ()
+
+
+def choose() -> Choice | None:
+    """The scene or scenes to predict; None while nothing is chosen. Raises SceneError."""
+    source = st.segmented_control(
+        "Scene", list(_SOURCES), default="data", required=True, format_func=_SOURCES.get, key="predict_source",
+        help="An image of a data set, any image or folder on this machine, or one that you send.", **_KEEP,
+    )  # fmt: skip
+    if source == "data":
+        return _of_dataset()
+    if source == "path":
+        typed = st.text_input(
+            "Path", key="predict_path", placeholder="/data/scene.tif",
+            help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.", **_KEEP,
+        )  # fmt: skip
+        return _of_path(Path(typed.strip().strip('"')).expanduser()) if typed.strip() else None
+    sent = st.file_uploader("Image", type=_IMAGES, key="predict_upload", help="Large scenes are better opened by their path.")
+    if sent is None:
+        return None
+    path = uploads.save(sent.name, sent, state.workspace().uploads)
+    return Choice(path.stem, path)
+
+
+def describe(path: Path) -> Scene:
+    """One line on the scene: size, bands, ground sample distance. Raises SceneError when it is no image."""
+    scene = open_scene(path)
+    pixel_m = scene.ground_sample_distance_m
+    ground = f"{pixel_m:.2g} m per pixel" if pixel_m else "no georeference: results are in pixels"
+    st.caption(f"{scene.height:,} × {scene.width:,} px (height × width), {scene.bands} bands of {scene.dtype}, {ground}")
+    return scene
+
+
+def region(path: Path, scene: Scene) -> Window | None:
+    """The part to predict, drawn on the scene or typed; None for the whole."""
+    hint = "Predicts a part; the network still sees the pixels around it."
+    if not st.toggle("Only a region", key="predict_part", help=hint, **_KEEP):
+        return None
+    fields = {name: f"predict_region_{name}" for name in _CORNERS}
+
+    def take(found: Sequence[int] | None) -> None:
+        window = scene.window if found is None else Window(*found).intersect(scene.window)
+        for name, field in fields.items():
+            st.session_state[field] = getattr(window if window.pixels else scene.window, name)
+
+    key = f"{path}-{scene.digest}"
+    if st.session_state.get(_REGION) != key or any(field not in st.session_state for field in fields.values()):
+        st.session_state[_REGION] = key
+        take(None)
+    chosen = Window(*(int(st.session_state[field]) for field in fields.values())).intersect(scene.window)
+    shown = [viewer.Pane("Press “Draw a region” and drag over the image", (tiles.image_layer(scene),))]
+    told = None if chosen == scene.window else tuple(getattr(chosen, name) for name in _CORNERS)
+    viewer.panes(shown, key="predict_region_viewer", height=300, region=told, on_region=take)
+    limits = {"row": (0, scene.height - 1), "col": (0, scene.width - 1), "height": (1, scene.height), "width": (1, scene.width)}
+    words = {"row": "First row", "col": "First column", "height": "Height, px", "width": "Width, px"}
+    for column, (name, field) in zip(st.columns(4), fields.items(), strict=True):
+        column.number_input(words[name], *limits[name], key=field, help="Counted in pixels from the upper left corner.", **_KEEP)
+    return None if told is None else chosen
+
+
+def truth_of(path: Path | None) -> Pair | None:
+    """The pair of a known data set whose image is this scene, or the mosaic of pairs that this folder makes."""
+    wanted = None if path is None else path.resolve()
+    for folder in library.datasets() if wanted is not None else ():
+        try:
+            dataset = library.dataset(folder)
+        except (GroundlineError, OSError):  # a data set of yesterday may be gone; the prediction is still worth showing
+            continue
+        inside = [pair for pair in dataset.pairs if wanted in (Path(pair.image_path).resolve(), Path(pair.image_path).resolve().parent)]
+        if not inside:
+            continue
+        if wanted == Path(inside[0].image_path).resolve():
+            return inside[0]
+        for mosaic in _mosaics(dataset):
+            if mosaic.pair().image_path.resolve() == wanted and len(mosaic.cells) == len(inside):
+                return mosaic.pair()
+    return None
+
+
+def _of_dataset() -> Choice | None:
+    known = library.datasets()
+    if not known:
+        st.markdown("No data set is open. Open one on Home, or give the path of an image.")
+        return None
+    current = state.selection().dataset
+    left, right = st.columns(2)
+    folder = left.selectbox(
+        "Data set", known, index=known.index(current) if current in known else 0, format_func=library.dataset_title, key="predict_dataset",
+        help="The sample, and those that you opened on Home.",
+    )  # fmt: skip
+    scenes = library.scenes_of(folder)
+    choices = [Choice(one.name, one.image, names=(one.name,)) for one in scenes]
+    whole = [
+        Choice(f"{mosaic.group}, whole ({len(mosaic.cells)} images)", mosaic.pair().image_path, names=mosaic.names)
+        for mosaic in _mosaics(library.dataset(folder))
+        if _makes_its_folder(mosaic, scenes)
+    ]
+    every = [Choice(f"All {len(scenes)} images, one after the other", many=tuple(one.image for one in scenes))] if len(scenes) > 1 else []
+    options = [*whole, *choices, *every]
+    chosen = state.selection().scene
+    start = next((number for number, choice in enumerate(options) if choice.scene and choice.scene == chosen), None)
+    if start is None:
+        start = 0 if whole else library.largest(scenes)
+    return right.selectbox(
+        "Image", options, index=start, format_func=lambda choice: choice.name, key=f"predict_scene_{folder}",
+        help="Images that continue each other are offered as one scene as well.",
+    )  # fmt: skip
+
+
+def _mosaics(dataset: Dataset) -> tuple[Mosaic, ...]:
+    if len(dataset.pairs) > _MOST_COMPARED and not has("mosaics", dataset.digest):
+        return ()
+    return keep("mosaics", dataset.digest, lambda tell: tuple(find_mosaics(dataset, on_progress=tell)), words="Comparing edges")
+
+
+def _makes_its_folder(mosaic: Mosaic, scenes: Sequence[library.SceneChoice]) -> bool:
+    """Whether a mosaic is all that its folder holds: only then does the folder's path name it."""
+    folder = mosaic.pair().image_path
+    return sum(Path(one.image).parent == folder for one in scenes) == len(mosaic.cells)
+
+
+def _of_path(path: Path) -> Choice:
+    if not path.is_dir():
+        return Choice(path.stem, path)
+    how = st.radio(
+        "The folder holds", ["one", "many"], horizontal=True, key="predict_folder",
+        format_func={"one": "chips of one scene", "many": "scenes, to predict one after the other"}.get,
+        help="Chips are put together by their edges or their coordinates.", **_KEEP,
+    )  # fmt: skip
+    if how == "one":
+        return Choice(path.parent.name if path.name.lower() in ("images", "image", "img") else path.name, path)
+    found = find_scenes(path)
+    st.caption(f"{len(found)} scenes: {', '.join(file.name for file in found[:6])}{' …' if len(found) > 6 else ''}")
+    return Choice(f"{path.name} ({len(found)} scenes)", many=path)

@@ -1,0 +1,53 @@
+"""The form of the Predict page: scene and model beside each other, settings, what it will cost, and the button."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import frame, predict_batch, predict_models, predict_run, predict_scenes, state
+
+
+def form() -> None:
+    """Draw the form; starts the job and draws the page again when its button is pressed."""
+    choice = model = window = scene = None
+    first, second = st.columns([3, 2], gap="large")
+    with first, frame.errors() as opening:
+        choice = predict_scenes.choose()
+        if choice is not None and choice.scene is not None:
+            scene = predict_scenes.describe(choice.scene)
+            window = predict_scenes.region(choice.scene, scene)
+    with second, frame.errors():
+        model = predict_models.choose()
+        if model is None:
+            st.page_link(*frame.PAGES["train"][:1], label="Train a model", icon=frame.PAGES["train"][2])
+    if model is None:
+        return
+    with st.container(border=True):
+        pixel_m = scene.ground_sample_distance_m if scene is not None else None
+        with frame.errors():
+            chosen = predict_models.engine(model)
+            chosen |= predict_models.settings(model, pixel_m, fast=chosen["engine"] == "fast")
+    ready = choice is not None and not opening.failed
+    if choice is not None and predict_models.was_trained_on(model.card, choice.names):
+        st.info("The model was trained on an image of this name: its result here looks better than on new images.", icon=":material/info:")
+    request = {"model": predict_models.model_key(model), **chosen}
+    if ready and scene is not None:
+        corner = None if window is None else (window.row, window.col, window.height, window.width)
+        request |= {"scene": choice.scene, "window": corner}
+        with frame.errors() as checked:
+            predict_run.warnings_of(model, scene, window, resample=chosen["resample"])
+        ready = not checked.failed
+        if ready:
+            with frame.errors():
+                predict_run.estimate(request)
+    label = "Predict all scenes" if choice is not None and choice.many else "Predict the region" if window else "Predict the scene"
+    hint = "Runs in a process of its own: you may leave this page or close the browser."
+    if st.button(label, type="primary", icon=":material/auto_awesome:", key="predict_start", disabled=not ready, help=hint):
+        with frame.errors() as started:
+            if choice.many:
+                predict_batch.start(model, choice, request)
+            else:
+                predict_run.start(model, choice, request)
+        if not started.failed:
+            state.select(model=request["model"], **({} if choice.scene is None else {"scene": choice.scene}))
+            st.rerun()

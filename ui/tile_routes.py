@@ -1,0 +1,168 @@
+"""The routes that serve what pages registered, from the dashboard's own port: tiles, pixel values, files, GeoJSON."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from core.classes import IGNORED_ID
+from core.errors import GroundlineError
+from core.scene import Window
+from ui import tiles
+
+_CACHE = {"Cache-Control": "public, max-age=86400, immutable"}  # an id changes with the content
+_workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tiles")
+
+
+def routes() -> list[Route]:
+    """Routes for `st.App`, both at the root and under `server.baseUrlPath`: user routes do not follow that option."""
+    found = []
+    for base in dict.fromkeys(("", tiles.base_path())):
+        found += [
+            Route(f"{base}{tiles.PREFIX}/pixels/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _pixels),
+            Route(f"{base}{tiles.PREFIX}/pictures/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _pictures),
+            Route(f"{base}{tiles.PREFIX}/map/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _map),
+            Route(f"{base}{tiles.PREFIX}/features/{{layer}}", _features),
+            Route(f"{base}{tiles.PREFIX}/values/{{layer}}/{{row:int}}/{{col:int}}", _values),
+            Route(f"{base}{tiles.PREFIX}/files/{{layer}}", _file),
+        ]
+    return found
+
+
+async def _pixels(request: Request) -> Response:
+    return await _tile(request, _pixel_tile)
+
+
+async def _pictures(request: Request) -> Response:
+    return await _tile(request, _picture_tile)
+
+
+async def _map(request: Request) -> Response:
+    return await _tile(request, _map_tile)
+
+
+async def _tile(request: Request, make: Callable[[str, int, int, int], tuple[bytes, str] | None]) -> Response:
+    asked = request.path_params
+    if tiles.known(asked["layer"]) is None or asked["z"] > 30:
+        return Response(status_code=404)
+    loop = asyncio.get_running_loop()
+    try:
+        made = await loop.run_in_executor(_workers, make, asked["layer"], asked["z"], asked["x"], asked["y"])
+    except GroundlineError as error:
+        return Response(str(error), status_code=422, media_type="text/plain")
+    if made is None:
+        return Response(status_code=204, headers=_CACHE)
+    return Response(made[0], media_type=made[1], headers=_CACHE)
+
+
+async def _values(request: Request) -> Response:
+    layer, row, col = tiles.known(request.path_params["layer"]), request.path_params["row"], request.path_params["col"]
+    if layer is None or layer.values is None or row >= layer.height or col >= layer.width:
+        return Response(status_code=404)
+    try:
+        found = await asyncio.get_running_loop().run_in_executor(_workers, layer.values, row, col)
+    except GroundlineError as error:
+        return Response(str(error), status_code=422, media_type="text/plain")
+    return JSONResponse(found, headers=_CACHE)
+
+
+async def _file(request: Request) -> Response:
+    layer = tiles.known(request.path_params["layer"])
+    if layer is None or layer.file is None or not layer.file[0].is_file():
+        return Response(status_code=404)
+    return FileResponse(layer.file[0], filename=layer.file[1])
+
+
+async def _features(request: Request) -> Response:
+    layer = tiles.known(request.path_params["layer"])
+    if layer is None or layer.features is None:
+        return Response(status_code=404)
+    headers = _CACHE | {"Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(layer.features, media_type="application/geo+json", headers=headers | {"Content-Encoding": "gzip"})
+    return Response(gzip.decompress(layer.features), media_type="application/geo+json", headers=headers)
+
+
+@lru_cache(maxsize=1024)
+def _pixel_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
+    """A tile in pixel space for the viewer: colours of a picture, bare numbers of a layer of codes."""
+    drawn = _drawn(layer_id, z, x, y)
+    if drawn is None:
+        return None
+    layer, pixels, valid = drawn
+    shape = pixels.shape[:2]
+    if layer.codes:
+        canvas = np.full((tiles.TILE_PX, tiles.TILE_PX, 3), IGNORED_ID, np.uint8)
+        canvas[: shape[0], : shape[1]] = pixels
+        return encode(canvas)
+    if shape == (tiles.TILE_PX, tiles.TILE_PX) and valid is None:
+        return encode(pixels, lossy=True)
+    return encode(_on_clear(pixels, np.full(shape, 255, np.uint8) if valid is None else valid * np.uint8(255)))
+
+
+@lru_cache(maxsize=1024)
+def _picture_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
+    """A tile in pixel space in which codes are already drawn in the colours of their classes."""
+    layer = tiles.known(layer_id)
+    if layer is None or not layer.codes:
+        return _pixel_tile(layer_id, z, x, y)
+    drawn = _drawn(layer_id, z, x, y)
+    if drawn is None:
+        return None
+    ids = drawn[1][..., 0]
+    return encode(_on_clear(layer.scheme.decode(ids), np.where(ids == IGNORED_ID, 0, 255).astype(np.uint8)))
+
+
+def _drawn(layer_id: str, z: int, x: int, y: int) -> tuple[tiles.Layer, np.ndarray, np.ndarray | None] | None:
+    layer = tiles.known(layer_id)
+    if layer is None or layer.draw is None or z > layer.max_zoom:
+        return None
+    factor = 2 ** (layer.max_zoom - z)
+    row, col = y * tiles.TILE_PX * factor, x * tiles.TILE_PX * factor
+    height, width = min(tiles.TILE_PX * factor, layer.height - row), min(tiles.TILE_PX * factor, layer.width - col)
+    if height <= 0 or width <= 0:
+        return None
+    pixels, valid = layer.draw(Window(row, col, height, width), (math.ceil(height / factor), math.ceil(width / factor)))
+    return layer, pixels, valid
+
+
+def _on_clear(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    canvas = np.zeros((tiles.TILE_PX, tiles.TILE_PX, 4), np.uint8)
+    canvas[: pixels.shape[0], : pixels.shape[1]] = np.dstack([pixels, alpha])
+    return canvas
+
+
+@lru_cache(maxsize=1024)
+def _map_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
+    layer = tiles.known(layer_id)
+    if layer is None or layer.warp is None or not layer.geo.georeferenced:
+        return None
+    made = layer.warp(z, x, y)
+    if made is None or not made[1].any():
+        return None
+    pixels, alpha = made
+    if layer.scheme is None and (alpha == 255).all():
+        return encode(pixels, lossy=True)
+    return encode(np.dstack([pixels, alpha]))
+
+
+def encode(pixels: np.ndarray, *, lossy: bool = False) -> tuple[bytes, str]:
+    """Bytes and media type of a picture uint8 (h, w, 3 or 4): JPEG when `lossy`, else PNG."""
+    out = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    if lossy:
+        picture.save(out, "JPEG", quality=88)
+        return out.getvalue(), "image/jpeg"
+    picture.save(out, "PNG", compress_level=1)
+    return out.getvalue(), "image/png"
