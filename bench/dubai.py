@@ -28,12 +28,11 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.train_models import FAILURES, core, report  # noqa: E402
+from bench.train_models import FAILURES, core, report, tiles_of  # noqa: E402
 from core.data.datasets import open_dataset  # noqa: E402
 from core.data.resample import resize_image, scaled_length, taps  # noqa: E402
 from core.evaluation.result import Evaluation  # noqa: E402
 from core.files import read_json, write_json  # noqa: E402
-from core.learning.confusion import Confusion  # noqa: E402
 
 FINE_TILE = "Tile 7"
 """Pixel sizes are not known; houses and lanes of this tile are about twice as many pixels wide as those of the others."""
@@ -111,14 +110,6 @@ def _finished(model: Path) -> bool:
     return (model / "card.json").exists() and read_json(model / "card.json")["training"].get("state") == "finished"
 
 
-def tiles_of(evaluation: Evaluation) -> dict[str, Confusion]:
-    """One confusion per tile."""
-    found: dict[str, Confusion] = {}
-    for one in evaluation.results:
-        found[one.group] = found.get(one.group, Confusion.empty(len(evaluation.scheme))) + one.confusion
-    return found
-
-
 def table(out: Path) -> list[str]:
     """Markdown: each run's mean IoU, classes and tiles, and each recipe's mean over the held-out folds."""
     lines = ["| recipe | held out | mean IoU | accuracy | Building | Land | Road | Vegetation | Water | mean IoU by tile |"]
@@ -141,6 +132,16 @@ def _row(recipe: str, what: str, mean_iou: float, accuracy: float, classes: np.n
     return "| " + " | ".join([recipe, what, *numbers, by_tile]) + " |"
 
 
+def beside(out: Path) -> dict[str, float]:
+    """The recipe's mean IoU on random patches, and that of the tutorials' U-Net on both, where they were run."""
+    runs = {
+        "mean_iou_of_this_recipe_on_random_patches": out / "ours-random-scores",
+        "mean_iou_of_the_tutorials_u_net_on_random_patches": out / "tutorial-random-scores",
+        "mean_iou_of_the_tutorials_u_net_on_the_same_test_tiles": out / f"tutorial-{SHIPPED_FOLD}-scores",
+    }
+    return {name: Evaluation.load(path).confusion.mean_iou for name, path in runs.items() if path.exists()}
+
+
 def main() -> None:
     """Do the runs that are missing, print the table of all, and score the model that ships if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -155,7 +156,7 @@ def main() -> None:
     print("\n".join(table(chosen.out)))
     if chosen.ship:
         shutil.copytree(chosen.out / f"ours-{SHIPPED_FOLD}", chosen.out / SHIPPED)
-        report(chosen.out / SHIPPED, chosen.dubai, scored="test", notes=NOTES)
+        report(chosen.out / SHIPPED, chosen.dubai, scored="test", notes=NOTES, beside=beside(chosen.out))
 
 
 if __name__ == "__main__":

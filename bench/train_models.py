@@ -29,6 +29,7 @@ from core.data import synthetic  # noqa: E402
 from core.evaluation.result import VIEWS, Evaluation  # noqa: E402
 from core.files import write_json  # noqa: E402
 from core.learning.cards import ModelCard  # noqa: E402
+from core.learning.confusion import Confusion  # noqa: E402
 from sample_data.make_sample_data import TOWN_CRS, lossless, photo, write_raster  # noqa: E402
 
 LOOKS = ("town", "villas", "lagoon", "harbour", "desert", "coast")
@@ -70,6 +71,8 @@ RECIPES = {
             "Trained on four tiles (4, 5, 6 and 7) of the Dubai set, CC0, Humans in the Loop and MBRSC, starting from sample-town.",
             "Tile 1 chose the best epoch; Tile 2 is the test and was never seen. One small tile is a rough estimate.",
             "The tiles' pixel sizes are not known and differ; the network works at half their resolution.",
+            "On random patches of tiles that it has seen, which is how published scores are measured, the shorter recipe of "
+            "dubai-landcover-fast reaches a mean IoU of 0.60.",
             *FAILURES,
         ],
     ),
@@ -111,11 +114,18 @@ def core(*words: str) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def finish(folder: Path, name: str, *, test: dict, notes: list[str]) -> None:
-    """Put the score on scenes that the model has not seen, and what people must know, into the card."""
+def finish(folder: Path, name: str, *, metrics: dict, notes: list[str]) -> None:
+    """Put the scores on scenes that the model has not seen, and what people must know, into the card."""
     card = ModelCard.load(folder)
-    kept = {key: value for key, value in test.items() if key not in _NOT_IN_CARDS}
-    replace(card, name=name, metrics={**card.metrics, "test": kept}, notes=(*card.notes, *notes)).save(folder)
+    replace(card, name=name, metrics={**card.metrics, **metrics}, notes=(*card.notes, *notes)).save(folder)
+
+
+def tiles_of(evaluation: Evaluation) -> dict[str, Confusion]:
+    """One confusion per tile."""
+    found: dict[str, Confusion] = {}
+    for one in evaluation.results:
+        found[one.group] = found.get(one.group, Confusion.empty(len(evaluation.scheme))) + one.confusion
+    return found
 
 
 def draw_failures(evaluation: Evaluation, path: Path, *, most: int = 8, side_px: int = 180) -> None:
@@ -150,13 +160,17 @@ def main() -> None:
     report(trained, data, scored=recipe.scored, notes=recipe.notes)
 
 
-def report(trained: Path, data: Path, *, scored: str, notes: list[str]) -> None:
-    """Score a model, write what was found into its card, and print it."""
+def report(trained: Path, data: Path, *, scored: str, notes: list[str], beside: dict[str, float] | None = None) -> None:
+    """Score a model, write that and what is known `beside` it into its card, and print the score."""
     found = trained.with_name(f"{trained.name}-scores")
     test = core("evaluate", str(trained), str(data), "--scenes", scored, "--out", str(found))
-    finish(trained, trained.name, test=test, notes=notes)
+    metrics = {"test": {key: value for key, value in test.items() if key not in _NOT_IN_CARDS}, **(beside or {})}
     if FAILURES[0] in notes:
-        draw_failures(Evaluation.load(found), trained / "failures.jpg")
+        evaluation = Evaluation.load(found)
+        draw_failures(evaluation, trained / "failures.jpg")
+        tiles = tiles_of(evaluation)
+        metrics |= {f"{tile} of the test": one.summary(evaluation.scheme) for tile, one in tiles.items() if len(tiles) > 1}
+    finish(trained, trained.name, metrics=metrics, notes=notes)
     print(f"accuracy {test['accuracy']:.3f}, mean IoU {test['mean_iou']:.3f}")
     for label, scores in test["classes"].items():
         print(f"  {label:12} IoU {scores['iou']:.3f}  precision {scores['precision']:.3f}  recall {scores['recall']:.3f}")
