@@ -207,10 +207,10 @@ class _NetGrid:
         return mean[inside], _grown(share[..., 0] > 0)[inside]
 
     def _filled(self, pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        gaps = ~valid[..., None]
+        known = valid[..., None]
         if np.issubdtype(pixels.dtype, np.floating):
-            gaps = gaps | ~np.isfinite(pixels)
-        return np.where(gaps, self.fill.astype(pixels.dtype), pixels) if gaps.any() else pixels
+            known = known & np.isfinite(pixels)
+        return pixels if known.all() else np.where(known, pixels, self.fill.astype(pixels.dtype))
 
 
 class _Output:

@@ -18,7 +18,7 @@ from core.prediction.checks import Concern
 from core.prediction.engine import Engine
 from core.prediction.plans import BlendPlan
 from core.prediction.running import Setup, plan_within, set_up, widest_px
-from core.prediction.writing import GDAL_CACHE_MIB
+from core.prediction.writing import GDAL_CACHE_BYTES
 from core.scene import Scene, Window
 
 _PROBES = 6
@@ -147,4 +147,4 @@ def _filled_windows(plan: BlendPlan, setup: Setup) -> int:
 def _peak_bytes(plan: BlendPlan, setup: Setup, engine: Engine) -> int:
     itemsize = np.dtype(setup.scene.dtype).itemsize
     column = bytes_per_column(plan, bands=len(setup.model.card.bands), itemsize=itemsize, classes=engine.classes)
-    return resident_bytes() + column * widest_px(plan) + GDAL_CACHE_MIB * MIB
+    return resident_bytes() + column * widest_px(plan) + GDAL_CACHE_BYTES

@@ -16,7 +16,7 @@ from core.errors import ExportError
 from core.files import replacing
 from core.prediction.pyramids import BLOCK_PX
 from core.prediction.rasters import LABELS, Prediction
-from core.prediction.writing import COG_OPTIONS, GDAL_CACHE_MIB, Placement, describe
+from core.prediction.writing import COG_OPTIONS, GDAL_CACHE_BYTES, Placement, describe
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Window
 
@@ -48,7 +48,7 @@ def write_labels(
     try:
         with (
             warnings.catch_warnings(),
-            rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB),
+            rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES),
             replacing(path) as temporary,
             TemporaryDirectory(dir=temporary.parent) as folder,
         ):

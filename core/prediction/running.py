@@ -18,7 +18,7 @@ from core.prediction.checks import Concern, check_scene, resampling_factor
 from core.prediction.engine import Engine, open_engine
 from core.prediction.plans import BlendPlan, plan_blend
 from core.prediction.temperature import with_temperature
-from core.prediction.writing import GDAL_CACHE_MIB
+from core.prediction.writing import GDAL_CACHE_BYTES
 from core.progress import OnProgress, ShouldStop
 from core.scene import Scene, Window, open_scene
 
@@ -92,7 +92,7 @@ def plan_within(card: ModelCard, scene: Scene, window: Window, engine: Engine, l
     settings = dict(patch_size=engine.patch_size, region=window, **vars(layout))
     plan = plan_blend(scene.height, scene.width, **settings)
     column = bytes_per_column(plan, bands=len(card.bands), itemsize=np.dtype(scene.dtype).itemsize, classes=engine.classes)
-    free = memory - resident_bytes() - (GDAL_CACHE_MIB + _SPARE_MIB) * MIB
+    free = memory - resident_bytes() - GDAL_CACHE_BYTES - _SPARE_MIB * MIB
     columns, narrowest = min(free // column, _WIDEST_STRIP_PX), 3 * engine.patch_size
     if columns >= widest_px(plan):
         return plan, True
@@ -126,7 +126,7 @@ def run_blend(
         place = Window(part.row - window.row, part.col - window.col, part.height, part.width)
         write(place, with_temperature(probabilities, card.temperature))
 
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB):
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
         return blend(
             plan,
             lambda part: scene.read(part, card.bands),

@@ -28,7 +28,7 @@ from core.prediction.pyramids import BLOCK_PX, Level, describe_levels, make_leve
 from core.prediction.rasters import CONFIDENCE, LABELS, MARGIN, PROBABILITIES
 from core.scene import Scene, Window
 
-GDAL_CACHE_MIB = 48
+GDAL_CACHE_BYTES = 48 << 20
 _RAW = "probabilities.raw"
 COG_OPTIONS = dict(
     driver="COG", overviews="FORCE_USE_EXISTING", compress="DEFLATE", level=1, blocksize=BLOCK_PX, bigtiff="IF_SAFER", num_threads="2"
@@ -117,7 +117,7 @@ def finish(
     on_step(0, steps, "Making overviews")
     levels = make_levels(raw.path, raw.height, raw.width, raw.classes)
     on_step(1, steps, "Writing probabilities")
-    _cog(folder / PROBABILITIES, levels, "probabilities", scheme.names, place, tags, compress="ZSTD", blocksize=2 * BLOCK_PX)
+    _cog(folder / PROBABILITIES, levels, "probabilities", scheme.names, place, tags, compress="ZSTD")
     on_step(2, steps, "Writing labels")
     label_tags = {**tags, **{f"CLASS_{i}": name for i, name in enumerate(scheme.names)}}
     _cog(folder / LABELS, levels, "labels", ("class",), place, label_tags, nodata=IGNORED_ID, scheme=scheme)
@@ -125,7 +125,7 @@ def finish(
     for step, file in ((3, CONFIDENCE), (4, MARGIN)):
         kind = Path(file).stem
         on_step(step, steps, f"Writing {kind}")
-        _cog(folder / file, levels, kind, (kind,), place, tags, nodata=0)
+        _cog(folder / file, levels, kind, (kind,), place, tags, nodata=0, compress="ZSTD")
     for level in levels:
         level.delete()
     on_step(steps, steps, "Written")
@@ -146,7 +146,7 @@ def _cog(
     """Write bytes on disk as a cloud-optimized GeoTIFF: GDAL reads them through virtual rasters that describe them."""
     virtual = describe_levels(levels, kind, bands, masked=nodata is None)
     try:
-        with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MIB, GDAL_NUM_THREADS="2"):
+        with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_NUM_THREADS="2"):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(virtual[0], "r+") as dataset:
                 describe(dataset, place, tags, nodata, scheme)

@@ -18,7 +18,7 @@ from core.prediction.label_file import write_labels
 from core.prediction.predict import predict
 from core.prediction.rasters import Prediction
 from core.prediction.running import Layout, plan_within, widest_px
-from core.prediction.writing import GDAL_CACHE_MIB
+from core.prediction.writing import GDAL_CACHE_BYTES
 from core.scene import Scene, Window, open_scene
 from tests.prediction.standins import SCHEME, make_engine, make_model, probabilities
 
@@ -274,7 +274,7 @@ def test_a_region_sees_what_lies_around_it(tmp_path, scale):
 def test_forty_thousand_columns_fit_into_the_memory_that_is_allowed(model):
     scene = Scene(Path("wide"), "wide", 40_000, 40_000, 3, "uint8", UTM, None, None)
     engine = make_engine(replace(model, card=replace(model.card, patch_size=256)))
-    spare = (GDAL_CACHE_MIB + 32) * MIB
+    spare = GDAL_CACHE_BYTES + 32 * MIB
     for allowed_mib in (150, 400, 8_000):
         memory = resident_bytes() + spare + allowed_mib * MIB
         plan, fits = plan_within(model.card, scene, scene.window, engine, Layout(), memory=memory)
