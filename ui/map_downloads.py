@@ -60,8 +60,11 @@ GROUPS: dict[str, dict[str, Offer]] = {
 }  # fmt: skip
 
 
-def show(source: Source, layer: PolygonLayer, told: maps.Told) -> None:
-    """What goes into the files, in which coordinates, and a button for each format; a file is made when its button is pressed."""
+def show(source: Source, layer: PolygonLayer, told: maps.Told, lines: LineLayer | None = None) -> None:
+    """What goes into the files, in which coordinates, and a button for each format; a file is made when its button is pressed.
+
+    `lines` go into the formats that hold several layers, when all polygons do.
+    """
     a, b = st.columns([3, 2], vertical_alignment="bottom")
     parts = ["all", *(["filter"] if told.filters else []), *(["region"] if told.region else [])]
     part = a.segmented_control(
@@ -71,7 +74,43 @@ def show(source: Source, layer: PolygonLayer, told: maps.Told) -> None:
     with b:
         crs = choose_crs(layer)
     shown = replace(layer, scheme=state.shown(layer.scheme))
-    _groups(GROUPS, lambda: part_of(shown, told, part), stem_of(source.title), layer.geo.georeferenced, crs, source, "map_download")
+    lines = lines if part == "all" else None
+    for heading, offers in GROUPS.items():
+        with st.container(border=True, gap="small"):
+            st.markdown(f"**{heading}**")
+            base = _print_base(source) if ".png" in offers else "scene"
+            columns = st.columns(2, gap="medium")
+            for place, (suffix, offer) in enumerate(offers.items()):
+                name = f"{stem_of(source.title)}{suffix}"
+                made = exporter(
+                    lambda: part_of(shown, told, part), name, crs=crs if offer.any_crs else None, source=source, lines=lines, base=base
+                )
+                with columns[place % 2].container(horizontal=True, vertical_alignment="center", gap="small"):
+                    _button(offer, suffix, made, name, placed=layer.geo.georeferenced)
+
+
+def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, placed: bool) -> None:
+    placeless = offer.needs_crs and not placed
+    st.download_button(
+        offer.title, made, name, offer.media_type, key=f"map_download_{suffix.strip('.').replace('.', '_')}", icon=offer.icon,
+        on_click="ignore", disabled=placeless, type="primary" if suffix == ".gpkg" else "secondary", width=170,
+        help=f"{offer.title} needs coordinates, and this scene has none."
+        if placeless else "Made when pressed; data files are re-opened and compared.",
+    )  # fmt: skip
+    st.caption(offer.use, width="stretch")
+
+
+def _print_base(source: Source) -> str:
+    """What printed maps are drawn on; online maps are on offer where the user has switched them on."""
+    if not (source.geo.georeferenced and st.session_state.get("map_online")):
+        return "scene"
+    from core.vector.figure import BASES
+
+    return st.segmented_control(
+        "Printed maps on", list(BASES), default="scene", required=True, format_func=BASES.get, key="map_print_base",
+        persist_state="session",
+        help="Online base maps are fetched for the print; when they do not answer, the scene takes their place.",
+    )  # fmt: skip
 
 
 def of_change(layer: PolygonLayer, title: str) -> None:
@@ -159,49 +198,24 @@ def _middle(layer: PolygonLayer) -> tuple[float, float]:
     return layer.geo.lonlat(layer.made["height"] / 2, layer.made["width"] / 2)
 
 
-def _groups(
-    groups: dict[str, dict[str, Offer]],
-    part: Callable[[], PolygonLayer],
-    stem: str,
-    placed: bool,
-    crs: str | None,
-    source: Source,
-    key: str,
-) -> None:
-    for heading, offers in groups.items():
-        with st.container(border=True, gap="small"):
-            st.markdown(f"**{heading}**")
-            columns = st.columns(2, gap="medium")
-            for place, (suffix, offer) in enumerate(offers.items()):
-                name = f"{stem}{suffix}"
-                placeless = offer.needs_crs and not placed
-                with columns[place % 2].container(horizontal=True, vertical_alignment="center", gap="small"):
-                    st.download_button(
-                        offer.title, exporter(part, name, crs=crs if offer.any_crs else None, source=source), name, offer.media_type,
-                        key=f"{key}_{suffix.strip('.').replace('.', '_')}", icon=offer.icon, on_click="ignore", disabled=placeless,
-                        type="primary" if suffix == ".gpkg" else "secondary", width=170,
-                        help=f"{offer.title} needs coordinates, and this scene has none."
-                        if placeless else "Made when pressed; data files are re-opened and compared.",
-                    )  # fmt: skip
-                    st.caption(offer.use, width="stretch")
-
-
-def exporter(part: Callable[[], PolygonLayer], name: str, *, crs: str | None = None, source: Source | None = None) -> Callable[[], bytes]:
+def exporter(
+    part: Callable[[], PolygonLayer], name: str, *, crs: str | None = None, source: Source | None = None, lines: LineLayer | None = None,
+    base: str = "scene",
+) -> Callable[[], bytes]:  # fmt: skip
     """A function that writes the layer under `name` in a folder of its own and returns the file's bytes.
 
-    `source` gives pictures the scene below the polygons, and reports what is known of the prediction.
+    `source` gives pictures the scene below the polygons, and reports what is known of the prediction; printed maps lie on `base`.
     """
 
     def make() -> bytes:
-        from core.vector.export import export
-
         layer, scene = part(), None if source is None else map_sources.placed_scene(source)
         with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
             path = Path(folder) / name
             if name.endswith((".png", ".pdf")):
                 from core.vector.figure import draw_figure
 
-                return Path(draw_figure(layer, path, title=source.title, scene=scene, base="scene" if scene else "none")).read_bytes()
+                on = "none" if base == "scene" and scene is None else base
+                return Path(draw_figure(layer, path, title=source.title, scene=scene, base=on, lines=lines)).read_bytes()
             if name.endswith(".qml"):
                 from core.vector.content import content_of
                 from core.vector.styles import qgis_style
@@ -209,7 +223,11 @@ def exporter(part: Callable[[], PolygonLayer], name: str, *, crs: str | None = N
                 return qgis_style(content_of(layer, ".gpkg", crs=layer.geo.crs, lonlat=False)).encode()
             if name.endswith(".report.html"):
                 return _report(layer, path, source, scene)
-            return Path(export(layer, path, crs=crs, scene=scene if name.endswith(".html") else None)).read_bytes()
+            from core.vector.export import export
+
+            # Other formats hold one layer, and their lines would be a second file.
+            together = lines if name.endswith((".gpkg", ".html")) else None
+            return Path(export(layer, path, crs=crs, scene=scene if name.endswith(".html") else None, lines=together)).read_bytes()
 
     return make
 

@@ -90,7 +90,7 @@ def choose() -> tuple[Source | None, Source | None]:
     others = [path for path in folders if path != chosen]
     other = second.selectbox(
         "Compare with", [_NOTHING, *others], format_func=lambda path: "Nothing" if path == _NOTHING else labels[path],
-        key=f"map_compare_{len(others)}", disabled=not others, persist_state="session",
+        key=f"map_compare_{settings_digest(str(chosen))}", disabled=not others, persist_state="session",
         help="Shows two dates or two models of one place side by side, with what changed. Needs a second prediction.",
     )  # fmt: skip
     if st.query_params.get(_LINK) != str(_short(chosen)):

@@ -79,7 +79,7 @@ def _one(source: Source, result: VectorResult, digest: str) -> None:
         _network(result.lines)
     st.subheader("Downloads", anchor=False)
     with frame.errors():
-        map_downloads.show(source, layer, told)
+        map_downloads.show(source, layer, told, result.lines)
 
 
 # ---- how outlines are drawn ----

@@ -52,7 +52,9 @@ window.Groundline = (function () {
   }
 
   // ---- what a link and a change of page bring back ----
+  // `view` says which scene the others are of: they mean nothing on another one.
   const KEYS = ['at', 'hide', 'area', 'sure', 'polygon'];
+  const nameOf = memory => memory.slice(0, 8);
 
   function address() {
     try {
@@ -64,7 +66,7 @@ window.Groundline = (function () {
 
   function recall(memory) {
     const asked = address();
-    if (KEYS.some(key => asked.has(key))) return Object.fromEntries(KEYS.map(key => [key, asked.get(key)]));
+    if (asked.get('view') === nameOf(memory)) return Object.fromEntries(KEYS.map(key => [key, asked.get(key)]));
     try { return JSON.parse(window.sessionStorage.getItem(`groundline-${memory}`)) || {}; } catch (error) { return {}; }
   }
 
@@ -72,7 +74,8 @@ window.Groundline = (function () {
     try {
       window.sessionStorage.setItem(`groundline-${memory}`, JSON.stringify(values));
       const page = window.parent.location, asked = new URLSearchParams(page.search);
-      KEYS.forEach(key => { if (values[key]) asked.set(key, values[key]); else asked.delete(key); });
+      const told = { ...values, view: KEYS.some(key => values[key]) ? nameOf(memory) : '' };
+      [...KEYS, 'view'].forEach(key => { if (told[key]) asked.set(key, told[key]); else asked.delete(key); });
       const text = asked.toString().replaceAll('%2C', ',');
       window.parent.history.replaceState(window.parent.history.state, '', page.pathname + (text ? `?${text}` : '') + page.hash);
     } catch (error) { /* no storage and no address: the map works, it only forgets */ }

@@ -293,7 +293,7 @@
       this.maps.forEach(map => ['pointerdown', 'wheel', 'keydown'].forEach(name => {
         map.getContainer().addEventListener(name, () => { this.moved = true; }, { once: true, capture: true });
       }));
-      this.table.box.addEventListener('pointerdown', () => { this.moved = true; }, { once: true, capture: true });
+      ['pointerdown', 'keydown'].forEach(name => this.table.box.addEventListener(name, () => { this.moved = true; }, { once: true, capture: true }));
     }
   }
 

@@ -139,6 +139,9 @@ def test_settings_take_effect_as_they_move_and_the_map_stays(opened, lake):
 
 
 def test_right_angles_and_centre_lines(opened, lake):
+    from core.vector.layers import vectorize
+
+    vectorize(lake, regularize=["Water"], centre_lines=["Water"])  # compiled by now: a page's run has a time limit in tests
     at = opened(MAP)
     at.multiselect(key="map_right_angles").set_value(["Water"])
     at = sound(at.multiselect(key="map_centre_lines").set_value(["Water"]).run())
