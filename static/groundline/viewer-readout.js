@@ -18,18 +18,20 @@ export class Readout {
   }
 
   show(row, col) {
-    const { data, codes, element } = this.viewer, seen = new Set(), parts = [`Row ${row}, column ${col}`];
-    const place = this.viewer.element('span');
+    const { data } = this.viewer, make = this.viewer.element.bind(this.viewer);
+    const line = this.line([`Row ${row}, column ${col}`]), titles = new Set();
+    let predicted = null;
     for (const layer of this.viewer.codeLayers) {
       const value = this.viewer.valueAt(layer, row, col);
-      if (value === null || seen.has(layer.title)) continue;
-      seen.add(layer.title);
-      const id = value & 255, sure = (value >>> 8) & 255;
-      const known = layer.confidence && id !== codes.NO_CLASS;
-      parts.push(`${layer.title}: ${data.classes[id]?.name ?? 'no data or label'}${known ? ` (confidence ${(sure / 255).toFixed(2)})` : ''}`);
-      if (known && sure < codes.cutOf(this.viewer.settings.threshold)) parts.push('unsure');
+      if (value === null || titles.has(layer.title)) continue;
+      titles.add(layer.title);
+      const part = make('span', {}, `  ·  ${layer.title}: ${data.classes[value & 255]?.name ?? 'no data or label'}`);
+      if (layer.confidence) predicted = part;
+      line.append(part);
     }
-    this.node.replaceChildren(this.line([parts.join('  ·  '), place]));
+    const place = make('span');
+    line.append(place);
+    this.node.replaceChildren(line);
     clearTimeout(this.timer);
     this.asked?.abort();
     const template = data.valuesUrl;
@@ -39,17 +41,19 @@ export class Readout {
       this.asked = new AbortController();
       fetch(url, { signal: this.asked.signal })
         .then(answer => (answer.status === 200 ? answer.json() : null))
-        .then(found => { if (found) this.fill(found, place); })
+        .then(found => { if (found) this.fill(found, place, predicted); })
         .catch(() => {}); // the pointer moved on: another answer is on its way
     }, REST_MS);
   }
 
-  fill(found, place) {
-    const { data, element } = this.viewer, make = element.bind(this.viewer);
+  // Zoomed out a tile shows one pixel of many; the answer is that of the very pixel, and corrects the class.
+  fill(found, place, predicted) {
+    const { data, settings, codes } = this.viewer, make = this.viewer.element.bind(this.viewer);
     if (found.place) place.textContent = `  ·  ${found.place[1].toFixed(6)}°, ${found.place[0].toFixed(6)}°`;
-    const total = found.probabilities.reduce((sum, value) => sum + value, 0);
-    if (total === 0) return; // nothing was predicted here
     const order = found.probabilities.map((value, id) => [value, id]).sort((one, other) => other[0] - one[0]);
+    if (order[0][0] === 0) return; // nothing was predicted here
+    const unsure = Math.round(255 * order[0][0]) < codes.cutOf(settings.threshold) ? ', unsure' : '';
+    if (predicted) predicted.textContent = `  ·  prediction: ${data.classes[order[0][1]]?.name} (confidence ${order[0][0].toFixed(2)}${unsure})`;
     const bars = order.slice(0, 12).map(([value, id]) => {
       const item = make('span', { class: 'likely', title: `${data.classes[id]?.name}: probability ${value.toFixed(3)}` });
       const bar = make('i');

@@ -74,7 +74,8 @@ def test_the_sample_scene_and_a_model_start_a_job(opened, model, town, finished,
 
     def start(kind, request, *, title=None):
         asked.update(kind=kind, request=request, title=title)
-        return Job(finished(kind, request | {"out": workspace.predictions / "town"}, state="failed", error="found this. Expected that. Do so."))
+        request = request | {"out": workspace.predictions / "town"}
+        return Job(finished(kind, request, state="failed", error="found this. Expected that. Do so."))
 
     monkeypatch.setattr("ui.jobs_view.start", start)
     at = opened(PREDICT)
