@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from core.vector.outline_chains import cuts_of, piece_of
 from core.vector.right_angles import (
     LINE_COLUMNS,
+    SAME_PX,
+    anchored,
     given_line,
     lines_of_run,
     main_direction,
@@ -15,6 +18,13 @@ from core.vector.right_angles import (
     settle_lines,
     side_moments,
 )
+
+WALL, RIM = 1, 2
+"""Why an arc is fixed: it belongs to a building that was done before, or to the scene's rim."""
+LIKE_WALL_DEGREES = 6.0
+"""A building turned less than this against the longest wall that it shares stands as that wall does."""
+SNAP_PX = 3.0
+"""Borders that meet a new outline within this of a corner meet it in the corner."""
 
 
 @njit(cache=True, nogil=True)
@@ -101,6 +111,10 @@ def _outline(order, fixed, raw_xy, raw_offsets, xy, offsets):
             p = _copy_half(xy, offsets, order[k], out, p)
         else:
             p = _copy_half(raw_xy, raw_offsets, order[k], out, p)
+            if fixed[order[k - 1] >> 1]:
+                # Where a fixed border ends the junction may have moved.
+                before = order[k - 1]
+                out[where[k]] = xy[offsets[(before >> 1) + 1] - 1 if before & 1 == 0 else offsets[before >> 1]]
     where[order.size] = p
     out[p] = out[0]
     return out, where
@@ -129,10 +143,10 @@ def _from_a_corner(xy):
 
 @njit(cache=True, nogil=True)
 def _kept_points(xy, order, where, fixed, closed, tolerance):
-    """Points of an outline that its simplified form keeps, and whether each side between them is given."""
+    """Points of an outline that its simplified form keeps, and whether each side between them is free, a given WALL, or the scene's RIM."""
     size = xy.shape[0] - 1
     keep = np.zeros(size + 1, np.bool_)
-    given = np.zeros(size + 1, np.bool_)
+    given = np.zeros(size + 1, np.uint8)
     stack = np.empty(2 * size + 8, np.int64)
     keep[0] = keep[size] = True
     if closed:
@@ -145,7 +159,7 @@ def _kept_points(xy, order, where, fixed, closed, tolerance):
         first = k
         if fixed[order[k] >> 1]:
             keep[where[k] : where[k + 1] + 1] = True
-            given[where[k] : where[k + 1]] = True
+            given[where[k] : where[k + 1]] = fixed[order[k] >> 1]
             k += 1
             continue
         while k < order.size and not fixed[order[k] >> 1]:
@@ -157,8 +171,21 @@ def _kept_points(xy, order, where, fixed, closed, tolerance):
 
 
 @njit(cache=True, nogil=True)
-def _chain(corners, count, closed, direction, xy, a, b):
-    """Corners of a run in pixels: a closed ring, or the chain from outline point a to outline point b."""
+def _with_end(chain, point, at):
+    """A chain that begins (at 0) or ends with a point, in place of its own end where that is the same place."""
+    end = chain[0] if at == 0 else chain[-1]
+    if np.hypot(end[0] - point[0], end[1] - point[1]) < SAME_PX:
+        chain[0 if at == 0 else -1] = point
+        return chain
+    return np.concatenate((chain[:at], point.reshape(1, 2), chain[at:]))
+
+
+@njit(cache=True, nogil=True)
+def _chain(corners, count, closed, direction, xy, a, b, slides):
+    """Corners of a run in pixels: a closed ring, or the chain from outline point a to outline point b.
+
+    slides: (2,) whether the ends a and b may lie elsewhere on the line that they are on; if not, the chain begins or ends with them.
+    """
     c, s = np.cos(direction), np.sin(direction)
     low = 0 if closed else 1
     out = np.empty((count + 1 if closed else count - 1, 2), np.float64)
@@ -168,6 +195,10 @@ def _chain(corners, count, closed, direction, xy, a, b):
     if closed:
         out[count] = out[0]
         return out
+    if not slides[0]:
+        out = _with_end(out, xy[a], 0)
+    if not slides[1]:
+        out = _with_end(out, xy[b], out.shape[0])
     size = xy.shape[0] - 1
     for axis in range(2):
         # Along the scene's rim one coordinate stays what it is, to the last bit.
@@ -179,66 +210,9 @@ def _chain(corners, count, closed, direction, xy, a, b):
 
 
 @njit(cache=True, nogil=True)
-def _nearest(chain, begin, x, y):
-    """Nearest place to (x, y) on a chain of points from piece `begin` on: piece, x and y."""
-    best, at, bx, by = np.inf, begin, 0.0, 0.0
-    for k in range(begin, chain.shape[0] - 1):
-        dx, dy = chain[k + 1, 0] - chain[k, 0], chain[k + 1, 1] - chain[k, 1]
-        long = dx * dx + dy * dy
-        t = 0.0 if long == 0 else min(1.0, max(0.0, ((x - chain[k, 0]) * dx + (y - chain[k, 1]) * dy) / long))
-        px, py = chain[k, 0] + t * dx, chain[k, 1] + t * dy
-        off = (px - x) ** 2 + (py - y) ** 2
-        if off < best:
-            best, at, bx, by = off, k, px, py
-    return at, bx, by
-
-
-@njit(cache=True, nogil=True)
-def _cuts(chain, closed, places):
-    """Cut a chain at the places nearest to the junctions `places` (m, 2) between its arcs, in their order.
-
-    A closed chain starts at the first place. Returns the chain, and the piece, x and y of the m + 1 cuts, or of none where places come
-    in another order on the chain.
-    """
-    arcs = places.shape[0]
-    n = chain.shape[0]
-    if closed:
-        piece, x, y = _nearest(chain, 0, places[0, 0], places[0, 1])
-        spun = np.empty((n + 1, 2), np.float64)
-        spun[0, 0], spun[0, 1] = x, y
-        for m in range(n - 1):
-            spun[m + 1] = chain[(piece + 1 + m) % (n - 1)]
-        spun[n] = spun[0]
-        chain = spun
-        n += 1
-    cuts = np.empty((arcs + 1, 3), np.float64)
-    cuts[0, 0], cuts[0, 1], cuts[0, 2] = 0, chain[0, 0], chain[0, 1]
-    cuts[arcs, 0], cuts[arcs, 1], cuts[arcs, 2] = n - 2, chain[n - 1, 0], chain[n - 1, 1]
-    for m in range(1, arcs):
-        before = int(cuts[m - 1, 0])
-        piece, x, y = _nearest(chain, before, places[m, 0], places[m, 1])
-        px, py = chain[piece, 0], chain[piece, 1]
-        gone = (cuts[m - 1, 1] - px) ** 2 + (cuts[m - 1, 2] - py) ** 2
-        if piece == before and (x - px) ** 2 + (y - py) ** 2 <= gone:
-            return chain, cuts[:0]
-        cuts[m, 0], cuts[m, 1], cuts[m, 2] = piece, x, y
-    return chain, cuts
-
-
-@njit(cache=True, nogil=True)
-def _piece_of(chain, cuts, m, backwards):
-    """Points of the m-th arc of a cut chain, in the arc's own direction."""
-    low, high = int(cuts[m, 0]) + 1, int(cuts[m + 1, 0]) + 1
-    out = np.empty((high - low + 2, 2), np.float64)
-    out[0] = cuts[m, 1:]
-    p = 1
-    for k in range(low, high):
-        if (chain[k] != out[p - 1]).any() and (chain[k] != cuts[m + 1, 1:]).any():
-            out[p] = chain[k]
-            p += 1
-    out[p] = cuts[m + 1, 1:]
-    p += 1
-    return out[:p][::-1].copy() if backwards else out[:p].copy()
+def _begins(h, start, end):
+    """The junction that half arc h begins at."""
+    return start[h >> 1] if h & 1 == 0 else end[h >> 1]
 
 
 @njit(cache=True, nogil=True)
@@ -271,12 +245,19 @@ def _ring_direction(xy, kept, given, moments, known):
     direction = main_direction(angles, sizes)
     for _ in range(2):
         direction = refined(xy, kept, given, moments, direction)
-    return direction
+    longest = 0.0
+    wall = direction
+    for k in range(kept.size - 1):
+        dx, dy = xy[kept[k + 1], 0] - xy[kept[k], 0], xy[kept[k + 1], 1] - xy[kept[k], 1]
+        off = (np.arctan2(dy, dx) - direction + np.pi / 4) % (np.pi / 2) - np.pi / 4
+        if given[k] == WALL and np.hypot(dx, dy) > longest and abs(off) < np.deg2rad(LIKE_WALL_DEGREES):
+            longest, wall = np.hypot(dx, dy), direction + off
+    return wall
 
 
 @njit(cache=True, nogil=True)
-def _run_chain(xy, kept, moments, direction, closed, a, b, shortest):
-    """The right-angled form of an outline from point a to point b (of the whole ring when closed), or nothing."""
+def _run_chain(xy, kept, moments, direction, closed, a, b, slides, shortest):
+    """The right-angled form of an outline from point a to point b (of the whole ring when closed), or nothing; slides: see `_chain`."""
     size = xy.shape[0] - 1
     lines = np.empty((2 * kept.size + 8, LINE_COLUMNS), np.float64)
     corners = np.empty((2 * kept.size + 8, 2), np.float64)
@@ -287,9 +268,11 @@ def _run_chain(xy, kept, moments, direction, closed, a, b, shortest):
         given_line(lines, count, xy[b], xy[b + 1 if b < size else 1], direction)
         count += 1
     count = settle_lines(lines, count, closed, shortest, corners)
+    if count > 0 and not closed:
+        count = anchored(lines, count, corners, shortest, xy[a], xy[b], slides, direction)
     if count == 0:
         return np.empty((0, 2), np.float64)
-    return _chain(corners, count, closed, direction, xy, a, b)
+    return _chain(corners, count, closed, direction, xy, a, b, slides)
 
 
 @njit(cache=True, nogil=True)
@@ -322,27 +305,34 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
             k += 1
         a, b = where[first], where[k]
         low, high = (0, kept.size - 1) if closed else (np.searchsorted(kept, a), np.searchsorted(kept, b))
-        chain = _run_chain(whole, kept[low : high + 1], moments[low:high], direction, closed, a, b, shortest)
+        slides = np.ones(2, np.bool_)
+        for m in range(0 if closed else 2):
+            # One pixel along the wall, to see whether the borders of others that end there run along it.
+            at, beside = (a, a - 1 if a > 0 else ring.shape[0] - 2) if m == 0 else (b, b + 1 if b < ring.shape[0] - 1 else 1)
+            step = (ring[at] - ring[beside]) / np.hypot(ring[at, 0] - ring[beside, 0], ring[at, 1] - ring[beside, 1])
+            h = order[first] if m == 0 else order[k % order.size]
+            slides[m] = _may_move(half, _begins(h, start, end), own, fixed, xy, offsets, ring[at, 0] + step[0], ring[at, 1] + step[1], True)
+        chain = _run_chain(whole, kept[low : high + 1], moments[low:high], direction, closed, a, b, slides, shortest)
         if chain.shape[0] < 2:
             return points, arcs[:0], moves[:0], direction
         loop = closed and start[order[0] >> 1] < 0
         places = np.empty((k - first, 2), np.float64)
         for m in range(k - first):
             places[m] = ring[where[first + m]]
-        chain, cuts = _cuts(chain, closed and not loop, places)
+        chain, cuts = cuts_of(chain, closed and not loop, places, SNAP_PX)
         if cuts.shape[0] == 0:
             return points, arcs[:0], moves[:0], direction
         for m in range(k - first):
             h = order[first + m]
-            piece = _piece_of(chain, cuts, m, h & 1 == 1)
+            piece = piece_of(chain, cuts, m, h & 1 == 1)
             points = np.concatenate((points, piece))
             arcs[done, 0], arcs[done, 1] = h >> 1, piece.shape[0]
             done += 1
         for m in range(0 if loop else (k - first if closed else k - first + 1)):
             h = order[(first + m) % order.size]
-            junction = start[h >> 1] if h & 1 == 0 else end[h >> 1]
-            slides = not closed and (m == 0 or m == k - first)
-            if not _may_move(half, junction, own, fixed, xy, offsets, cuts[m, 1], cuts[m, 2], slides):
+            junction = _begins(h, start, end)
+            at_wall = not closed and (m == 0 or m == k - first)
+            if not _may_move(half, junction, own, fixed, xy, offsets, cuts[m, 1], cuts[m, 2], at_wall):
                 return points, arcs[:0], moves[:0], direction
             moves[moved, 0], moves[moved, 1], moves[moved, 2] = junction, cuts[m, 1], cuts[m, 2]
             moved += 1
@@ -355,8 +345,9 @@ def propose(
 ):  # fmt: skip
     """Right-angled borders for the given rings, the outer ring of each region before its holes.
 
-    fixed: (A,) bool arcs that stay. directions: (R + 1,) float64, NaN where not known yet; filled. shortest: (R + 1,) shortest side in
-    pixels. Returns points (n, 2), pieces (m, 3) of ring, arc and number of points, and moves (j, 4) of ring, junction, x and y.
+    fixed: (A,) uint8 arcs that stay: WALL or RIM, 0 for the others. directions: (R + 1,) float64, NaN where not known yet; filled.
+    shortest: (R + 1,) shortest side in pixels.
+    Returns points (n, 2), pieces (m, 3) of ring, arc and number of points, and moves (j, 4) of ring, junction, x and y.
     """
     room = 4096
     points = np.empty((room, 2), np.float64)

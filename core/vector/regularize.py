@@ -10,7 +10,7 @@ from numba import njit
 
 from core.progress import ShouldStop, check
 from core.vector.arcs import Arcs
-from core.vector.building_outlines import find_rings, propose, ring_points
+from core.vector.building_outlines import RIM, WALL, find_rings, propose, ring_points
 from core.vector.crossings import clashing_arcs, jumped_rings
 from core.vector.simplify import following_halves
 
@@ -117,7 +117,7 @@ def regularize_arcs(
     wanted = wanted.copy()
     wanted[0] = False
     rings = _Rings(arcs, wanted)
-    fixed = (arcs.left == 0) | (arcs.right == 0)
+    fixed = np.where((arcs.left == 0) | (arcs.right == 0), RIM, 0).astype(np.uint8)
     directions = np.full(wanted.size, np.nan)
     shortest = np.maximum(SHORTEST_PX, SHORTEST_SHARE * np.sqrt(arcs.regions.pixels))
     # Outer rings before holes, whose direction they give; then the larger ones first.
@@ -129,7 +129,8 @@ def regularize_arcs(
         free = _independent(waiting, rings.halves, rings.offsets, arcs.start, arcs.end, arcs.half.size // 4)
         points, offsets, accepted = _one_round(arcs, rings, waiting[free], points, offsets, fixed, directions, shortest, min_iou)
         for ring in accepted:
-            fixed[rings.halves[rings.offsets[ring] : rings.offsets[ring + 1]] >> 1] = True
+            own = rings.halves[rings.offsets[ring] : rings.offsets[ring + 1]] >> 1
+            fixed[own] = np.maximum(fixed[own], WALL)
         done[rings.region[accepted[rings.areas[accepted] > 0]]] = True
         waiting = waiting[~free]
     return Regularized(points, offsets, done)

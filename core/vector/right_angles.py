@@ -12,6 +12,8 @@ DIAGONAL_DEGREES = 13.0
 DIAGONAL_LENGTHS = 4.0
 """A diagonal is kept when it is this many times as long as other sides must be: corners of predictions are rounded, walls seldom are."""
 LINE_COLUMNS = 10
+SAME_PX = 0.5
+"""Corners nearer to each other than this are one."""
 
 
 @njit(cache=True, nogil=True)
@@ -27,8 +29,14 @@ def mark_farthest(xy, first, last, tolerance, keep, stack):
         worst, at = tolerance * tolerance, -1
         for k in range(a + 1, b):
             px, py = xy[k, 0] - xy[a, 0], xy[k, 1] - xy[a, 1]
-            t = 0.0 if size == 0 else min(1.0, max(0.0, (px * dx + py * dy) / size))
-            off = (px - t * dx) ** 2 + (py - t * dy) ** 2
+            along = px * dx + py * dy
+            if along <= 0:
+                off = np.float64(px * px + py * py)
+            elif along >= size:
+                off = np.float64((px - dx) ** 2 + (py - dy) ** 2)
+            else:
+                # Without a division before the square, points that are equally far stay so, and the first of them is kept.
+                off = np.float64(px * dy - py * dx) ** 2 / size
             if off > worst:
                 worst, at = off, k
         if at >= 0:
@@ -232,6 +240,41 @@ def settle_lines(lines, count, closed, shortest, corners):
             count = _drop_line(lines, count, at)
         count = _connect(lines, count, closed, shortest)
     return 0
+
+
+@njit(cache=True, nogil=True)
+def _beyond(lines, k, corner, end):
+    """How far a corner lies from a fixed end along given line k, in the direction of its walk."""
+    return (corner[0] - end[0]) * lines[k, 5] + (corner[1] - end[1]) * lines[k, 6]
+
+
+@njit(cache=True, nogil=True)
+def anchored(lines, count, corners, shortest, a, b, slides, direction):
+    """Let an open chain begin and end in points a and b (column, row) where it may not slide; returns its number of lines, 0 for failure.
+
+    A side that would meet the given line less than `shortest` from the end is moved to the end itself; farther off, the corner stays
+    where it lies beyond the given wall, which is then drawn out to it.
+    """
+    c, s = np.cos(direction), np.sin(direction)
+    first, last = np.array([c * a[0] + s * a[1], c * a[1] - s * a[0]]), np.array([c * b[0] + s * b[1], c * b[1] - s * b[0]])
+    at_first, at_last = lines[1, 1] * first[0] + lines[1, 2] * first[1], lines[count - 2, 1] * last[0] + lines[count - 2, 2] * last[1]
+    move_first = not slides[0] and abs(_beyond(lines, 0, corners[1], first)) < shortest
+    move_last = not slides[1] and abs(_beyond(lines, count - 1, corners[count - 1], last)) < shortest
+    if move_first:
+        lines[1, 3] = at_first
+    if move_last:
+        kept = lines[count - 2, 3]
+        lines[count - 2, 3] = at_last
+        # One side between two fixed ends goes through the outer one, so that the other wall is drawn out and not cut.
+        if count == 3 and not slides[0] and (not _corners(lines, count, False, corners) or _beyond(lines, 0, corners[1], first) < -SAME_PX):
+            lines[1, 3] = kept
+    if not _corners(lines, count, False, corners):
+        return 0
+    if not slides[0] and _beyond(lines, 0, corners[1], first) < -SAME_PX:
+        return 0
+    if not slides[1] and _beyond(lines, count - 1, corners[count - 1], last) > SAME_PX:
+        return 0
+    return count
 
 
 @njit(cache=True, nogil=True)

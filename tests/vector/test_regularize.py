@@ -119,16 +119,55 @@ def test_a_disc_is_no_building():
     assert shapely.equals(polygons, plain).all()
 
 
-def test_touching_buildings_fit_though_the_smaller_may_stay_as_it_was():
-    raster = np.zeros((90, 110), np.uint8)
-    box = rotated_box(raster.shape, 15, (55, 45), 40, 20)
-    u, _ = frame_of(raster.shape, 15, (55, 45))
-    raster[box & (u < 8)] = 1
-    raster[box & (u >= 8)] = 2
-    polygons, classes, done = squared(raster, classes=(1, 2))
+def houses(degrees, *parts):
+    """A raster of buildings 1, 2, ..., each a box (u0, u1, v0, v1) of one turned frame."""
+    u, v = frame_of((100, 140), degrees, (70, 50))
+    raster = np.zeros(u.shape, np.uint8)
+    for number, (u0, u1, v0, v1) in enumerate(parts, 1):
+        raster[(u >= u0) & (u < u1) & (v >= v0) & (v < v1)] = number
+    return raster
+
+
+TURNS = [0, 7, 15, 30, 52, 80]
+
+
+def assert_squared(raster, count):
+    """All buildings got right angles (to 2 degrees, where two neighbours' corners fix a wall), and nothing but them."""
+    polygons, classes, done = squared(raster, classes=tuple(range(1, count + 1)))
     assert_coverage(polygons, raster.size)
-    assert done[classes == 1].all()
-    assert shapely.intersection(polygons[classes == 1][0], polygons[classes == 2][0]).length == pytest.approx(40, abs=1.5)
+    assert done[classes > 0].all()
+    buildings = [polygons[classes == number][0] for number in range(1, count + 1)]
+    for building in buildings:
+        cosines = corner_cosines(building)
+        assert np.minimum(cosines, 1 - cosines).max() < np.sin(np.deg2rad(2))
+    return buildings
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_a_row_of_equal_houses_is_four_rectangles(degrees):
+    buildings = assert_squared(houses(degrees, *((u, u + 20, -14, 14) for u in (-40, -20, 0, 20))), 4)
+    for building in buildings:
+        assert len(building.exterior.coords) == 5
+        assert building.area == pytest.approx(20 * 28, rel=0.04)
+    for one, two in zip(buildings[:-1], buildings[1:], strict=True):
+        assert shapely.intersection(one, two).length == pytest.approx(28, abs=1.5)
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_a_narrow_building_stands_square_on_a_wider_ones_wall(degrees):
+    wide, narrow = assert_squared(houses(degrees, (-40, 40, 0, 25), (-12, 12, -20, 0)), 2)
+    # The wider one has two points more on its straight wall, where the narrow one's walls end.
+    assert (len(wide.exterior.coords), len(narrow.exterior.coords)) == (7, 5)
+    assert (corner_cosines(wide) > 1 - 1e-9).sum() == 2
+    assert shapely.intersection(wide, narrow).length == pytest.approx(24, abs=1.5)
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_houses_that_share_a_corner_or_stand_out_are_squared(degrees):
+    flush = assert_squared(houses(degrees, (-40, 40, 0, 25), (16, 40, -20, 0)), 2)
+    assert [len(building.exterior.coords) for building in flush] == [6, 5]
+    uneven = assert_squared(houses(degrees, *((u, u + 20, -14, 8 + 5 * (k % 2)) for k, u in enumerate((-40, -20, 0, 20)))), 4)
+    assert [building.area for building in uneven] == [pytest.approx(20 * depth, rel=0.05) for depth in (22, 27, 22, 27)]
 
 
 def test_what_a_building_loses_its_neighbours_get():

@@ -56,7 +56,8 @@ def test_douglas_peucker_is_that_of_geos_where_nothing_is_in_the_way():
         steps = np.random.default_rng(seed).integers(-2, 3, 60).cumsum()
         raster = (np.arange(200)[None] < (100 + steps)[:, None]).astype(np.uint8)
         arcs = trace(raster)
-        for tolerance in (1.0, 2.5):
+        # No whole tolerances: whether a point that lies just as far stays is left to rounding.
+        for tolerance in (1.03, 2.47):
             simple = lines(arcs, *simplify_arcs(arcs, tolerance, method="douglas-peucker"))
             for arc, before in enumerate(lines(arcs, arcs.xy, arcs.offsets)):
                 if arcs.left[arc] and arcs.right[arc]:
