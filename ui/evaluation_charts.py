@@ -17,16 +17,16 @@ from core.evaluation.result import Evaluation
 from core.evaluation.thresholds import ThresholdCurve
 
 BLUE, ORANGE, GREY = "#3B82C4", "#D9731A", "#8A979C"
-_BLUE_RGB, _ORANGE_RGB = "59,130,196", "217,115,26"
+_GROUNDS = {False: (255, 255, 255), True: (18, 25, 29)}  # of the light and the dark theme
 _EDGE = {"width": 1, "color": "rgba(128,128,128,.6)"}
 SCORES = {"iou": "IoU", "precision": "Precision", "recall": "Recall", "f1": "F1", "boundary_iou": "Boundary IoU"}
 _TIGHT = {"l": 8, "r": 8, "t": 34, "b": 8}
 
 
-def confusion(scheme: ClassScheme, counts: np.ndarray, by: str) -> go.Figure:
+def confusion(scheme: ClassScheme, counts: np.ndarray, by: str, *, dark: bool = False) -> go.Figure:
     """The confusion matrix, rows truth: `by` "counts", "row" (of what is there) or "column" (of what was predicted).
 
-    counts: int (K, K). Right cells are blue, wrong ones orange; the deeper, the larger the share.
+    counts: int (K, K). Right cells are blue, wrong ones orange; the deeper, the larger the share. `dark` is the theme.
     """
     names, size = list(scheme.names), len(scheme)
     shares = {"row": _share(counts, 1), "column": _share(counts, 0), "counts": counts / max(1, counts.sum())}
@@ -34,19 +34,19 @@ def confusion(scheme: ClassScheme, counts: np.ndarray, by: str) -> go.Figure:
     right = np.eye(size, dtype=bool)
     hover = [[_hover(names, counts, shares, row, col) for col in range(size)] for row in range(size)]
     figure = go.Figure()
-    for where, rgb in ((right, _BLUE_RGB), (~right, _ORANGE_RGB)):
+    for where, hue in ((right, BLUE), (~right, ORANGE)):
         figure.add_heatmap(
             z=np.where(where, np.nan_to_num(depth), np.nan), x=names, y=names, text=hover, hovertemplate="%{text}<extra></extra>",
             hoverongaps=False, showscale=False, zmin=0, zmax=1, xgap=2, ygap=2,
-            colorscale=[[0, f"rgba({rgb},.06)"], [1, f"rgba({rgb},1)"]],
+            colorscale=[[0, _css(_blend(hue, 0.05, dark))], [1, _css(_blend(hue, 1, dark))]],
         )  # fmt: skip
     for row in range(size):
         for col in range(size):
             value = shares[by][row, col]
             words = compact(int(counts[row, col])) if by == "counts" else "–" if np.isnan(value) else f"{100 * value:.1f} %"
-            # Words take the theme's ink except on deep cells, where only white can be read in both themes.
-            font = {"color": "#fff", "size": 13} if depth[row, col] > 0.5 else {"size": 13}
-            figure.add_annotation(x=names[col], y=names[row], text=words, showarrow=False, font=font)
+            cell = _blend(BLUE if row == col else ORANGE, 0.05 + 0.95 * float(np.nan_to_num(depth[row, col])), dark)
+            ink = "#17262B" if _luminance(cell) > 0.2 else "#FFFFFF"
+            figure.add_annotation(x=names[col], y=names[row], text=words, showarrow=False, font={"color": ink, "size": 13})
     figure.update_yaxes(autorange="reversed", title="truth (mask)", showgrid=False)
     figure.update_xaxes(title="predicted as", side="top", showgrid=False)
     figure.update_layout(height=90 + 46 * size, margin={**_TIGHT, "t": 8})
@@ -69,7 +69,7 @@ def class_bars(evaluation: Evaluation, scheme: ClassScheme) -> go.Figure:
             for name, value, end in zip(scheme.names, values, ends, strict=True)
         ]
         figure.add_bar(
-            x=values, y=list(scheme.names), orientation="h", row=1, col=column, error_x=whiskers, showlegend=False,
+            x=values, y=list(scheme.names), orientation="h", row=1, col=column, error_x=whiskers if any(ends) else None, showlegend=False,
             marker={"color": [scheme.hex(k) for k in range(len(scheme))], "line": _EDGE}, text=hover, textposition="none",
             hovertemplate="%{text}<extra></extra>",
         )  # fmt: skip
@@ -221,6 +221,21 @@ def score_name(score: str, name: str | None) -> str:
     if name is not None:
         return f"IoU of {name}"
     return {"accuracy": "accuracy", "mean_iou": "mean IoU", "micro_iou": "micro IoU", "mean_f1": "mean F1", "kappa": "kappa"}[score]
+
+
+def _blend(hue: str, share: float, dark: bool) -> tuple[float, ...]:
+    """Red, green, blue (0 to 255) of `hue` laid with that share over the theme's ground."""
+    return tuple(share * value + (1 - share) * ground for value, ground in zip(bytes.fromhex(hue[1:]), _GROUNDS[dark], strict=True))
+
+
+def _css(colour: tuple[float, ...]) -> str:
+    return f"rgb({','.join(f'{value:.0f}' for value in colour)})"
+
+
+def _luminance(colour: tuple[float, ...]) -> float:
+    """Relative luminance (WCAG 2): where it is above 0.2, dark words have the better contrast."""
+    linear = [value / 255 / 12.92 if value / 255 <= 0.04045 else ((value / 255 + 0.055) / 1.055) ** 2.4 for value in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _share(counts: np.ndarray, axis: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from core.jobs import jobs
 from core.scene import open_scene
 from ui import evaluation_charts, evaluation_runs, jobs_view, state
 from ui.evaluation_runs import Run
+from ui.evaluation_scores import NO_BAR
 
 # By position in VERDICTS; blue and orange are the two runs, grey and black do not tell them apart.
 _COLOURS = ("#00000000", "#C9D2D6", "#3B82C4", "#D9731A", "#6E7B81", "#1D252A", "#E9EEF0", "#9B7BB8")
@@ -38,7 +39,7 @@ def compare(run: Run) -> None:
     found = _compared(run.folder.name, second.folder.name, run.evaluation, second.evaluation)
     st.markdown(f"**First:** {run.title}  \n**Second:** {second.title}")
     left, right = st.columns([3, 2], gap="large")
-    left.plotly_chart(evaluation_charts.differences(found), key="evaluation_differences")
+    left.plotly_chart(evaluation_charts.differences(found), key="evaluation_differences", config=NO_BAR)
     with right:
         st.markdown(verdict(found))
         table(found)

@@ -10,7 +10,7 @@ from core.data.datasets import Dataset
 from core.errors import GroundlineError
 from core.evaluation.scenes import PARTS, chosen_pairs, class_table
 from core.learning.model_store import Model
-from ui import evaluation_runs, jobs_view, library, predict_view, state
+from ui import evaluation_runs, jobs_view, library, state
 
 _PART_TITLES = {"test": "Held out (test)", "validation": "Validation", "train": "Training", "all": "All scenes"}
 _PART_HELP = (
@@ -22,16 +22,18 @@ _ENGINES = {"auto": "Automatic", "openvino": "OpenVINO (CPU)", "tensorflow": "Te
 
 def form(first_model: str | None = None) -> bool:
     """The widgets and the start button; True when an evaluation was started. Raises GroundlineError."""
-    models = {predict_view.model_key(model): model for model in library.models()}
+    models = {str(model.folder): model for model in library.models()}
     if not models:
         st.markdown("There is no model yet. Train one first; it can be evaluated as soon as it has finished an epoch.")
         return False
     left, right = st.columns(2, gap="large")
-    current = first_model if first_model in models else state.selection().model
+    # A model that ships with Groundline is selected by its name, others by their folder.
+    wanted = {first_model} if first_model in models else {state.selection().model}
+    current = next((name for name, model in models.items() if wanted & {name, model.folder.name}), next(iter(models)))
     key = left.selectbox(
         "Model",
         list(models),
-        index=list(models).index(current) if current in models else 0,
+        index=list(models).index(current),
         format_func=lambda name: f"{models[name].card.name} · {models[name].folder.name}",
         key=f"evaluation_model_{current}",
         help="Your own models and the ones that ship with Groundline.",
@@ -61,8 +63,12 @@ def form(first_model: str | None = None) -> bool:
     request["patches"] = _held_back(model, part, training)
     for note in found[part][1] if request["patches"] is None else ():
         st.warning(note, icon=":material/warning:")
-    if list(found) == ["all"] and not found["all"][1]:
-        st.caption(":material/verified: The model has not seen any of these scenes in training.")
+    if list(found) == ["all"]:
+        st.caption(
+            ":material/verified: The model has not seen any of these scenes in training."
+            if model.card.split.get("pairs")
+            else ":material/help: The model does not say what it was trained on: make sure that it has not seen these scenes."
+        )
     request |= _advanced(model, dataset)
     if not st.button(
         "Evaluate", type="primary", icon=":material/scoreboard:", key="evaluation_start",

@@ -11,6 +11,7 @@ from core.evaluation.result import Evaluation
 from core.jobs import jobs
 from ui import evaluation_charts, evaluation_runs, jobs_view, state
 from ui.evaluation_runs import Run
+from ui.evaluation_scores import NO_BAR
 
 _WHY = (
     "Published scores often come from **random patches**: the validation patches lie between training patches of the same scene, so the "
@@ -52,7 +53,7 @@ def optimistic(run: Run) -> None:
     columns[2].metric(
         "Difference", f"{row.difference:+.3f}", border=True, help="What the random split adds. The two score different pixels: no interval."
     )
-    st.plotly_chart(evaluation_charts.side_by_side(found), key="evaluation_honest_bars")
+    st.plotly_chart(evaluation_charts.side_by_side(found), key="evaluation_honest_bars", config=NO_BAR)
     st.caption(found.text)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from core.classes import ClassScheme
+from core.evaluation.pictures import context_window
 from core.evaluation.result import MAPS, VIEWS, LabelError, PatchResult
 from core.scene import open_scene
 from ui import evaluation_scores, frame, state
 from ui.evaluation_runs import Run
 
 _A_PAGE = 4
+_SIDE_PX = 320
 _TITLES = {"image": "Image", "mask": "Mask", "prediction": "Prediction", "error": "Wrong in red"}
 
 
@@ -84,7 +87,7 @@ def label_errors(run: Run) -> None:
                     width="stretch",
                 )
                 _open(run, error.scene, f"evaluation_open_label_{place}")
-            _pictures(run, error.picture)
+            _pictures(run, error.picture, _box(run, error))
     with st.expander(f"All {len(found)} regions as a table"):
         rows = [
             {"scene": error.scene, "row": error.row, "column": error.col, "height px": error.height, "width px": error.width,
@@ -108,7 +111,7 @@ def _page(items: list, key: str) -> tuple[list, int]:
     return items[number * _A_PAGE : (number + 1) * _A_PAGE], number * _A_PAGE
 
 
-def _pictures(run: Run, picture: str) -> None:
+def _pictures(run: Run, picture: str, box: Sequence[float] | None = None) -> None:
     scheme = run.evaluation.scheme
     for column, view in zip(st.columns(len(VIEWS)), VIEWS, strict=True):
         path = run.folder / f"{picture}_{view}.png"
@@ -118,6 +121,7 @@ def _pictures(run: Run, picture: str) -> None:
         pixels = np.asarray(Image.open(path).convert("RGB"))
         if view in ("mask", "prediction"):
             pixels = recoloured(pixels, scheme, state.shown(scheme))
+        pixels = framed(pixels, box)
         column.image(pixels, caption=_TITLES[view], width="stretch", output_format="PNG", alt=_TITLES[view])
 
 
@@ -128,6 +132,38 @@ def recoloured(pixels: np.ndarray, scheme: ClassScheme, shown: ClassScheme) -> n
         if old != new:
             out[(pixels == np.array(old, np.uint8)).all(axis=2)] = new
     return out
+
+
+def framed(pixels: np.ndarray, box: Sequence[float] | None = None) -> np.ndarray:
+    """A picture uint8 (h, w, 3) as a clear-rimmed square RGBA of at least 300 px, so that pictures of any shape line up.
+
+    `box` (top, left, bottom, right), in fractions of the picture, is outlined.
+    """
+    height, width = pixels.shape[:2]
+    times = max(1, round(_SIDE_PX / max(height, width)))
+    large = pixels.repeat(times, axis=0).repeat(times, axis=1)
+    height, width = large.shape[:2]
+    side = max(height, width)
+    out = np.zeros((side, side, 4), np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    out[top : top + height, left : left + width] = np.dstack([large, np.full((height, width), 255, np.uint8)])
+    if box is None:
+        return out
+    picture = Image.fromarray(out)
+    draw = ImageDraw.Draw(picture)
+    y0, x0, y1, x1 = (share * size for share, size in zip(box, (height, width, height, width), strict=True))
+    corners = left + x0, top + y0, min(left + x1, left + width - 1), min(top + y1, top + height - 1)
+    draw.rectangle(corners, outline="#000000", width=4)
+    draw.rectangle(tuple(corner + shift for corner, shift in zip(corners, (1, 1, -1, -1), strict=True)), outline="#FFFFFF", width=2)
+    return np.asarray(picture)
+
+
+def _box(run: Run, error: LabelError) -> Sequence[float]:
+    """Where the region lies in its picture, as fractions: top, left, bottom, right."""
+    scene = next(one for one in run.evaluation.results if one.name == error.scene)
+    seen = context_window(error, (scene.height, scene.width))
+    top, left = (error.row - seen.row) / seen.height, (error.col - seen.col) / seen.width
+    return top, left, top + error.height / seen.height, left + error.width / seen.width
 
 
 def _legend(scheme: ClassScheme) -> None:

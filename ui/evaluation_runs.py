@@ -49,6 +49,20 @@ class Run:
         except (GroundlineError, OSError):
             return None
 
+    @property
+    def standing(self) -> str:
+        """What its scenes were to the model: "unseen", "chose" (its epoch), "seen" or, where nobody says, "unknown"."""
+        one = self.evaluation
+        if one.scenes == "train" or (one.scenes != "all" and one.split != "group"):
+            return "seen"
+        if one.scenes != "all":
+            return "unseen" if one.scenes == "test" else "chose"
+        split = {} if self.model is None else self.model.card.split
+        if not split.get("pairs"):
+            return "unknown"
+        used = {name for part in ("train", "validation") for name in split["pairs"].get(part, ())}
+        return "seen" if used & set(one.per_scene) else "unseen"
+
     def pair(self, scene: str) -> Pair | None:
         """The scene of that name with its mask."""
         dataset = self.dataset

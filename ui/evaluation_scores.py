@@ -16,6 +16,8 @@ SINGLE = {
     "mean_f1": ("Mean F1", "Harmonic mean of precision and recall, averaged over the classes that occur."),
     "kappa": ("Kappa", "Agreement beyond chance (Cohen): 0 is guessing, 1 is perfect."),
 }
+NO_BAR = {"displayModeBar": False}
+"""For charts that nobody zooms: the bar of buttons would lie on their words."""
 _ORDERS = {"counts": "Pixels", "row": "By row", "column": "By column"}
 _SCORE_HELP = {
     "iou": "Pixels that both mask and prediction give the class, over those that either does.",
@@ -36,7 +38,7 @@ def classes(run: Run) -> None:
     evaluation = run.evaluation
     scheme, one = state.shown(evaluation.scheme), evaluation.confusion
     st.subheader("Scores of each class", anchor=False)
-    st.plotly_chart(evaluation_charts.class_bars(evaluation, scheme), key="evaluation_bars")
+    st.plotly_chart(evaluation_charts.class_bars(evaluation, scheme), key="evaluation_bars", config=NO_BAR)
     st.caption(
         "Whiskers are 95 % intervals over scenes. "
         f"Boundary IoU compares strips of {evaluation.settings.get('boundary_px', '–')} px along the outlines."
@@ -50,7 +52,11 @@ def classes(run: Run) -> None:
             help="By row: of what is a class, where it went (recall on the diagonal). By column: of what was predicted as a class, what "
             "it is (precision on the diagonal).",
         )  # fmt: skip
-        st.plotly_chart(evaluation_charts.confusion(scheme, one.counts, by), key="evaluation_matrix")
+        st.plotly_chart(
+            evaluation_charts.confusion(scheme, one.counts, by, dark=st.context.theme.type == "dark"),
+            key="evaluation_matrix",
+            config=NO_BAR,
+        )
         absent = [name for name, there in zip(scheme.names, one.present, strict=True) if not there]
         st.caption("Blue is right, orange is wrong." + (f" Absent from the masks: {', '.join(absent)}." if absent else ""))
     with right:
@@ -84,6 +90,7 @@ def scenes(run: Run) -> None:
         table,
         hide_index=True,
         key="evaluation_scenes",
+        placeholder="–",
         column_config=shares
         | {
             "mean IoU": st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0, help="Over the classes in this scene"),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.evaluation.report import PARTS
-from core.evaluation.result import Evaluation
 from ui import (
     evaluation_compare,
     evaluation_files,
@@ -24,17 +23,23 @@ from ui.evaluation_runs import Run
 
 TITLE = "Evaluation"
 _JOBS = ("evaluate", "random_split", "compare")
-_SECTIONS: dict[str, tuple[str, Callable[[Run], None]]] = {
-    "Classes": (":material/category:", evaluation_scores.classes),
-    "Scenes": (":material/photo_library:", evaluation_scores.scenes),
-    "Worst patches": (":material/broken_image:", evaluation_pictures.worst_patches),
-    "Label errors": (":material/edit_off:", evaluation_pictures.label_errors),
-    "Confidence": (":material/balance:", evaluation_trust.calibration),
-    "Thresholds": (":material/tune:", evaluation_trust.thresholds),
-    "Areas": (":material/square_foot:", evaluation_trust.areas),
-    "Honest?": (":material/verified:", evaluation_honest.optimistic),
-    "Compare": (":material/compare_arrows:", evaluation_compare.compare),
-    "Downloads": (":material/download:", evaluation_files.downloads),
+_SECTIONS: dict[str, Callable[[Run], None]] = {
+    "Classes": evaluation_scores.classes,
+    "Scenes": evaluation_scores.scenes,
+    "Worst patches": evaluation_pictures.worst_patches,
+    "Label errors": evaluation_pictures.label_errors,
+    "Confidence": evaluation_trust.calibration,
+    "Thresholds": evaluation_trust.thresholds,
+    "Areas": evaluation_trust.areas,
+    "Honest?": evaluation_honest.optimistic,
+    "Compare": evaluation_compare.compare,
+    "Downloads": evaluation_files.downloads,
+}
+_BADGES = {
+    "unseen": ("Not seen in training", "verified", "green"),
+    "chose": ("Chose the epoch", "info", "blue"),
+    "seen": ("Too high: seen in training", "warning", "orange"),
+    "unknown": ("Training scenes not known", "help", "gray"),
 }
 
 
@@ -62,10 +67,9 @@ def tab(first_model: str | None = None) -> None:
                 "Groundline predicts scenes that have masks, as you would, and compares pixel by pixel: scores with intervals, where the "
                 "model errs, which labels look wrong, and how far its confidence can be trusted."
             )
-        with frame.errors() as outcome:
-            started = evaluation_form.form(first_model)
-        if started and not outcome.failed:
-            st.rerun()
+        with frame.errors():
+            if evaluation_form.form(first_model):
+                st.rerun()
     if every:
         _results(every)
 
@@ -77,36 +81,30 @@ def _results(every: list[Run]) -> None:
         "Evaluation", every, format_func=lambda one: one.label, key=f"evaluation_shown_{every[0].folder.name}", help="Newest first."
     )
     with frame.errors():
-        headline(run.evaluation)
+        headline(run)
         section = st.segmented_control(
             "Section",
             list(_SECTIONS),
             default="Classes",
             required=True,
-            format_func=lambda name: f"{_SECTIONS[name][0]} {name}",
             key="evaluation_section",
             label_visibility="collapsed",
             persist_state="session",
         )
-        _SECTIONS[section][1](run)
+        _SECTIONS[section](run)
 
 
-def headline(evaluation: Evaluation) -> None:
+def headline(run: Run) -> None:
     """What was measured on what, and the scores of all pixels with their intervals."""
+    evaluation = run.evaluation
     one, found = evaluation.confusion, evaluation.intervals
-    held_out = evaluation.scenes == "test" or (evaluation.scenes == "all" and not evaluation.notes)
     count = len(evaluation.results)
     where = PARTS[evaluation.scenes]
     if evaluation.settings.get("random_patches_only"):
         where = f"the {evaluation.scenes} patches of a {evaluation.split} split, in scenes that it was trained on"
-        held_out = False
     with st.container(horizontal=True, vertical_alignment="center"):
-        if held_out:
-            st.badge("Not seen in training", icon=":material/verified:", color="green")
-        elif evaluation.scenes == "validation" and not evaluation.notes:
-            st.badge("Chose the epoch", icon=":material/info:", color="blue")
-        else:
-            st.badge("Too high: seen in training", icon=":material/warning:", color="orange")
+        words, icon, colour = _BADGES[run.standing]
+        st.badge(words, icon=f":material/{icon}:", color=colour)
         st.markdown(
             f"Measured on {where}: {count} scene{'s' if count != 1 else ''} of {evaluation.dataset}, {one.pixels:,} labelled pixels; "
             f"{one.ignored_pixels:,} unlabelled ones do not count.",

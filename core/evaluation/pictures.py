@@ -41,7 +41,7 @@ def with_pictures(
         for number, patch in enumerate(evaluation.patches[:most], 1)
     ]
     errors = [
-        drawn(error, f"{PICTURES}/label_{number:03d}", _with_context(error, pairs[error.scene]))
+        drawn(error, f"{PICTURES}/label_{number:03d}", context_window(error, pairs[error.scene].shape))
         for number, error in enumerate(evaluation.label_errors[: min(most, _LABEL_ERRORS)], 1)
     ]
     return replace(
@@ -66,9 +66,9 @@ def views(image: Scene, measured: Scene, window: Window, evaluation: Evaluation)
     return dict(zip(VIEWS, found, strict=True))
 
 
-def _with_context(error: LabelError, pair: Pair) -> Window:
-    """A square around the region, cut at the rim of the scene."""
+def context_window(error: LabelError, shape: tuple[int, int]) -> Window:
+    """What the picture of a region shows: a square around it, cut at the rim of the scene of `shape` (height, width)."""
     longest = max(error.height, error.width)
     side = longest + 2 * max(_LEAST_CONTEXT_PX, round(_CONTEXT_FRACTION * longest))
     wide = Window(error.row - (side - error.height) // 2, error.col - (side - error.width) // 2, side, side)
-    return wide.intersect(Window(0, 0, *pair.shape))
+    return wide.intersect(Window(0, 0, *shape))
