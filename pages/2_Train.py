@@ -48,10 +48,12 @@ def new_run() -> None:
             return
         prepared = state.selection().prepared or folders[0]
         with frame.errors() as read:
-            chosen = train_forms.settings(prepared)
-            _start(train_forms.start(prepared, chosen))
+            chosen = train_forms.network(prepared)
     if read.failed:
         return
+    chosen = train_forms.advanced(prepared, chosen)
+    with frame.errors():
+        _start(train_forms.start(prepared, chosen))
     with st.container(border=True, key="check_panel"):
         st.subheader(":material/speed: 3 · Check before the start", anchor=False)
         with frame.errors():

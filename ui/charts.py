@@ -14,6 +14,8 @@ _PANELS = {
     "Loss": (("loss", "training"), ("val_loss", "validation")),
     "Mean IoU": (("mean_iou", "training"), ("val_mean_iou", "validation")),
 }
+_LEFT = {"Loss": 0.0, "Mean IoU": 0.545}
+"""Where the titles of the panels begin, as a part of the width."""
 COLOURS = {"training": "#6E8791", "validation": "#15877C", "learning rate": "#C26A12"}
 
 
@@ -54,10 +56,11 @@ def curves(
         figure.update_yaxes(type="log", row=1, col=1)
     figure.update_yaxes(range=[0, 1], row=1, col=2)
     figure.update_xaxes(range=_span(x, total), tickformat="d", nticks=8)
-    figure.update_annotations(font={"size": 14})
+    for title in figure.layout.annotations:
+        title.update(x=_LEFT[title.text], xanchor="left", text=f"<b>{title.text}</b>", font={"size": 14})
     figure.update_layout(
-        height=270, margin={"l": 8, "r": 8, "t": 54, "b": 8}, hovermode="x unified", uirevision="curves",
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.1, "xanchor": "right", "x": 1},
+        height=235, margin={"l": 8, "r": 8, "t": 34, "b": 8}, hovermode="x unified", uirevision="curves",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "right", "x": 1},
     )  # fmt: skip
     return figure
 
@@ -71,10 +74,12 @@ def rate_curve(epochs: Sequence[Mapping], *, total: int | None = None) -> go.Fig
             line={"color": COLOURS["learning rate"], "width": 2}, marker={"size": 5},
         )
     )  # fmt: skip
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    rates = sorted({record["learning_rate"] for record in epochs if record.get("learning_rate")})
+    ticks = sorted({*rates[:1], *rates[-1:]})  # its ends; decades alone would leave most runs without a number
+    figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{rate:.2g}" for rate in ticks])
     figure.update_xaxes(range=_span(x, total), title="epoch", tickformat="d", nticks=6)
     figure.update_layout(
-        height=250, title={"text": "Learning rate", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8}, hovermode="x unified",
+        height=230, title={"text": "Learning rate", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8}, hovermode="x unified",
         uirevision="rate", showlegend=False,
     )  # fmt: skip
     return figure
@@ -94,7 +99,7 @@ def class_curves(lines: Mapping[str, Sequence[tuple[int, float | None]]], scheme
     figure.update_yaxes(range=[0, 1])
     figure.update_xaxes(range=_span(sorted(every), total), title="epoch", tickformat="d", nticks=12)
     figure.update_layout(
-        height=250, title={"text": "Validation IoU of each class", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8},
+        height=230, title={"text": "Validation IoU of each class", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8},
         hovermode="x unified", uirevision="classes",
     )  # fmt: skip
     return figure

@@ -25,7 +25,7 @@ _STRENGTHS = {
     "shift": ("Shift", 0.5, 0.05, "Largest move, as a part of the size; what comes in from outside is not learned from."),
     "brightness": ("Brightness", 2.0, 0.1, "In standard deviations of the patch."),
     "contrast": ("Contrast", 0.9, 0.05, "Largest change, as a part."),
-    "band_gain": ("Gain of each band", 0.9, 0.05, "Largest change of each band by itself: haze, other sensors."),
+    "band_gain": ("Band gain", 0.9, 0.05, "Largest change of each band by itself: haze, other sensors."),
     "hue": ("Hue", 0.5, 0.01, "Largest turn of the colours, as a part of the colour circle; for red, green, blue only."),
     "noise": ("Noise", 1.0, 0.05, "In standard deviations of the patch."),
     "blur_chance": ("Blur, chance", 1.0, 0.1, "How often a patch is softened a little."),

@@ -18,10 +18,11 @@ RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 _KEEP = {"persist_state": "session"}
 _TAKEN = "gl_taken"
+_OWN = "own"
 
 
-def settings(prepared: Path) -> dict[str, Any]:
-    """The widgets of a run on these patches, and their settings as `TrainSettings` takes them."""
+def network(prepared: Path) -> dict[str, Any]:
+    """What everybody chooses: network, start, epochs, batch size and learning rate, as `TrainSettings` takes them."""
     store = library.patches(prepared)
     nets = {info.name: info for info in networks.architectures()}
     left, right = st.columns(2)  # a pair of columns per row, so that the rows stay level
@@ -53,18 +54,23 @@ def settings(prepared: Path) -> dict[str, Any]:
         key="train_learning_rate", help="The highest one of the run. The test below proposes one.", **_KEEP,
     )  # fmt: skip
     chosen = {"architecture": name, "encoder": encoder, "weights": weights, "epochs": int(epochs), "batch_size": int(batch)}
-    return {**chosen, "learning_rate": float(rate), **train_advanced.settings(store, nets[name], encoder)}
+    return {**chosen, "learning_rate": float(rate)}
+
+
+def advanced(prepared: Path, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a run: those chosen, and those that are folded away."""
+    info = networks.architecture(chosen["architecture"])
+    return {**chosen, **train_advanced.settings(library.patches(prepared), info, chosen["encoder"])}
 
 
 def start(prepared: Path, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Name and start buttons; the requests to start now: none, one, or two that differ in their starting weights only."""
-    name = st.text_input(
-        "Name", key="train_name", placeholder=default_title(prepared, chosen), help="The run and its model will carry this name."
-    ).strip() or default_title(prepared, chosen)
     busy = any(job.active for job in [jobs_view.newest("train")] if job)
     missing = train_weights.missing(chosen["weights"])
     better = pretrained_weights(chosen)
-    with st.container(horizontal=True):
+    usual = default_title(prepared, chosen)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        named = st.text_input("Name", key="train_name", placeholder=usual, help="The run and its model will carry this name.")
         one = st.button(
             "Queue this training" if busy else "Start training", type="primary", icon=":material/play_arrow:", key="train_start",
             disabled=missing is not None,
@@ -76,6 +82,7 @@ def start(prepared: Path, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
             if better
             else "Choose an encoder, or start from a model: this network has no published weights.",
         )  # fmt: skip
+    name = named.strip() or usual
     if one:
         return [_request(prepared, chosen, name)]
     if both:
@@ -111,7 +118,9 @@ def fill(chosen: Mapping[str, Any]) -> None:
     full = TrainSettings.from_dict(chosen)
     take(batch_size=full.batch_size, learning_rate=full.learning_rate)
     st.session_state["train_architecture"] = full.architecture
-    st.session_state[f"train_encoder_{full.architecture}"] = full.encoder or networks.architecture(full.architecture).default_encoder
+    st.session_state[f"train_encoder_{full.architecture}"] = (
+        full.encoder or networks.architecture(full.architecture).default_encoder or _OWN
+    )
     st.session_state["train_epochs"] = full.epochs
     train_weights.fill(full.weights)
     train_advanced.fill(full)
@@ -126,17 +135,18 @@ def _with_taken(usual: tuple, name: str) -> list:
 
 
 def _encoder(place, info: ArchitectureInfo) -> str | None:
-    offered = [None, *info.encoders] if info.own_encoder else list(info.encoders)
-    chosen = place.selectbox(
+    offered = [_OWN, *info.encoders] if info.own_encoder else list(info.encoders)
+    picked = place.selectbox(
         "Encoder",
         offered,
         index=offered.index(info.default_encoder) if info.default_encoder else 0,
-        format_func=lambda encoder: encoder or "Its own",
+        format_func=lambda encoder: "Its own" if encoder == _OWN else encoder,
         key=f"train_encoder_{info.name}",
         disabled=len(offered) == 1,
         help="The part that looks. Encoders of the library can start from ImageNet; larger ones see more and are slower.",
         **_KEEP,
     )
+    chosen = None if picked == _OWN else picked
     pretrained = published_encoder(info.name, chosen) is not None
     place.caption("Can start from ImageNet weights." if pretrained else "Trains from nothing, small and quick.")
     return chosen

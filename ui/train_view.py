@@ -18,8 +18,8 @@ from ui import charts, frame, jobs_view, library, predict_view, runs_read, runs_
 
 _KEEP = {"persist_state": "session"}
 _LOG_LINES = 14
-_CHATTER = ("I0000 ", "WARNING: All log messages before absl")
-"""How lines begin that TensorFlow always prints and that say nothing about a run."""
+_CHATTER = ("I0000 ", "WARNING: All log messages before absl", "cuInit")
+"""What is in lines that TensorFlow always prints and that say nothing about a run."""
 
 
 def panel(job: Job) -> None:
@@ -67,8 +67,10 @@ def _body(job: Job, status: dict) -> None:
         return
     asked = job.request["settings"].get("epochs")
     drawn, one = _one_network(records)
-    smoothing, log = _controls()
     left, right = st.columns([11, 4], gap="medium")
+    with right:
+        _previews(Path(job.request["out"]))
+        smoothing, log = _controls()
     with left:
         top = runs_read.best(drawn)
         figure = charts.curves(drawn, total=asked, smoothing=smoothing, log=log, best=top["epoch"] if top else None)
@@ -77,8 +79,6 @@ def _body(job: Job, status: dict) -> None:
         scheme = state.shown(library.patches(job.request["prepared"]).scheme)
         first.plotly_chart(charts.class_curves(runs_read.class_lines(records), scheme, total=asked), key="train_classes")
         second.plotly_chart(charts.rate_curve(drawn, total=asked), key=f"train_rate_curve_{one}")
-    with right:
-        _previews(Path(job.request["out"]))
     _about(job, records)
 
 
@@ -114,10 +114,8 @@ def _one_network(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping
 
 
 def _controls() -> tuple[float, bool]:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        smoothing = st.slider("Smoothing", 0.0, 0.9, 0.0, 0.1, key="train_smooth", width=220, help="Evens out the curves.", **_KEEP)
-        log = st.toggle("Logarithmic loss", key="train_log", help="Shows small differences late in a run.", **_KEEP)
-    return smoothing, log
+    smoothing = st.slider("Smoothing", 0.0, 0.9, 0.0, 0.1, key="train_smooth", help="Evens out the curves.", **_KEEP)
+    return smoothing, st.toggle("Logarithmic loss", key="train_log", help="Shows small differences late in a run.", **_KEEP)
 
 
 def _previews(folder: Path) -> None:
@@ -187,7 +185,7 @@ def _log(job: Job, records: Sequence[Mapping[str, Any]]) -> str:
     """Epochs and states with their times, then the last that the process itself printed."""
     events = [event for event in job.events() if event["type"] in ("epoch", "state")]
     said = [f"{time.strftime('%H:%M:%S', time.localtime(event['time']))}  {_event_words(event)}" for event in events[-_LOG_LINES:]]
-    printed = [line for line in job.log_tail(_LOG_LINES).splitlines() if not line.startswith(_CHATTER)]
+    printed = [line for line in job.log_tail(_LOG_LINES).splitlines() if not any(word in line for word in _CHATTER)]
     return "\n".join([*said, *printed[-4 if records else -_LOG_LINES :]])
 
 
