@@ -42,8 +42,9 @@ def choose_dataset() -> Path | None:
         format_func=title,
         help="Data sets that were opened before, newest first, then the samples.",
     )
-    state.select(dataset=chosen)
     state.link("data", state.short(chosen))
+    if state.select(dataset=chosen):
+        st.rerun()
     return chosen
 
 

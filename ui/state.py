@@ -54,15 +54,18 @@ def selection() -> Selection:
     return st.session_state[_KEY]
 
 
-def select(**chosen: Path | str | None) -> None:
-    """Change fields of the selection and remember them; a new prediction drops the layer of the old one."""
+def select(**chosen: Path | str | None) -> bool:
+    """Change fields of the selection and remember them; a new prediction drops the layer of the old one.
+
+    True when anything changed: a page that has drawn its frame already runs once more then, so that the bar says so too.
+    """
     before = selection()
     clean = {name: _typed(name, value) for name, value in chosen.items()}
     if "prediction" in clean and clean["prediction"] != before.prediction:
         clean.setdefault("layer", None)
     after = replace(before, **clean)
     if after == before:
-        return
+        return False
     st.session_state[_KEY] = after
     stored = _remembered()
     for name, value in clean.items():
@@ -71,6 +74,7 @@ def select(**chosen: Path | str | None) -> None:
             stored["recent"][name] = [str(value), *others][:_REMEMBERED]
     stored["current"] = {name: str(value) for name, value in asdict(after).items() if value is not None}
     write_json(_file(), stored)
+    return True
 
 
 def forget_missing() -> None:

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -77,23 +78,39 @@ def browser(chromium: str):
 
 
 @pytest.fixture
-def page(browser, server: Server):
-    """A browser page of 1440 x 900, with nothing remembered, that can reach the server and nothing else."""
+def visitor(browser, server: Server) -> Iterator[Callable]:
+    """`visitor(color_scheme="dark")`: a page of 1440 x 900 of somebody who was never here, who reaches the server and nothing else.
+
+    At the end of a test nothing may have asked for an address elsewhere, and no script may have failed.
+    """
+    contexts, broken = [], []
 
     def guard(route) -> None:
-        host = urlsplit(route.request.url).hostname
-        if host in (None, "localhost", "127.0.0.1"):
+        if urlsplit(route.request.url).hostname in (None, "localhost", "127.0.0.1"):
             route.continue_()
         else:
             server.refused.append(route.request.url)
             route.abort()
 
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    opened = context.new_page()
-    opened.set_default_timeout(WAIT_MS)
-    opened.route("**/*", guard)
-    yield opened
-    context.close()
+    def come(**how: Any):
+        context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True, **how)
+        contexts.append(context)
+        context.set_default_timeout(WAIT_MS)
+        context.route("**/*", guard)
+        context.on("weberror", lambda error: broken.append(str(error.error)))
+        return context.new_page()
+
+    yield come
+    for context in contexts:
+        context.close()
+    assert server.refused == []
+    assert broken == []
+
+
+@pytest.fixture
+def page(visitor: Callable):
+    """The page of one visitor."""
+    return visitor()
 
 
 @pytest.fixture

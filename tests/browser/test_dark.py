@@ -1,0 +1,49 @@
+"""Light and dark: both keep WCAG 2.1 AA, as far as axe can tell, and the theme that somebody picks holds on every page."""
+
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
+GROUND = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+DARK = "rgb(18, 25, 29)"
+
+
+def complaints(page) -> list[str]:
+    """What axe finds wrong on the page: the rule and what breaks it."""
+    page.locator("[data-test-script-state='notRunning']").first.wait_for(state="attached")
+    page.wait_for_timeout(1000)  # elements fade in, and a half transparent word has no contrast
+    page.evaluate(AXE)
+    found = page.evaluate(RULES)["violations"]
+    return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}" for rule in found for node in rule["nodes"]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_can_be_read_and_controls_have_names(visitor, server, theme):
+    page = visitor(color_scheme=theme)
+    page.goto(server.url)
+    page.locator(".st-key-home_tour button").first.click()
+    page.locator(".st-key-tour_next button").first.wait_for()
+    assert (page.evaluate(GROUND) == DARK) == (theme == "dark")
+    wrong = complaints(page)
+    page.goto(f"{server.url}/Explore?data=sample_data%2Ftown")
+    page.locator(".js-plotly-plot").nth(1).wait_for()
+    wrong += complaints(page)
+    for name in ("Train", "Predict"):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        page.get_by_role("heading", name=name).first.wait_for()
+        wrong += complaints(page)
+    assert wrong == []
+
+
+def test_a_theme_picked_in_the_menu_holds_on_other_pages(page, server):
+    page.goto(server.url)
+    page.get_by_role("heading", name="Groundline").first.wait_for()
+    page.get_by_test_id("stMainMenu").locator("button").first.click()
+    page.get_by_test_id("stMainMenuItem-theme-Dark").click()
+    page.wait_for_function(f"{GROUND} === '{DARK}'")
+    page.goto(f"{server.url}/Train")
+    page.get_by_role("heading", name="Train").first.wait_for()
+    page.wait_for_function(f"{GROUND} === '{DARK}'")
