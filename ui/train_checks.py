@@ -12,6 +12,7 @@ import streamlit as st
 from core.errors import GroundlineError
 from core.files import read_json
 from core.jobs.jobs import Job
+from core.jobs.runs import settings_of
 from core.learning.networks import architecture
 from core.learning.search import SEARCH_FILE
 from ui import jobs_view, train_charts, train_forms
@@ -20,6 +21,7 @@ _KEEP = {"persist_state": "session"}
 _DECADES = [10.0**power for power in range(-8, 2)]
 # What changes time and memory, and what changes the best learning rate besides.
 _COSTS = ("architecture", "encoder", "filters", "per_class", "mixed_precision")
+_WORDS = {"architecture": "network", "filters": "width", "per_class": "one network per class", "mixed_precision": "precision"}
 _LEARNS = (*_COSTS, "loss", "optimizer", "weights")
 
 
@@ -200,8 +202,8 @@ def _found(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
 
 def _measured_with(job: Job, chosen: Mapping[str, Any], names: tuple[str, ...]) -> None:
     """Say so when the form has moved on since the check."""
-    theirs = job.request["settings"]
-    changed = [name.replace("_", " ") for name in names if theirs.get(name) != chosen.get(name)]
+    theirs = settings_of(job)
+    changed = [_WORDS.get(name, name) for name in names if theirs[name] != chosen[name]]
     if changed:
         title = architecture(theirs["architecture"]).title
         st.info(f"Measured for {title}; since then changed in the form: {', '.join(changed)}.", icon=":material/history:")
