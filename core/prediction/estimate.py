@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from core.prediction.blending import bytes_per_column
 from core.prediction.budget import MIB, resident_bytes
 from core.prediction.checks import Concern
 from core.prediction.engine import Engine
+from core.prediction.kernels import quantise, rank
 from core.prediction.plans import BlendPlan
 from core.prediction.running import Setup, plan_within, set_up, widest_px
 from core.prediction.writing import GDAL_CACHE_BYTES
@@ -68,11 +70,11 @@ def estimate(
     ready = setup.open_engine(engine)
     plan, _ = plan_within(setup.model.card, setup.scene, setup.window, ready, setup.layout, memory=setup.memory)
     windows = _filled_windows(plan, setup)
-    reading, network = _probe(plan, setup, ready)
+    reading, network, packed = _probe(plan, setup, ready)
     model_seconds = windows * symmetries * network
     pixels = setup.window.pixels
     beyond = windows * reading * (1 - overlap) ** 2 + pixels * (ready.classes + 3) * _SECONDS_PER_BYTE
-    making, result = disk_bytes(pixels, ready.classes)
+    making, result = disk_bytes(pixels, ready.classes, packed * windows / plan.windows)
     concerns = (*setup.concerns, Concern("int8", ready.doubt)) if ready.doubt else setup.concerns
     return Estimate(
         seconds=_OPENING_S + model_seconds + beyond,
@@ -86,17 +88,20 @@ def estimate(
     )
 
 
-def disk_bytes(pixels: int, classes: int) -> tuple[int, int]:
-    """Bytes on disk at most while a prediction is made, and of the usual result: plain bytes with overviews, and compressed."""
-    result = pixels * (0.3 * classes + 0.9)
+def disk_bytes(pixels: int, classes: int, packed: float | None = None) -> tuple[int, int]:
+    """Bytes on disk at most while a prediction is made, and of the result: plain bytes with overviews, and compressed.
+
+    `packed` is the compressed bytes per pixel, those of a network that is seldom sure when None.
+    """
+    result = pixels * (0.5 * classes + 1.7 if packed is None else packed)
     return int(pixels * (classes + 4) * 4 / 3 + result), int(result)
 
 
-def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float]:
-    """Median seconds to read one patch of the scene, and to put one through the network."""
+def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float, float]:
+    """Median seconds to read one patch of the scene, and to put one through the network; compressed bytes per pixel."""
     window, bands = setup.window, setup.model.card.bands
     height, width = (min(length, round(engine.patch_size / plan.scale)) for length in (window.height, window.width))
-    reading, network = [], []
+    reading, network, packed = [], [], []
     for place in np.linspace(0, 1, _PROBES):
         corner = Window(
             window.row + round(place * (window.height - height)),
@@ -111,9 +116,22 @@ def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float]
         rows, cols = (np.arange(size) * length // size for length in (height, width))
         patches = np.repeat(pixels[np.ix_(rows, cols)][None], engine.batch_size, axis=0)
         begun = time.perf_counter()
-        engine(patches)
+        answer = engine(patches)[0]
         network.append((time.perf_counter() - begun) / engine.batch_size)
-    return float(np.median(reading)), float(np.median(network))
+        packed.append(_packed(answer))
+    return float(np.median(reading)), float(np.median(network)), float(np.mean(packed))
+
+
+def _packed(answer: np.ndarray) -> float:
+    """Compressed bytes per pixel of a patch's probabilities (n, n, K) and of the labels, confidence and margin that follow.
+
+    Blending makes the whole smoother than its patches, by about what the overviews add.
+    """
+    (height, width, classes), every = answer.shape, np.ones(answer.shape[:2], bool)
+    block, ranked = np.empty((height, classes, width), np.uint8), np.empty((4, height, width), np.uint8)
+    quantise(np.ascontiguousarray(answer, np.float32), every, block, ranked[0])
+    rank(block, *ranked)
+    return sum(len(zlib.compress(part.tobytes(), 1)) for part in (block.transpose(1, 0, 2), *ranked)) / (height * width)
 
 
 def _filled_windows(plan: BlendPlan, setup: Setup) -> int:
