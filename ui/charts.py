@@ -55,7 +55,7 @@ def curves(
     if log:
         figure.update_yaxes(type="log", row=1, col=1)
     figure.update_yaxes(range=[0, 1], row=1, col=2)
-    figure.update_xaxes(range=_span(x, total), tickformat="d", nticks=8)
+    figure.update_xaxes(**_epochs(x, total))
     for title in figure.layout.annotations:
         title.update(x=_LEFT[title.text], xanchor="left", text=f"<b>{title.text}</b>", font={"size": 14})
     figure.update_layout(
@@ -77,7 +77,7 @@ def rate_curve(epochs: Sequence[Mapping], *, total: int | None = None) -> go.Fig
     rates = sorted({record["learning_rate"] for record in epochs if record.get("learning_rate")})
     ticks = sorted({*rates[:1], *rates[-1:]})  # its ends; decades alone would leave most runs without a number
     figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{rate:.2g}" for rate in ticks])
-    figure.update_xaxes(range=_span(x, total), title="epoch", tickformat="d", nticks=6)
+    figure.update_xaxes(**_epochs(x, total), title="epoch")
     figure.update_layout(
         height=230, title={"text": "Learning rate", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8}, hovermode="x unified",
         uirevision="rate", showlegend=False,
@@ -97,7 +97,7 @@ def class_curves(lines: Mapping[str, Sequence[tuple[int, float | None]]], scheme
         )  # fmt: skip
     every = [epoch for points in lines.values() for epoch, _ in points]
     figure.update_yaxes(range=[0, 1])
-    figure.update_xaxes(range=_span(sorted(every), total), title="epoch", tickformat="d", nticks=12)
+    figure.update_xaxes(**_epochs(sorted(every), total), title="epoch")
     figure.update_layout(
         height=230, title={"text": "Validation IoU of each class", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8},
         hovermode="x unified", uirevision="classes",
@@ -109,8 +109,11 @@ def _mode(x: Sequence) -> str:
     return "lines+markers" if len(x) < 40 else "lines"
 
 
-def _span(x: Sequence[int], total: int | None) -> list[float]:
-    return [0.5, max(total or 0, x[-1] if x else 0, 2) + 0.5]
+def _epochs(x: Sequence[int], total: int | None) -> dict:
+    """Range and ticks of an axis of epochs: whole numbers, eight at most."""
+    last = max(total or 0, x[-1] if x else 0, 2)
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000) if last <= 8 * step or step == 10_000)
+    return {"range": [0.5, last + 0.5], "tick0": 0, "dtick": step}
 
 
 def shares(scheme: ClassScheme, values: Sequence[float], *, height: int = 210, title: str = "share of pixels") -> go.Figure:

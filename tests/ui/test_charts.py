@@ -29,3 +29,14 @@ def test_shares_are_percent_in_class_colours():
     figure = charts.shares(DUBAI, [0.5, 0.25, 0.25, 0.0, 0.0])
     assert list(figure.data[0].x) == [50, 25, 25, 0, 0]
     assert figure.data[0].marker.color[0] == "#3C1098"
+
+
+def test_an_axis_of_epochs_has_whole_numbers_only():
+    records = [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.5}]
+    assert charts.curves(records, total=2).layout.xaxis.dtick == 1
+    assert charts.curves(records, total=30).layout.xaxis.dtick == 5  # 5, 10, ... 30
+
+
+def test_the_rate_axis_is_logarithmic_and_names_the_ends():
+    figure = charts.rate_curve([{"epoch": 1, "learning_rate": 3e-3}, {"epoch": 2, "learning_rate": 1e-4}])
+    assert figure.layout.yaxis.type == "log" and figure.layout.yaxis.ticktext == ("0.0001", "0.003")
