@@ -117,7 +117,8 @@ def core(*words: str) -> dict:
 def finish(folder: Path, name: str, *, metrics: dict, notes: list[str]) -> None:
     """Put the scores on scenes that the model has not seen, and what people must know, into the card."""
     card = ModelCard.load(folder)
-    replace(card, name=name, metrics={**card.metrics, **metrics}, notes=(*card.notes, *notes)).save(folder)
+    others = {part: scores for part, scores in card.metrics.items() if part not in metrics}
+    replace(card, name=name, metrics={**metrics, **others}, notes=(*card.notes, *notes)).save(folder)
 
 
 def tiles_of(evaluation: Evaluation) -> dict[str, Confusion]:
@@ -164,7 +165,7 @@ def report(trained: Path, data: Path, *, scored: str, notes: list[str], beside: 
     """Score a model, write that and what is known `beside` it into its card, and print the score."""
     found = trained.with_name(f"{trained.name}-scores")
     test = core("evaluate", str(trained), str(data), "--scenes", scored, "--out", str(found))
-    metrics = {"test": {key: value for key, value in test.items() if key not in _NOT_IN_CARDS}, **(beside or {})}
+    metrics = {**(beside or {}), "test": {key: value for key, value in test.items() if key not in _NOT_IN_CARDS}}
     if FAILURES[0] in notes:
         evaluation = Evaluation.load(found)
         draw_failures(evaluation, trained / "failures.jpg")
