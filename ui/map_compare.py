@@ -32,9 +32,11 @@ def show(source: Source, other: Source, settings: Settings, first: VectorResult,
         )
     second_settings = map_view.fitting(settings, other)
     second_digest = map_view.digest_of(other, second_settings)
-    second = map_view.traced(other, second_settings, second_digest)
-    change_digest = settings_digest("change", source.digest, other.digest, settings)
-    changed = keep("change", change_digest, lambda tell: _change(source, other, settings, tell), words="Comparing both", most=4)
+    # One place for what comes and goes: the map below keeps its position in the page, and so its view.
+    with st.container(key="compare_news", gap="small"):
+        second = map_view.traced(other, second_settings, second_digest)
+        change_digest = settings_digest("change", source.digest, other.digest, settings)
+        changed = keep("change", change_digest, lambda tell: _change(source, other, settings, tell), words="Comparing both", most=4)
     on_right = st.segmented_control(
         "On the right map", list(_RIGHT), default="second", required=True, format_func=_RIGHT.get, key="map_right", persist_state="session",
         help="The second prediction as it is, or only the areas whose class is another one in it.",
