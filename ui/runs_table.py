@@ -13,7 +13,7 @@ from core.jobs.runs import settings_differences, settings_of
 from ui import frame, jobs_view, runs_read, state
 
 _DELETED = "gl_deleted"
-_IN_THE_TABLE = ("architecture", "encoder", "per_class")
+_IN_THE_TABLE = ("architecture", "encoder", "per_class", "epochs")
 _MOST_DIFFERENCES = 8
 
 

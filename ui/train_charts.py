@@ -86,7 +86,8 @@ def search(found: Mapping[str, Any]) -> go.Figure:
             marker={"symbol": "star", "size": 18, "color": "#F0B429", "line": {"width": 1, "color": "#17262B"}},
         )  # fmt: skip
     names = {"val_mean_iou": "validation mean IoU", "val_accuracy": "validation accuracy", "val_loss": "validation loss", "loss": "loss"}
-    figure.update_xaxes(type="log", exponentformat="power", title="learning rate")
+    rates = sorted({trial["learning_rate"] for trial in found["trials"]})
+    figure.update_xaxes(type="log", tickvals=rates, ticktext=[f"{rate:g}" for rate in rates], title="learning rate")
     figure.update_yaxes(title=f"best {names.get(found['monitor'], found['monitor'])}")
     figure.update_layout(
         height=300, margin=_MARGIN, hovermode="x unified", legend={"orientation": "h", "y": 1.12, "x": 0}, uirevision="search"

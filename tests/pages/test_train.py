@@ -330,7 +330,8 @@ def test_a_check_is_asked_for_with_the_settings_of_the_form(opened, workspace, t
 def two_runs(workspace, tmp_path, finished):
     store = prepared(workspace, tmp_path / "city")
     for rate, epochs in ((1e-3, EPOCHS), (3e-3, EPOCHS[:2])):
-        request = {"prepared": store, "out": workspace.models / f"net-{rate}", "settings": {"learning_rate": rate, "epochs": 3}}
+        settings = {"learning_rate": rate, "epochs": len(epochs)}
+        request = {"prepared": store, "out": workspace.models / f"net-{rate}", "settings": settings}
         finished("train", request, {"folder": "x"}, events=epochs)
 
 
@@ -339,7 +340,7 @@ def test_two_runs_are_laid_over_each_other_with_what_differs(opened, workspace, 
     at = on_tab(opened(TRAIN), "Compare")
     scores, differences = (frame.value for frame in at.dataframe)
     assert scores["best val. IoU"].tolist() == [0.62, 0.62] and scores["epochs"].tolist() == [2, 3]
-    assert differences.index.tolist() == ["learning rate"] and sorted(differences.iloc[0]) == ["0.001", "0.003"]
+    assert differences.index.tolist() == ["epochs", "learning rate"] and sorted(differences.iloc[1]) == ["0.001", "0.003"]
     curves = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
     assert [len(curve["x"]) for curve in curves] == [2, 3]
 
@@ -349,6 +350,7 @@ def test_the_table_names_notes_and_shows_differing_settings(opened, workspace, t
     at = opened(TRAIN)
     table = at.dataframe(key="runs_table").value
     assert table["learning rate"].tolist() == ["0.003", "0.001"] and "loss" not in table and "note" not in table
+    assert table["epochs"].tolist() == ["2 of 2", "3 of 3"]
     Job(list_jobs(workspace)[0].folder).annotate(title="Bold", note="higher rate")
     table = sound(at.run()).dataframe(key="runs_table").value
     assert table["run"].tolist()[0] == "Bold" and table["note"].tolist() == ["higher rate", ""]
