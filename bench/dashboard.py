@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 import time
@@ -24,6 +25,14 @@ sys.path.insert(0, str(ROOT))
 
 from tools.screenshots import QUIET, SIZE, dashboard  # noqa: E402
 
+TRIES = 7
+# From a slider's event to the end of the second frame after it: what it changed is then on screen.
+REPAINT = """(input, share) => new Promise((done) => {
+  const least = Number(input.min) || 0, most = Number(input.max) || 1, started = performance.now();
+  input.value = least + share * (most - least);
+  input.dispatchEvent(new Event('input', {bubbles: true}));
+  requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - started)));
+})"""
 PAGES = ("Explore", "Train", "Predict", "Map", "Home")
 HEADINGS = {"Home": "Groundline"}
 
@@ -48,6 +57,7 @@ def main() -> None:
             for visit in ("first visit", "again"):
                 for name in PAGES:
                     say(f"{name}, {visit}: heading", change(page, name), until(lambda n=name: ready(page, n)))
+            sliders(page, address)
             port = address.rsplit(":", 1)[1]
             server = next(one for one in psutil.process_iter(["cmdline"]) if f"--server.port={port}" in (one.info["cmdline"] or ()))
             libraries = {Path(entry.path).name for entry in server.memory_maps()}
@@ -79,6 +89,30 @@ def change(page: Page, name: str) -> float:
     return time.monotonic() - started
 
 
+def sliders(page: Page, address: str) -> None:
+    """The answers of sliders on a scene of 2048 x 2304 px: of the server on Explore, of the browser alone in the viewer."""
+    page.goto(f"{address}/Explore?data=sample_data%2Ftown&explore_tab=Patches")
+    kept = page.get_by_test_id("stMetricValue").first
+    kept.wait_for()
+    share = page.locator(".st-key-explore_labelled input").first
+    waits = []
+    for number in range(TRIES):
+        ready(page, "Explore")
+        words = kept.inner_text()
+        started = time.monotonic()
+        share.press("Home" if number % 2 else "End")
+        page.wait_for_function("words => document.querySelector('[data-testid=stMetricValue]').innerText !== words", arg=words)
+        waits.append(time.monotonic() - started)
+    say(f"slider of the patch grid, until its numbers answer, median of {TRIES}", statistics.median(waits))
+    page.goto(f"{address}/Explore?data=sample_data%2Ftown&explore_tab=One+scene&scene=town_whole")
+    viewer = page.locator(".gl-viewer")
+    viewer.locator("canvas.leaflet-tile-loaded").first.wait_for()
+    ready(page, "Explore")
+    page.wait_for_timeout(1000)
+    waits = [viewer.get_by_label("Opacity").first.evaluate(REPAINT, 0.2 + 0.1 * number) for number in range(TRIES)]
+    say(f"slider of the viewer, until it is painted, median of {TRIES}", statistics.median(waits) / 1000)
+
+
 def ready(page: Page, name: str) -> None:
     """Wait until the page's script has run to its end."""
     page.locator("[data-test-script-state='notRunning']").first.wait_for(state="attached")
@@ -94,7 +128,7 @@ def until(done: Callable[[], None]) -> float:
 
 def say(what: str, seconds: float, more: float | None = None) -> None:
     """Print one wait."""
-    print(f"{what:52s} {seconds:6.2f} s" + (f", complete after {seconds + more:.2f} s" if more is not None else ""), flush=True)
+    print(f"{what:68s} {seconds:6.2f} s" + (f", complete after {seconds + more:.2f} s" if more is not None else ""), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Take the pictures of the README: `python tools/screenshots.py` writes docs/{home,explore,train,predict,map}.png.
+"""Take the pictures of the README: `python tools/screenshots.py` writes docs/{home,explore,train,predict,map}.png, and dark ones.
 
 Starts the dashboard on a free port with a workspace of its own, runs the sample, trains a small network for a few epochs, and
 visits the pages with Chromium through playwright (requirements-dev.txt). Takes some minutes on two cores.
@@ -17,17 +17,25 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 PROJECT = Path(__file__).resolve().parents[1]
 SIZE = {"width": 1440, "height": 900}
 MOST_BYTES = 350_000
 PATIENCE_S = 900  # of each wait; a machine that does other work is slow
 EPOCHS = 8
+READY = {
+    "home": (".st-key-sample_map button",),
+    "explore": (".js-plotly-plot",),
+    "train": (".js-plotly-plot",),
+    "predict": (".gl-viewer canvas.leaflet-tile-loaded",),
+    "map": ("body[data-polygons]", ".st-key-map_download_gpkg button"),
+}
+DARK = ("home", "predict", "map")
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 
@@ -37,16 +45,18 @@ def main() -> None:
     parser.add_argument(
         "--chromium", default=os.environ.get("CHROMIUM") or shutil.which("chromium"), help="browser; playwright's own if none"
     )
-    parser.add_argument("--dark", action="store_true", help="take them in the dark theme")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="groundline-pictures-") as workspace, dashboard(Path(workspace)) as address:
         train(Path(workspace))
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=asked.chromium, args=QUIET)
-            page = browser.new_page(viewport=SIZE, color_scheme="dark" if asked.dark else "light")
-            page.set_default_timeout(1000 * PATIENCE_S)
-            visit(page, address, asked.out)
+            run_sample(visitor(browser, "light"), address)
+            for theme, names in (("light", tuple(READY)), ("dark", DARK)):
+                page = visitor(browser, theme)
+                for name in names:
+                    visit(page, f"{address}/{'' if name == 'home' else name.capitalize()}", READY[name])
+                    picture(page, asked.out / (f"{name}.png" if theme == "light" else f"{name}-dark.png"))
             browser.close()
 
 
@@ -104,28 +114,26 @@ def finish(job) -> None:
         raise SystemExit(f"{job.kind} ended as {job.status()['state']}: {job.status()['error'] or job.log_tail(5)}")
 
 
-def visit(page: Page, address: str, out: Path) -> None:
-    """Run the sample from Home, then picture one page after the other."""
+def visitor(browser: Browser, theme: str) -> Page:
+    """A page of somebody who was never here, and whose system is "light" or "dark"."""
+    page = browser.new_context(viewport=SIZE, color_scheme=theme).new_page()
+    page.set_default_timeout(1000 * PATIENCE_S)
+    return page
+
+
+def run_sample(page: Page, address: str) -> None:
+    """Run the sample from Home."""
     page.goto(address)
     page.get_by_role("button", name="Try the sample").click()
     page.get_by_role("button", name="Open the map").wait_for()
+
+
+def visit(page: Page, address: str, ready: Sequence[str]) -> None:
+    """Open a page and wait for what it shows last, as CSS selectors; the map's are looked for in its frame."""
     page.goto(address)
-    page.get_by_role("button", name="Open the map").wait_for()
-    picture(page, out / "home.png")
-    page.goto(f"{address}/Explore")
-    page.get_by_text("Thumbnails").or_(page.get_by_role("tab")).first.wait_for()
-    picture(page, out / "explore.png")
-    page.goto(f"{address}/Train")
-    page.get_by_text("Best validation IoU").first.wait_for()
-    page.locator(".js-plotly-plot").first.wait_for()
-    picture(page, out / "train.png")
-    page.goto(f"{address}/Predict")
-    page.get_by_role("tab", name="Downloads").wait_for()
-    picture(page, out / "predict.png")
-    page.goto(f"{address}/Map")
-    page.get_by_role("heading", name="Downloads").wait_for()
-    page.frame_locator("iframe").locator(".leaflet-container").wait_for()
-    picture(page, out / "map.png")
+    for selector in ready:
+        inside = page.frame_locator("iframe") if selector.startswith("body") else page
+        inside.locator(selector).first.wait_for()
 
 
 def picture(page: Page, path: Path) -> None:
