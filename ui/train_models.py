@@ -14,7 +14,7 @@ from core.learning.cards import CARD_FILE
 from core.learning.model_store import Model
 from core.learning.networks import architectures
 from core.prediction.exporting import FORMATS
-from ui import frame, jobs_view, library, predict_view, runs_zips, state, train_import
+from ui import frame, jobs_view, library, predict_models, predict_view, runs_zips, state, train_import
 from ui.train_checks import size
 
 CHOSEN = "models_chosen"
@@ -24,7 +24,7 @@ _KEEP = {"persist_state": "session"}
 
 def panel() -> None:
     """All models, what to do with one, and the way in for old ones."""
-    models = {predict_view.model_key(model): model for model in library.models()}
+    models = {predict_models.model_key(model): model for model in library.models()}
     if models:
         _table(models)
         _one(models)
