@@ -45,7 +45,7 @@ def confusion(scheme: ClassScheme, counts: np.ndarray, by: str, *, dark: bool = 
             value = shares[by][row, col]
             words = compact(int(counts[row, col])) if by == "counts" else "–" if np.isnan(value) else f"{100 * value:.1f} %"
             cell = _blend(BLUE if row == col else ORANGE, 0.05 + 0.95 * float(np.nan_to_num(depth[row, col])), dark)
-            ink = "#17262B" if _luminance(cell) > 0.2 else "#FFFFFF"
+            ink = "#0B1114" if _luminance(cell) > 0.19 else "#FFFFFF"
             figure.add_annotation(x=names[col], y=names[row], text=words, showarrow=False, font={"color": ink, "size": 13})
     figure.update_yaxes(autorange="reversed", title="truth (mask)", showgrid=False)
     figure.update_xaxes(title="predicted as", side="top", showgrid=False)
@@ -233,7 +233,7 @@ def _css(colour: tuple[float, ...]) -> str:
 
 
 def _luminance(colour: tuple[float, ...]) -> float:
-    """Relative luminance (WCAG 2): where it is above 0.2, dark words have the better contrast."""
+    """Relative luminance (WCAG 2): where it is above 0.19, near-black words have the better contrast."""
     linear = [value / 255 / 12.92 if value / 255 <= 0.04045 else ((value / 255 + 0.055) / 1.055) ** 2.4 for value in colour]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

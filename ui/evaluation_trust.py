@@ -71,7 +71,7 @@ def _store(run: Run) -> None:
         with frame.errors() as outcome:
             store_temperature(model, evaluation)
         if not outcome.failed:
-            st.rerun(scope="fragment")
+            st.rerun()
 
 
 def thresholds(run: Run) -> None:
