@@ -82,7 +82,7 @@ def _ask(path: Path, examined: Examined) -> dict[str, Any] | None:
             patch = b.number_input(
                 "Patch size, px", 16, 4096, card.patch_size, 16, key=f"{key}_patch", help="The file takes any; this is what it is fed with."
             )
-        pixel = c.number_input(
+        pixel = (b if patch is None else c).number_input(
             "Pixel size, m",
             0.0,
             1000.0,
