@@ -56,7 +56,7 @@ def estimate(request: Mapping[str, Any]) -> None:
 
 def start(model: Model, choice: Choice, request: Mapping[str, Any]) -> None:
     """Start the prediction of one scene, or of the region of it that the request names."""
-    part = " (region)" if request["window"] else ""
+    part = ", region" if request["window"] else ""
     jobs_view.start("predict", request, title=f"{choice.name}{part} with {model.card.name}")
 
 

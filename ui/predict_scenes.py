@@ -124,7 +124,7 @@ def _of_dataset() -> Choice | None:
     scenes = library.scenes_of(folder)
     choices = [Choice(one.name, one.image, names=(one.name,)) for one in scenes]
     whole = [
-        Choice(f"{mosaic.group}, whole ({len(mosaic.cells)} images)", mosaic.pair().image_path, names=mosaic.names)
+        Choice(f"{mosaic.group}, all {len(mosaic.cells)} images as one", mosaic.pair().image_path, names=mosaic.names)
         for mosaic in _mosaics(library.dataset(folder))
         if _makes_its_folder(mosaic, scenes)
     ]

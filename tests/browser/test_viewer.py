@@ -59,7 +59,7 @@ def test_panes_move_in_step(page, viewer):
     page.wait_for_timeout(600)
     after = [pane.evaluate("node => node.querySelector('.leaflet-tile-container').style.transform") for pane in maps.all()]
     assert after[0] != before[0] and len(set(after)) == 1
-    assert "row" in viewer.locator(".readout").inner_text()
+    assert "Row" in viewer.locator(".readout").inner_text()
 
 
 def test_swipe_shows_two_panes_on_one_map(page, viewer, picture):
@@ -70,3 +70,67 @@ def test_swipe_shows_two_panes_on_one_map(page, viewer, picture):
     viewer.locator(".divider").press("ArrowRight")
     assert viewer.locator(".leaflet-left-pane").evaluate("node => node.style.clip") != left
     picture("viewer-swipe")
+
+
+def test_the_readout_tells_all_probabilities(page, viewer, picture):
+    box = viewer.locator(".map").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    viewer.locator(".readout .likely").first.wait_for()
+    told = viewer.locator(".readout").inner_text()
+    assert "prediction: Water (confidence" in told
+    assert all(name in told for name in ("Building", "Land", "Road", "Vegetation", "margin"))
+    picture("viewer-readout")
+
+
+def test_unsure_pixels_take_the_class_of_their_neighbours(page, viewer):
+    threshold = viewer.get_by_label("Confidence from")
+    threshold.evaluate("input => { input.value = 60; input.dispatchEvent(new Event('input')); }")
+    page.wait_for_timeout(300)
+    hatched = painted(viewer)
+    viewer.get_by_label("What becomes of unsure pixels").select_option("neighbour")
+    page.wait_for_timeout(600)
+    assert hatched < painted(viewer) <= 300 * 400
+
+
+def test_panes_close_and_open(viewer):
+    viewer.get_by_role("button", name="Close the pane Confidence").click()
+    assert viewer.locator("figcaption").all_inner_texts()[-1].startswith("Prediction")
+    assert viewer.locator(".map").count() == 2
+    viewer.get_by_role("button", name="Open the pane Confidence").click()
+    assert viewer.locator(".map").count() == 3
+
+
+def test_the_safe_palette_repaints_what_is_shown(page, viewer):
+    colour = """canvas => { const at = canvas.getContext('2d').getImageData(200, 150, 1, 1).data; return [...at]; }"""
+    first = viewer.locator("canvas.leaflet-tile-loaded").first
+    before = first.evaluate(colour)
+    page.get_by_role("button", name="Settings").first.click()
+    page.get_by_text("Colour-blind safe colours").click()
+    page.wait_for_function("([canvas, old]) => { const at = canvas.getContext('2d').getImageData(200, 150, 1, 1).data; "
+                           "return [...at].join() !== old.join(); }", arg=[first.element_handle(), before])  # fmt: skip
+
+
+def test_a_region_is_drawn_and_its_numbers_follow(page, viewer, server, lake, picture):
+    page.get_by_text("Predict another scene").click()
+    page.locator(".st-key-predict_source").get_by_text("File or folder").click()
+    path = page.get_by_label("Path", exact=True)
+    path.fill(str(lake.parents[0] / "region.png"))
+    Image.fromarray(np.full((300, 400, 3), 150, np.uint8)).save(lake.parents[0] / "region.png")
+    path.press("Enter")
+    page.get_by_text("300 × 400 px").first.wait_for()
+    page.get_by_text("Only a region").click()
+    drawing = page.locator(".st-key-predict_region_viewer .gl-viewer")
+    drawing.locator("img.leaflet-tile-loaded").first.wait_for()
+    drawing.get_by_role("button", name="Drag over the image").click()
+    box = drawing.locator(".map").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(middle[0] - 40, middle[1] - 30)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 40, middle[1] + 30, steps=4)
+    page.mouse.up()
+    page.get_by_role("button", name="Predict the region").wait_for()
+    height, width = (int(page.get_by_label(name, exact=True).input_value()) for name in ("Height, px", "Width, px"))
+    row, column = (int(page.get_by_label(name, exact=True).input_value()) for name in ("First row", "First column"))
+    assert abs(row + height / 2 - 150) <= 2 and abs(column + width / 2 - 200) <= 2
+    assert height / width == pytest.approx(60 / 80, abs=0.03)
+    picture("predict-region")

@@ -11,6 +11,7 @@ from core.learning.cards import ModelCard
 from core.learning.model_store import Model
 from core.prediction.engine import Engine
 from core.prediction.predict import predict
+from core.scene import Window
 
 # Typical roof, sand, asphalt, leaf and sea of the sample town, as red, green, blue.
 COLOURS = np.array([[205, 160, 140], [200, 178, 150], [105, 103, 103], [78, 92, 58], [40, 82, 95]], np.float32)
@@ -24,8 +25,8 @@ def nearest_colour(patches: np.ndarray, blur_px: int = 7) -> np.ndarray:
     return (likely / likely.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
-def predicted(scene: Path, folder: Path, *, blur_px: int = 7) -> Path:
-    """Predict a scene of the sample town into `folder` with `nearest_colour`, and return the folder.
+def predicted(scene: Path, folder: Path, *, blur_px: int = 7, window: Window | None = None) -> Path:
+    """Predict a scene of the sample town, or a window of it, into `folder` with `nearest_colour`, and return the folder.
 
     Blurring makes areas hang together, and rings of other classes around sharp borders; 1 leaves it out.
     """
@@ -35,5 +36,5 @@ def predicted(scene: Path, folder: Path, *, blur_px: int = 7) -> Path:
     card = ModelCard(name="nearest-colour", architecture="unet", scheme=DUBAI, bands=(1, 2, 3), patch_size=256)
     model = Model(card, place, place / "model.keras")
     engine = Engine("stand-in", partial(nearest_colour, blur_px=blur_px), card.normalise, len(DUBAI), card.patch_size, 2)
-    predict(model, scene, folder, overlap=0.0, engine=engine)
+    predict(model, scene, folder, overlap=0.0, engine=engine, window=window)
     return folder

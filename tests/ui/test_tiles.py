@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from core.classes import DUBAI
 from core.data.datasets import Pair
+from core.prediction.rasters import Prediction
 from core.scene import open_scene
 from tests.ui.fakes import predicted
 from ui import tile_routes, tiles
@@ -235,3 +236,26 @@ def test_a_file_that_breaks_off_is_one_line(client, tmp_path):
     path.write_bytes(path.read_bytes()[:2000])
     answer = tile(client, layer, 0, 0, 0)
     assert answer.status_code == 422 and "cut.tif" in answer.text and "\n" not in answer.text
+
+
+def test_one_pixel_tells_all_its_probabilities_and_its_place(client, pair, tmp_path):
+    folder = predicted(pair[0].image_path, tmp_path / "prediction")
+    layer = tiles.prediction_layer(folder)
+    prediction = Prediction.open(folder)
+    url = tiles.values_url(layer).replace("{row}", "123").replace("{col}", "45")
+    told = client.get(url).json()
+    assert np.allclose(told["probabilities"], prediction.probabilities()[123, 45] / 255, atol=6e-4)
+    assert told["margin"] == pytest.approx(prediction.margin()[123, 45] / 255, abs=6e-4)
+    assert told["place"] == pytest.approx(layer.geo.lonlat(123.5, 45.5), abs=1e-6)
+    assert client.get(url.replace("/123/", "/700/")).status_code == 404
+    assert client.get(tiles.values_url(tiles.image_layer(pair[0].image_path)).format(row=0, col=0)).status_code == 404
+
+
+def test_a_registered_file_is_streamed_under_its_name_and_is_gone_when_it_is_gone(client, tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"content")
+    url = tiles.file_url(tmp_path / "a.tif", "my labels.tif")
+    answer = client.get(url)
+    assert answer.content == b"content" and "my%20labels.tif" in answer.headers["content-disposition"]
+    (tmp_path / "a.tif").unlink()
+    assert client.get(url).status_code == 404
+    assert client.get(f"{tiles.PREFIX}/files/nothing").status_code == 404

@@ -1,0 +1,229 @@
+"""The form of the Predict page: scenes, regions, checks, estimate, engines, batches and runs that broke off."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.classes import DUBAI
+from core.files import write_json
+from core.jobs.jobs import Job
+from core.learning.cards import ModelCard
+from core.prediction.batch import RESULTS_FILE, TABLE_FILE
+from core.prediction.predict import preview_file
+from tests.pages.conftest import ROOT, keys_of, sound, text_of
+from tests.ui.fakes import predicted
+
+PREDICT = "pages/3_Predict.py"
+
+
+@pytest.fixture
+def model(workspace):
+    """A model of three bands, trained on dark images named lake; chosen."""
+    folder = workspace.models / "net"
+    folder.mkdir()
+    card = ModelCard(
+        name="Net",
+        architecture="unet",
+        scheme=DUBAI,
+        bands=(1, 2, 3),
+        patch_size=64,
+        pixel_size_m=0.5,
+        metrics={"validation": {"mean_iou": 0.71}, "test": {"mean_iou": 0.62}},
+        split={"patches": {"train": 440}, "groups": {"train": ["Tile 4"], "test": ["Tile 2"]}, "pairs": {"train": ["lake"]}},
+        training={"statistics": {"mean": [20.0] * 3, "std": [5.0] * 3}},
+        notes=("One small tile is a rough estimate.",),
+    )
+    card.save(folder)
+    (folder / "model.keras").write_bytes(b"dummy")
+    write_json(workspace.root / "recent.json", {"current": {"model": str(folder)}, "recent": {}})
+    return folder
+
+
+@pytest.fixture
+def city(tmp_path):
+    """Two scenes of 150 x 130 pixels with their masks."""
+    for name in ("lake", "sand"):
+        for part in ("images", "masks"):
+            (tmp_path / "city" / part).mkdir(parents=True, exist_ok=True)
+            picture = np.full((150, 130, 3), 180, np.uint8) if part == "images" else DUBAI.decode(np.ones((150, 130), np.uint8))
+            Image.fromarray(picture).save(tmp_path / "city" / part / f"{name}.png")
+    return tmp_path / "city"
+
+
+@pytest.fixture
+def asked(finished, monkeypatch, workspace):
+    """What was asked of `jobs_view.start`; the jobs are queued and never run."""
+    found = []
+
+    def start(kind, request, *, title=None):
+        found.append((kind, dict(request), title))
+        return Job(finished(kind, request | ({} if kind == "estimate" else {"out": workspace.predictions / "new"}), state="stopped"))
+
+    monkeypatch.setattr("ui.jobs_view.start", start)
+    return found
+
+
+def in_path(opened, path):
+    """The page with a typed path."""
+    at = opened(PREDICT)
+    at.segmented_control(key="predict_source").set_value("path").run()
+    return sound(at.text_input(key="predict_path").set_value(str(path)).run())
+
+
+def in_dataset(opened, folder):
+    """The page with an opened data set."""
+    at = opened()
+    at.text_input(key="home_path").set_value(str(folder))
+    at.button(key="home_open").click().run()
+    return sound(at.switch_page(PREDICT).run())
+
+
+def start_button(at):
+    return at.button(key="predict_start")
+
+
+def test_the_card_tells_its_test_score_where_it_was_measured_and_what_it_learned(opened, model):
+    words = text_of(opened(PREDICT))
+    assert "Mean IoU 0.62** on held-out data (test part: Tile 2)" in words
+    assert "Trained on 440 patches of Tile 4" in words and "One small tile is a rough estimate." in words
+
+
+def test_a_scene_unlike_the_training_is_told_with_the_remedy_and_may_be_predicted(opened, model, city):
+    at = in_path(opened, city / "images" / "sand.png")
+    assert len(at.warning) == 1 and "mean of 180 (training 20)" in at.warning[0].value and "check a part" in at.warning[0].value
+    assert not start_button(at).disabled
+
+
+def test_a_scene_without_the_bands_cannot_be_predicted(opened, model, tmp_path):
+    Image.fromarray(np.zeros((80, 70), np.uint8)).save(tmp_path / "grey.png")
+    at = in_path(opened, tmp_path / "grey.png")
+    assert [error.value for error in at.error if "1 band in grey" in error.value] and start_button(at).disabled
+    assert "predict_estimate" not in keys_of(at)
+
+
+def test_a_training_image_is_recognised(opened, model, city):
+    at = in_dataset(opened, city)
+    box = at.selectbox(key=f"predict_scene_{city}")
+    told = {}
+    for number, choice in enumerate(box.options):
+        at = sound(at.selectbox(key=f"predict_scene_{city}").select_index(number).run())
+        told[choice] = any("trained on an image of this name" in info.value for info in at.info)
+    assert told == {"lake": True, "sand": False, "All 2 images, one after the other": False}
+
+
+def test_a_typed_region_is_what_is_asked_for(opened, model, city, asked):
+    at = in_path(opened, city / "images" / "sand.png")
+    at = sound(at.toggle(key="predict_part").set_value(True).run())
+    assert at.get("bidi_component")
+    assert start_button(at).label == "Predict the scene"  # nothing was chosen yet
+    for name, value in (("row", 100), ("col", 20), ("height", 90), ("width", 40)):
+        at.number_input(key=f"predict_region_{name}").set_value(value)
+    at = sound(at.run())
+    assert start_button(at).label == "Predict the region"
+    sound(start_button(at).click().run())
+    kind, request, title = asked[0]
+    assert kind == "predict" and request["window"] == (100, 20, 50, 40)  # cut at the scene's lower edge
+    assert title == "sand, region with Net"
+
+
+def test_another_scene_forgets_the_region(opened, model, city):
+    at = in_path(opened, city / "images" / "sand.png")
+    at.toggle(key="predict_part").set_value(True).run()
+    at = sound(at.number_input(key="predict_region_height").set_value(50).run())
+    assert start_button(at).label == "Predict the region"
+    Image.fromarray(np.full((40, 60, 3), 180, np.uint8)).save(city / "small.png")
+    at = sound(at.text_input(key="predict_path").set_value(str(city / "small.png")).run())
+    assert start_button(at).label == "Predict the scene" and at.number_input(key="predict_region_height").value == 40
+
+
+def test_chips_that_continue_each_other_are_one_scene_as_well(opened, model, asked):
+    folder = ROOT / "sample_data" / "chips12"
+    at = in_dataset(opened, folder)
+    assert at.selectbox(key=f"predict_scene_{folder}").options[0] == "chip, all 60 images as one"
+    sound(start_button(at).click().run())
+    assert asked[0][1]["scene"] == folder / "images"
+
+
+def test_an_estimate_is_shown_and_says_when_settings_have_changed(opened, model, city, finished):
+    scene = city / "images" / "sand.png"
+    found = {"seconds": 200.0, "peak_memory_mib": 1536.0, "disk_mib": 80.0, "result_mib": 7.0, "windows": 1234, "engine": "openvino"}
+    finished("estimate", {"model": str(model), "scene": scene}, found | {"warnings": []})
+    at = in_path(opened, scene)
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert shown == {"Time": "3 min", "Memory at its peak": "1.5 GiB", "Disk while it runs": "80 MiB", "Patches": "1,234"}
+    assert "Engine: OpenVINO (CPU)" in text_of(at) and "changed since" not in text_of(at)
+    at = sound(at.slider(key="predict_overlap").set_value(25).run())
+    assert "settings have changed since" in text_of(at)
+    at = sound(at.text_input(key="predict_path").set_value(str(city / "images" / "lake.png")).run())
+    assert not at.metric  # of another scene
+
+
+def test_the_estimate_asks_for_what_the_prediction_would_do(opened, model, city, asked):
+    at = in_path(opened, city / "images" / "sand.png")
+    at.toggle(key="predict_symmetries").set_value(True)
+    at = sound(at.button(key="predict_estimate").click().run())
+    sound(start_button(at).click().run())
+    (first, estimate, _), (second, prediction, _) = asked
+    assert (first, second) == ("estimate", "predict") and estimate == prediction and estimate["symmetries"] == 8
+
+
+def test_fast_needs_an_int8_network_which_needs_patches(opened, model, city):
+    at = in_path(opened, city / "images" / "sand.png")
+    at = sound(at.selectbox(key="predict_engine").set_value("fast").run())
+    assert any("made once per model from prepared patches" in info.value for info in at.info)
+    assert at.select_slider(key="predict_patch_64").disabled
+
+
+def test_a_killed_run_offers_to_go_on_and_shows_how_far_it_came(opened, model, city, finished, workspace):
+    scene, out = city / "images" / "sand.png", workspace.predictions / "sand"
+    preview_file(out).parent.mkdir(parents=True)
+    done = np.zeros((150, 130, 4), np.uint8)
+    done[:70] = (10, 200, 30, 255)
+    Image.fromarray(done).save(preview_file(out))
+    finished("predict", {"model": str(model), "scene": scene, "out": out}, state="died", error="It was killed.")
+    at = opened(PREDICT)
+    assert "predict_resume" in keys_of(at) and at.error[0].value == "It was killed."
+    assert len(at.get("image")) == 1
+
+
+def test_a_paused_run_offers_resume_and_stop(opened, model, city, finished):
+    from core.jobs import records
+
+    folder = finished("predict", {"model": str(model), "scene": city / "images" / "sand.png", "out": city / "x"}, state="paused")
+    lock = records.worker_lock(folder)
+    with lock.acquire():
+        at = opened(PREDICT)
+    enabled = {button.key: not button.disabled for button in at.button if button.key and button.key.startswith("predict_")}
+    assert enabled["predict_resume"] and enabled["predict_stop"] and not enabled["predict_pause"]
+
+
+def test_all_images_of_a_data_set_and_a_folder_are_one_run(opened, model, city, asked):
+    at = in_dataset(opened, city)
+    at = sound(at.selectbox(key=f"predict_scene_{city}").select_index(2).run())
+    assert start_button(at).label == "Predict all scenes" and "predict_estimate" not in keys_of(at)
+    sound(start_button(at).click().run())
+    at = in_path(opened, city / "images")
+    at = sound(at.radio(key="predict_folder").set_value("many").run())
+    sound(start_button(at).click().run())
+    images = [str(city / "images" / f"{name}.png") for name in ("lake", "sand")]
+    assert [kind for kind, _, _ in asked] == ["predict_batch"] * 2
+    assert asked[0][1]["scenes"] == images and asked[1][1]["scenes"] == str(city / "images")
+
+
+def test_the_table_of_a_batch_names_what_failed_and_its_predictions_can_be_chosen(opened, city, finished, workspace):
+    out = workspace.predictions / "batch"
+    done = predicted(city / "images" / "lake.png", out / "lake")
+    row = {"seconds": 1.0, "windows": 4, "seam_score": 1.0, "warnings": "", "error": None}
+    rows = [
+        {**row, "scene": str(city / "images" / "lake.png"), "state": "done", "folder": str(done)},
+        {**row, "scene": str(city / "bad.png"), "state": "failed", "folder": None, "error": "no image. Expected one. Do so."},
+    ]
+    write_json(out / RESULTS_FILE, rows)
+    (out / TABLE_FILE).write_text("scene,state\n")
+    finished("predict_batch", {"model": "net", "scenes": city / "images", "out": out}, {"folder": str(out)})
+    at = opened(PREDICT)
+    table = at.dataframe[0].value
+    assert list(table["scene"]) == ["lake", "bad"] and list(table["state"]) == ["done", "failed"]
+    assert table["warnings"][1].startswith("no image") and "1 done, 1 failed" in text_of(at)
+    assert at.session_state["gl_selection"].prediction is None or at.session_state["gl_selection"].prediction == done
+    assert any("lake · nearest-colour" in option for box in at.selectbox for option in box.options if box.label == "Prediction")
