@@ -192,6 +192,8 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
     following = np.arange(1, xy.shape[0] + 1)
     area = np.zeros(xy.shape[0], np.int64)
     left_of = offsets[1:] - offsets[:-1]
+    # One list for all arcs: making one for each takes longer than most arcs do.
+    queue = [(np.int64(0), np.int64(0))]
     for arc in range(offsets.size - 1):
         begin, stop = offsets[arc], offsets[arc + 1]
         closed = start[arc] < 0
@@ -207,8 +209,7 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
             # The last point of a loop repeats the first; it goes round without it.
             previous[begin] = stop - 2
             following[stop - 2] = begin
-        queue = [(np.int64(0), np.int64(0))]
-        queue.pop()
+        queue.clear()
         for k in range(begin if closed else begin + 1, stop - 1):
             area[k] = _twice_area(xy, previous[k], k, following[k])
             if not chosen[k] if chosen.size else _corner_is_near(xy, k, previous[k], following[k], begin, stop, limit):
@@ -222,10 +223,13 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
             ax, ay = np.int64(xy[a, 0]), np.int64(xy[a, 1])
             bx, by = np.int64(xy[k, 0]), np.int64(xy[k, 1])
             cx, cy = np.int64(xy[c, 0]), np.int64(xy[c, 1])
-            if chosen.size == 0 and not _all_near(xy, a, c, begin, stop, limit):
+            # Between its first neighbours a point is in the queue because it is near.
+            fresh = a == k - 1 and c == k + 1
+            if chosen.size == 0 and not fresh and not _all_near(xy, a, c, begin, stop, limit):
                 continue
-            # A point between its neighbours on one line can go; other borders cannot run along there.
-            if size > 0 and not _triangle_is_free(bits, stride, ax, ay, bx, by, cx, cy, 1):
+            # A point between its neighbours on one line can go; other borders cannot run along there. The smallest triangle, of half a
+            # pixel, holds no corner of the grid beside its own (Pick 1899).
+            if size > 1 and not _triangle_is_free(bits, stride, ax, ay, bx, by, cx, cy, 1):
                 continue
             keep[k] = False
             points -= 1
