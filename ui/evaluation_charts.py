@@ -179,7 +179,7 @@ def differences(found: Comparison) -> go.Figure:
     """Second minus first with 95 % intervals: blue is better, orange worse, grey cannot be told."""
     rows = [row for row in found.rows if not np.isnan(row.difference)]
     names = [score_name(row.score, row.name) for row in rows]
-    colours = [GREY if row.low is not None and not row.clear else BLUE if row.difference > 0 else ORANGE for row in rows]
+    colours = [GREY if not row.clear else BLUE if row.difference > 0 else ORANGE for row in rows]
     known = [row.low is not None for row in rows]
     whiskers = {
         "type": "data", "symmetric": False, "thickness": 2, "width": 5,
@@ -208,7 +208,7 @@ def side_by_side(found: Comparison) -> go.Figure:
         values: Sequence[float] = [getattr(row, side) for row in rows]
         figure.add_bar(
             x=names, y=values, name=title, marker={"color": colour, "pattern": {"shape": pattern}},
-            text=[f"{value:.2f}" for value in values],
+            text=[f"{value:.2f}" for value in values], textposition="outside",
             hovertemplate="%{x}: %{y:.3f}<extra></extra>",
         )  # fmt: skip
     figure.update_yaxes(range=[0, 1.05])

@@ -47,7 +47,7 @@ def compare(run: Run) -> None:
         st.warning(note, icon=":material/warning:")
     st.caption(
         f"{len(found.scenes)} common scenes. {found.text} Both runs draw the same scenes each time, so what makes a scene hard for both "
-        "cancels. Blue: the second is better; orange: worse; grey: the interval includes 0."
+        "cancels. Blue: the second is better; orange: worse; grey: it may be chance."
     )
     st.subheader("Where they disagree", anchor=False)
     _disagreement(run, second)

@@ -1,0 +1,30 @@
+from core.data.datasets import open_dataset
+from core.data.patches import prepare
+from core.jobs import kinds
+from tests.pages.test_train import small_dataset
+
+
+def test_the_recipe_is_repeated_on_a_random_split_of_the_same_patches(tmp_path, monkeypatch):
+    dataset = small_dataset(tmp_path / "city")
+    prepare(open_dataset(dataset), tmp_path / "honest", patch_size=16, stride=8, seed=5, min_labelled=0.2)
+    asked, told = [], []
+
+    def run(kind, request, *, on_progress, **_):
+        asked.append((kind, kinds.complete(kind, request)))
+        on_progress(1, 2, kind)
+        return {"kind": kind}
+
+    monkeypatch.setattr(kinds, "run", run)
+    request = {"prepared": tmp_path / "honest", "dataset": dataset, "settings": {"epochs": 2}, "out": tmp_path / "score"}
+    request |= {"patches": tmp_path / "leaked", "model": tmp_path / "net"}
+    answer = kinds.find("random_split").run(
+        kinds.complete("random_split", request), on_progress=lambda *step: told.append(step), should_stop=None, on_event=None
+    )
+    (_, cut), (_, learn), (_, measure) = asked
+    assert [kind for kind, _ in asked] == ["prepare", "train", "evaluate"] and answer == {"kind": "evaluate"}
+    assert (cut["split"], cut["patch_size"], cut["stride"], cut["seed"], cut["min_labelled"]) == ("random", 16, 8, 5, 0.2)
+    assert cut["out"] == learn["prepared"] == measure["patches"] == str(tmp_path / "leaked")
+    assert learn["settings"] == {"epochs": 2} and learn["out"] == measure["model"] == str(tmp_path / "net")
+    assert (measure["scenes"], measure["dataset"], measure["out"]) == ("validation", str(dataset), str(tmp_path / "score"))
+    # Half of each part: 0 to 100, 100 to 900, 900 to 1000.
+    assert told == [(50, 1000, "prepare"), (500, 1000, "train"), (950, 1000, "evaluate")]
