@@ -10,15 +10,11 @@ const notAnyMore = window.cancelIdleCallback ?? clearTimeout;
 
 function loadLeaflet(staticUrl) {
   if (window.L) return Promise.resolve();
-  if (!window.groundlineLeaflet) {
-    window.groundlineLeaflet = new Promise((done, failed) => {
-      const script = document.createElement('script');
-      script.src = staticUrl + 'vendor/leaflet/leaflet.js';
-      script.onload = done;
-      script.onerror = () => { window.groundlineLeaflet = null; failed(new Error('leaflet.js did not load')); };
-      document.head.appendChild(script);
-    });
-  }
+  window.groundlineLeaflet ??= new Promise((done, failed) => {
+    const script = Object.assign(document.createElement('script'), { src: staticUrl + 'vendor/leaflet/leaflet.js', onload: done });
+    script.onerror = () => { window.groundlineLeaflet = null; failed(new Error('leaflet.js did not load')); };
+    document.head.appendChild(script);
+  });
   return window.groundlineLeaflet;
 }
 
@@ -47,8 +43,7 @@ class Viewer {
       this.fitted = false; // another scene: its whole extent first, not the old one's view
       this.decoded.clear();
       this.readout.clear(data.hint);
-      this.drawBar();
-      this.drawMaps();
+      this.drawBar(); this.drawMaps();
       return;
     }
     if (recoloured) { this.drawBar(); this.repaint(); }
@@ -96,6 +91,7 @@ class Viewer {
     );
     bar.appendChild(actions);
     this.markLayout();
+    this.drawClosed();
   }
 
   button(text, title, action, layout = '') {
@@ -179,10 +175,9 @@ class Viewer {
     const count = box.childElementCount, wide = box.clientWidth;
     const columns = wide < 620 ? 1 : count === 4 && wide < 1500 ? 2 : count > 4 ? 3 : count;
     box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-    const rows = Math.ceil(count / columns);
-    this.host.style.setProperty('--rows', rows);
-    this.host.style.setProperty('--pane-height', `${Math.round(this.data.paneHeight * (rows > 1 ? 0.8 : 1))}px`);
-    this.drawClosed(swipe);
+    this.host.style.setProperty('--rows', Math.ceil(count / columns));
+    this.host.style.setProperty('--pane-height', `${Math.round(this.data.paneHeight * (count > columns ? 0.8 : 1))}px`);
+    this.drawClosed();
     this.applyOpacity();
     this.drawGrid();
     if (this.data.region) { this.maps.forEach(map => this.region.attach(map)); this.region.show(this.data.region.value); }
@@ -229,8 +224,8 @@ class Viewer {
     return open.length ? open : this.data.panes.slice(0, 1);
   }
 
-  drawClosed(swipe) {
-    const closed = swipe ? [] : this.data.panes.filter(pane => !this.openPanes().includes(pane));
+  drawClosed() {
+    const closed = this.settings.layout === 'swipe' ? [] : this.data.panes.filter(pane => !this.openPanes().includes(pane));
     this.closedGroup.replaceChildren(...closed.map(pane => this.button(`+ ${pane.title}`, `Open the pane ${pane.title}`, () => this.toggle(pane.title))));
   }
 
@@ -372,7 +367,6 @@ class Viewer {
     this.maps.forEach(map => { map.cross?.remove(); map.cross = null; });
     this.readout.clear(this.data.hint);
   }
-
   valueAt(layer, row, col) {
     const zoom = layer._tileZoom, factor = 2 ** (this.data.maxZoom - zoom);
     const [y, x] = [Math.floor(row / factor), Math.floor(col / factor)];
@@ -382,8 +376,7 @@ class Viewer {
   }
 
   close() {
-    clearTimeout(this.pause);
-    notAnyMore(this.idle);
+    clearTimeout(this.pause); notAnyMore(this.idle);
     this.watcher.disconnect();
     this.maps.forEach(map => map.remove());
     this.maps = [];

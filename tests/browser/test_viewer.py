@@ -101,6 +101,7 @@ def test_panes_close_and_open(viewer):
 
 
 def test_the_safe_palette_repaints_what_is_shown(page, viewer):
+    viewer.get_by_role("button", name="Close the pane Image").click()
     colour = """canvas => { const at = canvas.getContext('2d').getImageData(200, 150, 1, 1).data; return [...at]; }"""
     first = viewer.locator("canvas.leaflet-tile-loaded").first
     before = first.evaluate(colour)
@@ -108,6 +109,7 @@ def test_the_safe_palette_repaints_what_is_shown(page, viewer):
     page.get_by_text("Colour-blind safe colours").click()
     page.wait_for_function("([canvas, old]) => { const at = canvas.getContext('2d').getImageData(200, 150, 1, 1).data; "
                            "return [...at].join() !== old.join(); }", arg=[first.element_handle(), before])  # fmt: skip
+    assert viewer.get_by_role("button", name="Open the pane Image").is_visible()
 
 
 def test_a_region_is_drawn_and_its_numbers_follow(page, viewer, server, lake, picture):
