@@ -24,8 +24,8 @@ def write_placed(source: str | os.PathLike, path: str | os.PathLike, geo: GeoRef
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with replacing(path, suffix=".vrt") as temporary:
-                rasterio.shutil.copy(Path(source).resolve(), temporary, driver="VRT")
+            with rasterio.open(Path(source).resolve()) as opened, replacing(path, suffix=".vrt") as temporary:
+                rasterio.shutil.copy(opened, temporary, driver="VRT")
                 with rasterio.open(temporary, "r+") as placed:
                     placed.transform, placed.crs = geo.transform, geo.crs.to_wkt()
     except RasterioError as error:

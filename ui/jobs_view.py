@@ -21,6 +21,8 @@ KINDS = {
     "rate_test": ("Learning-rate test", ":material/show_chart:"),
     "search": ("Search for settings", ":material/tune:"),
     "evaluate": ("Scoring", ":material/scoreboard:"),
+    "compare": ("Comparison of scores", ":material/compare_arrows:"),
+    "random_split": ("The same on a random split", ":material/shuffle:"),
     "predict": ("Prediction", ":material/auto_awesome:"),
     "predict_batch": ("Prediction of a folder", ":material/auto_awesome_motion:"),
     "estimate": ("Estimate", ":material/timer:"),

@@ -162,6 +162,8 @@ class Run:
         if not self.state.best_epoch:
             self.prepared.save(self.folder / WEIGHTS_FILE)
         self._save_card("stopped" if stopped else "finished")
+        if self.prepared.spread is not None:
+            self.prepared.spread.leave_together()
         return TrainResult(self.folder, self.card, self.state.epoch, self.state.best_epoch, self._validation(), stopped)
 
     def _epoch(self, pulse) -> dict[str, Any]:

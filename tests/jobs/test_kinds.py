@@ -68,5 +68,5 @@ def test_the_worker_loads_neither_pandas_nor_tensorflow_before_its_kind_asks():
 
 def test_every_kind_with_a_network_is_heavy():
     wanted = {"train", "probe", "rate_test", "search", "evaluate", "predict", "predict_batch", "quantise", "demo"}
-    wanted |= {"import_model", "export_model"}
+    wanted |= {"import_model", "export_model", "random_split"}
     assert {name for name, spec in kinds.KINDS.items() if spec.heavy} == wanted

@@ -161,7 +161,7 @@ def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
 
 def test_a_broken_loss_is_a_clear_error(tmp_path, monkeypatch):
     # Zero divided by zero, as a loss without a floor can give it.
-    monkeypatch.setitem(losses._PARTS, "dice", (lambda truth, guess, weights: (guess * 0.0) / 0.0,))
+    monkeypatch.setitem(losses._PARTS, "dice", (lambda truth, guess, weights: (guess[0, 0, 0, 0] * 0.0) / 0.0,))
     with pytest.raises(SettingsError, match="step 1 of epoch 1.*Lower the learning rate"):
         train(fakes.store(size=16), tmp_path, replace(TINY, loss="dice"))
 
