@@ -87,6 +87,7 @@ def test_from_a_folder_to_every_file(page, server, city, picture, tmp_path):
     page.reload()
     running.first.wait_for()  # in the middle of the job: it goes on, and is told everywhere
     page.locator(".st-key-use_model button").first.wait_for(timeout=LONG_MS)
+    page.wait_for_timeout(1500)  # the page draws itself once more when a run has ended, and a click meanwhile is lost
     picture("train-finished")
     page.locator(".st-key-use_model button").first.click()
 
