@@ -8,7 +8,7 @@
     distance: '<path d="M2 12L12 2l4 4L6 16zM6 9l1.5 1.5M8.5 6.5l1.5 1.5"/>',
     area: '<path d="M3 15V5l8-2 4 5-2 7z" stroke-dasharray="2.5 2"/><path d="M6 11h6"/>',
     clear: '<path d="M4 4l10 10M14 4L4 14"/>',
-    fit: '<path d="M2 6V2h4M12 2h4v4M16 12v4h-4M6 16H2v-4"/>',
+    fit: '<path d="M2 5V2h3M13 2h3v3M16 13v3h-3M5 16H2v-3"/><rect x="6" y="6" width="6" height="6"/>',
     swipe: '<path d="M9 2v14M6 6L3 9l3 3M12 6l3 3-3 3"/>',
   };
   const HINTS = {
