@@ -9,11 +9,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"
+_NETWORKS = ("jobs", "learning", "prediction", "evaluation", "test_command_line.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that load networks come last: what they leave in memory makes every page that is drawn after them slower."""
+    items.sort(key=lambda item: item.path.relative_to(ROOT / "tests").parts[0] in _NETWORKS)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
