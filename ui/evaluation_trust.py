@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.evaluation.evaluate import store_temperature
 from ui import evaluation_charts, frame, state
 from ui.evaluation_runs import Run
 from ui.evaluation_scores import NO_BAR
@@ -68,6 +67,8 @@ def _store(run: Run) -> None:
         "Store in the model's card", icon=":material/save:", type="primary", key="evaluation_store",
         help="Every later prediction with this model states its confidence with this temperature. The label of no pixel changes.",
     ):  # fmt: skip
+        from core.evaluation.evaluate import store_temperature  # brings what predicts scenes, for this one click
+
         with frame.errors() as outcome:
             store_temperature(model, evaluation)
         if not outcome.failed:

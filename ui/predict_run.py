@@ -14,7 +14,7 @@ from core.jobs.jobs import Job
 from core.learning.cards import ModelCard
 from core.learning.model_store import Model
 from core.prediction.checks import Concern, check_scene, resampling_factor
-from core.prediction.predict import preview_file
+from core.prediction.rasters import preview_file
 from core.scene import Scene, Window, display_rgb, open_scene
 from ui import jobs_view, library, predict_models
 from ui.predict_scenes import Choice

@@ -13,7 +13,6 @@ from core.errors import GroundlineError, SceneError
 from core.files import replacing, write_json
 from core.learning.model_store import Model, find_model
 from core.prediction.engine import Engine, open_engine
-from core.prediction.predict import predict
 from core.progress import OnProgress, ShouldStop, check
 
 SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".img", ".vrt", ".h5", ".hdf5")
@@ -64,6 +63,8 @@ def predict_batch(
     renewed after each scene. A run that was stopped goes on where it was: scenes that are finished with the same
     settings are kept. Raises ModelError, SettingsError, Cancelled.
     """
+    from core.prediction.predict import predict  # brings numba, which a page that only lists scenes does without
+
     model = model if isinstance(model, Model) else find_model(model)
     folder, paths = Path(folder), [Path(path) for path in scenes]
     ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine, patch_size=patch_size)

@@ -23,24 +23,13 @@ from core.prediction.engine import Engine
 from core.prediction.estimate import disk_bytes
 from core.prediction.plans import BlendPlan, plan_blend
 from core.prediction.previews import LivePreview
-from core.prediction.rasters import PREDICTION_FILE, geo_to_dict
+from core.prediction.rasters import PREDICTION_FILE, geo_to_dict, partial_folder, preview_file
 from core.prediction.running import Setup, plan_within, run_blend, set_up
 from core.prediction.writing import RawWriter, finish, placement
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Scene, Window
 
 _STATE_FILE = "state.json"
-
-
-def partial_folder(folder: str | os.PathLike) -> Path:
-    """Where an unfinished prediction keeps its work until `folder` appears."""
-    folder = Path(folder)
-    return folder.with_name(f".{folder.name}.partial")
-
-
-def preview_file(folder: str | os.PathLike) -> Path:
-    """A picture (PNG, RGBA) of what is predicted so far, renewed every few seconds while `folder` is being made."""
-    return partial_folder(folder) / "preview.png"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,17 @@ PREDICTION_FILE = "prediction.json"
 _NEIGHBOUR_PX = 32
 
 
+def partial_folder(folder: str | os.PathLike) -> Path:
+    """Where an unfinished prediction keeps its work until `folder` appears."""
+    folder = Path(folder)
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def preview_file(folder: str | os.PathLike) -> Path:
+    """A picture (PNG, RGBA) of what is predicted so far, renewed every few seconds while `folder` is being made."""
+    return partial_folder(folder) / "preview.png"
+
+
 @dataclass(frozen=True)
 class Prediction:
     """A folder with the four rasters of one predicted scene and `prediction.json`, how they were made.

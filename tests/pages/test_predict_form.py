@@ -9,7 +9,7 @@ from core.files import write_json
 from core.jobs.jobs import Job
 from core.learning.cards import ModelCard
 from core.prediction.batch import RESULTS_FILE, TABLE_FILE
-from core.prediction.predict import preview_file
+from core.prediction.rasters import preview_file
 from tests.pages.conftest import ROOT, keys_of, sound, text_of
 from tests.ui.fakes import predicted
 
