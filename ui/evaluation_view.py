@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from core.evaluation.report import PARTS
+from core.evaluation.report import PART_WORDS
 from ui import (
     evaluation_compare,
     evaluation_files,
@@ -99,7 +99,7 @@ def headline(run: Run) -> None:
     evaluation = run.evaluation
     one, found = evaluation.confusion, evaluation.intervals
     count = len(evaluation.results)
-    where = PARTS[evaluation.scenes]
+    where = PART_WORDS[evaluation.scenes]
     if evaluation.settings.get("random_patches_only"):
         where = f"the {evaluation.scenes} patches of a {evaluation.split} split, in scenes that it was trained on"
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import minimum_filter
 
 from core.classes import IGNORED_ID
 
@@ -35,6 +34,8 @@ def boundary_iou(counts: np.ndarray) -> np.ndarray:
 
 def _strip(ids: np.ndarray, number: int, distance_px: int) -> np.ndarray:
     """bool: pixels of a class at most `distance_px` (in rows or columns, whichever is more) from its outline."""
+    from scipy.ndimage import minimum_filter  # here, so that a page which shows scores does without SciPy
+
     inside = ids == number
     kept = minimum_filter((inside | (ids == IGNORED_ID)).view(np.uint8), size=2 * distance_px + 1, mode="constant", cval=1)
     return inside & (kept == 0)

@@ -14,7 +14,6 @@ import rasterio
 from core.classes import IGNORED_ID
 from core.errors import InputError
 from core.evaluation.intervals import SINGLE, Intervals, bootstrap_difference, scores_of
-from core.evaluation.measure import open_map
 from core.evaluation.result import MAPS, Evaluation
 from core.evaluation.writing import refuse_foreign_folder
 from core.files import replacing_folder, write_json
@@ -171,6 +170,8 @@ def verdicts(first: np.ndarray, second: np.ndarray, truth: np.ndarray) -> np.nda
 
 
 def _disagreement(one: Path, two: Path, file: Path, should_stop: ShouldStop | None) -> np.ndarray:
+    from core.evaluation.measure import open_map  # brings what predicts scenes, which a page of scores does without
+
     scenes = [open_scene(path, expand_palette=False) for path in (one, two)]
     if scenes[0].shape != scenes[1].shape:
         sizes = f"maps of {scenes[0].shape} and {scenes[1].shape} pixels"

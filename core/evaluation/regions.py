@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import label
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 SMALLEST_PX = 4
 
@@ -25,6 +22,8 @@ class Regions:
 
     def add(self, mask: np.ndarray) -> np.ndarray:
         """Provisional numbers int64 (h, w), 0 where `mask` (h, w) bool is False; `roots` tells which of them are one region."""
+        from scipy.ndimage import label  # here, so that a page which shows scores does without SciPy
+
         found, here = label(mask)
         numbers = np.where(found > 0, found.astype(np.int64) + self.count, 0)
         self.count += here
@@ -36,6 +35,9 @@ class Regions:
 
     def roots(self) -> np.ndarray:
         """int64 (count + 1,): region of each provisional number, 1 to the number of regions; 0 stays 0."""
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
         pairs = np.concatenate(self._seams, axis=1) if self._seams else np.zeros((2, 0), np.int64)
         graph = coo_matrix((np.ones(pairs.shape[1], np.int8), (pairs[0], pairs[1])), shape=(self.count + 1, self.count + 1))
         region = connected_components(graph, directed=False)[1].astype(np.int64)

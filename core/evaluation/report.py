@@ -17,7 +17,7 @@ from core.evaluation.result import VIEWS, Evaluation
 if TYPE_CHECKING:
     from core.evaluation.result import LabelError, PatchResult
 
-PARTS = {
+PART_WORDS = {
     "all": "all scenes of the data set",
     "train": "the scenes it was trained on",
     "validation": "the validation scenes, which chose its best epoch",
@@ -76,7 +76,7 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
     count = len(evaluation.results)
     yield f"<h1>Evaluation of {escape(evaluation.model or 'a model')}</h1>"
     yield (
-        f'<p class="soft">Measured on {PARTS[evaluation.scenes]}: {count} {"scene" if count == 1 else "scenes"} of '
+        f'<p class="soft">Measured on {PART_WORDS[evaluation.scenes]}: {count} {"scene" if count == 1 else "scenes"} of '
         f"{escape(evaluation.dataset or 'a data set')}, {one.pixels:,} labelled pixels; {one.ignored_pixels:,} pixels are left out.</p>"
     )
     yield from (f'<p class="note">{escape(note)}</p>' for note in evaluation.notes)

@@ -39,8 +39,6 @@ class Kind:
     heavy: bool = False
 
 
-_PREDICTING = {"overlap": 0.5, "symmetries": 1, "memory": "1GiB", "engine": "auto", "patch_size": None, "resample": False}
-
 KINDS: dict[str, Kind] = {
     "audit": Kind(tasks.audit, ("dataset",), {"classes": None}, ("dataset", "classes")),
     "prepare": Kind(
@@ -106,10 +104,7 @@ KINDS: dict[str, Kind] = {
             "report": None,
             "polygons": (),
             "store_temperature": False,
-            "overlap": 0.5,
-            "symmetries": 1,
-            "memory": "1GiB",
-            "engine": "auto",
+            **predicting.BLENDING,
         },
         ("dataset", "classes", "patches", "out", "report"),
         place="evaluations",
@@ -127,9 +122,9 @@ KINDS: dict[str, Kind] = {
         tasks.compare, ("first", "second"), {"out": None, "optimistic": False}, ("first", "second", "out"), place="evaluations"
     ),
     "predict": Kind(
-        tasks.predict,
+        predicting.predict,
         ("model", "scene"),
-        {"out": None, **_PREDICTING, "window": None, "cluster": "none"},
+        {"out": None, **predicting.SETTINGS, "window": None, "cluster": "none"},
         ("scene", "out"),
         place="predictions",
         heavy=True,
@@ -137,12 +132,12 @@ KINDS: dict[str, Kind] = {
     "predict_batch": Kind(
         predicting.predict_batch,
         ("model", "scenes"),
-        {"out": None, **_PREDICTING},
+        {"out": None, **predicting.SETTINGS},
         ("scenes", "out"),
         place="predictions",
         heavy=True,
     ),
-    "estimate": Kind(predicting.estimate, ("model", "scene"), {**_PREDICTING, "window": None}, ("scene",)),
+    "estimate": Kind(predicting.estimate, ("model", "scene"), {**predicting.SETTINGS, "window": None}, ("scene",)),
     "quantise": Kind(predicting.quantise, ("model", "patches"), {}, ("patches",), heavy=True),
     "vectorize": Kind(
         tasks.vectorize,

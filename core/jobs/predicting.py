@@ -1,8 +1,8 @@
-"""Work beside a single prediction: what it will cost, many scenes at once, and a model's int8 network (see `core.jobs.tasks`)."""
+"""Prediction of one scene or many, what it will cost, and a model's int8 network (see `core.jobs.tasks`)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +13,49 @@ Answer = dict[str, Any]
 Request = Mapping[str, Any]
 
 
+BLENDING = {"overlap": 0.5, "symmetries": 1, "memory": "1GiB", "engine": "auto"}
+"""Keys of a request that say how patches are run and blended, as the library calls them too, with their defaults."""
+SETTINGS = {**BLENDING, "patch_size": None, "resample": False}
+"""Those of a prediction."""
+
+
+def chosen(request: Request, keys: Iterable[str] = SETTINGS) -> dict[str, Any]:
+    """The settings of a request under the names that the library gives them."""
+    return {key: request[key] for key in keys}
+
+
+def predict(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+    """Predict a whole scene."""
+    from core.learning.model_store import find_model
+    from core.prediction.predict import predict as run_model
+    from core.prediction.rasters import PREDICTION_FILE
+    from core.scene import open_scene
+
+    if request["cluster"] != "none":
+        raise SettingsError(
+            f"cluster {request['cluster']!r}",
+            expected="none: this version predicts on one machine",
+            do="Leave --cluster away, or predict parts of the scene with --window on several machines",
+        )
+    out = Path(request["out"])
+    _refuse_foreign_folder(out, PREDICTION_FILE, "a new folder, or an older prediction")
+    return run_model(
+        find_model(request["model"]),
+        open_scene(request["scene"]),
+        out,
+        window=_window(request),
+        **chosen(request),
+        on_progress=on_progress,
+        should_stop=should_stop,
+    ).summary()
+
+
 def estimate(request: Request, *, on_progress: OnProgress | None, **_: Any) -> Answer:
     """Say what a prediction will cost."""
     from core.prediction.estimate import estimate as probe
-    from core.scene import Window
 
     report(on_progress, 0, 0, "Trying a few patches")
-    window = request["window"]
-    return probe(
-        request["model"],
-        request["scene"],
-        overlap=request["overlap"],
-        symmetries=request["symmetries"],
-        memory=request["memory"],
-        engine=request["engine"],
-        window=None if window is None else Window(*window),
-        patch_size=request["patch_size"],
-        resample=request["resample"],
-    ).summary()
+    return probe(request["model"], request["scene"], window=_window(request), **chosen(request)).summary()
 
 
 def predict_batch(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
@@ -39,18 +64,12 @@ def predict_batch(request: Request, *, on_progress: OnProgress | None, should_st
     from core.prediction.batch import predict_batch as run_model
 
     out, scenes = Path(request["out"]), request["scenes"]
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / RESULTS_FILE).is_file()):
-        raise SettingsError(f"{out} holds other files", expected="a new folder, or that of an older batch", do="Choose another place")
+    _refuse_foreign_folder(out, RESULTS_FILE, "a new folder, or that of an older batch")
     return run_model(
         request["model"],
         find_scenes(scenes) if isinstance(scenes, str) else scenes,
         out,
-        overlap=request["overlap"],
-        symmetries=request["symmetries"],
-        memory=request["memory"],
-        engine=request["engine"],
-        patch_size=request["patch_size"],
-        resample=request["resample"],
+        **chosen(request),
         on_progress=on_progress,
         should_stop=should_stop,
     ).summary()
@@ -61,3 +80,15 @@ def quantise(request: Request, *, on_progress: OnProgress | None, should_stop: S
     from core.prediction.quantising import quantise as make
 
     return make(request["model"], request["patches"], on_progress=on_progress, should_stop=should_stop)
+
+
+def _window(request: Request) -> Any:
+    from core.scene import Window
+
+    return None if request["window"] is None else Window(*request["window"])
+
+
+def _refuse_foreign_folder(folder: Path, own_file: str, expected: str) -> None:
+    """What is finished takes the place of the folder, so the folder must not hold anything else."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / own_file).is_file()):
+        raise SettingsError(f"{folder} holds other files", expected=expected, do="Choose another place")

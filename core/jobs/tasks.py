@@ -16,6 +16,7 @@ from typing import Any
 
 from core.errors import SettingsError
 from core.files import write_json
+from core.jobs.predicting import BLENDING, chosen
 from core.progress import OnProgress, ShouldStop, check, report
 
 Answer = dict[str, Any]
@@ -126,10 +127,7 @@ def evaluate(request: Request, *, on_progress: OnProgress | None, should_stop: S
         patches=request["patches"],
         folder=request["out"],
         polygons=tuple(request["polygons"] or ()),
-        overlap=request["overlap"],
-        symmetries=request["symmetries"],
-        memory=request["memory"],
-        engine=request["engine"],
+        **chosen(request, BLENDING),
         on_progress=on_progress,
         should_stop=should_stop,
     )
@@ -156,33 +154,6 @@ def compare(request: Request, *, on_progress: OnProgress | None, should_stop: Sh
         Path(request["out"]).mkdir(parents=True, exist_ok=True)
         write_json(Path(request["out"]) / "comparison.json", answer)
     return answer
-
-
-def predict(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
-    """Predict a whole scene."""
-    from core.learning.model_store import find_model
-    from core.prediction.predict import predict as run_model
-    from core.prediction.rasters import PREDICTION_FILE
-    from core.scene import Window, open_scene
-
-    _refuse_cluster(request["cluster"])
-    _refuse_foreign_folder(Path(request["out"]), PREDICTION_FILE)
-    window = request["window"]
-    result = run_model(
-        find_model(request["model"]),
-        open_scene(request["scene"]),
-        Path(request["out"]),
-        overlap=request["overlap"],
-        symmetries=request["symmetries"],
-        memory=request["memory"],
-        engine=request["engine"],
-        window=None if window is None else Window(*window),
-        patch_size=request["patch_size"],
-        resample=request["resample"],
-        on_progress=on_progress,
-        should_stop=should_stop,
-    )
-    return result.summary()
 
 
 def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
@@ -307,18 +278,3 @@ def _pictured(request: Request) -> Any:
         return None
     path = Path(prediction.made.get("scene") or "")
     return open_scene(path) if path.is_absolute() and path.exists() else None
-
-
-def _refuse_foreign_folder(folder: Path, own_file: str) -> None:
-    """A finished prediction takes the place of the folder, so the folder must not hold anything else."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / own_file).is_file()):
-        raise SettingsError(f"{folder} holds other files", expected="a new folder, or an older prediction", do="Choose another place")
-
-
-def _refuse_cluster(cluster: str) -> None:
-    if cluster != "none":
-        raise SettingsError(
-            f"cluster {cluster!r}",
-            expected="none: this version predicts on one machine",
-            do="Leave --cluster away, or predict parts of the scene with --window on several machines",
-        )
