@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.data.datasets import Pair
 from core.errors import GroundlineError, SceneError
+from core.evaluation.against_mask import count_against
 from core.learning.confusion import Confusion
 from core.prediction.rasters import Prediction
 from core.scene import Scene, Window, open_scene, windows_of
@@ -153,13 +154,4 @@ def _confidence_counts(folder: str, stamp: int) -> np.ndarray:
 )
 def _confusion(folder: str, stamp: int, truth: Pair) -> Confusion:
     prediction = Prediction.open(folder)
-    if truth.shape != (prediction.height, prediction.width):
-        raise SceneError(
-            f"a mask of {truth.shape[0]} x {truth.shape[1]} pixels (height x width)",
-            expected=f"the size of the prediction, {prediction.height} x {prediction.width}",
-            do="Predict the image that belongs to this mask",
-        )
-    total = Confusion.empty(len(prediction.scheme))
-    for window in windows_of(prediction.height, prediction.width, _STEP_PX):
-        total = total.add(truth.labels(prediction.scheme, window), prediction.labels(window))
-    return total
+    return count_against(prediction, truth, prediction.scheme)

@@ -14,7 +14,6 @@ from core.progress import OnProgress, ShouldStop, check
 
 SAMPLE_SCENE = PROJECT_ROOT / "sample_data" / "town" / "images" / "town_whole.tif"
 EXPORTS = (".gpkg", ".shp.zip", ".geojson", ".csv", ".kml", ".html")
-_SCORED_SIZE_PX = 1024
 
 
 def run_demo(
@@ -79,9 +78,8 @@ def run_demo(
 def _score(scene: Path, folder: Path, should_stop: ShouldStop | None) -> dict[str, Any] | None:
     """Scores of a prediction against the mask that belongs to the scene; None when there is no such mask."""
     from core.data.datasets import open_dataset
-    from core.learning.confusion import Confusion
+    from core.evaluation.against_mask import count_against
     from core.prediction.rasters import Prediction
-    from core.scene import windows_of
 
     try:
         dataset = open_dataset(scene.parent.parent)
@@ -91,8 +89,4 @@ def _score(scene: Path, folder: Path, should_stop: ShouldStop | None) -> dict[st
     prediction = Prediction.open(folder)
     if pair is None or dataset.scheme.names != prediction.scheme.names:
         return None
-    confusion = Confusion.empty(len(prediction.scheme))
-    for window in windows_of(prediction.height, prediction.width, _SCORED_SIZE_PX):
-        check(should_stop)
-        confusion = confusion.add(pair.labels(dataset.scheme, window), prediction.labels(window))
-    return confusion.summary(prediction.scheme)
+    return count_against(prediction, pair, dataset.scheme, should_stop=should_stop).summary(prediction.scheme)
