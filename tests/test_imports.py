@@ -144,3 +144,12 @@ def test_prediction_and_data_leave_pandas_to_the_vectors():
     modules = [module_name(path) for path in CORE if module_name(path).startswith(("core.data", "core.prediction", "core.evaluation"))]
     safe = [name for name in modules if "synthetic" not in name]
     assert loaded_by("; ".join(f"import {name}" for name in safe), "pandas", "pyarrow", "geopandas", "tensorflow") == ""
+
+
+@pytest.mark.parametrize("page", ["1_Explore", "2_Train", "3_Predict"])
+def test_pages_without_polygons_open_without_a_compiler(page):
+    """numba takes a second to come in, which the first visit to a page would wait for; only vectors and prediction need it."""
+    (path,) = (path for path in PAGES if path.stem == page)
+    wanted = sorted({name for name in imports_of(path) if belongs(name, "ui") and existing(name)})
+    assert wanted, f"{page} imports nothing of ui: this test has lost its object"
+    assert loaded_by("; ".join(f"import {existing(name)}" for name in wanted), "numba", "scipy", "geopandas") == ""

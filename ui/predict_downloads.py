@@ -13,7 +13,6 @@ from PIL import Image
 
 from core.classes import IGNORED_ID
 from core.geo import GeoRef
-from core.prediction.label_file import write_labels
 from core.prediction.rasters import CONFIDENCE, LABELS, PROBABILITIES, Prediction
 from core.scene import windows_of
 from ui import library, state, tiles
@@ -55,6 +54,8 @@ def downloads(prediction: Prediction, seen: ViewerState) -> None:
 
 def labels_tiff(prediction: Prediction, seen: ViewerState) -> bytes:
     """The labels with the viewer's threshold, as a cloud-optimized GeoTIFF."""
+    from core.prediction.label_file import write_labels  # brings numba, which the page itself does without
+
     with TemporaryDirectory() as folder:
         return write_labels(prediction, Path(folder) / LABELS, threshold=seen.threshold, unsure=seen.unsure).read_bytes()
 
