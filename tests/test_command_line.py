@@ -24,6 +24,7 @@ from core.__main__ import main
 from core.classes import DUBAI
 from core.commands.arguments import build_parser
 from core.commands.summaries import summarise
+from core.learning.cards import ModelCard
 from core.learning.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -267,6 +268,23 @@ def test_models_lists_the_shipped_and_the_users_own(model, tmp_path, monkeypatch
     assert mine["classes"] == list(DUBAI.names) and mine["bands"] == [1, 2, 3] and mine["patch_size"] == 32
     code, out, _ = run("models")
     assert code == 0 and "mine" in out
+
+
+def test_an_old_keras_file_is_taken_in_with_what_is_typed(model, dataset, tmp_path):
+    old = tmp_path / "old.keras"
+    shutil.copy(model[0] / "model.keras", old)
+    names = ",".join(f"class {letter}" for letter in "abcde")
+    found = answer("import-model", old, tmp_path / "m", "--classes", names, "--bands", "1,2,3", "--divide-by", 128, "--dtype", "uint8")
+    assert (found["folder"], found["assumed"]) == (str(tmp_path / "m"), [])
+    card = ModelCard.load(tmp_path / "m")
+    assert card.scheme.names == ("class a", "class b", "class c", "class d", "class e")
+    assert card.normalisation == {"kind": "divide", "divisor": 128.0}
+    assert answer("predict", tmp_path / "m", dataset / "images" / "west.tif", tmp_path / "p", "--engine", "tensorflow")["windows"] > 0
+    code, _, said = run("import-model", old, tmp_path / "n", "--bands", "1,2")
+    assert code == 2 and "bands [1, 2]" in said and "3 band numbers" in said and not (tmp_path / "n").exists()
+    found = answer("import-model", old, tmp_path / "o")
+    assert len(found["assumed"]) == 3
+    assert "Assumed" in summarise("import-model", found)
 
 
 def test_demo_runs_the_whole_path(model, dataset, tmp_path):

@@ -215,6 +215,20 @@ def _models(parser: argparse.ArgumentParser) -> None:
     del parser
 
 
+def _import_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="an .h5, .hdf5 or .keras file of another origin")
+    parser.add_argument("out", metavar="OUT", help="folder for the model")
+    parser.add_argument("--classes", type=_file_or_names, metavar="FILE|NAME,NAME,...", help="a class file, or the names in order")
+    parser.add_argument("--bands", type=_numbers, metavar="N,N,...", help="which bands of a scene it takes, in its order; from 1")
+    parser.add_argument("--divide-by", type=float, metavar="X", help="what its training divided the values by; 1: nothing")
+    parser.add_argument("--patch-size", type=int, metavar="PX", help="for a network that takes any size")
+    parser.add_argument("--dtype", default="uint8", metavar="TYPE", help="of the values that it was trained on")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="FACTOR", help="resize scenes by this factor first")
+    parser.add_argument("--pixel-size", type=float, metavar="M", dest="pixel_size_m", help="metres per pixel that it was trained on")
+    parser.add_argument("--name", help="the model's name; the file's when left away")
+    parser.add_argument("--trusted", action="store_true", help="run the Python code that a Lambda layer in the file holds")
+
+
 def _export_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=_MODEL)
     parser.add_argument("out", metavar="OUT", help="a file that ends in .onnx, or a folder")
@@ -225,6 +239,14 @@ def _export_model(parser: argparse.ArgumentParser) -> None:
 def _plain_request(options: argparse.Namespace) -> dict[str, Any]:
     """Options are named like the request's keys, so that nothing has to be told twice."""
     return {key: value for key, value in vars(options).items() if key not in ("verb", "json", "request")}
+
+
+def _import_request(options: argparse.Namespace) -> dict[str, Any]:
+    given = _plain_request(options)
+    divisor = given.pop("divide_by")
+    if divisor is None:
+        return given
+    return {**given, "normalisation": {"kind": "none"} if divisor == 1 else {"kind": "divide", "divisor": divisor}}
 
 
 def _train_request(options: argparse.Namespace) -> dict[str, Any]:
@@ -261,6 +283,7 @@ _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Callable
     "quantise": ("make the int8 form of a model, which the engine fast runs", _quantise, _plain_request),
     "vectorize": ("turn a prediction into polygons and write them", _vectorize, _plain_request),
     "models": ("list the models that can be named", _models, _plain_request),
+    "import-model": ("take in a Keras file of another origin", _import_model, _import_request),
     "export-model": ("write a model for other programs", _export_model, _plain_request),
     "demo": ("run the whole pipeline on the sample with the shipped model", _demo, _plain_request),
 }
@@ -320,3 +343,7 @@ def _names(text: str) -> list[str]:
 
 def _auto_or_names(text: str) -> bool | list[str]:
     return True if text.strip().lower() == "auto" else _names(text)
+
+
+def _file_or_names(text: str) -> str | list[str]:
+    return text if text.lower().endswith(".json") else _names(text)

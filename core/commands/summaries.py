@@ -170,6 +170,11 @@ def _models(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from _table(("model", "network", "classes", "bands", "mean IoU", "folder"), rows)
 
 
+def _import_model(answer: Mapping[str, Any]) -> Iterable[str]:
+    yield from (f"Assumed, since nobody said otherwise: {sentence}" for sentence in answer["assumed"])
+    yield f"Model in {answer['folder']}; the new file gives what the old one gave"
+
+
 def _export_model(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"{answer['format']}, {answer['size_bytes'] / 1e6:.1f} MB; read again, probabilities differ by at most {answer['difference']:.1g}"
     yield f"Written to {answer['path']}, with its card"
@@ -203,6 +208,7 @@ _SUMMARIES: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
     "quantise": _quantise,
     "vectorize": _vectorize,
     "models": _models,
+    "import-model": _import_model,
     "export-model": _export_model,
     "demo": _demo,
 }
