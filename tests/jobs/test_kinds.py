@@ -1,5 +1,6 @@
 """Requests are completed and checked; TensorFlow comes first where it is needed."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import JobError, SettingsError
-from core.jobs import kinds
+from core.jobs import kinds, tasks
 from core.jobs.workspace import PROJECT_ROOT
 
 
@@ -70,3 +71,10 @@ def test_every_kind_with_a_network_is_heavy():
     wanted = {"train", "probe", "rate_test", "search", "evaluate", "predict", "predict_batch", "quantise", "demo"}
     wanted |= {"import_model", "export_model", "random_split"}
     assert {name for name, spec in kinds.KINDS.items() if spec.heavy} == wanted
+
+
+def test_a_training_is_never_left_with_one_thread_that_would_wait_for_itself(monkeypatch):
+    for given, wanted in (("1", "2"), ("4", "4")):
+        monkeypatch.setenv("TF_NUM_INTEROP_THREADS", given)
+        tasks._start_tensorflow(None)
+        assert os.environ["TF_NUM_INTEROP_THREADS"] == wanted
