@@ -84,6 +84,8 @@ def training_batches(
         pairs = tf.data.Dataset.from_tensor_slices((rows.astype(np.int64), first.astype(np.int64)))
         options = tf.data.Options()
         options.deterministic = True
+        # Nothing is left to tune, and the end of an epoch waited up to a minute for the thread that would do it.
+        options.autotune.enabled = False
         return pairs.map(shaped, num_parallel_calls=READERS).prefetch(2).with_options(options)
 
     if strategy is None:

@@ -64,3 +64,10 @@ def test_plain_batches_are_never_changed():
     assert [len(images) for images, _ in batches] == [2, 1]
     np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), store.images[rows].astype(np.float32) / 255)
     np.testing.assert_array_equal(np.concatenate([masks for _, masks in batches]), store.masks[rows])
+
+
+def test_no_thread_is_left_that_the_end_of_an_epoch_waits_for():
+    """TensorFlow's tuning thread sleeps up to a minute, and on one core an epoch of half a minute waited for it at its end."""
+    store = fakes.store(train=6, size=16)
+    batches = training_batches(store, np.array([[0, 1]]), halve, augmentation=None, seed=0, epoch=0)
+    assert batches.options().autotune.enabled is False
