@@ -74,6 +74,7 @@ def runs() -> None:
     if job is None:
         st.info("No run yet. Start one in the first tab; it will be here, live.", icon=":material/monitoring:")
     else:
+        state.link("run", job.name)
         with frame.errors():
             train_view.panel(job)
         st.subheader("All runs", anchor=False)
@@ -104,6 +105,9 @@ TABS = {
 }
 
 every_run = runs_read.runs()
+asked = state.linked("run", {job.name: job.name for job in every_run})
+if asked is not None:
+    runs_read.show(asked)
 wanted = st.session_state.pop("gl_train_tab", None)
 if wanted is None and runs_read.TAB not in st.session_state:
     wanted = runs_read.RUNS if every_run else runs_read.NEW

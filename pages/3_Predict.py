@@ -53,11 +53,13 @@ def results(folder) -> None:
 
 def choose(folders) -> None:
     """Which prediction is shown, and the way on to the map."""
-    current = state.selection().prediction
+    current = state.linked("prediction", {state.short(folder): folder for folder in folders}) or state.selection().prediction
     start = folders.index(current) if current in folders else 0
     first, second = st.columns([5, 1], vertical_alignment="bottom")
-    shown = first.selectbox("Prediction", folders, index=start, format_func=library.prediction_label, help="Newest first.")
+    labels = library.prediction_labels(folders)
+    shown = first.selectbox("Prediction", folders, index=start, format_func=labels.get, help="Newest first.")
     state.select(prediction=shown)
+    state.link("prediction", state.short(shown))
     path, _, icon = frame.PAGES["map"]
     if second.button("To the map", icon=icon, key="predict_to_map", width="stretch", help="Traces outlines and lays them over the scene."):
         st.switch_page(path)

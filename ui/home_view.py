@@ -203,8 +203,8 @@ def _predictions() -> int:
     entries = library.predictions()[:_SHOWN]
     if entries:
         st.caption("Predictions")
-    for number, folder in enumerate(entries):
-        if _row(library.prediction_label(folder), ":material/auto_awesome:", f"recent_prediction_{number}", str(folder)):
+    for number, (folder, label) in enumerate(library.prediction_labels(entries).items()):
+        if _row(label, ":material/auto_awesome:", f"recent_prediction_{number}", str(folder)):
             state.select(prediction=folder)
             st.switch_page(frame.PAGES["predict"][0])
     return len(entries)

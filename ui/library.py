@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -127,9 +128,11 @@ def prediction_title(folder: Path) -> str:
     return " · ".join(part for part in (name, made.get("model")) if part)
 
 
-def prediction_label(folder: Path) -> str:
-    """The title with the time, to tell predictions of one scene apart."""
-    return f"{prediction_title(folder)} · {datetime.fromtimestamp(folder.stat().st_mtime):%d %b %H:%M}"
+def prediction_labels(folders: Iterable[Path]) -> dict[Path, str]:
+    """Titles with the time, no two alike: of two equal entries a list box gives the first, whichever was chosen."""
+    labels = {folder: f"{prediction_title(folder)} · {datetime.fromtimestamp(folder.stat().st_mtime):%d %b %H:%M}" for folder in folders}
+    known = Counter(labels.values())
+    return {folder: label if known[label] == 1 else f"{label} · {folder.name}" for folder, label in labels.items()}
 
 
 def layers() -> list[Path]:

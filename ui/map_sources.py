@@ -80,8 +80,8 @@ def choose() -> tuple[Source | None, Source | None]:
         _open_raster()
     if not options:
         return None, None
-    names = {str(_short(path)): path for path in options}
-    current = _linked(names) or (Path(raster) if raster and options[0] == Path(raster) else state.selection().prediction)
+    opened_raster = Path(raster) if raster and options[0] == Path(raster) else None
+    current = state.linked(_LINK, {state.short(path): path for path in options}) or opened_raster or state.selection().prediction
     labels = _titles(options)
     chosen = first.selectbox(
         "Prediction", options, index=options.index(current) if current in options else 0, format_func=labels.get, key=_key(options),
@@ -93,8 +93,7 @@ def choose() -> tuple[Source | None, Source | None]:
         key=f"map_compare_{settings_digest(str(chosen))}", disabled=not others, persist_state="session",
         help="Shows two dates or two models of one place side by side, with what changed. Needs a second prediction.",
     )  # fmt: skip
-    if st.query_params.get(_LINK) != str(_short(chosen)):
-        st.query_params[_LINK] = str(_short(chosen))
+    state.link(_LINK, state.short(chosen))
     source = open_source(chosen)
     if chosen in folders:
         st.session_state.pop(_RASTER, None)
@@ -110,24 +109,11 @@ def _key(options: Sequence[Path]) -> str:
     return f"map_source_{settings_digest(*map(str, options))}"
 
 
-def _short(path: Path) -> Path:
-    """A path as a link names it: below the workspace where it lies there."""
-    root = state.workspace().root
-    return path.relative_to(root) if path.is_relative_to(root) else path
-
-
-def _linked(names: dict[str, Path]) -> Path | None:
-    """The prediction that the page's address names; asked once for each session, then the user's choice counts."""
-    if st.session_state.get("gl_map_link_followed"):
-        return None
-    st.session_state["gl_map_link_followed"] = True
-    return names.get(st.query_params.get(_LINK, ""))
-
-
 def _titles(options: Sequence[Path]) -> dict[Path, str]:
     titles = {path: path.name if path.is_file() else library.prediction_title(path) for path in options}
     double = {title for title in titles.values() if list(titles.values()).count(title) > 1}
-    return {path: library.prediction_label(path) if title in double else title for path, title in titles.items()}
+    labels = library.prediction_labels(path for path in options if not path.is_file())
+    return {path: labels.get(path, title) if title in double else title for path, title in titles.items()}
 
 
 def _open_raster() -> None:

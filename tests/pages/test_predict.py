@@ -111,6 +111,19 @@ def test_a_finished_prediction_shows_viewer_shares_scores_and_downloads(opened, 
     }  # fmt: skip
 
 
+def test_a_link_opens_the_prediction_that_it_names(opened, workspace, city):
+    for name in ("first", "second"):
+        predicted(city / "images" / "lake.png", workspace.predictions / name)
+    at = opened()
+    at.query_params["prediction"] = "predictions/first"
+    at = sound(at.switch_page(PREDICT).run())
+    assert at.session_state["gl_selection"].prediction == workspace.predictions / "first"
+    chosen = next(box for box in at.selectbox if box.label == "Prediction")
+    at = sound(chosen.set_value(workspace.predictions / "second").run())  # from now on the user's choice counts
+    assert at.session_state["gl_selection"].prediction == workspace.predictions / "second"
+    assert at.query_params["prediction"] in ("predictions/second", ["predictions/second"])
+
+
 def test_a_prediction_without_a_mask_has_no_scores(opened, workspace, tmp_path):
     path = tmp_path / "alone.png"
     Image.fromarray(np.full((80, 70, 3), 150, np.uint8)).save(path)

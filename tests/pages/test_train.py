@@ -15,6 +15,7 @@ from core.learning.cards import ModelCard
 from core.learning.previews import save_preview
 from core.learning.settings import TrainSettings
 from tests.pages.conftest import keys_of, sound, text_of
+from ui import jobs_view
 from ui.state import Selection
 
 TRAIN = "pages/2_Train.py"
@@ -341,6 +342,21 @@ def test_two_runs_are_laid_over_each_other_with_what_differs(opened, workspace, 
     assert differences.index.tolist() == ["epochs", "learning rate"] and sorted(differences.iloc[1]) == ["0.001", "0.003"]
     curves = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
     assert [len(curve["x"]) for curve in curves] == [2, 3]
+
+
+def test_a_link_opens_the_run_that_it_names(opened, workspace, tmp_path, finished):
+    two_runs(workspace, tmp_path, finished)
+    oldest = sorted(folder.name for folder in workspace.runs.iterdir())[0]
+    at = opened()
+    at.query_params["run"] = oldest
+    at = sound(at.switch_page(TRAIN).run())
+    assert at.session_state["train_tab"] == "Runs" and at.session_state[jobs_view.RUN] == oldest
+
+
+def test_the_address_names_the_run_in_view(opened, workspace, tmp_path, finished):
+    two_runs(workspace, tmp_path, finished)
+    newest = sorted(folder.name for folder in workspace.runs.iterdir())[-1]
+    assert on_tab(opened(TRAIN), "Runs").query_params["run"] in (newest, [newest])
 
 
 def test_the_table_names_notes_and_shows_differing_settings(opened, workspace, tmp_path, finished):
