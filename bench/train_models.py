@@ -1,9 +1,10 @@
 """Repeat the training of the shipped models from their seeds.
 
-    python bench/train_models.py sample-town|dubai-landcover [--out FOLDER] [--dubai FOLDER]
+    python bench/train_models.py sample-town|dubai-landcover|dubai-tutorial [--out FOLDER] [--dubai FOLDER]
 
 sample-town        scenes drawn by our generator with other seeds, and the small sample scenes; `town_whole` is never seen
 dubai-landcover    the real tiles at half their size, started from sample-town; Tile 2 is never seen
+dubai-tutorial     not shipped: the tutorials' U-Net and settings on the patches of dubai-landcover, with as many steps
 
 Every step is a verb of the command line, printed before it runs, so that it can be repeated by hand. Cap the threads from
 outside (`taskset`, `OMP_NUM_THREADS`). `dubai-landcover-fast` comes from `bench/dubai.py ours --folds 1+2 --ship`.
@@ -52,6 +53,7 @@ FAILURES = [
     "![Where it fails](failures.jpg)",
     "The picture shows the patches of the test tiles with the most wrong pixels: image, label, prediction, errors.",
 ]
+HALF_TILES = ["--scale", "0.5", "--stride", "192", "--hold-out", "Tile 2", "--validation", "0.08"]
 RECIPES = {
     "sample-town": Recipe(
         prepare=["--scale", "0.5", "--stride", "128", "--validation", "0.12"],
@@ -64,7 +66,7 @@ RECIPES = {
         ],
     ),
     "dubai-landcover": Recipe(
-        prepare=["--scale", "0.5", "--stride", "192", "--hold-out", "Tile 2", "--validation", "0.08"],
+        prepare=HALF_TILES,
         train=["--epochs", "20", "--weights", "sample-town"],
         scored="test",
         notes=[
@@ -76,7 +78,16 @@ RECIPES = {
             *FAILURES,
         ],
     ),
-}
+    "dubai-tutorial": Recipe(
+        prepare=HALF_TILES,
+        train=[
+            "--epochs", "20", "--weights", "none", "--learning-rate", "0.001", "--schedule", "constant", "--warmup-epochs", "0",
+            "--loss", "dice_focal", "--no-augment",
+        ],
+        scored="test",
+        notes=["The tutorials' settings, to compare dubai-landcover with; Tile 1 chose the best epoch of both."],
+    ),
+}  # fmt: skip
 SHARED = [
     "--architecture", "unet", "--batch-size", "8", "--loss", "dice_cross_entropy", "--learning-rate", "0.002",
     "--schedule", "cosine", "--warmup-epochs", "1", "--patience", "0", "--seed", "0",
