@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module may import those of its own level and of the levels before it.
 CORE_LEVELS = (
-    ("core", "core.errors", "core.progress", "core.files"),
+    ("core", "core.errors", "core.progress", "core.files", "core.compiling"),
     ("core.classes", "core.geo"),
     ("core.scene", "core.scene_sources", "core.scene_mosaic", "core.scene_placing", "core.chip_layout"),
     ("core.data",),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from PIL import Image, ImageDraw
 from scipy import ndimage
 from skimage.morphology import reconstruction
 
 from core.classes import ClassScheme
+from core.compiling import compiled
 from core.data import synthetic_fields as fields
 from core.data import synthetic_plan as plan
 from core.data.synthetic_ground import shoreline
@@ -186,7 +186,7 @@ def _mountains(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.nda
     return land.astype(np.float32), np.rot90(drained[inside], turn).astype(np.float32)
 
 
-@njit(cache=True)
+@compiled
 def _erode(land: np.ndarray, rise: np.ndarray, rounds: int) -> tuple[np.ndarray, np.ndarray]:
     """Lift the land and let rivers cut it, by the implicit stream-power step of Braun and Willett (2013).
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from core.compiling import compiled
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+
+@compiled(fastmath=True)
 def accumulate(total, patch, taper, base, col, turn, factor):
     """Add a patch (n, n, K), turned back by `turn`, times the window and `factor`, to the ring of rows `total` (n, w, K).
 
@@ -36,7 +37,7 @@ def accumulate(total, patch, taper, base, col, turn, factor):
                 total[ring, col + j, k] += weight * patch[row, column, k]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def take_rows(total, base, row_scale, col_scale, first_col, out):
     """Divide the ring's next rows by their weights into `out` (rows, cols, K) and clear them for the rows to come."""
     rows, cols, classes = out.shape
@@ -50,7 +51,7 @@ def take_rows(total, base, row_scale, col_scale, first_col, out):
         total[ring] = 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def add_jumps(rows, valid, before, before_valid, col_jumps, col_pairs, row_jumps, row_pairs):
     """Add the absolute differences between neighbouring valid pixels of `rows` (n, w, K) to sums per column and per row.
 
@@ -72,7 +73,7 @@ def add_jumps(rows, valid, before, before_valid, col_jumps, col_pairs, row_jumps
                 row_pairs[i] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def mix_rows(source, source_first, first, weights, out):
     """out[i] = sum over t of weights[i, t] * source[first[i] + t - source_first], rows of (n, w, K) float32."""
     rows = out.shape[0]
@@ -88,7 +89,7 @@ def mix_rows(source, source_first, first, weights, out):
                     target[at] += weight * line[at]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@compiled(fastmath=True)
 def mix_cols(source, source_first, first, weights, out):
     """out[:, j] = sum over t of weights[j, t] * source[:, first[j] + t - source_first], columns of (n, w, K) float32."""
     rows, width, classes = out.shape
@@ -109,7 +110,7 @@ def mix_cols(source, source_first, first, weights, out):
                 target[at] += shares[t, at] * line[places[t, at]]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@compiled(fastmath=True)
 def quantise(probabilities, valid, out, labels):
     """Probabilities (n, w, K) in 0..1 to `out` (n, K, w) uint8, 255 = 1, and the winners to `labels` (n, w); 0 and 255 where not valid.
 
@@ -141,7 +142,7 @@ def quantise(probabilities, valid, out, labels):
             labels[i, j] = winner[j] if valid[i, j] else np.uint8(255)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def rank(probabilities, labels, confidence, margin, mask):
     """Winner, its probability and its lead over the runner-up, and 255, of bytes (n, K, w); 255, 0, 0, 0 where all are 0."""
     rows, classes, width = probabilities.shape
@@ -161,7 +162,7 @@ def rank(probabilities, labels, confidence, margin, mask):
             labels[i, j] = labels[i, j] if confidence[i, j] > 0 else 255
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def halve(probabilities, out):
     """Mean of each 2 x 2 pixels of bytes (n, K, w) into `out` (ceil(n / 2), K, ceil(w / 2)); pixels that are all 0 do not count."""
     rows, classes, width = probabilities.shape

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from core.compiling import compiled
 from core.vector.outline_chains import cuts_of, piece_of
 from core.vector.right_angles import (
     LINE_COLUMNS,
@@ -27,7 +27,7 @@ SNAP_PX = 3.0
 """Borders that meet a new outline within this of a corner meet it in the corner."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_rings(left, right, following, wanted):
     """Half arcs of each ring of the wanted regions: halves, offsets (K + 1,), and the region of each ring."""
     seen = np.zeros(following.size, np.bool_)
@@ -51,7 +51,7 @@ def find_rings(left, right, following, wanted):
     return halves[:p].copy(), offsets[: rings + 1].copy(), region[:rings].copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _copy_half(xy, offsets, h, out, p):
     """Append the points of half arc h but its last one; returns the new end of `out`."""
     a, b = offsets[h >> 1], offsets[(h >> 1) + 1]
@@ -62,7 +62,7 @@ def _copy_half(xy, offsets, h, out, p):
     return p
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def ring_points(halves, ring_offsets, xy, offsets):
     """Closed rings from the points of their half arcs: points and offsets."""
     total = ring_offsets.size - 1
@@ -81,7 +81,7 @@ def ring_points(halves, ring_offsets, xy, offsets):
     return out, out_offsets
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _turned(own, fixed):
     """The half arcs of a ring in their order, with the first fixed one after a free one in front."""
     turn = 0
@@ -94,7 +94,7 @@ def _turned(own, fixed):
     return order
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _outline(order, fixed, raw_xy, raw_offsets, xy, offsets):
     """Closed outline of a ring, traced where it is free and as it is now where it is fixed, and the first point of each half arc."""
     points = 1
@@ -120,7 +120,7 @@ def _outline(order, fixed, raw_xy, raw_offsets, xy, offsets):
     return out, where
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _farthest(xy, size):
     best, at = -1.0, 0
     for k in range(1, size):
@@ -130,7 +130,7 @@ def _farthest(xy, size):
     return at
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _from_a_corner(xy):
     """A closed outline from the point on that lies farthest from its first one, which is more likely a corner."""
     size = xy.shape[0] - 1
@@ -141,7 +141,7 @@ def _from_a_corner(xy):
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _kept_points(xy, order, where, fixed, closed, tolerance):
     """Points of an outline that its simplified form keeps, and whether each side between them is free, a given WALL, or the scene's RIM."""
     size = xy.shape[0] - 1
@@ -170,7 +170,7 @@ def _kept_points(xy, order, where, fixed, closed, tolerance):
     return kept, given[kept]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _with_end(chain, point, at):
     """A chain that begins (at 0) or ends with a point, in place of its own end where that is the same place."""
     end = chain[0] if at == 0 else chain[-1]
@@ -180,7 +180,7 @@ def _with_end(chain, point, at):
     return np.concatenate((chain[:at], point.reshape(1, 2), chain[at:]))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _chain(corners, count, closed, direction, xy, a, b, slides):
     """Corners of a run in pixels: a closed ring, or the chain from outline point a to outline point b.
 
@@ -209,13 +209,13 @@ def _chain(corners, count, closed, direction, xy, a, b, slides):
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _begins(h, start, end):
     """The junction that half arc h begins at."""
     return start[h >> 1] if h & 1 == 0 else end[h >> 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _may_move(half, junction, own, fixed, xy, offsets, x, y, slides):
     """Whether the borders of others that end at a junction may have their end moved to (x, y); a fixed one only along itself."""
     for direction in range(4):
@@ -231,7 +231,7 @@ def _may_move(half, junction, own, fixed, xy, offsets, x, y, slides):
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _ring_direction(xy, kept, given, moments, known):
     """The direction of the region's outer ring, or that of this ring when it is not known (NaN) yet."""
     if not np.isnan(known):
@@ -255,7 +255,7 @@ def _ring_direction(xy, kept, given, moments, known):
     return wall
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _run_chain(xy, kept, moments, direction, closed, a, b, slides, shortest):
     """The right-angled form of an outline from point a to point b (of the whole ring when closed), or nothing; slides: see `_chain`."""
     size = xy.shape[0] - 1
@@ -275,7 +275,7 @@ def _run_chain(xy, kept, moments, direction, closed, a, b, slides, shortest):
     return _chain(corners, count, closed, direction, xy, a, b, slides)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed, tolerance, known, shortest):
     """New points of the free arcs of one ring and new places of their junctions.
 
@@ -339,7 +339,7 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
     return points, arcs[:done], moves[:moved], direction
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def propose(
     rings, halves, ring_offsets, region, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed, tolerance, directions, shortest
 ):  # fmt: skip

@@ -5,10 +5,11 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-from numba import njit
+
+from core.compiling import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_root(parent, region):
     """Return the representative of `region` in the union-find forest `parent` (N,) int32, halving the path on the way."""
     while parent[region] != region:
@@ -17,7 +18,7 @@ def find_root(parent, region):
     return region
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def label_band(classes, classes_above, ids, parent, count):
     """Number the 4-connected regions of a band of rows, continuing those of the row above it.
 
@@ -62,7 +63,7 @@ def label_band(classes, classes_above, ids, parent, count):
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count_band(classes, ids, region_class, region_pixels):
     """Add a band's pixels to each region's class and pixel count (in place)."""
     height, width = classes.shape
@@ -73,7 +74,7 @@ def count_band(classes, ids, region_class, region_pixels):
             region_pixels[region] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sum_band(values, ids, region_sum):
     """Add a band's values (h, w) to the sum of each region (in place, float64)."""
     height, width = values.shape
@@ -82,7 +83,7 @@ def sum_band(values, ids, region_sum):
             region_sum[ids[i + 1, j + 1]] += values[i, j]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def compact(parent, count):
     """Number the roots 1, 2, ... by their first pixel; returns (new number of every entry (count,) int32, number of regions)."""
     number = np.zeros(count, np.int32)
@@ -97,7 +98,7 @@ def compact(parent, count):
     return number, regions
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def merge_small(left, right, length, region_class, region_pixels, region_edge, minimum_px, ignored_id):
     """Merge every region below `minimum_px` pixels into the neighbour it shares most border with, smallest first.
 

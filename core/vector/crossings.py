@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from core.compiling import compiled
 
 CELL_PX = 16.0
 CLOSE_PX = 1e-6
@@ -11,12 +12,12 @@ CLOSE_PX = 1e-6
 SHORTEST_PX = 1e-3
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cells(low, high):
     return int(np.floor(low / CELL_PX)), int(np.floor(high / CELL_PX))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _side_cells(xy, k):
     """Rows and columns of the cells under the box around the side from point k to the next one."""
     r0, r1 = _cells(min(xy[k, 1], xy[k + 1, 1]), max(xy[k, 1], xy[k + 1, 1]))
@@ -24,29 +25,29 @@ def _side_cells(xy, k):
     return r0, r1, c0, c1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _turn(a, b, c):
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _same(a, b):
     return a[0] == b[0] and a[1] == b[1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _size(a, b):
     return np.hypot(b[0] - a[0], b[1] - a[1])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _folded(tip, a, b):
     """Whether the sides from `tip` to a and to b lie on each other."""
     along = (a[0] - tip[0]) * (b[0] - tip[0]) + (a[1] - tip[1]) * (b[1] - tip[1])
     return along > 0 and abs(_turn(tip, a, b)) <= CLOSE_PX * max(_size(tip, a), _size(tip, b))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _clash(a, b, c, d):
     """Whether the sides ab and cd have more in common than one end."""
     if _same(a, c):
@@ -69,7 +70,7 @@ def _clash(a, b, c, d):
     return not ((three > slack and four > slack) or (three < -slack and four < -slack))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def clashing_arcs(xy, offsets, changed, rows, cols):
     """Arcs (A,) bool that cross or touch a changed arc other than in a common end, leave the scene, or have a side of no length.
 
@@ -122,7 +123,7 @@ def clashing_arcs(xy, offsets, changed, rows, cols):
     return bad
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _inside(ring, a, b, x, y):
     """Whether a point lies in the closed ring of points a to b - 1, by the number of sides to its right."""
     inside = False
@@ -134,7 +135,7 @@ def _inside(ring, a, b, x, y):
     return inside
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def jumped_rings(old, old_offsets, new, new_offsets, xy, new_xy, offsets, new_arc_offsets, own_arcs, own_offsets, rows, cols):
     """Rings (K,) bool that have some other border on another side than before.
 

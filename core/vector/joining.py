@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from core.compiling import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def arc_lengths(xy, offsets):
     """Length of each arc in pixels; steps run along the grid, so it is a whole number."""
     length = np.zeros(offsets.size - 1, np.int64)
@@ -16,7 +17,7 @@ def arc_lengths(xy, offsets):
     return length
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _leaving(half, junction, wanted):
     for direction in range(4):
         if half[4 * junction + direction] == wanted:
@@ -24,7 +25,7 @@ def _leaving(half, junction, wanted):
     return -1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _copy_half(xy, offsets, h, out, p, skip_first):
     """Append the points of half arc h but its last one; returns the new end of `out`."""
     begin, stop = offsets[h >> 1], offsets[(h >> 1) + 1]
@@ -42,7 +43,7 @@ def _copy_half(xy, offsets, h, out, p, skip_first):
     return p
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _onward(half, left, right, junction, h):
     """The other living half arc at a junction where only two are left, and whether the border goes straight on there."""
     back = _leaving(half, junction, h ^ 1)
@@ -53,7 +54,7 @@ def _onward(half, left, right, junction, h):
     return -1, False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def join_arcs(xy, offsets, left, right, start, end, first, last, half):
     """Drop arcs with one region on both sides and chain the rest through junctions where only two are left."""
     arcs = left.size
@@ -162,7 +163,7 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def take_arcs(xy, offsets, order):
     """Points and offsets of the arcs in another order."""
     out = np.empty_like(xy)

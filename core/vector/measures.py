@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from core.compiling import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _smallest_rectangle(xy, begin, stop, deque, hull):
     """Long and short side of the smallest rectangle around the ring xy[begin:stop] (closed, simple).
 
@@ -82,7 +83,7 @@ def _smallest_rectangle(xy, begin, stop, deque, hull):
     return long_side, short_side
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def measure_polygons(xy, offsets, polygons):
     """Area, perimeter (holes included), centroid x and y, and long and short side of the smallest rectangle around it, of each polygon.
 
@@ -122,7 +123,7 @@ def measure_polygons(xy, offsets, polygons):
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def convex_polygons(xy, offsets, polygons):
     """Polygons (P,) bool of one ring that turns the same way at every corner, and once round in all: these are valid.
 
@@ -152,7 +153,7 @@ def convex_polygons(xy, offsets, polygons):
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _side_code(bits, a, b):
     """A 64-bit code of the segment between points a and b that changes its sign with its direction."""
     ax, ay, bx, by = bits[a, 0], bits[a, 1], bits[b, 0], bits[b, 1]
@@ -169,7 +170,7 @@ def _side_code(bits, a, b):
     return np.uint64(0) - code if backwards else code
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _code_of_lines(bits, offsets, weight):
     total = np.uint64(0)
     for line in range(offsets.size - 1):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from core.compiling import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _nearest(chain, begin, x, y):
     """Nearest place to (x, y) on a chain of points from piece `begin` on: piece, x and y."""
     best, at, bx, by = np.inf, begin, 0.0, 0.0
@@ -21,7 +22,7 @@ def _nearest(chain, begin, x, y):
     return at, bx, by
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _at_corner(chain, piece, x, y, snap, closed):
     """The corner within `snap` of a place on a chain, or the place itself: piece, x and y. The ends of an open chain are no corners."""
     best, at = snap, -1
@@ -36,7 +37,7 @@ def _at_corner(chain, piece, x, y, snap, closed):
     return (0 if closed and at == chain.shape[0] - 1 else at), chain[at, 0], chain[at, 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cuts_of(chain, closed, places, snap):
     """Cut a chain at the places nearest to the junctions `places` (m, 2) between its arcs, in their order, or at a corner within `snap`.
 
@@ -73,7 +74,7 @@ def cuts_of(chain, closed, places, snap):
     return chain, cuts
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def piece_of(chain, cuts, m, backwards):
     """Points of the m-th arc of a cut chain, in the arc's own direction."""
     low, high = int(cuts[m, 0]) + 1, int(cuts[m + 1, 0]) + 1

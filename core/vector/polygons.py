@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from affine import Affine
-from numba import njit
 
+from core.compiling import compiled
 from core.vector.arcs import Arcs
 from core.vector.simplify import following_halves
 
@@ -29,7 +29,7 @@ class Rings:
     areas_px: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _walk_rings(xy, offsets, left, right, following, wanted):
     halves = following.size
     seen = np.zeros(halves, np.bool_)
@@ -121,7 +121,7 @@ def build_polygons(rings: Rings, points: np.ndarray) -> np.ndarray:
     return shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (rings.offsets, rings.polygons))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _apply(xy, a, b, c, d, e, f):
     out = np.empty(xy.shape, np.float64)
     for k in range(xy.shape[0]):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numba import njit
 
+from core.compiling import compiled
 from core.progress import ShouldStop, check
 from core.vector.arcs import Arcs
 from core.vector.building_outlines import RIM, WALL, find_rings, propose, ring_points
@@ -31,7 +31,7 @@ class Regularized:
     regions: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _independent(rings, halves, ring_offsets, start, end, junctions):
     """Rings, of those given, that share no junction with one before them; the others wait for the next round."""
     taken = np.full(junctions, -1, np.int32)
@@ -54,7 +54,7 @@ def _independent(rings, halves, ring_offsets, start, end, junctions):
     return free
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _applied(xy, offsets, start, end, points, at, size, moved_to):
     """All arcs with the proposed points of some, and with moved ends; at: (A,) into `points`, -1 for arcs that stay."""
     arcs = offsets.size - 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from core.compiling import compiled
 
 ALONG, ACROSS, RISING, FALLING, GIVEN = 0, 1, 2, 3, 4
 """Kinds of lines: along the main axis, across it, its two diagonals, and lines that are given and stay."""
@@ -16,7 +17,7 @@ SAME_PX = 0.5
 """Corners nearer to each other than this are one."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def mark_farthest(xy, first, last, tolerance, keep, stack):
     """Mark the points that Douglas and Peucker (1973) keep between two kept ones, in `keep`; `stack` is room for as many numbers."""
     stack[0], stack[1] = first, last
@@ -46,7 +47,7 @@ def mark_farthest(xy, first, last, tolerance, keep, stack):
             depth += 4
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def main_direction(angles, lengths):
     """Direction, modulo 90 degrees, that most of the length runs along: a circular mean of four times the angle, twice.
 
@@ -67,7 +68,7 @@ def main_direction(angles, lengths):
     return direction
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def side_moments(xy, a, b):
     """Length, and first and second moments of the outline from point a to point b: (weight, x, y, xx, xy, yy)."""
     w = mx = my = xx = mixed = yy = 0.0
@@ -84,7 +85,7 @@ def side_moments(xy, a, b):
     return w, mx, my, xx, mixed, yy
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _kind(dx, dy):
     """Kind of a side with this direction in the frame of the main axis."""
     off = np.degrees(np.arctan2(dy, dx)) % 180.0
@@ -95,7 +96,7 @@ def _kind(dx, dy):
     return ACROSS if 45.0 < off < 135.0 else ALONG
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _set_line(lines, k, kind, u, v, du, dv, weight, su, sv):
     """Line k: kind, unit normal, offset, weight, direction of walk, where it starts, and its first length."""
     root = np.sqrt(0.5)
@@ -121,7 +122,7 @@ def _set_line(lines, k, kind, u, v, du, dv, weight, su, sv):
     lines[k, 9] = abs(du * tu + dv * tv)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _crossing(lines, a, b):
     """Where lines a and b cross, and the sine of the angle between them."""
     sine = lines[a, 1] * lines[b, 2] - lines[a, 2] * lines[b, 1]
@@ -132,14 +133,14 @@ def _crossing(lines, a, b):
     return u, v, abs(sine)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _drop_line(lines, count, k):
     for m in range(k, count - 1):
         lines[m] = lines[m + 1]
     return count - 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _connect(lines, count, closed, shortest):
     """Make lines that follow each other cross: parallel ones near each other become one, others get a short side between them."""
     k = 0
@@ -188,7 +189,7 @@ def _connect(lines, count, closed, shortest):
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _corners(lines, count, closed, out):
     """Corner k lies between the line before k and line k; returns False when two lines do not cross. An open chain has no corner 0."""
     for k in range(0 if closed else 1, count):
@@ -200,7 +201,7 @@ def _corners(lines, count, closed, out):
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def settle_lines(lines, count, closed, shortest, corners):
     """Merge and drop lines until every side is at least `shortest` long; returns how many are left, 0 for no such outline.
 
@@ -242,13 +243,13 @@ def settle_lines(lines, count, closed, shortest, corners):
     return 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _beyond(lines, k, corner, end):
     """How far a corner lies from a fixed end along given line k, in the direction of its walk."""
     return (corner[0] - end[0]) * lines[k, 5] + (corner[1] - end[1]) * lines[k, 6]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def anchored(lines, count, corners, shortest, a, b, slides, direction):
     """Let an open chain begin and end in points a and b (column, row) where it may not slide; returns its number of lines, 0 for failure.
 
@@ -277,7 +278,7 @@ def anchored(lines, count, corners, shortest, a, b, slides, direction):
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def lines_of_run(xy, kept, moments, direction, given, lines):
     """Lines of the free sides of an outline between kept points, in the frame of `direction`; returns their number.
 
@@ -299,7 +300,7 @@ def lines_of_run(xy, kept, moments, direction, given, lines):
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def given_line(lines, k, a, b, direction):
     """Make line k the one from point a to point b, which is given."""
     c, s = np.cos(direction), np.sin(direction)
@@ -308,7 +309,7 @@ def given_line(lines, k, a, b, direction):
     _set_line(lines, k, GIVEN, u, v, du, dv, 1.0, u, v)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def refined(xy, kept, given, moments, direction):
     """Turn `direction` so that the outline scatters least about its sides (principal axis of the sides' own second moments)."""
     c, s = np.cos(direction), np.sin(direction)

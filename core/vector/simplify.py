@@ -5,14 +5,14 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-from numba import njit
 
+from core.compiling import compiled
 from core.errors import SettingsError
 from core.vector.arcs import Arcs
 from core.vector.right_angles import mark_farthest
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _following_halves(left, right, start, end, first, last, half):
     """The half arc that follows each half arc on the border of the region on its left; a loop follows itself.
 
@@ -44,7 +44,7 @@ def following_halves(arcs: Arcs) -> np.ndarray:
     return _following_halves(arcs.left, arcs.right, arcs.start, arcs.end, arcs.first, arcs.last, arcs.half)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fewest_points(left, right, start, end, following):
     """Points that each arc must keep, and the other arc of each ring of two arcs that it is part of (-1 for none), for its left and right.
 
@@ -66,7 +66,7 @@ def _fewest_points(left, right, start, end, following):
     return fewest, mates
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mark_points(xy, stride, rows):
     """One bit for each corner of the pixel grid: set where an arc has a point."""
     bits = np.zeros((stride * rows >> 3) + 1, np.uint8)
@@ -76,7 +76,7 @@ def _mark_points(xy, stride, rows):
     return bits
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _triangle_is_free(bits, stride, ax, ay, bx, by, cx, cy, scale):
     """Whether the closed triangle abc holds no marked corner beside a, b and c; its coordinates are `scale` times those of the grid."""
     low, high = min(ay, by, cy), max(ay, by, cy)
@@ -107,13 +107,13 @@ def _triangle_is_free(bits, stride, ax, ay, bx, by, cx, cy, scale):
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _twice_area(xy, a, b, c):
     ax, ay = np.int64(xy[a, 0]), np.int64(xy[a, 1])
     return abs((xy[b, 0] - ax) * (xy[c, 1] - ay) - (xy[c, 0] - ax) * (xy[b, 1] - ay))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _is_near(px, py, ax, ay, cx, cy, limit):
     """Whether point p lies within the square root of `limit` of the segment from a to c."""
     dx, dy = cx - ax, cy - ay
@@ -128,7 +128,7 @@ def _is_near(px, py, ax, ay, cx, cy, limit):
     return across * across <= limit * size
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _corner_is_near(xy, k, a, c, begin, stop, limit):
     """Whether the border on both sides of original point k, half a pixel from it, lies within the tolerance of the segment from a to c.
 
@@ -145,7 +145,7 @@ def _corner_is_near(xy, k, a, c, begin, stop, limit):
     return True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _all_near(xy, a, c, begin, stop, limit):
     """Whether the original border between a and c lies within the tolerance of the segment; loops go on past their end."""
     k = a
@@ -159,7 +159,7 @@ def _all_near(xy, a, c, begin, stop, limit):
             return False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _farthest_points(xy, offsets, start, tolerance_px):
     """Points (N,) bool that Douglas and Peucker (1973) keep of each arc; a loop is cut at the point farthest from its first one."""
     keep = np.zeros(xy.shape[0], np.bool_)
@@ -180,7 +180,7 @@ def _farthest_points(xy, offsets, start, tolerance_px):
     return keep
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, chosen):
     """Drop points, the smallest triangle first, while the border stays within the tolerance and the triangle holds no other point.
 
@@ -263,7 +263,7 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
     return out[:p].copy(), out_offsets
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _round_corners(xy, offsets, left, right, start, bits, stride, steps):
     """Replace each corner by a curve from the middle of its first side to the middle of its second one, where no other point is inside."""
     out = np.empty((xy.shape[0] * (steps + 1) + offsets.size, 2), np.float64)

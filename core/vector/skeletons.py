@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from core.compiling import compiled
 
 ROW_STEP = np.array([-1, 0, 0, 1, -1, -1, 1, 1])
 COL_STEP = np.array([0, -1, 1, 0, -1, 1, -1, 1])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pixel_at(rows, cols, row_start, first_row, r, c):
     """Number of the skeleton pixel at (r, c), or -1; pixels are in reading order, row r begins at row_start[r - first_row]."""
     if r < first_row or r - first_row + 1 >= row_start.size:
@@ -19,7 +20,7 @@ def _pixel_at(rows, cols, row_start, first_row, r, c):
     return at if at < high and cols[at] == c else -1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def neighbours_of(rows, cols):
     """Neighbours (N, 8) int64 of each pixel, -1 for none; a diagonal one counts where no two straight steps lead there."""
     n = rows.size
@@ -42,7 +43,7 @@ def neighbours_of(rows, cols):
     return out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def trace_paths(near):
     """Walk from node to node (pixels with other than two neighbours), and round loops without one.
 

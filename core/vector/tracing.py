@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from core.compiling import compiled
 
 STEP_ROW = np.array([0, 1, 0, -1])
 STEP_COL = np.array([1, 0, -1, 0])
@@ -12,7 +13,7 @@ VISITED = 16
 JUNCTION = 32
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def corner_codes(ids, is_first, is_last):
     """Code every corner of a band; returns codes (h + 1, w + 1) uint8 and the numbers of bends, junctions and junction exits."""
     rows, cols = ids.shape[0] - 1, ids.shape[1] - 1
@@ -50,7 +51,7 @@ def corner_codes(ids, is_first, is_last):
     return codes, bends, junctions, exits
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _beside(ids, i, j, direction):
     """Regions on the left and on the right of the step that leaves corner (i, j) in `direction`."""
     if direction == 0:
@@ -62,7 +63,7 @@ def _beside(ids, i, j, direction):
     return ids[i, j], ids[i, j + 1]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _junction_at(row_start, cols, i, j):
     low, high = row_start[i], row_start[i + 1] - 1
     while low < high:
@@ -74,7 +75,7 @@ def _junction_at(row_start, cols, i, j):
     return low
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def trace_band(ids, codes, bends, junctions, exits):
     """Follow all borders of a band; junction numbers are those of the band, in reading order. `codes` is used up."""
     rows, cols = codes.shape
@@ -159,7 +160,7 @@ def trace_band(ids, codes, bends, junctions, exits):
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def half_arcs(start, end, first, last, junctions):
     """Table of the half arcs that leave each junction in each direction."""
     half = np.full(junctions * 4, -1, np.int32)

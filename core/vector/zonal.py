@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from core.compiling import compiled
 from core.progress import ShouldStop, check
 from core.vector.arcs import Arcs
 from core.vector.sources import LabelSource
@@ -70,7 +70,7 @@ def full_scale(dtype: np.dtype | type) -> float:
     return float(np.iinfo(dtype).max) if np.dtype(dtype).kind == "u" else 1.0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _row_ranges(xy, offsets):
     """First and last row of the points of each arc."""
     arcs = offsets.size - 1
@@ -83,7 +83,7 @@ def _row_ranges(xy, offsets):
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_band(xy, offsets, left, right, low, high, first_row, regions):
     """Fill regions (h, w) int32, 0 at first: every upright side of an arc says whose the pixel on its right is, the rest follow."""
     height, width = regions.shape
@@ -108,7 +108,7 @@ def _fill_band(xy, offsets, left, right, low, high, first_row, regions):
                 here = regions[row, col]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sort_in(values, regions, filled, out):
     """Append the values of a band to the stretch of `out` that belongs to their region."""
     for row in range(values.shape[0]):
@@ -118,14 +118,14 @@ def _sort_in(values, regions, filled, out):
             filled[region] += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add_values(values, regions, sums):
     for row in range(values.shape[0]):
         for col in range(values.shape[1]):
             sums[regions[row, col]] += values[row, col]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add_bands(values, regions, sums):
     for row in range(values.shape[0]):
         for col in range(values.shape[1]):
@@ -134,7 +134,7 @@ def _add_bands(values, regions, sums):
                 sums[region, band] += values[row, col, band]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _percentiles(values, starts, share):
     """The linear percentile of each stretch values[starts[k]:starts[k + 1]], which is sorted in place; NaN for an empty one."""
     out = np.full(starts.size - 1, np.nan)

@@ -1,0 +1,58 @@
+"""numba's compiler for our kernels, with a cache on the disk that notices when any of them has changed.
+
+numba looks only at the file of the function itself: after an update of a function that others call, those would go on with
+the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numba
+
+_PACKAGE = Path(__file__).resolve().parent
+_PREFIX = "kernels-"
+_KEPT_DAYS = 7  # another version of the program may still run
+
+
+def compiled(function: Callable | None = None, **options: Any) -> Any:
+    """Decorator: compile for the types of the first call, run without the interpreter's lock, keep the machine code on the disk.
+
+    `options` are those of `numba.njit`. Where nothing can be written, it is compiled anew in each process.
+    """
+    if function is None:
+        return partial(compiled, **options)
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_cache_folder())
+    try:
+        return numba.njit(function, cache=True, nogil=True, **options)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Twelve letters that change with the text of any of the files, and with numba's version."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for file in sorted(files):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+@cache
+def _cache_folder() -> Path:
+    """Where the machine code of these very sources lies; what older ones left is removed after a week."""
+    sources = [file for file in _PACKAGE.rglob("*.py") if b"@compiled" in file.read_bytes()]
+    root = Path(os.environ.get("NUMBA_CACHE_DIR") or _PACKAGE / "__pycache__")
+    folder = root / f"{_PREFIX}{digest_of(sources)}"
+    oldest = time.time() - _KEPT_DAYS * 86400
+    for other in root.glob(f"{_PREFIX}*"):
+        if other != folder and other.stat().st_mtime < oldest:
+            shutil.rmtree(other, ignore_errors=True)
+    return folder

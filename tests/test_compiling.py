@@ -1,0 +1,56 @@
+"""Machine code on the disk belongs to the very sources that it was made of."""
+
+import os
+import time
+
+import numba
+import pytest
+
+from core import compiling
+from core.compiling import compiled, digest_of
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    compiling._cache_folder.cache_clear()
+    yield tmp_path
+    compiling._cache_folder.cache_clear()
+
+
+def test_the_digest_changes_with_every_source(tmp_path):
+    first, second = tmp_path / "a.py", tmp_path / "b.py"
+    first.write_text("x = 1\n")
+    second.write_text("y = 1\n")
+    before = digest_of([first, second])
+    assert digest_of([second, first]) == before
+    second.write_text("y = 2\n")
+    assert digest_of([first, second]) != before
+    assert digest_of([first]) != before
+
+
+def test_functions_keep_their_code_where_the_sources_say(place):
+    @compiled
+    def twice(value):
+        return 2 * value
+
+    @compiled(fastmath=True)
+    def thrice(value):
+        return 3 * value
+
+    assert twice(4) == 8 and thrice(4) == 12
+    for function in (twice, thrice):
+        assert function.stats.cache_path.startswith(str(compiling._cache_folder()))
+        assert function.targetoptions["nogil"]
+    assert thrice.targetoptions["fastmath"] and not twice.targetoptions.get("fastmath")
+    assert list(compiling._cache_folder().rglob("*.nbi"))
+    assert "kernels-" not in numba.config.CACHE_DIR  # other libraries keep their place
+
+
+def test_what_older_sources_left_goes_after_a_week(place):
+    for name, age_days in (("kernels-old", 8), ("kernels-young", 1), ("mine", 30)):
+        (place / name).mkdir()
+        then = time.time() - 86400 * age_days
+        os.utime(place / name, (then, then))
+    compiling._cache_folder()
+    assert sorted(entry.name for entry in place.iterdir()) == ["kernels-young", "mine"]
