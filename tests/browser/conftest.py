@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 WAIT_MS = 120_000  # a busy machine is slow, not broken
+AGAIN_MS = 60_000
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -123,6 +124,33 @@ def picture(page, tmp_path: Path):
         page.screenshot(path=folder / f"{name}.png")
 
     return save
+
+
+def press(button, then) -> None:
+    """Click `button` until `then` (locators both) is there. A page that draws itself lets go of a click, and people click again."""
+    from playwright.sync_api import TimeoutError as Late
+
+    for last in (False, False, True):
+        button.click()
+        try:
+            return then.wait_for(timeout=WAIT_MS if last else AGAIN_MS)
+        except Late:
+            if last:
+                raise
+
+
+def fetched(page, button):
+    """The download that a click on `button` starts; clicked again when none comes."""
+    from playwright.sync_api import TimeoutError as Late
+
+    for last in (False, False, True):
+        try:
+            with page.expect_download(timeout=WAIT_MS if last else AGAIN_MS) as sent:
+                button.click()
+            return sent.value
+        except Late:
+            if last:
+                raise
 
 
 def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:

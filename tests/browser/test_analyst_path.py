@@ -1,7 +1,6 @@
 """An analyst's path: a folder of their own, patches, a short training that outlives a reload, a scene, a threshold, every file."""
 
 import re
-import time
 import zipfile
 
 import pyogrio
@@ -10,10 +9,9 @@ import rasterio
 from PIL import Image
 from rasterio.windows import Window
 
-from tests.browser.conftest import ROOT
+from tests.browser.conftest import ROOT, fetched, press
 
 LONG_MS = 300_000
-AGAIN_S = 40  # after so long without its file a button is pressed again
 TOWN = ROOT / "sample_data" / "town"
 VECTORS = {".gpkg", ".geojson", ".kml", ".fgb", ".dxf"}
 
@@ -35,33 +33,17 @@ def city(tmp_path):
 
 
 def taken(page, keys, folder):
-    """Press every enabled download button whose key begins with `keys` and return the files, in the order of the buttons.
-
-    A page that is drawing itself lets go of a press, so a button whose file does not come is pressed again, as people do.
-    """
-    sent = {}
-
-    def arrive(download):
-        sent.setdefault(download.suggested_filename, download)
-
-    page.on("download", arrive)
+    """Press every enabled download button whose key begins with `keys` and return the files, in the order of the buttons."""
     # By key, not by place: a button is disabled while its file is made, and the next one would take its place.
     found = page.locator(f"[class*='st-key-{keys}']:has([data-testid='stDownloadButton'] button:enabled)").all()
     classes = [each.get_attribute("class") for each in found if each.is_visible()]
-    for number, key in enumerate((re.search(rf"st-key-{keys}\w+", names)[0] for names in classes), 1):
-        for _ in range(6):
-            page.locator(f".{key} [data-testid='stDownloadButton'] button").first.click()
-            until = time.monotonic() + AGAIN_S
-            while len(sent) < number and time.monotonic() < until:
-                page.wait_for_timeout(100)
-            if len(sent) == number:
-                break
-        assert len(sent) == number, f"no file came of {key}"
-    page.remove_listener("download", arrive)
-    for name, download in sent.items():
-        download.save_as(folder / name)
-        assert (folder / name).stat().st_size > 0, name
-    return [folder / name for name in sent]
+    files = []
+    for key in [re.search(rf"st-key-{keys}\w+", names)[0] for names in classes]:
+        sent = fetched(page, page.locator(f".{key} [data-testid='stDownloadButton'] button").first)
+        sent.save_as(folder / sent.suggested_filename)
+        assert (folder / sent.suggested_filename).stat().st_size > 0, key
+        files.append(folder / sent.suggested_filename)
+    return files
 
 
 def opened(path):
@@ -99,23 +81,20 @@ def test_from_a_folder_to_every_file(page, server, city, picture, tmp_path):
     page.locator(".st-key-train_prepare button").first.click()
     page.locator(".st-key-train_epochs input").fill("2")
     page.locator(".st-key-train_epochs input").press("Tab")
-    page.locator(".st-key-train_start button:enabled").first.click()
     running = page.get_by_test_id("stSidebar").get_by_text("Training")
-    running.first.wait_for()
+    press(page.locator(".st-key-train_start button:enabled").first, running.first)
     page.reload()
     running.first.wait_for()  # in the middle of the job: it goes on, and is told everywhere
     page.locator(".st-key-use_model button").first.wait_for(timeout=LONG_MS)
-    page.wait_for_timeout(1500)  # the page draws itself once more when a run has ended, and a click meanwhile is lost
     picture("train-finished")
-    page.locator(".st-key-use_model button").first.click()
+    press(page.locator(".st-key-use_model button").first, page.locator(".st-key-predict_start button:enabled").first)
 
     page.locator(".st-key-predict_start button:enabled").first.click()
     viewer = page.locator(".gl-viewer")
     viewer.locator("canvas.leaflet-tile-loaded").first.wait_for(timeout=LONG_MS)
     viewer.get_by_label("Confidence from").first.press("ArrowRight")
     page.get_by_text("At a confidence of").wait_for()
-    page.get_by_role("tab", name="Downloads").click()
-    page.locator(".st-key-download_png button").first.wait_for()
+    press(page.get_by_role("tab", name="Downloads"), page.locator(".st-key-download_png button").first)
     files = taken(page, "download_", tmp_path)
     assert {path.suffix for path in files} >= {".tif", ".png"} and all(opened(path) for path in files)
 

@@ -3,7 +3,7 @@
 import pyogrio
 import pytest
 
-from tests.browser.conftest import ROOT
+from tests.browser.conftest import ROOT, fetched
 
 LONG_MS = 300_000
 
@@ -29,10 +29,8 @@ def test_from_home_to_a_downloaded_geopackage(page, server, picture, tmp_path):
     picture("map")
 
     page.get_by_role("button", name="GeoPackage").scroll_into_view_if_needed()
-    with page.expect_download(timeout=LONG_MS) as download:
-        page.get_by_role("button", name="GeoPackage").click()
     path = tmp_path / "town.gpkg"
-    download.value.save_as(path)
+    fetched(page, page.get_by_role("button", name="GeoPackage")).save_as(path)
     picture("downloads")
     layers = [name for name, geometry in pyogrio.list_layers(path) if geometry is not None]
     written = pyogrio.read_dataframe(path, layer=layers[0])

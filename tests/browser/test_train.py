@@ -6,7 +6,7 @@ import pytest
 
 from core.data.datasets import open_dataset
 from core.data.patches import prepare
-from tests.browser.conftest import ROOT
+from tests.browser.conftest import ROOT, fetched, press
 
 LONG_MS = 300_000
 
@@ -28,9 +28,8 @@ def test_a_training_is_started_followed_and_used(page, server, picture, chips):
     page.locator(".st-key-train_epochs input").press("Enter")
     page.locator(".st-key-train_name input").fill("Chips")
     page.locator(".st-key-train_name input").press("Enter")
-    page.locator(".st-key-train_start button").first.click()
     panel = page.locator(".st-key-run_panel")
-    panel.get_by_text(re.compile("Starting|Epoch|Waiting")).first.wait_for()
+    press(page.locator(".st-key-train_start button").first, panel.get_by_text(re.compile("Starting|Epoch|Waiting")).first)
     picture("train-started")
 
     page.locator(".st-key-use_model button").first.wait_for(timeout=LONG_MS)
@@ -39,12 +38,10 @@ def test_a_training_is_started_followed_and_used(page, server, picture, chips):
     panel.get_by_alt_text("Image, mask and prediction of a few validation patches").wait_for()
     assert "epoch 2: loss" in panel.get_by_test_id("stCode").first.inner_text()
     picture("train-finished")
-    with page.expect_download() as events:
-        panel.get_by_role("tab", name="TensorBoard").click()
-        page.locator(".st-key-run_events button").first.click()
-    assert events.value.suggested_filename.endswith("-tensorboard.zip")
+    events = page.locator(".st-key-run_events [data-testid='stDownloadButton'] button").first
+    press(panel.get_by_role("tab", name="TensorBoard"), events)
+    assert fetched(page, events).suggested_filename.endswith("-tensorboard.zip")
 
-    page.locator(".st-key-use_model button").first.click()
-    page.get_by_role("heading", name="Predict").first.wait_for()
+    press(page.locator(".st-key-use_model button").first, page.get_by_role("heading", name="Predict").first)
     page.get_by_text("Chips").first.wait_for()
     assert server.refused == []

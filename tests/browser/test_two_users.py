@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import ROOT
+from tests.browser.conftest import ROOT, press
 
 
 def test_each_keeps_their_view_and_both_see_the_job(visitor, server):
@@ -18,8 +18,7 @@ def test_each_keeps_their_view_and_both_see_the_job(visitor, server):
     assert ann.get_by_label("Current selection").get_by_text("Sample town").is_visible()
 
     ann.get_by_role("link", name="Home", exact=True).first.click()
-    ann.locator(".st-key-sample_start button").first.click()
-    ann.locator(".st-key-sample_stop button").first.wait_for()
+    press(ann.locator(".st-key-sample_start button").first, ann.locator(".st-key-sample_stop button").first)
     ben.get_by_role("link", name="Home", exact=True).first.click()
     ben.get_by_test_id("stSidebar").get_by_role("progressbar").wait_for()
     assert ben.locator(".st-key-sample_start button").first.is_disabled()
