@@ -27,21 +27,23 @@ def ids_of(number: int) -> np.ndarray:
     return ids
 
 
-def picture_of(ids: np.ndarray, number: int) -> np.ndarray:
+def picture_of(ids: np.ndarray, number: int, noise: int = 6) -> np.ndarray:
     """A noisy grey picture in which the classes can be told, but for a row of spots where the model is unsure and wrong."""
     rng = np.random.default_rng(number)
-    grey = np.array([*GREYS, *[200] * 253])[ids] + rng.integers(-6, 7, ids.shape)
+    grey = np.array([*GREYS, *[200] * 253])[ids] + rng.integers(-noise, noise + 1, ids.shape)
     grey[5:30, 45 + number : 70] = 60  # between dark and middle: 0.53 against 0.47
     return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def make_dataset(root: Path, *, scenes: int = 6, change: Callable[[int, np.ndarray], np.ndarray] = lambda number, ids: ids) -> Dataset:
+def make_dataset(
+    root: Path, *, scenes: int = 6, noise: int = 6, change: Callable[[int, np.ndarray], np.ndarray] = lambda number, ids: ids
+) -> Dataset:
     """Scenes "s0".. of 0.5 m pixels; `change(number, ids)` spoils the labels, not the pictures."""
     pairs = []
     for number in range(scenes):
         ids = ids_of(number)
         geo = GeoRef(Affine(0.5, 0, 300000 + 1000 * number, 0, -0.5, 2700000), CRS.from_epsg(32640))
-        image = Scene.from_array(picture_of(ids, number), geo=geo, name=f"s{number}")
+        image = Scene.from_array(picture_of(ids, number, noise), geo=geo, name=f"s{number}")
         mask = Scene.from_array(change(number, ids.copy()), name=f"s{number}")
         group = f"g{number % 3}"
         pairs.append(Pair(f"s{number}", root, root, group, "ids", image_opener=lambda s=image: s, mask_opener=lambda s=mask: s))

@@ -175,7 +175,8 @@ def test_progress_rises_to_its_end(tmp_path):
     assert steps[-1][0] == steps[-1][1] and len({total for _, total in steps}) == 1
 
 
-def test_planted_label_errors_come_first(tmp_path):
+@pytest.mark.parametrize("noise", [6, 12])
+def test_planted_label_errors_come_first(tmp_path, noise):
     def plant(number, ids):
         if number == 2:
             ids[100:114, 8:24] = 2  # 224 dark pixels called bright
@@ -184,7 +185,7 @@ def test_planted_label_errors_come_first(tmp_path):
         ids[:, 36 + number - 2 : 36 + number] = 0  # an outline drawn 2 px beside
         return ids
 
-    found = run(tmp_path, make_dataset(tmp_path, change=plant)).label_errors
+    found = run(tmp_path, make_dataset(tmp_path, noise=noise, change=plant)).label_errors
     first = {(error.scene, error.labelled, error.predicted): error for error in found[:5]}
     small = first["s2", "Bright", "Dark"]
     assert (small.row, small.col, small.height, small.width) == (100, 8, 14, 16) and small.pixels == 224
