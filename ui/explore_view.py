@@ -13,7 +13,6 @@ from core.data.datasets import Dataset
 from core.data.estimates import DatasetCounts
 from core.errors import InputError
 from ui import block_counts, charts, frame, library, state
-from ui.scene_view import size_text
 
 _SAMPLES = {
     "town": "Sample town",
@@ -108,8 +107,8 @@ def overview(dataset: Dataset) -> None:
             border=True,
             help="Pixels that belong to a class; the rest is ignored.",
         )
-        st.metric("Smallest", size_text(sizes[0]) if sizes else "–", border=True, help="Width x height in pixels.")
-        st.metric("Largest", size_text(sizes[-1]) if sizes else "–", border=True, help="Width x height in pixels.")
+        st.metric("Smallest", library.pixels_text(sizes[0]) if sizes else "–", border=True, help="Width × height in pixels.")
+        st.metric("Largest", library.pixels_text(sizes[-1]) if sizes else "–", border=True, help="Width × height in pixels.")
     if len(read.scenes) + len(read.failed) < read.pairs:
         st.caption(f"Class numbers come from {len(read.scenes)} of {read.pairs:,} scenes, spread evenly over the list.")
     for line in read.failed[:5]:

@@ -7,7 +7,7 @@ import streamlit as st
 from core.data.audit import Audit, Finding, audit
 from core.data.datasets import Dataset
 from core.data.mosaics import Mosaic, find_mosaics
-from ui import frame, state, viewer
+from ui import frame, library, state, viewer
 from ui.kept import has, keep
 
 _LOOKS = {
@@ -94,7 +94,7 @@ def mosaics(dataset: Dataset) -> None:
         st.markdown("No scenes here continue each other, so there is nothing to put together.")
         return
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    titles = {mosaic.group: f"{mosaic.group} · {mosaic.rows} x {mosaic.columns} scenes" for mosaic in found}
+    titles = {mosaic.group: f"{mosaic.group} · {mosaic.rows} × {mosaic.columns} scenes" for mosaic in found}
     if st.session_state.get("explore_mosaic") not in titles:
         st.session_state["explore_mosaic"] = found[0].group
     group = left.selectbox(
@@ -119,7 +119,7 @@ def mosaics(dataset: Dataset) -> None:
     image = pair.image
     viewer.scene_panes(image, pair, dataset.scheme, key="explore_mosaic_viewer", height=560)
     st.caption(
-        f"{image.width:,} x {image.height:,} px. {len(found)} mosaic{'s' if len(found) > 1 else ''} in this data set. "
+        f"{library.pixels_text((image.width, image.height))} px. {len(found)} mosaic{'s' if len(found) > 1 else ''} in this data set. "
         "Neighbours in a mosaic share their edges: a split that cuts one apart leaks."
     )
 

@@ -135,6 +135,11 @@ def prediction_labels(folders: Iterable[Path]) -> dict[Path, str]:
     return {folder: label if known[label] == 1 else f"{label} · {folder.name}" for folder, label in labels.items()}
 
 
+def pixels_text(width_height: tuple[int, int]) -> str:
+    """ "2,304 × 2,048" of (width, height), the order that pages and GIS programs tell sizes in."""
+    return f"{width_height[0]:,} × {width_height[1]:,}"
+
+
 def layers() -> list[Path]:
     """GeoPackages made in the workspace, newest first."""
     found = state.workspace().layers.rglob("*.gpkg")

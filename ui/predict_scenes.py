@@ -60,7 +60,7 @@ def describe(path: Path) -> Scene:
     scene = open_scene(path)
     pixel_m = scene.ground_sample_distance_m
     ground = f"{pixel_m:.2g} m per pixel" if pixel_m else "no georeference: results are in pixels"
-    st.caption(f"{scene.height:,} × {scene.width:,} px (height × width), {scene.bands} bands of {scene.dtype}, {ground}")
+    st.caption(f"{library.pixels_text((scene.width, scene.height))} px, {scene.bands} bands of {scene.dtype}, {ground}")
     return scene
 
 

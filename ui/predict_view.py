@@ -69,7 +69,7 @@ def how_made(prediction: Prediction) -> None:
     made, settings = prediction.made, prediction.made["settings"]
     turns = ", eight turns averaged" if settings.get("symmetries") == 8 else ""
     st.caption(
-        f"{prediction.height:,} × {prediction.width:,} px · {made['windows']:,} patches of {settings['patch_size']} px, "
+        f"{library.pixels_text((prediction.width, prediction.height))} px · {made['windows']:,} patches of {settings['patch_size']} px, "
         f"{100 * settings['overlap']:.0f} % overlap{turns} · engine {made['engine']}, network time {made['model_seconds']:.0f} s"
     )
     for concern in made.get("warnings", ()):

@@ -21,7 +21,8 @@ def one_scene(dataset: Dataset) -> None:
     bands = _choose_bands(image)
     if pair.mask is not None and pair.mask.shape != image.shape and not pair.crop:
         st.warning(
-            f"The mask has {size_text(pair.mask.shape[::-1])} pixels, the image {size_text(image.shape[::-1])}; only the image is shown.",
+            f"The mask has {library.pixels_text(pair.mask.shape[::-1])} pixels, "
+            f"the image {library.pixels_text(image.shape[::-1])}; only the image is shown.",
             icon=":material/warning:",
         )
         viewer.scene_panes(pair.image_path, None, None, key="explore_viewer", bands=bands, height=460)
@@ -112,14 +113,9 @@ def _facts(pair: Pair) -> list[tuple[str, str]]:
         ("image file", pair.image_path.name),
         ("mask file", pair.mask_path.name if pair.mask_path else "none"),
         ("tile", pair.group),
-        ("width x height", f"{size_text(image.shape[::-1])} px"),
+        ("width × height", f"{library.pixels_text(image.shape[::-1])} px"),
         ("bands", f"{image.bands} of {image.dtype}"),
         ("pixel size", f"{distance:.3g} m" if distance else "not known"),
         ("coordinates", crs),
         ("nodata value", "none" if image.nodata is None else f"{image.nodata:g}"),
     ]
-
-
-def size_text(width_height: tuple[int, int]) -> str:
-    """ "2,304 x 2,048" of (width, height)."""
-    return f"{width_height[0]:,} x {width_height[1]:,}"

@@ -119,7 +119,7 @@ def test_a_region_is_drawn_and_its_numbers_follow(page, viewer, server, lake, pi
     path.fill(str(lake.parents[0] / "region.png"))
     Image.fromarray(np.full((300, 400, 3), 150, np.uint8)).save(lake.parents[0] / "region.png")
     path.press("Enter")
-    page.get_by_text("300 × 400 px").first.wait_for()
+    page.get_by_text("400 × 300 px").first.wait_for()
     page.get_by_text("Only a region").click()
     drawing = page.locator(".st-key-predict_region_viewer .gl-viewer")
     drawing.locator("img.leaflet-tile-loaded").first.wait_for()

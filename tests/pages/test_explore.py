@@ -73,7 +73,7 @@ def test_every_tab_draws_the_sample(opened):
         turn_to(at, tab)
         assert not at.error, (tab, at.error[0].value)
     at = turn_to(at, "Overview")
-    assert metrics(at)["Largest"] == "2,304 x 2,048"
+    assert metrics(at)["Largest"] == "2,304 × 2,048"
     assert len(at.get("plotly_chart")) == 2
 
 
@@ -105,7 +105,7 @@ def test_the_numbers_of_the_overview(explore, city):
     # 2 x 96 x 128 = 24576 pixels; 40 of them are black and belong to no class: 99.8 %.
     assert metrics(at) == {
         "Scenes with mask": "2", "Tiles or places": "2", "Pixels": "24,576", "Labelled": "99.8 %",
-        "Smallest": "128 x 96", "Largest": "128 x 96",
+        "Smallest": "128 × 96", "Largest": "128 × 96",
     }  # fmt: skip
     bars = json.loads(at.get("plotly_chart")[0].proto.spec)["data"][0]
     # Building and water: 48 * 32 = 1536 of 24536 labelled pixels each.
@@ -200,7 +200,7 @@ def test_a_mask_of_another_size_is_said_and_the_image_shown(explore, city):
     Image.fromarray(np.zeros((10, 10, 3), np.uint8)).save(city / "Tile 1" / "masks" / "part_001.png")
     at = explore(city, "One scene")
     at.selectbox(key="explore_scene").set_value(at.selectbox(key="explore_scene").options[0]).run()
-    assert any("10 x 10" in warning.value for warning in at.warning)
+    assert any("10 × 10" in warning.value for warning in at.warning)
     assert len(at.get("bidi_component")) == 1 and not at.error
 
 

@@ -63,7 +63,7 @@ def test_a_single_image_goes_to_predict_with_its_path_filled_in(opened, tmp_path
     at = sound(at.button(key="home_open").click().run())
     assert at.title[0].value.endswith("Predict")
     assert at.text_input(key="predict_path").value == str(tmp_path / "scene.png")
-    assert "40 × 30 px" in text_of(at)
+    assert "30 × 40 px" in text_of(at)
 
 
 def test_opening_nothing_says_what_to_type(opened):
