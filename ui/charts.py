@@ -33,9 +33,18 @@ def smoothed(values: Sequence[float | None], weight: float) -> list[float | None
 
 
 def curves(
-    epochs: Sequence[Mapping], *, total: int | None = None, smoothing: float = 0.0, log: bool = False, best: int | None = None
+    epochs: Sequence[Mapping],
+    *,
+    total: int | None = None,
+    smoothing: float = 0.0,
+    log: bool = False,
+    best: int | None = None,
+    ink: str | None = None,
 ) -> go.Figure:
-    """Loss and mean IoU over the epochs of `total`; `best` marks the epoch whose weights are kept."""
+    """Loss and mean IoU over the epochs of `total`; `best` marks the epoch whose weights are kept.
+
+    `ink`: the colour of the panels' titles. Streamlit gives the theme's to the title of a figure, but not to those of its panels.
+    """
     figure = make_subplots(rows=1, cols=len(_PANELS), subplot_titles=list(_PANELS), horizontal_spacing=0.09)
     x = [record["epoch"] for record in epochs]
     named: set[str] = set()
@@ -57,7 +66,7 @@ def curves(
     figure.update_yaxes(range=[0, 1], row=1, col=2)
     figure.update_xaxes(**_epochs(x, total))
     for title in figure.layout.annotations:
-        title.update(x=_LEFT[title.text], xanchor="left", text=f"<b>{title.text}</b>", font={"size": 14})
+        title.update(x=_LEFT[title.text], xanchor="left", text=f"<b>{title.text}</b>", font={"size": 14, "color": ink})
     figure.update_layout(
         height=235, margin={"l": 8, "r": 8, "t": 34, "b": 8}, hovermode="x unified", uirevision="curves",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "right", "x": 1},

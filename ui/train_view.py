@@ -73,7 +73,8 @@ def _body(job: Job, status: dict) -> None:
         smoothing, log = _controls()
     with left:
         top = runs_read.best(drawn)
-        figure = charts.curves(drawn, total=asked, smoothing=smoothing, log=log, best=top["epoch"] if top else None)
+        ink = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
+        figure = charts.curves(drawn, total=asked, smoothing=smoothing, log=log, best=top["epoch"] if top else None, ink=ink)
         st.plotly_chart(figure, key=f"train_curves_{one}")
         first, second = st.columns([5, 3])
         scheme = state.shown(library.patches(job.request["prepared"]).scheme)
