@@ -24,6 +24,7 @@ PLACES = {
     "layers": "Polygon layers",
     "evaluations": "Evaluations",
     "searches": "Searches",
+    "exports": "Exported models",
     "uploads": "Uploads",
     "runs": "Records of jobs",
 }

@@ -18,7 +18,6 @@ from ui import frame, jobs_view, library, predict_models, predict_view, runs_zip
 from ui.train_checks import size
 
 CHOSEN = "models_chosen"
-_EXPORTS = "exports"
 _KEEP = {"persist_state": "session"}
 
 
@@ -94,7 +93,7 @@ def _export(model: Model, name: str) -> None:
             help="Takes some seconds to a minute.",
         ):  # fmt: skip
             with frame.errors() as outcome:
-                folder = Path(state.workspace().root) / _EXPORTS / f"{time.strftime('%Y%m%d-%H%M%S')}-{_slug(model)}-{how}"
+                folder = state.workspace().exports / f"{time.strftime('%Y%m%d-%H%M%S')}-{_slug(model)}-{how}"
                 out = folder / (f"{_slug(model)}.onnx" if how == "onnx" else _slug(model))
                 folder.mkdir(parents=True, exist_ok=True)
                 jobs_view.start("export_model", {"model": name, "out": out, "format": how}, title=f"{model.card.name} as {FORMATS[how]}")

@@ -64,6 +64,11 @@ class Workspace:
         return self._place("searches")
 
     @property
+    def exports(self) -> Path:
+        """Models written for other programs."""
+        return self._place("exports")
+
+    @property
     def uploads(self) -> Path:
         """Files that came in through the browser."""
         return self._place("uploads")

@@ -96,3 +96,10 @@ def test_a_place_that_was_taken_meanwhile_is_one_plain_line(workspace):
     at = at.button(key=f"disk_restore_{trash_id}").click().run()
     assert not at.exception and "exists again" in at.toast[0].value
     assert workspace.trashed()
+
+
+def test_every_place_of_the_workspace_can_be_cleaned_up(workspace):
+    places = {name for name, value in vars(Workspace).items() if isinstance(value, property)}
+    assert set(disk_view.PLACES) == places - {"trash"}
+    written(workspace.exports / "20260101-town-onnx", 70)
+    assert [(entry.place, entry.size_bytes) for entry in disk_view.entries(workspace)] == [("exports", 70)]
