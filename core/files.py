@@ -14,6 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import SettingsError
+
+
+def refuse_foreign_folder(folder: Path, own_file: str, expected: str = "a new folder, or an older result") -> None:
+    """What is written takes the place of the folder: raise SettingsError when it holds anything but what `own_file` is a sign of."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / own_file).is_file()):
+        raise SettingsError(f"{folder} holds other files", expected=expected, do="Choose another place")
+
 
 @contextmanager
 def replacing(path: str | os.PathLike, *, suffix: str | None = None) -> Iterator[Path]:

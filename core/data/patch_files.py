@@ -17,7 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from core.data.parts import PARTS
 from core.data.patches import PatchStore
 from core.errors import SettingsError
-from core.files import dump_json, replacing, replacing_folder
+from core.files import dump_json, refuse_foreign_folder, replacing, replacing_folder
 from core.progress import OnProgress, ShouldStop, check, report
 
 
@@ -44,8 +44,7 @@ def export_patches(
         with replacing(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             _write(store, archive.writestr, parts, colour_masks, on_progress, should_stop)
         return out
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "classes.json").is_file()):
-        raise SettingsError(f"{out} holds other files", expected="a new folder", do="Choose another place")
+    refuse_foreign_folder(out, "classes.json", "a new folder")
 
     with replacing_folder(out) as folder:
 

@@ -20,7 +20,7 @@ from core.data.splits import Split
 from core.data.splits import split as split_dataset
 from core.data.statistics import BandStatistics
 from core.errors import DatasetError, SettingsError
-from core.files import read_json, write_json
+from core.files import read_json, refuse_foreign_folder, write_json
 from core.progress import OnProgress, ShouldStop, check, report
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def prepare(
     """
     folder = Path(folder)
     check_grid(patch_size, stride, min_labelled, scale)
-    _check_target(folder)
+    refuse_foreign_folder(folder, STORE_FILE, "a new folder, or one that prepare wrote")
     numbers, dtype = check_images(dataset, bands, should_stop=should_stop)
     both = 2 * len(dataset.pairs)
     table = patch_table(
@@ -125,11 +125,6 @@ def _band_number(band: int | str, count: int, names: tuple[str, ...] | None) -> 
         return int(text)
     choice = f"a number from 1 to {count}" + (f" or one of {', '.join(names)}" if names else "")
     raise SettingsError(f"band {band!r}", expected=choice, do="Choose bands that the images have")
-
-
-def _check_target(folder: Path) -> None:
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / STORE_FILE).is_file()):
-        raise SettingsError(f"{folder} holds other files", expected="a new folder, or one that prepare wrote", do="Choose another place")
 
 
 @dataclass(eq=False)

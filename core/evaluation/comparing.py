@@ -15,8 +15,7 @@ from core.classes import IGNORED_ID
 from core.errors import InputError
 from core.evaluation.intervals import SINGLE, Intervals, bootstrap_difference, scores_of
 from core.evaluation.result import MAPS, Evaluation
-from core.evaluation.writing import refuse_foreign_folder
-from core.files import replacing_folder, write_json
+from core.files import refuse_foreign_folder, replacing_folder, write_json
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scene import Window, open_scene
 

@@ -22,8 +22,8 @@ from core.evaluation.measure import Measures, Prediction, Totals, measure_scene
 from core.evaluation.pictures import with_pictures
 from core.evaluation.result import EVALUATION_FILE, MAPS, Calibration, Evaluation
 from core.evaluation.scenes import SceneTruth, chosen_pairs, class_table, part_windows
-from core.evaluation.writing import refuse_foreign_folder, write_all
-from core.files import replacing_folder
+from core.evaluation.writing import write_all
+from core.files import refuse_foreign_folder, replacing_folder
 from core.learning.cards import CARD_FILE
 from core.learning.model_store import Model, find_model
 from core.prediction.budget import parse_memory

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import SettingsError
 from core.evaluation.intervals import PER_CLASS
 from core.evaluation.report import report_html
 from core.evaluation.result import EVALUATION_FILE, MAPS, PICTURES, REPORT_FILE, Evaluation
-from core.files import replacing, replacing_folder, write_json
+from core.files import refuse_foreign_folder, replacing, replacing_folder, write_json
 
 
 def save(evaluation: Evaluation, folder: str | os.PathLike) -> Evaluation:
@@ -32,12 +31,6 @@ def save(evaluation: Evaluation, folder: str | os.PathLike) -> Evaluation:
                 shutil.copytree(evaluation.folder / name, work / name)
         write_all(evaluation.placed(work), work)
     return evaluation.placed(folder)
-
-
-def refuse_foreign_folder(folder: Path, own_file: str) -> None:
-    """What is written takes the place of the folder: raise SettingsError when it holds anything but an older `own_file`."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / own_file).is_file()):
-        raise SettingsError(f"{folder} holds other files", expected="a new folder, or an older result", do="Choose another place")
 
 
 def write_all(evaluation: Evaluation, folder: Path) -> None:

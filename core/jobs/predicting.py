@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SettingsError
+from core.files import refuse_foreign_folder
 from core.progress import OnProgress, ShouldStop, report
 
 Answer = dict[str, Any]
@@ -38,7 +39,7 @@ def predict(request: Request, *, on_progress: OnProgress | None, should_stop: Sh
             do="Leave --cluster away, or predict parts of the scene with --window on several machines",
         )
     out = Path(request["out"])
-    _refuse_foreign_folder(out, PREDICTION_FILE, "a new folder, or an older prediction")
+    refuse_foreign_folder(out, PREDICTION_FILE, "a new folder, or an older prediction")
     return run_model(
         find_model(request["model"]),
         open_scene(request["scene"]),
@@ -64,7 +65,7 @@ def predict_batch(request: Request, *, on_progress: OnProgress | None, should_st
     from core.prediction.batch import predict_batch as run_model
 
     out, scenes = Path(request["out"]), request["scenes"]
-    _refuse_foreign_folder(out, RESULTS_FILE, "a new folder, or that of an older batch")
+    refuse_foreign_folder(out, RESULTS_FILE, "a new folder, or that of an older batch")
     return run_model(
         request["model"],
         find_scenes(scenes) if isinstance(scenes, str) else scenes,
@@ -86,9 +87,3 @@ def _window(request: Request) -> Any:
     from core.scene import Window
 
     return None if request["window"] is None else Window(*request["window"])
-
-
-def _refuse_foreign_folder(folder: Path, own_file: str, expected: str) -> None:
-    """What is finished takes the place of the folder, so the folder must not hold anything else."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / own_file).is_file()):
-        raise SettingsError(f"{folder} holds other files", expected=expected, do="Choose another place")
