@@ -30,7 +30,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.train_models import FAILURES, core, report, tiles_of  # noqa: E402
+from bench.train_models import FAILURES, TUTORIAL, core, report, tiles_of  # noqa: E402
 from core.data.datasets import open_dataset  # noqa: E402
 from core.data.resample import resize_image, scaled_length, taps  # noqa: E402
 from core.evaluation.result import Evaluation  # noqa: E402
@@ -55,18 +55,15 @@ class Recipe:
 
 
 COMMON = ["--architecture", "unet", "--patience", "0", "--seed", "0", "--steps-per-epoch", "40", "--monitor", "loss", "--optimizer", "adam"]
+SHORT = ["--batch-size", "8", "--epochs", "16"]
 OURS = [
     "--weights", "sample-town", "--learning-rate", "0.002", "--loss", "dice_cross_entropy", "--schedule", "cosine",
-    "--warmup-epochs", "1", "--average-weights", "0.98", "--augmentation", "zoom=0.5", "--batch-size", "8", "--epochs", "16",
-]  # fmt: skip
-TUTORIAL = [
-    "--weights", "none", "--learning-rate", "0.001", "--schedule", "constant", "--loss", "dice_focal", "--no-augment",
-    "--batch-size", "8", "--epochs", "16",
+    "--warmup-epochs", "1", "--average-weights", "0.98", "--augmentation", "zoom=0.5", *SHORT,
 ]  # fmt: skip
 MILD = "zoom=0.3,brightness=0.15,contrast=0.1,band_gain=0.05,noise=0.02"
 RECIPES = {
     "ours": Recipe(OURS, ["--batch-size", "14", "--epochs", "28"]),
-    "tutorial": Recipe(TUTORIAL, ["--batch-size", "14"]),
+    "tutorial": Recipe([*TUTORIAL, *SHORT], ["--batch-size", "14"]),
     # 128 pixels at half size show 256 of a scene, as the tutorials' patches do.
     "long": Recipe(
         OURS, ["--batch-size", "16", "--epochs", "90", "--augmentation", MILD], "0.5", random_px=128, symmetries="8", folds=("random",)

@@ -53,6 +53,10 @@ FAILURES = [
     "![Where it fails](failures.jpg)",
     "The picture shows the patches of the test tiles with the most wrong pixels: image, label, prediction, errors.",
 ]
+TUTORIAL = [
+    "--weights", "none", "--learning-rate", "0.001", "--schedule", "constant", "--warmup-epochs", "0", "--loss", "dice_focal",
+    "--no-augment",
+]  # fmt: skip
 HALF_TILES = ["--scale", "0.5", "--stride", "192", "--hold-out", "Tile 2", "--validation", "0.08"]
 RECIPES = {
     "sample-town": Recipe(
@@ -67,10 +71,7 @@ RECIPES = {
     ),
     "dubai-landcover": Recipe(
         prepare=HALF_TILES,
-        train=[
-            "--epochs", "20", "--weights", "none", "--learning-rate", "0.001", "--schedule", "constant", "--warmup-epochs", "0",
-            "--loss", "dice_focal", "--no-augment",
-        ],
+        train=["--epochs", "20", *TUTORIAL],
         scored="test",
         notes=[
             "Trained on four tiles (4, 5, 6 and 7) of the Dubai set, CC0, Humans in the Loop and MBRSC, from random weights.",
@@ -89,7 +90,7 @@ RECIPES = {
         scored="test",
         notes=["To compare dubai-landcover with; Tile 1 chose the best epoch of both."],
     ),
-}  # fmt: skip
+}
 SHARED = [
     "--architecture", "unet", "--batch-size", "8", "--loss", "dice_cross_entropy", "--learning-rate", "0.002",
     "--schedule", "cosine", "--warmup-epochs", "1", "--patience", "0", "--seed", "0",

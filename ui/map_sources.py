@@ -112,8 +112,8 @@ def _key(options: Sequence[Path]) -> str:
 def _titles(options: Sequence[Path]) -> dict[Path, str]:
     titles = {path: path.name if path.is_file() else library.prediction_title(path) for path in options}
     double = {title for title in titles.values() if list(titles.values()).count(title) > 1}
-    labels = library.prediction_labels(path for path in options if not path.is_file())
-    return {path: labels.get(path, title) if title in double else title for path, title in titles.items()}
+    labels = library.prediction_labels(path for path, title in titles.items() if title in double and not path.is_file())
+    return {path: labels.get(path, title) for path, title in titles.items()}
 
 
 def _open_raster() -> None:

@@ -237,7 +237,7 @@ def _start_tensorflow(on_progress: OnProgress | None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("SM_FRAMEWORK", "tf.keras")
     if os.environ.get("TF_NUM_INTEROP_THREADS") == "1":
-        # A step would wait for a batch that no thread is left to load: the training hung after some dozen steps.
+        # A training with one thread stood still; whether for want of a second one, or by the tuning that is off now, was not found out.
         os.environ["TF_NUM_INTEROP_THREADS"] = "2"
     report(on_progress, 0, 0, "Starting TensorFlow")
     importlib.import_module("tensorflow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -127,30 +128,34 @@ def picture(page, tmp_path: Path):
 
 
 def press(button, then) -> None:
-    """Click `button` until `then` (locators both) is there. A page that draws itself lets go of a click, and people click again."""
-    from playwright.sync_api import TimeoutError as Late
+    """Click `button` until `then` (locators both) is there."""
 
-    for last in (False, False, True):
+    def attempt(timeout: int) -> None:
         button.click()
-        try:
-            return then.wait_for(timeout=WAIT_MS if last else AGAIN_MS)
-        except Late:
-            if last:
-                raise
+        then.wait_for(timeout=timeout)
+
+    _again(attempt)
 
 
 def fetched(page, button):
-    """The download that a click on `button` starts; clicked again when none comes."""
+    """The download that a click on `button` starts."""
+
+    def attempt(timeout: int):
+        with page.expect_download(timeout=timeout) as sent:
+            button.click()
+        return sent.value
+
+    return _again(attempt)
+
+
+def _again(attempt: Callable[[int], Any]) -> Any:
+    """Up to three attempts: a page that draws itself lets go of a click, and people click again."""
     from playwright.sync_api import TimeoutError as Late
 
-    for last in (False, False, True):
-        try:
-            with page.expect_download(timeout=WAIT_MS if last else AGAIN_MS) as sent:
-                button.click()
-            return sent.value
-        except Late:
-            if last:
-                raise
+    for _ in range(2):
+        with contextlib.suppress(Late):
+            return attempt(AGAIN_MS)
+    return attempt(WAIT_MS)
 
 
 def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
