@@ -31,10 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.train_models import FAILURES, TUTORIAL, core, report, tiles_of  # noqa: E402
-from core.data.datasets import open_dataset  # noqa: E402
-from core.data.resample import resize_image, scaled_length, taps  # noqa: E402
+from core.datasets.datasets import open_dataset  # noqa: E402
 from core.evaluation.result import Evaluation  # noqa: E402
 from core.files import read_json, write_json  # noqa: E402
+from core.scenes.resampling import resize_image, scaled_length, taps  # noqa: E402
 
 FINE_TILE = "Tile 7"
 """Pixel sizes are not known; houses and lanes of this tile are about twice as many pixels wide as those of the others."""

@@ -31,7 +31,7 @@ def patches(size: int):
     import numpy as np
 
     from core.classes import DUBAI
-    from core.scene import Window, open_scene
+    from core.scenes.scene import Window, open_scene
 
     images, masks = [], []
     town = ROOT / "sample_data" / "town"
@@ -47,8 +47,8 @@ def overfit(name: str, *, size: int, steps: int) -> tuple[int, int, float, float
     import keras
     import numpy as np
 
-    from core.learning.losses import SegmentationLoss
-    from core.learning.networks import build
+    from core.networks import build
+    from core.training.losses import SegmentationLoss
 
     images, masks = patches(size)
     architecture, _, encoder = name.partition("/")

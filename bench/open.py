@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.prepare import generate  # noqa: E402
-from core.data.datasets import open_dataset  # noqa: E402
-from core.scene import Window, display_rgb, open_scene  # noqa: E402
+from core.datasets.datasets import open_dataset  # noqa: E402
+from core.scenes.scene import Window, display_rgb, open_scene  # noqa: E402
 
 
 def main() -> int:

@@ -98,8 +98,8 @@ def generate(folder: Path, count: int) -> Path:
 def measure(case: dict) -> int:
     """Prepare one case in this process and print what it took as JSON."""
     sys.path.insert(0, str(ROOT))
-    from core.data.datasets import open_dataset
-    from core.data.patches import prepare
+    from core.datasets.datasets import open_dataset
+    from core.patches.store import prepare
 
     start = time.perf_counter()
     store = prepare(open_dataset(case["dataset"]), case["out"], **case["settings"])

@@ -26,11 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from core.classes import DUBAI  # noqa: E402
-from core.data import synthetic  # noqa: E402
+from core.confusion import Confusion  # noqa: E402
 from core.evaluation.result import VIEWS, Evaluation  # noqa: E402
 from core.files import write_json  # noqa: E402
-from core.learning.cards import ModelCard  # noqa: E402
-from core.learning.confusion import Confusion  # noqa: E402
+from core.model_store.cards import ModelCard  # noqa: E402
+from sample_data.drawing import scenes  # noqa: E402
 from sample_data.make_sample_data import TOWN_CRS, lossless, photo, write_raster  # noqa: E402
 
 LOOKS = ("town", "villas", "lagoon", "harbour", "desert", "coast")
@@ -100,8 +100,8 @@ SHARED = [
 def draw_towns(folder: Path) -> Path:
     """Draw the further scenes (1024 x 1024, 0.3 m) and put the sample's small ones beside them."""
     for number in range(FURTHER_SCENES):
-        rgb, ids = synthetic.make_town(FIRST_SEED + number, 1024, 1024, look=LOOKS[number % len(LOOKS)])
-        where = dict(crs=TOWN_CRS, west=330000 + 400 * number, north=2786000, gsd_m=synthetic.GSD_M)
+        rgb, ids = scenes.make_town(FIRST_SEED + number, 1024, 1024, look=LOOKS[number % len(LOOKS)])
+        where = dict(crs=TOWN_CRS, west=330000 + 400 * number, north=2786000, gsd_m=scenes.GSD_M)
         write_raster(folder / "images" / f"g{number:02d}.tif", rgb, **where, **photo())
         write_raster(folder / "masks" / f"g{number:02d}.tif", DUBAI.decode(ids), **where, **lossless())
         print(f"drew scene {number + 1} of {FURTHER_SCENES}", flush=True)

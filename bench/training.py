@@ -27,11 +27,11 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from core.classes import DUBAI  # noqa: E402
-from core.data.datasets import open_dataset  # noqa: E402
-from core.data.patches import prepare  # noqa: E402
-from core.learning.feeding import epoch_rows  # noqa: E402
-from core.learning.settings import TrainSettings  # noqa: E402
-from core.learning.training import Run, train  # noqa: E402
+from core.datasets.datasets import open_dataset  # noqa: E402
+from core.patches.store import prepare  # noqa: E402
+from core.training.feeding import epoch_rows  # noqa: E402
+from core.training.settings import TrainSettings  # noqa: E402
+from core.training.training import Run, train  # noqa: E402
 
 SAMPLES = {
     "attention": ("landslides", TrainSettings(architecture="attention-unet", epochs=3, batch_size=4, learning_rate=2e-3, patience=0)),
@@ -73,7 +73,7 @@ def pipeline(folder: Path, settings: TrainSettings, steps: int) -> None:
 
 def compare_probe(folder: Path, settings: TrainSettings) -> None:
     """The probe's estimate of an epoch's seconds, divided by those of the second real epoch."""
-    from core.learning.probe import probe
+    from core.training.probe import probe
 
     store = noise(folder, patches=24, size=128)
     told = probe(store, settings)

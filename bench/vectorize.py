@@ -59,7 +59,7 @@ def make_raster(size: int, kind: str, *, seed: int = 0) -> np.ndarray:
 
 def ours(ids: np.ndarray, geo, min_area: str) -> int:
     """Our way, all included."""
-    from core.vector.layers import vectorize
+    from core.vector.vectorize import vectorize
 
     return len(vectorize(ids, geo=geo, min_area=min_area, simplify="1px").layer.frame)
 
@@ -82,8 +82,8 @@ def usual(ids: np.ndarray, geo, min_area: str) -> int:
 
 def traced(ids: np.ndarray, geo, min_area: str) -> int:
     """Our way up to exact polygons, for the comparison with tracing alone."""
-    from core.vector.arcs import trace_arcs
-    from core.vector.polygons import build_polygons, build_rings, transformed
+    from core.vector.tracing.arcs import trace_arcs
+    from core.vector.tracing.polygons import build_polygons, build_rings, transformed
 
     arcs = trace_arcs(lambda r0, r1: ids[r0:r1], *ids.shape)
     rings = build_rings(arcs, arcs.xy, arcs.offsets, np.ones(arcs.regions.classes.size, bool))
@@ -112,7 +112,7 @@ def xrspatial(ids: np.ndarray, geo, min_area: str) -> int:
 
 def squared(ids: np.ndarray, geo, min_area: str) -> int:
     """Our way with right angles for one of the classes."""
-    from core.vector.layers import vectorize
+    from core.vector.vectorize import vectorize
 
     return len(vectorize(ids, geo=geo, min_area=min_area, simplify="1px", regularize=[0]).layer.frame)
 

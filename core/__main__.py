@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from core.commands.arguments import build_parser, kind_of
-from core.commands.progress_line import ProgressLine
 from core.commands.summaries import summarise
 from core.errors import Cancelled, GroundlineError
 from core.files import dump_json
 from core.jobs import kinds
-from core.jobs.workspace import default_workspace
+from core.verbs.progress_line import ProgressLine
+from core.workspace import default_workspace
 
 EXIT_USER = 2
 EXIT_STOPPED = 130
@@ -91,7 +91,7 @@ def _answer(verb: str, request: dict[str, Any], progress: ProgressLine, stop: _S
 
 
 def _models() -> dict[str, Any]:
-    from core.learning.model_store import list_models
+    from core.model_store.models import list_models
 
     found = []
     for model in list_models([default_workspace().models]):

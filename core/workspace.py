@@ -14,7 +14,7 @@ from typing import Any
 from core.errors import JobError
 from core.files import read_json, write_json
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
 WORKSPACE_VARIABLE = "GROUNDLINE_WORKSPACE"
 _CONTENTS = "trash.json"
 

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui import explore_view, findings_view, frame, library, patches_view, scene_view, thumbs_view
+from ui import frame, library
+from ui.explore import findings, one_scene, overview, patches, thumbnails
 
 frame.begin_page(
     "Explore",
@@ -11,15 +12,15 @@ frame.begin_page(
 )
 
 TABS = {
-    "Overview": explore_view.overview,
-    "Scenes": thumbs_view.thumbnails,
-    "One scene": scene_view.one_scene,
-    "Patches": patches_view.patches,
-    "Findings": findings_view.findings,
-    "Mosaics": findings_view.mosaics,
+    "Overview": overview.overview,
+    "Scenes": thumbnails.thumbnails,
+    "One scene": one_scene.one_scene,
+    "Patches": patches.patches,
+    "Findings": findings.findings,
+    "Mosaics": findings.mosaics,
 }
 
-chosen = explore_view.choose_dataset()
+chosen = overview.choose_dataset()
 if chosen is None:
     frame.empty_state(
         "No data set yet",
@@ -28,7 +29,7 @@ if chosen is None:
         sample="data",
         links=(frame.PAGES["home"],),
     )
-    explore_view.offer_samples()
+    overview.offer_samples()
     st.stop()
 
 with frame.errors() as opening:

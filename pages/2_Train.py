@@ -2,21 +2,12 @@
 
 import streamlit as st
 
-from ui import (
-    evaluation_view,
-    frame,
-    jobs_view,
-    library,
-    runs_compare,
-    runs_read,
-    runs_table,
-    state,
-    train_checks,
-    train_data,
-    train_forms,
-    train_models,
-    train_view,
-)
+from ui import frame, jobs_view, library, state
+from ui.evaluate import tab as evaluation_view
+from ui.runs import compare as runs_compare
+from ui.runs import one_run, table
+from ui.runs import read as runs_read
+from ui.train import checks, data, forms, models
 
 frame.begin_page(
     "Train",
@@ -40,7 +31,7 @@ def new_run() -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left.container(border=True, height="stretch", key="data_panel"):
         st.subheader(":material/grid_on: 1 · Patches", anchor=False)
-        train_data.panel(folders)
+        data.panel(folders)
     with right.container(border=True, height="stretch", key="settings_panel"):
         st.subheader(":material/tune: 2 · Network", anchor=False)
         if not folders:
@@ -48,16 +39,16 @@ def new_run() -> None:
             return
         prepared = state.selection().prepared or folders[0]
         with frame.errors() as read:
-            chosen = train_forms.network(prepared)
+            chosen = forms.network(prepared)
     if read.failed:
         return
-    chosen = train_forms.advanced(prepared, chosen)
+    chosen = forms.advanced(prepared, chosen)
     with frame.errors():
-        _start(train_forms.start(prepared, chosen))
+        _start(forms.start(prepared, chosen))
     with st.container(border=True, key="check_panel"):
         st.subheader(":material/speed: 3 · Check before the start", anchor=False)
         with frame.errors():
-            train_checks.panel(prepared, chosen)
+            checks.panel(prepared, chosen)
 
 
 def _start(requests: list[dict]) -> None:
@@ -76,11 +67,11 @@ def runs() -> None:
     else:
         state.link("run", job.name)
         with frame.errors():
-            train_view.panel(job)
+            one_run.panel(job)
         st.subheader("All runs", anchor=False)
         with frame.errors():
-            runs_table.table(every)
-    runs_table.trash()
+            table.table(every)
+    table.trash()
 
 
 def compare() -> None:
@@ -101,7 +92,7 @@ TABS = {
     runs_read.RUNS: runs,
     runs_read.COMPARE: compare,
     evaluation_view.TITLE: evaluation_view.of_runs,
-    runs_read.MODELS: train_models.panel,
+    runs_read.MODELS: models.panel,
 }
 
 every_run = runs_read.runs()
@@ -114,7 +105,7 @@ if wanted is None and runs_read.TAB not in st.session_state:
 if wanted is not None:
     st.session_state[runs_read.TAB] = wanted
 
-runs_table.undo()
+table.undo()
 # Only the open tab is drawn, so that a click costs one section and not all.
 for tab, draw in zip(st.tabs(list(TABS), key=runs_read.TAB, on_change="rerun"), TABS.values(), strict=True):
     if tab.open:

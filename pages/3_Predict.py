@@ -2,19 +2,11 @@
 
 import streamlit as st
 
-from ui import (
-    evaluation_view,
-    frame,
-    jobs_view,
-    library,
-    predict_batch,
-    predict_downloads,
-    predict_run,
-    predict_setup,
-    predict_view,
-    state,
-    viewer,
-)  # fmt: skip
+from ui import frame, jobs_view, library, state
+from ui.evaluate import tab
+from ui.predict import batch, downloads, run, setup
+from ui.predict import results as predict_view
+from ui.viewer import viewer  # fmt: skip
 
 frame.begin_page(
     "Predict",
@@ -32,7 +24,7 @@ def results(folder) -> None:
     seen = viewer.prediction_panes(folder, key="predict_viewer", height=360, image=scene, pair=truth)
     if scene is None:
         st.caption("The scene is not where it was, or it has changed: the result is shown alone.")
-    tabs = ["Classes", *(["Scores"] if truth is not None else []), evaluation_view.TITLE, "Downloads"]
+    tabs = ["Classes", *(["Scores"] if truth is not None else []), tab.TITLE, "Downloads"]
     drawn = dict(zip(tabs, st.tabs(tabs, key=f"predict_tab_{truth is not None}", on_change="rerun"), strict=True))
     with drawn["Classes"], frame.errors():
         st.caption(
@@ -44,11 +36,11 @@ def results(folder) -> None:
     if truth is not None:
         with drawn["Scores"], frame.errors():
             predict_view.scores(prediction, truth)
-    if drawn[evaluation_view.TITLE].open:
-        with drawn[evaluation_view.TITLE], frame.errors():
-            evaluation_view.tab()
+    if drawn[tab.TITLE].open:
+        with drawn[tab.TITLE], frame.errors():
+            tab.tab()
     with drawn["Downloads"], frame.errors():
-        predict_downloads.downloads(prediction, seen)
+        downloads.downloads(prediction, seen)
 
 
 def choose(folders) -> None:
@@ -78,16 +70,16 @@ if not folders and not watched and state.selection().dataset is None and state.s
     )
 if watched:
     with st.container(border=True, key="predict_job"):
-        predict_run.watch(job)
+        run.watch(job)
 with st.expander(
     "Predict another scene" if folders else "Predict a scene",
     icon=":material/add:",
     expanded=predict_view.wanted_open() or (not folders and not watched),
     key=f"predict_setup_{bool(folders)}_{watched}",
 ):
-    predict_setup.form()
+    setup.form()
 with frame.errors():
-    predict_batch.show()
+    batch.show()
 if folders:
     choose(folders)
     frame.next_step("trace the outlines and look at them on the map.", *frame.PAGES["map"])

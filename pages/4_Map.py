@@ -11,10 +11,10 @@ frame.begin_page(
 )
 
 with frame.opening("Opening the map"):
-    from ui import map_sources, map_view
+    from ui.map import page, sources
 
 with frame.errors() as opening:
-    source, other = map_sources.choose()
+    source, other = sources.choose()
 if opening.failed:
     st.stop()
 if source is None:
@@ -26,4 +26,4 @@ if source is None:
     )
     st.stop()
 
-map_view.workspace(source, other)
+page.workspace(source, other)

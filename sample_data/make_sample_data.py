@@ -1,6 +1,6 @@
 """Writes the sample data: python sample_data/make_sample_data.py [SET ...] [--out FOLDER].
 
-Everything is drawn by `core.data.synthetic` from fixed seeds; running it again gives the same files.
+Everything is drawn by `sample_data.drawing.scenes` from fixed seeds; running it again gives the same files.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from core.classes import DUBAI  # noqa: E402
-from core.data import synthetic  # noqa: E402
 from core.files import replacing, write_json  # noqa: E402
+from sample_data.drawing import scenes  # noqa: E402
 
 TOWN_CRS = "EPSG:32640"  # UTM zone 40 north, the zone of Dubai
 # name: look, seed, height, width, easting and northing of the upper left corner in metres
@@ -74,8 +74,8 @@ TILED = {"tiled": True, "blockxsize": 256, "blockysize": 256}
 def write_town(out: Path) -> None:
     """Write the town: RGB scenes and masks in Dubai's colours."""
     for name, (look, seed, height, width, west, north) in TOWN_SCENES.items():
-        picture, ids = synthetic.make_town(seed, height, width, look=look)
-        place = {"crs": TOWN_CRS, "west": west, "north": north, "gsd_m": synthetic.GSD_M}
+        picture, ids = scenes.make_town(seed, height, width, look=look)
+        place = {"crs": TOWN_CRS, "west": west, "north": north, "gsd_m": scenes.GSD_M}
         write_raster(out / "town/images" / f"{name}.tif", picture, **place, **photo())
         write_raster(out / "town/masks" / f"{name}.tif", DUBAI.decode(ids), **place, **lossless(photometric="RGB", **TILED))
     write_json(out / "town/classes.json", DUBAI.to_dict())
@@ -87,7 +87,7 @@ TILES = {"hamlet": (2, 0.5), "fields": (9, 0.12), "suburb": (14, 0.8)}
 
 def write_chips12(out: Path) -> None:
     """Write one landscape as 60 neighbouring chips of 12 bands, with labels as class ids in one band."""
-    cube, ids = synthetic.make_multispectral(4, 384, 640)
+    cube, ids = scenes.make_multispectral(4, 384, 640)
     size = 64
     for row in range(0, cube.shape[0], size):
         for column in range(0, cube.shape[1], size):
@@ -99,42 +99,42 @@ def write_chips12(out: Path) -> None:
                 out / "chips12/images" / name,
                 cube[part],
                 **place,
-                names=synthetic.S2_BANDS,
+                names=scenes.S2_BANDS,
                 **lossless(predictor=2, interleave="band", blockysize=size),
             )
             write_raster(out / "chips12/masks" / name, ids[part], **place, **lossless(blockysize=size))
-    write_json(out / "chips12/classes.json", synthetic.CHIP_CLASSES.to_dict())
+    write_json(out / "chips12/classes.json", scenes.CHIP_CLASSES.to_dict())
 
 
 def write_landslides(out: Path) -> None:
     """Write 16 mountain chips as HDF5, `img` (128, 128, 14) and `mask` (128, 128) in files of their own."""
     for number in range(1, 17):
-        stack, mask = synthetic.make_landslides(100 + number)
+        stack, mask = scenes.make_landslides(100 + number)
         for folder, key, array in (("img", "img", stack), ("mask", "mask", mask)):
             path = out / "landslides" / folder / f"{'image' if key == 'img' else 'mask'}_{number}.h5"
             chunks = (*array.shape[:2], 1)[: array.ndim]
             with replacing(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
                 file.create_dataset(key, data=array, chunks=chunks, compression="gzip", compression_opts=9, shuffle=True)
-    write_json(out / "landslides/classes.json", synthetic.LANDSLIDE_CLASSES.to_dict())
+    write_json(out / "landslides/classes.json", scenes.LANDSLIDE_CLASSES.to_dict())
 
 
 def write_landcover(out: Path) -> None:
     """Write one countryside scene in Poland's grid with a mask of the integers 0 to 4."""
-    picture, ids = synthetic.make_country(5, 1280, 1408, classes="landcover", housing=0.2)
+    picture, ids = scenes.make_country(5, 1280, 1408, classes="landcover", housing=0.2)
     place = {"crs": "EPSG:2180", "west": 500000, "north": 480000, "gsd_m": 0.5}
     write_raster(out / "landcover/images/village.tif", picture, **place, **photo(80))
     write_raster(out / "landcover/masks/village.tif", ids, **place, **lossless(**TILED))
-    write_json(out / "landcover/classes.json", synthetic.LANDCOVER.to_dict())
+    write_json(out / "landcover/classes.json", scenes.LANDCOVER.to_dict())
 
 
 def write_tiles1024(out: Path) -> None:
     """Write 1024 x 1024 scenes between village and suburb, with masks in the colours of six classes."""
     for number, (name, (seed, housing)) in enumerate(TILES.items()):
-        picture, ids = synthetic.make_country(seed, 1024, 1024, classes="rural", gsd_m=0.4, housing=housing)
+        picture, ids = scenes.make_country(seed, 1024, 1024, classes="rural", gsd_m=0.4, housing=housing)
         place = {"crs": "EPSG:32633", "west": 510000 + 1000 * number, "north": 5610000, "gsd_m": 0.4}
         write_raster(out / "tiles1024/images" / f"{name}.tif", picture, **place, **photo(80))
-        write_raster(out / "tiles1024/masks" / f"{name}.tif", synthetic.RURAL.decode(ids), **place, **lossless(photometric="RGB", **TILED))
-    write_json(out / "tiles1024/classes.json", synthetic.RURAL.to_dict())
+        write_raster(out / "tiles1024/masks" / f"{name}.tif", scenes.RURAL.decode(ids), **place, **lossless(photometric="RGB", **TILED))
+    write_json(out / "tiles1024/classes.json", scenes.RURAL.to_dict())
 
 
 SETS: dict[str, Callable[[Path], None]] = {

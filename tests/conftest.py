@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.datasets import make_tiles, write  # noqa: F401 (fixtures)
+
 ROOT = Path(__file__).resolve().parents[1]
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"
-_NETWORKS = ("jobs", "learning", "prediction", "evaluation", "test_command_line.py")
+_NETWORKS = ("jobs", "networks", "model_store", "training", "prediction", "evaluation", "verbs")
 
 
 def pytest_configure(config: pytest.Config) -> None:

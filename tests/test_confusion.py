@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from core.classes import ClassScheme
+from core.confusion import Confusion
 from core.errors import InputError
-from core.learning.confusion import Confusion
 
 SCHEME = ClassScheme(names=("a", "b", "c"), colours=((1, 0, 0), (2, 0, 0), (3, 0, 0)))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import JobError
-from core.jobs.workspace import PROJECT_ROOT, WORKSPACE_VARIABLE, Workspace, default_workspace
+from core.workspace import PROJECT_ROOT, WORKSPACE_VARIABLE, Workspace, default_workspace
 
 
 @pytest.fixture

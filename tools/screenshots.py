@@ -95,7 +95,7 @@ def train(workspace: Path) -> None:
     """Prepare the sample at a quarter of its size and train a small U-Net on it, as the Train page would."""
     sys.path.insert(0, str(PROJECT))
     from core.jobs import jobs
-    from core.jobs.workspace import Workspace
+    from core.workspace import Workspace
 
     place = Workspace(workspace / "workspace")
     sample = {"dataset": PROJECT / "sample_data" / "town", "patch_size": 128, "stride": 64, "scale": 0.25, "split": "block"}

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.data.datasets import Dataset, Pair, open_dataset
-from core.data.patches import PatchStore
+from core.datasets.datasets import Dataset, Pair, open_dataset
 from core.errors import GroundlineError, ModelError
 from core.files import read_json
-from core.learning.cards import ModelCard
-from core.learning.model_store import Model, list_models
-from core.prediction.rasters import Prediction
+from core.model_store.cards import ModelCard
+from core.model_store.models import Model, list_models
+from core.patches.store import PatchStore
+from core.prediction.folder.rasters import Prediction
 from ui import state
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.files import read_json, write_json
-from core.jobs.workspace import Workspace, default_workspace
+from core.workspace import Workspace, default_workspace
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import streamlit as st
 
-from core.data import archives
+from core.datasets import archives
 from core.files import replacing
 
 if TYPE_CHECKING:

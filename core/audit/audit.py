@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from core.data.datasets import Dataset
-from core.data.findings import Finding, find_all
-from core.data.mosaics import Mosaic, find_mosaics
-from core.data.palette_check import conflicting_classes
-from core.data.survey import PairFacts, survey
+from core.audit.findings import Finding, find_all
+from core.audit.survey import PairFacts, survey
+from core.datasets.datasets import Dataset
+from core.datasets.mosaics import Mosaic, find_mosaics
+from core.datasets.palette_check import conflicting_classes
 from core.progress import OnProgress, ShouldStop
 
 __all__ = ["Audit", "Finding", "audit"]

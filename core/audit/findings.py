@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.data.remedies import Remedy
+from core.datasets.remedies import Remedy
 
 SEVERITIES = ("error", "warning", "info")
 
@@ -41,9 +41,9 @@ class Finding:
 
 def find_all(dataset, facts: Sequence, mosaics: Sequence) -> tuple[Finding, ...]:
     """Every finding about a data set, the worst first; see `Audit`."""
-    from core.data import checks_images, checks_labels
+    from core.audit import image_checks, label_checks
 
-    found = [finding for module in (checks_labels, checks_images) for check in module.CHECKS for finding in check(dataset, facts, mosaics)]
+    found = [finding for module in (label_checks, image_checks) for check in module.CHECKS for finding in check(dataset, facts, mosaics)]
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from core.data.datasets import Dataset
-from core.data.findings import Finding, counted, files_of, listed
-from core.data.mosaics import Mosaic
-from core.data.remedies import Remedies, Remedy
-from core.data.survey import PairFacts
+from core.audit.findings import Finding, counted, files_of, listed
+from core.audit.survey import PairFacts
+from core.datasets.datasets import Dataset
+from core.datasets.mosaics import Mosaic
+from core.datasets.remedies import Remedies, Remedy
 
 _CROPPABLE_FRACTION = 0.02
 _ALIKE_CORRELATION = 0.997

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from core.audit.findings import Finding, counted, files_of, listed
+from core.audit.survey import PairFacts
 from core.classes import ClassScheme
-from core.data.datasets import Dataset
-from core.data.findings import Finding, counted, files_of, listed
-from core.data.mosaics import Mosaic
-from core.data.palette_check import conflicting_classes
-from core.data.palettes import load_quietly
-from core.data.remedies import Remedies, Remedy
-from core.data.survey import PairFacts
+from core.datasets.datasets import Dataset
+from core.datasets.mosaics import Mosaic
+from core.datasets.palette_check import conflicting_classes
+from core.datasets.palettes import load_quietly
+from core.datasets.remedies import Remedies, Remedy
 from core.errors import ClassesError
 
 _LOSSY = (".jpg", ".jpeg", ".webp")

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from core.chip_layout import Chip, read_chip
-from core.data.alignment import Shift, agreement, best_shift
-from core.data.datasets import Dataset, Pair
-from core.data.estimates import count_pair_blocks
-from core.data.grid import small_gdal_cache
+from core.audit.alignment import Shift, agreement, best_shift
+from core.datasets.datasets import Dataset, Pair
 from core.errors import MaskError, SceneError
+from core.patches.estimates import count_pair_blocks
+from core.patches.grid import small_gdal_cache
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scene import Scene, Window
+from core.scenes.chip_layout import Chip, read_chip
+from core.scenes.scene import Scene, Window
 
 _WHOLE_BYTES = 96 * 2**20
 _SLAB_PIXELS = 8 * 2**20

@@ -10,9 +10,9 @@ from dataclasses import MISSING, fields
 from typing import Any, NoReturn
 
 from core import __version__
-from core.learning import settings as train_settings
-from core.learning.augmentation import Augmentation
-from core.learning.settings import TrainSettings
+from core.training import settings as train_settings
+from core.training.augmentation import Augmentation
+from core.training.settings import TrainSettings
 
 _MODEL = "a name under models/, a model folder, or an .h5, .hdf5 or .keras file"
 _PRODUCTS = "file to write: .gpkg .geojson .shp .shp.zip .csv .kml .parquet .fgb .dxf .html, .qml, .report.html, or .png .pdf to print"

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from core.errors import DatasetError
 from core.files import replacing_folder
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scene_sources import file_digest
+from core.scenes.sources import file_digest
 
 _MOST_FILES = 200_000
 _MOST_RATIO = 200

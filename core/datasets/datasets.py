@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from core.classes import ClassScheme
-from core.data import palettes
-from core.data.archives import unpack
-from core.data.layouts import Found, find_pairs
-from core.data.pairing import says_role
-from core.data.pairs import Pair, encode_mask
-from core.data.remedies import Remedies, read_remedies
+from core.datasets import palettes
+from core.datasets.archives import unpack
+from core.datasets.layouts import Found, find_pairs
+from core.datasets.pairing import says_role
+from core.datasets.pairs import Pair, encode_mask
+from core.datasets.remedies import Remedies, read_remedies
 from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
 

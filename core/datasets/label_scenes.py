@@ -13,8 +13,8 @@ import numpy as np
 from core.classes import IGNORED_ID
 from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
-from core.scene import Scene, Window, open_scene
-from core.scene_sources import Hdf5Source, file_digest
+from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.sources import Hdf5Source, file_digest
 
 _IMAGE_NAMES = ("img", "image", "images", "x", "data")
 _MASK_NAMES = ("mask", "masks", "label", "labels", "y", "target", "gt")

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from core.chip_layout import Chip, Layout, find_layouts, read_chip
-from core.data.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset, Pair
 from core.errors import SceneError
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scene import Scene
-from core.scene_mosaic import MosaicSource, assemble
+from core.scenes.chip_layout import Chip, Layout, find_layouts, read_chip
+from core.scenes.mosaic import MosaicSource, assemble
+from core.scenes.scene import Scene
 
 __all__ = ["Mosaic", "MosaicSource", "find_mosaics", "with_mosaics"]
 

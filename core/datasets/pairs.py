@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from core.classes import IGNORED_ID, ClassScheme
-from core.data import palettes
+from core.datasets import palettes
 from core.errors import MaskError
-from core.scene import Scene, Window, open_scene
+from core.scenes.scene import Scene, Window, open_scene
 
 
 @dataclass(frozen=True)

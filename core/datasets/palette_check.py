@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from core.classes import to_hex
-from core.data.datasets import Dataset
-from core.data.palettes import load_quietly, same_class
+from core.datasets.datasets import Dataset
+from core.datasets.palettes import load_quietly, same_class
 
 _MANY_STRANGERS = 0.001
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from core.classes import DUBAI, IGNORED_ID, ClassScheme, from_hex, pack, to_hex
 from core.errors import ClassesError, MaskError, SceneError
-from core.scene import Scene
+from core.scenes.scene import Scene
 
 _SAMPLED_MASKS = 24
 _SAMPLED_SIDE_PX = 2048

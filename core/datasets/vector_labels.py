@@ -14,11 +14,11 @@ from pyproj import CRS, Transformer
 from rasterio.features import rasterize
 
 from core.classes import IGNORED_ID
-from core.data.label_scenes import id_scene
+from core.datasets.label_scenes import id_scene
 from core.errors import MaskError
 from core.geo import GeoRef
-from core.scene import Scene, Window, open_scene
-from core.scene_sources import file_digest
+from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.sources import file_digest
 
 _COLUMNS = (
     "class_name",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from core.classes import ClassScheme
-from core.data.datasets import Pair
+from core.confusion import Confusion
+from core.datasets.datasets import Pair
 from core.errors import SceneError
-from core.learning.confusion import Confusion
-from core.prediction.rasters import Prediction
+from core.prediction.folder.rasters import Prediction
 from core.progress import ShouldStop, check
-from core.scene import windows_of
+from core.scenes.scene import windows_of
 
 _STEP_PX = 2048
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.classes import ClassScheme
-from core.data.datasets import Dataset, open_dataset
-from core.data.patches import PatchStore
+from core.datasets.datasets import Dataset, open_dataset
 from core.errors import ModelError, SettingsError
 from core.evaluation.boundary import boundary_distance_px
 from core.evaluation.calibration import after_temperature, fit_temperature, reliability
@@ -24,11 +23,12 @@ from core.evaluation.result import EVALUATION_FILE, MAPS, Calibration, Evaluatio
 from core.evaluation.scenes import SceneTruth, chosen_pairs, class_table, part_windows
 from core.evaluation.writing import write_all
 from core.files import refuse_foreign_folder, replacing_folder
-from core.learning.cards import CARD_FILE
-from core.learning.model_store import Model, find_model
+from core.model_store.cards import CARD_FILE
+from core.model_store.models import Model, find_model
+from core.patches.store import PatchStore
 from core.prediction.budget import parse_memory
 from core.prediction.checks import check_scene
-from core.prediction.engine import Engine, open_engine
+from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.running import Layout
 from core.progress import OnProgress, ShouldStop, check, report
 

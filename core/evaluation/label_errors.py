@@ -17,7 +17,7 @@ from core.classes import IGNORED_ID, ClassScheme
 from core.evaluation.regions import Regions
 from core.evaluation.result import LabelError
 from core.progress import ShouldStop, check
-from core.scene import Window, open_scene
+from core.scenes.scene import Window, open_scene
 
 THICKNESS_PX = 5
 MOST = 100

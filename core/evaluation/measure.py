@@ -18,19 +18,19 @@ import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
 from core.classes import IGNORED_ID, ClassScheme
+from core.confusion import Confusion
 from core.evaluation.boundary import boundary_counts
 from core.evaluation.regions import PolygonMatcher
 from core.evaluation.result import PatchResult, SceneResult
 from core.evaluation.scenes import OUTSIDE_ID, SceneTruth
 from core.evaluation.thresholds import probability_histogram
-from core.learning.cards import ModelCard
-from core.learning.confusion import Confusion
-from core.prediction.engine import Engine
-from core.prediction.kernels import rank
+from core.model_store.cards import ModelCard
+from core.prediction.blend.kernels import rank
+from core.prediction.engines.engine import Engine
+from core.prediction.folder.writing import RawWriter, placement
 from core.prediction.running import Layout, plan_within, run_blend
-from core.prediction.writing import RawWriter, placement
 from core.progress import OnProgress, ShouldStop, check
-from core.scene import Scene, Window
+from core.scenes.scene import Scene, Window
 
 MAP_BANDS = ("prediction", "truth", "confidence", "label_probability")
 _LOSS = -np.log(np.maximum(np.arange(256), 0.5) / 255)

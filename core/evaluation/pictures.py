@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from core.classes import IGNORED_ID
-from core.data.datasets import Pair
+from core.datasets.datasets import Pair
 from core.evaluation.result import MAPS, PICTURES, VIEWS, Evaluation, LabelError, PatchResult
 from core.progress import ShouldStop, check
-from core.scene import Scene, Window, display_rgb, open_scene
+from core.scenes.scene import Scene, Window, display_rgb, open_scene
 
 _LONGEST_PX = 320
 _CONTEXT_FRACTION = 0.25

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.classes import ClassScheme
+from core.confusion import Confusion
 from core.errors import InputError
 from core.evaluation.areas import AdjustedAreas, adjusted_areas
 from core.evaluation.boundary import boundary_iou
@@ -20,7 +21,6 @@ from core.evaluation.intervals import PER_CLASS, SINGLE, Intervals, bootstrap
 from core.evaluation.regions import PolygonScore
 from core.evaluation.thresholds import ThresholdCurve, threshold_curve
 from core.files import read_json
-from core.learning.confusion import Confusion
 
 EVALUATION_FILE = "evaluation.json"
 REPORT_FILE = "report.html"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.classes import IGNORED_ID, ClassScheme
-from core.data.datasets import Dataset, Pair
-from core.data.patches import PatchStore
+from core.datasets.datasets import Dataset, Pair
 from core.errors import InputError, SettingsError
-from core.learning.model_store import Model
-from core.scene import Window
+from core.model_store.models import Model
+from core.patches.store import PatchStore
+from core.scenes.scene import Window
 
 PARTS = ("train", "validation", "test")
 OUTSIDE_ID = 254

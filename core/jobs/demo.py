@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DatasetError, SceneError
-from core.jobs.workspace import PROJECT_ROOT
 from core.progress import OnProgress, ShouldStop, check
+from core.workspace import PROJECT_ROOT
 
 SAMPLE_SCENE = PROJECT_ROOT / "sample_data" / "town" / "images" / "town_whole.tif"
 EXPORTS = (".gpkg", ".shp.zip", ".geojson", ".csv", ".kml", ".html")
@@ -29,9 +29,9 @@ def run_demo(
     The answer holds what each step answered, the seconds of each, and how many features each file holds.
     Raises SceneError when there is no such scene, and what the steps raise.
     """
-    from core.learning.model_store import find_model
+    from core.model_store.models import find_model
     from core.prediction.predict import predict
-    from core.scene import open_scene
+    from core.scenes.scene import open_scene
 
     scene, out = Path(request["scene"] or SAMPLE_SCENE), Path(request["out"])
     if not scene.exists():
@@ -53,7 +53,7 @@ def run_demo(
         picture = open_scene(scene)
         predicted = predict(model, picture, out / "prediction", **listeners)
     with step("vectorize"):
-        from core.vector.layers import vectorize
+        from core.vector.vectorize import vectorize
 
         drawn = vectorize(out / "prediction", **listeners)
     with step("export"):
@@ -77,9 +77,9 @@ def run_demo(
 
 def _score(scene: Path, folder: Path, should_stop: ShouldStop | None) -> dict[str, Any] | None:
     """Scores of a prediction against the mask that belongs to the scene; None when there is no such mask."""
-    from core.data.datasets import open_dataset
+    from core.datasets.datasets import open_dataset
     from core.evaluation.against_mask import count_against
-    from core.prediction.rasters import Prediction
+    from core.prediction.folder.rasters import Prediction
 
     try:
         dataset = open_dataset(scene.parent.parent)

@@ -20,7 +20,7 @@ from filelock import FileLock
 from core.errors import GroundlineError, JobBusy, JobError
 from core.files import read_json
 from core.jobs import kinds, records
-from core.jobs.workspace import PROJECT_ROOT, WORKSPACE_VARIABLE, Workspace
+from core.workspace import PROJECT_ROOT, WORKSPACE_VARIABLE, Workspace
 
 EXIT_BUSY = 75
 """A worker's exit code when another one holds its lock (EX_TEMPFAIL)."""

@@ -13,8 +13,8 @@ from core.progress import OnProgress, ShouldStop
 
 def import_model(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Write a model folder of a Keras file and the answers about it."""
-    from core.learning.importing import Answers, scheme_of
-    from core.learning.importing import import_model as take_in
+    from core.model_store.importing import Answers, scheme_of
+    from core.model_store.importing import import_model as take_in
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     answers = Answers(
@@ -40,8 +40,8 @@ def import_model(request: Request, *, on_progress: OnProgress | None, should_sto
 
 def export_model(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Write a model for other programs."""
-    from core.learning.model_store import find_model
-    from core.prediction.exporting import export_model as hand_out
+    from core.model_store.models import find_model
+    from core.prediction.engines.exporting import export_model as hand_out
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     exported = hand_out(

@@ -27,10 +27,10 @@ def chosen(request: Request, keys: Iterable[str] = SETTINGS) -> dict[str, Any]:
 
 def predict(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Predict a whole scene."""
-    from core.learning.model_store import find_model
+    from core.model_store.models import find_model
+    from core.prediction.folder.rasters import PREDICTION_FILE
     from core.prediction.predict import predict as run_model
-    from core.prediction.rasters import PREDICTION_FILE
-    from core.scene import open_scene
+    from core.scenes.scene import open_scene
 
     if request["cluster"] != "none":
         raise SettingsError(
@@ -78,12 +78,12 @@ def predict_batch(request: Request, *, on_progress: OnProgress | None, should_st
 
 def quantise(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Make the int8 network of a model."""
-    from core.prediction.quantising import quantise as make
+    from core.prediction.engines.quantising import quantise as make
 
     return make(request["model"], request["patches"], on_progress=on_progress, should_stop=should_stop)
 
 
 def _window(request: Request) -> Any:
-    from core.scene import Window
+    from core.scenes.scene import Window
 
     return None if request["window"] is None else Window(*request["window"])

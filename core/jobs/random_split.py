@@ -22,8 +22,8 @@ def random_split(
 
     The new patches go to `patches`, the model to `model`, the evaluation to `out`. The answer is that of "evaluate".
     """
-    from core.data.patches import PatchStore
     from core.jobs import kinds
+    from core.patches.store import PatchStore
 
     record = PatchStore.open(Path(request["prepared"])).record
     common = {"should_stop": should_stop, "on_event": on_event}

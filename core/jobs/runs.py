@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from core.jobs.jobs import Job
-from core.learning.settings import TrainSettings
+from core.training.settings import TrainSettings
 
 
 def histories(jobs: Iterable[Job]) -> dict[str, list[dict[str, Any]]]:

@@ -25,14 +25,14 @@ Request = Mapping[str, Any]
 
 def audit(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Look over a data set."""
-    from core.data.audit import audit as look_over
+    from core.audit.audit import audit as look_over
 
     return look_over(_dataset(request), on_progress=on_progress, should_stop=should_stop).summary()
 
 
 def prepare(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Cut a data set into patches and divide them."""
-    from core.data.patches import prepare as cut
+    from core.patches.store import prepare as cut
 
     store = cut(
         _dataset(request),
@@ -62,7 +62,7 @@ def train(
 ) -> Answer:
     """Train a network on prepared patches; each epoch becomes an event of type "epoch"."""
     store, settings = _training_data(request, on_progress)
-    from core.learning.training import train as learn
+    from core.training.training import train as learn
 
     def on_epoch(record: dict[str, Any]) -> None:
         if on_event is not None:
@@ -83,7 +83,7 @@ def train(
 def probe(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Try a few steps of a training: time, memory, disk and batch size."""
     store, settings = _training_data(request, on_progress)
-    from core.learning.probe import probe as measure
+    from core.training.probe import probe as measure
 
     return measure(store, settings, memory_budget_mib=request["memory_budget_mib"], on_progress=on_progress, should_stop=should_stop)
 
@@ -91,7 +91,7 @@ def probe(request: Request, *, on_progress: OnProgress | None, should_stop: Shou
 def rate_test(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Find a learning rate by raising it from step to step."""
     store, settings = _training_data(request, on_progress)
-    from core.learning.rate_test import rate_test as rise
+    from core.training.rate_search import rate_test as rise
 
     span = {name: request[name] for name in ("lowest", "highest", "steps")}
     return rise(store, settings, **span, on_progress=on_progress, should_stop=should_stop)
@@ -100,7 +100,7 @@ def rate_test(request: Request, *, on_progress: OnProgress | None, should_stop: 
 def search(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Try pairs of learning rate and batch size in short runs."""
     store, settings = _training_data(request, on_progress)
-    from core.learning.search import search as try_all
+    from core.training.search import search as try_all
 
     grid = {name: request[name] for name in ("learning_rates", "batch_sizes", "epochs", "patches_per_epoch", "resume")}
     return try_all(store, Path(request["out"]), settings, **grid, on_progress=on_progress, should_stop=should_stop)
@@ -111,7 +111,7 @@ def evaluate(request: Request, *, on_progress: OnProgress | None, should_stop: S
     from core.evaluation.evaluate import evaluate as measure
     from core.evaluation.evaluate import store_temperature
     from core.evaluation.writing import write_report
-    from core.learning.model_store import find_model
+    from core.model_store.models import find_model
 
     model = find_model(request["model"])
     if request["store_temperature"] and request["scenes"] != "validation":
@@ -158,8 +158,8 @@ def compare(request: Request, *, on_progress: OnProgress | None, should_stop: Sh
 
 def vectorize(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Turn a prediction or class raster into polygons and write them to each of the files asked for."""
-    from core.vector.layers import vectorize as draw
-    from core.vector.products import product_of
+    from core.vector.formats.products import product_of
+    from core.vector.vectorize import vectorize as draw
 
     for file in request["files"]:
         product_of(file)
@@ -208,7 +208,7 @@ def export_all(
     `scene` is the picture below the polygons of a map, `prediction` what a report says more about, `lines` the centre
     lines that go with the polygons; None for none.
     """
-    from core.vector.products import write_product
+    from core.vector.formats.products import write_product
 
     written, card = [], _card_of(prediction)
     for number, file in enumerate(files):
@@ -222,9 +222,9 @@ def export_all(
 
 def _training_data(request: Request, on_progress: OnProgress | None) -> tuple[Any, Any]:
     """Patches and settings of a training, checked before the seconds that TensorFlow takes to start, and TensorFlow started."""
-    from core.data.patches import PatchStore
-    from core.learning.networks.registry import resolve_encoder
-    from core.learning.settings import TrainSettings
+    from core.networks.architectures import resolve_encoder
+    from core.patches.store import PatchStore
+    from core.training.settings import TrainSettings
 
     store = PatchStore.open(Path(request["prepared"]))
     settings = TrainSettings.from_dict(request["settings"])
@@ -244,14 +244,14 @@ def _start_tensorflow(on_progress: OnProgress | None) -> None:
 
 
 def _dataset(request: Request) -> Any:
-    from core.data.datasets import open_dataset
+    from core.datasets.datasets import open_dataset
 
     return open_dataset(request["dataset"], classes=request["classes"])
 
 
 def _predicted(request: Request) -> Any:
     """The prediction to trace, None for a plain class raster."""
-    from core.prediction.rasters import PREDICTION_FILE, Prediction
+    from core.prediction.folder.rasters import PREDICTION_FILE, Prediction
 
     folder = Path(request["prediction"])
     return Prediction.open(folder) if (folder / PREDICTION_FILE).is_file() else None
@@ -260,7 +260,7 @@ def _predicted(request: Request) -> Any:
 def _card_of(prediction: Any) -> Any:
     """The card of the model behind a prediction; None for no prediction, and for a model that is no longer there."""
     from core.errors import ModelError
-    from core.learning.model_store import find_model
+    from core.model_store.models import find_model
 
     if prediction is None:
         return None
@@ -272,7 +272,7 @@ def _card_of(prediction: Any) -> Any:
 
 def _pictured(request: Request) -> Any:
     """The scene to show in a map: the one named, or the one that the prediction was made of while it is still there."""
-    from core.scene import open_scene
+    from core.scenes.scene import open_scene
 
     if request["scene"] is not None:
         return open_scene(request["scene"])

@@ -12,11 +12,11 @@ import numpy as np
 from core.classes import ClassScheme
 from core.errors import ModelError, SettingsError
 from core.files import replacing_folder
-from core.learning.cards import WEIGHTS_FILE, ModelCard
-from core.learning.legacy import Described, describe
-from core.learning.model_store import Model, default_scheme, guesses, proposed_card
-from core.learning.networks.encoders import published_normalisation, wants_bgr
-from core.learning.trust import trust
+from core.model_store.cards import WEIGHTS_FILE, ModelCard
+from core.model_store.legacy import Described, describe
+from core.model_store.models import Model, default_scheme, guesses, proposed_card
+from core.model_store.trust import trust
+from core.networks.encoders import published_normalisation, wants_bgr
 from core.progress import OnProgress, ShouldStop, check, report
 
 if TYPE_CHECKING:

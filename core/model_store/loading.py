@@ -8,12 +8,12 @@ import keras
 from keras import layers, ops
 
 from core.errors import ModelError
-from core.learning.cards import ModelCard
-from core.learning.legacy import describe
-from core.learning.networks.encoders import ZOO_ENCODERS
-from core.learning.networks.registry import build
-from core.learning.start_weights import copy_weights
-from core.learning.trust import refuse_untrusted
+from core.model_store.cards import ModelCard
+from core.model_store.legacy import describe
+from core.model_store.start_weights import copy_weights
+from core.model_store.trust import refuse_untrusted
+from core.networks.architectures import build
+from core.networks.encoders import ZOO_ENCODERS
 
 
 class _OldDepthwise:
@@ -35,7 +35,7 @@ def load_network(file: Path, card: ModelCard) -> keras.Model:
         refuse_untrusted(file)
     custom = {} if file.suffix == ".keras" else {"DepthwiseConv2D": _OldDepthwise}
     if card.encoder in ZOO_ENCODERS or card.architecture == "file":
-        from core.learning.networks.zoo import library
+        from core.networks.zoo import library
 
         library()  # importing it tells Keras about the swish and dropout layers of EfficientNet
     try:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from core.classes import ClassScheme
 from core.errors import ModelError
-from core.learning.cards import CARD_FILE, ModelCard
-from core.learning.legacy import SUFFIXES, Described, describe
-from core.learning.trust import refuse_untrusted
+from core.model_store.cards import CARD_FILE, ModelCard
+from core.model_store.legacy import SUFFIXES, Described, describe
+from core.model_store.trust import refuse_untrusted
 
 if TYPE_CHECKING:
     import keras
@@ -41,7 +41,7 @@ class Model:
         With `height` and `width` the network is built anew for that size, where it is one of ours.
         Raises ModelError when the file cannot be loaded.
         """
-        from core.learning.loading import load_network, resized
+        from core.model_store.loading import load_network, resized
 
         network = load_network(self.file, self.card)
         if (height, width) == (None, None) or (height, width) == tuple(network.input_shape[1:3]):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import Cancelled, InputError, ModelError, SettingsError
-from core.learning.downloads import fetch
-from core.learning.legacy import has_network
-from core.learning.networks.encoders import wants_bgr
-from core.learning.networks.registry import published_encoder
+from core.model_store.downloads import fetch
+from core.model_store.legacy import has_network
+from core.networks.architectures import published_encoder
+from core.networks.encoders import wants_bgr
 from core.progress import OnProgress, ShouldStop
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def start(
     if weights == "imagenet" or (path.is_file() and not has_network(path)):
         download = partial(_download, on_progress=on_progress, should_stop=should_stop)
         return _start_published(network, weights if weights == "imagenet" else str(path), architecture, encoder, download)
-    from core.learning.model_store import find_model
+    from core.model_store.models import find_model
 
     try:
         model = find_model(weights)
@@ -128,7 +128,7 @@ def _with_encoder_weights(
 
         file = download(*_RESNET50) if weights == "imagenet" else weights
         return keras.applications.ResNet50(include_top=False, weights=file, input_shape=(64, 64, 3))
-    from core.learning.networks.zoo import build_zoo
+    from core.networks.zoo import build_zoo
 
     with _downloads_by(download):
         return build_zoo(architecture, encoder=encoder, encoder_weights=weights, **sizes)

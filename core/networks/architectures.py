@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import SettingsError
-from core.learning.networks.encoders import ZOO_ENCODERS
+from core.networks.encoders import ZOO_ENCODERS
 
 if TYPE_CHECKING:
     import keras
@@ -116,13 +116,13 @@ def build(
     sizes = {"height": height, "width": width, "bands": bands, "classes": classes}
     channels = tuple(filters or info.filters or ())
     if per_class:
-        from core.learning.networks.merged import merge
+        from core.networks.merged import merge
 
         network = merge([_build_random(info, encoder, {**sizes, "classes": 2}, channels, dropout) for _ in range(classes)])
     else:
         network = _build_random(info, encoder, sizes, channels, dropout)
     if weights not in (None, "", "none"):
-        from core.learning.start_weights import start
+        from core.model_store.start_weights import start
 
         start(network, weights, architecture=info.name, encoder=encoder)
     return network
@@ -132,22 +132,22 @@ def _build_random(
     info: ArchitectureInfo, encoder: str | None, sizes: dict[str, int], filters: tuple[int, ...], dropout: float
 ) -> keras.Model:
     if encoder is not None:
-        from core.learning.networks.zoo import build_zoo
+        from core.networks.zoo import build_zoo
 
         return build_zoo(info.name, encoder=encoder, **sizes)
     if info.backbone is not None:
-        from core.learning.networks.deeplab import build_deeplab
+        from core.networks.deeplab import build_deeplab
 
         return build_deeplab(plus=info.name.endswith("plus"), dropout=dropout, **sizes)
     if info.name == "attention-unet":
-        from core.learning.networks.attention import build_attention_unet
+        from core.networks.attention import build_attention_unet
 
         return build_attention_unet(filters=filters, dropout=dropout, **sizes)
     if info.name == "fast":
-        from core.learning.networks.fast import build_fast
+        from core.networks.fast import build_fast
 
         return build_fast(filters=filters, dropout=dropout, **sizes)
-    from core.learning.networks.unet import build_unet
+    from core.networks.unet import build_unet
 
     return build_unet(filters=filters, dropout=dropout, name=info.name.replace("-", "_"), **sizes)
 

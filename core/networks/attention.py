@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from core.learning.networks.unet import build_unet
+from core.networks.unet import build_unet
 
 
 def build_attention_unet(*, height: int, width: int, bands: int, classes: int, filters: Sequence[int], dropout: float) -> keras.Model:

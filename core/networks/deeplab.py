@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from core.learning.networks.blocks import MOMENTUM, assemble, conv_unit, head
+from core.networks.blocks import MOMENTUM, assemble, conv_unit, head
 
 RATES = (6, 12, 18)
 ENCODER_WIDTH, PYRAMID_WIDTH = 64, 256

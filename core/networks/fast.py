@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from core.learning.networks.blocks import assemble, conv_unit, double_conv, head
+from core.networks.blocks import assemble, conv_unit, double_conv, head
 
 
 def build_fast(*, height: int, width: int, bands: int, classes: int, filters: Sequence[int], dropout: float) -> keras.Model:

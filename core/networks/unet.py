@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import layers
 
-from core.learning.networks.blocks import assemble, double_conv, head
+from core.networks.blocks import assemble, double_conv, head
 
 
 def build_unet(

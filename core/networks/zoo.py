@@ -9,7 +9,7 @@ from functools import cache
 
 import keras
 
-from core.learning.networks.blocks import MOMENTUM, assemble
+from core.networks.blocks import MOMENTUM, assemble
 
 MULTIPLES = {"unet": 32, "fpn": 32, "linknet": 32, "pspnet": 48}
 

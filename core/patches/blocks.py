@@ -6,8 +6,8 @@ from itertools import product
 
 import numpy as np
 
-from core.data.counting import PatchTable
-from core.data.parts import GUARD, TEST, TRAIN, VALIDATION, part_score
+from core.patches.counting import PatchTable
+from core.patches.parts import GUARD, TEST, TRAIN, VALIDATION, part_score
 
 
 def block_parts(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from patchify import patchify
 
-from core.data.datasets import Dataset, Pair
-from core.data.grid import ScaledPair, check_grid, class_counts, pad_labels, positions, slabs
+from core.datasets.datasets import Dataset, Pair
+from core.patches.grid import ScaledPair, check_grid, class_counts, pad_labels, positions, slabs
 from core.progress import OnProgress, ShouldStop, check, report
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.classes import ClassScheme
-from core.data.datasets import Dataset
-from core.data.grid import check_grid, positions, small_gdal_cache
-from core.data.pairs import Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.errors import MaskError, SceneError
+from core.patches.grid import check_grid, positions, small_gdal_cache
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scene import Window
+from core.scenes.scene import Window
 
 BLOCK_PX = 16
 MOST_PAIRS = 240

@@ -10,10 +10,10 @@ import numpy as np
 import rasterio
 
 from core.classes import IGNORED_ID, ClassScheme
-from core.data.datasets import Pair
-from core.data.resample import Taps, resize_image, resize_labels, resize_valid, scaled_length, source_rows, taps
+from core.datasets.datasets import Pair
 from core.errors import SettingsError
-from core.scene import Window
+from core.scenes.resampling import Taps, resize_image, resize_labels, resize_valid, scaled_length, source_rows, taps
+from core.scenes.scene import Window
 
 SLAB_BYTES = 48 * 2**20
 """Upper bound for the pixels of one slab of rows at full size, as long as one row of patches fits in it."""

@@ -14,10 +14,10 @@ import rasterio
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 
-from core.data.parts import PARTS
-from core.data.patches import PatchStore
 from core.errors import SettingsError
 from core.files import dump_json, refuse_foreign_folder, replacing, replacing_folder
+from core.patches.parts import PARTS
+from core.patches.store import PatchStore
 from core.progress import OnProgress, ShouldStop, check, report
 
 

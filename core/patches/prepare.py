@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.data.counting import PatchTable, cut_row, patch_table
-from core.data.datasets import Dataset
-from core.data.grid import ScaledPair, check_grid, pad_image, pad_labels, positions, slabs, small_gdal_cache
-from core.data.parts import PARTS, TRAIN
-from core.data.splits import Split
-from core.data.splits import split as split_dataset
-from core.data.statistics import BandStatistics
+from core.datasets.datasets import Dataset
 from core.errors import DatasetError, SettingsError
 from core.files import read_json, refuse_foreign_folder, write_json
+from core.patches.counting import PatchTable, cut_row, patch_table
+from core.patches.grid import ScaledPair, check_grid, pad_image, pad_labels, positions, slabs, small_gdal_cache
+from core.patches.parts import PARTS, TRAIN
+from core.patches.splits import Split
+from core.patches.splits import split as split_dataset
+from core.patches.statistics import BandStatistics
 from core.progress import OnProgress, ShouldStop, check, report
 
 if TYPE_CHECKING:
-    from core.data.patches import PatchStore
+    from core.patches.store import PatchStore
 
 STORE_FILE = "store.json"
 _PROGRESS_FILE = "progress.json"
@@ -90,7 +90,7 @@ def prepare(
         writer.write_pair(pair)
     writer.finish()
     report(on_progress, both, both, "Patches written")
-    from core.data.patches import PatchStore
+    from core.patches.store import PatchStore
 
     return PatchStore.open(folder)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from core.data.blocks import block_parts
-from core.data.counting import PatchTable, patch_table
-from core.data.datasets import Dataset
-from core.data.parts import DROPPED, GUARD, PARTS, TEST, TRAIN, VALIDATION, part_score
+from core.datasets.datasets import Dataset
 from core.errors import DatasetError, SettingsError
+from core.patches.blocks import block_parts
+from core.patches.counting import PatchTable, patch_table
+from core.patches.parts import DROPPED, GUARD, PARTS, TEST, TRAIN, VALIDATION, part_score
 from core.progress import OnProgress, ShouldStop
-from core.scene import Window
+from core.scenes.scene import Window
 
 _ENUMERATED = 6000
 _DRAWS = 1500

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from core.classes import ClassScheme
-from core.data.parts import PARTS
-from core.data.prepare import STORE_FILE, prepare
 from core.errors import DatasetError
 from core.files import read_json
+from core.patches.parts import PARTS
+from core.patches.prepare import STORE_FILE, prepare
 
 __all__ = ["PatchStore", "prepare"]
 

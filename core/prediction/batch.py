@@ -11,8 +11,8 @@ from typing import Any
 
 from core.errors import GroundlineError, SceneError
 from core.files import replacing, write_json
-from core.learning.model_store import Model, find_model
-from core.prediction.engine import Engine, open_engine
+from core.model_store.models import Model, find_model
+from core.prediction.engines.engine import Engine, open_engine
 from core.progress import OnProgress, ShouldStop, check
 
 SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".img", ".vrt", ".h5", ".hdf5")

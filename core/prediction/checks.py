@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SceneError
-from core.learning.cards import ModelCard
-from core.scene import Scene, Window
+from core.model_store.cards import ModelCard
+from core.scenes.scene import Scene, Window
 
 _SAMPLE_PX = 512
 _PIXEL_SIZE_FACTOR = 1.33

@@ -15,19 +15,19 @@ import numpy as np
 
 from core.errors import Cancelled, ExportError
 from core.files import dump_json, read_json, replacing_folder, write_json
-from core.learning.model_store import Model
-from core.prediction.blending import BlendResult
+from core.model_store.models import Model
+from core.prediction.blend.blending import BlendResult
+from core.prediction.blend.plans import BlendPlan, plan_blend
 from core.prediction.budget import MIB, PeakMemory
 from core.prediction.checks import Concern
-from core.prediction.engine import Engine
+from core.prediction.engines.engine import Engine
 from core.prediction.estimate import disk_bytes
-from core.prediction.plans import BlendPlan, plan_blend
-from core.prediction.previews import LivePreview
-from core.prediction.rasters import PREDICTION_FILE, geo_to_dict, partial_folder, preview_file
+from core.prediction.folder.previews import LivePreview
+from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, partial_folder, preview_file
+from core.prediction.folder.writing import RawWriter, finish, placement
 from core.prediction.running import Setup, plan_within, run_blend, set_up
-from core.prediction.writing import RawWriter, finish, placement
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scene import Scene, Window
+from core.scenes.scene import Scene, Window
 
 _STATE_FILE = "state.json"
 

@@ -10,17 +10,17 @@ import numpy as np
 import rasterio
 
 from core.errors import SceneError
-from core.learning.cards import ModelCard
-from core.learning.model_store import Model, find_model
-from core.prediction.blending import BlendResult, blend, bytes_per_column
+from core.model_store.cards import ModelCard
+from core.model_store.models import Model, find_model
+from core.prediction.blend.blending import BlendResult, blend, bytes_per_column
+from core.prediction.blend.plans import BlendPlan, plan_blend
 from core.prediction.budget import MIB, parse_memory, resident_bytes
 from core.prediction.checks import Concern, check_scene, resampling_factor
-from core.prediction.engine import Engine, open_engine
-from core.prediction.plans import BlendPlan, plan_blend
+from core.prediction.engines.engine import Engine, open_engine
+from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.temperature import with_temperature
-from core.prediction.writing import GDAL_CACHE_BYTES
 from core.progress import OnProgress, ShouldStop
-from core.scene import Scene, Window, open_scene
+from core.scenes.scene import Scene, Window, open_scene
 
 _SPARE_MIB = 32
 _WIDEST_STRIP_PX = 6144

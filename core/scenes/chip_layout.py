@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.scene import Scene, Window
+from core.scenes.scene import Scene, Window
 
 SIZE_TOLERANCE_PX = 2
 """Chips of one row or column may differ by this much: sets that were cut unevenly differ by a pixel."""

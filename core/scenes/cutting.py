@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.data.datasets import Pair
-from core.scene import Scene, Window
+from core.datasets.datasets import Pair
+from core.scenes.scene import Scene, Window
 
 
 @dataclass(frozen=True, eq=False)

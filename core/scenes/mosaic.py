@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.chip_layout import Layout, cell_sizes, find_layouts, read_chip
 from core.errors import SceneError
-from core.scene import Scene, Window, open_scene
+from core.scenes.chip_layout import Layout, cell_sizes, find_layouts, read_chip
+from core.scenes.scene import Scene, Window, open_scene
 
 CHIP_SUFFIXES = frozenset((".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".jp2", ".webp"))
 _IMAGE_FOLDERS = ("images", "image", "imgs", "img", "chips")

@@ -146,7 +146,7 @@ class Scene:
     @classmethod
     def from_array(cls, array: np.ndarray, *, geo: GeoRef | None = None, nodata: float | None = None, name: str = "array") -> Scene:
         """A scene over an array (h, w) or (h, w, bands) in memory."""
-        from core.scene_sources import ArraySource
+        from core.scenes.sources import ArraySource
 
         array = array[..., None] if array.ndim == 2 else array
         return cls(
@@ -179,18 +179,18 @@ def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_nam
     `expand_palette=False` keeps the indices of a palette image (for masks). `hdf5_name` names the data set to read in
     an HDF5 file; the one that looks like an image otherwise. Raises SceneError when it is none of these.
     """
-    from core import scene_sources
+    from core.scenes import sources
 
     path = Path(path)
     if not path.exists():
         raise SceneError(f"nothing at {path}", expected="an image file or a folder of neighbouring chips", do="Check the path")
     if path.is_dir():
-        from core.scene_mosaic import open_mosaic
+        from core.scenes.mosaic import open_mosaic
 
         return open_mosaic(path)
-    if path.suffix.lower() in scene_sources.HDF5_SUFFIXES:
-        return scene_sources.open_hdf5(path, name=hdf5_name)
-    return scene_sources.open_raster(path, expand_palette=expand_palette)
+    if path.suffix.lower() in sources.HDF5_SUFFIXES:
+        return sources.open_hdf5(path, name=hdf5_name)
+    return sources.open_raster(path, expand_palette=expand_palette)
 
 
 def display_rgb(

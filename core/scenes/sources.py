@@ -21,7 +21,7 @@ from rasterio.windows import Window as RasterWindow
 
 from core.errors import SceneError
 from core.geo import GeoRef
-from core.scene import Scene, Window
+from core.scenes.scene import Scene, Window
 
 HDF5_SUFFIXES = {".h5", ".hdf5", ".hdf", ".he5"}
 _OPEN_FILES_PER_THREAD = 48

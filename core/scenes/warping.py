@@ -12,8 +12,8 @@ from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
 from core.classes import IGNORED_ID, ClassScheme
-from core.scene import Scene
-from ui.tiles import MAP_TILE_PX
+from core.scenes.scene import Scene
+from ui.viewer.tiles import MAP_TILE_PX
 
 _OPEN_FILES_PER_THREAD = 8
 

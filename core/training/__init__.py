@@ -1,1 +1,1 @@
-"""Networks: how they are built, trained, described and kept."""
+"""Networks taught: epochs, losses, augmentation, checks before a run, and search."""

@@ -11,13 +11,13 @@ from typing import Any
 import keras
 
 from core.files import replacing
-from core.learning.losses import SegmentationLoss
-from core.learning.networks.registry import build
-from core.learning.optimizers import make_optimizer
-from core.learning.running import Pulse, RunningScores
-from core.learning.settings import TrainSettings
-from core.learning.spread import SpreadTrainer, machines, strategy
-from core.learning.start_weights import Copied, start
+from core.model_store.start_weights import Copied, start
+from core.networks.architectures import build
+from core.training.losses import SegmentationLoss
+from core.training.optimizers import make_optimizer
+from core.training.running import Pulse, RunningScores
+from core.training.settings import TrainSettings
+from core.training.spread import SpreadTrainer, machines, strategy
 
 
 @dataclass(frozen=True)

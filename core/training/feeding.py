@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.learning.augmentation import Augmentation
+from core.training.augmentation import Augmentation
 
 READERS = 2
 """Threads that read and change patches; they mostly run inside NumPy, beside the step."""

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from core.classes import IGNORED_ID, ClassScheme
+from core.confusion import Confusion
 from core.files import dump_json, replacing
-from core.learning.cards import WEIGHTS_FILE, ModelCard
-from core.learning.confusion import Confusion
-from core.learning.previews import choose_rows, save_preview
-from core.learning.settings import TrainSettings
-from core.learning.training import HISTORY_FILE, PREVIEWS, TrainResult, train_one
+from core.model_store.cards import WEIGHTS_FILE, ModelCard
 from core.progress import report
+from core.training.previews import choose_rows, save_preview
+from core.training.settings import TrainSettings
+from core.training.training import HISTORY_FILE, PREVIEWS, TrainResult, train_one
 
 PARTS = "classes"
 _REST_COLOUR = (90, 90, 90)
@@ -90,9 +90,9 @@ def train_each_class(
 
 
 def _merge(store: Any, folder: Path, settings: TrainSettings, results: list[TrainResult]) -> ModelCard:
-    from core.learning.loading import load_network
-    from core.learning.networks.merged import merge
-    from core.learning.validation import predict_rows, validate
+    from core.model_store.loading import load_network
+    from core.networks.merged import merge
+    from core.training.validation import predict_rows, validate
 
     network = merge([load_network(result.folder / WEIGHTS_FILE, result.card) for result in results])
     with replacing(folder / WEIGHTS_FILE, suffix=".keras") as temporary:

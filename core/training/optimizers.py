@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from core.learning.settings import TrainSettings
+from core.training.settings import TrainSettings
 
 PLATEAU_FACTOR = 0.5
 _COSINE_END = 0.01

@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.files import replacing
-from core.learning.augmentation import Augmentation
+from core.training.augmentation import Augmentation
 
 GAP_PX = 4
 

@@ -13,12 +13,12 @@ from typing import Any
 import psutil
 
 from core.errors import Cancelled
-from core.learning.event_files import EVENTS_FOLDER
-from core.learning.feeding import epoch_rows
-from core.learning.one_vs_rest import one_network
-from core.learning.settings import TrainSettings
-from core.learning.training import PREVIEWS, Run
 from core.progress import OnProgress, ShouldStop, check, report
+from core.training.event_files import EVENTS_FOLDER
+from core.training.feeding import epoch_rows
+from core.training.one_vs_rest import one_network
+from core.training.settings import TrainSettings
+from core.training.training import PREVIEWS, Run
 
 STEPS = 4
 """Of each batch size; the first one prepares the work and is not timed."""
@@ -145,7 +145,7 @@ def _try_size(run: Run, size: int, should_stop: Any) -> dict[str, Any]:
 
 
 def _stopwatch(should_stop: Any) -> Any:
-    from core.learning.running import Pulse
+    from core.training.running import Pulse
 
     class Stopwatch(Pulse):
         """Notes when each step ends; a loss that is no number says nothing about time."""
@@ -163,7 +163,7 @@ def _stopwatch(should_stop: Any) -> Any:
 
 def _epoch_end(run: Run, should_stop: Any) -> dict[str, float]:
     """Seconds of validating all rows, told from a part of them, and of writing what an epoch leaves."""
-    from core.learning.validation import validate
+    from core.training.validation import validate
 
     rows, batch = run.validation_rows, run.settings.batch_size
     validation_s, confusion = 0.0, None

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from core.errors import Cancelled, SettingsError
-from core.learning.feeding import epoch_rows
-from core.learning.one_vs_rest import one_network
-from core.learning.settings import TrainSettings
-from core.learning.training import Run
 from core.progress import OnProgress, ShouldStop
+from core.training.feeding import epoch_rows
+from core.training.one_vs_rest import one_network
+from core.training.settings import TrainSettings
+from core.training.training import Run
 
 _MEMORY = 0.9
 """Weight of the past in the smoothed loss."""
@@ -55,9 +55,7 @@ def rate_test(
         run = Run(store, Path(temporary) / "rates", settings)
         run.open(resume=False)
         try:
-            order = epoch_rows(
-                run.train_rows, batch_size=settings.batch_size, seed=settings.seed, epoch=0, steps=steps, weights=run.draw
-            )
+            order = epoch_rows(run.train_rows, batch_size=settings.batch_size, seed=settings.seed, epoch=0, steps=steps, weights=run.draw)
             rise = _rise(run.trainer.optimizer, rates, on_progress, should_stop)
             run.prepared.fit(run.batches(order, epoch=0), rise)
         finally:
@@ -103,7 +101,7 @@ def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
 
 
 def _rise(optimizer: Any, rates: np.ndarray, on_progress: Any, should_stop: Any) -> Any:
-    from core.learning.running import Pulse
+    from core.training.running import Pulse
 
     class Rise(Pulse):
         """Sets the rate of the next step and keeps the loss of this one, told from the mean so far."""

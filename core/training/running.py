@@ -9,8 +9,8 @@ from collections.abc import Callable
 import keras
 from keras import ops
 
-from core.learning.losses import one_hot
 from core.progress import OnProgress, ShouldStop, report
+from core.training.losses import one_hot
 
 _PAUSE_S = 0.1
 

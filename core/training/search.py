@@ -12,10 +12,10 @@ from typing import Any
 
 from core.errors import SettingsError
 from core.files import read_json, write_json
-from core.learning.one_vs_rest import one_network
-from core.learning.settings import TrainSettings
-from core.learning.training import HISTORY_FILE, train_one
 from core.progress import OnProgress, ShouldStop, report
+from core.training.one_vs_rest import one_network
+from core.training.settings import TrainSettings
+from core.training.training import HISTORY_FILE, train_one
 
 SEARCH_FILE = "search.json"
 TRIALS = "trials"

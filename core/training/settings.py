@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from core.errors import SettingsError
-from core.learning.augmentation import Augmentation
+from core.training.augmentation import Augmentation
 
 LOSSES = (
     "dice_focal", "cross_entropy", "focal", "dice", "tversky", "lovasz", "dice_cross_entropy", "tversky_focal", "lovasz_cross_entropy",

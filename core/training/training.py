@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from core.confusion import Confusion
 from core.errors import Cancelled, DatasetError, SettingsError
 from core.files import dump_json, write_json
-from core.learning.balance import class_weights, patch_weights
-from core.learning.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
-from core.learning.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
-from core.learning.confusion import Confusion
-from core.learning.event_files import EVENTS_FOLDER, EventFiles
-from core.learning.feeding import epoch_rows, training_batches
-from core.learning.networks.encoders import fitted_normalisation, published_normalisation
-from core.learning.networks.registry import architecture, published_encoder, resolve_encoder
-from core.learning.previews import choose_rows, save_preview
-from core.learning.settings import TrainSettings
-from core.learning.spread import machines, writing_place
+from core.model_store.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
+from core.networks.architectures import architecture, published_encoder, resolve_encoder
+from core.networks.encoders import fitted_normalisation, published_normalisation
 from core.progress import OnProgress, ShouldStop
+from core.training.balance import class_weights, patch_weights
+from core.training.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
+from core.training.event_files import EVENTS_FOLDER, EventFiles
+from core.training.feeding import epoch_rows, training_batches
+from core.training.previews import choose_rows, save_preview
+from core.training.settings import TrainSettings
+from core.training.spread import machines, writing_place
 
 HISTORY_FILE = "history.jsonl"
 SETTINGS_FILE = "settings.json"
@@ -81,7 +81,7 @@ def train(
     callables = {"on_progress": on_progress, "should_stop": should_stop, "should_pause": should_pause, "on_epoch": on_epoch}
     with writing_place(folder, resume=resume) as place:
         if settings.per_class:
-            from core.learning.one_vs_rest import train_each_class
+            from core.training.one_vs_rest import train_each_class
 
             result = train_each_class(store, place, settings, resume=resume, **callables)
         else:
@@ -119,7 +119,7 @@ class Run:
         return self.settings.steps_per_epoch or -(-len(self.train_rows) // min(self.settings.batch_size, len(self.train_rows)))
 
     def open(self, *, resume: bool, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> None:
-        from core.learning.devices import prepare_network
+        from core.training.devices import prepare_network
 
         saved = peek_last(self.folder) if resume else None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ class Run:
         self.draw = patch_weights(self._patch_counts()) if self.settings.sampling == "balanced" else None
 
     def go(self, on_progress, should_stop, should_pause, on_epoch) -> TrainResult:
-        from core.learning.running import Pulse
+        from core.training.running import Pulse
 
         settings, stopped = self.settings, False
         pulse = Pulse(epochs=settings.epochs, steps=self.steps, on_progress=on_progress, should_stop=should_stop, should_pause=should_pause)
@@ -168,7 +168,7 @@ class Run:
 
     def _epoch(self, pulse) -> dict[str, Any]:
         """One pass: train, validate, keep. Raises Cancelled when stopped inside it."""
-        from core.learning.optimizers import learning_rate, plateau_patience
+        from core.training.optimizers import learning_rate, plateau_patience
 
         settings, epoch, started = self.settings, self.state.epoch, time.monotonic()
         rate = learning_rate(settings, epoch, plateaus=self.state.plateaus)
@@ -216,7 +216,7 @@ class Run:
 
     def validate(self, should_stop: ShouldStop | None) -> tuple[Confusion | None, dict[str, Any]]:
         """Counts of the validation rows and their scores; None and nothing when there are no such rows."""
-        from core.learning.validation import validate
+        from core.training.validation import validate
 
         if not len(self.validation_rows):
             return None, {}
@@ -280,7 +280,7 @@ class Run:
 
     def predict_previews(self) -> np.ndarray:
         """Ids uint8 (n, h, w) that the network now gives for the patches that are drawn after each epoch."""
-        from core.learning.validation import predict_rows
+        from core.training.validation import predict_rows
 
         return predict_rows(self.prepared.predictor, self.store, self.preview_rows, self.card.normalise)
 

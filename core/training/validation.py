@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.learning.confusion import Confusion
-from core.learning.feeding import plain_batches
+from core.confusion import Confusion
 from core.progress import ShouldStop, check
+from core.training.feeding import plain_batches
 
 if TYPE_CHECKING:
     import keras

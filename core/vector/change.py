@@ -14,11 +14,11 @@ from core.classes import ClassScheme
 from core.errors import SceneError
 from core.geo import GeoRef
 from core.progress import OnProgress, ShouldStop, check, report
-from core.vector.attributes import planar_factor
 from core.vector.editing import painted
 from core.vector.layer import PolygonLayer
-from core.vector.layers import vectorize
-from core.vector.sources import LabelSource, class_colour, open_labels
+from core.vector.tracing.attributes import planar_factor
+from core.vector.tracing.sources import LabelSource, class_colour, open_labels
+from core.vector.vectorize import vectorize
 
 BAND_PIXELS = 1 << 20
 SAME_GRID_PX = 1e-3
@@ -205,4 +205,3 @@ def _on_grid(one: LabelSource, two: LabelSource) -> Callable[[int, int], np.ndar
         return out
 
     return rows
-

@@ -12,9 +12,9 @@ import pandas as pd
 import shapely
 
 from core.errors import SettingsError
-from core.vector.attributes import remeasured
-from core.vector.content import LONLAT, moved
+from core.vector.formats.content import LONLAT, moved
 from core.vector.layer import PolygonLayer
+from core.vector.tracing.attributes import remeasured
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry

@@ -14,8 +14,8 @@ import shapely
 
 from core.errors import InputError, SettingsError
 from core.files import read_json, replacing, write_json
-from core.vector.attributes import remeasured
 from core.vector.layer import PolygonLayer
+from core.vector.tracing.attributes import remeasured
 
 FILLS = ("merge", "hole")
 BAND_PIXELS = 1 << 22
@@ -236,7 +236,7 @@ def burn(layer: PolygonLayer, corrections: Corrections, path: str | os.PathLike,
     """
     import rasterio
 
-    from core.vector.sources import open_labels
+    from core.vector.tracing.sources import open_labels
 
     fresh = apply(layer, corrections)
     height, width, ignored = int(layer.made["height"]), int(layer.made["width"]), layer.scheme.ignored_id

@@ -18,15 +18,15 @@ from core.classes import ClassScheme
 from core.errors import SettingsError
 from core.geo import GeoRef
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scene import Scene
-from core.vector.arcs import Arcs, merge_small_regions, trace_arcs
-from core.vector.attributes import LENGTH_METHOD, distances, measure, size_in_pixels
+from core.scenes.scene import Scene
 from core.vector.layer import PolygonLayer, VectorResult, crs_name
-from core.vector.measures import boundary_code, convex_polygons
-from core.vector.polygons import Rings, build_polygons, build_rings, transformed
-from core.vector.simplify import METHODS, simplify_arcs
-from core.vector.sources import LabelSource, open_labels
-from core.vector.zonal import Zonal, full_scale, zonal
+from core.vector.tracing.arcs import Arcs, merge_small_regions, trace_arcs
+from core.vector.tracing.attributes import LENGTH_METHOD, distances, measure, size_in_pixels
+from core.vector.tracing.measures import boundary_code, convex_polygons
+from core.vector.tracing.polygons import Rings, build_polygons, build_rings, transformed
+from core.vector.tracing.simplify import METHODS, simplify_arcs
+from core.vector.tracing.sources import LabelSource, open_labels
+from core.vector.tracing.zonal import Zonal, full_scale, zonal
 
 STEPS = 5
 
@@ -81,7 +81,7 @@ def vectorize(
     squared = 0
     if squared_ids.size:
         # Here and not above: its kernels take a second to load, and most layers do without.
-        from core.vector.regularize import regularize_arcs
+        from core.vector.squaring.regularize import regularize_arcs
 
         regular = regularize_arcs(arcs, points, offsets, np.isin(arcs.regions.classes, squared_ids), should_stop=should_stop)
         points, offsets, squared = regular.points, regular.offsets, int(regular.regions.sum())
@@ -108,7 +108,7 @@ def vectorize(
     )  # fmt: skip
     lines = None
     if lined_ids.size:
-        from core.vector.lines import line_layer
+        from core.vector.centre_lines.lines import line_layer
 
         lines = line_layer(arcs, lined_ids, labels.scheme, labels.geo, should_stop=should_stop)
     report(on_progress, labels.height * STEPS, labels.height * STEPS, "done")

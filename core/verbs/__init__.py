@@ -1,1 +1,1 @@
-"""The command line's parts: what can be typed, how far the work is, and what is said at the end."""
+"""What a user can do, one file each: its settings, its flags, what it calls, what it says at the end."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from core.classes import DUBAI
-from core.data.synthetic_canvas import Canvas, Colour
-from core.data.synthetic_fields import sun_vector
-from core.data.synthetic_plan import Plot
+from sample_data.drawing.canvas import Canvas, Colour
+from sample_data.drawing.fields import sun_vector
+from sample_data.drawing.plan import Plot
 
 BUILDING, LAND, ROAD, VEGETATION, WATER = (DUBAI.names.index(n) for n in ("Building", "Land", "Road", "Vegetation", "Water"))
 UNLABELLED = DUBAI.ignored_id

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from core.data import synthetic_fields as fields
+from sample_data.drawing import fields
 
 Colour = Sequence[float]
 _SUPERSAMPLING = 4

@@ -6,12 +6,9 @@ import numpy as np
 from scipy import ndimage
 
 from core.classes import ClassScheme
-from core.data import synthetic_buildings as buildings
-from core.data import synthetic_fields as fields
-from core.data import synthetic_ground as ground
-from core.data import synthetic_plan as plan
-from core.data import synthetic_roads as streets
-from core.data.synthetic_canvas import Canvas
+from sample_data.drawing import buildings, fields, ground, plan
+from sample_data.drawing import roads as streets
+from sample_data.drawing.canvas import Canvas
 
 # Ids while drawing: those of the town, then fields; grass is "land".
 _FIELD = 5

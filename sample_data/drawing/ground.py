@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from skimage.measure import find_contours
 
-from core.data import synthetic_fields as fields
-from core.data.synthetic_buildings import GREENS, LAND, LAWNS, UNLABELLED, VEGETATION, WATER, pick
-from core.data.synthetic_canvas import Canvas, Colour
-from core.data.synthetic_plan import curve
+from sample_data.drawing import fields
+from sample_data.drawing.buildings import GREENS, LAND, LAWNS, UNLABELLED, VEGETATION, WATER, pick
+from sample_data.drawing.canvas import Canvas, Colour
+from sample_data.drawing.plan import curve
 
 
 def sand(canvas: Canvas, seed: int, *, colour: Colour, dunes: float) -> None:

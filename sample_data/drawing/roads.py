@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import distance_transform_edt
 
-from core.data import synthetic_fields as fields
-from core.data.synthetic_buildings import GREENS, LAND, LAWNS, ROAD, VEGETATION, car, pick
-from core.data.synthetic_canvas import Canvas
-from core.data.synthetic_plan import Road, junctions
+from sample_data.drawing import fields
+from sample_data.drawing.buildings import GREENS, LAND, LAWNS, ROAD, VEGETATION, car, pick
+from sample_data.drawing.canvas import Canvas
+from sample_data.drawing.plan import Road, junctions
 
 MEDIAN_M = {"highway": 3.2, "arterial": 2.8}
 

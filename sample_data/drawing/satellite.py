@@ -9,9 +9,8 @@ from skimage.morphology import reconstruction
 
 from core.classes import ClassScheme
 from core.compiling import compiled
-from core.data import synthetic_fields as fields
-from core.data import synthetic_plan as plan
-from core.data.synthetic_ground import shoreline
+from sample_data.drawing import fields, plan
+from sample_data.drawing.ground import shoreline
 
 # The twelve surface reflectance bands of Sentinel-2 (level 2A, which has no band 10), in the order of its files.
 S2_BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12")

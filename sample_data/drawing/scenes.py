@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.data.synthetic_country import LANDCOVER, RURAL, draw_country
-from core.data.synthetic_satellite import CHIP_CLASSES, LANDSLIDE_CLASSES, S2_BANDS, make_landslides, make_multispectral
-from core.data.synthetic_town import Look, draw_town
+from sample_data.drawing.country import LANDCOVER, RURAL, draw_country
+from sample_data.drawing.satellite import CHIP_CLASSES, LANDSLIDE_CLASSES, S2_BANDS, make_landslides, make_multispectral
+from sample_data.drawing.town import Look, draw_town
 
 __all__ = [
     "CHIP_CLASSES",

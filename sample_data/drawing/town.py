@@ -1,4 +1,4 @@
-"""Puts a whole town together: land, water, districts, roads, plots; see `core.data.synthetic` for the way in."""
+"""Puts a whole town together: land, water, districts, roads, plots; see `sample_data.drawing.scenes` for the way in."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from core.data import synthetic_buildings as buildings
-from core.data import synthetic_fields as fields
-from core.data import synthetic_ground as ground
-from core.data import synthetic_plan as plan
-from core.data import synthetic_roads as streets
-from core.data.synthetic_canvas import Canvas
+from sample_data.drawing import buildings, fields, ground, plan
+from sample_data.drawing import roads as streets
+from sample_data.drawing.canvas import Canvas
 
 
 @dataclass(frozen=True)

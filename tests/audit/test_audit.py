@@ -6,16 +6,16 @@ import shutil
 import numpy as np
 import pytest
 
+from core.audit.alignment import agreement, best_shift
+from core.audit.audit import audit
 from core.classes import DUBAI
-from core.data.alignment import agreement, best_shift
-from core.data.audit import audit
-from core.data.datasets import open_dataset
-from core.data.mosaics import find_mosaics, with_mosaics
-from core.data.remedies import Remedies, apply_remedy
+from core.datasets.datasets import open_dataset
+from core.datasets.mosaics import find_mosaics, with_mosaics
+from core.datasets.remedies import Remedies, apply_remedy
 from core.errors import Cancelled
-from core.scene import Window
-from tests.data.conftest import save, stripes
-from tests.test_scene_mosaic import chips_of, picture
+from core.scenes.scene import Window
+from tests.helpers.datasets import save, stripes
+from tests.scenes.test_mosaic import chips_of, picture
 
 
 def blocks(seed: int, height: int = 120, width: int = 130) -> np.ndarray:

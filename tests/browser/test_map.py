@@ -5,7 +5,7 @@ import pytest
 import rasterio
 from affine import Affine
 
-from tests.ui.fakes import predicted
+from tests.helpers.predicted import predicted
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from core.data.datasets import open_dataset
-from core.data.patches import prepare
+from core.datasets.datasets import open_dataset
+from core.patches.store import prepare
 from tests.browser.conftest import ROOT, fetched, press
 
 LONG_MS = 300_000

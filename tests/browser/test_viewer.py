@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.ui.fakes import predicted
+from tests.helpers.predicted import predicted
 
 ALPHA = """canvas => { const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
   let seen = 0; for (let i = 3; i < all.length; i += 4) if (all[i]) seen += 1; return seen; }"""

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from core.classes import DUBAI
-from core.data.datasets import open_dataset
-from core.data.remedies import Remedies, apply_remedy
+from core.datasets.datasets import open_dataset
+from core.datasets.remedies import Remedies, apply_remedy
 from core.errors import ClassesError, DatasetError, MaskError
-from core.scene import Window
-from tests.data.conftest import save, stripes
+from core.scenes.scene import Window
+from tests.helpers.datasets import save, stripes
 
 
 def test_labels_of_a_window_equal_the_ids_that_were_drawn(make_tiles):

@@ -10,14 +10,14 @@ import pytest
 from affine import Affine
 from shapely.geometry import LineString, Point, box
 
+from core.audit.audit import audit
 from core.classes import DUBAI
-from core.data import archives
-from core.data.audit import audit
-from core.data.datasets import open_dataset
-from core.data.patches import prepare
+from core.datasets import archives
+from core.datasets.datasets import open_dataset
 from core.errors import ClassesError, DatasetError, MaskError
-from core.scene import Window
-from tests.data.conftest import save, stripes
+from core.patches.store import prepare
+from core.scenes.scene import Window
+from tests.helpers.datasets import save, stripes
 
 UTM = "EPSG:32640"
 GRID = Affine(2.0, 0, 300_000, 0, -2.0, 2_780_000)  # 2 m pixels near Dubai

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from core.data.pairing import match_folder, name_groups
+from core.datasets.pairing import match_folder, name_groups
 
 
 def touch(root: Path, *names: str) -> Path:

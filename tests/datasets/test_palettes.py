@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from core.classes import DUBAI, ClassScheme
-from core.data.palettes import MaskSample, choose_scheme, count_codes, discover, distinct_colours, sample_masks, spread, with_ignored
+from core.datasets.palettes import MaskSample, choose_scheme, count_codes, discover, distinct_colours, sample_masks, spread, with_ignored
 from core.errors import MaskError
-from core.scene import Scene
+from core.scenes.scene import Scene
 
 BUILDING, WATER = 0x3C1098, 0xE2A929
 

@@ -8,12 +8,12 @@ import pytest
 from affine import Affine
 from pyproj import CRS
 
-from core.data.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset, Pair
 from core.evaluation.evaluate import evaluate
 from core.evaluation.result import Evaluation
 from core.geo import GeoRef
-from core.scene import Scene
-from tests.prediction.standins import SCHEME, make_engine, make_model, probabilities
+from core.scenes.scene import Scene
+from tests.helpers.standins import SCHEME, make_engine, make_model, probabilities
 
 HEIGHT, WIDTH = 150, 120
 GREYS = (30, 128, 240)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from core.data.datasets import Pair
+from core.datasets.datasets import Pair
 from core.errors import SceneError
 from core.evaluation.against_mask import count_against
-from core.prediction.rasters import Prediction
-from core.scene import Scene
-from tests.ui.fakes import predicted
+from core.prediction.folder.rasters import Prediction
+from core.scenes.scene import Scene
+from tests.helpers.predicted import predicted
 
 
 def mask_of(ids, root):

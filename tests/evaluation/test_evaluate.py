@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from core.classes import ClassScheme
-from core.data.datasets import Dataset, Pair
-from core.data.patches import prepare
+from core.confusion import Confusion
+from core.datasets.datasets import Dataset, Pair
 from core.errors import InputError, SettingsError
 from core.evaluation.evaluate import evaluate
-from core.learning.confusion import Confusion
-from core.scene import Scene
-from tests.prediction.standins import SCHEME, make_engine, make_model
+from core.patches.store import prepare
+from core.scenes.scene import Scene
+from tests.helpers.standins import SCHEME, make_engine, make_model
 
 
 def dataset(tmp_path, *, scheme=SCHEME, groups=("a", "a", "b")):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from core.confusion import Confusion
 from core.errors import Cancelled, InputError, ModelError, SettingsError
 from core.evaluation.comparing import DISAGREEMENT_BANDS, VERDICTS, compare, optimistic_against_honest, verdicts, write_disagreement
 from core.evaluation.evaluate import store_temperature
@@ -20,11 +21,10 @@ from core.evaluation.measure import patch_edges
 from core.evaluation.result import VIEWS, Evaluation
 from core.evaluation.writing import write_report
 from core.files import dump_json
-from core.learning.confusion import Confusion
-from core.learning.model_store import find_model
-from core.scene import Scene, Window
+from core.model_store.models import find_model
+from core.scenes.scene import Scene, Window
 from tests.evaluation.conftest import HEIGHT, WIDTH, ids_of, make_dataset, run
-from tests.prediction.standins import SCHEME, make_model, probabilities
+from tests.helpers.standins import SCHEME, make_model, probabilities
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 
+from core.confusion import Confusion
 from core.errors import InputError
 from core.evaluation.areas import adjusted_areas
 from core.evaluation.boundary import boundary_counts, boundary_distance_px, boundary_iou
@@ -13,7 +14,6 @@ from core.evaluation.calibration import after_temperature, fit_temperature, reli
 from core.evaluation.intervals import bootstrap, bootstrap_difference, scores_of
 from core.evaluation.regions import PolygonMatcher, PolygonScore, Regions
 from core.evaluation.thresholds import probability_histogram, threshold_curve
-from core.learning.confusion import Confusion
 from core.prediction.temperature import with_temperature
 
 

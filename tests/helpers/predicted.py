@@ -7,11 +7,11 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from core.classes import DUBAI
-from core.learning.cards import ModelCard
-from core.learning.model_store import Model
-from core.prediction.engine import Engine
+from core.model_store.cards import ModelCard
+from core.model_store.models import Model
+from core.prediction.engines.engine import Engine
 from core.prediction.predict import predict
-from core.scene import Window
+from core.scenes.scene import Window
 
 # Typical roof, sand, asphalt, leaf and sea of the sample town, as red, green, blue.
 COLOURS = np.array([[205, 160, 140], [200, 178, 150], [105, 103, 103], [78, 92, 58], [40, 82, 95]], np.float32)

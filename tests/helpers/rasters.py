@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.vector.arcs import Arcs, trace_arcs
+from core.vector.tracing.arcs import Arcs, trace_arcs
 
 
 def random_raster(seed: int, *, longest: int = 22) -> np.ndarray:

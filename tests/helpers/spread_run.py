@@ -1,4 +1,4 @@
-"""A short training in a process of its own: python -m tests.learning.spread_run FOLDER PARTS.
+"""A short training in a process of its own: python -m tests.helpers.spread_run FOLDER PARTS.
 
 PARTS above 1 divides the processor into so many devices; the run is otherwise stopped after an epoch and resumed.
 """
@@ -7,9 +7,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from core.learning.settings import TrainSettings
-from core.learning.training import train
-from tests.learning import learning_fakes as fakes
+from core.training.settings import TrainSettings
+from core.training.training import train
+from tests.helpers import learning_fakes as fakes
 
 SETTINGS = TrainSettings(
     epochs=2, batch_size=4, filters=(4, 8), learning_rate=5e-3, patience=0, dropout=0.0, augment=False, loss="dice_focal"

@@ -3,9 +3,9 @@
 import numpy as np
 
 from core.classes import ClassScheme
-from core.learning.cards import ModelCard
-from core.learning.model_store import Model
-from core.prediction.engine import Engine
+from core.model_store.cards import ModelCard
+from core.model_store.models import Model
+from core.prediction.engines.engine import Engine
 
 SCHEME = ClassScheme(("Dark", "Middle", "Bright"), ((10, 20, 30), (200, 100, 0), (0, 100, 200)))
 

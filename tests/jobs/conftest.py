@@ -10,7 +10,7 @@ import pytest
 
 from core.jobs.jobs import Job, list_jobs
 from core.jobs.kinds import EXTRA_KINDS_VARIABLE
-from core.jobs.workspace import Workspace
+from core.workspace import Workspace
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from core.errors import JobBusy, JobError, SettingsError
 from core.jobs import records
 from core.jobs.jobs import EXIT_BUSY, Job, list_jobs, start
-from core.jobs.workspace import PROJECT_ROOT
+from core.workspace import PROJECT_ROOT
 
 ENDLESS = {"ticks": 100_000}
 
@@ -35,7 +35,7 @@ START = """
 import sys
 from core.errors import JobBusy
 from core.jobs.jobs import start
-from core.jobs.workspace import Workspace
+from core.workspace import Workspace
 workspace = Workspace(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()

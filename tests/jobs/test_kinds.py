@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import JobError, SettingsError
 from core.jobs import kinds, tasks
-from core.jobs.workspace import PROJECT_ROOT
+from core.workspace import PROJECT_ROOT
 
 
 def test_a_request_is_completed_and_its_paths_made_absolute(tmp_path, monkeypatch):

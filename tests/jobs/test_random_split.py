@@ -1,6 +1,6 @@
-from core.data.datasets import open_dataset
-from core.data.patches import prepare
+from core.datasets.datasets import open_dataset
 from core.jobs import kinds
+from core.patches.store import prepare
 from tests.pages.test_train import small_dataset
 
 

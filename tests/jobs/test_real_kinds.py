@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.classes import DUBAI
 from core.jobs.jobs import start
-from core.learning.model_store import find_model
+from core.model_store.models import find_model
 
 SETTINGS = {"epochs": 5000, "patience": 0, "batch_size": 2, "filters": [4, 8], "augment": False, "loss": "cross_entropy"}
 

@@ -8,7 +8,7 @@ import psutil
 
 from core.jobs import records, worker
 from core.jobs.jobs import EXIT_BUSY, Job
-from core.jobs.workspace import PROJECT_ROOT, Workspace
+from core.workspace import PROJECT_ROOT, Workspace
 
 
 def job_of(workspace: Workspace, kind: str, request: dict) -> Job:

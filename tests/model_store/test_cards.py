@@ -5,7 +5,7 @@ import pytest
 
 from core.classes import DUBAI
 from core.errors import ModelError
-from core.learning.cards import ModelCard, describe
+from core.model_store.cards import ModelCard, describe
 
 
 def card(**changes):

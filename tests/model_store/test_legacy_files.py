@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from core.errors import ModelError
-from core.learning.importing import Answers, examine, import_model
-from core.learning.legacy import describe
-from core.learning.model_store import find_model
+from core.model_store.importing import Answers, examine, import_model
+from core.model_store.legacy import describe
+from core.model_store.models import find_model
 
-SCRIPT = Path(__file__).with_name("keras2_files.py")
+SCRIPT = Path(__file__).resolve().parents[1] / "helpers" / "keras2_files.py"
 FILES = {"resnet34": "resnet34.hdf5", "vgg16": "vgg16.h5", "efficientnetb0": "efficientnetb0.hdf5"}
 
 

@@ -7,12 +7,12 @@ import pytest
 from keras import layers
 
 from core.errors import ModelError
-from core.learning import model_store
-from core.learning.cards import ModelCard
-from core.learning.legacy import describe, has_network
-from core.learning.model_store import card_from_file, find_model, list_models
-from core.learning.networks import build
-from tests.learning.learning_fakes import SCHEME
+from core.model_store import models
+from core.model_store.cards import ModelCard
+from core.model_store.legacy import describe, has_network
+from core.model_store.models import card_from_file, find_model, list_models
+from core.networks import build
+from tests.helpers.learning_fakes import SCHEME
 
 
 def save_model(folder, name="toy", **changes):
@@ -28,7 +28,7 @@ def save_model(folder, name="toy", **changes):
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("GROUNDLINE_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(model_store, "PROJECT", tmp_path / "project")
+    monkeypatch.setattr(models, "PROJECT", tmp_path / "project")
     return tmp_path
 
 
@@ -186,7 +186,7 @@ def test_weights_alone_and_other_files_say_what_they_are(tmp_path):
 
 
 def test_the_card_of_an_efficientnet_file_loads_with_its_own_layers(tmp_path):
-    from core.learning.networks.zoo import library
+    from core.networks.zoo import library
 
     network = library().Unet("efficientnetb0", input_shape=(32, 32, 3), classes=2, activation="softmax", encoder_weights=None)
     network.save(tmp_path / "eff.h5")

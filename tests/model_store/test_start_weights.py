@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, InputError, SettingsError
-from core.learning.cards import ModelCard
-from core.learning.networks import build
-from core.learning.start_weights import MIRROR_VARIABLE, copy_weights, start
-from tests.learning.learning_fakes import SCHEME
+from core.model_store.cards import ModelCard
+from core.model_store.start_weights import MIRROR_VARIABLE, copy_weights, start
+from core.networks import build
+from tests.helpers.learning_fakes import SCHEME
 
 SMALL = {"height": 32, "width": 32, "filters": (4, 6)}
 
@@ -117,9 +117,7 @@ def test_imagenet_weights_come_from_the_server_once_and_with_progress(mirror, en
     heard = []
     for _ in range(2):
         target = unet(encoder="mobilenetv2", filters=None)
-        copied = start(
-            target, "imagenet", architecture="unet", encoder="mobilenetv2", on_progress=lambda *told: heard.append(told)
-        )
+        copied = start(target, "imagenet", architecture="unet", encoder="mobilenetv2", on_progress=lambda *told: heard.append(told))
         (mirror / MOBILENET).unlink(missing_ok=True)  # the second time it is there already
         assert copied.published and copied.source == "imagenet"
         assert np.array_equal(layer_weights(target, "block_3_expand")[0], layer_weights(encoder_file[1], "block_3_expand")[0])
@@ -150,7 +148,7 @@ def test_a_stop_ends_the_download(mirror, encoder_file):
 @pytest.fixture(scope="module")
 def encoder_file(tmp_path_factory):
     """Weights of a MobileNetV2 encoder alone, as published files are."""
-    from core.learning.networks.zoo import library
+    from core.networks.zoo import library
 
     keras.utils.set_random_seed(7)
     network = library().Unet("mobilenetv2", input_shape=(32, 32, 3), classes=2, encoder_weights=None)

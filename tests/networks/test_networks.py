@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core.errors import InputError, SettingsError
-from core.learning.networks import architectures, build, deeplab, resolve_encoder
-from core.learning.networks.encoders import ZOO_ENCODERS, fitted_normalisation, published_normalisation, wants_bgr
-from core.learning.start_weights import copy_weights
+from core.model_store.start_weights import copy_weights
+from core.networks import architectures, build, deeplab, resolve_encoder
+from core.networks.encoders import ZOO_ENCODERS, fitted_normalisation, published_normalisation, wants_bgr
 
 # name: what makes it small enough for a test
 TINY = {
@@ -84,11 +84,9 @@ def test_own_networks_import_nothing_but_keras():
         assert {name.split(".")[0] for name in names} <= allowed, path.name
 
 
-@pytest.mark.parametrize(
-    ("name", "filters"), [("unet-small", (8, 16, 32)), ("fast", (8, 16, 24, 32)), ("attention-unet", (8, 16, 32))]
-)
+@pytest.mark.parametrize(("name", "filters"), [("unet-small", (8, 16, 32)), ("fast", (8, 16, 24, 32)), ("attention-unet", (8, 16, 32))])
 def test_eight_patches_are_learned_by_heart(name, filters):
-    from core.learning.losses import SegmentationLoss
+    from core.training.losses import SegmentationLoss
 
     rng = np.random.default_rng(0)
     blocks = rng.integers(0, 3, (8, 4, 4))
@@ -110,7 +108,7 @@ def test_eight_patches_are_learned_by_heart(name, filters):
 def _gradients(network, batch):
     import tensorflow as tf
 
-    from core.learning.losses import SegmentationLoss
+    from core.training.losses import SegmentationLoss
 
     with tf.GradientTape() as tape:
         loss = SegmentationLoss("dice_focal")(np.ones(batch.shape[:3], np.uint8), network(batch, training=True))
@@ -150,7 +148,7 @@ def test_published_weights_that_read_blue_first_are_turned(tmp_path):
 
 
 def test_the_zoo_is_all_that_works():
-    from core.learning.networks.zoo import library
+    from core.networks.zoo import library
 
     offered = [name for name in library().get_available_backbone_names() if not name.startswith("densenet")]
     assert set(ZOO_ENCODERS) == set(offered)
@@ -158,8 +156,8 @@ def test_the_zoo_is_all_that_works():
 
 @pytest.mark.parametrize("encoder", ZOO_ENCODERS)
 def test_published_normalisation_equals_the_librarys(encoder):
-    from core.learning.cards import normalise
-    from core.learning.networks.zoo import library
+    from core.model_store.cards import normalise
+    from core.networks.zoo import library
 
     image = np.random.default_rng(0).integers(0, 256, (1, 4, 4, 3)).astype(np.float32)
     theirs = library().get_preprocessing(encoder)(image.copy())
@@ -169,7 +167,7 @@ def test_published_normalisation_equals_the_librarys(encoder):
 
 @pytest.mark.parametrize("encoder", ["resnet34", "vgg16", "mobilenetv2", "efficientnetb0"])
 def test_other_bands_are_brought_to_what_the_encoder_knows(encoder):
-    from core.learning.cards import normalise
+    from core.model_store.cards import normalise
 
     rng = np.random.default_rng(0)
     published = published_normalisation(encoder)

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.jobs import kinds, records
-from core.jobs.workspace import Workspace
+from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 

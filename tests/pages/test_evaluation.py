@@ -7,12 +7,12 @@ from streamlit.testing.v1 import AppTest
 
 from core.evaluation.result import Evaluation
 from core.jobs import kinds, records
-from core.learning.cards import ModelCard
+from core.model_store.cards import ModelCard
 from tests.evaluation.conftest import make_dataset, run
+from tests.helpers.standins import SCHEME
 from tests.pages.conftest import keys_of, sound, text_of
-from tests.prediction.standins import SCHEME
-from ui import evaluation_files
-from ui.evaluation_view import _SECTIONS
+from ui.evaluate import files
+from ui.evaluate.tab import _SECTIONS
 
 TRAIN = "pages/2_Train.py"
 
@@ -52,7 +52,7 @@ def tab(section="Classes") -> AppTest:
     """The tab alone, with a section open."""
 
     def page():
-        from ui import evaluation_view
+        from ui.evaluate import tab as evaluation_view
 
         evaluation_view.tab()
 
@@ -200,9 +200,9 @@ def test_the_optimistic_score_is_one_click_away_and_then_beside_the_honest_one(k
 
 def test_the_tables_come_as_one_zip(kept, workspace):
     kept("one", scenes="validation", split="group")
-    with zipfile.ZipFile(io.BytesIO(evaluation_files.zipped(workspace.evaluations / "one"))) as archive:
+    with zipfile.ZipFile(io.BytesIO(files.zipped(workspace.evaluations / "one"))) as archive:
         names = archive.namelist()
-        assert names == sorted(f"{name}.csv" for name in evaluation_files._TABLES)
+        assert names == sorted(f"{name}.csv" for name in files._TABLES)
         assert archive.read("confusion.csv").startswith(b"truth,Dark,Middle,Bright")
 
 

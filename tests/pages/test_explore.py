@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from core.classes import DUBAI
-from core.data.datasets import open_dataset
-from core.data.patches import prepare
-from core.data.remedies import REMEDY_FILE
+from core.datasets.datasets import open_dataset
+from core.datasets.remedies import REMEDY_FILE
+from core.patches.store import prepare
 from tests.pages.conftest import keys_of, sound, text_of
 
 EXPLORE = "pages/1_Explore.py"

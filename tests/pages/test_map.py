@@ -12,11 +12,11 @@ from affine import Affine
 from PIL import Image
 
 from core.classes import DUBAI
-from core.data.datasets import open_dataset
+from core.datasets.datasets import open_dataset
+from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
-from tests.ui.fakes import predicted
-from ui import map_downloads, map_view, maps
-from ui.finished_layers import Settings, find
+from ui.map import downloads, drawing, page
+from ui.map.finished import Settings, find
 
 MAP = "pages/4_Map.py"
 SAND, SEA = (200, 178, 150), (40, 82, 95)
@@ -52,8 +52,8 @@ def plain_lake(tmp_path, workspace):
 @pytest.fixture
 def does(monkeypatch):
     """`does(selected=2)`: from the next run on, the user has done this on the map."""
-    drawn, told = maps.show, {}
-    monkeypatch.setattr(maps, "show", lambda *given, **how: drawn(*given, **how) and None or maps.Told(**told))
+    drawn, told = drawing.show, {}
+    monkeypatch.setattr(drawing, "show", lambda *given, **how: drawn(*given, **how) and None or drawing.Told(**told))
     return told.update
 
 
@@ -94,12 +94,12 @@ def test_a_prediction_is_traced_and_mapped_at_once(opened, lake):
     table = at.dataframe[0].value
     assert list(table["class"]) == ["Land", "Water"] and table["area"].sum() == pytest.approx(3000, rel=2e-3)
     keys = {button.proto.id.split("-")[-1] for button in at.get("download_button")}
-    assert len(keys) == len(map_downloads.suffixes())
+    assert len(keys) == len(downloads.suffixes())
 
 
 def test_a_layer_that_a_job_has_traced_is_read_and_not_traced_again(opened, lake, finished, workspace, monkeypatch):
-    from core.vector import layers
-    from core.vector.export import export
+    from core.vector import vectorize as layers
+    from core.vector.formats.export import export
 
     result = layers.vectorize(lake)
     path = export(result.layer, workspace.layers / "lake.gpkg")
@@ -111,8 +111,8 @@ def test_a_layer_that_a_job_has_traced_is_read_and_not_traced_again(opened, lake
 
 
 def test_a_layer_of_other_settings_or_of_an_older_prediction_is_not_taken(lake, finished, workspace):
-    from core.vector.export import export
-    from core.vector.layers import vectorize
+    from core.vector.formats.export import export
+    from core.vector.vectorize import vectorize
 
     path = export(vectorize(lake, simplify="3px").layer, workspace.layers / "lake.gpkg")
     measured = {"seconds": 4.2, "invalid": 0, "gap_area": 0.0, "overlap_area": 0.0, "files": [{"path": str(path), "features": 2}]}
@@ -139,7 +139,7 @@ def test_settings_take_effect_as_they_move_and_the_map_stays(opened, lake):
 
 
 def test_right_angles_and_centre_lines(opened, lake):
-    from core.vector.layers import vectorize
+    from core.vector.vectorize import vectorize
 
     vectorize(lake, regularize=["Water"], centre_lines=["Water"])  # compiled by now: a page's run has a time limit in tests
     at = opened(MAP)
@@ -191,7 +191,7 @@ def test_a_place_that_is_none_is_one_plain_line(opened, plain_lake):
 
 
 def test_large_rasters_wait_for_the_button(opened, lake, monkeypatch):
-    monkeypatch.setattr(map_view, "LIVE_PX", 100)
+    monkeypatch.setattr(page, "LIVE_PX", 100)
     at = opened(MAP)
     assert "Trace polygons" in at.info[0].value and not at.get("component_instance")
     at = sound(at.button(key="map_trace").click().run())
@@ -221,7 +221,7 @@ def test_online_maps_are_tried_by_the_browser_and_only_when_asked_for(opened, la
     at = opened(MAP)
     assert map_of(at)[1]["online"] == []
     at = sound(at.toggle(key="map_online").set_value(True).run())
-    assert [entry["name"] for entry in map_of(at)[1]["online"]] == [entry["name"] for entry in maps.ONLINE]
+    assert [entry["name"] for entry in map_of(at)[1]["online"]] == [entry["name"] for entry in drawing.ONLINE]
 
 
 def test_the_safe_palette_colours_map_tiles_and_files(opened, lake):
@@ -304,20 +304,20 @@ def test_predictions_of_different_places_are_one_plain_line(opened, lake, tmp_pa
 @pytest.fixture(scope="module")
 def small_layer(tmp_path_factory):
     """The lake's layer and its source, for the downloads."""
-    from ui import map_sources
+    from ui.map import sources
 
     folder = tmp_path_factory.mktemp("downloads")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROUNDLINE_WORKSPACE", str(folder / "workspace"))
         made = predicted(lake_scene(folder / "lake.tif"), folder / "workspace" / "predictions" / "lake", blur_px=1)
-        source = map_sources.open_source(made)
-        yield source, map_view._trace(source, Settings(), lambda *_: None).layer
+        source = sources.open_source(made)
+        yield source, page._trace(source, Settings(), lambda *_: None).layer
 
 
-@pytest.mark.parametrize("suffix", map_downloads.suffixes())
+@pytest.mark.parametrize("suffix", downloads.suffixes())
 def test_each_download_is_made_when_it_is_pressed(small_layer, tmp_path, suffix):
     source, layer = small_layer
-    content = map_downloads.exporter(lambda: layer, f"lake{suffix}", source=source)()
+    content = downloads.exporter(lambda: layer, f"lake{suffix}", source=source)()
     path = tmp_path / f"lake{suffix}"
     path.write_bytes(content)
     if suffix.endswith(".html"):
@@ -339,25 +339,25 @@ def test_each_download_is_made_when_it_is_pressed(small_layer, tmp_path, suffix)
 
 def test_a_download_holds_the_part_and_the_coordinates_that_were_chosen(small_layer, tmp_path):
     source, layer = small_layer
-    told = maps.Told(hidden=(DUBAI.names.index("Land"),))
+    told = drawing.Told(hidden=(DUBAI.names.index("Land"),))
     (tmp_path / "part.gpkg").write_bytes(
-        map_downloads.exporter(lambda: map_downloads.part_of(layer, told, "filter"), "part.gpkg", crs="EPSG:3857", source=source)()
+        downloads.exporter(lambda: downloads.part_of(layer, told, "filter"), "part.gpkg", crs="EPSG:3857", source=source)()
     )
     name = next(name for name, geometry in pyogrio.list_layers(tmp_path / "part.gpkg") if geometry is not None)
     frame = pyogrio.read_dataframe(tmp_path / "part.gpkg", layer=name)
     assert list(frame["class_name"]) == ["Water"] and frame.crs.to_epsg() == 3857
     corners = shapely.box(*layer.frame.to_crs(4326).total_bounds).centroid
-    west = maps.Told(region=((corners.x - 1, 20), (corners.x, 20), (corners.x, 30), (corners.x - 1, 30)))
-    part = map_downloads.part_of(layer, west, "region")
+    west = drawing.Told(region=((corners.x - 1, 20), (corners.x, 20), (corners.x, 30), (corners.x - 1, 30)))
+    part = downloads.part_of(layer, west, "region")
     assert part.frame["area_m2"].sum() == pytest.approx(1500, rel=0.01)
 
 
 def test_areas_and_lengths_in_the_unit_a_person_would_use():
-    assert map_view.area_text(12.4, "m") == "12 m²"
-    assert map_view.area_text(25_000, "m") == "2.50 ha"
-    assert map_view.area_text(2_500_000, "m") == "2.50 km²"
-    assert map_view.area_text(1234, "px") == "1,234 px"
-    assert (map_view.length_text(12.4, "m"), map_view.length_text(2500, "m"), map_view.length_text(9, "px")) == ("12 m", "2.50 km", "9 px")
+    assert page.area_text(12.4, "m") == "12 m²"
+    assert page.area_text(25_000, "m") == "2.50 ha"
+    assert page.area_text(2_500_000, "m") == "2.50 km²"
+    assert page.area_text(1234, "px") == "1,234 px"
+    assert (page.length_text(12.4, "m"), page.length_text(2500, "m"), page.length_text(9, "px")) == ("12 m", "2.50 km", "9 px")
 
 
 def test_a_prediction_whose_scene_is_gone_is_still_mapped(opened, lake):

@@ -6,10 +6,10 @@ from PIL import Image
 
 from core.classes import DUBAI
 from core.jobs.jobs import Job
-from core.learning.cards import ModelCard
-from core.prediction.rasters import Prediction
+from core.model_store.cards import ModelCard
+from core.prediction.folder.rasters import Prediction
+from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
-from tests.ui.fakes import predicted
 
 PREDICT = "pages/3_Predict.py"
 
@@ -133,8 +133,8 @@ def test_a_prediction_without_a_mask_has_no_scores(opened, workspace, tmp_path):
 
 
 def test_the_picture_holds_class_ids_and_their_colours(workspace, city):
-    from ui.predict_downloads import label_png
-    from ui.viewer import ViewerState
+    from ui.predict.downloads import label_png
+    from ui.viewer.viewer import ViewerState
 
     prediction = Prediction.open(predicted(city / "images" / "lake.png", workspace.predictions / "lake"))
     picture = Image.open(io.BytesIO(label_png(prediction, ViewerState(0.0, 0.6))))

@@ -7,11 +7,11 @@ from PIL import Image
 from core.classes import DUBAI
 from core.files import write_json
 from core.jobs.jobs import Job
-from core.learning.cards import ModelCard
+from core.model_store.cards import ModelCard
 from core.prediction.batch import RESULTS_FILE, TABLE_FILE
-from core.prediction.rasters import preview_file
+from core.prediction.folder.rasters import preview_file
+from tests.helpers.predicted import predicted
 from tests.pages.conftest import ROOT, keys_of, sound, text_of
-from tests.ui.fakes import predicted
 
 PREDICT = "pages/3_Predict.py"
 

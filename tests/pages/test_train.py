@@ -10,10 +10,10 @@ from PIL import Image
 from core.classes import DUBAI
 from core.jobs import records
 from core.jobs.jobs import Job, list_jobs
-from core.learning.augmentation import Augmentation
-from core.learning.cards import ModelCard
-from core.learning.previews import save_preview
-from core.learning.settings import TrainSettings
+from core.model_store.cards import ModelCard
+from core.training.augmentation import Augmentation
+from core.training.previews import save_preview
+from core.training.settings import TrainSettings
 from tests.pages.conftest import keys_of, sound, text_of
 from ui import jobs_view
 from ui.state import Selection
@@ -74,8 +74,8 @@ def wait(workspace, kind):
 
 
 def prepared(workspace, folder):
-    from core.data.datasets import open_dataset
-    from core.data.patches import prepare
+    from core.datasets.datasets import open_dataset
+    from core.patches.store import prepare
 
     prepare(open_dataset(small_dataset(folder)), workspace.prepared / "small", patch_size=32, stride=32)
     return workspace.prepared / "small"
@@ -240,7 +240,7 @@ def test_the_form_starts_with_the_trainings_own_defaults(opened, workspace, tmp_
 
 
 def test_pretrained_against_random_starts_two_runs_that_differ_in_the_weights_only(opened, workspace, tmp_path, asked, monkeypatch):
-    monkeypatch.setattr("ui.train_weights.reachable", lambda: False)
+    monkeypatch.setattr("ui.train.weights.reachable", lambda: False)
     prepared(workspace, tmp_path / "city")
     at = opened(TRAIN)
     assert at.button(key="train_pair").disabled  # nothing is published for a U-Net of its own

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.audit.audit import audit
 from core.classes import DUBAI
-from core.data import estimates
-from core.data.audit import audit
-from core.data.counting import patch_table
-from core.data.datasets import open_dataset
+from core.datasets.datasets import open_dataset
 from core.errors import SettingsError
+from core.patches import estimates
+from core.patches.counting import patch_table
 
 
 def city(folder, *masks):

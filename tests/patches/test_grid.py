@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.data import grid
-from core.data.counting import cut_row, patch_table
-from core.data.datasets import open_dataset
+from core.datasets.datasets import open_dataset
 from core.errors import SettingsError
-from tests.data.conftest import stripes
+from core.patches import grid
+from core.patches.counting import cut_row, patch_table
+from tests.helpers.datasets import stripes
 
 
 @pytest.mark.parametrize(

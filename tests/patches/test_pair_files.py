@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import rasterio
 
-from core.data.datasets import open_dataset
-from core.data.patch_files import export_patches
-from core.data.patches import prepare
+from core.datasets.datasets import open_dataset
 from core.errors import SettingsError
-from tests.data.conftest import save, stripes
+from core.patches.pair_files import export_patches
+from core.patches.store import prepare
+from tests.helpers.datasets import save, stripes
 
 
 @pytest.fixture

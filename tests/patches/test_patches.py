@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from core.classes import DUBAI
-from core.data import grid
-from core.data.datasets import open_dataset
-from core.data.patches import PatchStore, prepare
-from core.data.statistics import BandStatistics
+from core.datasets.datasets import open_dataset
 from core.errors import Cancelled, DatasetError, MaskError, SettingsError
-from tests.data.conftest import save, stripes
+from core.patches import grid
+from core.patches.statistics import BandStatistics
+from core.patches.store import PatchStore, prepare
+from tests.helpers.datasets import save, stripes
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.data.counting import PatchTable
-from core.data.datasets import open_dataset
-from core.data.splits import count_shared, split
+from core.datasets.datasets import open_dataset
 from core.errors import DatasetError, SettingsError
-from tests.data.conftest import stripes
+from core.patches.counting import PatchTable
+from core.patches.splits import count_shared, split
+from tests.helpers.datasets import stripes
 
 
 def table_of(places: list[tuple[int, int, int]], *, size: int = 4, shapes=((8, 8), (8, 8))) -> PatchTable:

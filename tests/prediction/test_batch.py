@@ -10,10 +10,10 @@ from core.classes import DUBAI
 from core.errors import SceneError
 from core.files import read_json
 from core.prediction.batch import find_scenes, predict_batch
-from core.prediction.previews import LivePreview
-from core.prediction.rasters import Prediction
-from core.scene import Window
-from tests.prediction.standins import make_engine, make_model, probabilities
+from core.prediction.folder.previews import LivePreview
+from core.prediction.folder.rasters import Prediction
+from core.scenes.scene import Window
+from tests.helpers.standins import make_engine, make_model, probabilities
 
 
 def test_one_bad_scene_does_not_stop_the_rest(tmp_path):
@@ -74,8 +74,8 @@ def test_a_folder_without_images_is_named(tmp_path):
 
 
 def test_the_live_preview_shows_what_is_known(tmp_path, monkeypatch):
-    monkeypatch.setattr("core.prediction.previews._PAUSE_S", 0)
-    monkeypatch.setattr("core.prediction.previews._LONGEST_PX", 10)
+    monkeypatch.setattr("core.prediction.folder.previews._PAUSE_S", 0)
+    monkeypatch.setattr("core.prediction.folder.previews._LONGEST_PX", 10)
     # 25 x 40 pixels, every fourth one shown: 7 x 10. Rows 6 to 15 hold rows 8 and 12 of those, columns 5 to 39 hold 8, 12, ... 36.
     preview = LivePreview(tmp_path / "preview.png", Window(0, 0, 25, 40), DUBAI)
     labels = np.full((10, 35), 2, np.uint8)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, ModelError, SettingsError
-from core.prediction.blending import blend
-from core.prediction.plans import plan_blend
-from core.scene import Window
+from core.prediction.blend.blending import blend
+from core.prediction.blend.plans import plan_blend
+from core.scenes.scene import Window
 
 SHAPES = [(33, 20), (70, 91), (1, 300), (257, 511), (300, 1), (1, 1)]
 

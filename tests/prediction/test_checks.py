@@ -9,8 +9,8 @@ from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.prediction.budget import parse_memory
 from core.prediction.checks import check_scene, resampling_factor
-from core.scene import Scene
-from tests.prediction.standins import make_model
+from core.scenes.scene import Scene
+from tests.helpers.standins import make_model
 
 
 def codes(card, scene):

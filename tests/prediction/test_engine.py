@@ -10,9 +10,9 @@ import pytest
 
 from core.classes import ClassScheme
 from core.errors import ModelError, SettingsError
-from core.learning.cards import ModelCard
-from core.learning.model_store import find_model
-from core.prediction.engine import convert, open_engine
+from core.model_store.cards import ModelCard
+from core.model_store.models import find_model
+from core.prediction.engines.engine import convert, open_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")
@@ -20,7 +20,7 @@ needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    from core.learning.networks.registry import build
+    from core.networks.architectures import build
 
     folder = tmp_path_factory.mktemp("model")
     network = build("unet", height=32, width=32, bands=3, classes=5, filters=(4, 8))
@@ -52,8 +52,8 @@ def test_an_engine_answers_as_keras_does(model, patches, name, batch_size, tmp_p
 def test_openvino_needs_no_tensorflow_in_this_process(model, tmp_path):
     script = (
         "import sys, numpy as np\n"
-        "from core.learning.model_store import find_model\n"
-        "from core.prediction.engine import convert, open_engine\n"
+        "from core.model_store.models import find_model\n"
+        "from core.prediction.engines.engine import convert, open_engine\n"
         "engine = open_engine(find_model(sys.argv[1]))\n"
         "out = engine(np.zeros((1, 32, 32, 3), np.uint8))\n"
         "assert abs(out.sum(axis=-1) - 1).max() < 1e-4\n"

@@ -6,8 +6,8 @@ import pytest
 from core.errors import SceneError, SettingsError
 from core.prediction.estimate import disk_bytes, estimate
 from core.prediction.predict import predict
-from core.scene import Scene, Window
-from tests.prediction.standins import make_engine, make_model
+from core.scenes.scene import Scene, Window
+from tests.helpers.standins import make_engine, make_model
 
 
 @pytest.mark.parametrize("settings", [{}, {"memory": "64MiB"}, {"overlap": 0.25}, {"window": Window(3, 5, 150, 240)}])

@@ -8,12 +8,12 @@ import pytest
 from core.classes import ClassScheme
 from core.errors import ExportError, SettingsError
 from core.jobs import kinds
-from core.learning.cards import ModelCard
-from core.learning.model_store import Model, find_model
-from core.learning.networks import build
-from core.prediction import exporting
-from core.prediction.engine import compiled
-from core.prediction.exporting import FORMATS, export_model
+from core.model_store.cards import ModelCard
+from core.model_store.models import Model, find_model
+from core.networks import build
+from core.prediction.engines import exporting
+from core.prediction.engines.engine import compiled
+from core.prediction.engines.exporting import FORMATS, export_model
 
 SCHEME = ClassScheme(("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (99, 99, 99)))
 

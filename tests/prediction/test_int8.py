@@ -9,19 +9,19 @@ from PIL import Image
 
 from core.classes import ClassScheme
 from core.commands.summaries import summarise
-from core.data.datasets import open_dataset
-from core.data.patches import prepare
+from core.datasets.datasets import open_dataset
 from core.errors import InputError, ModelError, SettingsError
 from core.files import read_json, write_json
 from core.jobs import kinds
-from core.learning.cards import ModelCard
-from core.learning.model_store import find_model
-from core.prediction import quantising
-from core.prediction.engine import open_engine
-from core.prediction.int8 import RECORD_FILE, has_int8, int8_folder
+from core.model_store.cards import ModelCard
+from core.model_store.models import find_model
+from core.patches.store import prepare
+from core.prediction.engines import quantising
+from core.prediction.engines.engine import open_engine
+from core.prediction.engines.int8 import RECORD_FILE, has_int8, int8_folder
+from core.prediction.engines.quantising import quantise
 from core.prediction.predict import predict
-from core.prediction.quantising import quantise
-from core.scene import Scene, open_scene
+from core.scenes.scene import Scene, open_scene
 
 SCHEME = ClassScheme(("Dark", "Bright"), ((10, 20, 30), (0, 100, 200)))
 
@@ -116,7 +116,7 @@ def test_a_network_that_does_not_belong_is_refused(quick, model, tmp_path):
 
 def test_a_doubtful_network_says_so_and_a_bad_one_is_not_kept(quick, patches, tmp_path, monkeypatch):
     ready, _ = quick
-    monkeypatch.setattr("core.prediction.engine.GOOD_AGREEMENT", 1.1)
+    monkeypatch.setattr("core.prediction.engines.engine.GOOD_AGREEMENT", 1.1)
     result = predict(ready, Scene.from_array(two_greys(3, 64)[0]), tmp_path / "out", engine="fast", memory="8GiB")
     assert [concern.code for concern in result.warnings] == ["int8"]
     shutil.copytree(ready.folder, tmp_path / "copy")

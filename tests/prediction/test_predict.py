@@ -12,15 +12,15 @@ from rasterio.control import GroundControlPoint
 
 from core.errors import Cancelled, ExportError, GroundlineError, InputError, SceneError, SettingsError
 from core.geo import GeoRef
-from core.prediction.blending import bytes_per_column
+from core.prediction.blend.blending import bytes_per_column
 from core.prediction.budget import MIB, resident_bytes
-from core.prediction.label_file import write_labels
+from core.prediction.folder.label_file import write_labels
+from core.prediction.folder.rasters import Prediction
+from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.predict import predict
-from core.prediction.rasters import Prediction
 from core.prediction.running import Layout, plan_within, widest_px
-from core.prediction.writing import GDAL_CACHE_BYTES
-from core.scene import Scene, Window, open_scene
-from tests.prediction.standins import SCHEME, make_engine, make_model, probabilities
+from core.scenes.scene import Scene, Window, open_scene
+from tests.helpers.standins import SCHEME, make_engine, make_model, probabilities
 
 UTM = GeoRef(Affine(0.3, 0, 325000.0, 0, -0.3, 2788000.0), CRS.from_epsg(32640))
 
@@ -240,7 +240,7 @@ def test_a_folder_that_is_no_prediction_is_named(tmp_path):
 
 @pytest.mark.parametrize("unsure", ["hide", "neighbour"])
 def test_labels_with_a_threshold_become_a_file_on_the_scenes_grid(model, tmp_path, unsure, monkeypatch):
-    monkeypatch.setattr("core.prediction.label_file._ROWS_AT_ONCE", 64)
+    monkeypatch.setattr("core.prediction.folder.label_file._ROWS_AT_ONCE", 64)
     run(model, Scene.from_array(picture(300, 280), geo=UTM), tmp_path / "out")
     made = Prediction.open(tmp_path / "out")
     path = write_labels(made, tmp_path / "labels.tif", threshold=0.8, unsure=unsure)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import rasterio
 
-from core.prediction.kernels import halve, quantise
+from core.prediction.blend.kernels import halve, quantise
 from core.prediction.predict import predict
-from core.scene import Scene
-from tests.prediction.standins import make_engine, make_model
+from core.scenes.scene import Scene
+from tests.helpers.standins import make_engine, make_model
 
 
 def test_halving_averages_what_is_there():

@@ -12,9 +12,9 @@ import pytest
 import rasterio
 
 from core.classes import DUBAI, ClassScheme
-from core.data import synthetic
-from core.data.synthetic_fields import cast_shadows, signed_distance
-from core.data.synthetic_plan import Plot
+from sample_data.drawing import scenes
+from sample_data.drawing.fields import cast_shadows, signed_distance
+from sample_data.drawing.plan import Plot
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
 TOWN = sorted((SAMPLE / "town/images").glob("*.tif"))
@@ -30,41 +30,41 @@ def sample_script():
 
 
 def test_same_seed_same_bytes_other_seed_other_place():
-    first, first_ids = synthetic.make_town(5, 130, 210, look="harbour")
-    again, again_ids = synthetic.make_town(5, 130, 210, look="harbour")
-    other, _ = synthetic.make_town(6, 130, 210, look="harbour")
+    first, first_ids = scenes.make_town(5, 130, 210, look="harbour")
+    again, again_ids = scenes.make_town(5, 130, 210, look="harbour")
+    other, _ = scenes.make_town(6, 130, 210, look="harbour")
     assert first.shape == (130, 210, 3) and first.dtype == np.uint8 and first_ids.shape == (130, 210) and first_ids.dtype == np.uint8
     assert first.tobytes() == again.tobytes() and first_ids.tobytes() == again_ids.tobytes()
     assert np.abs(first.astype(int) - other).mean() > 5
 
 
-@pytest.mark.parametrize("look", synthetic.LOOKS)
+@pytest.mark.parametrize("look", scenes.LOOKS)
 def test_every_look_draws_known_classes_on_a_small_odd_board(look):
-    picture, ids = synthetic.make_town(2, 301, 233, look=look)
+    picture, ids = scenes.make_town(2, 301, 233, look=look)
     assert set(np.unique(ids)) <= {*range(len(DUBAI)), DUBAI.ignored_id}
     assert len(np.unique(ids)) >= 2
     assert picture.std() > 10  # neither blank nor burnt out
 
 
-@pytest.mark.parametrize(("classes", "scheme"), [("landcover", synthetic.LANDCOVER), ("rural", synthetic.RURAL)])
+@pytest.mark.parametrize(("classes", "scheme"), [("landcover", scenes.LANDCOVER), ("rural", scenes.RURAL)])
 def test_country_is_seeded_and_uses_its_scheme(classes, scheme):
-    picture, ids = synthetic.make_country(3, 200, 260, classes=classes)
-    again, again_ids = synthetic.make_country(3, 200, 260, classes=classes)
+    picture, ids = scenes.make_country(3, 200, 260, classes=classes)
+    again, again_ids = scenes.make_country(3, 200, 260, classes=classes)
     assert picture.tobytes() == again.tobytes() and ids.tobytes() == again_ids.tobytes()
     assert ids.max() < len(scheme)
 
 
 def test_vegetation_has_a_red_edge_and_water_is_dark_in_the_infrared():
-    cube, ids = synthetic.make_multispectral(1, 128, 192)
-    red, near = (cube[..., synthetic.S2_BANDS.index(name)].astype(float) for name in ("B4", "B8"))
+    cube, ids = scenes.make_multispectral(1, 128, 192)
+    red, near = (cube[..., scenes.S2_BANDS.index(name)].astype(float) for name in ("B4", "B8"))
     index = (near - red) / (near + red)
     assert np.median(index[ids == 1]) > 0.35 > 0.2 > np.median(index[ids == 0]) > np.median(index[ids == 2])
     assert np.median(near[ids == 2]) < 500 < np.median(near[ids != 2])
 
 
 def test_landslides_lie_on_slopes_and_slope_follows_from_elevation():
-    stack, mask = synthetic.make_landslides(101)
-    again, again_mask = synthetic.make_landslides(101)
+    stack, mask = scenes.make_landslides(101)
+    again, again_mask = scenes.make_landslides(101)
     assert stack.shape == (128, 128, 14) and stack.dtype == np.float32
     assert stack.tobytes() == again.tobytes() and mask.tobytes() == again_mask.tobytes()
     slope, elevation = stack[..., 12], stack[..., 13]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from core.data.datasets import open_dataset
-from core.data.mosaics import find_mosaics
-from core.scene import Window
+from core.datasets.datasets import open_dataset
+from core.datasets.mosaics import find_mosaics
+from core.scenes.scene import Window
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
 WINDOW = Window(5, 7, 40, 31)

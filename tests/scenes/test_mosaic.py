@@ -5,11 +5,11 @@ import pytest
 from affine import Affine
 from pyproj import CRS
 
-from core.chip_layout import find_layouts, read_chip
 from core.errors import SceneError
 from core.geo import GeoRef
-from core.scene import Scene, Window, open_scene
-from tests.data.conftest import save
+from core.scenes.chip_layout import find_layouts, read_chip
+from core.scenes.scene import Scene, Window, open_scene
+from tests.helpers.datasets import save
 
 ROWS, COLS = [0, 50, 99, 150], [0, 60, 121]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.data.resample import resize_image, resize_labels, resize_valid, scaled_length, source_rows, taps
+from core.scenes.resampling import resize_image, resize_labels, resize_valid, scaled_length, source_rows, taps
 
 
 def whole(shape: tuple[int, int], factor: float):

@@ -10,7 +10,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 
 from core.errors import SceneError
-from core.scene import Scene, Window, default_rgb, display_rgb, open_scene, windows_of
+from core.scenes.scene import Scene, Window, default_rgb, display_rgb, open_scene, windows_of
 
 TRANSFORM = Affine(0.3, 0, 325000, 0, -0.3, 2785000)
 WINDOWS = (Window(0, 0, 1, 1), Window(3, 5, 11, 7), Window(20, 30, 13, 11))

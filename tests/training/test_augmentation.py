@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsError
-from core.learning.augmentation import LARGEST, NONE, Augmentation
-from core.learning.previews import augmented
+from core.training.augmentation import LARGEST, NONE, Augmentation
+from core.training.previews import augmented
 
 
 def patch(height=24, width=24, bands=3, dtype=np.uint8):

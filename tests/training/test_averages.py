@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsError
-from core.learning.settings import TrainSettings
-from core.learning.training import train
-from tests.learning import learning_fakes as fakes
+from core.training.settings import TrainSettings
+from core.training.training import train
+from tests.helpers import learning_fakes as fakes
 
 # One step per epoch, and a loss that always counts as better: `model.keras` is what each step left.
 STEP = TrainSettings(
@@ -24,7 +24,7 @@ def trained(folder, **changes):
 @pytest.fixture(scope="module")
 def always_better():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.learning.training.Run._is_better", lambda run, value: True)
+        patch.setattr("core.training.training.Run._is_better", lambda run, value: True)
         yield
 
 

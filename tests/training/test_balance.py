@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsError
-from core.learning.balance import class_weights, patch_weights
+from core.training.balance import class_weights, patch_weights
 
 
 def test_none_is_none():

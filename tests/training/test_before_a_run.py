@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, SettingsError
-from core.learning.probe import probe, propose
-from core.learning.rate_test import rate_test, smooth, suggest
-from core.learning.search import search
-from core.learning.settings import TrainSettings
-from core.learning.training import train
-from tests.learning import learning_fakes as fakes
+from core.training.probe import probe, propose
+from core.training.rate_search import rate_test, smooth, suggest
+from core.training.search import search
+from core.training.settings import TrainSettings
+from core.training.training import train
+from tests.helpers import learning_fakes as fakes
 
 TINY = TrainSettings(epochs=3, batch_size=4, filters=(4, 8), patience=0)
 GRID = {"learning_rates": [1e-9, 1e-2, 3e-3], "batch_sizes": [4], "epochs": 1}

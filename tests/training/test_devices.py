@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from core.data.datasets import open_dataset
-from core.data.patches import prepare
-from core.learning.devices import mixed_policy
-from core.learning.model_store import PROJECT, find_model
-from core.learning.settings import TrainSettings
-from core.learning.training import train
-from tests.learning import learning_fakes as fakes
+from core.datasets.datasets import open_dataset
+from core.model_store.models import PROJECT, find_model
+from core.patches.store import prepare
+from core.training.devices import mixed_policy
+from core.training.settings import TrainSettings
+from core.training.training import train
+from tests.helpers import learning_fakes as fakes
 
 
 @pytest.mark.parametrize(

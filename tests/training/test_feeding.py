@@ -3,9 +3,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.learning.augmentation import Augmentation
-from core.learning.feeding import epoch_rows, load_batch, plain_batches, training_batches
-from tests.learning import learning_fakes as fakes
+from core.training.augmentation import Augmentation
+from core.training.feeding import epoch_rows, load_batch, plain_batches, training_batches
+from tests.helpers import learning_fakes as fakes
 
 ROWS = np.array([3, 5, 8, 9, 11])
 

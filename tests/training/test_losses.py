@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from core.learning.losses import SegmentationLoss
-from core.learning.settings import LOSSES
+from core.training.losses import SegmentationLoss
+from core.training.settings import LOSSES
 
 LN2 = math.log(2)
 # Pixel a is class 0 with p = (0.5, 0.5), pixel b class 1 with p = (0.75, 0.25), pixel c is not labelled.

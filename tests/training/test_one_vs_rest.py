@@ -4,13 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.confusion import Confusion
 from core.errors import SettingsError
-from core.learning.confusion import Confusion
-from core.learning.model_store import find_model
-from core.learning.one_vs_rest import ClassView
-from core.learning.settings import TrainSettings
-from core.learning.training import train
-from tests.learning import learning_fakes as fakes
+from core.model_store.models import find_model
+from core.training.one_vs_rest import ClassView
+from core.training.settings import TrainSettings
+from core.training.training import train
+from tests.helpers import learning_fakes as fakes
 
 SETTINGS = TrainSettings(epochs=2, batch_size=4, filters=(4, 8), learning_rate=1e-2, patience=0, augment=False, per_class=True)
 
@@ -39,9 +39,7 @@ def test_a_view_knows_one_class_and_keeps_what_is_not_labelled():
 def test_a_stopped_run_goes_on_with_the_class_it_was_at(run):
     _, folder, stopped, left, result, heard, progress = run
     assert stopped.stopped and left == ["classes"] and not result.stopped
-    assert [(line["class"], line["epoch"]) for line in heard] == [
-        (name, epoch) for name in ("Ground", "Roof", "Water") for epoch in (1, 2)
-    ]
+    assert [(line["class"], line["epoch"]) for line in heard] == [(name, epoch) for name in ("Ground", "Roof", "Water") for epoch in (1, 2)]
     assert progress[-1][:2] == (12, 12) and [done for done, _, _ in progress] == sorted(done for done, _, _ in progress)
     lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [(line["class"], line["loss"]) for line in lines] == [(line["class"], pytest.approx(line["loss"])) for line in heard]
@@ -73,7 +71,7 @@ def test_the_merged_model_takes_another_patch_size(run):
 
 
 def test_openvino_runs_it_too(run):
-    from core.prediction.engine import open_engine
+    from core.prediction.engines.engine import open_engine
 
     store, folder, *_ = run
     model = find_model(folder)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from core.learning.augmentation import Augmentation
-from core.learning.optimizers import learning_rate, plateau_patience
-from core.learning.settings import TrainSettings
+from core.training.augmentation import Augmentation
+from core.training.optimizers import learning_rate, plateau_patience
+from core.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,8 +46,8 @@ def test_an_unknown_setting_is_named():
 
 def test_settings_and_registry_need_no_keras():
     code = (
-        "import sys; from core.learning.settings import TrainSettings; from core.learning.networks import architectures; "
-        "import core.learning.cards, core.learning.confusion, core.learning.model_store, core.learning.training; architectures(); "
+        "import sys; from core.training.settings import TrainSettings; from core.networks import architectures; "
+        "import core.model_store.cards, core.confusion, core.model_store.models, core.training.training; architectures(); "
         "sys.exit(any(name in sys.modules for name in ('keras', 'tensorflow')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

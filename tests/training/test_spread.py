@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsError
-from core.learning.feeding import device_rows
-from core.learning.spread import MACHINES_VARIABLE, machines
-from core.learning.training import train
-from tests.learning import spread_run
+from core.training.feeding import device_rows
+from core.training.spread import MACHINES_VARIABLE, machines
+from core.training.training import train
+from tests.helpers import spread_run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +34,7 @@ def start(folder, parts, place=None):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
     if place is not None:
         environment[MACHINES_VARIABLE] = json.dumps(place)
-    command = [sys.executable, "-m", "tests.learning.spread_run", str(folder), str(parts)]
+    command = [sys.executable, "-m", "tests.helpers.spread_run", str(folder), str(parts)]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

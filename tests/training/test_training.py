@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.confusion import Confusion
 from core.errors import DatasetError, SettingsError
-from core.learning import losses
-from core.learning.cards import ModelCard
-from core.learning.confusion import Confusion
-from core.learning.model_store import find_model
-from core.learning.settings import TrainSettings
-from core.learning.training import train
-from tests.learning import learning_fakes as fakes
+from core.model_store.cards import ModelCard
+from core.model_store.models import find_model
+from core.training import losses
+from core.training.settings import TrainSettings
+from core.training.training import train
+from tests.helpers import learning_fakes as fakes
 
 TINY = TrainSettings(epochs=2, batch_size=4, filters=(4, 8), learning_rate=5e-3, patience=0)
 

@@ -3,8 +3,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.jobs import kinds, records
-from core.jobs.workspace import Workspace
-from ui import disk_view
+from core.workspace import Workspace
+from ui.home import disk
 
 
 @pytest.fixture
@@ -23,13 +23,13 @@ def written(folder, *sizes):
 def test_a_folder_weighs_as_much_as_all_files_below_it(tmp_path):
     folder = written(tmp_path / "one", 10, 200)
     written(folder / "deeper" / "still", 3000)
-    assert disk_view.size_bytes(folder) == 3210
-    assert disk_view.size_bytes(folder / "1.bin") == 200
-    assert disk_view.size_bytes(tmp_path / "none") == 0
+    assert disk.size_bytes(folder) == 3210
+    assert disk.size_bytes(folder / "1.bin") == 200
+    assert disk.size_bytes(tmp_path / "none") == 0
 
 
 def test_sizes_are_told_with_a_unit_that_fits():
-    assert [disk_view.size_text(size) for size in (0, 7_300, 99_499, 100_000, 33_400_000, 1_250_000_000)] == [
+    assert [disk.size_text(size) for size in (0, 7_300, 99_499, 100_000, 33_400_000, 1_250_000_000)] == [
         "0 kB", "7 kB", "99 kB", "0.1 MB", "33.4 MB", "1.25 GB",
     ]  # fmt: skip
 
@@ -40,7 +40,7 @@ def test_entries_come_largest_first_and_name_what_they_are(workspace):
     for number, size in enumerate(sizes):
         written(workspace.models / f"model-{number}", int(size))
     written(workspace.models / ".half-written", 99)
-    found = disk_view.entries(workspace)
+    found = disk.entries(workspace)
     assert [entry.size_bytes for entry in found] == [3000, 400, 50]
     assert {entry.place for entry in found} == {"models"}
     assert found[0].label.startswith(f"Trained models · model-{list(sizes).index(3000)} · 3 kB · ")
@@ -55,14 +55,14 @@ def test_what_a_running_job_uses_is_busy(workspace, monkeypatch, state, busy):
     request = kinds.complete("train", {"prepared": prepared, "settings": {"epochs": 1}})
     records.write_patiently(job / records.REQUEST, {"kind": "train", "title": "A training", "request": request})
     records.write_patiently(job / records.STATUS, records.blank_status(state))
-    found = {entry.path: entry.busy for entry in disk_view.entries(workspace)}
+    found = {entry.path: entry.busy for entry in disk.entries(workspace)}
     assert found == {prepared: busy, other: False, job: busy}
 
 
 def window():
-    from ui import disk_view
+    from ui.home import disk
 
-    disk_view.body()
+    disk.body()
 
 
 def test_what_goes_is_asked_about_and_can_come_back_until_the_trash_is_emptied(workspace):
@@ -100,6 +100,6 @@ def test_a_place_that_was_taken_meanwhile_is_one_plain_line(workspace):
 
 def test_every_place_of_the_workspace_can_be_cleaned_up(workspace):
     places = {name for name, value in vars(Workspace).items() if isinstance(value, property)}
-    assert set(disk_view.PLACES) == places - {"trash"}
+    assert set(disk.PLACES) == places - {"trash"}
     written(workspace.exports / "20260101-town-onnx", 70)
-    assert [(entry.place, entry.size_bytes) for entry in disk_view.entries(workspace)] == [("exports", 70)]
+    assert [(entry.place, entry.size_bytes) for entry in disk.entries(workspace)] == [("exports", 70)]

@@ -11,9 +11,10 @@ from pyproj import CRS
 
 from core.classes import ClassScheme
 from core.geo import GeoRef
-from core.scene import Scene
-from core.vector.layers import PolygonLayer, vectorize
-from ui import maps, tiles
+from core.scenes.scene import Scene
+from core.vector.vectorize import PolygonLayer, vectorize
+from ui.map import drawing
+from ui.viewer import tiles
 
 SCHEME = ClassScheme(("Land", "</script><b>Sea"), ((10, 20, 30), (40, 50, 60)))
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2786000), CRS.from_epsg(32640))
@@ -27,19 +28,19 @@ def ids():
 
 
 def ground(geo):
-    return maps.Ground(40, 60, geo)
+    return drawing.Ground(40, 60, geo)
 
 
 def picture(geo, **how):
-    return maps.Picture("Scene", tiles.image_layer(Scene.from_array(np.zeros((40, 60, 3), np.uint8), geo=geo)), **how)
+    return drawing.Picture("Scene", tiles.image_layer(Scene.from_array(np.zeros((40, 60, 3), np.uint8), geo=geo)), **how)
 
 
 def drawn(layer, digest, **how):
-    return maps.Drawn(layer, digest, layer.scheme, **how)
+    return drawing.Drawn(layer, digest, layer.scheme, **how)
 
 
 def config_of(made: folium.Map) -> dict:
-    return json.loads(next(child.config for child in made._children.values() if isinstance(child, maps._Script)))
+    return json.loads(next(child.config for child in made._children.values() if isinstance(child, drawing._Script)))
 
 
 def everything(element):
@@ -64,27 +65,28 @@ def features(message):
 @pytest.mark.parametrize("geo", [UTM, GeoRef.pixels()], ids=["georeferenced", "pixels"])
 @pytest.mark.parametrize("titles", [["One"], ["One", "Two"]], ids=["one map", "two maps"])
 def test_a_map_asks_nobody_but_us(geo, titles):
-    made = maps.base_map(ground(geo), [picture(geo, shown=True)], titles=titles, memory="offline")
+    made = drawing.base_map(ground(geo), [picture(geo, shown=True)], titles=titles, memory="offline")
     found = list(links(made))
     assert len(found) >= 10
     for link in found:
         assert link.startswith("../../app/static/")
-        assert (maps._STATIC / link.removeprefix("../../app/static/").split("?")[0]).is_file()
+        assert (drawing._STATIC / link.removeprefix("../../app/static/").split("?")[0]).is_file()
     # The map's own script and header name no other host; folium's viewport and style tags hold no links either.
     assert not re.findall(r"""(?:src|href)=["']https?://""", made.get_root().render())
     assert not re.findall(r"https?://", json.dumps(config_of(made)))
 
 
 def test_online_maps_are_tried_only_when_wanted_and_where_there_are_coordinates():
-    assert config_of(maps.base_map(ground(UTM), [], titles=["One"], memory="a"))["online"] == []
-    online = config_of(maps.base_map(ground(UTM), [], titles=["One"], memory="a", online=True))["online"]
-    assert [entry["name"] for entry in online] == [entry["name"] for entry in maps.ONLINE] and all(entry["attribution"] for entry in online)
-    assert config_of(maps.base_map(ground(GeoRef.pixels()), [], titles=["One"], memory="a", online=True))["online"] == []
+    assert config_of(drawing.base_map(ground(UTM), [], titles=["One"], memory="a"))["online"] == []
+    online = config_of(drawing.base_map(ground(UTM), [], titles=["One"], memory="a", online=True))["online"]
+    assert [entry["name"] for entry in online] == [entry["name"] for entry in drawing.ONLINE]
+    assert all(entry["attribution"] for entry in online)
+    assert config_of(drawing.base_map(ground(GeoRef.pixels()), [], titles=["One"], memory="a", online=True))["online"] == []
 
 
 def test_polygons_come_back_from_degrees_to_where_they_were(ids):
     layer = vectorize(ids, geo=UTM, scheme=SCHEME, simplify=0).layer
-    collection = maps.browser_geojson(layer)
+    collection = drawing.browser_geojson(layer)
     shapes = [shapely.geometry.shape(feature["geometry"]) for feature in collection["features"]]
     back = gpd.GeoSeries(shapes, crs=4326).to_crs(32640)
     # The largest first: land (2400 - 200 = 2200 px of 0.25 m2) with a hole where the sea is (200 px).
@@ -96,31 +98,31 @@ def test_polygons_come_back_from_degrees_to_where_they_were(ids):
 
 def test_without_crs_the_map_counts_pixels(ids):
     layer = vectorize(ids, scheme=SCHEME).layer
-    made = maps.base_map(ground(GeoRef.pixels()), [picture(GeoRef.pixels(), shown=True)], titles=["One"], memory="pixels")
+    made = drawing.base_map(ground(GeoRef.pixels()), [picture(GeoRef.pixels(), shown=True)], titles=["One"], memory="pixels")
     config = config_of(made)
     assert made.crs == "Simple" and config["pixelScale"] == 1 and config["bounds"] == [[-40, 0], [0, 60]]
     assert "/pictures/" in config["pictures"][0]["url"]
-    message = maps.message(drawn(layer, "pixels"), pixel_size_m=None)
+    message = drawing.message(drawn(layer, "pixels"), pixel_size_m=None)
     assert message["units"] == "px" and message["pixelSize"] is None
-    xs, ys = np.array(maps.browser_geojson(layer)["features"][1]["geometry"]["coordinates"][0]).T
+    xs, ys = np.array(drawing.browser_geojson(layer)["features"][1]["geometry"]["coordinates"][0]).T
     assert (xs.min(), xs.max(), ys.min(), ys.max()) == (10, 30, -20, -10)  # columns 10 to 30, rows 10 to 20
 
 
 def test_the_legend_counts_adds_up_and_wears_the_chosen_palette(ids):
     layer = vectorize(ids, geo=UTM, scheme=SCHEME).layer
-    land, sea = maps.message(drawn(layer, "legend"), pixel_size_m=None)["classes"]
+    land, sea = drawing.message(drawn(layer, "legend"), pixel_size_m=None)["classes"]
     assert (land["count"], sea["count"]) == (1, 1) and land["colour"] == "#0A141E"
     assert land["area"] + sea["area"] == pytest.approx(40 * 60 * 0.25, rel=2e-3)
-    safe = maps.message(maps.Drawn(layer, "legend", SCHEME.colour_blind_safe()), pixel_size_m=None)
+    safe = drawing.message(drawing.Drawn(layer, "legend", SCHEME.colour_blind_safe()), pixel_size_m=None)
     assert (
         safe["classes"][0]["colour"] == "#F0E442"
-        and safe["features"] == maps.message(drawn(layer, "legend"), pixel_size_m=None)["features"]
+        and safe["features"] == drawing.message(drawn(layer, "legend"), pixel_size_m=None)["features"]
     )
 
 
 def test_a_second_layer_has_class_ids_of_its_own(ids):
     layer = vectorize(ids, geo=UTM, scheme=SCHEME).layer
-    message = maps.message(drawn(layer, "one"), pixel_size_m=None, second=drawn(layer, "two", id_offset=1000), changes=True)
+    message = drawing.message(drawn(layer, "one"), pixel_size_m=None, second=drawn(layer, "two", id_offset=1000), changes=True)
     assert [item["id"] for item in message["second"]["classes"]] == [1000, 1001] and message["second"]["changes"]
     assert [feature["properties"]["class_id"] for feature in features(message["second"])] == [1000, 1001]
     assert [feature["properties"]["class_id"] for feature in features(message)] == [0, 1]
@@ -128,13 +130,13 @@ def test_a_second_layer_has_class_ids_of_its_own(ids):
 
 def test_a_class_name_cannot_end_the_script(ids):
     layer = vectorize(ids, geo=UTM, scheme=SCHEME).layer
-    script = maps._Script("groundlineUpdate", maps.message(drawn(layer, "script"), pixel_size_m=None))
+    script = drawing._Script("groundlineUpdate", drawing.message(drawn(layer, "script"), pixel_size_m=None))
     assert "<" not in script.config
     assert json.loads(script.config)["classes"][1]["name"] == "</script><b>Sea"
 
 
 def test_of_many_polygons_the_largest_are_drawn_and_the_map_says_what_is_hidden(monkeypatch):
-    monkeypatch.setattr(maps, "MAX_POLYGONS", 3)
+    monkeypatch.setattr(drawing, "MAX_POLYGONS", 3)
     sizes = [1, 5, 2, 4, 3]
     frame = gpd.GeoDataFrame(
         {
@@ -144,22 +146,22 @@ def test_of_many_polygons_the_largest_are_drawn_and_the_map_says_what_is_hidden(
         geometry=[shapely.box(0, 0, size, 1) for size in sizes],
     )  # fmt: skip
     layer = PolygonLayer(frame, SCHEME, GeoRef.pixels(), "px", {})
-    shown = maps.browser_geojson(layer)["features"]
+    shown = drawing.browser_geojson(layer)["features"]
     assert [feature["properties"]["area"] for feature in shown] == [5, 4, 3]
     assert shown[0]["properties"]["confidence"] is None
-    message = maps.message(drawn(layer, "many"), pixel_size_m=None)
+    message = drawing.message(drawn(layer, "many"), pixel_size_m=None)
     assert message["outlines"] and "3 largest of 5" in message["note"] and "2 smaller" in message["note"]
     assert message["classes"][0]["count"] == 5  # the legend counts all of them
 
 
 def test_what_the_map_tells():
-    assert maps.told_by(None) == maps.Told() == maps.told_by({})
-    told = maps.told_by({"selected": 7, "hidden": [1], "from": 2.5, "to": None, "sure": 40, "region": [[1, 2], [3, 4], [5, 6]]})
-    assert told == maps.Told(7, (1,), 2.5, None, 0.4, ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0)))
-    assert told.filters and not maps.Told(selected=7).filters
+    assert drawing.told_by(None) == drawing.Told() == drawing.told_by({})
+    told = drawing.told_by({"selected": 7, "hidden": [1], "from": 2.5, "to": None, "sure": 40, "region": [[1, 2], [3, 4], [5, 6]]})
+    assert told == drawing.Told(7, (1,), 2.5, None, 0.4, ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0)))
+    assert told.filters and not drawing.Told(selected=7).filters
 
 
 def test_the_deepest_zoom_shows_every_pixel_and_no_more():
     # At the equator zoom 0 has 156543 m pixels; 0.5 m pixels need log2(156543 / 0.5) = 18.26 halvings, so 19.
     geo = GeoRef(Affine(0.5, 0, 500000, 0, -0.5, 100), CRS.from_epsg(32640))
-    assert maps._native_zoom(maps.Ground(200, 200, geo)) == 19
+    assert drawing._native_zoom(drawing.Ground(200, 200, geo)) == 19

@@ -7,12 +7,13 @@ from affine import Affine
 from PIL import Image
 
 from core.classes import DUBAI
-from core.data.datasets import Pair
-from core.prediction.rasters import Prediction
-from core.scene import Scene, Window
-from tests.ui.fakes import predicted
-from ui import predict_downloads, predict_view, regions
-from ui.viewer import ViewerState
+from core.datasets.datasets import Pair
+from core.prediction.folder.rasters import Prediction
+from core.scenes import cutting
+from core.scenes.scene import Scene, Window
+from tests.helpers.predicted import predicted
+from ui.predict import downloads, results
+from ui.viewer.viewer import ViewerState
 
 PLACE = Affine(0.5, 0, 1000, 0, -0.25, 2000)
 
@@ -38,30 +39,30 @@ def test_picture_and_raster_hold_what_the_viewer_shows(prediction, unsure):
     seen = ViewerState(0.7, 0.6, unsure=unsure)
     expected = prediction.labels(threshold=0.7, unsure=unsure)
     assert (expected != prediction.labels()).any()
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(predict_downloads.label_png(prediction, seen)))), expected)
-    with rasterio.MemoryFile(predict_downloads.labels_tiff(prediction, seen)) as file, file.open() as raster:
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(downloads.label_png(prediction, seen)))), expected)
+    with rasterio.MemoryFile(downloads.labels_tiff(prediction, seen)) as file, file.open() as raster:
         assert np.array_equal(raster.read(1), expected) and raster.transform == PLACE
 
 
 def test_a_large_picture_is_thinned_and_its_world_file_follows(prediction, monkeypatch):
-    monkeypatch.setattr(predict_downloads, "_PICTURE_PX", 40)
-    monkeypatch.setattr(predict_downloads, "_STEP_PX", 30)
-    assert predict_downloads.thinned(prediction) == 3
-    picture = np.asarray(Image.open(io.BytesIO(predict_downloads.label_png(prediction, ViewerState(0.0, 0.6)))))
+    monkeypatch.setattr(downloads, "_PICTURE_PX", 40)
+    monkeypatch.setattr(downloads, "_STEP_PX", 30)
+    assert downloads.thinned(prediction) == 3
+    picture = np.asarray(Image.open(io.BytesIO(downloads.label_png(prediction, ViewerState(0.0, 0.6)))))
     assert np.array_equal(picture, prediction.labels()[1::3, 1::3][:30, :36])
     # Three pixels of 0.5 and 0.25 m; the middle of the first square of three lies 1.5 pixels from the corner.
-    assert [float(line) for line in predict_downloads.world_file(prediction).split()] == [1.5, 0, 0, -0.75, 1000.75, 1999.625]
+    assert [float(line) for line in downloads.world_file(prediction).split()] == [1.5, 0, 0, -0.75, 1000.75, 1999.625]
 
 
 def test_a_part_of_a_scene_reads_like_the_whole_there(rng):
     pixels = rng.integers(0, 255, (40, 50, 3)).astype(np.uint8)
     scene = Scene.from_array(pixels)
     window = Window(7, 9, 20, 30)
-    part = regions.cut(scene, window)
+    part = cutting.cut(scene, window)
     assert part.shape == (20, 30) and np.array_equal(part.read(), pixels[7:27, 9:39])
     assert np.array_equal(part.read(Window(2, 3, 4, 5), [2]), pixels[9:13, 12:17, 1:2])
     assert part.geo.xy(0, 0) == scene.geo.xy(7, 9)
-    assert part.digest != scene.digest and regions.cut(scene, scene.window) is scene
+    assert part.digest != scene.digest and cutting.cut(scene, scene.window) is scene
 
 
 def test_a_region_is_shown_on_its_own_pixels_and_masks(tmp_path, rng):
@@ -70,7 +71,7 @@ def test_a_region_is_shown_on_its_own_pixels_and_masks(tmp_path, rng):
     Image.fromarray(DUBAI.decode(ids)).save(tmp_path / "mask.png")
     window = Window(30, 20, 100, 90)
     made = Prediction.open(predicted(tmp_path / "a.png", tmp_path / "out", window=window))
-    assert np.array_equal(predict_view.pictured(made).read(), pixels[window.slices])
-    assert predict_view.source_scene(made) is None  # other pages show whole scenes only
-    cut = regions.cut_pair(Pair("a", tmp_path / "a.png", tmp_path / "mask.png", "place"), window)
+    assert np.array_equal(results.pictured(made).read(), pixels[window.slices])
+    assert results.source_scene(made) is None  # other pages show whole scenes only
+    cut = cutting.cut_pair(Pair("a", tmp_path / "a.png", tmp_path / "mask.png", "place"), window)
     assert cut.shape == (100, 90) and np.array_equal(cut.labels(DUBAI), ids[window.slices])

@@ -11,18 +11,18 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.classes import DUBAI
-from core.data.datasets import Pair
-from core.prediction.rasters import Prediction
-from core.scene import open_scene
-from tests.ui.fakes import predicted
-from ui import tile_routes, tiles
+from core.datasets.datasets import Pair
+from core.prediction.folder.rasters import Prediction
+from core.scenes.scene import open_scene
+from tests.helpers.predicted import predicted
+from ui.viewer import routes, tiles
 
 UTM = {"crs": "EPSG:32640", "transform": Affine(0.3, 0, 325000, 0, -0.3, 2786000)}
 
 
 @pytest.fixture
 def client():
-    return TestClient(Starlette(routes=tile_routes.routes()))
+    return TestClient(Starlette(routes=routes.routes()))
 
 
 def write(path, pixels, **profile):
@@ -213,7 +213,7 @@ def test_the_id_follows_the_content(tmp_path):
 
 def test_routes_answer_under_the_base_path_too(monkeypatch, tmp_path):
     monkeypatch.setattr(tiles, "base_path", lambda: "/seg")
-    client = TestClient(Starlette(routes=tile_routes.routes()))
+    client = TestClient(Starlette(routes=routes.routes()))
     layer = tiles.image_layer(write(tmp_path / "a.tif", np.zeros((16, 16, 3), np.uint8)))
     url = tiles.pixel_url(layer).format(z=0, x=0, y=0)
     assert url.startswith("/seg/groundline/") and client.get(url).status_code == 200

@@ -9,9 +9,9 @@ from rasterio.features import rasterize
 from scipy import ndimage
 
 from core.errors import Cancelled
-from core.vector.arcs import merge_small_regions, trace_arcs
-from core.vector.polygons import build_polygons, build_rings
-from tests.vector.rasters import random_raster, trace
+from core.vector.tracing.arcs import merge_small_regions, trace_arcs
+from core.vector.tracing.polygons import build_polygons, build_rings
+from tests.helpers.rasters import random_raster, trace
 
 FIELDS = ("xy", "offsets", "left", "right", "start", "end", "first", "last", "half")
 

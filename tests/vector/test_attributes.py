@@ -14,11 +14,11 @@ from core.classes import DUBAI
 from core.errors import SettingsError
 from core.files import write_json
 from core.geo import GeoRef
-from core.prediction.rasters import CONFIDENCE, LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES
-from core.vector import zonal as zonal_module
-from core.vector.attributes import measure_shapes
-from core.vector.layers import vectorize
-from tests.vector.rasters import random_raster, trace
+from core.prediction.folder.rasters import CONFIDENCE, LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES
+from core.vector.tracing import zonal as zonal_module
+from core.vector.tracing.attributes import measure_shapes
+from core.vector.vectorize import vectorize
+from tests.helpers.rasters import random_raster, trace
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 FEET = GeoRef(Affine(2, 0, 990000, 0, -2, 200000), CRS.from_epsg(2263))

@@ -11,13 +11,13 @@ from rasterio.features import rasterize
 from core.classes import DUBAI, ClassScheme
 from core.errors import SceneError
 from core.geo import GeoRef
-from core.scene import Scene
+from core.scenes.scene import Scene
 from core.vector import change as change_module
 from core.vector.change import change
-from core.vector.export import FORMATS, export, read_back
-from core.vector.layers import vectorize
-from core.vector.sources import open_labels
-from tests.vector.rasters import random_raster
+from core.vector.formats.export import FORMATS, export, read_back
+from core.vector.tracing.sources import open_labels
+from core.vector.vectorize import vectorize
+from tests.helpers.rasters import random_raster
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 

@@ -12,7 +12,7 @@ from core.classes import DUBAI
 from core.errors import SettingsError
 from core.geo import GeoRef
 from core.vector.clip import class_sums, clip, filtered
-from core.vector.layers import vectorize
+from core.vector.vectorize import vectorize
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 IDS = np.kron(np.random.default_rng(2).integers(0, 5, (6, 7)), np.ones((10, 10), int)).astype(np.uint8)

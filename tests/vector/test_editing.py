@@ -15,8 +15,8 @@ from core.errors import InputError, SettingsError
 from core.geo import GeoRef
 from core.vector import editing
 from core.vector.editing import Corrections, apply, burn, corrections_path
-from core.vector.export import export, read_back
-from core.vector.layers import vectorize
+from core.vector.formats.export import export, read_back
+from core.vector.vectorize import vectorize
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 

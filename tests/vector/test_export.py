@@ -20,10 +20,10 @@ from pyproj import CRS
 from core.classes import DUBAI
 from core.errors import ExportError, SettingsError
 from core.geo import GeoRef
-from core.scene import Scene
-from core.vector import export as export_module
-from core.vector.export import FORMATS, export, format_of, read_back, read_content
-from core.vector.layers import vectorize
+from core.scenes.scene import Scene
+from core.vector.formats import export as export_module
+from core.vector.formats.export import FORMATS, export, format_of, read_back, read_content
+from core.vector.vectorize import vectorize
 
 PLACES = {
     "utm": GeoRef(Affine(0.3, 0, 325000, 0, -0.3, 2784000), CRS.from_epsg(32640)),

@@ -20,19 +20,19 @@ from pyproj import CRS
 from core.classes import DUBAI, ClassScheme
 from core.errors import ExportError, SettingsError
 from core.geo import GeoRef
-from core.learning.cards import ModelCard
-from core.scene import Scene
-from core.vector import export as export_module
-from core.vector import figure as figure_module
-from core.vector import report_map
-from core.vector.dxf import colour_number, layer_names
+from core.model_store.cards import ModelCard
+from core.scenes.scene import Scene
 from core.vector.editing import Corrections, apply
-from core.vector.export import FORMATS, export, lines_path, read_content
-from core.vector.figure import draw_figure, round_length
-from core.vector.layers import vectorize
-from core.vector.products import PRODUCTS, product_of, write_product
-from core.vector.report import report_html
-from core.vector.words import area_words, length_words
+from core.vector.formats import export as export_module
+from core.vector.formats.dxf import colour_number, layer_names
+from core.vector.formats.export import FORMATS, export, lines_path, read_content
+from core.vector.formats.products import PRODUCTS, product_of, write_product
+from core.vector.printing import figure as figure_module
+from core.vector.printing import report_map
+from core.vector.printing.figure import draw_figure, round_length
+from core.vector.printing.report import report_html
+from core.vector.vectorize import vectorize
+from core.words import area_words, length_words
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 DATELINE = GeoRef(Affine(1e-5, 0, 179.9997, 0, -1e-5, -17), CRS.from_epsg(4326))
@@ -91,9 +91,7 @@ def test_lines_that_differ_fail(roads, tmp_path, monkeypatch):
 def test_the_second_layer_has_its_own_words_and_style(roads, tmp_path):
     path = export(roads.layer, tmp_path / "town.gpkg", lines=roads.lines)
     with sqlite3.connect(path) as database:
-        words = dict(
-            database.execute("SELECT table_name, description FROM gpkg_data_columns WHERE column_name IN ('width_m')").fetchall()
-        )
+        words = dict(database.execute("SELECT table_name, description FROM gpkg_data_columns WHERE column_name IN ('width_m')").fetchall())
         styles = dict(database.execute("SELECT f_table_name, styleQML FROM layer_styles").fetchall())
     database.close()
     assert words == {"town": "short side in metres", "town_lines": "mean width in metres of the area around the line"}
@@ -168,7 +166,7 @@ def test_the_report_holds_all_and_asks_for_nothing(roads):
 def test_the_reports_estimates_are_those_of_the_evaluation(roads):
     from core.evaluation.areas import adjusted_areas
     from core.vector.clip import class_sums
-    from core.vector.report import PLACE_PX, _adjusted
+    from core.vector.printing.report import PLACE_PX, _adjusted
 
     sums = class_sums(roads.layer)
     counts = np.array(CARD.metrics["test"]["confusion"])
@@ -213,7 +211,7 @@ def test_a_printed_map_shows_scene_and_classes(geo, tmp_path):
 
 
 def test_a_base_map_that_does_not_answer_gives_way_to_the_scene(roads, tmp_path, monkeypatch):
-    from core.vector import online_base
+    from core.vector.printing import online_base
 
     monkeypatch.setattr(online_base, "draw_online", lambda axes, base, crs: None)
     scene = Scene.from_array(np.full((60, 80, 3), 200, np.uint8), geo=UTM)
@@ -251,7 +249,7 @@ class Tiles(BaseHTTPRequestHandler):
 def test_an_online_base_map_lies_below_the_polygons(roads, tmp_path, monkeypatch):
     from xyzservices import TileProvider
 
-    from core.vector import online_base
+    from core.vector.printing import online_base
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Tiles)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -12,9 +12,9 @@ from pyproj import CRS
 from core.classes import DUBAI
 from core.errors import ExportError
 from core.geo import GeoRef
-from core.vector.export import export
+from core.vector.formats.export import export
 from core.vector.layer import read_layer
-from core.vector.layers import vectorize
+from core.vector.vectorize import vectorize
 
 UTM = GeoRef(Affine(0.5, 0, 400_000, 0, -0.5, 2_800_000), CRS.from_epsg(32640))
 
@@ -45,5 +45,5 @@ def test_what_is_no_layer_is_said_in_one_line(tmp_path):
 
 
 def test_reading_and_exporting_do_not_load_what_traces():
-    code = "import sys, core.vector.export; sys.exit('numba' in sys.modules)"
+    code = "import sys, core.vector.formats.export; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,10 +16,10 @@ from core.classes import DUBAI, ClassScheme
 from core.errors import SceneError, SettingsError
 from core.files import write_json
 from core.geo import GeoRef
-from core.scene import Scene
-from core.vector import layers
-from core.vector.layers import vectorize
-from tests.vector.rasters import random_raster
+from core.scenes.scene import Scene
+from core.vector import vectorize as layers
+from core.vector.vectorize import vectorize
+from tests.helpers.rasters import random_raster
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 DEGREES = GeoRef(Affine(5e-6, 0, 55.26, 0, -4.5e-6, 25.16), CRS.from_epsg(4326))

@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from core.classes import DUBAI
 from core.geo import GeoRef
-from core.vector.layers import vectorize
-from core.vector.lines import centre_lines, line_frame
+from core.vector.centre_lines.lines import centre_lines, line_frame
+from core.vector.vectorize import vectorize
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 

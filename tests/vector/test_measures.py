@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import shapely
 
-from core.vector.layers import vectorize
-from core.vector.measures import convex_polygons
+from core.vector.tracing.measures import convex_polygons
+from core.vector.vectorize import vectorize
 
 
 def long_shape(raster, simplify):

@@ -8,10 +8,10 @@ import shapely
 from affine import Affine
 from rasterio.features import rasterize
 
-from core.vector.arcs import merge_small_regions
-from core.vector.polygons import build_polygons, build_rings, transformed
-from core.vector.simplify import simplify_arcs
-from tests.vector.rasters import random_raster, trace
+from core.vector.tracing.arcs import merge_small_regions
+from core.vector.tracing.polygons import build_polygons, build_rings, transformed
+from core.vector.tracing.simplify import simplify_arcs
+from tests.helpers.rasters import random_raster, trace
 
 
 def coverage(raster, tolerance=0.0, smooth=0, *, minimum=0, transform=None, method="visvalingam", band_rows=None):

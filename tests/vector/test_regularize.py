@@ -11,12 +11,12 @@ from pyproj import CRS
 from core.classes import DUBAI
 from core.errors import Cancelled
 from core.geo import GeoRef
-from core.vector.arcs import merge_small_regions
-from core.vector.layers import vectorize
-from core.vector.polygons import build_polygons, build_rings
-from core.vector.regularize import regularize_arcs
-from core.vector.simplify import simplify_arcs
-from tests.vector.rasters import trace
+from core.vector.squaring.regularize import regularize_arcs
+from core.vector.tracing.arcs import merge_small_regions
+from core.vector.tracing.polygons import build_polygons, build_rings
+from core.vector.tracing.simplify import simplify_arcs
+from core.vector.vectorize import vectorize
+from tests.helpers.rasters import trace
 
 
 def squared(raster, *, classes=(1,), minimum=4, tolerance=1.0, smooth=0, **settings):

@@ -7,9 +7,9 @@ import pytest
 import shapely
 
 from core.errors import SettingsError
-from core.vector.polygons import build_polygons, build_rings
-from core.vector.simplify import simplify_arcs
-from tests.vector.rasters import random_raster, trace
+from core.vector.tracing.polygons import build_polygons, build_rings
+from core.vector.tracing.simplify import simplify_arcs
+from tests.helpers.rasters import random_raster, trace
 
 
 def lines(arcs, points, offsets):

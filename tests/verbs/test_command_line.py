@@ -24,10 +24,10 @@ from core.__main__ import main
 from core.classes import DUBAI
 from core.commands.arguments import build_parser
 from core.commands.summaries import summarise
-from core.learning.cards import ModelCard
-from core.learning.settings import TrainSettings
+from core.model_store.cards import ModelCard
+from core.training.settings import TrainSettings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SIZE_PX = 96
 
 

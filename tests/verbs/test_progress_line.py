@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from core.commands.progress_line import ProgressLine, bar, clock_time, describe
+from core.verbs.progress_line import ProgressLine, bar, clock_time, describe
 
 
 class Terminal(io.StringIO):

@@ -12,10 +12,11 @@ from core.evaluation.comparing import DISAGREEMENT_FILE, VERDICTS, Comparison
 from core.evaluation.comparing import compare as set_side_by_side
 from core.files import read_json
 from core.jobs import jobs
-from core.scene import open_scene
-from ui import evaluation_charts, evaluation_runs, jobs_view, state
-from ui.evaluation_runs import Run
-from ui.evaluation_scores import NO_BAR
+from core.scenes.scene import open_scene
+from ui import jobs_view, state
+from ui.evaluate import charts, runs
+from ui.evaluate.runs import Run
+from ui.evaluate.scores import NO_BAR
 
 # By position in VERDICTS; blue and orange are the two runs, grey and black do not tell them apart.
 _COLOURS = ("#00000000", "#C9D2D6", "#3B82C4", "#D9731A", "#6E7B81", "#1D252A", "#E9EEF0", "#9B7BB8")
@@ -24,7 +25,7 @@ _LONGEST_PX = 900
 
 def compare(run: Run) -> None:
     """Choose the other evaluation; differences with intervals, and the map."""
-    others = [other for other in evaluation_runs.runs() if other.folder != run.folder and comparable(run, other)]
+    others = [other for other in runs.runs() if other.folder != run.folder and comparable(run, other)]
     if not others:
         st.info(
             "Nothing to compare with yet. Evaluate another model, or the same one with other settings, on the same data set; then the "
@@ -39,7 +40,7 @@ def compare(run: Run) -> None:
     found = _compared(run.folder.name, second.folder.name, run.evaluation, second.evaluation)
     st.markdown(f"**First:** {run.title}  \n**Second:** {second.title}")
     left, right = st.columns([3, 2], gap="large")
-    left.plotly_chart(evaluation_charts.differences(found), key="evaluation_differences", config=NO_BAR)
+    left.plotly_chart(charts.differences(found), key="evaluation_differences", config=NO_BAR)
     with right:
         st.markdown(verdict(found))
         table(found)
@@ -73,7 +74,7 @@ def verdict(found: Comparison) -> str:
 def table(found: Comparison) -> None:
     """The scores of both and their differences."""
     rows = [
-        {"score": evaluation_charts.score_name(row.score, row.name), "first": row.first, "second": row.second, "difference": row.difference}
+        {"score": charts.score_name(row.score, row.name), "first": row.first, "second": row.second, "difference": row.difference}
         for row in found.rows
     ]
     three = st.column_config.NumberColumn(format="%.3f")

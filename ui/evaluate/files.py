@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.evaluation.result import EVALUATION_FILE, REPORT_FILE
-from ui.evaluation_runs import Run
+from ui.evaluate.runs import Run
 
 _TABLES = {
     "scores": "Scores of all pixels, with intervals",

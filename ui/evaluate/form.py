@@ -6,11 +6,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.data.datasets import Dataset
+from core.datasets.datasets import Dataset
 from core.errors import GroundlineError
 from core.evaluation.scenes import PARTS, chosen_pairs, class_table
-from core.learning.model_store import Model
-from ui import evaluation_runs, jobs_view, library, state
+from core.model_store.models import Model
+from ui import jobs_view, library, state
+from ui.evaluate import runs
 
 _PART_TITLES = {"test": "Held out (test)", "validation": "Validation", "train": "Training", "all": "All scenes"}
 _PART_HELP = (
@@ -39,7 +40,7 @@ def form(first_model: str | None = None) -> bool:
         help="Your own models and the ones that ship with Groundline.",
     )
     model = models[key]
-    training = evaluation_runs.training_of(model)
+    training = runs.training_of(model)
     folder = _choose_dataset(right, None if training is None else library.patches(training["prepared"]).record["dataset"])
     if folder is None:
         st.markdown("No data set is open. Open one with masks on Home or Explore first.")

@@ -9,9 +9,10 @@ import streamlit as st
 from core.evaluation.comparing import optimistic_against_honest
 from core.evaluation.result import Evaluation
 from core.jobs import jobs
-from ui import evaluation_charts, evaluation_runs, jobs_view, state
-from ui.evaluation_runs import Run
-from ui.evaluation_scores import NO_BAR
+from ui import jobs_view, state
+from ui.evaluate import charts, runs
+from ui.evaluate.runs import Run
+from ui.evaluate.scores import NO_BAR
 
 _WHY = (
     "Published scores often come from **random patches**: the validation patches lie between training patches of the same scene, so the "
@@ -33,7 +34,7 @@ def optimistic(run: Run) -> None:
         )
         return
     partners = [
-        other for other in evaluation_runs.runs()
+        other for other in runs.runs()
         if kinds[0](other.evaluation) and other.evaluation.scheme.names == mine.scheme.names and other.evaluation.dataset == mine.dataset
     ]  # fmt: skip
     if not partners:
@@ -53,7 +54,7 @@ def optimistic(run: Run) -> None:
     columns[2].metric(
         "Difference", f"{row.difference:+.3f}", border=True, help="What the random split adds. The two score different pixels: no interval."
     )
-    st.plotly_chart(evaluation_charts.side_by_side(found), key="evaluation_honest_bars", config=NO_BAR)
+    st.plotly_chart(charts.side_by_side(found), key="evaluation_honest_bars", config=NO_BAR)
     st.caption(found.text)
 
 
@@ -75,7 +76,7 @@ def _how_to_get(run: Run) -> None:
         )
         return
     model = run.model
-    training = None if model is None else evaluation_runs.training_of(model)
+    training = None if model is None else runs.training_of(model)
     if training is None:
         st.info(
             "This is the honest score. For the optimistic one, prepare the data set **by patch** on the Train page, train with the same "

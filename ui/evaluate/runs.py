@@ -9,12 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from core.data.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset, Pair
 from core.errors import GroundlineError
 from core.evaluation.result import EVALUATION_FILE, Evaluation
 from core.jobs import jobs
-from core.learning.cards import CARD_FILE
-from core.learning.model_store import Model, find_model
+from core.model_store.cards import CARD_FILE
+from core.model_store.models import Model, find_model
 from ui import library, state
 
 PART_WORDS = {"test": "held-out scenes", "validation": "validation scenes", "train": "training scenes", "all": "all scenes"}

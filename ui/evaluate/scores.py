@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import evaluation_charts, state
-from ui.evaluation_runs import Run
+from ui import state
+from ui.evaluate import charts
+from ui.evaluate.runs import Run
 
 SINGLE = {
     "accuracy": ("Accuracy", "Share of the labelled pixels with the right class."),
@@ -38,7 +39,7 @@ def classes(run: Run) -> None:
     evaluation = run.evaluation
     scheme, one = state.shown(evaluation.scheme), evaluation.confusion
     st.subheader("Scores of each class", anchor=False)
-    st.plotly_chart(evaluation_charts.class_bars(evaluation, scheme), key="evaluation_bars", config=NO_BAR)
+    st.plotly_chart(charts.class_bars(evaluation, scheme), key="evaluation_bars", config=NO_BAR)
     st.caption(
         "Whiskers are 95 % intervals over scenes. "
         f"Boundary IoU compares strips of {evaluation.settings.get('boundary_px', '–')} px along the outlines."
@@ -53,7 +54,7 @@ def classes(run: Run) -> None:
             "it is (precision on the diagonal).",
         )  # fmt: skip
         st.plotly_chart(
-            evaluation_charts.confusion(scheme, one.counts, by, dark=st.context.theme.type == "dark"),
+            charts.confusion(scheme, one.counts, by, dark=st.context.theme.type == "dark"),
             key="evaluation_matrix",
             config=NO_BAR,
         )
@@ -138,7 +139,7 @@ def _table(run: Run) -> None:
     rows = []
     for place, name in enumerate(evaluation.scheme.names):
         row = {"class": name if one.present[place] else f"{name} (absent)"}
-        for key, label in evaluation_charts.SCORES.items():
+        for key, label in charts.SCORES.items():
             value = evaluation.boundary_iou[place] if key == "boundary_iou" else getattr(one, key)[place]
             ends = evaluation.intervals.of(key, place)
             row[label] = number(value) + (f"  ({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
@@ -146,7 +147,7 @@ def _table(run: Run) -> None:
         row["IoU with unlabelled as errors"] = number(ignored.iou[place])
         row["pixels"] = int(one.counts[place].sum())
         rows.append(row)
-    helps = {label: st.column_config.TextColumn(help=_SCORE_HELP[key]) for key, label in evaluation_charts.SCORES.items()}
+    helps = {label: st.column_config.TextColumn(help=_SCORE_HELP[key]) for key, label in charts.SCORES.items()}
     st.dataframe(
         pd.DataFrame(rows), hide_index=True, column_config=helps | {"pixels": st.column_config.NumberColumn(format="localized")}
     )  # fmt: skip

@@ -7,33 +7,23 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.evaluation.report import PART_WORDS
-from ui import (
-    evaluation_compare,
-    evaluation_files,
-    evaluation_form,
-    evaluation_honest,
-    evaluation_pictures,
-    evaluation_runs,
-    evaluation_scores,
-    evaluation_trust,
-    frame,
-    jobs_view,
-)
-from ui.evaluation_runs import Run
+from ui import frame, jobs_view
+from ui.evaluate import compare, files, form, honest, pictures, runs, scores, trust
+from ui.evaluate.runs import Run
 
 TITLE = "Evaluation"
 _JOBS = ("evaluate", "random_split", "compare")
 _SECTIONS: dict[str, Callable[[Run], None]] = {
-    "Classes": evaluation_scores.classes,
-    "Scenes": evaluation_scores.scenes,
-    "Worst patches": evaluation_pictures.worst_patches,
-    "Label errors": evaluation_pictures.label_errors,
-    "Confidence": evaluation_trust.calibration,
-    "Thresholds": evaluation_trust.thresholds,
-    "Areas": evaluation_trust.areas,
-    "Honest?": evaluation_honest.optimistic,
-    "Compare": evaluation_compare.compare,
-    "Downloads": evaluation_files.downloads,
+    "Classes": scores.classes,
+    "Scenes": scores.scenes,
+    "Worst patches": pictures.worst_patches,
+    "Label errors": pictures.label_errors,
+    "Confidence": trust.calibration,
+    "Thresholds": trust.thresholds,
+    "Areas": trust.areas,
+    "Honest?": honest.optimistic,
+    "Compare": compare.compare,
+    "Downloads": files.downloads,
 }
 _BADGES = {
     "unseen": ("Not seen in training", "verified", "green"),
@@ -45,12 +35,12 @@ _BADGES = {
 
 def of_runs() -> None:
     """The tab on the Train page: the model trained last is chosen at first."""
-    tab(evaluation_runs.last_trained())
+    tab(runs.last_trained())
 
 
 def tab(first_model: str | None = None) -> None:
     """The whole tab; `first_model` is chosen at first instead of the selected model."""
-    every = evaluation_runs.runs()
+    every = runs.runs()
     job = jobs_view.newest(*_JOBS)
     watched = job is not None and job.status()["state"] not in ("finished", "stopped")
     if watched:
@@ -68,7 +58,7 @@ def tab(first_model: str | None = None) -> None:
                 "model errs, which labels look wrong, and how far its confidence can be trusted."
             )
         with frame.errors():
-            if evaluation_form.form(first_model):
+            if form.form(first_model):
                 st.rerun()
     if every:
         _results(every)
@@ -112,10 +102,10 @@ def headline(run: Run) -> None:
         )
     for note in evaluation.notes:
         st.warning(note, icon=":material/warning:")
-    for column, (key, (label, words)) in zip(st.columns(len(evaluation_scores.SINGLE)), evaluation_scores.SINGLE.items(), strict=True):
+    for column, (key, (label, words)) in zip(st.columns(len(scores.SINGLE)), scores.SINGLE.items(), strict=True):
         ends = found.of(key)
         column.metric(
-            label, evaluation_scores.number(getattr(one, key)), border=True, help=words, delta_color="off", delta_arrow="off",
+            label, scores.number(getattr(one, key)), border=True, help=words, delta_color="off", delta_arrow="off",
             delta=None if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}",
         )  # fmt: skip
     ignored = evaluation.with_ignored

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import evaluation_charts, frame, state
-from ui.evaluation_runs import Run
-from ui.evaluation_scores import NO_BAR
+from ui import frame, state
+from ui.evaluate import charts
+from ui.evaluate.runs import Run
+from ui.evaluate.scores import NO_BAR
 
 
 def calibration(run: Run) -> None:
@@ -18,7 +19,7 @@ def calibration(run: Run) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         before, after = (evaluation.reliability, None) if found is None else (found.before, found.after)
-        st.plotly_chart(evaluation_charts.reliability(before, after), key="evaluation_reliability", config=NO_BAR)
+        st.plotly_chart(charts.reliability(before, after), key="evaluation_reliability", config=NO_BAR)
     with right:
         ece = evaluation.reliability.ece
         st.metric(
@@ -107,10 +108,8 @@ def thresholds(run: Run) -> None:
         help="Sets the threshold with the highest F1. Chosen on these scenes, it is a little too good for new ones.",
     )  # fmt: skip
     first, second = st.columns(2, gap="large")
-    first.plotly_chart(evaluation_charts.thresholds(curve, chosen), key="evaluation_threshold_curve", config=NO_BAR)
-    second.plotly_chart(
-        evaluation_charts.precision_recall(evaluation, scheme, name, chosen), key="evaluation_precision_recall", config=NO_BAR
-    )
+    first.plotly_chart(charts.thresholds(curve, chosen), key="evaluation_threshold_curve", config=NO_BAR)
+    second.plotly_chart(charts.precision_recall(evaluation, scheme, name, chosen), key="evaluation_precision_recall", config=NO_BAR)
     st.caption("Left: the class at every threshold. Right: all classes; the dot is the chosen threshold.")
 
 
@@ -133,7 +132,7 @@ def areas(run: Run) -> None:
         "for the errors seen against the masks, with 95 % intervals."
     )
     left, right = st.columns(2, gap="medium")
-    left.plotly_chart(evaluation_charts.areas(found, scheme, unit), key="evaluation_areas", config=NO_BAR)
+    left.plotly_chart(charts.areas(found, scheme, unit), key="evaluation_areas", config=NO_BAR)
     digits = st.column_config.NumberColumn(format="%,.1f" if hectares else "%,.0f")
     share = st.column_config.NumberColumn(format="%.2f")
     rows = pd.DataFrame(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.data.datasets import Dataset
-from core.data.estimates import DatasetCounts, count_classes
+from core.datasets.datasets import Dataset
+from core.patches.estimates import DatasetCounts, count_classes
 from ui.kept import keep
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.data.audit import Audit, Finding, audit
-from core.data.datasets import Dataset
-from core.data.mosaics import Mosaic, find_mosaics
-from ui import frame, library, state, viewer
+from core.audit.audit import Audit, Finding, audit
+from core.datasets.datasets import Dataset
+from core.datasets.mosaics import Mosaic, find_mosaics
+from ui import frame, library, state
 from ui.kept import has, keep
+from ui.viewer import viewer
 
 _LOOKS = {
     "error": ("Error", "red", ":material/error:"),

@@ -7,9 +7,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.data.datasets import Dataset, Pair
-from core.scene import Scene, default_rgb
-from ui import library, state, viewer
+from core.datasets.datasets import Dataset, Pair
+from core.scenes.scene import Scene, default_rgb
+from ui import library, state
+from ui.viewer import viewer
 
 _HISTOGRAM_PX = 512
 

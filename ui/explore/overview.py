@@ -9,10 +9,11 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.data.datasets import Dataset
-from core.data.estimates import DatasetCounts
+from core.datasets.datasets import Dataset
 from core.errors import InputError
-from ui import block_counts, charts, frame, library, state
+from core.patches.estimates import DatasetCounts
+from ui import charts, frame, library, state
+from ui.explore import counts as block_counts
 
 _SAMPLES = {
     "town": "Sample town",

@@ -9,14 +9,16 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.data import estimates
-from core.data.datasets import Dataset, Pair
-from core.data.patch_files import export_patches
-from core.data.patches import PatchStore
+from core.datasets.datasets import Dataset, Pair
 from core.errors import GroundlineError
-from ui import block_counts, jobs_view, library, state, tiles, viewer
+from core.patches import estimates
+from core.patches.pair_files import export_patches
+from core.patches.store import PatchStore
+from ui import jobs_view, library, state
+from ui.explore import counts as block_counts
+from ui.explore.one_scene import choose_pair
 from ui.kept import has, keep
-from ui.scene_view import choose_pair
+from ui.viewer import tiles, viewer
 
 _SIZES = (32, 64, 96, 128, 192, 256, 320, 384, 512, 768, 1024)
 _USUAL_PX = 256

@@ -6,11 +6,13 @@ import numpy as np
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.data.datasets import Dataset, Pair
-from core.data.palettes import spread
+from core.datasets.datasets import Dataset, Pair
+from core.datasets.palettes import spread
 from core.errors import GroundlineError
-from core.scene import default_rgb, display_rgb, stretch_limits
-from ui import block_counts, findings_view, frame, state, tiles
+from core.scenes.scene import default_rgb, display_rgb, stretch_limits
+from ui import frame, state
+from ui.explore import counts, findings
+from ui.viewer import tiles
 
 _PER_PAGE = 24
 _THUMB_PX = 300
@@ -99,7 +101,7 @@ def _chosen(dataset: Dataset) -> tuple[list[Pair], str, bool]:
 
 def _by_finding(dataset: Dataset, pairs: list[Pair], place) -> list[Pair]:
     """The pairs that the chosen finding is about. The data set is checked when that is first asked for."""
-    known = findings_view.audited(dataset).findings if findings_view.is_audited(dataset) else ()
+    known = findings.audited(dataset).findings if findings.is_audited(dataset) else ()
     titles = {_short(item.sentence): item for item in known if item.pairs}
     options = [_ANY, _TROUBLE, _SOUND, *titles]
     if st.session_state.get("explore_finding", _ANY) not in options:  # it was about another data set, or is mended
@@ -116,7 +118,7 @@ def _by_finding(dataset: Dataset, pairs: list[Pair], place) -> list[Pair]:
     if choice in titles:
         about = set(titles[choice].pairs)
     else:
-        about = {name for item in findings_view.audited(dataset).findings if item.severity != "info" for name in item.pairs}
+        about = {name for item in findings.audited(dataset).findings if item.severity != "info" for name in item.pairs}
     return [pair for pair in pairs if (pair.name in about) != (choice == _SOUND)]
 
 
@@ -130,7 +132,7 @@ def _open_scene(name: str) -> None:
 
 
 def _shares(dataset: Dataset, class_id: int) -> dict[str, float]:
-    return {scene.name: scene.counts[class_id] / max(1, scene.counts[:-1].sum()) for scene in block_counts.of(dataset).scenes}
+    return {scene.name: scene.counts[class_id] / max(1, scene.counts[:-1].sum()) for scene in counts.of(dataset).scenes}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

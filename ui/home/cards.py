@@ -9,8 +9,9 @@ import streamlit as st
 
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
-from core.scene import Window, display_rgb, open_scene
-from ui import disk_view, frame, jobs_view, library, state, tour, uploads
+from core.scenes.scene import Window, display_rgb, open_scene
+from ui import frame, jobs_view, library, state, tour, uploads
+from ui.home import disk
 
 _SHOWN = 3  # entries of each kind in "continue"
 _PICTURE_PX = (420, 1000)  # height and width of the sample's preview
@@ -132,7 +133,7 @@ def more() -> None:
             help="Five short stops, one on each page. Leave it when you like.",
         )  # fmt: skip
         if st.button("Disk use", icon=":material/hard_drive:", key="home_disk", type="tertiary", help="What is kept, and clean-up."):
-            disk_view.dialog()
+            disk.dialog()
 
 
 def _summary(result: dict) -> str:
@@ -167,10 +168,10 @@ def _open(path: str) -> str:
             open_scene(path)  # a single image, or a folder of chips that continue each other
         except SceneError as other:
             raise (other if Path(path).is_file() else error) from None
-        from ui import predict_view  # brings pandas, which the home page does without
+        from ui.predict import results  # brings pandas, which the home page does without
 
         state.select(scene=path)
-        predict_view.open_setup(path)
+        results.open_setup(path)
         return frame.PAGES["predict"][0]
     state.select(dataset=path)
     return frame.PAGES["explore"][0]

@@ -14,7 +14,7 @@ import streamlit as st
 from core.errors import GroundlineError
 from core.files import dump_json
 from core.jobs import jobs
-from core.jobs.workspace import Workspace
+from core.workspace import Workspace
 from ui import library, state
 
 PLACES = {

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import SettingsError
-from ui import map_downloads, map_view, maps, state
-from ui.finished_layers import Settings, settings_digest
+from ui import state
 from ui.kept import keep
-from ui.map_sources import Source, class_layer, scene_layer
+from ui.map import downloads, drawing, page
+from ui.map.finished import Settings, settings_digest
+from ui.map.sources import Source, class_layer, scene_layer
 
 if TYPE_CHECKING:
     from core.vector.change import ChangeResult
@@ -30,43 +31,43 @@ def show(source: Source, other: Source, settings: Settings, first: VectorResult,
             expected="two with, or two without",
             do="Place the other one on the earth first (More, above)",
         )
-    second_settings = map_view.fitting(settings, other)
-    second_digest = map_view.digest_of(other, second_settings)
+    second_settings = page.fitting(settings, other)
+    second_digest = page.digest_of(other, second_settings)
     # One place for what comes and goes: the map below keeps its position in the page, and so its view.
     with st.container(key="compare_news", gap="small"):
-        second = map_view.traced(other, second_settings, second_digest)
+        second = page.traced(other, second_settings, second_digest)
         change_digest = settings_digest("change", source.digest, other.digest, settings)
         changed = keep("change", change_digest, lambda tell: _change(source, other, settings, tell), words="Comparing both", most=4)
     on_right = st.segmented_control(
         "On the right map", list(_RIGHT), default="second", required=True, format_func=_RIGHT.get, key="map_right", persist_state="session",
         help="The second prediction as it is, or only the areas whose class is another one in it.",
     )  # fmt: skip
-    left = maps.Drawn(first.layer, digest, state.shown(source.scheme))
+    left = drawing.Drawn(first.layer, digest, state.shown(source.scheme))
     if on_right == "change":
-        right = maps.Drawn(changed.layer, change_digest, changed.layer.scheme, id_offset=CHANGE_IDS)
+        right = drawing.Drawn(changed.layer, change_digest, changed.layer.scheme, id_offset=CHANGE_IDS)
     else:
-        right = maps.Drawn(second.layer, second_digest, state.shown(other.scheme))
+        right = drawing.Drawn(second.layer, second_digest, state.shown(other.scheme))
     pictures = []
     for side, of in enumerate((source, other)):
         scene = scene_layer(of)
         if scene is not None:
-            pictures.append(maps.Picture("Scene", scene, shown=True, side=side))
-        pictures.append(maps.Picture("Class raster", class_layer(of), base=False, opacity=0.7, side=side))
+            pictures.append(drawing.Picture("Scene", scene, shown=True, side=side))
+        pictures.append(drawing.Picture("Class raster", class_layer(of), base=False, opacity=0.7, side=side))
     titles = (source.title, other.title)
     if titles[0] == titles[1]:
         titles = (f"{titles[0]} (first)", f"{titles[1]} (second)")
-    made = maps.base_map(
-        maps.Ground(source.height, source.width, source.geo), pictures, titles=titles, memory=f"{source.digest}-{other.digest}"
+    made = drawing.base_map(
+        drawing.Ground(source.height, source.width, source.geo), pictures, titles=titles, memory=f"{source.digest}-{other.digest}"
     )
-    told = maps.message(left, pixel_size_m=source.geo.pixel_size_m, second=right, changes=on_right == "change")
-    maps.show(made, told, key=f"compare-{source.digest}-{other.digest}")
+    told = drawing.message(left, pixel_size_m=source.geo.pixel_size_m, second=right, changes=on_right == "change")
+    drawing.show(made, told, key=f"compare-{source.digest}-{other.digest}")
     _areas(changed)
-    map_downloads.of_change(changed.layer, f"{source.title} to {other.title}")
+    downloads.of_change(changed.layer, f"{source.title} to {other.title}")
 
 
 def _change(source: Source, other: Source, settings: Settings, tell) -> ChangeResult:
     from core.vector.change import change
-    from core.vector.sources import open_labels
+    from core.vector.tracing.sources import open_labels
 
     one, two = (replace(open_labels(of.path, threshold=settings.threshold), geo=of.geo) for of in (source, other))
     return change(
@@ -81,10 +82,10 @@ def _change(source: Source, other: Source, settings: Settings, tell) -> ChangeRe
 def _areas(changed: ChangeResult) -> None:
     share = changed.changed_area / (changed.compared_area or 1)
     with st.container(horizontal=True):
-        st.metric("Compared", map_view.area_text(changed.compared_area, changed.units), border=True, help="Where both have a class.")
+        st.metric("Compared", page.area_text(changed.compared_area, changed.units), border=True, help="Where both have a class.")
         st.metric(
             "Changed",
-            map_view.area_text(changed.changed_area, changed.units),
+            page.area_text(changed.changed_area, changed.units),
             border=True,
             help="Where the classes differ, counted in pixels.",
         )

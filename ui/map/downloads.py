@@ -14,8 +14,9 @@ from pyproj.exceptions import CRSError
 
 from core.errors import SettingsError
 from core.geo import local_utm
-from ui import map_sources, maps, state
-from ui.map_sources import Source
+from ui import state
+from ui.map import drawing, sources
+from ui.map.sources import Source
 
 if TYPE_CHECKING:
     from core.vector.layer import LineLayer, PolygonLayer
@@ -60,7 +61,7 @@ GROUPS: dict[str, dict[str, Offer]] = {
 }  # fmt: skip
 
 
-def show(source: Source, layer: PolygonLayer, told: maps.Told, lines: LineLayer | None = None) -> None:
+def show(source: Source, layer: PolygonLayer, told: drawing.Told, lines: LineLayer | None = None) -> None:
     """What goes into the files, in which coordinates, and a button for each format; a file is made when its button is pressed.
 
     `lines` go into the formats that hold several layers, when all polygons do.
@@ -104,7 +105,7 @@ def _print_base(source: Source) -> str:
     """What printed maps are drawn on; online maps are on offer where the user has switched them on."""
     if not (source.geo.georeferenced and st.session_state.get("map_online")):
         return "scene"
-    from core.vector.figure import BASES
+    from core.vector.printing.figure import BASES
 
     return st.segmented_control(
         "Printed maps on", list(BASES), default="scene", required=True, format_func=BASES.get, key="map_print_base",
@@ -140,7 +141,7 @@ def line_exporter(lines: LineLayer) -> Callable[[], bytes]:
     """A function that writes centre lines as a GeoPackage and returns its bytes."""
 
     def make() -> bytes:
-        from core.vector.export import export
+        from core.vector.formats.export import export
 
         with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
             return Path(export(lines, Path(folder) / "centre-lines.gpkg")).read_bytes()
@@ -153,7 +154,7 @@ def stem_of(title: str) -> str:
     return "-".join(part for part in "".join(letter if letter.isalnum() or letter == "_" else " " for letter in title).split())
 
 
-def part_of(layer: PolygonLayer, told: maps.Told, part: str) -> PolygonLayer:
+def part_of(layer: PolygonLayer, told: drawing.Told, part: str) -> PolygonLayer:
     """The polygons that go into the files: all of them, those that the map's filter leaves, or what lies inside the region (cut there)."""
     from core.vector.clip import clip, filtered
 
@@ -208,22 +209,22 @@ def exporter(
     """
 
     def make() -> bytes:
-        layer, scene = part(), None if source is None else map_sources.placed_scene(source)
+        layer, scene = part(), None if source is None else sources.placed_scene(source)
         with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
             path = Path(folder) / name
             if name.endswith((".png", ".pdf")):
-                from core.vector.figure import draw_figure
+                from core.vector.printing.figure import draw_figure
 
                 on = "none" if base == "scene" and scene is None else base
                 return Path(draw_figure(layer, path, title=source.title, scene=scene, base=on, lines=lines)).read_bytes()
             if name.endswith(".qml"):
-                from core.vector.content import content_of
-                from core.vector.styles import qgis_style
+                from core.vector.formats.content import content_of
+                from core.vector.formats.styles import qgis_style
 
                 return qgis_style(content_of(layer, ".gpkg", crs=layer.geo.crs, lonlat=False)).encode()
             if name.endswith(".report.html"):
                 return _report(layer, path, source, scene)
-            from core.vector.export import export
+            from core.vector.formats.export import export
 
             # Other formats hold one layer, and their lines would be a second file.
             together = lines if name.endswith((".gpkg", ".html")) else None
@@ -233,7 +234,7 @@ def exporter(
 
 
 def _report(layer: PolygonLayer, path: Path, source: Source, scene) -> bytes:
-    from core.vector.report import write_report
+    from core.vector.printing.report import write_report
     from ui import library
 
     prediction = library.prediction(source.prediction) if source.prediction else None

@@ -20,14 +20,14 @@ from jinja2 import Template
 
 from core.classes import ClassScheme
 from core.geo import GeoRef
-from ui import tiles
+from ui.viewer import tiles
 
 if TYPE_CHECKING:
     from core.vector.layer import LineLayer, PolygonLayer
 
 # streamlit-folium's frame lives at <base>/component/streamlit_folium.st_folium/, so relative URLs follow the base path.
 _ROOT = "../.."
-_STATIC = Path(__file__).resolve().parents[1] / "static"
+_STATIC = Path(__file__).resolve().parents[2] / "static"
 MAX_POLYGONS = 15_000
 """Polygons beyond this many, the smallest, are drawn as tiles of the class raster: canvas maps stay smooth up to here."""
 MAP_PX, TABLE_PX = 600, 280

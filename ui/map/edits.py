@@ -13,9 +13,9 @@ import streamlit as st
 from core.files import write_json
 from core.vector.editing import Corrections, apply, burn
 from ui import frame, state
-from ui.finished_layers import settings_digest
 from ui.kept import keep
-from ui.map_sources import Source
+from ui.map.finished import settings_digest
+from ui.map.sources import Source
 
 if TYPE_CHECKING:
     from core.vector.layer import PolygonLayer

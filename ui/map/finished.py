@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import ExportError
 from core.jobs import jobs
-from core.prediction.rasters import LABELS, Prediction
+from core.prediction.folder.rasters import LABELS, Prediction
 from ui import state
 
 if TYPE_CHECKING:

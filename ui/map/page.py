@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import finished_layers, frame, map_downloads, map_edits, maps, state, tiles
-from ui.finished_layers import Settings, settings_digest
+from ui import frame, state
 from ui.kept import has, keep
-from ui.map_sources import Source, class_layer, scene_layer
+from ui.map import downloads, drawing, edits
+from ui.map import finished as finished_layers
+from ui.map.finished import Settings, settings_digest
+from ui.map.sources import Source, class_layer, scene_layer
+from ui.viewer import tiles
 
 if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they are needed
     import pandas as pd
@@ -39,9 +42,9 @@ def workspace(source: Source, other: Source | None) -> None:
         if other is None:
             _one(source, result, digest)
         else:
-            from ui import map_compare
+            from ui.map import compare
 
-            map_compare.show(source, other, settings, result, digest)
+            compare.show(source, other, settings, result, digest)
 
 
 def _result(source: Source, settings: Settings, digest: str, pressed: bool) -> VectorResult | None:
@@ -63,12 +66,12 @@ def _result(source: Source, settings: Settings, digest: str, pressed: bool) -> V
 
 
 def _one(source: Source, result: VectorResult, digest: str) -> None:
-    layer, drawn_digest = map_edits.corrected(result.layer, digest)
+    layer, drawn_digest = edits.corrected(result.layer, digest)
     told = map_of(source, layer, drawn_digest, lines=_lines(result, digest))
     a, b = st.columns(2, gap="medium")
     with a.container(border=True, height="stretch", key="map_selected"), frame.errors():
         st.subheader(":material/ads_click: Selected polygon", anchor=False)
-        map_edits.panel(source, result.layer, layer, digest, told.selected)
+        edits.panel(source, result.layer, layer, digest, told.selected)
     with b.container(border=True, height="stretch", key="map_region"), frame.errors():
         st.subheader(":material/crop: Region", anchor=False)
         _region(layer, told)
@@ -79,7 +82,7 @@ def _one(source: Source, result: VectorResult, digest: str) -> None:
         _network(result.lines)
     st.subheader("Downloads", anchor=False)
     with frame.errors():
-        map_downloads.show(source, layer, told, result.lines)
+        downloads.show(source, layer, told, result.lines)
 
 
 # ---- how outlines are drawn ----
@@ -163,7 +166,7 @@ def traced(source: Source, settings: Settings, digest: str) -> VectorResult:
 
 
 def _trace(source: Source, settings: Settings, tell: Callable[[int, int, str], None]) -> VectorResult:
-    from core.vector.layers import vectorize
+    from core.vector.vectorize import vectorize
 
     placed = source.geo.georeferenced and not source.own_geo
     return vectorize(
@@ -188,23 +191,23 @@ def _lines(result: VectorResult, digest: str) -> tiles.Layer | None:
     if result.lines is None or result.lines.frame.empty:
         return None
     return tiles.known(tiles.features_id(f"lines-{digest}")) or tiles.features_layer(
-        maps.browser_lines(result.lines), digest=f"lines-{digest}"
+        drawing.browser_lines(result.lines), digest=f"lines-{digest}"
     )
 
 
-def map_of(source: Source, layer: PolygonLayer, digest: str, *, lines: tiles.Layer | None = None) -> maps.Told:
+def map_of(source: Source, layer: PolygonLayer, digest: str, *, lines: tiles.Layer | None = None) -> drawing.Told:
     """The map with its table, and what the user did on it; `lines` are drawn over the polygons."""
-    many = len(layer.frame) > maps.MAX_POLYGONS
+    many = len(layer.frame) > drawing.MAX_POLYGONS
     scene, pictures = scene_layer(source), []
     if scene is not None:
-        pictures.append(maps.Picture("Scene", scene, shown=True))
-    pictures.append(maps.Picture("Class raster", class_layer(source), base=False, shown=many, opacity=0.55 if many else 0.7))
+        pictures.append(drawing.Picture("Scene", scene, shown=True))
+    pictures.append(drawing.Picture("Class raster", class_layer(source), base=False, shown=many, opacity=0.55 if many else 0.7))
     online = source.geo.georeferenced and bool(st.session_state.get("map_online"))
-    ground = maps.Ground(source.height, source.width, source.geo)
-    made = maps.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online)
-    drawn = maps.Drawn(layer, digest, state.shown(source.scheme))
-    message = maps.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines)
-    told = maps.show(made, message, key=f"map-{source.digest}-{int(many)}-{int(online)}")
+    ground = drawing.Ground(source.height, source.width, source.geo)
+    made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online)
+    drawn = drawing.Drawn(layer, digest, state.shown(source.scheme))
+    message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines)
+    told = drawing.show(made, message, key=f"map-{source.digest}-{int(many)}-{int(online)}")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if source.geo.georeferenced:
             st.toggle(
@@ -237,15 +240,15 @@ def _network(lines: LineLayer) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Centre lines** · {len(lines.frame):,} lines: {lengths or 'none found'}", width="content")
         if len(lines.frame):
-            map_downloads.of_lines(lines)
+            downloads.of_lines(lines)
 
 
-def _region(layer: PolygonLayer, told: maps.Told) -> None:
+def _region(layer: PolygonLayer, told: drawing.Told) -> None:
     """Counts and areas by class inside the region that is drawn on the map."""
     if told.region is None:
         st.markdown("Draw a rectangle or polygon with the tools on the map: polygons are cut at its border, counted and summed by class.")
         return
-    inside = map_downloads.part_of(layer, told, "region")
+    inside = downloads.part_of(layer, told, "region")
     if inside.frame.empty:
         st.markdown("No polygon lies inside the region.")
         return

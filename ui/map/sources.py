@@ -13,10 +13,12 @@ from core.classes import ClassScheme
 from core.errors import InputError, SettingsError
 from core.files import read_json, write_json
 from core.geo import GeoRef
-from core.prediction.rasters import CONFIDENCE, LABELS, Prediction
-from core.scene import Scene, Window, open_scene
-from ui import frame, library, predict_view, state, tiles
-from ui.finished_layers import settings_digest
+from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
+from core.scenes.scene import Scene, Window, open_scene
+from ui import frame, library, state
+from ui.map.finished import settings_digest
+from ui.predict import results
+from ui.viewer import tiles
 
 _RASTER = "gl_map_raster"
 _LINK = "prediction"
@@ -145,13 +147,13 @@ def _from_prediction(prediction: Prediction) -> Source:
         geo=prediction.geo,
         own_geo=prediction.geo.georeferenced,
         digest=settings_digest(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest),
-        scene=predict_view.source_scene(prediction),
+        scene=results.source_scene(prediction),
         prediction=prediction.folder,
     )
 
 
 def _from_raster(path: Path) -> Source:
-    from core.vector.sources import open_labels
+    from core.vector.tracing.sources import open_labels
 
     labels = open_labels(path)
     digest = open_scene(path, expand_palette=False).digest
@@ -219,7 +221,7 @@ def _read_place(size: float, where: str) -> Place:
 
 def scene_layer(source: Source) -> tiles.Layer | None:
     """The scene as a layer of tiles, None when its file is gone or cannot be drawn on this map."""
-    from ui.warping import can_warp
+    from core.scenes.warping import can_warp
 
     if source.scene is None or not source.scene.exists():
         return None
@@ -244,7 +246,7 @@ def class_layer(source: Source) -> tiles.Layer:
         return np.repeat(ids[..., None], 3, axis=2), None
 
     def warp(z: int, x: int, y: int) -> Any:
-        from ui.warping import class_tile
+        from core.scenes.warping import class_tile
 
         return class_tile(labels, scheme, z, x, y)
 
@@ -255,7 +257,7 @@ def class_layer(source: Source) -> tiles.Layer:
 
 
 def _placed(path: Path, source: Source) -> Path:
-    from core.scene_placing import write_placed
+    from core.scenes.placing import write_placed
 
     made = state.workspace().layers / "placed" / f"{path.stem}-{settings_digest(str(path), path.stat().st_mtime_ns, source.geo)}.vrt"
     if not made.exists():

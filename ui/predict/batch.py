@@ -10,10 +10,10 @@ import streamlit as st
 from core.files import read_json
 from core.jobs import jobs
 from core.jobs.jobs import Job
-from core.learning.model_store import Model
+from core.model_store.models import Model
 from core.prediction.batch import RESULTS_FILE, TABLE_FILE
 from ui import jobs_view, state
-from ui.predict_scenes import Choice
+from ui.predict.scenes import Choice
 
 _COLUMNS = {
     "seconds": st.column_config.NumberColumn("time, s", format="%.0f", help="Reading, network and writing."),

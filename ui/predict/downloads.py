@@ -13,10 +13,11 @@ from PIL import Image
 
 from core.classes import IGNORED_ID
 from core.geo import GeoRef
-from core.prediction.rasters import CONFIDENCE, LABELS, PROBABILITIES, Prediction
-from core.scene import windows_of
-from ui import library, state, tiles
-from ui.viewer import ViewerState
+from core.prediction.folder.rasters import CONFIDENCE, LABELS, PROBABILITIES, Prediction
+from core.scenes.scene import windows_of
+from ui import library, state
+from ui.viewer import tiles
+from ui.viewer.viewer import ViewerState
 
 _PICTURE_PX = 8192  # longest side of the downloaded picture
 _STEP_PX = 2048
@@ -54,7 +55,7 @@ def downloads(prediction: Prediction, seen: ViewerState) -> None:
 
 def labels_tiff(prediction: Prediction, seen: ViewerState) -> bytes:
     """The labels with the viewer's threshold, as a cloud-optimized GeoTIFF."""
-    from core.prediction.label_file import write_labels  # brings numba, which the page itself does without
+    from core.prediction.folder.label_file import write_labels  # brings numba, which the page itself does without
 
     with TemporaryDirectory() as folder:
         return write_labels(prediction, Path(folder) / LABELS, threshold=seen.threshold, unsure=seen.unsure).read_bytes()

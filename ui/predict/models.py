@@ -10,9 +10,9 @@ from typing import Any
 import streamlit as st
 
 from core.errors import ModelError
-from core.learning.cards import ModelCard
-from core.learning.model_store import Model, find_model
-from core.prediction.int8 import Int8Record, int8_folder, read_int8
+from core.model_store.cards import ModelCard
+from core.model_store.models import Model, find_model
+from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
 from ui import jobs_view, library, state
 
 _KEEP = {"persist_state": "session"}

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.data.datasets import Pair
+from core.confusion import Confusion
+from core.datasets.datasets import Pair
 from core.errors import GroundlineError, SceneError
 from core.evaluation.against_mask import count_against
-from core.learning.confusion import Confusion
-from core.prediction.rasters import Prediction
-from core.scene import Scene, Window, open_scene, windows_of
-from ui import charts, library, predict_scenes, regions, state
+from core.prediction.folder.rasters import Prediction
+from core.scenes import cutting
+from core.scenes.scene import Scene, Window, open_scene, windows_of
+from ui import charts, library, state
+from ui.predict import scenes
 
 _STEP_PX = 1024
 
@@ -47,14 +49,14 @@ def pictured(prediction: Prediction) -> Scene | None:
     window = _window_of(prediction)
     if (window.height, window.width) != (prediction.height, prediction.width) or scene.window.intersect(window) != window:
         return None
-    return regions.cut(scene, window) if window == scene.window or "window" in prediction.made else None
+    return cutting.cut(scene, window) if window == scene.window or "window" in prediction.made else None
 
 
 def truth_of(prediction: Prediction) -> Pair | None:
     """The masks of a known data set on the pixels that were predicted."""
-    pair = predict_scenes.truth_of(Path(prediction.made["scene"]))
+    pair = scenes.truth_of(Path(prediction.made["scene"]))
     try:
-        return None if pair is None else regions.cut_pair(pair, _window_of(prediction))
+        return None if pair is None else cutting.cut_pair(pair, _window_of(prediction))
     except GroundlineError:  # a mask that cannot be read: the prediction is still worth showing
         return None
 

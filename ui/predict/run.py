@@ -11,13 +11,14 @@ import streamlit as st
 from PIL import Image
 
 from core.jobs.jobs import Job
-from core.learning.cards import ModelCard
-from core.learning.model_store import Model
+from core.model_store.cards import ModelCard
+from core.model_store.models import Model
 from core.prediction.checks import Concern, check_scene, resampling_factor
-from core.prediction.rasters import preview_file
-from core.scene import Scene, Window, display_rgb, open_scene
-from ui import jobs_view, library, predict_models
-from ui.predict_scenes import Choice
+from core.prediction.folder.rasters import preview_file
+from core.scenes.scene import Scene, Window, display_rgb, open_scene
+from ui import jobs_view, library
+from ui.predict import models
+from ui.predict.scenes import Choice
 
 _SETTINGS = ("overlap", "symmetries", "memory", "engine", "patch_size", "resample", "window")
 _VEIL = 0.35  # of the scene that shines through what is predicted so far
@@ -71,7 +72,7 @@ def _show(found: Mapping[str, Any], job: Job, request: Mapping[str, Any]) -> Non
     b.metric("Memory at its peak", mib(found["peak_memory_mib"]), border=True, help="Of the process that predicts.")
     c.metric("Disk while it runs", mib(found["disk_mib"]), border=True, help=f"The result takes about {mib(found['result_mib'])}.")
     d.metric("Patches", f"{found['windows']:,}", border=True, help="Patches without any data are left out.")
-    words = [f"Engine: {predict_models.engine_title(found['engine'])}"]
+    words = [f"Engine: {models.engine_title(found['engine'])}"]
     if _changed(job.request, request):
         words.append("settings have changed since: estimate again")
     st.caption(" · ".join(words))

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.data.datasets import Dataset, Pair
-from core.data.mosaics import Mosaic, find_mosaics
+from core.datasets.datasets import Dataset, Pair
+from core.datasets.mosaics import Mosaic, find_mosaics
 from core.errors import GroundlineError
 from core.prediction.batch import find_scenes
-from core.scene import Scene, Window, open_scene
-from ui import library, state, tiles, uploads, viewer
+from core.scenes.scene import Scene, Window, open_scene
+from ui import library, state, uploads
 from ui.kept import has, keep
+from ui.viewer import tiles, viewer
 
 _SOURCES = {"data": "Data set", "path": "File or folder", "upload": "Upload"}
 _IMAGES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "h5", "img", "vrt"]

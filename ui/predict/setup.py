@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import frame, predict_batch, predict_models, predict_run, predict_scenes, state
+from ui import frame, state
+from ui.predict import batch, models, run, scenes
 
 
 def form() -> None:
@@ -12,12 +13,12 @@ def form() -> None:
     choice = model = window = scene = None
     first, second = st.columns([3, 2], gap="large")
     with first, frame.errors() as opening:
-        choice = predict_scenes.choose()
+        choice = scenes.choose()
         if choice is not None and choice.scene is not None:
-            scene = predict_scenes.describe(choice.scene)
-            window = predict_scenes.region(choice.scene, scene)
+            scene = scenes.describe(choice.scene)
+            window = scenes.region(choice.scene, scene)
     with second, frame.errors():
-        model = predict_models.choose()
+        model = models.choose()
         if model is None:
             st.page_link(*frame.PAGES["train"][:1], label="Train a model", icon=frame.PAGES["train"][2])
     if model is None:
@@ -25,29 +26,29 @@ def form() -> None:
     with st.container(border=True):
         pixel_m = scene.ground_sample_distance_m if scene is not None else None
         with frame.errors():
-            chosen = predict_models.engine(model)
-            chosen |= predict_models.settings(model, pixel_m, fast=chosen["engine"] == "fast")
+            chosen = models.engine(model)
+            chosen |= models.settings(model, pixel_m, fast=chosen["engine"] == "fast")
     ready = choice is not None and not opening.failed
-    if choice is not None and predict_models.was_trained_on(model.card, choice.names):
+    if choice is not None and models.was_trained_on(model.card, choice.names):
         st.info("The model was trained on an image of this name: its result here looks better than on new images.", icon=":material/info:")
-    request = {"model": predict_models.model_key(model), **chosen}
+    request = {"model": models.model_key(model), **chosen}
     if ready and scene is not None:
         corner = None if window is None else (window.row, window.col, window.height, window.width)
         request |= {"scene": choice.scene, "window": corner}
         with frame.errors() as checked:
-            predict_run.warnings_of(model, scene, window, resample=chosen["resample"])
+            run.warnings_of(model, scene, window, resample=chosen["resample"])
         ready = not checked.failed
         if ready:
             with frame.errors():
-                predict_run.estimate(request)
+                run.estimate(request)
     label = "Predict all scenes" if choice is not None and choice.many else "Predict the region" if window else "Predict the scene"
     hint = "Runs in a process of its own: you may leave this page or close the browser."
     if st.button(label, type="primary", icon=":material/auto_awesome:", key="predict_start", disabled=not ready, help=hint):
         with frame.errors() as started:
             if choice.many:
-                predict_batch.start(model, choice, request)
+                batch.start(model, choice, request)
             else:
-                predict_run.start(model, choice, request)
+                run.start(model, choice, request)
         if not started.failed:
             state.select(model=request["model"], **({} if choice.scene is None else {"scene": choice.scene}))
             st.rerun()

@@ -11,7 +11,9 @@ import streamlit as st
 
 from core.jobs.jobs import Job
 from core.jobs.runs import settings_differences, settings_of
-from ui import jobs_view, runs_read, train_charts
+from ui import jobs_view
+from ui.runs import read
+from ui.train import check_charts
 
 _KEEP = {"persist_state": "session"}
 _CURVES = {
@@ -24,10 +26,10 @@ _MOST = 8
 def panel(runs: Sequence[Job]) -> None:
     """Choose runs and see them over each other; live while one of them runs."""
     by_name = {job.name: job for job in runs}
-    known = [name for name in st.session_state.get(runs_read.COMPARED, ()) if name in by_name]
-    st.session_state[runs_read.COMPARED] = known or list(by_name)[:2]
+    known = [name for name in st.session_state.get(read.COMPARED, ()) if name in by_name]
+    st.session_state[read.COMPARED] = known or list(by_name)[:2]
     picked = st.multiselect(
-        "Runs", list(by_name), format_func=lambda name: by_name[name].title, key=runs_read.COMPARED, max_selections=_MOST,
+        "Runs", list(by_name), format_func=lambda name: by_name[name].title, key=read.COMPARED, max_selections=_MOST,
         help="Two to eight runs; the newest two unless you choose others.", placeholder="Choose runs", **_KEEP,
     )  # fmt: skip
     if len(picked) < 2:
@@ -47,8 +49,8 @@ def panel(runs: Sequence[Job]) -> None:
 
 def _draw(chosen: Sequence[Job]) -> None:
     titles = _titles(chosen)
-    records = {job.name: runs_read.lines(job) for job in chosen}
-    waiting = runs_read.queue()
+    records = {job.name: read.lines(job) for job in chosen}
+    waiting = read.queue()
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("**Scores**")
@@ -74,9 +76,9 @@ def _draw(chosen: Sequence[Job]) -> None:
         )
         smoothing = st.slider("Smoothing", 0.0, 0.9, 0.0, 0.1, key="compare_smooth", width=200, help="Evens out the curves.", **_KEEP)
         log = st.toggle("Logarithmic", key="compare_log", help="For losses and rates.", **_KEEP)
-    curves = {titles[name]: _points(lines, key, over == "minutes") for name, lines in records.items() if not runs_read.by_class(lines)}
+    curves = {titles[name]: _points(lines, key, over == "minutes") for name, lines in records.items() if not read.by_class(lines)}
     if any(curves.values()):
-        figure = train_charts.compared(curves, title=_CURVES[key], unit="epoch" if over == "epochs" else over, smoothing=smoothing, log=log)
+        figure = check_charts.compared(curves, title=_CURVES[key], unit="epoch" if over == "epochs" else over, smoothing=smoothing, log=log)
         st.plotly_chart(figure, key="compare_chart")
     else:
         st.caption("Curves appear after the first epochs.")
@@ -85,7 +87,7 @@ def _draw(chosen: Sequence[Job]) -> None:
     classes = {titles[job.name]: _classes(records[job.name]) for job in chosen}
     if any(classes.values()):
         st.markdown("**IoU of each class** at the best epoch, on validation")
-        st.plotly_chart(train_charts.class_bars({name: scores for name, scores in classes.items() if scores}), key="compare_classes")
+        st.plotly_chart(check_charts.class_bars({name: scores for name, scores in classes.items() if scores}), key="compare_classes")
 
 
 def _titles(chosen: Sequence[Job]) -> dict[str, str]:
@@ -97,12 +99,12 @@ def _titles(chosen: Sequence[Job]) -> dict[str, str]:
 
 
 def _scores(job: Job, title: str, records: Sequence[dict[str, Any]], waiting: Sequence[Job]) -> dict[str, Any]:
-    top, took = runs_read.best(records), runs_read.seconds(records, job.status())
+    top, took = read.best(records), read.seconds(records, job.status())
     return {
         "run": title,
-        "state": runs_read.state_words(job, waiting),
-        "best val. IoU": runs_read.score(job, records),
-        "best epoch": top["epoch"] if top and not runs_read.by_class(records) else None,
+        "state": read.state_words(job, waiting),
+        "best val. IoU": read.score(job, records),
+        "best epoch": top["epoch"] if top and not read.by_class(records) else None,
         "epochs": len(records),
         "time": jobs_view.duration(took) if took else "–",
     }
@@ -111,10 +113,9 @@ def _scores(job: Job, title: str, records: Sequence[dict[str, Any]], waiting: Se
 def _differences(chosen: Sequence[Job], titles: dict[str, str]) -> None:
     rows = settings_differences({job.name: settings_of(job) for job in chosen})
     values = {
-        name.replace("_", " "): {titles[run]: runs_read.value_words(name, value) for run, value in row.items()}
-        for name, row in rows.items()
+        name.replace("_", " "): {titles[run]: read.value_words(name, value) for run, value in row.items()} for name, row in rows.items()
     }
-    data = {job.name: runs_read.data_words(job) for job in chosen}
+    data = {job.name: read.data_words(job) for job in chosen}
     if len(set(data.values())) > 1:
         values["patches"] = {titles[name]: words for name, words in data.items()}
         st.warning("They were trained on different patches: their scores are not of the same pixels.", icon=":material/warning:")
@@ -135,9 +136,9 @@ def _points(records: Sequence[dict[str, Any]], key: str, minutes: bool) -> list[
 
 def _classes(records: Sequence[dict[str, Any]]) -> dict[str, float | None]:
     """IoU of each class at the best epoch; with one network per class, at each network's own."""
-    parts = runs_read.by_class(records)
+    parts = read.by_class(records)
     if parts:
-        tops = {name: runs_read.best(part) for name, part in parts.items()}
+        tops = {name: read.best(part) for name, part in parts.items()}
         return {name: (top.get("val_iou") or {}).get(name) for name, top in tops.items() if top}
-    top = runs_read.best(records)
+    top = read.best(records)
     return dict((top or {}).get("val_iou") or {})

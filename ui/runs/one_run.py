@@ -12,9 +12,12 @@ import streamlit as st
 
 from core.jobs.jobs import Job
 from core.jobs.runs import settings_of
-from core.learning.cards import CARD_FILE
-from core.learning.event_files import EVENTS_FOLDER
-from ui import charts, frame, jobs_view, library, predict_view, runs_read, runs_zips, state, train_forms
+from core.model_store.cards import CARD_FILE
+from core.training.event_files import EVENTS_FOLDER
+from ui import charts, frame, jobs_view, library, state, zips
+from ui.predict import results
+from ui.runs import read
+from ui.train import forms
 
 _KEEP = {"persist_state": "session"}
 _LOG_LINES = 14
@@ -31,29 +34,29 @@ def panel(job: Job) -> None:
 def actions(job: Job) -> None:
     """What can be done with a run besides pausing it."""
     model = Path(job.request["out"])
-    if not job.active and (model / CARD_FILE).is_file() and runs_read.lines(job):
+    if not job.active and (model / CARD_FILE).is_file() and read.lines(job):
         if st.button("Use this model", type="primary", icon=":material/auto_awesome:", key="use_model", help="Predict a scene with it."):
             state.select(model=model)
-            predict_view.open_setup()
+            results.open_setup()
             st.switch_page(frame.PAGES["predict"][0])
         if st.button(
             "Export", icon=":material/ios_share:", key="run_export", help="For other programs: SavedModel, ONNX, OpenVINO, Keras."
         ):
             st.session_state["models_chosen"] = str(model)
-            runs_read.go(runs_read.MODELS)
+            read.go(read.MODELS)
             st.rerun(scope="app")
     if st.button(
         "Use its settings", icon=":material/edit_note:", key="run_again", help="Puts them into the form, to change one and start again."
     ):
-        train_forms.fill(job.request["settings"])
+        forms.fill(job.request["settings"])
         if Path(job.request["prepared"]).is_dir():
             state.select(prepared=job.request["prepared"])
-        runs_read.go(runs_read.NEW)
+        read.go(read.NEW)
         st.rerun(scope="app")
 
 
 def _body(job: Job, status: dict) -> None:
-    records = runs_read.lines(job)
+    records = read.lines(job)
     _numbers(job, status, records)
     if not records:
         if status["state"] == "queued":
@@ -72,20 +75,20 @@ def _body(job: Job, status: dict) -> None:
         _previews(Path(job.request["out"]))
         smoothing, log = _controls()
     with left:
-        top = runs_read.best(drawn)
+        top = read.best(drawn)
         ink = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
         figure = charts.curves(drawn, total=asked, smoothing=smoothing, log=log, best=top["epoch"] if top else None, ink=ink)
         st.plotly_chart(figure, key=f"train_curves_{one}")
         first, second = st.columns([5, 3])
         scheme = state.shown(library.patches(job.request["prepared"]).scheme)
-        first.plotly_chart(charts.class_curves(runs_read.class_lines(records), scheme, total=asked), key="train_classes")
+        first.plotly_chart(charts.class_curves(read.class_lines(records), scheme, total=asked), key="train_classes")
         second.plotly_chart(charts.rate_curve(drawn, total=asked), key=f"train_rate_curve_{one}")
     _about(job, records)
 
 
 def _numbers(job: Job, status: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
-    asked, parts = job.request["settings"].get("epochs"), runs_read.by_class(records)
-    top, score = runs_read.best(records), runs_read.score(job, records)
+    asked, parts = job.request["settings"].get("epochs"), read.by_class(records)
+    top, score = read.best(records), read.score(job, records)
     a, b, c, d = st.columns(4)
     if parts:
         a.metric(
@@ -100,13 +103,13 @@ def _numbers(job: Job, status: Mapping[str, Any], records: Sequence[Mapping[str,
         left = jobs_view.duration(status["eta_s"]) if status.get("eta_s") else "–"
         d.metric("Time left", left, border=True, help="At the pace so far, if nothing stops it early.")
     else:
-        took = runs_read.seconds(records, status)
+        took = read.seconds(records, status)
         d.metric("Took", jobs_view.duration(took) if took else "–", border=True, help="Time of its epochs, without pauses.")
 
 
 def _one_network(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], str]:
     """The records to draw; with one network per class, those of the class chosen."""
-    parts = runs_read.by_class(records)
+    parts = read.by_class(records)
     if not parts:
         return records, ""
     names = list(parts)
@@ -141,14 +144,14 @@ def _other_weights(job: Job) -> None:
         if st.button("Start from random weights", icon=":material/casino:", key="run_random", help="A new run; the other settings stay."):
             with frame.errors() as outcome:
                 request = {"prepared": job.request["prepared"], "settings": {**settings, "weights": "none"}}
-                runs_read.show(jobs_view.start("train", request, title=f"{job.title}, random weights").name)
+                read.show(jobs_view.start("train", request, title=f"{job.title}, random weights").name)
             if not outcome.failed:
                 st.rerun(scope="app")
         if st.button(
             "Choose other weights", icon=":material/folder_open:", key="run_other_weights", help="Opens the form with its settings."
         ):
-            train_forms.fill({**settings, "weights": "none"})
-            runs_read.go(runs_read.NEW)
+            forms.fill({**settings, "weights": "none"})
+            read.go(read.NEW)
             st.rerun(scope="app")
 
 
@@ -159,8 +162,8 @@ def _about(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
         chosen = settings_of(job)
         plain = {name: value for name, value in chosen.items() if name not in ("augmentation", "name")}
         nested = {f"augmentation: {name}": value for name, value in chosen["augmentation"].items()} if chosen["augment"] else {}
-        rows = [(name.replace("_", " "), runs_read.value_words(name, value)) for name, value in {**plain, **nested}.items()]
-        st.caption(f"Patches: {runs_read.data_words(job)}. {job.note}")
+        rows = [(name.replace("_", " "), read.value_words(name, value)) for name, value in {**plain, **nested}.items()]
+        st.caption(f"Patches: {read.data_words(job)}. {job.note}")
         half = -(-len(rows) // 2)
         for column, part in zip(st.columns(2), (rows[:half], rows[half:]), strict=True):
             column.dataframe(pd.DataFrame(part, columns=["setting", "value"]), hide_index=True, height="content")
@@ -177,7 +180,7 @@ def _event_files(job: Job) -> None:
     st.markdown("The run's event files, for TensorBoard on this machine:")
     st.code(f'tensorboard --logdir "{out if len(files) > 1 else files[0].parent}"', language=None)
     st.download_button(
-        "Event files (zip)", data=lambda: runs_zips.pack(files, below=out), file_name=f"{job.name}-tensorboard.zip", mime="application/zip",
+        "Event files (zip)", data=lambda: zips.pack(files, below=out), file_name=f"{job.name}-tensorboard.zip", mime="application/zip",
         on_click="ignore", icon=":material/download:", key="run_events", help="To look at on another machine.",
     )  # fmt: skip
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import streamlit as st
 
+from core import networks
 from core.jobs import jobs, kinds
 from core.jobs.jobs import Job
 from core.jobs.runs import histories
-from core.learning import networks
-from ui import jobs_view, library, state, train_advanced
+from ui import jobs_view, library, state
+from ui.train import advanced
 
 COMPARED = "runs_compared"
 TAB = "train_tab"
@@ -109,7 +110,7 @@ def value_words(name: str, value: Any) -> str:
     if name == "weights":
         return {"none": "random", "imagenet": "ImageNet"}.get(value, Path(str(value)).name)
     if name == "loss":
-        return train_advanced.LOSS_NAMES.get(value, str(value))
+        return advanced.LOSS_NAMES.get(value, str(value))
     if name == "architecture":
         return networks.architecture(value).title
     if isinstance(value, bool):

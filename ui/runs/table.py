@@ -10,7 +10,8 @@ import streamlit as st
 
 from core.jobs.jobs import Job
 from core.jobs.runs import settings_differences, settings_of
-from ui import frame, jobs_view, runs_read, state
+from ui import frame, jobs_view, state
+from ui.runs import read
 
 _DELETED = "gl_deleted"
 _IN_THE_TABLE = ("architecture", "encoder", "per_class", "epochs")
@@ -21,13 +22,13 @@ def table(runs: Sequence[Job]) -> None:
     """All runs; ticked ones are opened, compared, renamed or deleted."""
     settings = {job.name: settings_of(job) for job in runs}
     differences = {name: row for name, row in settings_differences(settings).items() if name not in _IN_THE_TABLE}
-    waiting = runs_read.queue()
+    waiting = read.queue()
     rows = [_row(job, waiting) for job in runs]
     if any(job.note for job in runs):
         rows = [{**row, "note": job.note} for row, job in zip(rows, runs, strict=True)]
     for name, row in list(differences.items())[:_MOST_DIFFERENCES]:
         for shown, job in zip(rows, runs, strict=True):
-            shown[name.replace("_", " ")] = runs_read.value_words(name, row[job.name])
+            shown[name.replace("_", " ")] = read.value_words(name, row[job.name])
     event = st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
@@ -86,14 +87,14 @@ def _actions(picked: Sequence[Job]) -> None:
     with st.container(horizontal=True):
         if len(picked) == 1:
             if st.button("Show this run", icon=":material/monitoring:", key="run_show", help="Opens it above."):
-                runs_read.show(picked[0].name)
+                read.show(picked[0].name)
                 st.rerun()
             with st.popover("Name and note", icon=":material/edit:"):
                 _rename(picked[0])
         elif st.button(
             "Compare", type="primary", icon=":material/stacked_line_chart:", key="run_compare", help="Lays their curves over each other."
         ):
-            runs_read.show(*(job.name for job in picked))
+            read.show(*(job.name for job in picked))
             st.rerun()
         active = any(job.active for job in picked)
         if st.button(
@@ -116,15 +117,15 @@ def _rename(job: Job) -> None:
 
 
 def _row(job: Job, waiting: Sequence[Job]) -> dict:
-    status, settings, records = job.status(), job.request["settings"], runs_read.lines(job)
-    took = runs_read.seconds(records, status)
+    status, settings, records = job.status(), job.request["settings"], read.lines(job)
+    took = read.seconds(records, status)
     return {
         "run": job.title,
-        "state": runs_read.state_words(job, waiting),
-        "best val. IoU": runs_read.score(job, records),
+        "state": read.state_words(job, waiting),
+        "best val. IoU": read.score(job, records),
         "epochs": f"{len(records)} of {settings.get('epochs', '–')}",
         "time": jobs_view.duration(took) if took else "–",
-        "network": runs_read.network_words(settings),
-        "patches": runs_read.data_words(job),
+        "network": read.network_words(settings),
+        "patches": read.data_words(job),
         "started": datetime.fromtimestamp(status["started"] or status["created"]),
     }

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.data.patches import PatchStore
-from core.learning.balance import class_weights
-from core.learning.networks import ArchitectureInfo
-from core.learning.networks.registry import architecture
-from core.learning.settings import CLASS_WEIGHTS, LOSSES, MIXED, MONITORS, OPTIMIZERS, SAMPLINGS, SCHEDULES, TrainSettings
-from ui import train_augment
+from core.networks import ArchitectureInfo
+from core.networks.architectures import architecture
+from core.patches.store import PatchStore
+from core.training.balance import class_weights
+from core.training.settings import CLASS_WEIGHTS, LOSSES, MIXED, MONITORS, OPTIMIZERS, SAMPLINGS, SCHEDULES, TrainSettings
+from ui.train import augment
 
 _KEEP = {"persist_state": "session"}
 LOSS_NAMES = {
@@ -49,7 +49,7 @@ def settings(store: PatchStore, info: ArchitectureInfo, encoder: str | None) -> 
         with course:
             chosen |= _course()
         with changes:
-            chosen |= train_augment.settings(store, preview=bool(changes.open))
+            chosen |= augment.settings(store, preview=bool(changes.open))
         with machine:
             chosen |= _machine(info, encoder)
     return chosen
@@ -68,7 +68,7 @@ def fill(full: TrainSettings) -> None:
         st.session_state["train_width"] = min(_WIDTHS, key=lambda width: abs(width - full.filters[0] / usual[0]))
     else:
         st.session_state["train_width"] = 1.0
-    train_augment.fill(full)
+    augment.fill(full)
 
 
 def _balance(store: PatchStore) -> dict[str, Any]:

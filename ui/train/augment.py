@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.data.patches import PatchStore
-from core.learning.augmentation import Augmentation
-from core.learning.previews import augmented, display
-from core.learning.settings import TrainSettings
+from core.patches.store import PatchStore
+from core.training.augmentation import Augmentation
+from core.training.previews import augmented, display
+from core.training.settings import TrainSettings
 from ui import state
 
 _KEEP = {"persist_state": "session"}

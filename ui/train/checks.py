@@ -13,9 +13,10 @@ from core.errors import GroundlineError
 from core.files import read_json
 from core.jobs.jobs import Job
 from core.jobs.runs import settings_of
-from core.learning.networks import architecture
-from core.learning.search import SEARCH_FILE
-from ui import jobs_view, train_charts, train_forms
+from core.networks import architecture
+from core.training.search import SEARCH_FILE
+from ui import jobs_view
+from ui.train import check_charts, forms
 
 _KEEP = {"persist_state": "session"}
 _DECADES = [10.0**power for power in range(-8, 2)]
@@ -116,11 +117,11 @@ def _costs(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
     if found["disk_mib"] > found["disk_free_mib"]:
         st.warning("The run needs more disk than is free.", icon=":material/warning:")
     left, right = st.columns([3, 2], vertical_alignment="center")
-    left.plotly_chart(train_charts.batch_sizes(found["sizes"], found["proposed_batch_size"]), key="probe_chart")
+    left.plotly_chart(check_charts.batch_sizes(found["sizes"], found["proposed_batch_size"]), key="probe_chart")
     proposed = found["proposed_batch_size"]
     right.markdown(f"**Batches of {proposed}** are proposed: no other size that fits is noticeably faster.")
     right.button(
-        f"Take batches of {proposed}", icon=":material/check:", key="take_batch", on_click=train_forms.take,
+        f"Take batches of {proposed}", icon=":material/check:", key="take_batch", on_click=forms.take,
         kwargs={"batch_size": proposed},
         disabled=chosen["batch_size"] == proposed, help="Puts it into the form above.",
     )  # fmt: skip
@@ -138,7 +139,7 @@ def _range() -> dict[str, Any]:
 
 def _rates(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
     _measured_with(job, chosen, _LEARNS)
-    st.plotly_chart(train_charts.rate_test(found), key="rate_chart")
+    st.plotly_chart(check_charts.rate_test(found), key="rate_chart")
     if found["suggested"] is None:
         st.markdown("The loss never fell in this range. Test lower rates, or more steps.")
         return
@@ -147,7 +148,7 @@ def _rates(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
         ended = " It ended early, when the loss ran away." if found["diverged"] else ""
         st.markdown(f"**{rate:g}** is suggested: there the loss falls most steeply.{ended}", width="stretch")
         st.button(
-            f"Take {rate:g}", icon=":material/check:", key="take_rate", on_click=train_forms.take, kwargs={"learning_rate": rate},
+            f"Take {rate:g}", icon=":material/check:", key="take_rate", on_click=forms.take, kwargs={"learning_rate": rate},
             disabled=chosen["learning_rate"] == rate, help="Puts it into the form above.",
         )  # fmt: skip
 
@@ -155,12 +156,10 @@ def _rates(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
 def _grid() -> dict[str, Any]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         rates = st.multiselect(
-            "Learning rates", list(train_forms.RATES), [3e-4, 1e-3, 3e-3], format_func=lambda value: f"{value:g}", key="search_rates",
+            "Learning rates", list(forms.RATES), [3e-4, 1e-3, 3e-3], format_func=lambda value: f"{value:g}", key="search_rates",
             width=330, help="Each is tried with each batch size.", **_KEEP,
         )  # fmt: skip
-        sizes = st.multiselect(
-            "Batch sizes", list(train_forms.BATCHES), [4, 8], key="search_sizes", width=230, help="Patches per step.", **_KEEP
-        )
+        sizes = st.multiselect("Batch sizes", list(forms.BATCHES), [4, 8], key="search_sizes", width=230, help="Patches per step.", **_KEEP)
         epochs = st.number_input(
             "Epochs per round", 1, 100, 2, key="search_epochs", width=150, help="After each round the better half goes on.", **_KEEP
         )
@@ -178,12 +177,12 @@ def _grid() -> dict[str, Any]:
 def _so_far(job: Job) -> None:
     file = Path(job.request["out"]) / SEARCH_FILE
     if file.is_file():
-        st.plotly_chart(train_charts.search(read_json(file)), key="search_chart")
+        st.plotly_chart(check_charts.search(read_json(file)), key="search_chart")
 
 
 def _found(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
     _measured_with(job, chosen, _LEARNS)
-    st.plotly_chart(train_charts.search(found), key="search_chart")
+    st.plotly_chart(check_charts.search(found), key="search_chart")
     best = found["best"]
     if best is None:
         st.markdown("No pair gave a score. Try lower learning rates.")
@@ -195,7 +194,7 @@ def _found(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
             width="stretch",
         )
         st.button(
-            "Take both", icon=":material/check:", key="take_both", on_click=train_forms.take,
+            "Take both", icon=":material/check:", key="take_both", on_click=forms.take,
             kwargs={"learning_rate": best["learning_rate"], "batch_size": best["batch_size"]}, help="Puts them into the form above.",
         )  # fmt: skip
 

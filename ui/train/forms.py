@@ -8,11 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from core.learning import networks
-from core.learning.networks import ArchitectureInfo
-from core.learning.networks.registry import published_encoder
-from core.learning.settings import TrainSettings
-from ui import jobs_view, library, train_advanced, train_weights
+from core import networks
+from core.networks import ArchitectureInfo
+from core.networks.architectures import published_encoder
+from core.training.settings import TrainSettings
+from ui import jobs_view, library
+from ui.train import advanced as train_advanced
+from ui.train import weights as train_weights
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)

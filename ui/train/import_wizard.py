@@ -11,8 +11,9 @@ import streamlit as st
 from core.classes import ClassScheme
 from core.errors import GroundlineError
 from core.jobs.jobs import Job
-from core.learning.importing import Examined, examine
-from ui import frame, jobs_view, library, predict_view, state, uploads
+from core.model_store.importing import Examined, examine
+from ui import frame, jobs_view, library, state, uploads
+from ui.predict import results
 
 _FILES = ["h5", "hdf5", "keras"]
 _LARGEST_MB = 2000
@@ -154,7 +155,7 @@ def _class_table(scheme: ClassScheme, key: str) -> list[dict[str, str]]:
 
 def _schemes(count: int) -> dict[str, ClassScheme]:
     """Where names of this many classes can come from; typed ones first."""
-    from core.learning.model_store import default_scheme
+    from core.model_store.models import default_scheme
 
     found = {"Typed here": default_scheme(count)}
     for folder in library.datasets():
@@ -197,5 +198,5 @@ def _taken_in(job: Job, status: dict) -> None:
         st.caption(f":material/help: Assumed: {sentence}")
     if st.button("Use this model", icon=":material/auto_awesome:", key="import_use", help="Predict a scene with it."):
         state.select(model=result["model"])
-        predict_view.open_setup()
+        results.open_setup()
         st.switch_page(frame.PAGES["predict"][0])

@@ -10,12 +10,15 @@ import pandas as pd
 import streamlit as st
 
 from core.jobs.jobs import Job
-from core.learning.cards import CARD_FILE
-from core.learning.model_store import Model
-from core.learning.networks import architectures
-from core.prediction.exporting import FORMATS
-from ui import frame, jobs_view, library, predict_models, predict_view, runs_zips, state, train_import
-from ui.train_checks import size
+from core.model_store.cards import CARD_FILE
+from core.model_store.models import Model
+from core.networks import architectures
+from core.prediction.engines.exporting import FORMATS
+from ui import frame, jobs_view, library, state, zips
+from ui.predict import models as predict_models
+from ui.predict import results
+from ui.train import import_wizard
+from ui.train.checks import size
 
 CHOSEN = "models_chosen"
 _KEEP = {"persist_state": "session"}
@@ -31,7 +34,7 @@ def panel() -> None:
         st.info("No model yet. Train one, or bring one below.", icon=":material/deployed_code:")
     st.subheader(":material/upload_file: Bring an old model", anchor=False)
     with frame.errors():
-        train_import.wizard()
+        import_wizard.wizard()
 
 
 def _table(models: dict[str, Model]) -> None:
@@ -69,11 +72,11 @@ def _one(models: dict[str, Model]) -> None:
             with st.container(horizontal=True):
                 if st.button("Use this model", icon=":material/auto_awesome:", key="model_use", help="Predict a scene with it."):
                     state.select(model=chosen)
-                    predict_view.open_setup()
+                    results.open_setup()
                     st.switch_page(frame.PAGES["predict"][0])
                 files = [file for file in (model.file, model.folder / CARD_FILE, model.folder / "README.md") if file.is_file()]
                 st.download_button(
-                    "Keras file and card", data=lambda: runs_zips.pack(files, below=model.folder), file_name=f"{_slug(model)}.zip",
+                    "Keras file and card", data=lambda: zips.pack(files, below=model.folder), file_name=f"{_slug(model)}.zip",
                     mime="application/zip", on_click="ignore", icon=":material/download:", key="model_download",
                     help="All that Groundline needs to use it on another machine.",
                 )  # fmt: skip
@@ -118,7 +121,7 @@ def _exported(job: Job, status: dict) -> None:
     )
     files = sorted(file for file in path.parent.rglob("*") if file.is_file())
     st.download_button(
-        f"Download {FORMATS[result['format']].split(',')[0]} (zip)", data=lambda: runs_zips.pack(files, below=path.parent),
+        f"Download {FORMATS[result['format']].split(',')[0]} (zip)", data=lambda: zips.pack(files, below=path.parent),
         file_name=f"{path.stem}-{result['format']}.zip", mime="application/zip", on_click="ignore", icon=":material/download:",
         key=f"export_download_{job.name}", help="The network with its card.",
     )  # fmt: skip

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.learning.networks.registry import published_encoder
-from core.learning.start_weights import MIRROR_VARIABLE
+from core.model_store.start_weights import MIRROR_VARIABLE
+from core.networks.architectures import published_encoder
 from ui import library, state, uploads
 
 _KEEP = {"persist_state": "session"}

@@ -18,8 +18,8 @@ from starlette.routing import Route
 
 from core.classes import IGNORED_ID
 from core.errors import GroundlineError
-from core.scene import Window
-from ui import tiles
+from core.scenes.scene import Window
+from ui.viewer import tiles
 
 _CACHE = {"Cache-Control": "public, max-age=86400, immutable"}  # an id changes with the content
 _workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tiles")

@@ -1,4 +1,4 @@
-"""Rasters and polygons that pages show in the browser, served as tiles and GeoJSON by `ui.tile_routes`.
+"""Rasters and polygons that pages show in the browser, served as tiles and GeoJSON by `ui.viewer.routes`.
 
 A page registers what it shows and gets a `Layer`; its id is a digest of the content and the only thing that a URL names.
 What was not registered answers 404, so no request can reach a file that no page has opened.
@@ -22,9 +22,9 @@ import numpy as np
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.data.datasets import Pair, encode_mask
+from core.datasets.datasets import Pair, encode_mask
 from core.geo import GeoRef, to_lonlat
-from core.scene import Scene, Window, default_rgb, display_rgb, open_scene, stretch_limits
+from core.scenes.scene import Scene, Window, default_rgb, display_rgb, open_scene, stretch_limits
 
 TILE_PX = 512
 MAP_TILE_PX = 256
@@ -112,7 +112,7 @@ def image_layer(source: str | Path | Scene, *, bands: Sequence[int] | None = Non
         return display_rgb(scene, window, bands=chosen, out_shape=shape, limits=limits), None if valid.all() else valid
 
     def warp(z: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray] | None:
-        from ui.warping import image_tile
+        from core.scenes.warping import image_tile
 
         return image_tile(scene, chosen, limits, z, x, y)
 
@@ -135,7 +135,7 @@ def mask_layer(pair: Pair, scheme: ClassScheme) -> Layer:
 
 def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
     """A prediction as codes with confidence, and with the true class where `truth` (a data set's pair) has one."""
-    from core.prediction.rasters import CONFIDENCE, LABELS, Prediction
+    from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
 
     prediction = Prediction.open(folder)
     labels, confidence = prediction.scene(LABELS), prediction.scene(CONFIDENCE)
@@ -149,7 +149,7 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
         return _codes(ids, sure, true_ids), None
 
     def warp(z: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray] | None:
-        from ui.warping import class_tile
+        from core.scenes.warping import class_tile
 
         return class_tile(labels, prediction.scheme, z, x, y)
 

@@ -11,9 +11,10 @@ from typing import Any
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.data.datasets import Pair
-from core.scene import Scene
-from ui import state, tiles
+from core.datasets.datasets import Pair
+from core.scenes.scene import Scene
+from ui import state
+from ui.viewer import tiles
 
 _HERE = Path(__file__).parent
 _MODULES = {name: Path(f"groundline/{file}.js") for name, file in (

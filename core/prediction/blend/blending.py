@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import ModelError
-from core.prediction.kernels import accumulate, add_jumps, take_rows, turns
-from core.prediction.plans import BlendPlan, Strip
+from core.prediction.blend.kernels import accumulate, add_jumps, take_rows, turns
+from core.prediction.blend.plans import BlendPlan, Strip
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scene import Window
+from core.scenes.scene import Window
 
 Network = Callable[[np.ndarray], np.ndarray]
 """Patches (n, size, size, bands) -> float32 (n, size, size, classes)."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SettingsError
-from core.prediction.resampling import Taps, taps
-from core.scene import Window
+from core.prediction.blend.resizing import Taps, taps
+from core.scenes.scene import Window
 
 MIN_PATCH_PX = 8
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.prediction.kernels import mix_cols, mix_rows
+from core.prediction.blend.kernels import mix_cols, mix_rows
 
 
 @dataclass(frozen=True, eq=False)

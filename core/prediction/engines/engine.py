@@ -2,7 +2,7 @@
 
 OpenVINO reads the network from an exchange file that is made once per model and kept in a cache folder. Making it
 needs TensorFlow, in a process of its own; every later run does without it. "fast" is the model's int8 network, where
-`core.prediction.quantising` has made one.
+`core.prediction.engines.quantising` has made one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import numpy as np
 
 from core.errors import ModelError, SettingsError
 from core.files import dump_json, replacing_folder
-from core.learning.model_store import Model, find_model
-from core.prediction.int8 import GOOD_AGREEMENT, NETWORK_FILE, file_digest, int8_folder, read_int8
+from core.model_store.models import Model, find_model
+from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, file_digest, int8_folder, read_int8
 
 ENGINES = ("auto", "openvino", "tensorflow", "fast")
 _TOLERANCE = 1e-3
@@ -200,9 +200,9 @@ def _convert_apart(model: Model, size: int, folder: Path) -> None:
     if "tensorflow" in sys.modules:
         convert(model.keras_model(height=size, width=size), size, folder)
         return
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, "-m", "core.prediction.engine", str(model.file), str(size), str(folder)]
+    command = [sys.executable, "-m", "core.prediction.engines.engine", str(model.file), str(size), str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

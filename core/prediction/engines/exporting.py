@@ -11,9 +11,9 @@ import numpy as np
 
 from core.errors import ExportError, SettingsError
 from core.files import replacing, replacing_folder
-from core.learning.cards import CARD_FILE
-from core.learning.model_store import Model
-from core.prediction.engine import compiled, convert
+from core.model_store.cards import CARD_FILE
+from core.model_store.models import Model
+from core.prediction.engines.engine import compiled, convert
 from core.progress import OnProgress, ShouldStop, check, report
 
 FORMATS = {"onnx": "ONNX, one file", "savedmodel": "TensorFlow SavedModel, a folder", "openvino": "OpenVINO, a folder"}

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import ModelError
 from core.files import read_json
-from core.learning.model_store import Model
+from core.model_store.models import Model
 
 NETWORK_FILE = "network.xml"
 RECORD_FILE = "int8.json"

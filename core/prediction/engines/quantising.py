@@ -13,19 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from core.data.patches import PatchStore
-from core.data.prepare import STORE_FILE
+from core.confusion import Confusion
 from core.errors import InputError, ModelError, SettingsError
 from core.files import replacing_folder, write_json
-from core.learning.cards import CARD_FILE, ModelCard
-from core.learning.confusion import Confusion
-from core.learning.model_store import Model, find_model
-from core.prediction.blending import blend
-from core.prediction.engine import compiled, network_file, quiet_openvino
-from core.prediction.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, file_digest, int8_folder
-from core.prediction.plans import plan_blend
+from core.model_store.cards import CARD_FILE, ModelCard
+from core.model_store.models import Model, find_model
+from core.patches.prepare import STORE_FILE
+from core.patches.store import PatchStore
+from core.prediction.blend.blending import blend
+from core.prediction.blend.plans import plan_blend
+from core.prediction.engines.engine import compiled, network_file, quiet_openvino
+from core.prediction.engines.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, file_digest, int8_folder
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scene import Scene, Window, open_scene
+from core.scenes.scene import Scene, Window, open_scene
 
 MOST_PATCHES = 200
 _FEWEST_PATCHES = 2

@@ -14,11 +14,11 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from core.classes import IGNORED_ID
 from core.errors import ExportError
 from core.files import replacing
-from core.prediction.pyramids import BLOCK_PX
-from core.prediction.rasters import LABELS, Prediction
-from core.prediction.writing import COG_OPTIONS, GDAL_CACHE_BYTES, Placement, describe
+from core.prediction.folder.pyramids import BLOCK_PX
+from core.prediction.folder.rasters import LABELS, Prediction
+from core.prediction.folder.writing import COG_OPTIONS, GDAL_CACHE_BYTES, Placement, describe
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scene import Window
+from core.scenes.scene import Window
 
 _ROWS_AT_ONCE = 4 * BLOCK_PX
 _PLAIN = dict(driver="GTiff", count=1, dtype="uint8", tiled=True, blockxsize=BLOCK_PX, blockysize=BLOCK_PX, compress="DEFLATE", zlevel=1)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.files import replacing
-from core.scene import Window
+from core.scenes.scene import Window
 
 _LONGEST_PX = 1024
 _PAUSE_S = 2.0

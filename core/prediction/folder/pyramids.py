@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from core.prediction.kernels import halve, rank
+from core.prediction.blend.kernels import halve, rank
 
 BLOCK_PX = 256
 _BLOCK_BYTES = 8 << 20

@@ -23,10 +23,10 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from core.classes import IGNORED_ID, ClassScheme
 from core.errors import ExportError
 from core.geo import GeoRef
-from core.prediction.kernels import quantise
-from core.prediction.pyramids import BLOCK_PX, Level, describe_levels, make_levels
-from core.prediction.rasters import CONFIDENCE, LABELS, MARGIN, PROBABILITIES
-from core.scene import Scene, Window
+from core.prediction.blend.kernels import quantise
+from core.prediction.folder.pyramids import BLOCK_PX, Level, describe_levels, make_levels
+from core.prediction.folder.rasters import CONFIDENCE, LABELS, MARGIN, PROBABILITIES
+from core.scenes.scene import Scene, Window
 
 GDAL_CACHE_BYTES = 48 << 20
 _RAW = "probabilities.raw"

@@ -80,9 +80,7 @@ class _Graph:
         return len(self.at.get(node, ()))
 
 
-def clean_network(
-    paths: list[Path], points: np.ndarray, radius: np.ndarray, across: np.ndarray, *, height: int, width: int
-) -> Network:
+def clean_network(paths: list[Path], points: np.ndarray, radius: np.ndarray, across: np.ndarray, *, height: int, width: int) -> Network:
     """Paths of a skeleton as a network: what is noise goes, what is one junction becomes one.
 
     points, radius, across: place, distance to the border and width of the area at each node, that is at each skeleton pixel.

@@ -18,11 +18,11 @@ from skimage.morphology import skeletonize
 from core.classes import ClassScheme
 from core.geo import GeoRef, to_lonlat
 from core.progress import OnProgress, ShouldStop, check, report
-from core.vector.arcs import Arcs
+from core.vector.centre_lines.line_graph import Network, Path, clean_network
+from core.vector.centre_lines.skeletons import neighbours_of, trace_paths
 from core.vector.layer import LineLayer
-from core.vector.line_graph import Network, Path, clean_network
-from core.vector.polygons import build_polygons, build_rings, transformed
-from core.vector.skeletons import neighbours_of, trace_paths
+from core.vector.tracing.arcs import Arcs
+from core.vector.tracing.polygons import build_polygons, build_rings, transformed
 
 BLOCK_PX = 2048
 WIDEST_HALO_PX = 512

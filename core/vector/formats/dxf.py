@@ -16,8 +16,8 @@ import pandas as pd
 import shapely
 from pyproj import CRS
 
-from core.vector.content import Content
-from core.vector.styles import class_colours
+from core.vector.formats.content import Content
+from core.vector.formats.styles import class_colours
 
 APPLICATION = "GROUNDLINE"
 FIELDS = ("id", "class_id", "class_name")

@@ -23,11 +23,11 @@ from pyproj.exceptions import CRSError
 
 from core.errors import ExportError, SettingsError
 from core.files import replacing
-from core.scene import Scene
-from core.vector import dxf, tables, texts, web_map
-from core.vector.content import Content, content_of
+from core.scenes.scene import Scene
+from core.vector.formats import dxf, tables, texts, web_map
+from core.vector.formats.content import Content, content_of
+from core.vector.formats.styles import qgis_style
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.styles import qgis_style
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from core.errors import SettingsError
 from core.files import replacing
-from core.vector.export import FORMATS, export, format_of, read_back
+from core.vector.formats.export import FORMATS, export, format_of, read_back
 from core.vector.layer import LineLayer, PolygonLayer
 
 if TYPE_CHECKING:
     from pyproj import CRS
 
-    from core.learning.cards import ModelCard
-    from core.prediction.rasters import Prediction
-    from core.scene import Scene
+    from core.model_store.cards import ModelCard
+    from core.prediction.folder.rasters import Prediction
+    from core.scenes.scene import Scene
 
 EXTRAS = {".qml": "QGIS style", ".report.html": "Report", ".png": "Map to print (PNG)", ".pdf": "Map to print (PDF)"}
 """Suffix and title of what is no layer file."""
@@ -47,18 +47,18 @@ def write_product(
     """
     suffix = product_of(path)
     if suffix == ".qml":
-        from core.vector.content import content_of
-        from core.vector.styles import qgis_style
+        from core.vector.formats.content import content_of
+        from core.vector.formats.styles import qgis_style
 
         with replacing(path) as temporary:
             temporary.write_text(qgis_style(content_of(layer, suffix, crs=None, lonlat=False)), encoding="utf-8")
     elif suffix == ".report.html":
-        from core.vector.report import write_report
+        from core.vector.printing.report import write_report
 
         title = Path(path).name[: -len(suffix)]
         write_report(layer, path, title=title, scene=scene, card=card, prediction=prediction, lines=lines)
     elif suffix in (".png", ".pdf"):
-        from core.vector.figure import draw_figure
+        from core.vector.printing.figure import draw_figure
 
         draw_figure(layer, path, title=Path(path).stem, scene=scene, lines=lines)
     else:

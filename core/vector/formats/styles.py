@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from core.vector.content import Content
+from core.vector.formats.content import Content
 
 MOST_CATEGORIES = 1000
 OTHERS = (155, 155, 155)

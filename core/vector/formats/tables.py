@@ -17,8 +17,8 @@ import pyogrio
 import shapely
 
 from core.files import dump_json
-from core.vector.content import LONG_NAMES, Content
-from core.vector.styles import qgis_style
+from core.vector.formats.content import LONG_NAMES, Content
+from core.vector.formats.styles import qgis_style
 
 
 def _write_ogr(content: Content, path: Path, driver: str, **options) -> None:

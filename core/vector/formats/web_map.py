@@ -22,11 +22,11 @@ from rasterio.warp import reproject, transform_bounds
 
 from core.errors import ExportError
 from core.files import dump_json
-from core.scene import Scene, display_rgb
-from core.vector.content import LONLAT, Content
-from core.vector.styles import class_colours
+from core.scenes.scene import Scene, display_rgb
+from core.vector.formats.content import LONLAT, Content
+from core.vector.formats.styles import class_colours
 
-LEAFLET = Path(__file__).resolve().parents[2] / "static" / "vendor" / "leaflet"
+LEAFLET = Path(__file__).resolve().parents[3] / "static" / "vendor" / "leaflet"
 TEMPLATE = Path(__file__).with_name("web_map.html")
 PREVIEW_PX = 1600
 SPHERE_M = 6378137.0
@@ -55,7 +55,9 @@ def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | No
         ],
         "fields": columns,
         "rings": [[_points(ring) for ring in (shape.exterior, *shape.interiors)] for shape in content.geometry],
-        "lines": None if lines is None else {
+        "lines": None
+        if lines is None
+        else {
             "fields": {name: column.tolist() for name, column in lines.fields.items()},
             "points": [shapely.get_coordinates(line).ravel().tolist() for line in lines.geometry],
         },

@@ -15,11 +15,11 @@ from pyproj import CRS
 from core.errors import ExportError, SettingsError
 from core.files import replacing
 from core.geo import local_utm, to_lonlat
-from core.scene import Scene, display_rgb
+from core.scenes.scene import Scene, display_rgb
 from core.vector.clip import class_sums
-from core.vector.content import moved
+from core.vector.formats.content import moved
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.words import area_words, length_words
+from core.words import area_words, length_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +119,7 @@ def _source(layer: PolygonLayer, crs: CRS | None) -> str:
 
 def _drawing_crs(layer: PolygonLayer) -> CRS | None:
     """The layer's CRS where a length on paper is one on the ground, else the UTM zone of the scene's middle; None without CRS."""
-    from core.vector.attributes import planar_factor
+    from core.vector.tracing.attributes import planar_factor
 
     geo, height, width = layer.geo, layer.made["height"], layer.made["width"]
     if geo.crs is None or planar_factor(geo, height, width) is not None:
@@ -175,11 +175,9 @@ def _draw_lines(axes: Axes, lines: LineLayer, crs: CRS | None) -> None:
     axes.add_collection(LineCollection(paths, colors=INK, linewidths=0.9, linestyles="dashed"), autolim=False)
 
 
-def _base_map(
-    axes: Axes, layer: PolygonLayer, scene: Scene | None, base: str, crs: CRS | None, corners: np.ndarray, dpi: int
-) -> _Credits:
+def _base_map(axes: Axes, layer: PolygonLayer, scene: Scene | None, base: str, crs: CRS | None, corners: np.ndarray, dpi: int) -> _Credits:
     if base in ("osm", "imagery") and crs is not None:
-        from core.vector.online_base import draw_online
+        from core.vector.printing.online_base import draw_online
 
         credit = draw_online(axes, base, crs)
         if credit is not None:
@@ -290,4 +288,3 @@ def _scale_bar(side: Axes, axes: Axes, layer: PolygonLayer, crs: CRS | None, fig
     if known:
         scale = per_inch / _METRES_PER_INCH
         side.text(0.5, 0.0, f"1 : {float(f'{scale:.3g}'):,.0f} on this page", fontsize=8, color=QUIET, ha="center", va="bottom")
-

@@ -17,14 +17,14 @@ from core.evaluation.areas import AdjustedAreas, adjusted_areas
 from core.files import replacing
 from core.vector.clip import class_sums
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.report_map import map_svg
-from core.vector.words import area_words, length_words
+from core.vector.printing.report_map import map_svg
+from core.words import area_words, length_words
 
 if TYPE_CHECKING:
-    from core.learning.cards import ModelCard
-    from core.learning.confusion import Confusion
-    from core.prediction.rasters import Prediction
-    from core.scene import Scene
+    from core.confusion import Confusion
+    from core.model_store.cards import ModelCard
+    from core.prediction.folder.rasters import Prediction
+    from core.scenes.scene import Scene
 
 TEMPLATE = Path(__file__).with_name("report.html")
 PLACE_PX = 32
@@ -196,7 +196,7 @@ def _metrics(scores: Mapping[str, Any] | None, part: str) -> str:
     ]
     overall = [f"accuracy {scores['accuracy']:.3f}", f"mean IoU {scores['mean_iou']:.3f}"]
     return (
-        f'<section><h2>How good the model is</h2><p>On {html.escape(part)}: {", ".join(overall)}.</p>'
+        f"<section><h2>How good the model is</h2><p>On {html.escape(part)}: {', '.join(overall)}.</p>"
         f'<div class="wide">{_table(["Class", *_MEASURES.values()], rows)}</div></section>'
     )
 
@@ -218,7 +218,7 @@ def _settings(layer: PolygonLayer, prediction: Prediction | None) -> Iterable[tu
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table; the first column is text, the others are numbers. Cells are HTML already."""
-    titles = "".join(f'<th{" class=n" if k else ""}>{html.escape(name)}</th>' for k, name in enumerate(head))
+    titles = "".join(f"<th{' class=n' if k else ''}>{html.escape(name)}</th>" for k, name in enumerate(head))
     body = "".join(f"<tr>{''.join(f'<td{_CLASS if k else _NONE}>{cell}</td>' for k, cell in enumerate(row))}</tr>" for row in rows)
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -13,11 +13,11 @@ import shapely
 from affine import Affine
 from PIL import Image
 
-from core.scene import display_rgb
+from core.scenes.scene import display_rgb
 from core.vector.layer import LineLayer, PolygonLayer
 
 if TYPE_CHECKING:
-    from core.scene import Scene
+    from core.scenes.scene import Scene
 
 PICTURE_PX = 1400
 MOST_POINTS = 250_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from core.compiling import compiled
-from core.vector.outline_chains import cuts_of, piece_of
-from core.vector.right_angles import (
+from core.vector.squaring.outline_chains import cuts_of, piece_of
+from core.vector.squaring.right_angles import (
     LINE_COLUMNS,
     SAME_PX,
     anchored,

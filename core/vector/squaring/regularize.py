@@ -9,10 +9,10 @@ import shapely
 
 from core.compiling import compiled
 from core.progress import ShouldStop, check
-from core.vector.arcs import Arcs
-from core.vector.building_outlines import RIM, WALL, find_rings, propose, ring_points
-from core.vector.crossings import clashing_arcs, jumped_rings
-from core.vector.simplify import following_halves
+from core.vector.squaring.building_outlines import RIM, WALL, find_rings, propose, ring_points
+from core.vector.squaring.crossings import clashing_arcs, jumped_rings
+from core.vector.tracing.arcs import Arcs
+from core.vector.tracing.simplify import following_halves
 
 OUTLINE_TOLERANCE_PX = 1.5
 MIN_IOU = 0.8

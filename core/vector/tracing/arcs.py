@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.progress import OnProgress, ShouldStop, check
-from core.vector.components import compact, count_band, label_band, merge_small, sum_band
-from core.vector.joining import arc_lengths, join_arcs, take_arcs
-from core.vector.tracing import corner_codes, half_arcs, trace_band
+from core.vector.tracing.components import compact, count_band, label_band, merge_small, sum_band
+from core.vector.tracing.joining import arc_lengths, join_arcs, take_arcs
+from core.vector.tracing.tracing import corner_codes, half_arcs, trace_band
 
 BAND_PIXELS = 1 << 21
 

@@ -14,8 +14,8 @@ from pyproj import CRS, Transformer
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.vector.layer import PolygonLayer
-from core.vector.measures import measure_polygons
-from core.vector.polygons import Rings, build_polygons, transformed
+from core.vector.tracing.measures import measure_polygons
+from core.vector.tracing.polygons import Rings, build_polygons, transformed
 
 PLANAR_TOLERANCE = 1e-3
 LENGTH_METHOD = (

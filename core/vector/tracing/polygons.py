@@ -9,8 +9,8 @@ import shapely
 from affine import Affine
 
 from core.compiling import compiled
-from core.vector.arcs import Arcs
-from core.vector.simplify import following_halves
+from core.vector.tracing.arcs import Arcs
+from core.vector.tracing.simplify import following_halves
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from core.compiling import compiled
 from core.errors import SettingsError
-from core.vector.arcs import Arcs
-from core.vector.right_angles import mark_farthest
+from core.vector.squaring.right_angles import mark_farthest
+from core.vector.tracing.arcs import Arcs
 
 
 @compiled

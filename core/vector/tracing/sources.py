@@ -13,8 +13,8 @@ import numpy as np
 from core.classes import IGNORED_ID, ClassScheme
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
-from core.prediction.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction
-from core.scene import Scene, Window, open_scene
+from core.prediction.folder.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction
+from core.scenes.scene import Scene, Window, open_scene
 
 BAND_PIXELS = 1 << 22
 

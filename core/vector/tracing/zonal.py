@@ -8,8 +8,8 @@ import numpy as np
 
 from core.compiling import compiled
 from core.progress import ShouldStop, check
-from core.vector.arcs import Arcs
-from core.vector.sources import LabelSource
+from core.vector.tracing.arcs import Arcs
+from core.vector.tracing.sources import LabelSource
 
 BAND_PIXELS = 1 << 20
 LOW_SHARE = 0.1

@@ -1,0 +1,1 @@
+"""Models on disk: described, found, loaded, taken in from other programs."""

@@ -1,0 +1,1 @@
+"""Overlapping patches into one picture without seams, in bounded memory."""

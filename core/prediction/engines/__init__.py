@@ -1,0 +1,1 @@
+"""Networks made to answer fast: OpenVINO, TensorFlow, int8, and exports."""

@@ -1,0 +1,1 @@
+"""A prediction on disk: its rasters, and what is made of them."""

@@ -1,0 +1,1 @@
+"""Layers for people: reports and maps to print."""

@@ -1,0 +1,1 @@
+"""Right angles for buildings, without tearing the coverage."""

@@ -1,0 +1,1 @@
+"""Class rasters to polygons that share every border."""

@@ -1,0 +1,1 @@
+"""Seeded drawings that the sample data are made of."""

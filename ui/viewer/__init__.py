@@ -1,0 +1,1 @@
+"""The image viewer, and the tiles that it and the maps show."""
