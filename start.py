@@ -1,12 +1,15 @@
-"""Groundline's two commands, for Python 3.11 or 3.12 with nothing else installed.
+"""Groundline's two commands, for any Python from 3.6 on with nothing else installed.
 
     python start.py           make an environment, install, open the dashboard on the sample
-    python start.py test      make an environment, install, run the tests
+    python start.py test      make an environment, install, run the tests (-m "not slow" for the quick ones)
 
 The environment is the folder .venv beside this file (another one with GROUNDLINE_ENV). It is made once and changed only
-when a requirements file changes, so the second start is quick. What follows `test` goes to pytest, what follows `app`
-to `streamlit run`; `python start.py core ...` runs the command line.
+when a requirements file changes, so the second start is quick. Where this Python is none that everything installs on, uv
+finds or fetches one that is. What follows `test` goes to pytest, what follows `app` to `streamlit run`; `python start.py core ...`
+runs the command line, `python start.py check` lint, format and types.
 """
+
+from __future__ import print_function
 
 import hashlib
 import os
@@ -16,61 +19,132 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WANTED = ((3, 11), (3, 12))
+WANTED = ((3, 11), (3, 12), (3, 13))
+NO_DEPS = "requirements-no-deps.txt"
 
 
 def main():
-    check_python()
+    if sys.version_info < (3, 6):
+        give_up("this one is too old to look for another")
     words = sys.argv[1:]
-    verb = words.pop(0) if words and words[0] in ("app", "test", "core", "install") else "app"
+    verb = words.pop(0) if words and words[0] in ("app", "test", "check", "core", "install") else "app"
     if words and words[0] in ("-h", "--help", "help") and verb == "app":
         print(__doc__)
         return 0
-    python = environment("requirements-dev.txt" if verb == "test" else "requirements.txt")
+    python = environment("requirements-dev.txt" if verb in ("test", "check") else "requirements.txt")
     if verb == "install":
         return 0
     if verb == "test":
-        return subprocess.call([python, "-m", "pytest", *words], cwd=HERE)
+        return subprocess.call([python, "-m", "pytest"] + words, cwd=HERE)
+    if verb == "check":
+        return check(python)
     if verb == "core":
-        return subprocess.call([python, "-m", "core", *words], cwd=HERE)
+        return subprocess.call([python, "-m", "core"] + words, cwd=HERE)
     return dashboard(python, words)
-
-
-def check_python():
-    """End with one clear line when this is not a Python that everything installs on."""
-    if sys.version_info[:2] not in WANTED:
-        found = ".".join(str(part) for part in sys.version_info[:3])
-        wanted = " or ".join("{}.{}".format(*version) for version in WANTED)
-        hint = "py -3.12 start.py" if os.name == "nt" else "python3.12 start.py"
-        sys.exit(
-            "This is Python {}. Groundline needs Python {} (TensorFlow and patchify have no others in common). Try: {}".format(
-                found, wanted, hint
-            )
-        )
 
 
 def environment(requirements):
     """Path of a Python in which `requirements` are installed; installs only what a changed file asks for."""
     folder = os.environ.get("GROUNDLINE_ENV") or os.path.join(HERE, ".venv")
-    python = os.path.join(folder, "Scripts", "python.exe") if os.name == "nt" else os.path.join(folder, "bin", "python")
+    python = python_of(folder)
     if not os.path.exists(python):
-        print("Making the environment in", os.path.relpath(folder, HERE) if folder.startswith(HERE) else folder, flush=True)
-        subprocess.check_call([sys.executable, "-m", "venv", folder])
-    wanted = stamp_of(requirements)
+        make(folder)
+    version = version_of(python)
+    if version not in WANTED:
+        # Never deleted here: the folder may be an environment of the user's own.
+        sys.exit(
+            "The environment {} has {}. Groundline needs Python {}. Delete that folder, or name another in GROUNDLINE_ENV, "
+            "and start again.".format(folder, "Python {}.{}".format(*version) if version else "no Python that runs", wanted_words())
+        )
+    wanted = stamp_of(requirements, version)
     done = os.path.join(folder, "installed-" + requirements)
     if os.path.exists(done) and open(done).read() == wanted:
         return python
     print("Installing {} (a few minutes the first time, about 3 GB on disk)".format(requirements), flush=True)
-    install(python, os.path.join(HERE, requirements))
+    install(python, requirements)
     with open(done, "w") as file:
         file.write(wanted)
     return python
 
 
-def stamp_of(requirements):
-    """A text that changes when the Python, this requirements file, or one that it includes changes."""
-    digest = hashlib.sha256(repr(sys.version_info[:3]).encode())
-    for name in sorted({requirements, "requirements.txt"}):
+def python_of(folder):
+    """Where an environment in `folder` keeps its Python."""
+    return os.path.join(folder, "Scripts", "python.exe") if os.name == "nt" else os.path.join(folder, "bin", "python")
+
+
+def version_of(python):
+    """(3, 12) for a Python 3.12; None for one that does not run, such as after an update of the system."""
+    try:
+        out = subprocess.check_output([python, "-c", "import sys; print('%d %d' % sys.version_info[:2])"], stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    major, minor = out.split()
+    return int(major), int(minor)
+
+
+def wanted_words():
+    names = ["{}.{}".format(*version) for version in WANTED]
+    return ", ".join(names[:-1]) + " or " + names[-1]
+
+
+def make(folder):
+    """Make an environment of this Python where it fits, else of one that uv finds on the machine or fetches."""
+    print("Making the environment in", os.path.relpath(folder, HERE) if folder.startswith(HERE) else folder, flush=True)
+    fits = sys.version_info[:2] in WANTED
+    # Debian's Python may lack the module that puts pip into an environment; uv does without it.
+    if fits and subprocess.call([sys.executable, "-m", "venv", folder]) == 0:
+        return
+    uv = find_uv(folder)
+    span = ">={}.{},<{}.{}".format(WANTED[0][0], WANTED[0][1], WANTED[-1][0], WANTED[-1][1] + 1)
+    if not uv or subprocess.call(uv + ["venv", "--quiet", "--seed", "--python", span, folder]) != 0:
+        give_up("no environment could be made of it" if fits else "no other one was found on this machine or could be fetched")
+
+
+def give_up(trouble):
+    """End with one line that says what was found, what is needed, and what to install."""
+    sys.exit(
+        "This is Python {}. Groundline needs Python {}, and {}. Install Python 3.12 (https://www.python.org/downloads) "
+        "or uv (https://docs.astral.sh/uv), and start again: {}".format(
+            ".".join(str(part) for part in sys.version_info[:3]),
+            wanted_words(),
+            trouble,
+            "py -3.12 start.py" if os.name == "nt" else "python3.12 start.py",
+        )
+    )
+
+
+def find_uv(folder):
+    """The beginning of a command that runs uv: from PATH, from this Python, or from a small environment beside `folder`; else None."""
+    own = folder.rstrip("/" + os.sep) + "-uv"
+    commands = (["uv"], [sys.executable, "-m", "uv"], [python_of(own), "-m", "uv"])
+    for command in commands:
+        if runs(command + ["--version"]):
+            return command
+    pip = [python_of(own), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]
+    return commands[-1] if runs([sys.executable, "-m", "venv", own]) and runs(pip) else None
+
+
+def runs(command):
+    """True for a command that is there and succeeds; what it says is dropped."""
+    try:
+        return subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
+    except OSError:
+        return False
+
+
+def included(requirements):
+    """The names of this requirements file, those that it includes, and the one installed after all others."""
+    names = [requirements]
+    for name in names:  # grows while it is walked
+        with open(os.path.join(HERE, name)) as file:
+            names += [line.split()[1] for line in file if line.startswith("-r ")]
+    return names + [NO_DEPS]
+
+
+def stamp_of(requirements, version):
+    """A text that changes when the environment's Python, this requirements file, or one that goes with it changes."""
+    digest = hashlib.sha256(repr(version).encode())
+    for name in included(requirements):
         with open(os.path.join(HERE, name), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()
@@ -78,19 +152,21 @@ def stamp_of(requirements):
 
 def install(python, requirements):
     """Install by uv, which is several times faster, or by pip where uv cannot be had or fails."""
-    quiet = ["--quiet", "--disable-pip-version-check"]
-    if subprocess.call([python, "-m", "pip", "install", *quiet, "uv"], stderr=subprocess.DEVNULL) == 0:
-        if subprocess.call([python, "-m", "uv", "pip", "install", "--python", python, "--quiet", "-r", requirements]) == 0:
+    steps = (["-r", os.path.join(HERE, requirements)], ["--no-deps", "-r", os.path.join(HERE, NO_DEPS)])
+    uv = find_uv(os.path.dirname(os.path.dirname(python)))
+    if uv:
+        if all(subprocess.call(uv + ["pip", "install", "--python", python, "--quiet"] + step) == 0 for step in steps):
             return
         print("uv did not succeed; trying pip", flush=True)
-    try:
-        subprocess.check_call([python, "-m", "pip", "install", *quiet, "-r", requirements])
-    except subprocess.CalledProcessError:
-        sys.exit(
-            "The packages of {} could not be installed. Check the network and the disk, then start again.".format(
-                os.path.basename(requirements)
-            )
-        )
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if not all(subprocess.call(pip + step) == 0 for step in steps):
+        sys.exit("The packages of {} could not be installed. Check the network and the disk, then start again.".format(requirements))
+
+
+def check(python):
+    """Lint, format and types; all three are run, and one that fails makes the answer 1."""
+    commands = (["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], [os.path.join("tools", "check_types.py")])
+    return int(any([subprocess.call([python] + command, cwd=HERE) != 0 for command in commands]))
 
 
 def dashboard(python, words):
@@ -100,7 +176,7 @@ def dashboard(python, words):
     if os.environ.get("GROUNDLINE_NO_BROWSER") != "1":
         threading.Thread(target=open_browser, args=(port, address), daemon=True).start()
     print("Groundline is at", address, "(Ctrl-C ends it)", flush=True)
-    command = [python, "-m", "streamlit", "run", os.path.join(HERE, "app.py"), "--server.port", str(port), *words]
+    command = [python, "-m", "streamlit", "run", os.path.join(HERE, "app.py"), "--server.port", str(port)] + words
     try:
         return subprocess.call(command, cwd=HERE)
     except KeyboardInterrupt:

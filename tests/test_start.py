@@ -1,43 +1,164 @@
-"""The two commands' own logic: the wrong Python is named, and nothing is installed twice."""
+"""The two commands' own logic: a fitting Python is found or named, and nothing is installed twice."""
 
+import ast
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import start
 
 
-def test_the_wrong_python_is_told_in_one_line(monkeypatch):
-    monkeypatch.setattr(sys, "version_info", (3, 13, 1, "final", 0))
-    with pytest.raises(SystemExit, match="This is Python 3.13.1. Groundline needs Python 3.11 or 3.12"):
-        start.check_python()
-
-
-def test_this_python_is_accepted():
-    assert start.check_python() is None
-
-
-def test_nothing_is_installed_while_the_requirements_stay(tmp_path, monkeypatch):
-    installed = []
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project of three requirements files, its environment a Python that is there and runs."""
     folder = tmp_path / "env"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "Scripts").mkdir()
-    (folder / "bin" / "python").touch()
-    (folder / "Scripts" / "python.exe").touch()
+    for place in ("bin/python", "Scripts/python.exe"):
+        (folder / place).parent.mkdir(parents=True)
+        (folder / place).touch()
     (tmp_path / "requirements.txt").write_text("one\n")
     (tmp_path / "requirements-dev.txt").write_text("-r requirements.txt\ntwo\n")
+    (tmp_path / start.NO_DEPS).write_text("three\n")
     monkeypatch.setattr(start, "HERE", str(tmp_path))
-    monkeypatch.setattr(start, "install", lambda python, requirements: installed.append(requirements))
+    monkeypatch.setattr(start, "version_of", lambda python: (3, 12))
     monkeypatch.setenv("GROUNDLINE_ENV", str(folder))
+    return tmp_path
+
+
+@pytest.fixture
+def commands(monkeypatch):
+    """What `start` calls, written down instead of done; each succeeds unless its words hold one of `commands.fail`."""
+
+    class Commands(list):
+        fail = ()
+
+        def call(self, command, **_options):
+            self.append(command)
+            return int(any(word in command for word in self.fail))
+
+    called = Commands()
+    monkeypatch.setattr(subprocess, "call", called.call)
+    return called
+
+
+def test_this_python_makes_its_own_environment(tmp_path, commands):
+    start.make(str(tmp_path / "env"))
+    assert commands == [[sys.executable, "-m", "venv", str(tmp_path / "env")]]
+
+
+@pytest.mark.parametrize("version", [(3, 10, 2), (3, 14, 0)])
+def test_another_python_lets_uv_find_or_fetch_one(tmp_path, monkeypatch, commands, version):
+    monkeypatch.setattr(sys, "version_info", (*version, "final", 0))
+    start.make(str(tmp_path / "env"))
+    assert commands[-1] == ["uv", "venv", "--quiet", "--seed", "--python", ">=3.11,<3.14", str(tmp_path / "env")]
+
+
+def test_uv_is_taken_from_path_then_from_this_python_then_installed_beside_the_environment(tmp_path, commands):
+    folder = str(tmp_path / "env")
+    own = start.python_of(folder + "-uv")
+    assert start.find_uv(folder) == ["uv"]
+    commands.fail = ("uv",)
+    assert start.find_uv(folder) is None  # nothing that can be asked knows uv, nor can pip install it
+    commands.fail = ("--version",)
+    assert start.find_uv(folder) == [own, "-m", "uv"]
+    assert [sys.executable, "-m", "uv", "--version"] in commands
+    assert commands[-1][:4] == [own, "-m", "pip", "install"]
+
+
+def test_without_a_network_one_line_says_what_to_install(tmp_path, monkeypatch, commands):
+    monkeypatch.setattr(sys, "version_info", (3, 14, 1, "final", 0))
+    commands.fail = ("--python",)
+    with pytest.raises(SystemExit) as told:
+        start.make(str(tmp_path / "env"))
+    line = str(told.value)
+    assert line.startswith("This is Python 3.14.1. Groundline needs Python 3.11, 3.12 or 3.13, and no other one was found")
+    assert "Install Python 3.12" in line and "\n" not in line
+
+
+def test_a_python_too_old_to_look_for_another_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (2, 7, 18, "final", 0))
+    with pytest.raises(SystemExit, match=r"This is Python 2.7.18. Groundline needs Python 3.11, 3.12 or 3.13, and this one is too old"):
+        start.main()
+
+
+def test_old_pythons_can_read_the_file():
+    ast.parse(Path(start.__file__).read_text(), feature_version=(3, 7))
+    for python in Path.home().glob(".pyenv/versions/*/bin/python"):
+        ended = subprocess.run([python, "-B", start.__file__, "--help"], capture_output=True, text=True)
+        words = ended.stdout if start.version_of(str(python)) >= (3, 6) else ended.stderr
+        assert "python start.py test" in words or "too old" in words, python
+
+
+def test_an_environment_of_another_python_is_named_and_left_alone(project, monkeypatch):
+    monkeypatch.setattr(start, "version_of", lambda python: (3, 10))
+    with pytest.raises(SystemExit, match=r"has Python 3.10. Groundline needs .* Delete that folder"):
+        start.environment("requirements.txt")
+    monkeypatch.setattr(start, "version_of", lambda python: None)
+    with pytest.raises(SystemExit, match="has no Python that runs"):
+        start.environment("requirements.txt")
+    assert (project / "env" / "bin" / "python").exists()
+
+
+def test_the_version_of_a_python_is_asked_of_itself(tmp_path):
+    assert start.version_of(sys.executable) == sys.version_info[:2]
+    assert start.version_of(str(tmp_path / "none")) is None
+
+
+def test_nothing_is_installed_while_the_requirements_stay(project, monkeypatch):
+    installed = []
+    monkeypatch.setattr(start, "install", lambda python, requirements: installed.append(requirements))
     start.environment("requirements.txt")
     start.environment("requirements.txt")
-    assert len(installed) == 1
+    assert installed == ["requirements.txt"]
     start.environment("requirements-dev.txt")
-    (tmp_path / "requirements.txt").write_text("one\nthree\n")  # the development file includes it
+    (project / "requirements.txt").write_text("one\nfour\n")  # the development file includes it
+    start.environment("requirements-dev.txt")
     start.environment("requirements-dev.txt")
     assert len(installed) == 3
+    (project / start.NO_DEPS).write_text("three of a later version\n")
+    start.environment("requirements-dev.txt")
+    assert len(installed) == 4
+    monkeypatch.setattr(start, "version_of", lambda python: (3, 13))  # the system's Python was renewed below the environment
+    start.environment("requirements-dev.txt")
+    assert len(installed) == 5
+
+
+def test_patchify_is_installed_last_and_without_what_it_asks_for(project, commands):
+    start.install("python", "requirements.txt")
+    last = ["--no-deps", "-r", str(project / start.NO_DEPS)]
+    assert commands[-2:] == [
+        ["uv", "pip", "install", "--python", "python", "--quiet", "-r", str(project / "requirements.txt")],
+        ["uv", "pip", "install", "--python", "python", "--quiet", *last],
+    ]
+    commands.fail = ("uv",)
+    start.install("python", "requirements.txt")
+    assert commands[-1] == ["python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *last]
+
+
+def test_packages_that_cannot_be_had_are_told_in_one_line(project, commands):
+    commands.fail = ("install",)
+    with pytest.raises(SystemExit, match=r"The packages of requirements.txt could not be installed. Check the network"):
+        start.install("python", "requirements.txt")
+
+
+def test_what_follows_test_goes_to_pytest(project, monkeypatch, commands):
+    monkeypatch.setattr(start, "install", lambda python, requirements: None)
+    monkeypatch.setattr(sys, "argv", ["start.py", "test", "-m", "not slow"])
+    assert start.main() == 0
+    assert commands[-1][1:] == ["-m", "pytest", "-m", "not slow"]
+
+
+def test_check_runs_all_three_and_tells_of_any_that_fails(project, monkeypatch, commands):
+    monkeypatch.setattr(start, "install", lambda python, requirements: None)
+    monkeypatch.setattr(sys, "argv", ["start.py", "check"])
+    assert start.main() == 0
+    assert [command[1:3] for command in commands] == [["-m", "ruff"], ["-m", "ruff"], [str(Path("tools", "check_types.py"))]]
+    commands.clear()
+    commands.fail = ("--check",)
+    assert start.main() == 1
+    assert len(commands) == 3
 
 
 def test_a_taken_port_is_passed_over():

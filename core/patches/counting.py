@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from patchify import patchify
+from numpy.lib.stride_tricks import sliding_window_view
 
 from core.datasets.datasets import Dataset, Pair
 from core.patches.grid import ScaledPair, check_grid, class_counts, pad_labels, positions, slabs
 from core.progress import OnProgress, ShouldStop, check, report
+
+try:
+    from patchify import patchify
+except ImportError:
+    # patchify 0.2.3 declares numpy < 2, so a plain `pip install .` cannot ask for it; start.py installs it all the same.
+    patchify = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +110,12 @@ def cut_row(band: np.ndarray, patch_size: int, stride: int) -> np.ndarray:
     more patch that ends at the last column.
     """
     window = (patch_size, patch_size, *band.shape[2:])
-    patches = patchify(band, window, step=stride).reshape(-1, *window)
+    patches = (patchify or _views)(band, window, step=stride).reshape(-1, *window)
     if len(positions(band.shape[1], patch_size, stride)) > len(patches):
         patches = np.concatenate([patches, band[None, :, -patch_size:]])
     return patches
+
+
+def _views(image: np.ndarray, patch_size: tuple[int, ...], step: int) -> np.ndarray:
+    """What patchify gives for windows that slide along rows and columns, by numpy alone."""
+    return sliding_window_view(image, patch_size)[::step, ::step]

@@ -5,7 +5,7 @@ import pytest
 
 from core.datasets.datasets import open_dataset
 from core.errors import SettingsError
-from core.patches import grid
+from core.patches import counting, grid
 from core.patches.counting import cut_row, patch_table
 from tests.helpers.datasets import stripes
 
@@ -29,7 +29,10 @@ def test_every_pixel_is_in_a_patch(length, size, stride):
 
 @pytest.mark.parametrize("width", [8, 16, 19, 30])
 @pytest.mark.parametrize("stride", [3, 8])
-def test_a_row_of_patches_is_what_slicing_gives(width, stride):
+@pytest.mark.parametrize("with_patchify", [True, False])
+def test_a_row_of_patches_is_what_slicing_gives(width, stride, with_patchify, monkeypatch):
+    if not with_patchify:
+        monkeypatch.setattr(counting, "patchify", None)
     band = np.random.default_rng(0).integers(0, 255, (8, width, 2)).astype(np.uint8)
     expected = np.stack([band[:, col : col + 8] for col in grid.positions(width, 8, stride)])
     np.testing.assert_array_equal(cut_row(band, 8, stride), expected)
