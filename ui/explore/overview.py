@@ -14,6 +14,7 @@ from core.errors import InputError
 from core.patches.estimates import DatasetCounts
 from ui import charts, frame, library, state
 from ui.explore import counts as block_counts
+from ui.input import typed_path
 
 _SAMPLES = {
     "town": "Sample town",
@@ -74,16 +75,17 @@ def offer_samples() -> None:
 
 
 def _open_by_path() -> None:
-    path = st.text_input(
+    typed = st.text_input(
         "Folder", key="explore_path", placeholder="/data/city", help="A folder on the machine that runs Groundline. Nothing is copied."
     )
     if st.button("Open", key="explore_open", type="primary", icon=":material/arrow_forward:"):
         with frame.errors() as outcome:
-            if not path.strip():
+            path = typed_path(typed)
+            if path is None:
                 raise InputError("no folder typed", expected="the path of a folder with images and masks", do="Type one and press Open")
-            library.dataset(path.strip().strip('"'))
+            library.dataset(path)
         if not outcome.failed:
-            state.select(dataset=path.strip().strip('"'))
+            state.select(dataset=path)
             st.rerun()
 
 

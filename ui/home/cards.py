@@ -12,6 +12,7 @@ from core.jobs import jobs
 from core.scenes.scene import Window, display_rgb, open_scene
 from ui import frame, jobs_view, library, state, tour, uploads
 from ui.home import disk
+from ui.input import typed_path
 
 _SHOWN = 3  # entries of each kind in "continue"
 _PICTURE_PX = (420, 1000)  # height and width of the sample's preview
@@ -91,7 +92,8 @@ def open_card() -> None:
     with frame.errors() as outcome:
         if sent:
             path = str(uploads.keep(sent, state.workspace().uploads))
-        target = _open(path.strip().strip('"')) if path.strip() else None
+        wanted = typed_path(path)
+        target = _open(str(wanted)) if wanted is not None else None
     if outcome.failed:
         return
     if target is None:

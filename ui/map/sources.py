@@ -16,6 +16,7 @@ from core.geo import GeoRef
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
 from core.scenes.scene import Scene, Window, open_scene
 from ui import frame, library, state
+from ui.input import typed_path
 from ui.map.finished import settings_digest
 from ui.predict import results
 from ui.viewer import tiles
@@ -119,14 +120,17 @@ def _titles(options: Sequence[Path]) -> dict[Path, str]:
 
 
 def _open_raster() -> None:
-    path = st.text_input("Class raster", key="map_path", placeholder="/data/landcover.tif", help="A raster with one band of class numbers.")
+    typed = st.text_input(
+        "Class raster", key="map_path", placeholder="/data/landcover.tif", help="A raster with one band of class numbers."
+    )
     if st.button("Open raster", key="map_open", icon=":material/folder_open:"):
         with frame.errors() as outcome:
-            if not path.strip():
+            path = typed_path(typed)
+            if path is None:
                 raise InputError("no path typed", expected="the path of a class raster", do="Type one and press Open raster")
-            _from_raster(Path(path.strip().strip('"')))
+            _from_raster(path)
         if not outcome.failed:
-            st.session_state[_RASTER] = path.strip().strip('"')
+            st.session_state[_RASTER] = str(path)
             st.rerun()
 
 

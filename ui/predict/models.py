@@ -14,8 +14,8 @@ from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
 from ui import jobs_view, library, state
+from ui.input import KEEP
 
-_KEEP = {"persist_state": "session"}
 _ENGINES = {"auto": "Automatic", "openvino": "OpenVINO (CPU)", "tensorflow": "TensorFlow", "fast": "Fast (int8, CPU)"}
 _MOST_NAMES = 6
 
@@ -88,11 +88,11 @@ def engine(model: Model) -> dict[str, Any]:
     first, second = st.columns(2)
     chosen = first.selectbox(
         "Engine", list(_ENGINES), key="predict_engine", format_func=_ENGINES.get,
-        help="What runs the network. Automatic takes the fastest exact one. Fast rounds weights to 8 bits: a few pixels differ.", **_KEEP,
+        help="What runs the network. Automatic takes the fastest exact one. Fast rounds weights to 8 bits: a few pixels differ.", **KEEP,
     )  # fmt: skip
     memory = second.select_slider(
         "Memory", ["512MiB", "1GiB", "2GiB", "4GiB", "8GiB"], "1GiB", key="predict_memory",
-        help="An upper bound for the whole process; less makes more, narrower strips.", **_KEEP,
+        help="An upper bound for the whole process; less makes more, narrower strips.", **KEEP,
     )  # fmt: skip
     if chosen == "auto":
         openvino = importlib.util.find_spec("openvino") is not None
@@ -110,20 +110,20 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
     size = first.select_slider(
         "Patch size, px", sizes, card.patch_size, key=f"predict_patch_{card.patch_size}", disabled=fast,
         help=f"The model was trained on {card.patch_size} px. Larger patches see more around each pixel and need more memory. "
-        "The fast engine keeps the model's own size.", **_KEEP,
+        "The fast engine keeps the model's own size.", **KEEP,
     )  # fmt: skip
     overlap = second.slider(
-        "Overlap of patches, %", 0, 75, 50, 5, key="predict_overlap", help="More overlap hides seams and takes longer.", **_KEEP
+        "Overlap of patches, %", 0, 75, 50, 5, key="predict_overlap", help="More overlap hides seams and takes longer.", **KEEP
     )
     turned = third.toggle(
-        "Average eight turns and flips", False, key="predict_symmetries", help="A little better, about eight times slower.", **_KEEP
+        "Average eight turns and flips", False, key="predict_symmetries", help="A little better, about eight times slower.", **KEEP
     )
     resample = False
     if pixel_size_m and card.pixel_size_m:
         resample = third.toggle(
             f"Resample to {card.pixel_size_m:.2g} m per pixel", False, key="predict_resample",
             help=f"The model was trained on {card.pixel_size_m:.2g} m, this scene has {pixel_size_m:.2g} m. "
-            "The result keeps the scene's pixels.", **_KEEP,
+            "The result keeps the scene's pixels.", **KEEP,
         )  # fmt: skip
     own_size = fast or size == card.patch_size
     return {

@@ -14,13 +14,13 @@ from core.errors import GroundlineError
 from core.prediction.batch import find_scenes
 from core.scenes.scene import Scene, Window, open_scene
 from ui import library, state, uploads
+from ui.input import KEEP, typed_path
 from ui.kept import has, keep
 from ui.viewer import tiles, viewer
 
 _SOURCES = {"data": "Data set", "path": "File or folder", "upload": "Upload"}
 _IMAGES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "h5", "img", "vrt"]
 _MOST_COMPARED = 300  # images whose edges are compared without being asked
-_KEEP = {"persist_state": "session"}
 _REGION = "gl_predict_region"
 _CORNERS = ("row", "col", "height", "width")
 
@@ -39,16 +39,17 @@ def choose() -> Choice | None:
     """The scene or scenes to predict; None while nothing is chosen. Raises SceneError."""
     source = st.segmented_control(
         "Scene", list(_SOURCES), default="data", required=True, format_func=_SOURCES.get, key="predict_source",
-        help="An image of a data set, any image or folder on this machine, or one that you send.", **_KEEP,
+        help="An image of a data set, any image or folder on this machine, or one that you send.", **KEEP,
     )  # fmt: skip
     if source == "data":
         return _of_dataset()
     if source == "path":
         typed = st.text_input(
             "Path", key="predict_path", placeholder="/data/scene.tif",
-            help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.", **_KEEP,
+            help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.", **KEEP,
         )  # fmt: skip
-        return _of_path(Path(typed.strip().strip('"')).expanduser()) if typed.strip() else None
+        path = typed_path(typed)
+        return _of_path(path) if path is not None else None
     sent = st.file_uploader("Image", type=_IMAGES, key="predict_upload", help="Large scenes are better opened by their path.")
     if sent is None:
         return None
@@ -68,7 +69,7 @@ def describe(path: Path) -> Scene:
 def region(path: Path, scene: Scene) -> Window | None:
     """The part to predict, drawn on the scene or typed; None for the whole."""
     hint = "Predicts a part; the network still sees the pixels around it."
-    if not st.toggle("Only a region", key="predict_part", help=hint, **_KEEP):
+    if not st.toggle("Only a region", key="predict_part", help=hint, **KEEP):
         return None
     fields = {name: f"predict_region_{name}" for name in _CORNERS}
 
@@ -88,7 +89,7 @@ def region(path: Path, scene: Scene) -> Window | None:
     limits = {"row": (0, scene.height - 1), "col": (0, scene.width - 1), "height": (1, scene.height), "width": (1, scene.width)}
     words = {"row": "First row", "col": "First column", "height": "Height, px", "width": "Width, px"}
     for column, (name, field) in zip(st.columns(4), fields.items(), strict=True):
-        column.number_input(words[name], *limits[name], key=field, help="Counted in pixels from the upper left corner.", **_KEEP)
+        column.number_input(words[name], *limits[name], key=field, help="Counted in pixels from the upper left corner.", **KEEP)
     return None if told is None else chosen
 
 
@@ -159,7 +160,7 @@ def _of_path(path: Path) -> Choice:
     how = st.radio(
         "The folder holds", ["one", "many"], horizontal=True, key="predict_folder",
         format_func={"one": "chips of one scene", "many": "scenes, to predict one after the other"}.get,
-        help="Chips are put together by their edges or their coordinates.", **_KEEP,
+        help="Chips are put together by their edges or their coordinates.", **KEEP,
     )  # fmt: skip
     if how == "one":
         return Choice(path.parent.name if path.name.lower() in ("images", "image", "img") else path.name, path)

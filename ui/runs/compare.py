@@ -12,10 +12,10 @@ import streamlit as st
 from core.jobs.jobs import Job
 from core.jobs.runs import settings_differences, settings_of
 from ui import jobs_view
+from ui.input import KEEP
 from ui.runs import read
 from ui.train import check_charts
 
-_KEEP = {"persist_state": "session"}
 _CURVES = {
     "val_mean_iou": "Validation mean IoU", "val_loss": "Validation loss", "loss": "Training loss", "val_accuracy": "Validation accuracy",
     "mean_iou": "Training mean IoU", "learning_rate": "Learning rate",
@@ -30,7 +30,7 @@ def panel(runs: Sequence[Job]) -> None:
     st.session_state[read.COMPARED] = known or list(by_name)[:2]
     picked = st.multiselect(
         "Runs", list(by_name), format_func=lambda name: by_name[name].title, key=read.COMPARED, max_selections=_MOST,
-        help="Two to eight runs; the newest two unless you choose others.", placeholder="Choose runs", **_KEEP,
+        help="Two to eight runs; the newest two unless you choose others.", placeholder="Choose runs", **KEEP,
     )  # fmt: skip
     if len(picked) < 2:
         st.info("Choose two runs or more to see them over each other.", icon=":material/stacked_line_chart:")
@@ -63,7 +63,7 @@ def _draw(chosen: Sequence[Job]) -> None:
         _differences(chosen, titles)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = st.selectbox(
-            "Curve", list(_CURVES), format_func=_CURVES.get, key="compare_curve", width=240, help="What to lay over each other.", **_KEEP
+            "Curve", list(_CURVES), format_func=_CURVES.get, key="compare_curve", width=240, help="What to lay over each other.", **KEEP
         )
         over = st.segmented_control(
             "Over",
@@ -72,10 +72,10 @@ def _draw(chosen: Sequence[Job]) -> None:
             required=True,
             key="compare_over",
             help="Minutes show which one is there sooner.",
-            **_KEEP,
+            **KEEP,
         )
-        smoothing = st.slider("Smoothing", 0.0, 0.9, 0.0, 0.1, key="compare_smooth", width=200, help="Evens out the curves.", **_KEEP)
-        log = st.toggle("Logarithmic", key="compare_log", help="For losses and rates.", **_KEEP)
+        smoothing = st.slider("Smoothing", 0.0, 0.9, 0.0, 0.1, key="compare_smooth", width=200, help="Evens out the curves.", **KEEP)
+        log = st.toggle("Logarithmic", key="compare_log", help="For losses and rates.", **KEEP)
     curves = {titles[name]: _points(lines, key, over == "minutes") for name, lines in records.items() if not read.by_class(lines)}
     if any(curves.values()):
         figure = check_charts.compared(curves, title=_CURVES[key], unit="epoch" if over == "epochs" else over, smoothing=smoothing, log=log)

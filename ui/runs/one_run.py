@@ -15,11 +15,11 @@ from core.jobs.runs import settings_of
 from core.model_store.cards import CARD_FILE
 from core.training.event_files import EVENTS_FOLDER
 from ui import charts, frame, jobs_view, library, state, zips
+from ui.input import KEEP
 from ui.predict import results
 from ui.runs import read
 from ui.train import forms
 
-_KEEP = {"persist_state": "session"}
 _LOG_LINES = 14
 _CHATTER = ("I0000 ", "WARNING: All log messages before absl", "cuInit")
 """What is in lines that TensorFlow always prints and that say nothing about a run."""
@@ -118,8 +118,8 @@ def _one_network(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping
 
 
 def _controls() -> tuple[float, bool]:
-    smoothing = st.slider("Smoothing", 0.0, 0.9, 0.0, 0.1, key="train_smooth", help="Evens out the curves.", **_KEEP)
-    return smoothing, st.toggle("Logarithmic loss", key="train_log", help="Shows small differences late in a run.", **_KEEP)
+    smoothing = st.slider("Smoothing", 0.0, 0.9, 0.0, 0.1, key="train_smooth", help="Evens out the curves.", **KEEP)
+    return smoothing, st.toggle("Logarithmic loss", key="train_log", help="Shows small differences late in a run.", **KEEP)
 
 
 def _previews(folder: Path) -> None:

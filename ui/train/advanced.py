@@ -12,9 +12,9 @@ from core.networks.architectures import architecture
 from core.patches.store import PatchStore
 from core.training.balance import class_weights
 from core.training.settings import CLASS_WEIGHTS, LOSSES, MIXED, MONITORS, OPTIMIZERS, SAMPLINGS, SCHEDULES, TrainSettings
+from ui.input import KEEP
 from ui.train import augment
 
-_KEEP = {"persist_state": "session"}
 LOSS_NAMES = {
     "dice_focal": "Dice + focal",
     "cross_entropy": "Cross-entropy",
@@ -75,15 +75,15 @@ def _balance(store: PatchStore) -> dict[str, Any]:
     a, b, c = st.columns(3)
     loss = a.selectbox(
         "Loss", LOSSES, format_func=LOSS_NAMES.get, key="train_loss",
-        help="Dice, Tversky and Lovász look at areas and suit rare classes; cross-entropy and focal look at pixels.", **_KEEP,
+        help="Dice, Tversky and Lovász look at areas and suit rare classes; cross-entropy and focal look at pixels.", **KEEP,
     )  # fmt: skip
     weights = b.selectbox(
         "Class weights", CLASS_WEIGHTS, format_func=_WEIGHTS.get, key="train_class_weights",
-        help="Gives rare classes more say in the loss, from the pixel counts of the training patches.", **_KEEP,
+        help="Gives rare classes more say in the loss, from the pixel counts of the training patches.", **KEEP,
     )  # fmt: skip
     sampling = c.selectbox(
         "Patches drawn", SAMPLINGS, format_func=_SAMPLINGS.get, key="train_sampling",
-        help="Patches that hold rare classes can be drawn more often.", **_KEEP,
+        help="Patches that hold rare classes can be drawn more often.", **KEEP,
     )  # fmt: skip
     counts = np.asarray(store.counts["train"])
     if weights != "none" and counts.sum():
@@ -92,7 +92,7 @@ def _balance(store: PatchStore) -> dict[str, Any]:
     per_class = st.toggle(
         "One network per class", key="train_per_class",
         help="Each class is learned against the rest by a network of its own, and all are merged by probability. "
-        f"Takes {len(store.scheme)} times as long here.", **_KEEP,
+        f"Takes {len(store.scheme)} times as long here.", **KEEP,
     )  # fmt: skip
     return {"loss": loss, "class_weights": weights, "sampling": sampling, "per_class": per_class}
 
@@ -100,11 +100,11 @@ def _balance(store: PatchStore) -> dict[str, Any]:
 def _course() -> dict[str, Any]:
     a, b, c = st.columns(3)
     optimizer = a.selectbox(
-        "Optimizer", OPTIMIZERS, format_func=_OPTIMIZERS.get, key="train_optimizer", help="Adam forgives most learning rates.", **_KEEP
+        "Optimizer", OPTIMIZERS, format_func=_OPTIMIZERS.get, key="train_optimizer", help="Adam forgives most learning rates.", **KEEP
     )
     decay = b.number_input(
         "Weight decay", 0.0, 1.0, 1e-4, 1e-4, format="%g", key="train_weight_decay", disabled=optimizer != "adamw",
-        help="Of AdamW: pulls the weights towards zero.", **_KEEP,
+        help="Of AdamW: pulls the weights towards zero.", **KEEP,
     )  # fmt: skip
     clip = c.number_input(
         "Clip the gradient at",
@@ -115,18 +115,18 @@ def _course() -> dict[str, Any]:
         format="%g",
         key="train_clip_norm",
         help="Its largest norm; 1 calms wild runs. 0 is off.",
-        **_KEEP,
+        **KEEP,
     )
     schedule = a.selectbox(
         "Learning rate goes", SCHEDULES, format_func=_SCHEDULES.get, key="train_schedule",
-        help="Over the epochs; the plateau waits for a third of the patience.", **_KEEP,
+        help="Over the epochs; the plateau waits for a third of the patience.", **KEEP,
     )  # fmt: skip
     warm = b.number_input(
-        "Warm-up, epochs", 0, 100_000, 0, key="train_warmup_epochs", help="The rate rises in a line over so many epochs first.", **_KEEP
+        "Warm-up, epochs", 0, 100_000, 0, key="train_warmup_epochs", help="The rate rises in a line over so many epochs first.", **KEEP
     )
     average = c.number_input(
         "Average of weights", 0.0, 0.99999, 0.0, 0.01, format="%g", key="train_average_weights",
-        help="Momentum of a moving average of the weights, which is validated and kept; 0.99 is usual, 0 is off.", **_KEEP,
+        help="Momentum of a moving average of the weights, which is validated and kept; 0.99 is usual, 0 is off.", **KEEP,
     )  # fmt: skip
     patience = a.number_input(
         "Patience, epochs",
@@ -135,9 +135,9 @@ def _course() -> dict[str, Any]:
         8,
         key="train_patience",
         help="Stops after so many epochs without gain; 0 never stops early.",
-        **_KEEP,
+        **KEEP,
     )
-    monitor = b.selectbox("Best epoch by", MONITORS, format_func=_MONITORS.get, key="train_monitor", help="Its weights are kept.", **_KEEP)
+    monitor = b.selectbox("Best epoch by", MONITORS, format_func=_MONITORS.get, key="train_monitor", help="Its weights are kept.", **KEEP)
     return {
         "optimizer": optimizer,
         "weight_decay": float(decay),
@@ -154,12 +154,12 @@ def _machine(info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
     a, b, c = st.columns(3)
     mixed = a.selectbox(
         "Precision", MIXED, format_func=_MIXED.get, key="train_mixed_precision",
-        help="Recent graphics cards compute twice as fast in 16 bits. The check below says which device is used.", **_KEEP,
+        help="Recent graphics cards compute twice as fast in 16 bits. The check below says which device is used.", **KEEP,
     )  # fmt: skip
     sized = info.filters is not None and encoder is None
     width = b.selectbox(
         "Width of the network", list(_WIDTHS), index=1, format_func=_WIDTHS.get, key="train_width", disabled=not sized,
-        help="Filters of each layer: half as many are about four times as quick.", **_KEEP,
+        help="Filters of each layer: half as many are about four times as quick.", **KEEP,
     )  # fmt: skip
     dropout = c.number_input(
         "Dropout",
@@ -170,12 +170,12 @@ def _machine(info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
         key="train_dropout",
         disabled=encoder is not None,
         help="Of the networks without a library encoder.",
-        **_KEEP,
+        **KEEP,
     )
     steps = a.number_input(
-        "Steps per epoch", 0, 10_000_000, 0, key="train_steps_per_epoch", help="Batches of an epoch; 0 means each patch once.", **_KEEP
+        "Steps per epoch", 0, 10_000_000, 0, key="train_steps_per_epoch", help="Batches of an epoch; 0 means each patch once.", **KEEP
     )
-    seed = b.number_input("Seed", 0, 2**31 - 1, 0, key="train_seed", help="Equal seeds give equal runs on the CPU.", **_KEEP)
+    seed = b.number_input("Seed", 0, 2**31 - 1, 0, key="train_seed", help="Equal seeds give equal runs on the CPU.", **KEEP)
     st.caption("All graphics cards that TensorFlow sees are used; several machines are joined by TensorFlow's own TF_CONFIG.")
     return {
         "mixed_precision": mixed,

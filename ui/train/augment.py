@@ -13,8 +13,8 @@ from core.training.augmentation import Augmentation
 from core.training.previews import augmented, display
 from core.training.settings import TrainSettings
 from ui import state
+from ui.input import KEEP
 
-_KEEP = {"persist_state": "session"}
 _GAP_PX = 6
 _SHOWN = 7
 _LARGEST_PX = 192
@@ -36,24 +36,24 @@ _STRENGTHS = {
 def settings(store: PatchStore, *, preview: bool) -> dict[str, Any]:
     """The strengths of all changes, and with `preview` what they make of a patch."""
     usual = Augmentation()
-    on = st.toggle("Vary the training patches", True, key="train_augment", help="Never the validation patches.", **_KEEP)
+    on = st.toggle("Vary the training patches", True, key="train_augment", help="Never the validation patches.", **KEEP)
     with st.container(horizontal=True):
         values: dict[str, Any] = {
-            "flips": st.checkbox("Flips", usual.flips, key="train_augment_flips", disabled=not on, help="Left-right and up-down.", **_KEEP),
+            "flips": st.checkbox("Flips", usual.flips, key="train_augment_flips", disabled=not on, help="Left-right and up-down.", **KEEP),
             "quarter_turns": st.checkbox(
                 "Quarter turns",
                 usual.quarter_turns,
                 key="train_augment_quarter_turns",
                 disabled=not on,
                 help="Seen from above, all sides are up.",
-                **_KEEP,
+                **KEEP,
             ),
         }
     columns = st.columns(5)
     for number, (name, (label, most, step, words)) in enumerate(_STRENGTHS.items()):
         useless = name == "hue" and len(store.bands) != 3
         values[name] = columns[number % 5].slider(
-            label, 0.0, most, getattr(usual, name), step, key=f"train_augment_{name}", disabled=not on or useless, help=words, **_KEEP
+            label, 0.0, most, getattr(usual, name), step, key=f"train_augment_{name}", disabled=not on or useless, help=words, **KEEP
         )
     if preview and on and len(store.rows("train")):
         _preview(store, Augmentation(**values))
@@ -75,11 +75,11 @@ def _preview(store: PatchStore, changes: Augmentation) -> None:
         number = 1
         if len(rows) > 1:
             number = st.slider(
-                "Your patch", 1, len(rows), 1, key="train_augment_patch", width=320, help="Which of the training patches.", **_KEEP
+                "Your patch", 1, len(rows), 1, key="train_augment_patch", width=320, help="Which of the training patches.", **KEEP
             )
         throw = st.session_state.get("gl_throw", 0)
         st.button("Other dice", icon=":material/casino:", key="train_augment_throw", on_click=_throw, help="Other random numbers.")
-        masks = st.toggle("Masks", key="train_augment_masks", help="Masks move with their pictures; black is not learned from.", **_KEEP)
+        masks = st.toggle("Masks", key="train_augment_masks", help="Masks move with their pictures; black is not learned from.", **KEEP)
     row = rows[min(number, len(rows)) - 1]
     image, ids = np.asarray(store.images[row]), np.asarray(store.masks[row])
     pictures, moved = augmented(image, ids, changes, count=_SHOWN, seed=throw)

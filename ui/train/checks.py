@@ -16,9 +16,9 @@ from core.jobs.runs import settings_of
 from core.networks import architecture
 from core.training.search import SEARCH_FILE
 from ui import jobs_view
+from ui.input import KEEP
 from ui.train import check_charts, forms
 
-_KEEP = {"persist_state": "session"}
 _DECADES = [10.0**power for power in range(-8, 2)]
 # What changes time and memory, and what changes the best learning rate besides.
 _COSTS = ("architecture", "encoder", "filters", "per_class", "mixed_precision")
@@ -131,9 +131,9 @@ def _range() -> dict[str, Any]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         low, high = st.select_slider(
             "Range", _DECADES, (1e-6, 1.0), format_func=lambda value: f"{value:g}", key="rate_range", width=360,
-            help="From where to where the learning rate rises.", **_KEEP,
+            help="From where to where the learning rate rises.", **KEEP,
         )  # fmt: skip
-        steps = st.number_input("Steps", 10, 10_000, 100, 10, key="rate_steps", width=140, help="More steps, smoother curve.", **_KEEP)
+        steps = st.number_input("Steps", 10, 10_000, 100, 10, key="rate_steps", width=140, help="More steps, smoother curve.", **KEEP)
     return {"lowest": low, "highest": max(high, 10 * low), "steps": int(steps)}
 
 
@@ -157,14 +157,14 @@ def _grid() -> dict[str, Any]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         rates = st.multiselect(
             "Learning rates", list(forms.RATES), [3e-4, 1e-3, 3e-3], format_func=lambda value: f"{value:g}", key="search_rates",
-            width=330, help="Each is tried with each batch size.", **_KEEP,
+            width=330, help="Each is tried with each batch size.", **KEEP,
         )  # fmt: skip
-        sizes = st.multiselect("Batch sizes", list(forms.BATCHES), [4, 8], key="search_sizes", width=230, help="Patches per step.", **_KEEP)
+        sizes = st.multiselect("Batch sizes", list(forms.BATCHES), [4, 8], key="search_sizes", width=230, help="Patches per step.", **KEEP)
         epochs = st.number_input(
-            "Epochs per round", 1, 100, 2, key="search_epochs", width=150, help="After each round the better half goes on.", **_KEEP
+            "Epochs per round", 1, 100, 2, key="search_epochs", width=150, help="After each round the better half goes on.", **KEEP
         )
         patches = st.number_input(
-            "Patches per epoch", 0, 10_000_000, 0, 16, key="search_patches", width=160, help="Fewer make it quick; 0 means all.", **_KEEP
+            "Patches per epoch", 0, 10_000_000, 0, 16, key="search_patches", width=160, help="Fewer make it quick; 0 means all.", **KEEP
         )
     return {
         "learning_rates": rates,

@@ -13,12 +13,12 @@ from core.networks import ArchitectureInfo
 from core.networks.architectures import published_encoder
 from core.training.settings import TrainSettings
 from ui import jobs_view, library
+from ui.input import KEEP
 from ui.train import advanced as train_advanced
 from ui.train import weights as train_weights
 
 RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
-_KEEP = {"persist_state": "session"}
 _TAKEN = "gl_taken"
 _OWN = "own"
 
@@ -29,7 +29,7 @@ def network(prepared: Path) -> dict[str, Any]:
     nets = {info.name: info for info in networks.architectures()}
     left, right = st.columns(2)  # a pair of columns per row, so that the rows stay level
     name = left.selectbox(
-        "Network", list(nets), format_func=lambda key: nets[key].title, key="train_architecture", help="U-Net is a good start.", **_KEEP
+        "Network", list(nets), format_func=lambda key: nets[key].title, key="train_architecture", help="U-Net is a good start.", **KEEP
     )
     left.caption(nets[name].about)
     encoder = _encoder(right, nets[name])
@@ -41,7 +41,7 @@ def network(prepared: Path) -> dict[str, Any]:
     weights = train_weights.choose(name, encoder)
     first, second, third = st.columns(3)
     epochs = first.number_input(
-        "Epochs", 1, 100_000, 30, key="train_epochs", help="Times that all patches are seen; it stops early when nothing improves.", **_KEEP
+        "Epochs", 1, 100_000, 30, key="train_epochs", help="Times that all patches are seen; it stops early when nothing improves.", **KEEP
     )
     batch = second.select_slider(
         "Batch size",
@@ -49,11 +49,11 @@ def network(prepared: Path) -> dict[str, Any]:
         8,
         key="train_batch_size",
         help="Patches per step; less memory when smaller.",
-        **_KEEP,
+        **KEEP,
     )
     rate = third.select_slider(
         "Learning rate", _with_taken(RATES, "learning_rate"), 1e-3, format_func=lambda value: f"{value:g}",
-        key="train_learning_rate", help="The highest one of the run. The test below proposes one.", **_KEEP,
+        key="train_learning_rate", help="The highest one of the run. The test below proposes one.", **KEEP,
     )  # fmt: skip
     chosen = {"architecture": name, "encoder": encoder, "weights": weights, "epochs": int(epochs), "batch_size": int(batch)}
     return {**chosen, "learning_rate": float(rate)}
@@ -146,7 +146,7 @@ def _encoder(place, info: ArchitectureInfo) -> str | None:
         key=f"train_encoder_{info.name}",
         disabled=len(offered) == 1,
         help="The part that looks. Encoders of the library can start from ImageNet; larger ones see more and are slower.",
-        **_KEEP,
+        **KEEP,
     )
     chosen = None if picked == _OWN else picked
     pretrained = published_encoder(info.name, chosen) is not None

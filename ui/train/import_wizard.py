@@ -13,6 +13,7 @@ from core.errors import GroundlineError
 from core.jobs.jobs import Job
 from core.model_store.importing import Examined, examine
 from ui import frame, jobs_view, library, state, uploads
+from ui.input import typed_path
 from ui.predict import results
 
 _FILES = ["h5", "hdf5", "keras"]
@@ -35,8 +36,8 @@ def wizard() -> None:
         "or its path on this machine", key="import_path", placeholder="/data/model.hdf5", help="Large files need no upload."
     )
     _last()
-    path = uploads.once(sent, state.workspace().uploads) if sent is not None else Path(typed.strip().strip('"')).expanduser()
-    if sent is None and not typed.strip():
+    path = uploads.once(sent, state.workspace().uploads) if sent is not None else typed_path(typed)
+    if path is None:
         st.caption(
             "Models trained elsewhere, also with Keras 2 and segmentation_models, are read, checked and kept with a card of their own."
         )

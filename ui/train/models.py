@@ -15,13 +15,13 @@ from core.model_store.models import Model
 from core.networks import architectures
 from core.prediction.engines.exporting import FORMATS
 from ui import frame, jobs_view, library, state, zips
+from ui.input import KEEP
 from ui.predict import models as predict_models
 from ui.predict import results
 from ui.train import import_wizard
 from ui.train.checks import size
 
 CHOSEN = "models_chosen"
-_KEEP = {"persist_state": "session"}
 
 
 def panel() -> None:
@@ -64,7 +64,7 @@ def _one(models: dict[str, Model]) -> None:
         left, right = st.columns([2, 3], gap="large")
         with left:
             chosen = st.selectbox(
-                "Model", names, format_func=lambda key: _title(models[key]), key=CHOSEN, help="Shipped models and your own.", **_KEEP
+                "Model", names, format_func=lambda key: _title(models[key]), key=CHOSEN, help="Shipped models and your own.", **KEEP
             )
             model = models[chosen]
             for sentence in model.card.assumed:
@@ -88,7 +88,7 @@ def _export(model: Model, name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         how = st.segmented_control(
             "Export for other programs", list(FORMATS), default="onnx", required=True, format_func=lambda key: FORMATS[key].split(",")[0],
-            key="export_format", help="Written by a job, read again and compared with the model before it is offered.", **_KEEP,
+            key="export_format", help="Written by a job, read again and compared with the model before it is offered.", **KEEP,
         )  # fmt: skip
         jobs = [job for job in [jobs_view.newest("export_model", keep=lambda job: _exports(job, model, how))] if job]
         if st.button(

@@ -12,8 +12,8 @@ import streamlit as st
 from core.model_store.start_weights import MIRROR_VARIABLE
 from core.networks.architectures import published_encoder
 from ui import library, state, uploads
+from ui.input import KEEP, typed_path
 
-_KEEP = {"persist_state": "session"}
 _NAMES = {"none": "Random weights", "imagenet": "ImageNet", "model": "A model of the library", "file": "A weights file"}
 _FILES = ["h5", "hdf5", "keras"]
 _PATIENCE_S = 1.5
@@ -26,7 +26,7 @@ def choose(architecture: str, encoder: str | None) -> str:
     offered = [key for key in _NAMES if key != "imagenet" or published]
     start = st.segmented_control(
         "Start from", offered, default="none", required=True, format_func=_NAMES.get, key=f"train_start_{bool(published)}",
-        help="Weights learned on other pictures save epochs and labels. ImageNet weights are downloaded at their first use.", **_KEEP,
+        help="Weights learned on other pictures save epochs and labels. ImageNet weights are downloaded at their first use.", **KEEP,
     )  # fmt: skip
     if start == "imagenet":
         _tell_of_the_network()
@@ -86,7 +86,7 @@ def _model() -> str:
         st.caption("No model yet; the first one that you train will be here.")
         return ""
     return st.selectbox(
-        "Model", list(names), format_func=names.get, key="train_from_model", help="All layers that fit are taken over.", **_KEEP
+        "Model", list(names), format_func=names.get, key="train_from_model", help="All layers that fit are taken over.", **KEEP
     )
 
 
@@ -96,5 +96,5 @@ def _file(published: str | None) -> str:
     sent = left.file_uploader("Weights file", type=_FILES, key="train_sent_weights", help=help_)
     if sent is not None:
         st.session_state["train_from_file"] = str(uploads.once(sent, state.workspace().uploads))
-    typed = right.text_input("or its path on this machine", key="train_from_file", placeholder="/data/resnet34.h5", help=help_, **_KEEP)
-    return typed.strip().strip('"')
+    typed = right.text_input("or its path on this machine", key="train_from_file", placeholder="/data/resnet34.h5", help=help_, **KEEP)
+    return str(typed_path(typed) or "")
