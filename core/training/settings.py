@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from core.errors import SettingsError
+from core.settings import Settings, setting
 from core.training.augmentation import Augmentation
 
 LOSSES = (
@@ -21,7 +20,7 @@ MIXED = ("auto", "on", "off")
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class TrainSettings(Settings):
     """Settings of one training run; every field is checked when the object is made.
 
     `encoder` None means the architecture's own encoder. `weights` is "none", "imagenet", a file of encoder weights, or
@@ -34,94 +33,44 @@ class TrainSettings:
     Raises SettingsError.
     """
 
-    architecture: str = "unet"
-    encoder: str | None = None
-    weights: str = "none"
-    epochs: int = 30
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    loss: str = "dice_focal"
-    class_weights: str = "none"
-    augment: bool = True
-    patience: int = 8
-    seed: int = 0
-    filters: tuple[int, ...] | None = None
-    dropout: float = 0.1
-    optimizer: str = "adam"
-    schedule: str = "constant"
-    warmup_epochs: int = 0
-    weight_decay: float = 1e-4
-    clip_norm: float | None = None
-    monitor: str = "val_mean_iou"
-    sampling: str = "uniform"
-    steps_per_epoch: int | None = None
-    mixed_precision: str = "auto"
-    name: str | None = None
-    augmentation: Augmentation = Augmentation()
-    per_class: bool = False
-    average_weights: float = 0.0
+    architecture: str = setting("unet", "the network")
+    encoder: str | None = setting(None, "its encoder, for example resnet34; the network's own when left away")
+    weights: str = setting("none", "none, imagenet, a file of encoder weights, or a model to start from")
+    epochs: int = setting(30, "the most epochs; early stopping may end before", low=1, high=100_000)
+    batch_size: int = setting(8, "patches in a step", low=1, high=4096)
+    learning_rate: float = setting(1e-3, "the highest learning rate", low=1e-9, high=100.0)
+    loss: str = setting("dice_focal", "what is minimised", choices=LOSSES)
+    class_weights: str = setting("none", "how rare classes count more", choices=CLASS_WEIGHTS)
+    augment: bool = setting(True, "flip, turn and relight the training patches")
+    patience: int = setting(8, "epochs without a better value before training ends; 0: never", low=0, high=100_000)
+    seed: int = setting(0, "equal seeds give equal runs on a CPU", low=0, high=2**31 - 1)
+    filters: tuple[int, ...] | None = setting(None, "channels of each level of the own networks, finest first, for example 16,32,64")
+    dropout: float = setting(0.1, "share of channels that are dropped while training", low=0.0, high=0.9)
+    optimizer: str = setting("adam", "who takes the steps", choices=OPTIMIZERS)
+    schedule: str = setting("constant", "how the learning rate falls", choices=SCHEDULES)
+    warmup_epochs: int = setting(0, "epochs in which the learning rate rises", low=0, high=100_000)
+    weight_decay: float = setting(1e-4, "of AdamW", low=0.0, high=1.0)
+    clip_norm: float | None = setting(None, "the longest gradient", low=1e-9, high=1e9)
+    monitor: str = setting("val_mean_iou", "what early stopping and the best weights go by", choices=MONITORS)
+    sampling: str = setting("uniform", "whether patches with rare classes appear more often", choices=SAMPLINGS)
+    steps_per_epoch: int | None = setting(None, "steps that make an epoch; each patch once when left away", low=1, high=10_000_000)
+    mixed_precision: str = setting("auto", "16 bit where the device is good at it", choices=MIXED)
+    name: str | None = setting(None, "the model's name; its folder's when left away")
+    augmentation: Augmentation = setting(
+        Augmentation(), "strengths of the changes, for example hue=0.05,crop=0.3,flips=no; others keep their default"
+    )
+    per_class: bool = setting(False, "one network for each class against the rest, merged by probability")
+    average_weights: float = setting(
+        0.0, "momentum of a moving average of the weights that is kept instead of the last ones; 0: none", low=0.0, high=0.99999
+    )
 
-    def __post_init__(self):
-        if isinstance(self.augmentation, Mapping):
-            object.__setattr__(self, "augmentation", Augmentation.from_dict(self.augmentation))
-        if self.filters is not None:
-            object.__setattr__(self, "filters", tuple(int(value) for value in self.filters))
-        _choice("loss", self.loss, LOSSES)
-        _choice("class_weights", self.class_weights, CLASS_WEIGHTS)
-        _choice("optimizer", self.optimizer, OPTIMIZERS)
-        _choice("schedule", self.schedule, SCHEDULES)
-        _choice("sampling", self.sampling, SAMPLINGS)
-        _choice("monitor", self.monitor, MONITORS)
-        _choice("mixed_precision", self.mixed_precision, MIXED)
-        for name in ("augment", "per_class"):
-            if not isinstance(getattr(self, name), bool):
-                raise SettingsError(f"{name} {getattr(self, name)!r}", expected="true or false", do=f"Change {name}")
-        _whole("epochs", self.epochs, 1, 100_000)
-        _whole("batch_size", self.batch_size, 1, 4096)
-        _whole("patience", self.patience, 0, 100_000)
-        _whole("seed", self.seed, 0, 2**31 - 1)
-        _whole("warmup_epochs", self.warmup_epochs, 0, 100_000)
-        if self.steps_per_epoch is not None:
-            _whole("steps_per_epoch", self.steps_per_epoch, 1, 10_000_000)
-        _number("learning_rate", self.learning_rate, 1e-9, 100.0)
-        _number("dropout", self.dropout, 0.0, 0.9)
-        _number("weight_decay", self.weight_decay, 0.0, 1.0)
-        _number("average_weights", self.average_weights, 0.0, 0.99999)
-        if self.clip_norm is not None:
-            _number("clip_norm", self.clip_norm, 1e-9, 1e9)
+    title = "training settings"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.filters is not None and (not 2 <= len(self.filters) <= 8 or min(self.filters) < 1):
             raise SettingsError(
                 f"filters {list(self.filters)}", expected="2 to 8 positive numbers, from the finest level down", do="Change filters"
             )
         if not self.weights:
             raise SettingsError("an empty weights setting", expected='"none", "imagenet", a file or a model', do="Change weights")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as plain values, for JSON."""
-        value = asdict(self)
-        value["filters"] = None if self.filters is None else list(self.filters)
-        return value
-
-    @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> TrainSettings:
-        """Read what `to_dict` wrote. Raises SettingsError for an unknown name."""
-        known = [item.name for item in fields(cls)]
-        strangers = sorted(set(value) - set(known))
-        if strangers:
-            raise SettingsError(f"unknown training settings {strangers}", expected=f"some of {known}", do="Remove or rename them")
-        return cls(**value)
-
-
-def _choice(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name} {value!r}", expected="one of " + ", ".join(allowed), do=f"Change {name}")
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise SettingsError(f"{name} {value!r}", expected=f"a whole number from {low} to {high}", do=f"Change {name}")
-
-
-def _number(name: str, value: Any, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise SettingsError(f"{name} {value!r}", expected=f"a number from {low:g} to {high:g}", do=f"Change {name}")
