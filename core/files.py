@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +17,45 @@ import numpy as np
 
 from core.errors import SettingsError
 
+_KINDS = (
+    (stat.S_ISLNK, "a link"), (stat.S_ISDIR, "a folder"), (stat.S_ISREG, "a file"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
+)  # fmt: skip
+
 
 def refuse_foreign_folder(folder: Path, own_file: str, expected: str = "a new folder, or an older result") -> None:
-    """What is written takes the place of the folder: raise SettingsError when it holds anything but what `own_file` is a sign of."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / own_file).is_file()):
+    """What is written takes the place of the folder: raise SettingsError when it is anything but a folder that `own_file` is a sign of.
+
+    A free place and an empty folder are welcome.
+    """
+    _refuse_what_is_no_folder(folder, expected)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / own_file).is_file():
         raise SettingsError(f"{folder} holds other files", expected=expected, do="Choose another place")
+
+
+def _refuse_what_is_no_folder(path: Path, expected: str = "a new folder, or an older result") -> None:
+    kind = _kind(path)
+    if kind == "a link":  # renaming would move the link, and leave the folder behind it where it is
+        raise SettingsError(f"{path} is a link", expected=expected, do="Name the folder itself")
+    if kind not in (None, "a folder"):
+        raise SettingsError(f"{path} is {kind}", expected=expected, do="Choose another place")
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    """A link is judged by what it leads to, and replaced by the new file; what it leads to stays as it is."""
+    kind = _kind(path)
+    if kind == "a link":
+        kind = _kind(Path(os.path.realpath(path)))
+    if kind not in (None, "a file"):
+        raise SettingsError(f"{path} is {kind}", expected="a new file, or one that may be replaced", do="Choose another place")
+
+
+def _kind(path: Path) -> str | None:
+    """What lies at a path, looked at and never opened; None where nothing does."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
 
 
 @contextmanager
@@ -28,13 +63,16 @@ def replacing(path: str | os.PathLike, *, suffix: str | None = None) -> Iterator
     """Give a temporary path beside `path`; on success it takes `path`'s place, on any error it is deleted.
 
     `suffix` sets the ending of the temporary name for writers that look at it; the ending of `path` otherwise.
+    Raises SettingsError, before any work and again before anything is replaced, when a folder, pipe or device lies there.
     """
     path = Path(path)
+    _refuse_what_is_no_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = suffix if suffix is not None else "".join(path.suffixes[-2:])
     temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{ending}")
     try:
         yield temporary
+        _refuse_what_is_no_file(path)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -44,23 +82,38 @@ def replacing(path: str | os.PathLike, *, suffix: str | None = None) -> Iterator
 def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Give an empty temporary folder beside `path`; on success it takes `path`'s place, on any error it is deleted.
 
-    An older folder at `path` is kept until the new one is complete.
+    An older folder at `path` is kept until the new one is complete. Raises SettingsError, before any work and again
+    before anything is replaced, when something other than a folder lies there.
     """
     path = Path(path)
+    _refuse_what_is_no_folder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     temporary.mkdir()
     try:
         yield temporary
-        if path.exists():
-            old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.old")
-            os.replace(path, old)
-            os.replace(temporary, path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(temporary, path)
+        put_in_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def put_in_place(new: Path, path: Path) -> None:
+    """Rename the folder `new` to `path`. An older folder there is deleted afterwards, and comes back when the renaming fails.
+
+    Raises SettingsError when something other than a folder lies there.
+    """
+    _refuse_what_is_no_folder(path)
+    if not path.exists():
+        os.replace(new, path)
+        return
+    old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.old")
+    os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except OSError:
+        os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_json(path: str | os.PathLike, value: Any) -> Path:

@@ -1,13 +1,17 @@
 """Files are whole or absent; errors are one line."""
 
 import json
+import os
 import pickle
+import socket
+import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.errors import Cancelled, SceneError
-from core.files import read_json, replacing, replacing_folder, write_json
+from core.errors import Cancelled, SceneError, SettingsError
+from core.files import put_in_place, read_json, refuse_foreign_folder, replacing, replacing_folder, write_json
 from core.progress import check
 
 
@@ -35,6 +39,103 @@ def test_a_folder_that_fails_leaves_the_old_one(tmp_path):
     with replacing_folder(folder) as temporary:
         (temporary / "two").write_text("2")
     assert [p.name for p in folder.iterdir()] == ["two"] and [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def _link_to_a_pipe(path: Path) -> None:
+    os.mkfifo(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+def _file(path: Path) -> None:
+    path.write_text("mine")
+
+
+def _link_to_a_file(path: Path) -> None:
+    path.with_name("file").write_text("mine")
+    path.symlink_to("file")
+
+
+def _link_to_a_folder(path: Path) -> None:
+    path.with_name("folder").mkdir()
+    (path.with_name("folder") / "own.json").write_text("{}")
+    path.symlink_to("folder")
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to("nothing")
+
+
+NO_FOLDERS = [_pipe, _socket, _link_to_a_pipe, _file, _link_to_a_file, _link_to_a_folder, _link_to_nothing]
+NO_FILES = [_pipe, _socket, _link_to_a_pipe, _link_to_a_folder, Path.mkdir]
+
+
+def _left_alone(folder: Path) -> list[tuple[str, int]]:
+    """Names and kinds of all that lies in a folder."""
+    return sorted((entry.name, stat.S_IFMT(entry.lstat().st_mode)) for entry in folder.iterdir())
+
+
+@pytest.mark.parametrize("make", NO_FOLDERS)
+def test_only_a_folder_of_our_own_is_replaced_by_a_folder(tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)  # the name of a socket may be 107 letters long
+    place = Path("place")
+    make(place)
+    before = _left_alone(tmp_path)
+
+    with pytest.raises(SettingsError, match="place is a (pipe|socket|link|file)"):
+        refuse_foreign_folder(place, "own.json")
+    with pytest.raises(SettingsError, match="place is a (pipe|socket|link|file)"), replacing_folder(place):
+        raise AssertionError("work has begun")
+    Path("new").mkdir()
+    with pytest.raises(SettingsError):
+        put_in_place(Path("new"), place)
+    Path("new").rmdir()
+
+    assert _left_alone(tmp_path) == before
+
+
+@pytest.mark.parametrize("make", NO_FILES)
+def test_only_a_file_is_replaced_by_a_file(tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)
+    place = Path("place.txt")
+    make(place)
+    before = _left_alone(tmp_path)
+
+    with pytest.raises(SettingsError, match="place.txt is a (pipe|socket|folder)"), replacing(place):
+        raise AssertionError("work has begun")
+
+    assert _left_alone(tmp_path) == before
+
+
+def test_a_link_to_a_file_is_replaced_and_what_it_led_to_stays(tmp_path):
+    (tmp_path / "far.txt").write_text("old")
+    (tmp_path / "near.txt").symlink_to("far.txt")
+    with replacing(tmp_path / "near.txt") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "far.txt").read_text() == "old"
+    assert (tmp_path / "near.txt").read_text() == "new" and not (tmp_path / "near.txt").is_symlink()
+
+
+def test_what_comes_to_the_place_during_the_work_is_kept(tmp_path):
+    with pytest.raises(SettingsError), replacing_folder(tmp_path / "out"):
+        (tmp_path / "out").write_text("mine")
+    assert (tmp_path / "out").read_text() == "mine" and [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_an_older_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "one").write_text("1")
+    with pytest.raises(FileNotFoundError):
+        put_in_place(tmp_path / "missing", tmp_path / "out")
+    assert (tmp_path / "out" / "one").read_text() == "1" and [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
 def test_json_of_arrays_and_nan(tmp_path):
