@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 
 from core.errors import SettingsError
 
+_STATE_FILE = "state.json"
 _KINDS = (
     (stat.S_ISLNK, "a link"), (stat.S_ISDIR, "a folder"), (stat.S_ISREG, "a file"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
 )  # fmt: skip
@@ -114,6 +117,64 @@ def put_in_place(new: Path, path: Path) -> None:
         os.replace(old, path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """Work in a folder beside the one that it will become; the older result is kept until then.
+
+    `place` is where to work, `state` what an interrupted run with the same key remembered last, None when work starts anew.
+    """
+
+    folder: Path
+    place: Path
+    key: str
+    state: dict[str, Any] | None
+
+    def remember(self, **state: Any) -> None:
+        """Write how far the work is: what the next run with the same key finds in `state`."""
+        write_json(self.place / _STATE_FILE, {"key": self.key, **state})
+
+    def finish(self, *, without: Sequence[str] = ()) -> None:
+        """Delete the state and the files named in `without`, and put the rest in the folder's place."""
+        for name in (_STATE_FILE, *without):
+            (self.place / name).unlink(missing_ok=True)
+        put_in_place(self.place, self.folder)
+
+    def drop(self) -> None:
+        """Delete the work."""
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+def unfinished(folder: Path, key: str) -> Unfinished:
+    """The unfinished work for `folder`: that of an interrupted run with the same `key`, or an empty place to start in."""
+    place = unfinished_place(folder)
+    try:
+        state = dict(read_json(place / _STATE_FILE))
+    except (OSError, ValueError):
+        state = {}
+    if state.pop("key", None) == key:
+        return Unfinished(folder, place, key, state)
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    return Unfinished(folder, place, key, None)
+
+
+def unfinished_place(folder: str | os.PathLike) -> Path:
+    """Where the work for `folder` lies until the folder appears."""
+    folder = Path(folder)
+    return folder.with_name(f".{folder.name}.partial")
+
+
+def digest_of(*parts: Any) -> str:
+    """16 hexadecimal digits that name a combination of values: equal where their `repr` is equal."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def content_digest(path: str | os.PathLike) -> str:
+    """SHA-256 of all bytes of a file (64 hexadecimal digits)."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: str | os.PathLike, value: Any) -> Path:

@@ -1,5 +1,6 @@
 """Files are whole or absent; errors are one line."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -11,7 +12,17 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, SceneError, SettingsError
-from core.files import put_in_place, read_json, refuse_foreign_folder, replacing, replacing_folder, write_json
+from core.files import (
+    content_digest,
+    digest_of,
+    put_in_place,
+    read_json,
+    refuse_foreign_folder,
+    replacing,
+    replacing_folder,
+    unfinished,
+    write_json,
+)
 from core.progress import check
 
 
@@ -136,6 +147,37 @@ def test_an_older_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_p
     with pytest.raises(FileNotFoundError):
         put_in_place(tmp_path / "missing", tmp_path / "out")
     assert (tmp_path / "out" / "one").read_text() == "1" and [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_interrupted_work_is_taken_up_by_the_same_key_alone_and_the_older_result_stays_until_the_end(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "old").write_text("old")
+
+    begun = unfinished(folder, "key")
+    assert begun.state is None and not any(begun.place.iterdir())
+    (begun.place / "half").write_text("half")
+    (begun.place / "notes").write_text("notes")
+    begun.remember(next_row=5)
+
+    again = unfinished(folder, "key")
+    assert again.state == {"next_row": 5} and (again.place / "half").read_text() == "half"
+    assert [p.name for p in folder.iterdir()] == ["old"]
+    again.finish(without=("notes",))
+    assert [p.name for p in folder.iterdir()] == ["half"] and [p.name for p in tmp_path.iterdir()] == ["out"]
+
+    unfinished(folder, "key").remember(next_row=1)
+    assert unfinished(folder, "other key").state is None
+    unfinished(folder, "key").drop()
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_digests_that_name_files_on_the_disk_keep_their_values(tmp_path):
+    """Placed rasters, places and traced layers are found by `digest_of`; allowed Python files and int8 networks by `content_digest`."""
+    (tmp_path / "a").write_bytes(b"abc")
+    assert content_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert digest_of("a", 1, (2.5, None)) == hashlib.sha256(b"('a', 1, (2.5, None))").hexdigest()[:16]
+    assert digest_of("a") == hashlib.sha256(b"('a',)").hexdigest()[:16]
 
 
 def test_json_of_arrays_and_nan(tmp_path):

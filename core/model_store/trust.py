@@ -5,12 +5,11 @@ A card could say so as well, but a card travels with its model: whoever sends th
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 from core.errors import ModelError
-from core.files import read_json, write_json
+from core.files import content_digest, read_json, write_json
 
 _FILE = "trusted_files.json"
 
@@ -18,14 +17,14 @@ _FILE = "trusted_files.json"
 def trust(file: str | os.PathLike) -> None:
     """Remember that the user allows the code in `file`, as it is now."""
     known = _known()
-    known[_digest(Path(file))] = Path(file).name
+    known[content_digest(file)] = Path(file).name
     write_json(_list(), known)
 
 
 def is_trusted(file: str | os.PathLike) -> bool:
     """Whether the user has allowed the code in `file`."""
     known = _known()
-    return bool(known) and _digest(Path(file)) in known
+    return bool(known) and content_digest(file) in known
 
 
 def refuse_untrusted(file: str | os.PathLike) -> None:
@@ -45,8 +44,3 @@ def _list() -> Path:
 
 def _known() -> dict[str, str]:
     return read_json(_list()) if _list().is_file() else {}
-
-
-def _digest(file: Path) -> str:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

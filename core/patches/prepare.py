@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import numpy as np
 
 from core.datasets.datasets import Dataset
 from core.errors import DatasetError, SettingsError
-from core.files import read_json, refuse_foreign_folder, write_json
+from core.files import Unfinished, digest_of, refuse_foreign_folder, unfinished, write_json
 from core.patches.counting import PatchTable, cut_row, patch_table
 from core.patches.grid import ScaledPair, check_grid, pad_image, pad_labels, positions, slabs, small_gdal_cache
 from core.patches.parts import PARTS, TRAIN
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from core.patches.store import PatchStore
 
 STORE_FILE = "store.json"
-_PROGRESS_FILE = "progress.json"
 _VERSION = 1
 
 
@@ -129,10 +127,9 @@ def _band_number(band: int | str, count: int, names: tuple[str, ...] | None) -> 
 
 @dataclass(eq=False)
 class _Writer:
-    """Writes the patches of one pair after another into `work`, and remembers there how far it is."""
+    """Writes the patches of one pair after another, and remembers how far it is."""
 
-    folder: Path
-    work: Path
+    work: Unfinished
     dataset: Dataset
     split: Split
     bands: tuple[int, ...]
@@ -149,8 +146,7 @@ class _Writer:
         """Take up an unfinished run with the same settings, or lay out empty files."""
         chosen = np.flatnonzero(split.part >= 0)
         writer = cls(
-            folder=folder,
-            work=folder.with_name(f".{folder.name}.unfinished"),
+            work=unfinished(folder, _plan(dataset, split, bands, dtype)),
             dataset=dataset,
             split=split,
             bands=bands,
@@ -161,44 +157,31 @@ class _Writer:
             labelled=np.zeros(len(chosen)),
             has_invalid=[],
         )
-        if not writer._take_up():
+        # Where an earlier version kept what it had not finished.
+        shutil.rmtree(folder.with_name(f".{folder.name}.unfinished"), ignore_errors=True)
+        if writer.work.state is None:
             writer._lay_out()
+        else:
+            writer._take_up(writer.work.state)
         return writer
 
     @property
     def _size(self) -> int:
         return self.split.table.patch_size
 
-    def _plan(self) -> str:
-        """Digest of everything that decides what is written."""
-        table = self.split.table
-        settings = (_VERSION, self.dataset.digest, table.patch_size, table.stride, table.scale, self.bands, self.dtype)
-        digest = hashlib.sha256(repr(settings).encode())
-        digest.update(self.split.part.tobytes())
-        return digest.hexdigest()
-
-    def _take_up(self) -> bool:
-        try:
-            state = read_json(self.work / _PROGRESS_FILE)
-        except (OSError, ValueError):
-            return False
-        if state.get("plan") != self._plan():
-            return False
+    def _take_up(self, state: dict[str, Any]) -> None:
         self.next_pair = state["next_pair"]
         self.statistics = BandStatistics.from_dict(state["statistics"])
         self.counts = np.array(state["counts"], np.int64)
         self.has_invalid = list(state["has_invalid"])
-        self.labelled = np.load(self.work / "labelled.npy")
-        return True
+        self.labelled = np.load(self.work.place / "labelled.npy")
 
     def _lay_out(self) -> None:
-        shutil.rmtree(self.work, ignore_errors=True)
-        self.work.mkdir(parents=True)
         count, size = len(self.chosen), self._size
         pixel = len(self.bands) * np.dtype(self.dtype).itemsize + 1
-        need, free = count * size * size * pixel, shutil.disk_usage(self.work).free
+        need, free = count * size * size * pixel, shutil.disk_usage(self.work.place).free
         if need > free:
-            shutil.rmtree(self.work, ignore_errors=True)
+            self.work.drop()
             raise SettingsError(
                 f"{count} patches that need {need / 2**30:.1f} GiB of disk",
                 expected=f"at most the {free / 2**30:.1f} GiB that are free",
@@ -209,19 +192,12 @@ class _Writer:
             ("masks", (count, size, size), "uint8"),
             ("invalid", (count, -(-size * size // 8)), "uint8"),
         ):
-            np.lib.format.open_memmap(self.work / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+            np.lib.format.open_memmap(self.work.place / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
         self._remember()
 
     def _remember(self) -> None:
-        np.save(self.work / "labelled.npy", self.labelled)
-        state = {
-            "plan": self._plan(),
-            "next_pair": self.next_pair,
-            "statistics": self.statistics.to_dict(),
-            "counts": self.counts,
-            "has_invalid": self.has_invalid,
-        }
-        write_json(self.work / _PROGRESS_FILE, state)
+        np.save(self.work.place / "labelled.npy", self.labelled)
+        self.work.remember(next_pair=self.next_pair, statistics=self.statistics.to_dict(), counts=self.counts, has_invalid=self.has_invalid)
 
     def write_pair(self, pair: int) -> None:
         """Cut the patches of one pair, slab by slab, and write those that were chosen."""
@@ -270,7 +246,7 @@ class _Writer:
             self.statistics = self.statistics.add(pixels if valid is None else pixels[valid.ravel()])
 
     def _map(self, name: str) -> np.ndarray:
-        return np.lib.format.open_memmap(self.work / f"{name}.npy", mode="r+")
+        return np.lib.format.open_memmap(self.work.place / f"{name}.npy", mode="r+")
 
     def finish(self) -> None:
         """Fill pixels without data, write the records, and put the folder in its place."""
@@ -284,19 +260,15 @@ class _Writer:
             images[slot][bits.reshape(self._size, self._size)] = fill.astype(self.dtype)
         table = self.split.table
         np.savez(
-            self.work / "index.npz",
+            self.work.place / "index.npz",
             pair=table.pair[self.chosen].astype(np.int32),
             row=table.row[self.chosen].astype(np.int32),
             col=table.col[self.chosen].astype(np.int32),
             part=self.split.part[self.chosen],
             labelled=self.labelled,
         )
-        write_json(self.work / STORE_FILE, self._record(table, statistics))
-        for name in ("invalid.npy", "labelled.npy", _PROGRESS_FILE):
-            (self.work / name).unlink()
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
-        os.replace(self.work, self.folder)
+        write_json(self.work.place / STORE_FILE, self._record(table, statistics))
+        self.work.finish(without=("invalid.npy", "labelled.npy"))
 
     def _record(self, table: PatchTable, statistics: dict[str, Any]) -> dict[str, Any]:
         pairs = self.dataset.pairs
@@ -319,3 +291,9 @@ class _Writer:
             "statistics": statistics,
             "split": self.split.summary(),
         }
+
+
+def _plan(dataset: Dataset, split: Split, bands: tuple[int, ...], dtype: str) -> str:
+    """Digest of everything that decides what is written."""
+    table = split.table
+    return digest_of(_VERSION, dataset.digest, table.patch_size, table.stride, table.scale, bands, dtype, split.part.tobytes())

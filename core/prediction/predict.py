@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import Cancelled, ExportError
-from core.files import dump_json, read_json, replacing_folder, write_json
+from core.files import dump_json, read_json, replacing_folder, unfinished, unfinished_place, write_json
 from core.model_store.models import Model
 from core.prediction.blend.blending import BlendResult
 from core.prediction.blend.plans import BlendPlan, plan_blend
@@ -23,13 +23,11 @@ from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.estimate import disk_bytes
 from core.prediction.folder.previews import LivePreview
-from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, partial_folder, preview_file
+from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, preview_file
 from core.prediction.folder.writing import RawWriter, finish, placement
 from core.prediction.running import Setup, plan_within, run_blend, set_up
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.scene import Scene, Window
-
-_STATE_FILE = "state.json"
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,6 @@ class _Work:
     def __init__(self, setup: Setup, folder: Path, engine: Engine):
         self.model, self.scene, self.window, self.layout = setup.model, setup.scene, setup.window, setup.layout
         self.folder, self.engine, self.memory, self.concerns = folder, engine, setup.memory, setup.concerns
-        self.partial = partial_folder(folder)
         self.key = hashlib.sha256(dump_json(self._settings()).encode()).hexdigest()
 
     def finished(self) -> PredictResult | None:
@@ -135,7 +132,7 @@ class _Work:
             self.concerns += (Concern("int8", self.engine.doubt),)
         self._check_disk()
         plan, done = self._begin(plan)
-        raw = RawWriter(self.partial, self.window.height, self.window.width, self.engine.classes)
+        raw = RawWriter(self.unfinished.place, self.window.height, self.window.width, self.engine.classes)
         try:
             listener = _Progress(on_progress, plan.windows)
             blended = self._blend(plan, raw, done, listener.predicting, should_stop)
@@ -152,29 +149,22 @@ class _Work:
             self._finish(raw, result, listener.writing, should_stop)
         except Cancelled:
             raw.close()
-            shutil.rmtree(self.partial, ignore_errors=True)
+            self.unfinished.drop()
             raise
         finally:
             raw.close()
-        shutil.rmtree(self.partial, ignore_errors=True)
+        self.unfinished.drop()
         return result
 
     def _begin(self, plan: BlendPlan) -> tuple[BlendPlan, tuple[int, int]]:
         """Take up an interrupted run with the same settings, in its strips; start anew otherwise."""
-        try:
-            state = read_json(self.partial / _STATE_FILE)
-        except (OSError, ValueError):
-            state = {}
-        if state.get("key") == self.key:
-            width = state["strip_width"]
-            settings = dict(patch_size=self.engine.patch_size, **vars(self.layout))
-            self._state = state
-            plan = plan_blend(self.scene.height, self.scene.width, strip_width=width, region=self.window, **settings)
-            return plan, tuple(state["done"])
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self.partial.mkdir(parents=True)
-        self._state = {"key": self.key, "strip_width": plan.strip_width, "done": (0, 0)}
-        return plan, (0, 0)
+        self.unfinished = unfinished(self.folder, self.key)
+        state = self.unfinished.state
+        if state is None:
+            return plan, (0, 0)
+        settings = dict(patch_size=self.engine.patch_size, **vars(self.layout))
+        plan = plan_blend(self.scene.height, self.scene.width, strip_width=state["strip_width"], region=self.window, **settings)
+        return plan, tuple(state["done"])
 
     def _blend(self, plan: BlendPlan, raw: RawWriter, done, on_progress, should_stop) -> BlendResult:
         strip_of = {strip.col: number for number, strip in enumerate(plan.strips)}
@@ -186,7 +176,7 @@ class _Work:
             labels = raw.write(part, probabilities, valid)
             raw.flush()
             preview.add(part, labels)
-            write_json(self.partial / _STATE_FILE, {**self._state, "done": (strip_of[place.col], place.row_stop)})
+            self.unfinished.remember(strip_width=plan.strip_width, done=(strip_of[place.col], place.row_stop))
 
         return run_blend(
             plan, self.model.card, self.scene, self.window, self.engine, write, done=done, on_progress=on_progress, should_stop=should_stop
@@ -238,7 +228,8 @@ class _Work:
 
     def _check_disk(self) -> None:
         needed = disk_bytes(self.window.pixels, self.engine.classes)[0]
-        kept = self.partial.stat().st_size if self.partial.exists() else 0
+        partial = unfinished_place(self.folder)
+        kept = partial.stat().st_size if partial.exists() else 0
         parent = next(place for place in self.folder.resolve().parents if place.exists())
         free = shutil.disk_usage(parent).free + kept
         if free < needed:

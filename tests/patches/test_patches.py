@@ -142,6 +142,22 @@ def test_a_stopped_run_is_taken_up_and_gives_the_same(tiles, tmp_path, monkeypat
     assert store.index == whole.index
 
 
+def test_older_patches_stay_until_the_new_ones_are_whole(tiles, tmp_path, monkeypatch):
+    older = prepare(tiles, tmp_path / "store", patch_size=16, stride=16)
+
+    def no_room(*_):
+        raise OSError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("core.patches.prepare.write_json", no_room)
+        with pytest.raises(OSError):
+            prepare(tiles, tmp_path / "store", patch_size=20, stride=20)
+    assert PatchStore.open(tmp_path / "store").record == older.record
+
+    assert prepare(tiles, tmp_path / "store", patch_size=20, stride=20).patch_size == 20
+    assert [place.name for place in tmp_path.glob("*store*")] == ["store"]
+
+
 def test_another_setting_does_not_take_up_what_was_stopped(tiles, tmp_path):
     with pytest.raises(Cancelled):
         prepare(

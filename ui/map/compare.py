@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.errors import SettingsError
+from core.files import digest_of
 from ui import state
 from ui.kept import keep
 from ui.map import downloads, drawing, page
-from ui.map.finished import Settings, settings_digest
+from ui.map.finished import Settings
 from ui.map.sources import Source, class_layer, scene_layer
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ def show(source: Source, other: Source, settings: Settings, first: VectorResult,
             do="Place the other one on the earth first (More, above)",
         )
     second_settings = page.fitting(settings, other)
-    second_digest = page.digest_of(other, second_settings)
+    second_digest = page.layer_digest(other, second_settings)
     # One place for what comes and goes: the map below keeps its position in the page, and so its view.
     with st.container(key="compare_news", gap="small"):
         second = page.traced(other, second_settings, second_digest)
-        change_digest = settings_digest("change", source.digest, other.digest, settings)
+        change_digest = digest_of("change", source.digest, other.digest, settings)
         changed = keep("change", change_digest, lambda tell: _change(source, other, settings, tell), words="Comparing both", most=4)
     on_right = st.segmented_control(
         "On the right map", list(_RIGHT), default="second", required=True, format_func=_RIGHT.get, key="map_right", persist_state="session",

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.files import write_json
+from core.files import digest_of, write_json
 from core.vector.editing import Corrections, apply, burn
 from ui import frame, state
 from ui.kept import keep
-from ui.map.finished import settings_digest
 from ui.map.sources import Source
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def corrected(layer: PolygonLayer, digest: str) -> tuple[PolygonLayer, str]:
     corrections = corrections_of(digest)
     if not len(corrections):
         return layer, digest
-    name = settings_digest(digest, corrections.done)
+    name = digest_of(digest, corrections.done)
     return keep("corrected", name, lambda tell: apply(layer, corrections), words="Correcting polygons", most=4), name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,8 +82,3 @@ def _read(path: Path, prediction: Path, settings: Settings, measured: dict[str, 
         return None
     faults = {key: measured[key] for key in ("seconds", "invalid", "gap_area", "overlap_area")}
     return VectorResult(layer, **faults)
-
-
-def settings_digest(*parts: Any) -> str:
-    """16 hex digits that name a combination of content and settings."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

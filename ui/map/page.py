@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.files import digest_of
 from ui import frame, state
 from ui.kept import has, keep
 from ui.map import downloads, drawing, edits
 from ui.map import finished as finished_layers
-from ui.map.finished import Settings, settings_digest
+from ui.map.finished import Settings
 from ui.map.sources import Source, class_layer, scene_layer
 from ui.viewer import tiles
 
@@ -32,7 +33,7 @@ _SETTINGS = "gl_map_settings"
 def workspace(source: Source, other: Source | None) -> None:
     """Everything below the choice of the prediction; what happens here runs this part of the page only."""
     settings, pressed = settings_form(source)
-    digest = digest_of(source, settings)
+    digest = layer_digest(source, settings)
     # Always there, so that a progress bar or message moves nothing below it, and the map is not built anew.
     with st.container(key="map_news", gap="small"):
         result = _result(source, settings, digest, pressed)
@@ -148,9 +149,9 @@ def fitting(settings: Settings, source: Source) -> Settings:
     return replace(settings, threshold=threshold, pixel_size_m=source.geo.pixel_size_m, **known)
 
 
-def digest_of(source: Source, settings: Settings) -> str:
+def layer_digest(source: Source, settings: Settings) -> str:
     """What names a traced layer: the raster's content and the settings."""
-    return settings_digest(source.digest, settings)
+    return digest_of(source.digest, settings)
 
 
 def traced(source: Source, settings: Settings, digest: str) -> VectorResult:

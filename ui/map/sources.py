@@ -11,13 +11,12 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.errors import InputError, SettingsError
-from core.files import read_json, write_json
+from core.files import digest_of, read_json, write_json
 from core.geo import GeoRef
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
 from core.scenes.scene import Scene, Window, open_scene
 from ui import frame, library, state
 from ui.input import typed_path
-from ui.map.finished import settings_digest
 from ui.predict import results
 from ui.viewer import tiles
 
@@ -93,7 +92,7 @@ def choose() -> tuple[Source | None, Source | None]:
     others = [path for path in folders if path != chosen]
     other = second.selectbox(
         "Compare with", [_NOTHING, *others], format_func=lambda path: "Nothing" if path == _NOTHING else labels[path],
-        key=f"map_compare_{settings_digest(str(chosen))}", disabled=not others, persist_state="session",
+        key=f"map_compare_{digest_of(str(chosen))}", disabled=not others, persist_state="session",
         help="Shows two dates or two models of one place side by side, with what changed. Needs a second prediction.",
     )  # fmt: skip
     state.link(_LINK, state.short(chosen))
@@ -109,7 +108,7 @@ def choose() -> tuple[Source | None, Source | None]:
 
 def _key(options: Sequence[Path]) -> str:
     """A new list of predictions starts on the newest or the selected one again."""
-    return f"map_source_{settings_digest(*map(str, options))}"
+    return f"map_source_{digest_of(*map(str, options))}"
 
 
 def _titles(options: Sequence[Path]) -> dict[Path, str]:
@@ -138,7 +137,7 @@ def open_source(path: Path) -> Source:
     """A prediction folder or class raster, with the place that the user gave it. Raises InputError or SceneError."""
     found = _from_raster(path) if path.is_file() else _from_prediction(library.prediction(path))
     place = None if found.own_geo else _places().get(found.digest)
-    return found if place is None else replace(found, geo=place.geo(), digest=settings_digest(found.digest, place))
+    return found if place is None else replace(found, geo=place.geo(), digest=digest_of(found.digest, place))
 
 
 def _from_prediction(prediction: Prediction) -> Source:
@@ -150,7 +149,7 @@ def _from_prediction(prediction: Prediction) -> Source:
         width=prediction.width,
         geo=prediction.geo,
         own_geo=prediction.geo.georeferenced,
-        digest=settings_digest(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest),
+        digest=digest_of(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest),
         scene=results.source_scene(prediction),
         prediction=prediction.folder,
     )
@@ -254,7 +253,7 @@ def class_layer(source: Source) -> tiles.Layer:
 
         return class_tile(labels, scheme, z, x, y)
 
-    key = settings_digest("classes", labels.digest, scheme)
+    key = digest_of("classes", labels.digest, scheme)
     return tiles.register(
         tiles.Layer(id=key, height=source.height, width=source.width, geo=labels.geo, scheme=scheme, draw=draw, warp=warp)
     )
@@ -263,7 +262,7 @@ def class_layer(source: Source) -> tiles.Layer:
 def _placed(path: Path, source: Source) -> Path:
     from core.scenes.placing import write_placed
 
-    made = state.workspace().layers / "placed" / f"{path.stem}-{settings_digest(str(path), path.stat().st_mtime_ns, source.geo)}.vrt"
+    made = state.workspace().layers / "placed" / f"{path.stem}-{digest_of(str(path), path.stat().st_mtime_ns, source.geo)}.vrt"
     if not made.exists():
         made.parent.mkdir(exist_ok=True)
         write_placed(path, made, source.geo)

@@ -7,7 +7,6 @@ What was not registered answers 404, so no request can reach a file that no page
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import math
 import threading
@@ -23,6 +22,7 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.datasets.datasets import Pair, encode_mask
+from core.files import digest_of
 from core.geo import GeoRef, to_lonlat
 from core.scenes.scene import Scene, Window, default_rgb, display_rgb, open_scene, stretch_limits
 
@@ -117,7 +117,7 @@ def image_layer(source: str | Path | Scene, *, bands: Sequence[int] | None = Non
         return image_tile(scene, chosen, limits, z, x, y)
 
     return register(
-        Layer(id=_digest("image", scene.digest, chosen), height=scene.height, width=scene.width, geo=scene.geo, draw=draw, warp=warp)
+        Layer(id=digest_of("image", scene.digest, chosen), height=scene.height, width=scene.width, geo=scene.geo, draw=draw, warp=warp)
     )
 
 
@@ -129,7 +129,7 @@ def mask_layer(pair: Pair, scheme: ClassScheme) -> Layer:
         return _codes(labels_at(pair, scheme, window, shape)), None
 
     height, width = pair.shape
-    key = _digest("mask", mask.digest, scheme, pair.kind, pair.shift_px, pair.shape)
+    key = digest_of("mask", mask.digest, scheme, pair.kind, pair.shift_px, pair.shape)
     return register(Layer(id=key, height=height, width=width, geo=pair.image.geo, scheme=scheme, draw=draw))
 
 
@@ -164,7 +164,7 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
 
     return register(
         Layer(
-            id=_digest("prediction", labels.digest, confidence.digest, prediction.scheme, truth and truth.mask.digest),
+            id=digest_of("prediction", labels.digest, confidence.digest, prediction.scheme, truth and truth.mask.digest),
             height=labels.height,
             width=labels.width,
             geo=labels.geo,
@@ -181,12 +181,12 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
 def features_layer(geojson: dict[str, Any], *, digest: str) -> Layer:
     """Polygons as GeoJSON, kept compressed; `digest` names the content."""
     text = json.dumps(geojson, separators=(",", ":"), allow_nan=False).encode()
-    return register(Layer(id=_digest("features", digest), features=gzip.compress(text, 5)))
+    return register(Layer(id=digest_of("features", digest), features=gzip.compress(text, 5)))
 
 
 def file_url(path: Path, name: str) -> str:
     """Register a file that may be downloaded as `name`, and give its URL for the page itself."""
-    layer = register(Layer(id=_digest("file", str(path), path.stat().st_mtime_ns, name), file=(path, name)))
+    layer = register(Layer(id=digest_of("file", str(path), path.stat().st_mtime_ns, name), file=(path, name)))
     return f"{base_path()}{PREFIX}/files/{layer.id}"
 
 
@@ -208,7 +208,7 @@ def known(layer_id: str) -> Layer | None:
 
 def features_id(digest: str) -> str:
     """The id that `features_layer` gives to this content."""
-    return _digest("features", digest)
+    return digest_of("features", digest)
 
 
 # ---- URLs ----
@@ -269,7 +269,3 @@ def _limits(scene: Scene, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarra
             _known_limits.clear()
         _known_limits[key] = scene_limits(scene, bands)
     return _known_limits[key]
-
-
-def _digest(*parts: Any) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:20]

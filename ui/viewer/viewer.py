@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.datasets.datasets import Pair
+from core.files import digest_of
 from core.scenes.scene import Scene
 from ui import state
 from ui.viewer import tiles
@@ -157,7 +157,7 @@ def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, 
     asked = next((layer for layer in every if layer.values is not None), None)
     coloured = state.shown(scheme) if scheme else None
     return {
-        "signature": hashlib.sha256(repr((titles, layers, height, scheme)).encode()).hexdigest()[:16],
+        "signature": digest_of(titles, layers, height, scheme),
         "palette": "safe" if state.safe_colours() else "own",
         "errorColours": list(_RIGHT_AND_WRONG_SAFE if state.safe_colours() else _RIGHT_AND_WRONG),
         "staticUrl": tiles.static_url(),

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import ModelError, SettingsError
-from core.files import dump_json, replacing_folder
+from core.files import content_digest, dump_json, replacing_folder
 from core.model_store.models import Model, find_model
-from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, file_digest, int8_folder, read_int8
+from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, int8_folder, read_int8
 
 ENGINES = ("auto", "openvino", "tensorflow", "fast")
 _TOLERANCE = 1e-3
@@ -250,7 +250,7 @@ def _tensorflow(model: Model, size: int, batch_size: int | None) -> Engine:
 
 def _key(model: Model, size: int) -> str:
     card = model.card
-    digest = hashlib.sha256(file_digest(model.file).encode())
+    digest = hashlib.sha256(content_digest(model.file).encode())
     digest.update(dump_json([card.architecture, card.encoder, card.output, card.network, size, version("openvino"), _CONVERSION]).encode())
     return digest.hexdigest()[:24]
 

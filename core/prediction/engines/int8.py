@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from core.errors import ModelError
-from core.files import read_json
+from core.files import content_digest, read_json
 from core.model_store.models import Model
 
 NETWORK_FILE = "network.xml"
@@ -51,14 +50,14 @@ def read_int8(model: Model) -> Int8Record:
     try:
         value = read_json(folder / RECORD_FILE)
         record = Int8Record(**{field.name: value[field.name] for field in fields(Int8Record)})
-        whole = all(file_digest(folder / name) == digest for name, digest in record.digests.items())
+        whole = all(content_digest(folder / name) == digest for name, digest in record.digests.items())
     except FileNotFoundError as error:
         raise ModelError(f"no int8 network of {model.card.name}", expected=f"one in {folder}", do=do) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"an int8 network that cannot be read ({error})", expected=f"the files of {folder} as written", do=do) from error
     if not whole:
         raise ModelError(f"changed files in {folder}", expected="the files that quantise wrote", do=do)
-    if record.weights != file_digest(model.file):
+    if record.weights != content_digest(model.file):
         raise ModelError(f"an int8 network made from other weights than those of {model.card.name}", expected="the same weights", do=do)
     return record
 
@@ -70,9 +69,3 @@ def has_int8(model: Model) -> bool:
     except ModelError:
         return False
     return True
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,7 @@ import numpy as np
 
 from core.confusion import Confusion
 from core.errors import InputError, ModelError, SettingsError
-from core.files import replacing_folder, write_json
+from core.files import content_digest, replacing_folder, write_json
 from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.models import Model, find_model
 from core.patches.prepare import STORE_FILE
@@ -23,7 +23,7 @@ from core.patches.store import PatchStore
 from core.prediction.blend.blending import blend
 from core.prediction.blend.plans import plan_blend
 from core.prediction.engines.engine import compiled, network_file, quiet_openvino
-from core.prediction.engines.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, file_digest, int8_folder
+from core.prediction.engines.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, int8_folder
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.scene import Scene, Window, open_scene
 
@@ -74,8 +74,8 @@ def quantise(
                 expected=f"at least {LEAST_AGREEMENT:.0%}",
                 do="Stay with the engine auto, or quantise with more patches",
             )
-        digests = {file.name: file_digest(file) for file in sorted(temporary.iterdir())}
-        record = Int8Record(file_digest(model.file), digests, size, len(images[::2]), **scores)
+        digests = {file.name: content_digest(file) for file in sorted(temporary.iterdir())}
+        record = Int8Record(content_digest(model.file), digests, size, len(images[::2]), **scores)
         write_json(temporary / RECORD_FILE, asdict(record))
     _tell_card(model, record)
     folder = int8_folder(model)

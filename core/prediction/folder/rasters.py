@@ -15,7 +15,7 @@ from pyproj import CRS
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.errors import InputError, SettingsError
-from core.files import read_json
+from core.files import read_json, unfinished_place
 from core.geo import GeoRef
 from core.scenes.scene import Scene, Window, open_scene
 
@@ -24,15 +24,9 @@ PREDICTION_FILE = "prediction.json"
 _NEIGHBOUR_PX = 32
 
 
-def partial_folder(folder: str | os.PathLike) -> Path:
-    """Where an unfinished prediction keeps its work until `folder` appears."""
-    folder = Path(folder)
-    return folder.with_name(f".{folder.name}.partial")
-
-
 def preview_file(folder: str | os.PathLike) -> Path:
     """A picture (PNG, RGBA) of what is predicted so far, renewed every few seconds while `folder` is being made."""
-    return partial_folder(folder) / "preview.png"
+    return unfinished_place(folder) / "preview.png"
 
 
 @dataclass(frozen=True)
