@@ -1,4 +1,4 @@
-"""The user's workspace: one folder that holds jobs and all that they make, and a trash that gives things back."""
+"""The project and the user's workspace: one folder that holds jobs and all that they make, and a trash that gives things back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from typing import Any
 from core.errors import JobError
 from core.files import read_json, write_json
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[1]
+"""The checkout that holds `core/`; the folder of packages where the library alone is installed."""
+STATIC = PROJECT / "static"
+"""What browsers are given as it is; missing where the library alone is installed."""
+MODELS = PROJECT / "models"
+"""The shipped models; missing where the library alone is installed."""
 WORKSPACE_VARIABLE = "GROUNDLINE_WORKSPACE"
 _CONTENTS = "trash.json"
 
@@ -157,5 +162,6 @@ class Workspace:
 
 
 def default_workspace() -> Workspace:
-    """The workspace named by $GROUNDLINE_WORKSPACE, or `workspace/` in the project."""
-    return Workspace(Path(os.environ.get(WORKSPACE_VARIABLE) or PROJECT_ROOT / "workspace"))
+    """The workspace named by $GROUNDLINE_WORKSPACE, or `workspace/` in the project; `groundline/` at home where there is no project."""
+    own = PROJECT / "workspace" if (PROJECT / "app.py").is_file() else Path.home() / "groundline"
+    return Workspace(Path(os.environ.get(WORKSPACE_VARIABLE) or own))

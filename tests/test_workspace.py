@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import JobError
-from core.workspace import PROJECT_ROOT, WORKSPACE_VARIABLE, Workspace, default_workspace
+from core.workspace import PROJECT, WORKSPACE_VARIABLE, Workspace, default_workspace
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def test_the_default_is_the_variable_or_a_folder_of_the_project(monkeypatch, tmp
     monkeypatch.setenv(WORKSPACE_VARIABLE, str(tmp_path / "elsewhere"))
     assert default_workspace().root == (tmp_path / "elsewhere").resolve()
     monkeypatch.delenv(WORKSPACE_VARIABLE)
-    assert default_workspace().root == PROJECT_ROOT / "workspace"
-    assert (PROJECT_ROOT / "core" / "__main__.py").exists()
+    assert default_workspace().root == PROJECT / "workspace"
+    assert (PROJECT / "core" / "__main__.py").exists()
 
 
 def test_places_exist_when_asked_for_and_not_before(workspace):
@@ -76,3 +76,18 @@ def test_an_empty_trash_gives_nothing_back(workspace):
     assert workspace.trashed() == []
     with pytest.raises(JobError, match="trash"):
         workspace.restore(trash_id)
+
+
+def test_where_the_library_alone_is_installed_the_workspace_lies_at_home(tmp_path, monkeypatch):
+    monkeypatch.delenv(WORKSPACE_VARIABLE, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr("core.workspace.PROJECT", tmp_path / "site-packages")
+    assert default_workspace().root == (tmp_path / "groundline").resolve()
+
+
+def test_nobody_else_reads_where_the_workspace_is():
+    """One reader: a second one would disagree as soon as the rule changes."""
+    readers = [file for file in (PROJECT / "core").rglob("*.py") if WORKSPACE_VARIABLE in file.read_text(encoding="utf-8")]
+    readers += [file for file in (PROJECT / "ui").rglob("*.py") if f'"{WORKSPACE_VARIABLE}"' in file.read_text(encoding="utf-8")]
+    assert [file.name for file in readers] == ["workspace.py"]

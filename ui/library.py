@@ -18,6 +18,7 @@ from core.model_store.cards import ModelCard
 from core.model_store.models import Model, list_models
 from core.patches.store import PatchStore
 from core.prediction.folder.rasters import Prediction
+from core.workspace import MODELS
 from ui import state
 
 
@@ -87,7 +88,7 @@ def models() -> list[Model]:
 
 def model_title(name: str) -> str:
     """What a model of the selection is called on the pages."""
-    folder = Path(name) if Path(name).is_dir() else state.PROJECT / "models" / name
+    folder = Path(name) if Path(name).is_dir() else MODELS / name
     try:
         return ModelCard.load(folder).name
     except ModelError:  # a single weights file, or a folder that was deleted

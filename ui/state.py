@@ -12,11 +12,10 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.files import read_json, write_json
-from core.workspace import Workspace, default_workspace
+from core.workspace import MODELS, PROJECT, Workspace, default_workspace
 
 T = TypeVar("T")
 
-PROJECT = Path(__file__).resolve().parents[1]
 SAMPLE = PROJECT / "sample_data" / "town"
 SAMPLE_MODEL = "sample-town"
 
@@ -141,7 +140,7 @@ def has_sample() -> bool:
 
 def has_sample_model() -> bool:
     """Whether the model trained on the sample is in this checkout."""
-    return (PROJECT / "models" / SAMPLE_MODEL / "card.json").is_file()
+    return (MODELS / SAMPLE_MODEL / "card.json").is_file()
 
 
 def _file() -> Path:
@@ -166,5 +165,5 @@ def _existing(name: str, value: str | None) -> Path | str | None:
     if value is None:
         return None
     if name == "model":
-        return value if (PROJECT / "models" / value).is_dir() or Path(value).exists() else None
+        return value if (MODELS / value).is_dir() or Path(value).exists() else None
     return Path(value) if Path(value).exists() else None

@@ -10,9 +10,9 @@ from typing import Any
 
 from core.errors import DatasetError, SceneError
 from core.progress import OnProgress, ShouldStop, check
-from core.workspace import PROJECT_ROOT
+from core.workspace import PROJECT
 
-SAMPLE_SCENE = PROJECT_ROOT / "sample_data" / "town" / "images" / "town_whole.tif"
+SAMPLE_SCENE = PROJECT / "sample_data" / "town" / "images" / "town_whole.tif"
 EXPORTS = (".gpkg", ".shp.zip", ".geojson", ".csv", ".kml", ".html")
 
 

@@ -20,7 +20,7 @@ from filelock import FileLock
 from core.errors import GroundlineError, JobBusy, JobError
 from core.files import read_json
 from core.jobs import kinds, records
-from core.workspace import PROJECT_ROOT, WORKSPACE_VARIABLE, Workspace
+from core.workspace import PROJECT, WORKSPACE_VARIABLE, Workspace
 
 EXIT_BUSY = 75
 """A worker's exit code when another one holds its lock (EX_TEMPFAIL)."""
@@ -225,7 +225,7 @@ def _launch(folder: Path, *, resume: bool) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            cwd=PROJECT_ROOT,
+            cwd=PROJECT,
             # Models are found by name in the workspace, which the worker has to know to be this one.
             env={**os.environ, WORKSPACE_VARIABLE: str(folder.resolve().parent.parent)},
             **_detached(),

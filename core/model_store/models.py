@@ -13,11 +13,11 @@ from core.errors import ModelError
 from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.legacy import SUFFIXES, Described, describe
 from core.model_store.trust import refuse_untrusted
+from core.workspace import MODELS, default_workspace
 
 if TYPE_CHECKING:
     import keras
 
-PROJECT = Path(__file__).resolve().parents[2]
 _ANY_SIZE_PX = 256
 
 
@@ -51,8 +51,7 @@ class Model:
 
 def model_folders() -> list[Path]:
     """Where models are looked for by name: the project's own, then the user's workspace."""
-    workspace = Path(os.environ.get("GROUNDLINE_WORKSPACE") or PROJECT / "workspace")
-    return [PROJECT / "models", workspace / "models"]
+    return [MODELS, default_workspace().root / "models"]
 
 
 def list_models(extra_folders: Iterable[str | os.PathLike] = ()) -> list[Model]:

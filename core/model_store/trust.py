@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.errors import ModelError
 from core.files import content_digest, read_json, write_json
+from core.workspace import default_workspace
 
 _FILE = "trusted_files.json"
 
@@ -38,8 +39,7 @@ def refuse_untrusted(file: str | os.PathLike) -> None:
 
 
 def _list() -> Path:
-    workspace = os.environ.get("GROUNDLINE_WORKSPACE")
-    return (Path(workspace) if workspace else Path(__file__).resolve().parents[2] / "workspace") / _FILE
+    return default_workspace().root / _FILE
 
 
 def _known() -> dict[str, str]:

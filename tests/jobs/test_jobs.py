@@ -13,7 +13,7 @@ import pytest
 from core.errors import JobBusy, JobError, SettingsError
 from core.jobs import records
 from core.jobs.jobs import EXIT_BUSY, Job, list_jobs, start
-from core.workspace import PROJECT_ROOT
+from core.workspace import PROJECT
 
 ENDLESS = {"ticks": 100_000}
 
@@ -55,7 +55,7 @@ def six_at_once(code: str, *arguments: str) -> list[str]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=PROJECT_ROOT,
+            cwd=PROJECT,
         )
         for _ in range(6)
     ]
@@ -195,7 +195,7 @@ def test_a_running_job_refuses_a_second_worker_a_restart_and_its_deletion(worksp
         job.resume()
     with pytest.raises(JobBusy):
         job.delete()
-    second = subprocess.run([sys.executable, "-m", "core.jobs.worker", str(job.folder)], cwd=PROJECT_ROOT, timeout=60)
+    second = subprocess.run([sys.executable, "-m", "core.jobs.worker", str(job.folder)], cwd=PROJECT, timeout=60)
     assert second.returncode == EXIT_BUSY
     assert job.status()["pid"] == pid
 

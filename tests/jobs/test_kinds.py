@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import JobError, SettingsError
 from core.jobs import kinds, tasks
-from core.workspace import PROJECT_ROOT
+from core.workspace import PROJECT
 
 
 def test_a_request_is_completed_and_its_paths_made_absolute(tmp_path, monkeypatch):
@@ -63,7 +63,7 @@ def test_the_worker_loads_neither_pandas_nor_tensorflow_before_its_kind_asks():
         "heavy = {'tensorflow', 'keras', 'pandas', 'pyarrow', 'geopandas', 'streamlit', 'rasterio'} & set(sys.modules)\n"
         "print(sorted(heavy))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT_ROOT, check=True)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=True)
     assert answer.stdout.strip() == "[]"
 
 

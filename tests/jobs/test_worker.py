@@ -8,7 +8,7 @@ import psutil
 
 from core.jobs import records, worker
 from core.jobs.jobs import EXIT_BUSY, Job
-from core.workspace import PROJECT_ROOT, Workspace
+from core.workspace import PROJECT, Workspace
 
 
 def job_of(workspace: Workspace, kind: str, request: dict) -> Job:
@@ -22,7 +22,7 @@ def job_of(workspace: Workspace, kind: str, request: dict) -> Job:
 
 def work(job: Job, *options: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "core.jobs.worker", str(job.folder), *options]
-    return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, timeout=120)
 
 
 def test_it_leaves_0_after_work_done_and_takes_back_an_old_wish(workspace, tmp_path):

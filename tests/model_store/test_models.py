@@ -28,7 +28,7 @@ def save_model(folder, name="toy", **changes):
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("GROUNDLINE_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(models, "PROJECT", tmp_path / "project")
+    monkeypatch.setattr(models, "MODELS", tmp_path / "project" / "models")
     return tmp_path
 
 

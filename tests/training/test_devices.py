@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from core.datasets.datasets import open_dataset
-from core.model_store.models import PROJECT, find_model
+from core.model_store.models import find_model
 from core.patches.store import prepare
 from core.training.devices import mixed_policy
 from core.training.settings import TrainSettings
 from core.training.training import train
+from core.workspace import PROJECT
 from tests.helpers import learning_fakes as fakes
 
 

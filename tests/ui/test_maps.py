@@ -13,6 +13,7 @@ from core.classes import ClassScheme
 from core.geo import GeoRef
 from core.scenes.scene import Scene
 from core.vector.vectorize import PolygonLayer, vectorize
+from core.workspace import STATIC
 from ui.map import drawing
 from ui.viewer import tiles
 
@@ -70,7 +71,7 @@ def test_a_map_asks_nobody_but_us(geo, titles):
     assert len(found) >= 10
     for link in found:
         assert link.startswith("../../app/static/")
-        assert (drawing._STATIC / link.removeprefix("../../app/static/").split("?")[0]).is_file()
+        assert (STATIC / link.removeprefix("../../app/static/").split("?")[0]).is_file()
     # The map's own script and header name no other host; folium's viewport and style tags hold no links either.
     assert not re.findall(r"""(?:src|href)=["']https?://""", made.get_root().render())
     assert not re.findall(r"https?://", json.dumps(config_of(made)))

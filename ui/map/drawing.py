@@ -10,7 +10,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import folium
@@ -20,6 +19,7 @@ from jinja2 import Template
 
 from core.classes import ClassScheme
 from core.geo import GeoRef
+from core.workspace import STATIC
 from ui.viewer import tiles
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # streamlit-folium's frame lives at <base>/component/streamlit_folium.st_folium/, so relative URLs follow the base path.
 _ROOT = "../.."
-_STATIC = Path(__file__).resolve().parents[2] / "static"
 MAX_POLYGONS = 15_000
 """Polygons beyond this many, the smallest, are drawn as tiles of the class raster: canvas maps stay smooth up to here."""
 MAP_PX, TABLE_PX = 600, 280
@@ -35,7 +34,7 @@ _PARTS = ("base", "pictures", "polygons", "legend", "tools", "swipe", "table")
 
 
 def _asset(path: str) -> str:
-    return f"{_ROOT}/app/static/{path}?v={(_STATIC / path).stat().st_mtime_ns // 1_000_000_000}"
+    return f"{_ROOT}/app/static/{path}?v={(STATIC / path).stat().st_mtime_ns // 1_000_000_000}"
 
 
 class OfflineMap(folium.Map):

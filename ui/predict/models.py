@@ -13,6 +13,7 @@ from core.errors import ModelError
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
+from core.workspace import MODELS
 from ui import jobs_view, library, state
 from ui.input import KEEP
 
@@ -75,7 +76,7 @@ def was_trained_on(card: ModelCard, names: tuple[str, ...]) -> bool:
 def model_key(model: Model) -> str:
     """How a model is named in the selection: its name when it ships with the project, its folder otherwise."""
     folder = Path(model.folder)
-    return folder.name if folder.parent == state.PROJECT / "models" else str(folder)
+    return folder.name if folder.parent == MODELS else str(folder)
 
 
 def engine_title(name: str) -> str:

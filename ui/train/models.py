@@ -14,6 +14,7 @@ from core.model_store.cards import CARD_FILE
 from core.model_store.models import Model
 from core.networks import architectures
 from core.prediction.engines.exporting import FORMATS
+from core.workspace import MODELS
 from ui import frame, jobs_view, library, state, zips
 from ui.input import KEEP
 from ui.predict import models as predict_models
@@ -46,7 +47,7 @@ def _table(models: dict[str, Model]) -> None:
             "classes": ", ".join(model.card.scheme.names),
             "bands": len(model.card.bands),
             "patch, px": model.card.patch_size,
-            "kept in": "project" if model.folder.parent == state.PROJECT / "models" else "workspace",
+            "kept in": "project" if model.folder.parent == MODELS else "workspace",
         }
         for model in models.values()
     ]

@@ -25,6 +25,7 @@ from core.errors import ModelError, SettingsError
 from core.files import content_digest, dump_json, replacing_folder
 from core.model_store.models import Model, find_model
 from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, int8_folder, read_int8
+from core.workspace import PROJECT
 
 ENGINES = ("auto", "openvino", "tensorflow", "fast")
 _TOLERANCE = 1e-3
@@ -200,8 +201,11 @@ def _convert_apart(model: Model, size: int, folder: Path) -> None:
     if "tensorflow" in sys.modules:
         convert(model.keras_model(height=size, width=size), size, folder)
         return
-    root = Path(__file__).resolve().parents[3]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])}
+    environment = {
+        **os.environ,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]),
+    }
     command = [sys.executable, "-m", "core.prediction.engines.engine", str(model.file), str(size), str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:

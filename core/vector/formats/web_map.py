@@ -25,8 +25,9 @@ from core.files import dump_json
 from core.scenes.scene import Scene, display_rgb
 from core.vector.formats.content import LONLAT, Content
 from core.vector.formats.styles import class_colours
+from core.workspace import STATIC
 
-LEAFLET = Path(__file__).resolve().parents[3] / "static" / "vendor" / "leaflet"
+LEAFLET = STATIC / "vendor" / "leaflet"
 TEMPLATE = Path(__file__).with_name("web_map.html")
 PREVIEW_PX = 1600
 SPHERE_M = 6378137.0
