@@ -12,8 +12,8 @@ import pandas as pd
 import shapely
 
 from core.errors import SettingsError
-from core.vector.formats.content import LONLAT, moved
 from core.vector.layer import PolygonLayer
+from core.vector.projecting import LONLAT, moved
 from core.vector.tracing.attributes import remeasured
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import shapely
 from pyproj import CRS
 
 from core.files import dump_json
-from core.vector.formats.content import LONLAT, MAY_BE_UNKNOWN, Content
+from core.vector.formats.content import MAY_BE_UNKNOWN, Content
 from core.vector.formats.styles import class_colours
+from core.vector.projecting import LONLAT
 
 KML = "{http://www.opengis.net/kml/2.2}"
 PIXELS = "pixels"

@@ -23,8 +23,9 @@ from rasterio.warp import reproject, transform_bounds
 from core.errors import ExportError
 from core.files import dump_json
 from core.scenes.scene import Scene, display_rgb
-from core.vector.formats.content import LONLAT, Content
+from core.vector.formats.content import Content
 from core.vector.formats.styles import class_colours
+from core.vector.projecting import LONLAT
 from core.workspace import STATIC
 
 LEAFLET = STATIC / "vendor" / "leaflet"

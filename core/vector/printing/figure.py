@@ -17,8 +17,8 @@ from core.files import replacing
 from core.geo import local_utm, to_lonlat
 from core.scenes.scene import Scene, display_rgb
 from core.vector.clip import class_sums
-from core.vector.formats.content import moved
 from core.vector.layer import LineLayer, PolygonLayer
+from core.vector.projecting import moved
 from core.words import area_words, length_words
 
 if TYPE_CHECKING:
