@@ -1,7 +1,8 @@
-"""How long work tells how far it is, and learns that it should stop."""
+"""How long work tells how far it is, how long it will still take, and how it learns that it should stop."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from core.errors import Cancelled
@@ -23,3 +24,46 @@ def report(on_progress: OnProgress | None, done: int, total: int, message: str) 
     """Tell the listener, if there is one, how far the work is."""
     if on_progress is not None:
         on_progress(done, total, message)
+
+
+def part(
+    on_progress: OnProgress | None, begin: float, end: float, whole: float, *, message: Callable[[str], str] = str
+) -> OnProgress | None:
+    """A listener for work that is the part from `begin` to `end` of `whole`: it tells how far the whole is, in 1000 steps for each unit.
+
+    `message` puts the part's words into those of the whole.
+    """
+    if on_progress is None:
+        return None
+
+    def heard(done: int, total: int, words: str) -> None:
+        share = done / total if total else 0.0
+        on_progress(round(1000 * (begin + (end - begin) * share)), round(1000 * whole), message(words))
+
+    return heard
+
+
+class Pace:
+    """Seconds left, from the share done since the present stretch of work began.
+
+    A stretch ends when the total changes or the count goes back, because its speed then says nothing about what comes.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock = clock
+        self._total = 0
+        self._first = self._last = 0
+        self._began = clock()
+
+    def left_s(self, done: int, total: int) -> float | None:
+        """Seconds left after `done` of `total`; None while that cannot be known."""
+        if total != self._total or done < self._last:
+            self._total, self._first, self._began = total, done, self._clock()
+        self._last = done
+        if total <= 0 or done <= self._first:
+            return None
+        return (self._clock() - self._began) * (total - done) / (done - self._first)
+
+    def skip(self, seconds: float) -> None:
+        """Leave `seconds` of waiting out of the account."""
+        self._began += seconds

@@ -30,7 +30,7 @@ from core.prediction.budget import parse_memory
 from core.prediction.checks import check_scene
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.running import Layout
-from core.progress import OnProgress, ShouldStop, check, report
+from core.progress import OnProgress, ShouldStop, check, part, report
 
 _SAMPLE_PIXELS = 200_000
 _GRID_PX = 32
@@ -107,7 +107,7 @@ def evaluate(
                     totals,
                     work,
                     map_file=work / MAPS / f"{number + 1:04d}.tif",
-                    on_progress=_step(on_progress, number, steps, pair.name),
+                    on_progress=part(on_progress, number, number + 1, steps, message=lambda _, name=pair.name: f"Predicting {name}"),
                     should_stop=should_stop,
                 )
             )
@@ -200,10 +200,3 @@ def _work_folder(folder: str | os.PathLike | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="groundline-") as work:
         yield Path(work)
-
-
-def _step(on_progress: OnProgress | None, number: int, total: int, name: str) -> OnProgress | None:
-    """A listener that turns the progress of one scene into that of all: 1000 steps each."""
-    if on_progress is None:
-        return None
-    return lambda done, of, _: on_progress(number * 1000 + (done * 1000 // of if of else 0), total * 1000, f"Predicting {name}")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from core.progress import OnProgress, ShouldStop
+from core.progress import OnProgress, ShouldStop, part
 
-_PREPARED, _TRAINED = 100, 900  # of 1000 steps
+_PREPARED, _TRAINED = 0.1, 0.9  # of the whole
 
 
 def random_split(
@@ -37,13 +37,13 @@ def random_split(
             "split": "random",
             "out": request["patches"],
         },
-        on_progress=_span(on_progress, 0, _PREPARED),
+        on_progress=part(on_progress, 0, _PREPARED, 1),
         **common,
     )
     kinds.run(
         "train",
         {"prepared": request["patches"], "out": request["model"], "settings": request["settings"]},
-        on_progress=_span(on_progress, _PREPARED, _TRAINED),
+        on_progress=part(on_progress, _PREPARED, _TRAINED, 1),
         **common,
     )
     return kinds.run(
@@ -52,13 +52,6 @@ def random_split(
             **{name: request[name] for name in ("model", "dataset", "patches", "out")},
             "scenes": "validation",
         },
-        on_progress=_span(on_progress, _TRAINED, 1000),
+        on_progress=part(on_progress, _TRAINED, 1, 1),
         **common,
     )
-
-
-def _span(on_progress: OnProgress | None, begin: int, end: int) -> OnProgress | None:
-    """A listener that turns the progress of one part into that of the whole."""
-    if on_progress is None:
-        return None
-    return lambda done, total, words: on_progress(begin + ((end - begin) * done // total if total else 0), 1000, words)

@@ -3,41 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from core.errors import Cancelled
 from core.jobs import records
+from core.progress import Pace
 
 _WRITE_EVERY_S = 0.5
 _PAUSE_POLL_S = 0.1
-
-
-class Pace:
-    """Seconds left, from the share done since the present stretch of work began.
-
-    A stretch ends when the total changes or the count goes back, because its speed then says nothing about what comes.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
-        self._clock = clock
-        self._total = 0
-        self._first = self._last = 0
-        self._began = clock()
-
-    def left_s(self, done: int, total: int) -> float | None:
-        """Seconds left after `done` of `total`; None while that cannot be known."""
-        if total != self._total or done < self._last:
-            self._total, self._first, self._began = total, done, self._clock()
-        self._last = done
-        if total <= 0 or done <= self._first:
-            return None
-        return (self._clock() - self._began) * (total - done) / (done - self._first)
-
-    def skip(self, seconds: float) -> None:
-        """Leave `seconds` of waiting out of the account."""
-        self._began += seconds
 
 
 class Reporter:

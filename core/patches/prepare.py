@@ -20,7 +20,7 @@ from core.patches.parts import PARTS, TRAIN
 from core.patches.splits import Split
 from core.patches.splits import split as split_dataset
 from core.patches.statistics import BandStatistics
-from core.progress import OnProgress, ShouldStop, check, report
+from core.progress import OnProgress, ShouldStop, check, part, report
 
 if TYPE_CHECKING:
     from core.patches.store import PatchStore
@@ -62,13 +62,12 @@ def prepare(
     check_grid(patch_size, stride, min_labelled, scale)
     refuse_foreign_folder(folder, STORE_FILE, "a new folder, or one that prepare wrote")
     numbers, dtype = check_images(dataset, bands, should_stop=should_stop)
-    both = 2 * len(dataset.pairs)
     table = patch_table(
         dataset,
         patch_size=patch_size,
         stride=stride,
         scale=scale,
-        on_progress=None if on_progress is None else lambda done, total, message: on_progress(done, both, message),
+        on_progress=part(on_progress, 0, 1, 2),
         should_stop=should_stop,
     )
     parts = split_dataset(
@@ -81,13 +80,14 @@ def prepare(
         hold_out=hold_out,
         table=table,
     )
+    cutting, pairs = part(on_progress, 1, 2, 2), len(dataset.pairs)
     writer = _Writer.begin(folder, dataset, parts, numbers, dtype)
-    for pair in range(writer.next_pair, len(dataset.pairs)):
+    for pair in range(writer.next_pair, pairs):
         check(should_stop)
-        report(on_progress, len(dataset.pairs) + pair, both, f"Cutting {dataset.pairs[pair].name}")
+        report(cutting, pair, pairs, f"Cutting {dataset.pairs[pair].name}")
         writer.write_pair(pair)
     writer.finish()
-    report(on_progress, both, both, "Patches written")
+    report(cutting, pairs, pairs, "Patches written")
     from core.patches.store import PatchStore
 
     return PatchStore.open(folder)

@@ -13,7 +13,7 @@ from core.errors import GroundlineError, SceneError
 from core.files import replacing, write_json
 from core.model_store.models import Model, find_model
 from core.prediction.engines.engine import Engine, open_engine
-from core.progress import OnProgress, ShouldStop, check
+from core.progress import OnProgress, ShouldStop, check, part
 
 SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".img", ".vrt", ".h5", ".hdf5")
 TABLE_FILE, RESULTS_FILE = "results.csv", "results.json"
@@ -72,7 +72,7 @@ def predict_batch(
     rows: list[dict[str, Any]] = []
     for number, (path, name) in enumerate(zip(paths, _names(paths), strict=True)):
         check(should_stop)
-        listener = _step(on_progress, number, len(paths), path.name)
+        listener = part(on_progress, number, number + 1, len(paths), message=lambda words, name=path.name: f"{name}: {words}")
         row = dict.fromkeys(_COLUMNS)
         try:
             callables = dict(on_progress=listener, should_stop=should_stop)
@@ -106,9 +106,3 @@ def _write_table(folder: Path, rows: list[dict[str, Any]]) -> None:
         writer.writeheader()
         writer.writerows(rows)
     write_json(folder / RESULTS_FILE, rows)
-
-
-def _step(on_progress: OnProgress | None, number: int, total: int, name: str) -> OnProgress | None:
-    if on_progress is None:
-        return None
-    return lambda done, of, message: on_progress(number * 1000 + (done * 1000 // of if of else 0), total * 1000, f"{name}: {message}")

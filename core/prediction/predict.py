@@ -26,7 +26,7 @@ from core.prediction.folder.previews import LivePreview
 from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, preview_file
 from core.prediction.folder.writing import RawWriter, finish, placement
 from core.prediction.running import Setup, plan_within, run_blend, set_up
-from core.progress import OnProgress, ShouldStop, check, report
+from core.progress import OnProgress, ShouldStop, check, part, report
 from core.scenes.scene import Scene, Window
 
 
@@ -134,8 +134,9 @@ class _Work:
         plan, done = self._begin(plan)
         raw = RawWriter(self.unfinished.place, self.window.height, self.window.width, self.engine.classes)
         try:
-            listener = _Progress(on_progress, plan.windows)
-            blended = self._blend(plan, raw, done, listener.predicting, should_stop)
+            # A step for each window, and a twentieth more for writing the files.
+            windows, whole = plan.windows, plan.windows + max(5, plan.windows // 20)
+            blended = self._blend(plan, raw, done, part(on_progress, 0, windows, whole), should_stop)
             result = PredictResult(
                 folder=self.folder,
                 seconds=time.perf_counter() - begun,
@@ -146,7 +147,7 @@ class _Work:
                 seam_score=blended.seam_score,
                 warnings=self.concerns,
             )
-            self._finish(raw, result, listener.writing, should_stop)
+            self._finish(raw, result, part(on_progress, windows, whole, whole), should_stop)
         except Cancelled:
             raw.close()
             self.unfinished.drop()
@@ -182,10 +183,10 @@ class _Work:
             plan, self.model.card, self.scene, self.window, self.engine, write, done=done, on_progress=on_progress, should_stop=should_stop
         )
 
-    def _finish(self, raw: RawWriter, result: PredictResult, on_progress: OnProgress, should_stop: ShouldStop | None) -> None:
+    def _finish(self, raw: RawWriter, result: PredictResult, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> None:
         def on_step(step: int, steps: int, message: str) -> None:
             check(should_stop)
-            on_progress(step, steps, message)
+            report(on_progress, step, steps, message)
 
         place = placement(self.scene, self.window)
         tags = {"GROUNDLINE_MODEL": self.model.card.name, "GROUNDLINE_SCENE": self.scene.name, "GROUNDLINE_SCENE_DIGEST": self.scene.digest}
@@ -238,17 +239,3 @@ class _Work:
                 expected=f"about {needed / 2**30:.1f} GiB for the prediction while it is made",
                 do="Free some space, choose another folder, or predict a part of the scene",
             )
-
-
-class _Progress:
-    """One count for the whole run: a step for each window, and a twentieth more for writing the files."""
-
-    def __init__(self, listener: OnProgress | None, windows: int):
-        self._listener, self._windows = listener, windows
-        self._writing = max(5, windows // 20)
-
-    def predicting(self, done: int, _: int, message: str) -> None:
-        report(self._listener, done, self._windows + self._writing, message)
-
-    def writing(self, step: int, steps: int, message: str) -> None:
-        report(self._listener, self._windows + self._writing * step // steps, self._windows + self._writing, message)

@@ -14,7 +14,7 @@ from core.classes import IGNORED_ID, ClassScheme
 from core.confusion import Confusion
 from core.files import dump_json, replacing
 from core.model_store.cards import WEIGHTS_FILE, ModelCard
-from core.progress import report
+from core.progress import part
 from core.training.previews import choose_rows, save_preview
 from core.training.settings import TrainSettings
 from core.training.training import HISTORY_FILE, PREVIEWS, TrainResult, train_one
@@ -65,13 +65,14 @@ def train_each_class(
     """
     names, results = store.scheme.names, []
     for index, name in enumerate(names):
+        at = f"{name} ({index + 1} of {len(names)})"
         results.append(
             train_one(
                 ClassView(store, index),
                 folder / PARTS / _part_name(index, name),
                 replace(settings, per_class=False),
                 resume=resume,
-                on_progress=_overall(on_progress, index, names),
+                on_progress=part(on_progress, index, index + 1, len(names), message=lambda words, at=at: f"{at}: {words}"),
                 on_epoch=None if on_epoch is None else (lambda line, name=name: on_epoch({**line, "class": name})),
                 **callables,
             )
@@ -138,13 +139,6 @@ def _history(name: str, folder: Path) -> list[str]:
     path = folder / HISTORY_FILE
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return [dump_json({**json.loads(line), "class": name}) + "\n" for line in lines]
-
-
-def _overall(on_progress: Any, index: int, names: tuple[str, ...]) -> Any:
-    def heard(done: int, total: int, message: str) -> None:
-        report(on_progress, index * total + done, len(names) * total, f"{names[index]} ({index + 1} of {len(names)}): {message}")
-
-    return heard
 
 
 def _part_name(index: int, name: str) -> str:

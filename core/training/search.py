@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import SettingsError
 from core.files import read_json, write_json
-from core.progress import OnProgress, ShouldStop, report
+from core.progress import OnProgress, ShouldStop, part
 from core.training.one_vs_rest import one_network
 from core.training.settings import TrainSettings
 from core.training.training import HISTORY_FILE, train_one
@@ -91,7 +91,8 @@ class _Search:
         for number, kept in enumerate(self.asked["rounds"], start=1):
             for trial in self._rank()[:kept]:
                 if trial["rounds"] < number and trial["state"] == "waiting":
-                    heard = _part(on_progress, done, work, trial)
+                    name = f"learning rate {trial['learning_rate']:g}, batches of {trial['batch_size']}"
+                    heard = part(on_progress, done, done + 1, work, message=lambda words, name=name: f"{name}: {words}")
                     if not self._train(store, settings, trial, number, heard, should_stop):
                         return self._answer("stopped")
                     self._answer("running")
@@ -172,14 +173,6 @@ def _rounds(pairs: int) -> list[int]:
     while rounds[-1] > 2:
         rounds.append(-(-rounds[-1] // 2))
     return rounds
-
-
-def _part(on_progress: Any, done: int, work: int, trial: dict[str, Any]) -> Any:
-    def heard(step: int, steps: int, message: str) -> None:
-        name = f"learning rate {trial['learning_rate']:g}, batches of {trial['batch_size']}"
-        report(on_progress, round(1000 * (done + step / max(steps, 1))), 1000 * work, f"{name}: {message}")
-
-    return heard
 
 
 def _check(rates: Sequence[float], sizes: Sequence[int], epochs: int) -> None:

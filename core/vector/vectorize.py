@@ -17,7 +17,7 @@ import core
 from core.classes import ClassScheme
 from core.errors import SettingsError
 from core.geo import GeoRef
-from core.progress import OnProgress, ShouldStop, check, report
+from core.progress import OnProgress, ShouldStop, check, part, report
 from core.scenes.scene import Scene
 from core.vector.layer import PolygonLayer, VectorResult, crs_name
 from core.vector.tracing.arcs import Arcs, merge_small_regions, trace_arcs
@@ -65,15 +65,14 @@ def vectorize(
     squared_ids = _chosen_ids(regularize, labels.scheme, ("building",))
     lined_ids = _chosen_ids(centre_lines, labels.scheme, ("road", "street"))
 
-    def rows_done(done: int, total: int, message: str) -> None:
-        # Reading is most of the work; the other steps share the last fifth.
-        report(on_progress, done * 4, total * STEPS, message)
+    # Reading is most of the work; the other steps share the last fifth.
+    reading, building = part(on_progress, 0, 4, 5), part(on_progress, 4, 5, 5)
 
     def step(number: int, message: str) -> None:
         check(should_stop)
-        report(on_progress, labels.height * 4 + labels.height * number // STEPS, labels.height * STEPS, message)
+        report(building, number, STEPS, message)
 
-    arcs = trace_arcs(labels.rows, *size, confidence_rows=labels.confidence_rows, on_progress=rows_done, should_stop=should_stop)
+    arcs = trace_arcs(labels.rows, *size, confidence_rows=labels.confidence_rows, on_progress=reading, should_stop=should_stop)
     step(0, "merging small areas")
     arcs = merge_small_regions(arcs, min_area_px, labels.scheme.ignored_id)
     step(1, "simplifying borders")
@@ -111,7 +110,7 @@ def vectorize(
         from core.vector.centre_lines.lines import line_layer
 
         lines = line_layer(arcs, lined_ids, labels.scheme, labels.geo, should_stop=should_stop)
-    report(on_progress, labels.height * STEPS, labels.height * STEPS, "done")
+    report(building, STEPS, STEPS, "done")
     return VectorResult(layer, time.perf_counter() - began, invalid, gap_px * pixel_area, overlap_px * pixel_area, lines)
 
 

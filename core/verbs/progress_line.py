@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from core.jobs.reporter import Pace
+from core.progress import Pace
 
 _REWRITE_EVERY_S = 0.1
 _LINE_EVERY_S = 10.0

@@ -1,67 +1,10 @@
-"""The estimate of the time left, by a clock that the test turns, and the status that a reporter writes."""
+"""The status that a reporter writes, and the wishes that it hears."""
 
 import pytest
 
 from core.errors import Cancelled
 from core.jobs import records
-from core.jobs.reporter import Pace, Reporter
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_seconds_left_follow_from_the_speed_of_this_stretch():
-    clock = Clock()
-    pace = Pace(clock)
-    assert pace.left_s(0, 10) is None
-    clock.now += 4.0
-    # 2 done in 4 s: 8 left take 16 s.
-    assert pace.left_s(2, 10) == pytest.approx(16.0)
-    clock.now += 1.0
-    # 5 done in 5 s: 5 left take 5 s.
-    assert pace.left_s(5, 10) == pytest.approx(5.0)
-
-
-def test_waiting_does_not_count():
-    clock = Clock()
-    pace = Pace(clock)
-    pace.left_s(0, 10)
-    clock.now += 2.0
-    clock.now += 50.0
-    pace.skip(50.0)
-    assert pace.left_s(2, 10) == pytest.approx(8.0)
-
-
-def test_a_new_total_or_a_count_that_goes_back_begins_a_new_stretch():
-    clock = Clock()
-    pace = Pace(clock)
-    pace.left_s(0, 10)
-    clock.now += 9.0
-    assert pace.left_s(9, 10) == pytest.approx(1.0)
-    assert pace.left_s(0, 20) is None
-    clock.now += 2.0
-    # 1 done in 2 s of this stretch: 19 left take 38 s.
-    assert pace.left_s(1, 20) == pytest.approx(38.0)
-    assert pace.left_s(0, 20) is None
-
-
-def test_an_unknown_total_has_no_end():
-    pace = Pace(Clock())
-    assert pace.left_s(0, 0) is None
-    assert pace.left_s(5, 0) is None
-
-
-def test_a_resumed_work_counts_only_its_own_steps():
-    clock = Clock()
-    pace = Pace(clock)
-    pace.left_s(80, 100)
-    clock.now += 10.0
-    # 10 steps in 10 s, although 90 are done: 10 left take 10 s.
-    assert pace.left_s(90, 100) == pytest.approx(10.0)
+from core.jobs.reporter import Reporter
 
 
 def test_states_are_written_at_once_and_noted(tmp_path):

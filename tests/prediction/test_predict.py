@@ -179,7 +179,7 @@ def test_a_killed_run_goes_on_where_it_was(model, tmp_path):
 def test_an_interrupted_run_with_other_settings_begins_anew(model, tmp_path):
     scene = Scene.from_array(picture(200, 90))
     with pytest.raises(ZeroDivisionError):
-        run(model, scene, tmp_path / "out", on_progress=lambda done, total, _: 1 / 0 if done > 40 else None)
+        run(model, scene, tmp_path / "out", on_progress=lambda done, total, _: 1 / 0 if done > 40_000 else None)
     again, fresh = (run(model, scene, tmp_path / name, overlap=0.25) for name in ("out", "fresh"))
     assert again.windows == fresh.windows
 
@@ -207,8 +207,8 @@ def test_progress_ends_at_its_total(model, tmp_path):
     seen = []
     run(model, Scene.from_array(picture(70, 91)), tmp_path / "out", on_progress=lambda *event: seen.append(event))
     known = [(done, total) for done, total, _ in seen if total]
-    # 30 windows, and 5 steps to write the files
-    assert known[-1] == (35, 35) and known == sorted(known) and seen[-1][2] == "Written"
+    # 30 windows, and 5 steps to write the files, in thousandths
+    assert known[-1] == (35_000, 35_000) and known == sorted(known) and seen[-1][2] == "Written"
 
 
 @pytest.mark.parametrize(
