@@ -35,11 +35,12 @@ from core.classes import DUBAI  # noqa: E402
 from core.geo import GeoRef  # noqa: E402
 from core.model_store.cards import ModelCard  # noqa: E402
 from core.model_store.models import Model, find_model  # noqa: E402
-from core.prediction.budget import MIB, PeakMemory, resident_bytes  # noqa: E402
+from core.prediction.budget import PeakMemory, resident_bytes  # noqa: E402
 from core.prediction.engines.engine import Engine, open_engine  # noqa: E402
 from core.prediction.estimate import estimate  # noqa: E402
 from core.prediction.predict import predict  # noqa: E402
 from core.scenes.scene import Scene, Window, open_scene  # noqa: E402
+from core.words import MIB  # noqa: E402
 
 PATCH_PX = 256
 TOWN = ROOT / "sample_data" / "town" / "images" / "town_whole.tif"

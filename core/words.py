@@ -1,21 +1,76 @@
-"""Areas and lengths as people read them."""
+"""Numbers as people read them: areas, lengths, sizes, durations, counts and lists."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+DASH = "–"
+"""What stands where a number is not known."""
+
+MIB = 2**20
+"""Bytes in a mebibyte."""
+
+UNITS = {
+    "area": {"m": ((1e6, 1e6, 2, "km²"), (1e4, 1e4, 2, "ha"), (100, 1, 0, "m²"), (0, 1, 1, "m²")), "px": ((0, 1, 0, "px"),)},
+    "length": {"m": ((1000, 1000, 2, "km"), (100, 1, 0, "m"), (0, 1, 1, "m")), "px": ((100, 1, 0, "px"), (0, 1, 1, "px"))},
+}
+"""Rows of (from, divisor, decimals, unit), the first that fits counts; the map's script is handed the same table."""
 
 
 def area_words(area: float, units: str, *, like: float | None = None) -> str:
     """An area in the unit that reads best for it, or for the area `like`: m², ha or km²; px where metres are not known (units "px")."""
-    if units != "m":
-        return f"{area:,.0f} px"
-    like = area if like is None else like
-    for size, name in ((1e6, "km²"), (1e4, "ha")):
-        if like >= size:
-            return f"{area / size:,.2f} {name}"
-    return f"{area:,.0f} m²" if like >= 100 else f"{area:,.1f} m²"
+    return _in_unit("area", area, units, area if like is None else like)
 
 
 def length_words(length: float, units: str) -> str:
     """A length in the unit that reads best: m or km; px where metres are not known (units "px")."""
-    if units != "m":
-        return f"{length:,.0f} px"
-    return f"{length / 1000:,.2f} km" if length >= 1000 else f"{length:,.0f} m"
+    return _in_unit("length", length, units, length)
+
+
+def _in_unit(what: str, value: float, units: str, like: float) -> str:
+    rows = UNITS[what]["m" if units == "m" else "px"]
+    _, divisor, decimals, unit = next((row for row in rows if like >= row[0]), rows[-1])
+    return f"{value / divisor:,.{decimals}f} {unit}"
+
+
+def size_words(size: float) -> str:
+    """Bytes of files, in the decimal units of disks: kB, MB or GB."""
+    if size >= 1e9:
+        return f"{size / 1e9:.2f} GB"
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
+
+
+def memory_words(mib: float | None) -> str:
+    """Mebibytes of memory, in the binary units that memory is sold and limited in: MiB or GiB."""
+    if mib is None or not math.isfinite(mib):
+        return DASH
+    return f"{mib / 1024:.1f} GiB" if mib >= 1000 else f"{mib:.0f} MiB" if mib >= 10 else f"{mib:.1f} MiB"
+
+
+def duration_words(seconds: float | None) -> str:
+    """Seconds as a person says them: s, min or h."""
+    if seconds is None or not math.isfinite(seconds):
+        return DASH
+    seconds = max(1, round(seconds))
+    if seconds < 90:
+        return f"{seconds} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def number_words(value: float | None) -> str:
+    """A score with three decimals."""
+    return DASH if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """ "1 image", "3 images"."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """ "a, b and c", or the first few and how many more."""
+    names = list(names)
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -11,6 +11,7 @@ import streamlit as st
 from core.errors import GroundlineError
 from core.jobs import jobs, records
 from core.jobs.jobs import Job
+from core.words import duration_words
 from ui import library, state
 
 KINDS = {
@@ -84,17 +85,7 @@ def badge(status: dict) -> None:
 
 def time_left(seconds: float | None) -> str:
     """`about 3 min left`, or nothing when nobody knows."""
-    return "" if seconds is None else f"about {duration(seconds)} left"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    seconds = max(1, round(seconds))
-    if seconds < 90:
-        return f"{seconds} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
+    return "" if seconds is None else f"about {duration_words(seconds)} left"
 
 
 def bar(status: dict) -> None:

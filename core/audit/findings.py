@@ -55,16 +55,3 @@ def files_of(dataset, names: Sequence[str], *, masks: bool = True, images: bool 
         if pair.name in wanted:
             paths += ([pair.image_path] if images else []) + ([pair.mask_path] if masks and pair.mask_path else [])
     return tuple(paths)
-
-
-def counted(number: int, thing: str, things: str | None = None) -> str:
-    """ "1 image", "3 images"."""
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
-
-
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """ "a, b and c", or the first few and how many more."""
-    names = list(names)
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from core.audit.findings import Finding, counted, files_of, listed
+from core.audit.findings import Finding, files_of
 from core.audit.survey import PairFacts
 from core.datasets.datasets import Dataset
 from core.datasets.mosaics import Mosaic
 from core.datasets.remedies import Remedies, Remedy
+from core.words import counted, listed
 
 _CROPPABLE_FRACTION = 0.02
 _ALIKE_CORRELATION = 0.997

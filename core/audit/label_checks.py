@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from core.audit.findings import Finding, counted, files_of, listed
+from core.audit.findings import Finding, files_of
 from core.audit.survey import PairFacts
 from core.classes import ClassScheme
 from core.datasets.datasets import Dataset
@@ -16,6 +16,7 @@ from core.datasets.palette_check import conflicting_classes
 from core.datasets.palettes import load_quietly
 from core.datasets.remedies import Remedies, Remedy
 from core.errors import ClassesError
+from core.words import counted, listed
 
 _LOSSY = (".jpg", ".jpeg", ".webp")
 _RARE_FRACTION = 0.005

@@ -13,6 +13,7 @@ from core import __version__
 from core.evaluation import charts
 from core.evaluation.regions import SMALLEST_PX
 from core.evaluation.result import VIEWS, Evaluation
+from core.words import number_words
 
 if TYPE_CHECKING:
     from core.evaluation.result import LabelError, PatchResult
@@ -89,16 +90,16 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
         ("kappa", "Kappa"),
     ):
         ends = found.of(key)
-        yield f'<div class="tile">{name}<b>{_number(getattr(one, key))}</b><small>{_interval(ends) or "no interval"}</small></div>'
-    yield f'<div class="tile">Calibration error<b>{_number(evaluation.reliability.ece)}</b><small>0 is perfect</small></div></div>'
+        yield f'<div class="tile">{name}<b>{number_words(getattr(one, key))}</b><small>{_interval(ends) or "no interval"}</small></div>'
+    yield f'<div class="tile">Calibration error<b>{number_words(evaluation.reliability.ece)}</b><small>0 is perfect</small></div></div>'
     absent = [name for name, there in zip(evaluation.scheme.names, one.present, strict=True) if not there]
     yield f'<p class="soft">{escape(found.text)}'
     if absent:
         yield f" Not in the truth, and left out of every mean: {escape(', '.join(absent))}."
     ignored = evaluation.with_ignored
     yield (
-        f" Counting unlabelled pixels as one more class, which no prediction can hit: accuracy {_number(ignored.accuracy)}, "
-        f"mean IoU {_number(ignored.mean_iou)}, micro IoU {_number(ignored.micro_iou)}.</p>"
+        f" Counting unlabelled pixels as one more class, which no prediction can hit: accuracy {number_words(ignored.accuracy)}, "
+        f"mean IoU {number_words(ignored.mean_iou)}, micro IoU {number_words(ignored.micro_iou)}.</p>"
     )
 
 
@@ -118,12 +119,16 @@ def _classes(evaluation: Evaluation) -> Iterator[str]:
     rows = []
     for number, name in enumerate(scheme.names):
         cells = [_swatch(scheme, number) + escape(name)]
-        cells += [f"{_number(getattr(one, key)[number])} {_small(found.of(key, number))}" for key in ("iou", "precision", "recall", "f1")]
-        cells += [_number(one.class_kappa[number]), _number(evaluation.boundary_iou[number])]
+        cells += [
+            f"{number_words(getattr(one, key)[number])} {_small(found.of(key, number))}" for key in ("iou", "precision", "recall", "f1")
+        ]
+        cells += [number_words(one.class_kappa[number]), number_words(evaluation.boundary_iou[number])]
         if polygons:
             score = polygons.get(name)
             words = (
-                "" if score is None else f"{_number(score.f1)} <small>{score.matched} of {score.truth}, {score.predicted} predicted</small>"
+                ""
+                if score is None
+                else f"{number_words(score.f1)} <small>{score.matched} of {score.truth}, {score.predicted} predicted</small>"
             )
             cells.append(words)
         rows.append([*cells, f"{int(one.counts[number].sum()):,}"])
@@ -141,7 +146,7 @@ def _scenes(evaluation: Evaluation) -> Iterator[str]:
     rows = []
     for result in sorted(evaluation.results, key=lambda result: np.nan_to_num(result.confusion.mean_iou, nan=2)):
         one = result.confusion
-        scores = [_number(value) for value in (one.mean_iou, one.accuracy, one.mean_f1, one.kappa, *one.iou)]
+        scores = [number_words(value) for value in (one.mean_iou, one.accuracy, one.mean_f1, one.kappa, *one.iou)]
         rows.append([escape(result.name), *scores, f"{one.pixels:,}"])
     yield _table(["Scene, worst first", "Mean IoU", "Accuracy", "Mean F1", "Kappa", *map(escape, evaluation.scheme.names), "Pixels"], rows)
 
@@ -169,7 +174,11 @@ def _thresholds(evaluation: Evaluation) -> Iterator[str]:
         if not np.isnan(curve.best):
             at = curve.at(curve.best)
             rows.append(
-                [_swatch(scheme, number) + escape(name), f"{curve.best:.2f}", *(_number(at[key]) for key in ("precision", "recall", "f1"))]
+                [
+                    _swatch(scheme, number) + escape(name),
+                    f"{curve.best:.2f}",
+                    *(number_words(at[key]) for key in ("precision", "recall", "f1")),
+                ]
             )
     yield _table(["Class", "Best threshold", "Precision", "Recall", "F1"], rows) + "</div>"
 
@@ -201,7 +210,7 @@ def _patches(evaluation: Evaluation) -> Iterator[str]:
     yield _legend(evaluation)
     yield '<div class="views"><span>Image</span><span>Mask</span><span>Prediction</span><span>Error (red)</span></div>'
     for patch in shown:
-        words = f"{patch.error_fraction:.0%} wrong, mean IoU {_number(patch.mean_iou)}, loss {patch.loss:.2f}"
+        words = f"{patch.error_fraction:.0%} wrong, mean IoU {number_words(patch.mean_iou)}, loss {patch.loss:.2f}"
         yield _figure(evaluation, patch, f"{escape(patch.scene)}, row {patch.row}, column {patch.col}: {words}")
 
 
@@ -254,10 +263,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows]
     top = "".join(f"<th>{cell}</th>" for cell in head)
     return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:.3f}"
 
 
 def _area(value: float | None) -> str:

@@ -8,8 +8,8 @@ import threading
 import psutil
 
 from core.errors import SettingsError
+from core.words import MIB
 
-MIB = 1 << 20
 _UNITS = {"": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
 _SMALLEST = 64 * MIB
 

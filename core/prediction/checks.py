@@ -9,6 +9,7 @@ import numpy as np
 from core.errors import SceneError
 from core.model_store.cards import ModelCard
 from core.scenes.scene import Scene, Window
+from core.words import counted
 
 _SAMPLE_PX = 512
 _PIXEL_SIZE_FACTOR = 1.33
@@ -33,9 +34,9 @@ def check_scene(card: ModelCard, scene: Scene, *, window: Window | None = None, 
     needed = max(card.bands)
     if scene.bands < needed:
         raise SceneError(
-            f"{_count(scene.bands, 'band')} in {scene.name}",
+            f"{counted(scene.bands, 'band')} in {scene.name}",
             expected=f"at least {needed}, since {card.name} reads {_bands(card)}",
-            do=f"Choose a scene with {_count(needed, 'band')}, or a model for {_count(scene.bands, 'band')}",
+            do=f"Choose a scene with {counted(needed, 'band')}, or a model for {counted(scene.bands, 'band')}",
         )
     concerns = []
     if scene.bands > len(card.bands):
@@ -124,7 +125,3 @@ def _sample(card: ModelCard, scene: Scene, window: Window | None) -> np.ndarray:
 
 def _bands(card: ModelCard) -> str:
     return f"{'band' if len(card.bands) == 1 else 'bands'} {', '.join(map(str, card.bands))}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

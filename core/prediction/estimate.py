@@ -16,12 +16,13 @@ from core.model_store.models import Model
 from core.prediction.blend.blending import bytes_per_column
 from core.prediction.blend.kernels import quantise, rank
 from core.prediction.blend.plans import BlendPlan
-from core.prediction.budget import MIB, resident_bytes
+from core.prediction.budget import resident_bytes
 from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.running import Setup, plan_within, set_up, widest_px
 from core.scenes.scene import Scene, Window
+from core.words import MIB
 
 _PROBES = 6
 _MASK_PX = 1024

@@ -18,7 +18,7 @@ from core.files import dump_json, read_json, replacing_folder, unfinished, unfin
 from core.model_store.models import Model
 from core.prediction.blend.blending import BlendResult
 from core.prediction.blend.plans import BlendPlan, plan_blend
-from core.prediction.budget import MIB, PeakMemory
+from core.prediction.budget import PeakMemory
 from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.estimate import disk_bytes
@@ -28,6 +28,7 @@ from core.prediction.folder.writing import RawWriter, finish, placement
 from core.prediction.running import Setup, plan_within, run_blend, set_up
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.scenes.scene import Scene, Window
+from core.words import MIB
 
 
 @dataclass(frozen=True)

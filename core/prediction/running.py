@@ -14,13 +14,14 @@ from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.prediction.blend.blending import BlendResult, blend, bytes_per_column
 from core.prediction.blend.plans import BlendPlan, plan_blend
-from core.prediction.budget import MIB, parse_memory, resident_bytes
+from core.prediction.budget import parse_memory, resident_bytes
 from core.prediction.checks import Concern, check_scene, resampling_factor
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.temperature import with_temperature
 from core.progress import OnProgress, ShouldStop
 from core.scenes.scene import Scene, Window, open_scene
+from core.words import MIB
 
 _SPARE_MIB = 32
 _WIDEST_STRIP_PX = 6144

@@ -19,11 +19,11 @@ from core.training.feeding import epoch_rows
 from core.training.one_vs_rest import one_network
 from core.training.settings import TrainSettings
 from core.training.training import PREVIEWS, Run
+from core.words import MIB
 
 STEPS = 4
 """Of each batch size; the first one prepares the work and is not timed."""
 
-_MIB = 2**20
 _BUDGET_FRACTION = 0.8
 _WORTH = 1.05
 """A larger batch has to be this much faster to be proposed: small ones learn as well and need less memory."""
@@ -53,7 +53,7 @@ def probe(
     """
     store, settings, networks = one_network(store, replace(settings, weights="none"))
     process, began = psutil.Process(), time.monotonic()
-    budget = memory_budget_mib or _BUDGET_FRACTION * (psutil.virtual_memory().available + process.memory_info().rss) / _MIB
+    budget = memory_budget_mib or _BUDGET_FRACTION * (psutil.virtual_memory().available + process.memory_info().rss) / MIB
     with tempfile.TemporaryDirectory() as temporary:
         run = Run(store, Path(temporary) / "probe", settings)
         run.open(resume=False)
@@ -82,8 +82,8 @@ def probe(
         "peak_memory_mib": max(own["peak_memory_mib"], ends["peak_memory_mib"]),
         "memory_budget_mib": budget,
         "gpu_memory_mib": _gpu_memory_mib(),
-        "disk_mib": networks * (fixed + settings.epochs * growth) / _MIB,
-        "disk_free_mib": free / _MIB,
+        "disk_mib": networks * (fixed + settings.epochs * growth) / MIB,
+        "disk_free_mib": free / MIB,
         "parameters": networks * run.prepared.network.count_params(),
         "networks": networks,
         "device": run.prepared.device,
@@ -222,11 +222,11 @@ class _Memory:
 
 
 def _rss_mib() -> float:
-    return psutil.Process().memory_info().rss / _MIB
+    return psutil.Process().memory_info().rss / MIB
 
 
 def _gpu_memory_mib() -> float | None:
     import tensorflow as tf
 
     names = [device.name.split("device:")[1] for device in tf.config.list_logical_devices("GPU")]
-    return sum(tf.config.experimental.get_memory_info(name)["peak"] for name in names) / _MIB if names else None
+    return sum(tf.config.experimental.get_memory_info(name)["peak"] for name in names) / MIB if names else None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from core.progress import Pace
+from core.words import duration_words
 
 _REWRITE_EVERY_S = 0.1
 _LINE_EVERY_S = 10.0
@@ -53,10 +54,10 @@ class ProgressLine:
 
 
 def describe(done: int, total: int, message: str, left_s: float | None) -> str:
-    """For example "42 %  Windows  1:05 left"; without the parts that are not known."""
+    """For example "42 %  Windows  65 s left"; without the parts that are not known."""
     parts = [f"{100 * done // total:3d} %"] if total > 0 else []
     parts += [" ".join(message.split())] if message else []
-    parts += [f"{clock_time(left_s)} left"] if left_s is not None and left_s >= 1 else []
+    parts += [f"{duration_words(left_s)} left"] if left_s is not None and left_s >= 1 else []
     return "  ".join(parts)
 
 
@@ -64,10 +65,3 @@ def bar(done: int, total: int) -> str:
     """A bar of fixed width, empty when the total is not known."""
     filled = _BAR_WIDTH * min(done, total) // total if total > 0 else 0
     return f"[{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] "
-
-
-def clock_time(seconds: float) -> str:
-    """Seconds as 0:07, 12:30 or 3:00:00."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

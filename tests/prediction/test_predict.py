@@ -13,13 +13,14 @@ from rasterio.control import GroundControlPoint
 from core.errors import Cancelled, ExportError, GroundlineError, InputError, SceneError, SettingsError
 from core.geo import GeoRef
 from core.prediction.blend.blending import bytes_per_column
-from core.prediction.budget import MIB, resident_bytes
+from core.prediction.budget import resident_bytes
 from core.prediction.folder.label_file import write_labels
 from core.prediction.folder.rasters import Prediction
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.predict import predict
 from core.prediction.running import Layout, plan_within, widest_px
 from core.scenes.scene import Scene, Window, open_scene
+from core.words import MIB
 from tests.helpers.standins import SCHEME, make_engine, make_model, probabilities
 
 UTM = GeoRef(Affine(0.3, 0, 325000.0, 0, -0.3, 2788000.0), CRS.from_epsg(32640))

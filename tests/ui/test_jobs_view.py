@@ -1,15 +1,6 @@
 from pathlib import Path
 
-import pytest
-
 from ui import jobs_view
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (150, "2 min"), (3000, "50 min"), (5400, "1.5 h"), (9000, "2.5 h")]
-)
-def test_durations_are_said_as_people_say_them(seconds, words):
-    assert jobs_view.duration(seconds) == words
 
 
 class Ended:

@@ -32,7 +32,6 @@ from core.vector.printing import report_map
 from core.vector.printing.figure import draw_figure, round_length
 from core.vector.printing.report import report_html
 from core.vector.vectorize import vectorize
-from core.words import area_words, length_words
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 DATELINE = GeoRef(Affine(1e-5, 0, 179.9997, 0, -1e-5, -17), CRS.from_epsg(4326))
@@ -265,11 +264,8 @@ def test_an_online_base_map_lies_below_the_polygons(roads, tmp_path, monkeypatch
     assert online_base.draw_online(figure.axes[0], "osm", UTM.crs) is None  # the server is gone
 
 
-def test_round_lengths_and_areas_in_words():
+def test_lengths_of_scale_bars_are_round():
     assert [round_length(value) for value in (1, 1.9, 2, 4.9, 7, 10, 0.04)] == [1, 1, 2, 2, 5, 10, pytest.approx(0.02)]
-    assert [area_words(value, "m") for value in (12.34, 999.6, 25_000, 3_200_000)] == ["12.3 m²", "1,000 m²", "2.50 ha", "3.20 km²"]
-    assert area_words(1234, "px") == "1,234 px"
-    assert (area_words(9405, "m", like=10_400), length_words(2440, "m"), length_words(12, "px")) == ("0.94 ha", "2.44 km", "12 px")
 
 
 def test_a_layer_of_very_many_classes_shares_a_grey(tmp_path):

@@ -15,8 +15,8 @@ from core.classes import ClassScheme
 from core.evaluation.pictures import context_window
 from core.evaluation.result import MAPS, VIEWS, LabelError, PatchResult
 from core.scenes.scene import open_scene
+from core.words import number_words
 from ui import frame, state
-from ui.evaluate import scores
 from ui.evaluate.runs import Run
 
 _A_PAGE = 4
@@ -38,7 +38,7 @@ def worst_patches(run: Run) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(
                     f"**{place} · {patch.scene}** · {_place(run, patch)} · **{100 * patch.error_fraction:.0f} % wrong**, "
-                    f"mean IoU {scores.number(patch.mean_iou)}, mean loss {patch.loss:.2f}",
+                    f"mean IoU {number_words(patch.mean_iou)}, mean loss {patch.loss:.2f}",
                     width="stretch",
                 )
                 _open(run, patch.scene, f"evaluation_open_patch_{place}")

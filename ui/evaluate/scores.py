@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.words import number_words
 from ui import state
 from ui.evaluate import charts
 from ui.evaluate.runs import Run
@@ -27,11 +28,6 @@ _SCORE_HELP = {
     "f1": "Harmonic mean of precision and recall.",
     "boundary_iou": "IoU of narrow strips along the outlines: how well borders lie.",
 }
-
-
-def number(value: float) -> str:
-    """Three decimals, or a dash where nothing is known."""
-    return "–" if value is None or np.isnan(value) else f"{value:.3f}"
 
 
 def classes(run: Run) -> None:
@@ -142,9 +138,9 @@ def _table(run: Run) -> None:
         for key, label in charts.SCORES.items():
             value = evaluation.boundary_iou[place] if key == "boundary_iou" else getattr(one, key)[place]
             ends = evaluation.intervals.of(key, place)
-            row[label] = number(value) + (f"  ({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
-        row["Kappa"] = number(one.class_kappa[place])
-        row["IoU with unlabelled as errors"] = number(ignored.iou[place])
+            row[label] = number_words(value) + (f"  ({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
+        row["Kappa"] = number_words(one.class_kappa[place])
+        row["IoU with unlabelled as errors"] = number_words(ignored.iou[place])
         row["pixels"] = int(one.counts[place].sum())
         rows.append(row)
     helps = {label: st.column_config.TextColumn(help=_SCORE_HELP[key]) for key, label in charts.SCORES.items()}

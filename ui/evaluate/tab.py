@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.evaluation.report import PART_WORDS
+from core.words import number_words
 from ui import frame, jobs_view
 from ui.evaluate import compare, files, form, honest, pictures, runs, scores, trust
 from ui.evaluate.runs import Run
@@ -105,7 +106,7 @@ def headline(run: Run) -> None:
     for column, (key, (label, words)) in zip(st.columns(len(scores.SINGLE)), scores.SINGLE.items(), strict=True):
         ends = found.of(key)
         column.metric(
-            label, scores.number(getattr(one, key)), border=True, help=words, delta_color="off", delta_arrow="off",
+            label, number_words(getattr(one, key)), border=True, help=words, delta_color="off", delta_arrow="off",
             delta=None if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}",
         )  # fmt: skip
     ignored = evaluation.with_ignored

@@ -10,6 +10,7 @@ import streamlit as st
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
 from core.scenes.scene import Window, display_rgb, open_scene
+from core.words import duration_words
 from ui import frame, jobs_view, library, state, tour, uploads
 from ui.home import disk
 from ui.input import typed_path
@@ -142,7 +143,7 @@ def _summary(result: dict) -> str:
     """What the sample run made, in one line."""
     scores = result.get("evaluate")
     scored = f", mean IoU {scores['mean_iou']:.2f} against its mask" if scores else ""
-    return f"{result['vectorize']['polygons']:,} polygons in {jobs_view.duration(result['seconds'])}{scored}."
+    return f"{result['vectorize']['polygons']:,} polygons in {duration_words(result['seconds'])}{scored}."
 
 
 @st.cache_data(max_entries=2, show_spinner=False)

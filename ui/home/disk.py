@@ -14,6 +14,7 @@ import streamlit as st
 from core.errors import GroundlineError
 from core.files import dump_json
 from core.jobs import jobs
+from core.words import counted, size_words
 from core.workspace import Workspace
 from ui import library, state
 
@@ -48,7 +49,7 @@ class Entry:
     def label(self) -> str:
         """What it is called in the list."""
         changed = datetime.fromtimestamp(self.path.stat().st_mtime)
-        return f"{PLACES[self.place]} · {_title(self)} · {size_text(self.size_bytes)} · {changed:%d %b %H:%M}"
+        return f"{PLACES[self.place]} · {_title(self)} · {size_words(self.size_bytes)} · {changed:%d %b %H:%M}"
 
 
 def entries(workspace: Workspace) -> list[Entry]:
@@ -78,13 +79,6 @@ def size_bytes(path: Path) -> int:
     return total
 
 
-def size_text(size: int) -> str:
-    """Bytes with the unit a person would use."""
-    if size >= 1e9:
-        return f"{size / 1e9:.2f} GB"
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
-
-
 @st.dialog("Disk use", width="large", icon=":material/hard_drive:", on_dismiss=lambda: st.session_state.pop(_ASKED, None))
 def dialog() -> None:
     """`body` in a window of its own."""
@@ -96,7 +90,9 @@ def body() -> None:
     workspace = state.workspace()
     found = entries(workspace)
     free = shutil.disk_usage(workspace.root).free
-    st.markdown(f"All that Groundline made lies in `{workspace.root}`. The disk has {size_text(free)} free. Your own images are not there.")
+    st.markdown(
+        f"All that Groundline made lies in `{workspace.root}`. The disk has {size_words(free)} free. Your own images are not there."
+    )
     _table(found)
     _clean(workspace, found)
     _trash(workspace)
@@ -107,9 +103,9 @@ def _table(found: list[Entry]) -> None:
     for place, name in PLACES.items():
         sizes = [entry.size_bytes for entry in found if entry.place == place]
         if sizes:
-            lines.append(f"| {name} | {len(sizes):,} | {size_text(sum(sizes))} |")
+            lines.append(f"| {name} | {len(sizes):,} | {size_words(sum(sizes))} |")
     total = sum(entry.size_bytes for entry in found)
-    st.markdown("\n".join([*lines, f"| **Together** | **{len(found):,}** | **{size_text(total)}** |"]))
+    st.markdown("\n".join([*lines, f"| **Together** | **{len(found):,}** | **{size_words(total)}** |"]))
 
 
 def _clean(workspace: Workspace, found: list[Entry]) -> None:
@@ -123,15 +119,15 @@ def _clean(workspace: Workspace, found: list[Entry]) -> None:
         disabled=not idle,
         help="What a running job uses is not in the list. The trash keeps it until you empty it.",
     )
-    size = size_text(sum(idle[path].size_bytes for path in chosen))
+    size, entries = size_words(sum(idle[path].size_bytes for path in chosen)), counted(len(chosen), "entry", "entries")
     if st.session_state.get(_ASKED) != "move" or not chosen:
         st.button(
-            f"Move {_count(len(chosen))} · {size}" if chosen else "Move to the trash", icon=":material/delete:", key="disk_move",
+            f"Move {entries} · {size}" if chosen else "Move to the trash", icon=":material/delete:", key="disk_move",
             disabled=not chosen, help="Asks once more.", on_click=_ask, args=("move",),
         )  # fmt: skip
         return
     names = ", ".join(_title(idle[path]) for path in chosen)
-    st.warning(f"Move {_count(len(chosen))} ({size}) to the trash? Pages that show them will be empty.", icon=":material/help:")
+    st.warning(f"Move {entries} ({size}) to the trash? Pages that show them will be empty.", icon=":material/help:")
     _yes_or_no("Move to the trash", "disk_move", lambda: _discard(workspace, chosen, names))
 
 
@@ -146,7 +142,7 @@ def _trash(workspace: Workspace) -> None:
     if not held:
         st.caption("The trash is empty.")
         return
-    size = size_text(size_bytes(workspace.trash))
+    size = size_words(size_bytes(workspace.trash))
     st.subheader(f":material/delete: Trash · {size}", anchor=False)
     for item in held:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -181,10 +177,6 @@ def _act(action: Callable[[], object]) -> None:
         action()
     except GroundlineError as error:
         st.toast(str(error), icon=":material/error:")
-
-
-def _count(entries: int) -> str:
-    return f"{entries:,} entr{'y' if entries == 1 else 'ies'}"
 
 
 def _title(entry: Entry) -> str:

@@ -15,6 +15,7 @@ from core.classes import IGNORED_ID
 from core.geo import GeoRef
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, PROBABILITIES, Prediction
 from core.scenes.scene import windows_of
+from core.words import size_words
 from ui import library, state
 from ui.viewer import tiles
 from ui.viewer.viewer import ViewerState
@@ -102,7 +103,7 @@ def _button(label: str, make: Callable[[], bytes], name: str, key: str, hint: st
 
 def _file(label: str, path: Path, name: str, key: str, hint: str) -> None:
     size = path.stat().st_size
-    words = f"{label} · {size / 1e6:.1f} MB" if size >= 1e5 else f"{label} · {size / 1e3:.0f} kB"
+    words = f"{label} · {size_words(size)}"
     if size > _MOST_BYTES:
         st.link_button(words, tiles.file_url(path, name), help=hint, icon=":material/download:")
     else:

@@ -13,6 +13,7 @@ from core.errors import ModelError
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
+from core.words import listed
 from core.workspace import MODELS
 from ui import jobs_view, library, state
 from ui.input import KEEP
@@ -51,7 +52,7 @@ def score_words(card: ModelCard) -> str:
     for part in ("test", "validation"):
         values = card.metrics.get(part)
         if isinstance(values, dict) and values.get("mean_iou") is not None:
-            groups = _some(card.split.get("groups", {}).get(part, ()))
+            groups = listed(card.split.get("groups", {}).get(part, ()), _MOST_NAMES)
             where = f"{part} part" + (f": {groups}" if groups else "")
             doubt = "; patches were split at random, so this is optimistic" if card.split.get("how") == "random" else ""
             chosen = "; it chose the best epoch" if part == "validation" else ""
@@ -62,7 +63,7 @@ def score_words(card: ModelCard) -> str:
 def trained_words(card: ModelCard) -> str:
     """What the model was trained on, where the card says so."""
     patches = card.split.get("patches", {}).get("train")
-    groups = _some(card.split.get("groups", {}).get("train", ()))
+    groups = listed(card.split.get("groups", {}).get("train", ()), _MOST_NAMES)
     if not patches:
         return ""
     return f"Trained on {patches:,} patches" + (f" of {groups}" if groups else "")
@@ -172,8 +173,3 @@ def _titles(models: dict[str, Model]) -> dict[str, str]:
     return {
         key: f"{model.card.name} · {model.folder.name}" if counts[model.card.name] > 1 else model.card.name for key, model in models.items()
     }
-
-
-def _some(names: Any) -> str:
-    names = list(names)
-    return ", ".join(map(str, names[:_MOST_NAMES])) + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")

@@ -15,6 +15,7 @@ from core.evaluation.against_mask import count_against
 from core.prediction.folder.rasters import Prediction
 from core.scenes import cutting
 from core.scenes.scene import Scene, Window, open_scene, windows_of
+from core.words import number_words
 from ui import charts, library, state
 from ui.predict import scenes
 
@@ -115,8 +116,9 @@ def scores(prediction: Prediction, truth: Pair) -> None:
     confusion = _confusion(str(prediction.folder), library.stamp(prediction.folder), truth)
     summary = confusion.summary(prediction.scheme)
     a, b, c = st.columns(3)
-    a.metric("Accuracy", _number(summary["accuracy"]), border=True, help="Share of labelled pixels with the right class.")
-    b.metric("Mean IoU", _number(summary["mean_iou"]), border=True, help="Intersection over union, averaged over the classes that occur.")
+    a.metric("Accuracy", number_words(summary["accuracy"]), border=True, help="Share of labelled pixels with the right class.")
+    mean_iou = number_words(summary["mean_iou"])
+    b.metric("Mean IoU", mean_iou, border=True, help="Intersection over union, averaged over the classes that occur.")
     c.metric("Labelled pixels", f"{summary['pixels']:,}", border=True, help=f"{summary['ignored_pixels']:,} without a label do not count.")
     rows = [
         {"class": name, **{key: values[key] for key in ("iou", "precision", "recall", "f1")}} for name, values in summary["classes"].items()
@@ -131,10 +133,6 @@ def scores(prediction: Prediction, truth: Pair) -> None:
 def _means(counts: np.ndarray) -> np.ndarray:
     """Mean confidence (0..1) of rows of pixel counts (n, 256) by level; 0 for a row without pixels."""
     return counts @ np.arange(256) / np.maximum(counts.sum(axis=1), 1) / 255
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value:.3f}"
 
 
 @st.cache_data(max_entries=16, show_spinner="Counting pixels")

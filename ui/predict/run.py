@@ -16,6 +16,7 @@ from core.model_store.models import Model
 from core.prediction.checks import Concern, check_scene, resampling_factor
 from core.prediction.folder.rasters import preview_file
 from core.scenes.scene import Scene, Window, display_rgb, open_scene
+from core.words import MIB, duration_words, memory_words, size_words
 from ui import jobs_view, library
 from ui.predict import models
 from ui.predict.scenes import Choice
@@ -68,9 +69,10 @@ def watch(job: Job) -> None:
 
 def _show(found: Mapping[str, Any], job: Job, request: Mapping[str, Any]) -> None:
     a, b, c, d = st.columns(4)
-    a.metric("Time", jobs_view.duration(found["seconds"]), border=True, help="From a few patches, on this machine as busy as it was.")
-    b.metric("Memory at its peak", mib(found["peak_memory_mib"]), border=True, help="Of the process that predicts.")
-    c.metric("Disk while it runs", mib(found["disk_mib"]), border=True, help=f"The result takes about {mib(found['result_mib'])}.")
+    a.metric("Time", duration_words(found["seconds"]), border=True, help="From a few patches, on this machine as busy as it was.")
+    b.metric("Memory at its peak", memory_words(found["peak_memory_mib"]), border=True, help="Of the process that predicts.")
+    disk, result = (size_words(found[name] * MIB) for name in ("disk_mib", "result_mib"))
+    c.metric("Disk while it runs", disk, border=True, help=f"The result takes about {result}.")
     d.metric("Patches", f"{found['windows']:,}", border=True, help="Patches without any data are left out.")
     words = [f"Engine: {models.engine_title(found['engine'])}"]
     if _changed(job.request, request):
@@ -79,11 +81,6 @@ def _show(found: Mapping[str, Any], job: Job, request: Mapping[str, Any]) -> Non
     for concern in found["warnings"]:
         if concern["code"] == "int8":
             st.warning(concern["sentence"], icon=":material/warning:")
-
-
-def mib(value: float) -> str:
-    """MiB as a person reads them."""
-    return f"{value / 1024:.1f} GiB" if value >= 1000 else f"{max(1, round(value))} MiB"
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.jobs.jobs import Job
 from core.jobs.runs import settings_differences, settings_of
-from ui import jobs_view
+from core.words import duration_words
 from ui.input import KEEP
 from ui.runs import read
 from ui.train import check_charts
@@ -106,7 +106,7 @@ def _scores(job: Job, title: str, records: Sequence[dict[str, Any]], waiting: Se
         "best val. IoU": read.score(job, records),
         "best epoch": top["epoch"] if top and not read.by_class(records) else None,
         "epochs": len(records),
-        "time": jobs_view.duration(took) if took else "–",
+        "time": duration_words(took or None),
     }
 
 

@@ -14,6 +14,7 @@ from core.jobs.jobs import Job
 from core.jobs.runs import settings_of
 from core.model_store.cards import CARD_FILE
 from core.training.event_files import EVENTS_FOLDER
+from core.words import duration_words
 from ui import charts, frame, jobs_view, library, state, zips
 from ui.input import KEEP
 from ui.predict import results
@@ -100,11 +101,11 @@ def _numbers(job: Job, status: Mapping[str, Any], records: Sequence[Mapping[str,
     b.metric("Best validation IoU", "–" if score is None else f"{score:.3f}", border=True, help="Mean over the classes that occur.")
     c.metric("Best epoch", top["epoch"] if top and not parts else "–", border=True, help="Its weights are the ones that are kept.")
     if job.active:
-        left = jobs_view.duration(status["eta_s"]) if status.get("eta_s") else "–"
+        left = duration_words(status.get("eta_s") or None)
         d.metric("Time left", left, border=True, help="At the pace so far, if nothing stops it early.")
     else:
         took = read.seconds(records, status)
-        d.metric("Took", jobs_view.duration(took) if took else "–", border=True, help="Time of its epochs, without pauses.")
+        d.metric("Took", duration_words(took or None), border=True, help="Time of its epochs, without pauses.")
 
 
 def _one_network(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], str]:

@@ -10,7 +10,8 @@ import streamlit as st
 
 from core.jobs.jobs import Job
 from core.jobs.runs import settings_differences, settings_of
-from ui import frame, jobs_view, state
+from core.words import duration_words
+from ui import frame, state
 from ui.runs import read
 
 _DELETED = "gl_deleted"
@@ -124,7 +125,7 @@ def _row(job: Job, waiting: Sequence[Job]) -> dict:
         "state": read.state_words(job, waiting),
         "best val. IoU": read.score(job, records),
         "epochs": f"{len(records)} of {settings.get('epochs', '–')}",
-        "time": jobs_view.duration(took) if took else "–",
+        "time": duration_words(took or None),
         "network": read.network_words(settings),
         "patches": read.data_words(job),
         "started": datetime.fromtimestamp(status["started"] or status["created"]),

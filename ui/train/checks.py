@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from core.jobs.jobs import Job
 from core.jobs.runs import settings_of
 from core.networks import architecture
 from core.training.search import SEARCH_FILE
+from core.words import MIB, duration_words, memory_words, size_words
 from ui import jobs_view
 from ui.input import KEEP
 from ui.train import check_charts, forms
@@ -101,14 +101,16 @@ def _costs(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
     _measured_with(job, chosen, _COSTS)
     a, b, c, d = st.columns(4)
     epoch_s, epochs = found["epoch_s"], chosen["epochs"]
-    a.metric("An epoch takes", _about(epoch_s), border=True, help="As busy as the machine was; training, validation and saving.")
-    b.metric(f"{epochs} epochs at most", _about(epoch_s and found["start_s"] + epochs * epoch_s), border=True, help="It may stop earlier.")
+    a.metric("An epoch takes", duration_words(epoch_s), border=True, help="As busy as the machine was; training, validation and saving.")
+    most_s = epoch_s and found["start_s"] + epochs * epoch_s
+    b.metric(f"{epochs} epochs at most", duration_words(most_s), border=True, help="It may stop earlier.")
     peak, budget = found["peak_memory_mib"], found["memory_budget_mib"]
-    c.metric("Memory at its peak", size(peak), border=True, help=f"Of {size(budget)} that are free for it.")
-    d.metric("Disk", size(found["disk_mib"]), border=True, help=f"At the end of the run; {size(found['disk_free_mib'])} are free.")
+    free = size_words(found["disk_free_mib"] * MIB)
+    c.metric("Memory at its peak", memory_words(peak), border=True, help=f"Of {memory_words(budget)} that are free for it.")
+    d.metric("Disk", size_words(found["disk_mib"] * MIB), border=True, help=f"At the end of the run; {free} are free.")
     parts = [found["device"], f"{found['parameters'] / 1e6:.1f} million parameters", f"{found['steps_per_epoch']:,} steps per epoch"]
     if found["gpu_memory_mib"]:
-        parts.append(f"{size(found['gpu_memory_mib'])} on the graphics card")
+        parts.append(f"{memory_words(found['gpu_memory_mib'])} on the graphics card")
     st.caption(" · ".join(parts))
     if epoch_s is None:
         st.warning(f"Batches of {found['batch_size']} do not fit into the memory. Take a smaller batch.", icon=":material/warning:")
@@ -206,17 +208,6 @@ def _measured_with(job: Job, chosen: Mapping[str, Any], names: tuple[str, ...]) 
     if changed:
         title = architecture(theirs["architecture"]).title
         st.info(f"Measured for {title}; since then changed in the form: {', '.join(changed)}.", icon=":material/history:")
-
-
-def size(mib: float | None) -> str:
-    """MiB as a person reads them."""
-    if mib is None or not math.isfinite(mib):
-        return "–"
-    return f"{mib / 1024:.1f} GiB" if mib >= 1000 else f"{mib:.0f} MiB" if mib >= 10 else f"{mib:.1f} MiB"
-
-
-def _about(seconds: float | None) -> str:
-    return "–" if seconds is None else jobs_view.duration(seconds)
 
 
 def _round(rate: float) -> float:

@@ -14,13 +14,13 @@ from core.model_store.cards import CARD_FILE
 from core.model_store.models import Model
 from core.networks import architectures
 from core.prediction.engines.exporting import FORMATS
+from core.words import size_words
 from core.workspace import MODELS
 from ui import frame, jobs_view, library, state, zips
 from ui.input import KEEP
 from ui.predict import models as predict_models
 from ui.predict import results
 from ui.train import import_wizard
-from ui.train.checks import size
 
 CHOSEN = "models_chosen"
 
@@ -117,7 +117,7 @@ def _exported(job: Job, status: dict) -> None:
         st.caption("Its file is no longer there; export it again.")
         return
     st.caption(
-        f"{size(result['size_bytes'] / 2**20)} at `{path}` · read again, its probabilities differ from the model's by at most "
+        f"{size_words(result['size_bytes'])} at `{path}` · read again, its probabilities differ from the model's by at most "
         f"{result['difference']:.1g}"
     )
     files = sorted(file for file in path.parent.rglob("*") if file.is_file())
