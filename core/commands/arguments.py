@@ -13,9 +13,9 @@ from core import __version__
 from core.training import settings as train_settings
 from core.training.augmentation import Augmentation
 from core.training.settings import TrainSettings
+from core.vector.formats.products import PRODUCTS
 
 _MODEL = "a name under models/, a model folder, or an .h5, .hdf5 or .keras file"
-_PRODUCTS = "file to write: .gpkg .geojson .shp .shp.zip .csv .kml .parquet .fgb .dxf .html, .qml, .report.html, or .png .pdf to print"
 _SCENE = "any raster that GDAL opens, an HDF5 image, or a folder of neighbouring chips"
 _DATASET = "a folder with images/ and masks/, or with such folders in it"
 _WINDOW = "only this part of the scene, in pixels"
@@ -189,7 +189,7 @@ def _quantise(parser: argparse.ArgumentParser) -> None:
 
 def _vectorize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prediction", metavar="PREDICTION", help="prediction folder, or any single-band class raster")
-    parser.add_argument("files", metavar="OUT", nargs="+", help=_PRODUCTS)
+    parser.add_argument("files", metavar="OUT", nargs="+", help=f"file to write: {' '.join(PRODUCTS)}")
     parser.add_argument("--threshold", type=float, default=0.0, metavar="FRACTION", help="pixels less sure than this are left out")
     parser.add_argument("--min-area", default="4px", metavar="AREA", help="smaller ones are merged: 4, 4px or 10m2")
     parser.add_argument("--simplify", default="1px", metavar="LENGTH", help="tolerance: 1, 1px or 0.5m; 0: none")

@@ -208,7 +208,7 @@ def export_all(
     `scene` is the picture below the polygons of a map, `prediction` what a report says more about, `lines` the centre
     lines that go with the polygons; None for none.
     """
-    from core.vector.formats.products import write_product
+    from core.vector.formats.export import write_product
 
     written, card = [], _card_of(prediction)
     for number, file in enumerate(files):

@@ -14,7 +14,8 @@ from core.geo import GeoRef
 from core.scenes.scene import Scene
 from core.vector import change as change_module
 from core.vector.change import change
-from core.vector.formats.export import FORMATS, export, read_back
+from core.vector.formats.export import export, read_back
+from core.vector.formats.products import formats
 from core.vector.tracing.sources import open_labels
 from core.vector.vectorize import vectorize
 from tests.helpers.rasters import random_raster
@@ -47,7 +48,7 @@ def test_the_matrix_and_the_polygons_by_hand(tmp_path):
     assert pairs.to_dict("records") == [
         {"from_class": "Land", "to_class": "Building", "area": pytest.approx(25), "share": pytest.approx(25 / 137.5)}
     ]
-    for suffix in FORMATS:
+    for suffix in formats():
         assert read_back(export(result.layer, tmp_path / f"change{suffix}")) == 1
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 import zipfile
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import geopandas as gpd
@@ -21,8 +22,8 @@ from core.classes import DUBAI
 from core.errors import ExportError, SettingsError
 from core.geo import GeoRef
 from core.scenes.scene import Scene
-from core.vector.formats import export as export_module
-from core.vector.formats.export import FORMATS, export, format_of, read_back, read_content
+from core.vector.formats.export import export, read_back, read_content
+from core.vector.formats.products import PRODUCTS, format_of, formats
 from core.vector.vectorize import vectorize
 
 PLACES = {
@@ -42,7 +43,7 @@ def make_layer(place="utm", *, confidence=True):
     return vectorize(ids, geo=PLACES[place], scheme=DUBAI, confidence=scores, min_area=3).layer
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats())
 @pytest.mark.parametrize("place", PLACES)
 def test_round_trip(place, suffix, tmp_path):
     layer = make_layer(place)
@@ -69,7 +70,7 @@ def test_round_trip(place, suffix, tmp_path):
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats())
 def test_an_empty_layer_and_one_without_confidence(suffix, tmp_path):
     empty = vectorize(np.full((4, 4), 255, np.uint8), geo=PLACES["utm"], scheme=DUBAI).layer
     assert read_back(export(empty, tmp_path / f"empty{suffix}")) == 0
@@ -102,11 +103,9 @@ def test_bad_names_and_crs_are_one_clear_line(tmp_path):
 def test_a_file_that_differs_fails_and_leaves_the_old_one(harm, tmp_path, monkeypatch):
     layer, path = make_layer(), tmp_path / "layer.gpkg"
     path.write_text("old")
-    known = export_module._FORMATS[".gpkg"]
+    known = PRODUCTS[".gpkg"]
 
     def read(file):
-        from dataclasses import replace
-
         found = known.read(file)
         if harm == "value":
             return replace(found, fields=found.fields.assign(area_m2=found.fields.area_m2 * (1 + 1e-6)))
@@ -120,7 +119,7 @@ def test_a_file_that_differs_fails_and_leaves_the_old_one(harm, tmp_path, monkey
             return replace(found, fields=found.fields.rename(columns={"id": "ID"}))
         return replace(found, crs=CRS.from_epsg(32639))
 
-    monkeypatch.setitem(export_module._FORMATS, ".gpkg", export_module.Format(known.title, known.write, read))
+    monkeypatch.setitem(PRODUCTS, ".gpkg", replace(known, read=read))
     with pytest.raises(ExportError, match="when read again"):
         export(layer, path)
     assert path.read_text() == "old"
@@ -130,7 +129,7 @@ def test_what_a_driver_raises_becomes_an_export_error(tmp_path, monkeypatch):
     def broken(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setitem(export_module._FORMATS, ".csv", export_module.Format("CSV", broken, broken))
+    monkeypatch.setitem(PRODUCTS, ".csv", replace(PRODUCTS[".csv"], write=broken, read=broken))
     with pytest.raises(ExportError, match="disk full"):
         export(make_layer(), tmp_path / "a.csv")
 
@@ -228,6 +227,6 @@ def test_text_that_looks_like_markup_does_no_harm(tmp_path):
 
     scheme = ClassScheme(("</script><b>&\"'", "NA"), DUBAI.colours[:2])
     layer = vectorize(np.array([[0, 1]], np.uint8), geo=PLACES["utm"], scheme=scheme, min_area=0).layer
-    for suffix in FORMATS:
+    for suffix in formats():
         path = export(layer, tmp_path / f"odd{suffix}")
         assert read_content(path).fields["class_name"].tolist() == list(scheme.names)

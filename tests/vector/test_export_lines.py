@@ -6,6 +6,7 @@ import io
 import re
 import sqlite3
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.etree import ElementTree as ET
 
@@ -23,10 +24,10 @@ from core.geo import GeoRef
 from core.model_store.cards import ModelCard
 from core.scenes.scene import Scene
 from core.vector.editing import Corrections, apply
-from core.vector.formats import export as export_module
+from core.vector.formats import tables, web_map
 from core.vector.formats.dxf import colour_number, layer_names
-from core.vector.formats.export import FORMATS, export, lines_path, read_content
-from core.vector.formats.products import PRODUCTS, product_of, write_product
+from core.vector.formats.export import export, lines_path, read_content, write_product
+from core.vector.formats.products import PRODUCTS, formats, product_of
 from core.vector.printing import figure as figure_module
 from core.vector.printing import report_map
 from core.vector.printing.figure import draw_figure, round_length
@@ -50,7 +51,7 @@ def roads():
     return crossroads()
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", formats())
 @pytest.mark.parametrize("geo", [UTM, GeoRef.pixels(), DATELINE], ids=["utm", "pixels", "antimeridian"])
 def test_lines_go_with_the_polygons(geo, suffix, tmp_path):
     if suffix == ".kml" and geo.crs is None:
@@ -60,9 +61,9 @@ def test_lines_go_with_the_polygons(geo, suffix, tmp_path):
     path = export(result.layer, tmp_path / f"town{suffix}", lines=result.lines)
     if suffix == ".gpkg":
         assert [name for name, _ in pyogrio.list_layers(path)] == ["town", "town_lines", "layer_styles"]
-        found = export_module.tables.read_ogr(path, layer="town_lines")
+        found = tables.read_ogr(path, layer="town_lines")
     elif suffix == ".html":
-        found = export_module.web_map.read_web_lines(path)
+        found = web_map.read_web_lines(path)
     else:
         assert lines_path(path).exists()
         found = read_content(lines_path(path))
@@ -76,12 +77,12 @@ def test_lines_go_with_the_polygons(geo, suffix, tmp_path):
 
 
 def test_lines_that_differ_fail(roads, tmp_path, monkeypatch):
-    def shifted(path, name):
-        found = export_module.tables.read_ogr(path, layer=name)
+    def shifted(path):
+        found = tables.read_ogr(path, layer="town_lines")
         found.geometry[0] = shapely.transform(found.geometry[0], lambda xy: xy * [1, 1 + 1e-9])
         return found
 
-    monkeypatch.setitem(export_module._TOGETHER, ".gpkg", shifted)
+    monkeypatch.setitem(PRODUCTS, ".gpkg", replace(PRODUCTS[".gpkg"], read_lines=shifted))
     with pytest.raises(ExportError, match="when read again"):
         export(roads.layer, tmp_path / "town.gpkg", lines=roads.lines)
     assert list(tmp_path.iterdir()) == []
@@ -129,10 +130,10 @@ def test_names_and_colours_of_cad_layers():
 
 def test_every_ending_has_its_product(roads, tmp_path):
     scene = Scene.from_array(np.full((60, 80, 3), 120, np.uint8), geo=UTM)
-    for suffix, title in PRODUCTS.items():
+    for suffix, product in PRODUCTS.items():
         path = tmp_path / f"town{suffix}"
         features = write_product(roads.layer, path, scene=scene, lines=roads.lines)
-        assert path.stat().st_size > 300, title
+        assert path.stat().st_size > 300, product.title
         assert features == (None if suffix in (".qml", ".report.html", ".png", ".pdf") else len(roads.layer.frame))
     assert product_of("A.REPORT.HTML") == ".report.html" and product_of("a.html") == ".html"
     with pytest.raises(SettingsError, match="report.html"):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 from pyproj import CRS
@@ -14,7 +14,8 @@ from pyproj.exceptions import CRSError
 
 from core.errors import SettingsError
 from core.geo import local_utm
-from ui import state
+from core.vector.formats.products import PRODUCTS, product_of
+from ui import library, state
 from ui.map import drawing, sources
 from ui.map.sources import Source
 
@@ -27,38 +28,48 @@ _PARTS = {"all": "All polygons", "filter": "What the filter leaves", "region": "
 
 @dataclass(frozen=True)
 class Offer:
-    """A format on the page: its name, media type, icon, what it is for, and whether its coordinates can be chosen."""
+    """What the page adds to a product: its media type, its icon, and what it is for."""
 
-    title: str
-    media_type: str
-    icon: str
-    use: str
-    any_crs: bool = True
-    needs_crs: bool = False
+    media_type: str = "application/octet-stream"
+    icon: str = ":material/draft:"
+    use: str = ""
 
 
+_GIS, _WEB, _LOOK = "For a GIS", "For the web and tables", "To look at and hand over"
 _SQLITE, _GEOJSON, _KML = "application/geopackage+sqlite3", "application/geo+json", "application/vnd.google-earth.kml+xml"
-GROUPS: dict[str, dict[str, Offer]] = {
-    "For a GIS": {
-        ".gpkg": Offer("GeoPackage", _SQLITE, ":material/package_2:", "One file with style and field notes; the safe choice."),
-        ".shp.zip": Offer("Shapefile", "application/zip", ":material/folder_zip:", "For older software; zipped, short field names."),
-        ".fgb": Offer("FlatGeobuf", "application/octet-stream", ":material/bolt:", "Fast to open and to stream when the layer is large."),
-        ".parquet": Offer("GeoParquet", "application/vnd.apache.parquet", ":material/view_column:", "For data science: pandas, DuckDB."),
-        ".dxf": Offer("DXF", "image/vnd.dxf", ":material/architecture:", "For CAD; one drawing layer for each class."),
-        ".qml": Offer("QGIS style", "application/xml", ":material/palette:", "Only the colours, for a layer in QGIS.", any_crs=False),
+OFFERS: dict[str, dict[str, Offer]] = {
+    _GIS: {
+        ".gpkg": Offer(_SQLITE, ":material/package_2:", "One file with style and field notes; the safe choice."),
+        ".shp.zip": Offer("application/zip", ":material/folder_zip:", "For older software; zipped, short field names."),
+        ".fgb": Offer("application/octet-stream", ":material/bolt:", "Fast to open and to stream when the layer is large."),
+        ".parquet": Offer("application/vnd.apache.parquet", ":material/view_column:", "For data science: pandas, DuckDB."),
+        ".dxf": Offer("image/vnd.dxf", ":material/architecture:", "For CAD; one drawing layer for each class."),
+        ".qml": Offer("application/xml", ":material/palette:", "Only the colours, for a layer in QGIS."),
     },
-    "For the web and tables": {
-        ".geojson": Offer("GeoJSON", _GEOJSON, ":material/data_object:", "For web maps and scripts; in degrees.", any_crs=False),
-        ".kml": Offer("KML", _KML, ":material/public:", "For Google Earth, in the classes' colours.", any_crs=False, needs_crs=True),
-        ".csv": Offer("CSV", "text/csv", ":material/table:", "A table for spreadsheets, outlines as WKT text."),
+    _WEB: {
+        ".geojson": Offer(_GEOJSON, ":material/data_object:", "For web maps and scripts; in degrees."),
+        ".kml": Offer(_KML, ":material/public:", "For Google Earth, in the classes' colours."),
+        ".csv": Offer("text/csv", ":material/table:", "A table for spreadsheets, outlines as WKT text."),
     },
-    "To look at and hand over": {
-        ".html": Offer("Web map", "text/html", ":material/map:", "One file that opens anywhere, without a network.", any_crs=False),
-        ".report.html": Offer("Report", "text/html", ":material/description:", "Map, areas, scores and settings, to send.", any_crs=False),
-        ".png": Offer("Printed map, PNG", "image/png", ":material/image:", "A4 with scale, north and legend, for slides.", any_crs=False),
-        ".pdf": Offer("Printed map, PDF", "application/pdf", ":material/picture_as_pdf:", "The same, for paper.", any_crs=False),
+    _LOOK: {
+        ".html": Offer("text/html", ":material/map:", "One file that opens anywhere, without a network."),
+        ".report.html": Offer("text/html", ":material/description:", "Map, areas, scores and settings, to send."),
+        ".png": Offer("image/png", ":material/image:", "A4 with scale, north and legend, for slides."),
+        ".pdf": Offer("application/pdf", ":material/picture_as_pdf:", "The same, for paper."),
     },
-}  # fmt: skip
+}
+_OF_CHANGE = (".gpkg", ".shp.zip", ".geojson", ".csv")
+"""Formats that hold the from and to classes of a change layer."""
+
+
+def groups() -> dict[str, dict[str, Offer]]:
+    """Each product that is one file, by what it is for; one that this page says nothing of stands last."""
+    known = {suffix for offers in OFFERS.values() for suffix in offers}
+    others: dict[str, dict[str, Offer]] = {heading: {} for heading in OFFERS}
+    for suffix, product in PRODUCTS.items():
+        if suffix not in known and not product.in_parts:
+            others[_GIS if product.read else _LOOK][suffix] = Offer()
+    return {heading: offers | others[heading] for heading, offers in OFFERS.items()}
 
 
 def show(source: Source, layer: PolygonLayer, told: drawing.Told, lines: LineLayer | None = None) -> None:
@@ -76,26 +87,25 @@ def show(source: Source, layer: PolygonLayer, told: drawing.Told, lines: LineLay
         crs = choose_crs(layer)
     shown = replace(layer, scheme=state.shown(layer.scheme))
     lines = lines if part == "all" else None
-    for heading, offers in GROUPS.items():
+    for heading, offers in groups().items():
         with st.container(border=True, gap="small"):
             st.markdown(f"**{heading}**")
             base = _print_base(source) if ".png" in offers else "scene"
             columns = st.columns(2, gap="medium")
             for place, (suffix, offer) in enumerate(offers.items()):
                 name = f"{stem_of(source.title)}{suffix}"
-                made = exporter(
-                    lambda: part_of(shown, told, part), name, crs=crs if offer.any_crs else None, source=source, lines=lines, base=base
-                )
+                made = exporter(lambda: part_of(shown, told, part), name, crs=crs, source=source, lines=lines, base=base)
                 with columns[place % 2].container(horizontal=True, vertical_alignment="center", gap="small"):
                     _button(offer, suffix, made, name, placed=layer.geo.georeferenced)
 
 
 def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, placed: bool) -> None:
-    placeless = offer.needs_crs and not placed
+    product = PRODUCTS[suffix]
+    placeless = product.needs_crs and not placed
     st.download_button(
-        offer.title, made, name, offer.media_type, key=f"map_download_{suffix.strip('.').replace('.', '_')}", icon=offer.icon,
+        product.title, made, name, offer.media_type, key=f"map_download_{suffix.strip('.').replace('.', '_')}", icon=offer.icon,
         on_click="ignore", disabled=placeless, type="primary" if suffix == ".gpkg" else "secondary", width=170,
-        help=f"{offer.title} needs coordinates, and this scene has none."
+        help=f"{product.title} needs coordinates, and this scene has none."
         if placeless else "Made when pressed; data files are re-opened and compared.",
     )  # fmt: skip
     st.caption(offer.use, width="stretch")
@@ -117,36 +127,22 @@ def _print_base(source: Source) -> str:
 def of_change(layer: PolygonLayer, title: str) -> None:
     """The change layer in the formats that hold its from and to classes."""
     st.markdown("**Take the change layer home**")
-    wanted = {
-        suffix: offer for group in GROUPS.values() for suffix, offer in group.items() if suffix in (".gpkg", ".shp.zip", ".geojson", ".csv")
-    }
+    wanted = {suffix: offer for offers in groups().values() for suffix, offer in offers.items() if suffix in _OF_CHANGE}
     with st.container(horizontal=True):
         for suffix, offer in wanted.items():
             name = f"{stem_of(title)}-change{suffix}"
             st.download_button(
-                offer.title, exporter(lambda: layer, name), name, offer.media_type, icon=offer.icon, on_click="ignore", help=offer.use,
-                key=f"map_change_{suffix.strip('.').replace('.', '_')}", disabled=layer.frame.empty,
+                PRODUCTS[suffix].title, exporter(lambda: layer, name), name, offer.media_type, icon=offer.icon, on_click="ignore",
+                help=offer.use, key=f"map_change_{suffix.strip('.').replace('.', '_')}", disabled=layer.frame.empty,
             )  # fmt: skip
 
 
 def of_lines(lines: LineLayer) -> None:
     """The centre lines as GeoPackage."""
     st.download_button(
-        "Centre lines (GeoPackage)", line_exporter(lines), "centre-lines.gpkg", "application/geopackage+sqlite3", key="map_download_lines",
+        "Centre lines (GeoPackage)", exporter(lambda: lines, "centre-lines.gpkg"), "centre-lines.gpkg", _SQLITE, key="map_download_lines",
         icon=":material/polyline:", on_click="ignore", help="Lines with length, width and the nodes where they meet.",
     )  # fmt: skip
-
-
-def line_exporter(lines: LineLayer) -> Callable[[], bytes]:
-    """A function that writes centre lines as a GeoPackage and returns its bytes."""
-
-    def make() -> bytes:
-        from core.vector.formats.export import export
-
-        with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
-            return Path(export(lines, Path(folder) / "centre-lines.gpkg")).read_bytes()
-
-    return make
 
 
 def stem_of(title: str) -> str:
@@ -200,8 +196,8 @@ def _middle(layer: PolygonLayer) -> tuple[float, float]:
 
 
 def exporter(
-    part: Callable[[], PolygonLayer], name: str, *, crs: str | None = None, source: Source | None = None, lines: LineLayer | None = None,
-    base: str = "scene",
+    part: Callable[[], PolygonLayer | LineLayer], name: str, *, crs: str | None = None, source: Source | None = None,
+    lines: LineLayer | None = None, base: str = "scene",
 ) -> Callable[[], bytes]:  # fmt: skip
     """A function that writes the layer under `name` in a folder of its own and returns the file's bytes.
 
@@ -209,40 +205,27 @@ def exporter(
     """
 
     def make() -> bytes:
-        layer, scene = part(), None if source is None else sources.placed_scene(source)
+        from core.vector.formats.export import write_product
+
+        product = PRODUCTS[product_of(name)]
+        known = {} if source is None else {"title": source.title, "scene": sources.placed_scene(source)}
+        if source is not None and source.prediction is not None and "prediction" in product.takes:
+            known |= _predicted(source.prediction)
         with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
             path = Path(folder) / name
-            if name.endswith((".png", ".pdf")):
-                from core.vector.printing.figure import draw_figure
-
-                on = "none" if base == "scene" and scene is None else base
-                return Path(draw_figure(layer, path, title=source.title, scene=scene, base=on, lines=lines)).read_bytes()
-            if name.endswith(".qml"):
-                from core.vector.formats.content import content_of
-                from core.vector.formats.styles import qgis_style
-
-                return qgis_style(content_of(layer, ".gpkg", crs=layer.geo.crs, lonlat=False)).encode()
-            if name.endswith(".report.html"):
-                return _report(layer, path, source, scene)
-            from core.vector.formats.export import export
-
             # Other formats hold one layer, and their lines would be a second file.
-            together = lines if name.endswith((".gpkg", ".html")) else None
-            return Path(export(layer, path, crs=crs, scene=scene if name.endswith(".html") else None, lines=together)).read_bytes()
+            write_product(part(), path, crs=crs, lines=lines if product.holds_lines else None, base=base, **known)
+            return path.read_bytes()
 
     return make
 
 
-def _report(layer: PolygonLayer, path: Path, source: Source, scene) -> bytes:
-    from core.vector.printing.report import write_report
-    from ui import library
-
-    prediction = library.prediction(source.prediction) if source.prediction else None
-    cards = [model.card for model in library.models()] if prediction else []
-    card = next((card for card in cards if card.name == prediction.card_name), None)
-    return Path(write_report(layer, path, title=source.title, scene=scene, prediction=prediction, card=card)).read_bytes()
+def _predicted(folder: Path) -> dict[str, Any]:
+    """What a report tells of a prediction: how it was made, and the card of its model."""
+    prediction = library.prediction(folder)
+    return {"prediction": prediction, "card": next((one.card for one in library.models() if one.card.name == prediction.card_name), None)}
 
 
-def suffixes(groups: dict[str, dict[str, Offer]] = GROUPS) -> Sequence[str]:
+def suffixes() -> list[str]:
     """All endings on offer."""
-    return [suffix for group in groups.values() for suffix in group]
+    return [suffix for offers in groups().values() for suffix in offers]

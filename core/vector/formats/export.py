@@ -10,10 +10,9 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,49 +23,14 @@ from pyproj.exceptions import CRSError
 from core.errors import ExportError, SettingsError
 from core.files import replacing
 from core.scenes.scene import Scene
-from core.vector.formats import dxf, tables, texts, web_map
 from core.vector.formats.content import Content, content_of
+from core.vector.formats.products import PRODUCTS, Product, format_of, product_of
 from core.vector.formats.styles import qgis_style
 from core.vector.layer import LineLayer, PolygonLayer
 
-
-@dataclass(frozen=True)
-class Format:
-    """A file format: its title, whether it is always in longitude and latitude, and how to write and read it."""
-
-    title: str
-    write: Callable[..., None]
-    read: Callable[[Path], Content]
-    lonlat: bool = False
-    needs_crs: bool = False
-
-
-_FORMATS = {
-    ".gpkg": Format("GeoPackage", tables.write_geopackage, tables.read_ogr),
-    ".shp.zip": Format("Shapefile (zipped)", tables.write_zipped_shapefile, tables.read_zipped_shapefile),
-    ".shp": Format("Shapefile", tables.write_shapefile, tables.read_shapefile),
-    ".geojson": Format("GeoJSON", texts.write_geojson, texts.read_geojson, lonlat=True),
-    ".csv": Format("CSV", texts.write_csv, texts.read_csv),
-    ".kml": Format("KML", texts.write_kml, texts.read_kml, lonlat=True, needs_crs=True),
-    ".parquet": Format("GeoParquet", tables.write_parquet, tables.read_parquet),
-    ".dxf": Format("DXF (CAD)", dxf.write_dxf, dxf.read_dxf),
-    ".fgb": Format("FlatGeobuf", tables.write_flatgeobuf, tables.read_ogr),
-    ".html": Format("Web map", web_map.write_web_map, web_map.read_web_map, lonlat=True),
-}
-STYLED = (".gpkg", ".geojson", ".fgb")
-"""Formats that get a QGIS style (.qml) beside them; a Shapefile's parts hold theirs already."""
-
-FORMATS: dict[str, str] = {suffix: known.title for suffix, known in _FORMATS.items()}
-"""Suffix and title of each format that `export` writes."""
-
-
-def format_of(path: str | os.PathLike) -> str:
-    """The suffix in `FORMATS` that a path ends in. Raises SettingsError when it is none of them."""
-    name = Path(path).name.lower()
-    for suffix in sorted(_FORMATS, key=len, reverse=True):
-        if name.endswith(suffix) and name != suffix:
-            return suffix
-    raise SettingsError(f"no format for {Path(path).name!r}", expected=f"a name that ends in {', '.join(_FORMATS)}", do="Change the ending")
+if TYPE_CHECKING:
+    from core.model_store.cards import ModelCard
+    from core.prediction.folder.rasters import Prediction
 
 
 def export(
@@ -80,30 +44,30 @@ def export(
 
     crs: the target CRS, the layer's own by default; GeoJSON, KML and HTML are always in longitude and latitude (WGS84) when the layer has a
     CRS. Without one, coordinates are pixels, and each file that can say so does. scene: shown below the polygons of an HTML map.
-    A QGIS style with the classes' colours is written beside formats that cannot all hold one (`STYLED`).
+    A QGIS style with the classes' colours is written beside formats that cannot all hold one.
     The file is read again and compared in count, fields, values, geometry and CRS. Raises ExportError when it differs or cannot be written,
     SettingsError for an unknown ending or CRS.
     """
     path = Path(path)
     suffix = format_of(path)
-    known = _FORMATS[suffix]
+    known = PRODUCTS[suffix]
     if known.needs_crs and layer.geo.crs is None:
         raise ExportError(
             f"a layer without coordinates for {path.name}", expected=f"a CRS, which {known.title} needs", do="Choose GeoPackage or GeoJSON"
         )
     target = _target(layer, crs)
     content = content_of(layer, suffix, crs=target, lonlat=known.lonlat)
-    extra: dict[str, Any] = {"scene": scene} if suffix == ".html" else {}
+    extra: dict[str, Any] = {"scene": scene} if "scene" in known.takes else {}
     beside = None
     if lines is not None:
         lines = replace(lines, made={**{key: layer.made.get(key) for key in ("software", "source", "model")}, **lines.made})
         beside = content_of(lines, suffix, crs=target, lonlat=known.lonlat)
-        if suffix in _TOGETHER:
+        if known.holds_lines:
             extra["lines"] = beside
         else:
             export(lines, lines_path(path), crs=crs)
     try:
-        if suffix == ".shp":
+        if known.in_parts:
             _write_in_parts(known, content, path)
         else:
             with replacing(path, suffix=suffix) as temporary:
@@ -111,8 +75,8 @@ def export(
                 known.write(content, temporary, title=title, **extra)
                 compare(content, known.read(temporary), path.name)
                 if "lines" in extra:
-                    compare(beside, _TOGETHER[suffix](temporary, f"{title}_lines"), path.name)
-        if suffix in STYLED:
+                    compare(beside, known.read_lines(temporary), path.name)
+        if known.styled:
             with replacing(path.with_name(f"{path.name[: -len(suffix)]}.qml")) as temporary:
                 temporary.write_text(qgis_style(content), encoding="utf-8")
     except ExportError:
@@ -126,27 +90,42 @@ def export(
     return path
 
 
+def write_product(
+    layer: PolygonLayer | LineLayer, path: str | os.PathLike, *, title: str | None = None, crs: str | CRS | None = None,
+    scene: Scene | None = None, card: ModelCard | None = None, prediction: Prediction | None = None, lines: LineLayer | None = None,
+    base: str = "scene",
+) -> int | None:  # fmt: skip
+    """Write a layer to `path` as its ending asks, and return the features that the file holds when it is read again (None for what is no
+    layer file).
+
+    title: of a report or a printed map, the file's name without its ending when left away. crs: of a layer file. lines: centre lines.
+    scene: shown in maps and reports. card, prediction: for reports. base: what a printed map is drawn on. Raises as `export` and
+    `draw_figure` do.
+    """
+    suffix = product_of(path)
+    product = PRODUCTS[suffix]
+    if product.read is not None:
+        export(layer, path, crs=crs, scene=scene, lines=lines)
+        return len(layer.frame)  # which `export` has compared with what it read
+    given = {"scene": scene, "card": card, "prediction": prediction, "lines": lines, "base": base}
+    product.write(layer, path, title=title or Path(path).name[: -len(suffix)], **{name: given[name] for name in product.takes})
+    return None
+
+
 def lines_path(path: str | os.PathLike) -> Path:
     """Where the centre lines of a layer file lie: town_lines.shp.zip beside town.shp.zip."""
     suffix = format_of(path)
     return Path(path).with_name(f"{Path(path).name[: -len(suffix)]}_lines{suffix}")
 
 
-_TOGETHER: dict[str, Callable[[Path, str], Content]] = {
-    ".gpkg": lambda path, name: tables.read_ogr(path, layer=name),
-    ".html": lambda path, name: web_map.read_web_lines(path),
-}
-"""Formats that hold polygons and lines in one file, and how to read the lines."""
-
-
 def read_back(path: str | os.PathLike) -> int:
     """Number of features that an exported file holds."""
-    return len(_FORMATS[format_of(path)].read(Path(path)).fields)
+    return len(read_content(path).fields)
 
 
 def read_content(path: str | os.PathLike) -> Content:
     """Fields, geometry and CRS of an exported file."""
-    return _FORMATS[format_of(path)].read(Path(path))
+    return PRODUCTS[format_of(path)].read(Path(path))
 
 
 def compare(meant: Content, found: Content, name: str) -> None:
@@ -211,7 +190,7 @@ def _target(layer: PolygonLayer, crs: str | CRS | None) -> CRS | None:
         raise SettingsError(f"no CRS {crs!r}", expected='something like "EPSG:32640"', do="Correct the target CRS") from error
 
 
-def _write_in_parts(known: Format, content: Content, path: Path) -> None:
+def _write_in_parts(known: Product, content: Content, path: Path) -> None:
     """Write a plain Shapefile: made and compared in a folder of its own, then its parts take their places, the .shp last."""
     with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
         made = Path(folder) / path.name

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from core.vector.formats.content import Content
+from core.files import replacing
+from core.vector.formats.content import Content, content_of
+from core.vector.layer import LineLayer, PolygonLayer
 
 MOST_CATEGORIES = 1000
 OTHERS = (155, 155, 155)
@@ -14,6 +18,13 @@ def class_colours(content: Content) -> dict[str, tuple[int, int, int]]:
     """Name and colour of each class that the content holds, in the order of the class ids."""
     present = content.fields[["class_id", "class_name"]].drop_duplicates().sort_values("class_id")
     return {row.class_name: content.scheme.colours[row.class_id] for row in present.itertuples()}
+
+
+def write_style(layer: PolygonLayer | LineLayer, path: str | os.PathLike, *, title: str) -> Path:
+    """Write the style of a layer as a file of its own, which QGIS loads into any layer with a field class_name."""
+    with replacing(path) as temporary:
+        temporary.write_text(qgis_style(content_of(layer, ".qml", crs=None, lonlat=False)), encoding="utf-8")
+    return Path(path)
 
 
 def qgis_style(content: Content) -> str:

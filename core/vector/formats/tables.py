@@ -42,6 +42,11 @@ def read_ogr(path: Path, *, layer: str | None = None) -> Content:
     return Content(fields.fillna(dict.fromkeys(fields.select_dtypes(object), "")), geometry, frame.crs)
 
 
+def read_geopackage_lines(path: Path) -> Content:
+    """Read the centre lines of a GeoPackage: its second layer, as `write_geopackage` writes it."""
+    return read_ogr(path, layer=pyogrio.list_layers(path)[1][0])
+
+
 def write_geopackage(content: Content, path: Path, *, title: str, lines: Content | None = None) -> None:
     """Write a GeoPackage with descriptions of layers and fields, how it was made, and styles that QGIS applies.
 
