@@ -13,18 +13,19 @@ window.Groundline = (function () {
 
   const number = (value, digits = 0) => Number(value).toLocaleString('en', { maximumFractionDigits: digits });
 
-  function area(value, units) {
+  // Rows of [from, divisor, decimals, unit] for areas and lengths, the first that fits counts: the table of core/words.py, handed over by the page.
+  let rowsOf = null;
+  const readUnits = table => { rowsOf = table; };
+
+  function inUnit(what, value, units) {
     if (value === null || value === undefined) return '';
-    if (units !== 'm') return `${number(value)} px`;
-    if (value >= 1e6) return `${number(value / 1e6, 2)} km²`;
-    return value >= 1e4 ? `${number(value / 1e4, 2)} ha` : `${number(value, value < 100 ? 1 : 0)} m²`;
+    const rows = rowsOf[what][units === 'm' ? 'm' : 'px'];
+    const [, divisor, decimals, unit] = rows.find(row => value >= row[0]) || rows[rows.length - 1];
+    return `${(value / divisor).toLocaleString('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })} ${unit}`;
   }
 
-  function length(value, units) {
-    if (value === null || value === undefined) return '';
-    if (units !== 'm') return `${number(value, 1)} px`;
-    return value >= 1e4 ? `${number(value / 1e3, 2)} km` : `${number(value, 1)} m`;
-  }
+  const area = (value, units) => inUnit('area', value, units);
+  const length = (value, units) => inUnit('length', value, units);
 
   // Points in a plane of metres (or pixels): on the earth by the WGS84 radii of curvature at the points' middle, which is true
   // to 1e-4 over some tens of kilometres; without coordinates by the pixel size, where there is one.
@@ -93,5 +94,5 @@ window.Groundline = (function () {
     } catch (error) { /* another site's page around the dashboard: the system's typeface will do */ }
   }
 
-  return { L, borrowFont, element, number, area, length, plane, pathLength, ringArea, recall, remember };
+  return { L, borrowFont, element, number, readUnits, area, length, plane, pathLength, ringArea, recall, remember };
 }());

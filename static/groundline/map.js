@@ -11,6 +11,7 @@
       document.body.classList.toggle('dark', config.dark);
       document.body.style.setProperty('--gl-height', `${config.height}px`);
       document.body.style.setProperty('--gl-table', `${config.tableHeight}px`);
+      G.readUnits(config.units);
       G.borrowFont();
       document.addEventListener('keydown', event => { if (event.key === 'Tab') document.body.classList.add('keys'); });
       document.addEventListener('pointerdown', () => document.body.classList.remove('keys'));

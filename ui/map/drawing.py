@@ -19,6 +19,7 @@ from jinja2 import Template
 
 from core.classes import ClassScheme
 from core.geo import GeoRef
+from core.words import UNITS
 from core.workspace import STATIC
 from ui.viewer import tiles
 
@@ -160,6 +161,7 @@ def base_map(ground: Ground, pictures: Sequence[Picture], *, titles: Sequence[st
         "height": MAP_PX,
         "tableHeight": TABLE_PX,
         "memory": memory,
+        "units": UNITS,
         "closestZoom": (ground_max_zoom(ground) if scale else native) + 1,
         "pictures": [_picture(picture, ground, native) for picture in pictures],
         "online": [{**entry, "base": True, "tileSize": 256, "maxNativeZoom": 19} for entry in ONLINE] if online and not scale else [],
