@@ -352,14 +352,6 @@ def test_a_download_holds_the_part_and_the_coordinates_that_were_chosen(small_la
     assert part.frame["area_m2"].sum() == pytest.approx(1500, rel=0.01)
 
 
-def test_areas_and_lengths_in_the_unit_a_person_would_use():
-    assert page.area_text(12.4, "m") == "12 m²"
-    assert page.area_text(25_000, "m") == "2.50 ha"
-    assert page.area_text(2_500_000, "m") == "2.50 km²"
-    assert page.area_text(1234, "px") == "1,234 px"
-    assert (page.length_text(12.4, "m"), page.length_text(2500, "m"), page.length_text(9, "px")) == ("12 m", "2.50 km", "9 px")
-
-
 def test_a_prediction_whose_scene_is_gone_is_still_mapped(opened, lake):
     made = json.loads((lake / "prediction.json").read_text())
     Path(made["scene"]).unlink()

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import SettingsError
 from core.files import digest_of
+from core.words import area_words
 from ui import state
 from ui.kept import keep
 from ui.map import downloads, drawing, page
@@ -83,10 +84,10 @@ def _change(source: Source, other: Source, settings: Settings, tell) -> ChangeRe
 def _areas(changed: ChangeResult) -> None:
     share = changed.changed_area / (changed.compared_area or 1)
     with st.container(horizontal=True):
-        st.metric("Compared", page.area_text(changed.compared_area, changed.units), border=True, help="Where both have a class.")
+        st.metric("Compared", area_words(changed.compared_area, changed.units), border=True, help="Where both have a class.")
         st.metric(
             "Changed",
-            page.area_text(changed.changed_area, changed.units),
+            area_words(changed.changed_area, changed.units),
             border=True,
             help="Where the classes differ, counted in pixels.",
         )

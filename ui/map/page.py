@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.files import digest_of
+from core.words import area_words, length_words
 from ui import frame, state
 from ui.kept import has, keep
 from ui.map import downloads, drawing, edits
@@ -225,7 +226,7 @@ def summary(result: VectorResult, layer: PolygonLayer) -> None:
     with st.container(horizontal=True):
         st.metric("Polygons", f"{len(layer.frame):,}", border=True)
         st.metric(
-            "Area", area_text(float(layer.frame[layer.area_column].sum()), layer.units), border=True, help="Of all polygons together."
+            "Area", area_words(float(layer.frame[layer.area_column].sum()), layer.units), border=True, help="Of all polygons together."
         )
         sure = layer.frame["mean_confidence"].mean()
         if sure == sure:
@@ -237,7 +238,7 @@ def summary(result: VectorResult, layer: PolygonLayer) -> None:
 
 def _network(lines: LineLayer) -> None:
     """How long the centre lines are, and their file."""
-    lengths = ", ".join(f"{name} {length_text(length, lines.units)}" for name, length in lines.lengths().items())
+    lengths = ", ".join(f"{name} {length_words(length, lines.units)}" for name, length in lines.lengths().items())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Centre lines** · {len(lines.frame):,} lines: {lengths or 'none found'}", width="content")
         if len(lines.frame):
@@ -255,7 +256,7 @@ def _region(layer: PolygonLayer, told: drawing.Told) -> None:
         return
     total = float(inside.frame[inside.area_column].sum())
     st.markdown(
-        f"**{len(inside.frame):,} polygons, {area_text(total, inside.units)}** inside the region. **Downloads** can take just these."
+        f"**{len(inside.frame):,} polygons, {area_words(total, inside.units)}** inside the region. **Downloads** can take just these."
     )
     show_table(inside, key="map_region_table")
 
@@ -290,19 +291,3 @@ def show_table(layer: PolygonLayer, *, key: str = "map_classes_table") -> None:
             "mean confidence": st.column_config.NumberColumn(format="%.2f", help="Of the class's area, 0 to 1"),
         },
     )
-
-
-def length_text(length: float, units: str) -> str:
-    """A length with the unit a person would use."""
-    if units != "m":
-        return f"{length:,.0f} px"
-    return f"{length / 1e3:,.2f} km" if length >= 1e3 else f"{length:,.0f} m"
-
-
-def area_text(area: float, units: str) -> str:
-    """An area with the unit a person would use."""
-    if units != "m":
-        return f"{area:,.0f} px"
-    if area >= 1e6:
-        return f"{area / 1e6:,.2f} km²"
-    return f"{area / 1e4:,.2f} ha" if area >= 1e4 else f"{area:,.0f} m²"
