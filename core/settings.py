@@ -137,18 +137,27 @@ class Settings:
 
     @classmethod
     def from_request(cls: type[Kind], request: Mapping[str, Any]) -> Kind:
-        """Those of a request, which may hold other keys too; what it does not hold has its default."""
+        """Those of a request, which may hold other keys too; what it does not hold, or holds as None, has its default."""
         given: dict[str, Any] = {}
         for option in options(cls):
             if option.group and not option.key:
                 given[option.name] = option.group.from_request(request)
-            elif option.key in request:
+            elif request.get(option.key) is not None:
                 given[option.name] = request[option.key]
         return cls(**given)
 
 
+_known: dict[type[Settings], tuple[Option, ...]] = {}
+
+
 def options(settings: type[Settings]) -> tuple[Option, ...]:
     """The fields of a `Settings` class in order."""
+    if settings not in _known:
+        _known[settings] = _read_options(settings)
+    return _known[settings]
+
+
+def _read_options(settings: type[Settings]) -> tuple[Option, ...]:
     hints = typing.get_type_hints(settings)
     found = []
     for one in fields(settings):
@@ -199,14 +208,15 @@ def _fit(kind: Any, value: Any) -> tuple[bool, Any]:
     if kind is Path:
         return isinstance(value, (str, Path)), Path(value) if isinstance(value, (str, Path)) else value
     if typing.get_origin(kind) is tuple:
-        return _fit_items(typing.get_args(kind)[0], value)
+        return _fit_items(typing.get_args(kind), value)
     if isinstance(value, Mapping) and hasattr(kind, "from_dict"):
         return True, kind.from_dict(value)
     return isinstance(value, typing.get_origin(kind) or kind), value
 
 
-def _fit_items(inner: Any, value: Any) -> tuple[bool, Any]:
-    if not isinstance(value, (list, tuple)):
+def _fit_items(inside: tuple[Any, ...], value: Any) -> tuple[bool, Any]:
+    inner, *rest = inside
+    if not isinstance(value, (list, tuple)) or (rest != [...] and len(value) != len(inside)):
         return False, value
     kinds = typing.get_args(inner) if _is_union(inner) else (inner,)
     items = [next((fit for kind in kinds if (fit := _fit(kind, item))[0]), (False, item)) for item in value]

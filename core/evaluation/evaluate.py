@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,10 +27,10 @@ from core.files import refuse_foreign_folder, replacing_folder
 from core.model_store.cards import CARD_FILE
 from core.model_store.models import Model, find_model
 from core.patches.store import PatchStore
-from core.prediction.budget import parse_memory
 from core.prediction.checks import check_scene
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.running import Layout
+from core.prediction.settings import BlendSettings
 from core.progress import OnProgress, ShouldStop, check, part, report
 
 _SAMPLE_PIXELS = 200_000
@@ -40,6 +41,7 @@ _PICTURES = 24
 def evaluate(
     model: Model | str | os.PathLike,
     dataset: Dataset | str | os.PathLike,
+    settings: BlendSettings | None = None,
     *,
     scenes: str = "all",
     patches: PatchStore | str | os.PathLike | None = None,
@@ -47,14 +49,12 @@ def evaluate(
     polygons: Sequence[str] = (),
     patch_px: int = 256,
     boundary_px: int | None = None,
-    overlap: float = 0.5,
-    symmetries: int = 1,
-    memory: str | int = "1GiB",
-    engine: str | Engine = "auto",
+    engine: Engine | str | None = None,
     pictures: int = _PICTURES,
     seed: int = 0,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
+    **told: Any,
 ) -> Evaluation:
     """Predict the scenes of a data set that have masks, blended as `predict` does, and measure the result.
 
@@ -65,7 +65,7 @@ def evaluate(
     Classes of data set and model are matched by name. `folder` appears when all is written; nothing is kept without it.
     Raises InputError when nothing can be compared, SettingsError, SceneError, ModelError, Cancelled.
     """
-    limit = parse_memory(memory)
+    settings = replace(settings or BlendSettings(), **told)
     model = model if isinstance(model, Model) else find_model(model)
     dataset = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
     pairs, notes = chosen_pairs(model, dataset, scenes)
@@ -83,7 +83,7 @@ def evaluate(
         refuse_foreign_folder(Path(folder), EVALUATION_FILE)
     for pair in pairs:
         check_scene(model.card, pair.image)
-    ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine)
+    ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine or settings.engine)
     measures = Measures(
         patch_px=patch_px,
         boundary_px=boundary_px or boundary_distance_px(patch_px),
@@ -92,7 +92,7 @@ def evaluate(
         sample_fraction=min(1.0, _SAMPLE_PIXELS / sum(pair.shape[0] * pair.shape[1] for pair in pairs)),
         seed=seed,
     )
-    prediction = Prediction(model.card, ready, Layout(overlap, symmetries, model.card.scale), limit)
+    prediction = Prediction(model.card, ready, Layout(settings.overlap, settings.symmetries, model.card.scale), settings.memory_bytes)
     totals = Totals.empty(len(model.card.scheme))
     with _work_folder(folder) as work:
         results, steps = [], len(pairs) + 1
@@ -132,8 +132,8 @@ def evaluate(
                 "boundary_px": measures.boundary_px,
                 "grid_px": _GRID_PX,
                 "polygon_iou": 0.5,
-                "overlap": overlap,
-                "symmetries": symmetries,
+                "overlap": settings.overlap,
+                "symmetries": settings.symmetries,
                 "seed": seed,
                 "random_patches_only": windows is not None,
             },

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from core.errors import GroundlineError, SceneError
 from core.files import replacing, write_json
 from core.model_store.models import Model, find_model
 from core.prediction.engines.engine import Engine, open_engine
+from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part
 
 SCENE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".img", ".vrt", ".h5", ".hdf5")
@@ -50,14 +51,14 @@ def predict_batch(
     model: Model | str | os.PathLike,
     scenes: Iterable[str | os.PathLike],
     folder: str | os.PathLike,
+    settings: PredictSettings | None = None,
     *,
-    engine: str | Engine = "auto",
-    patch_size: int | None = None,
+    engine: Engine | str | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
-    **settings: Any,
+    **told: Any,
 ) -> BatchResult:
-    """Predict scenes into subfolders of `folder` that bear their names; `settings` are those of `predict`.
+    """Predict scenes into subfolders of `folder` that bear their names; settings and `engine` are those of `predict`.
 
     A scene that cannot be predicted becomes a row with its error. `results.csv` and `results.json` in `folder` are
     renewed after each scene. A run that was stopped goes on where it was: scenes that are finished with the same
@@ -67,7 +68,8 @@ def predict_batch(
 
     model = model if isinstance(model, Model) else find_model(model)
     folder, paths = Path(folder), [Path(path) for path in scenes]
-    ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine, patch_size=patch_size)
+    settings = replace(settings or PredictSettings(), **told)
+    ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine or settings.engine, patch_size=settings.patch_size)
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for number, (path, name) in enumerate(zip(paths, _names(paths), strict=True)):
@@ -76,7 +78,7 @@ def predict_batch(
         row = dict.fromkeys(_COLUMNS)
         try:
             callables = dict(on_progress=listener, should_stop=should_stop)
-            done = predict(model, path, folder / name, engine=ready, keep_finished=True, **callables, **settings).summary()
+            done = predict(model, path, folder / name, settings, engine=ready, keep_finished=True, **callables).summary()
             row.update({key: done[key] for key in ("seconds", "windows", "seam_score", "folder")}, state="done")
             row["warnings"] = " ".join(warning["sentence"] for warning in done["warnings"])
         except GroundlineError as error:

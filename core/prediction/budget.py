@@ -1,28 +1,10 @@
-"""Memory: what the user allows, what the process takes, and how wide a strip of the scene fits in between."""
+"""Memory: what the process takes, now and at most."""
 
 from __future__ import annotations
 
-import re
 import threading
 
 import psutil
-
-from core.errors import SettingsError
-from core.words import MIB
-
-_UNITS = {"": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
-_SMALLEST = 64 * MIB
-
-
-def parse_memory(text: str | int) -> int:
-    """Bytes from "1GiB", "800 MB" or a number of bytes; K, M and G count in 1024s. Raises SettingsError."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?\s*", str(text), re.IGNORECASE)
-    unit = match and _UNITS[match[2].upper()]
-    if not unit or float(match[1]) * unit < _SMALLEST:
-        raise SettingsError(
-            f"a memory limit of {text!r}", expected='at least 64 MiB, written like "1GiB" or "800MB"', do="Choose 1GiB when in doubt"
-        )
-    return int(float(match[1]) * unit)
 
 
 def resident_bytes() -> int:

@@ -7,7 +7,7 @@ import os
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.running import Setup, plan_within, set_up, widest_px
+from core.prediction.settings import PredictSettings
 from core.scenes.scene import Scene, Window
 from core.words import MIB
 
@@ -52,29 +53,25 @@ class Estimate:
 def estimate(
     model: Model | str | os.PathLike,
     scene: Scene | str | os.PathLike,
+    settings: PredictSettings | None = None,
     *,
-    overlap: float = 0.5,
-    symmetries: int = 1,
-    memory: str | int = "1GiB",
-    engine: str | Engine = "auto",
+    engine: Engine | str | None = None,
     window: Window | None = None,
-    patch_size: int | None = None,
-    resample: bool = False,
+    **told: Any,
 ) -> Estimate:
     """Time, memory and disk that `predict` with the same arguments will take, from a probe of a few patches.
 
     Raises what `predict` raises for a request that cannot work.
     """
-    setup = set_up(
-        model, scene, overlap=overlap, symmetries=symmetries, memory=memory, window=window, patch_size=patch_size, resample=resample
-    )
-    ready = setup.open_engine(engine)
+    settings = replace(settings or PredictSettings(), **told)
+    setup = set_up(model, scene, settings, window=window)
+    ready = setup.open_engine(engine or settings.engine)
     plan, _ = plan_within(setup.model.card, setup.scene, setup.window, ready, setup.layout, memory=setup.memory)
     windows = _filled_windows(plan, setup)
     reading, network, packed = _probe(plan, setup, ready)
-    model_seconds = windows * symmetries * network
+    model_seconds = windows * settings.symmetries * network
     pixels = setup.window.pixels
-    beyond = windows * reading * (1 - overlap) ** 2 + pixels * (ready.classes + 3) * _SECONDS_PER_BYTE
+    beyond = windows * reading * (1 - settings.overlap) ** 2 + pixels * (ready.classes + 3) * _SECONDS_PER_BYTE
     making, result = disk_bytes(pixels, ready.classes, packed * windows / plan.windows)
     concerns = (*setup.concerns, Concern("int8", ready.doubt)) if ready.doubt else setup.concerns
     return Estimate(

@@ -26,6 +26,7 @@ from core.prediction.folder.previews import LivePreview
 from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, preview_file
 from core.prediction.folder.writing import RawWriter, finish, placement
 from core.prediction.running import Setup, plan_within, run_blend, set_up
+from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.scenes.scene import Scene, Window
 from core.words import MIB
@@ -66,35 +67,30 @@ def predict(
     model: Model | str | os.PathLike,
     scene: Scene | str | os.PathLike,
     folder: str | os.PathLike,
+    settings: PredictSettings | None = None,
     *,
-    overlap: float = 0.5,
-    symmetries: int = 1,
-    memory: str | int = "1GiB",
-    engine: str | Engine = "auto",
+    engine: Engine | str | None = None,
     window: Window | None = None,
-    patch_size: int | None = None,
-    resample: bool = False,
     keep_finished: bool = False,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
+    **told: Any,
 ) -> PredictResult:
     """Predict a scene, or a `window` of it, into the prediction folder `folder`.
 
-    `overlap` is the share of a patch that its neighbour sees too, `symmetries` 8 averages over turned and mirrored
-    patches, `memory` bounds the whole process. `patch_size` in pixels is the model's by default. `resample` resizes the
-    scene to the pixel size that the model was trained on, where both are known. `folder` appears when it is complete; a
-    run that was killed goes on where it was when it is started again with the same settings, and a cancelled one leaves
-    nothing. `keep_finished` takes a prediction that is already in `folder`, made with the same settings of the same
-    files, as the result. Raises SceneError, ModelError, SettingsError, ExportError, Cancelled.
+    Each of the settings can also be told by its name. `engine` takes the place of the settings' one and may be open
+    already. `folder` appears when it is complete; a run that was killed goes on where it was when it is started again
+    with the same settings, and a cancelled one leaves nothing. `keep_finished` takes a prediction that is already in
+    `folder`, made with the same settings of the same files, as the result. Raises SceneError, ModelError, SettingsError,
+    ExportError, Cancelled.
     """
     begun = time.perf_counter()
-    setup = set_up(
-        model, scene, overlap=overlap, symmetries=symmetries, memory=memory, window=window, patch_size=patch_size, resample=resample
-    )
+    settings = replace(settings or PredictSettings(), **told)
+    setup = set_up(model, scene, settings, window=window)
     check(should_stop)
     with PeakMemory() as memory_used:
         report(on_progress, 0, 0, "Opening the model")
-        work = _Work(setup, Path(folder), setup.open_engine(engine))
+        work = _Work(setup, Path(folder), setup.open_engine(engine or settings.engine))
         finished = work.finished() if keep_finished else None
         if finished:
             return finished

@@ -14,10 +14,11 @@ from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.prediction.blend.blending import BlendResult, blend, bytes_per_column
 from core.prediction.blend.plans import BlendPlan, plan_blend
-from core.prediction.budget import parse_memory, resident_bytes
+from core.prediction.budget import resident_bytes
 from core.prediction.checks import Concern, check_scene, resampling_factor
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
+from core.prediction.settings import PredictSettings
 from core.prediction.temperature import with_temperature
 from core.progress import OnProgress, ShouldStop
 from core.scenes.scene import Scene, Window, open_scene
@@ -59,16 +60,11 @@ class Setup:
 def set_up(
     model: Model | str | os.PathLike,
     scene: Scene | str | os.PathLike,
+    settings: PredictSettings,
     *,
-    overlap: float,
-    symmetries: int,
-    memory: str | int,
     window: Window | None,
-    patch_size: int | None,
-    resample: bool,
 ) -> Setup:
     """Open what is given by name, and check all of it; see `predict` for the arguments and errors."""
-    limit = parse_memory(memory)
     model = model if isinstance(model, Model) else find_model(model)
     scene = scene if isinstance(scene, Scene) else open_scene(scene)
     if window is not None and (window.pixels == 0 or scene.window.intersect(window) != window):
@@ -78,10 +74,12 @@ def set_up(
             do="Choose a smaller region",
         )
     window = window or scene.window
-    layout = Layout(overlap, symmetries, model.card.scale * (resampling_factor(model.card, scene) if resample else 1.0))
-    size = patch_size or model.card.patch_size
+    scale = model.card.scale * (resampling_factor(model.card, scene) if settings.resample else 1.0)
+    layout = Layout(settings.overlap, settings.symmetries, scale)
+    size = settings.patch_size or model.card.patch_size
     plan_blend(scene.height, scene.width, patch_size=size, **vars(layout))
-    return Setup(model, scene, window, layout, size, limit, tuple(check_scene(model.card, scene, window=window, resampled=resample)))
+    concerns = tuple(check_scene(model.card, scene, window=window, resampled=settings.resample))
+    return Setup(model, scene, window, layout, size, settings.memory_bytes, concerns)
 
 
 def plan_within(card: ModelCard, scene: Scene, window: Window, engine: Engine, layout: Layout, *, memory: int) -> tuple[BlendPlan, bool]:

@@ -7,8 +7,8 @@ from pyproj import CRS
 
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
-from core.prediction.budget import parse_memory
 from core.prediction.checks import check_scene, resampling_factor
+from core.prediction.settings import parse_memory
 from core.scenes.scene import Scene
 from tests.helpers.standins import make_model
 

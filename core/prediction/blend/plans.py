@@ -9,6 +9,7 @@ import numpy as np
 
 from core.errors import SettingsError
 from core.prediction.blend.resizing import Taps, taps
+from core.prediction.settings import check_overlap
 from core.scenes.scene import Window
 
 MIN_PATCH_PX = 8
@@ -121,8 +122,7 @@ def plan_blend(
 def _check(patch_size: int, overlap: float, symmetries: int, scale: float) -> None:
     if patch_size < MIN_PATCH_PX:
         raise SettingsError(f"a patch of {patch_size} px", expected=f"at least {MIN_PATCH_PX} px", do="Choose larger patches")
-    if not 0 <= overlap <= 0.9:
-        raise SettingsError(f"an overlap of {overlap:g}", expected="a fraction from 0 to 0.9", do="Choose 0.5 when in doubt")
+    check_overlap(overlap)
     if symmetries not in (1, 8):
         raise SettingsError(
             f"{symmetries} symmetries", expected="1 or 8", do="Choose 1, or 8 for the mean over turned and mirrored patches"

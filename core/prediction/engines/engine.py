@@ -25,9 +25,9 @@ from core.errors import ModelError, SettingsError
 from core.files import content_digest, dump_json, replacing_folder
 from core.model_store.models import Model, find_model
 from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, int8_folder, read_int8
+from core.prediction.settings import ENGINES
 from core.workspace import PROJECT
 
-ENGINES = ("auto", "openvino", "tensorflow", "fast")
 _TOLERANCE = 1e-3
 _CONVERSION = 2  # raised when `convert` changes, so that files in the cache are made anew
 
