@@ -13,7 +13,6 @@ from rio_tiler.models import ImageData
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.scenes.scene import Scene
-from ui.viewer.tiles import MAP_TILE_PX
 
 _OPEN_FILES_PER_THREAD = 8
 
@@ -43,13 +42,13 @@ def can_warp(scene: Scene) -> bool:
 
 
 def image_tile(
-    scene: Scene, bands: tuple[int, ...], limits: tuple[np.ndarray, np.ndarray] | None, z: int, x: int, y: int
+    scene: Scene, bands: tuple[int, ...], limits: tuple[np.ndarray, np.ndarray] | None, z: int, x: int, y: int, *, size_px: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Colours uint8 (256, 256, 3) and alpha uint8 (256, 256) of a map tile, None outside the scene.
+    """Colours uint8 (size_px, size_px, 3) and alpha uint8 (size_px, size_px) of a map tile, None outside the scene.
 
     `limits` are the values shown as black and as white, per band; None for uint8 data, which is shown as it is.
     """
-    tile = _read(scene, z, x, y, indexes=bands, resampling_method="bilinear", reproject_method="bilinear")
+    tile = _read(scene, z, x, y, size_px, indexes=bands, resampling_method="bilinear", reproject_method="bilinear")
     if tile is None:
         return None
     pixels = tile.data.transpose(1, 2, 0)
@@ -62,9 +61,9 @@ def image_tile(
     return np.ascontiguousarray(pixels[..., :3].astype(np.uint8)), _alpha(tile)
 
 
-def class_tile(scene: Scene, scheme: ClassScheme, z: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Class colours uint8 (256, 256, 3) and alpha uint8 (256, 256) of a map tile of a label raster, None outside."""
-    tile = _read(scene, z, x, y, indexes=(1,), resampling_method="nearest", reproject_method="nearest")
+def class_tile(scene: Scene, scheme: ClassScheme, z: int, x: int, y: int, *, size_px: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Class colours uint8 (size_px, size_px, 3) and alpha uint8 (size_px, size_px) of a map tile of a label raster, None outside."""
+    tile = _read(scene, z, x, y, size_px, indexes=(1,), resampling_method="nearest", reproject_method="nearest")
     if tile is None:
         return None
     ids = tile.data[0].astype(np.uint8)
@@ -72,11 +71,11 @@ def class_tile(scene: Scene, scheme: ClassScheme, z: int, x: int, y: int) -> tup
     return scheme.decode(ids), alpha
 
 
-def _read(scene: Scene, z: int, x: int, y: int, **how) -> ImageData | None:
+def _read(scene: Scene, z: int, x: int, y: int, size_px: int, **how) -> ImageData | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NoOverviewWarning)
-            return _readers.get(scene).tile(x, y, z, tilesize=MAP_TILE_PX, **how)
+            return _readers.get(scene).tile(x, y, z, tilesize=size_px, **how)
     except TileOutsideBounds:
         return None
 

@@ -13,11 +13,11 @@ from core.classes import ClassScheme
 from core.errors import InputError, SettingsError
 from core.files import digest_of, read_json, write_json
 from core.geo import GeoRef
+from core.prediction.folder.origin import source_scene
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
 from core.scenes.scene import Scene, Window, open_scene
 from ui import frame, library, state
 from ui.input import typed_path
-from ui.predict import results
 from ui.viewer import tiles
 
 _RASTER = "gl_map_raster"
@@ -150,7 +150,7 @@ def _from_prediction(prediction: Prediction) -> Source:
         geo=prediction.geo,
         own_geo=prediction.geo.georeferenced,
         digest=digest_of(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest),
-        scene=results.source_scene(prediction),
+        scene=source_scene(prediction),
         prediction=prediction.folder,
     )
 
@@ -251,7 +251,7 @@ def class_layer(source: Source) -> tiles.Layer:
     def warp(z: int, x: int, y: int) -> Any:
         from core.scenes.warping import class_tile
 
-        return class_tile(labels, scheme, z, x, y)
+        return class_tile(labels, scheme, z, x, y, size_px=tiles.MAP_TILE_PX)
 
     key = digest_of("classes", labels.digest, scheme)
     return tiles.register(

@@ -114,7 +114,7 @@ def image_layer(source: str | Path | Scene, *, bands: Sequence[int] | None = Non
     def warp(z: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray] | None:
         from core.scenes.warping import image_tile
 
-        return image_tile(scene, chosen, limits, z, x, y)
+        return image_tile(scene, chosen, limits, z, x, y, size_px=MAP_TILE_PX)
 
     return register(
         Layer(id=digest_of("image", scene.digest, chosen), height=scene.height, width=scene.width, geo=scene.geo, draw=draw, warp=warp)
@@ -151,7 +151,7 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
     def warp(z: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray] | None:
         from core.scenes.warping import class_tile
 
-        return class_tile(labels, prediction.scheme, z, x, y)
+        return class_tile(labels, prediction.scheme, z, x, y, size_px=MAP_TILE_PX)
 
     def values(row: int, col: int) -> dict[str, Any]:
         pixel = Window(row, col, 1, 1)
