@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from core.prediction.folder.origin import pictured
 from ui import frame, jobs_view, library, state
 from ui.evaluate import tab
-from ui.predict import batch, downloads, run, setup
+from ui.predict import batch, downloads, run, scenes, setup
 from ui.predict import results as predict_view
 from ui.viewer import viewer  # fmt: skip
 
@@ -19,7 +20,7 @@ def results(folder) -> None:
     """Viewer, class shares, scores and downloads of a prediction."""
     prediction = library.prediction(folder)
     predict_view.how_made(prediction)
-    scene = predict_view.pictured(prediction)
+    scene = pictured(prediction)
     truth = predict_view.truth_of(prediction) if scene is not None else None
     seen = viewer.prediction_panes(folder, key="predict_viewer", height=360, image=scene, pair=truth)
     if scene is None:
@@ -71,10 +72,13 @@ if not folders and not watched and state.selection().dataset is None and state.s
 if watched:
     with st.container(border=True, key="predict_job"):
         run.watch(job)
+wanted = state.wanted_open()
+if wanted:
+    scenes.fill(wanted)
 with st.expander(
     "Predict another scene" if folders else "Predict a scene",
     icon=":material/add:",
-    expanded=predict_view.wanted_open() or (not folders and not watched),
+    expanded=wanted is not None or (not folders and not watched),
     key=f"predict_setup_{bool(folders)}_{watched}",
 ):
     setup.form()

@@ -95,6 +95,12 @@ def model_title(name: str) -> str:
         return Path(name).name
 
 
+def model_key(model: Model) -> str:
+    """How a model is named in the selection: its name when it ships with the project, its folder otherwise."""
+    folder = Path(model.folder)
+    return folder.name if folder.parent == state.PROJECT / "models" else str(folder)
+
+
 def predictions() -> list[Path]:
     """Prediction folders of the workspace, newest first; the sample's and the selected one included."""
     chosen = state.selection().prediction

@@ -20,6 +20,7 @@ SAMPLE = PROJECT / "sample_data" / "town"
 SAMPLE_MODEL = "sample-town"
 
 _KEY = "gl_selection"
+_FORM = "gl_predict_open"
 SAFE_COLOURS = "colour_blind_safe"
 """Key of the toggle for the colour-blind safe palette, which is in the settings of every page."""
 _REMEMBERED = 12  # entries kept for each field
@@ -105,6 +106,16 @@ def short(path: Path) -> str:
         if path.is_relative_to(root):
             return path.relative_to(root).as_posix()
     return path.as_posix()
+
+
+def open_setup(path: str | Path | None = None) -> None:
+    """Have the Predict page open its form at the next visit, with the scene `path` already named."""
+    st.session_state[_FORM] = "" if path is None else str(path)
+
+
+def wanted_open() -> str | None:
+    """The scene that the Predict page's form is to open with, "" for none; None when nobody asked for the form. Asked once."""
+    return st.session_state.pop(_FORM, None)
 
 
 def recent(field: str) -> list[Path | str]:

@@ -8,11 +8,12 @@ from PIL import Image
 
 from core.classes import DUBAI
 from core.datasets.datasets import Pair
+from core.prediction.folder import origin
 from core.prediction.folder.rasters import Prediction
 from core.scenes import cutting
 from core.scenes.scene import Scene, Window
 from tests.helpers.predicted import predicted
-from ui.predict import downloads, results
+from ui.predict import downloads
 from ui.viewer.viewer import ViewerState
 
 PLACE = Affine(0.5, 0, 1000, 0, -0.25, 2000)
@@ -71,7 +72,7 @@ def test_a_region_is_shown_on_its_own_pixels_and_masks(tmp_path, rng):
     Image.fromarray(DUBAI.decode(ids)).save(tmp_path / "mask.png")
     window = Window(30, 20, 100, 90)
     made = Prediction.open(predicted(tmp_path / "a.png", tmp_path / "out", window=window))
-    assert np.array_equal(results.pictured(made).read(), pixels[window.slices])
-    assert results.source_scene(made) is None  # other pages show whole scenes only
+    assert np.array_equal(origin.pictured(made).read(), pixels[window.slices])
+    assert origin.source_scene(made) is None  # other pages show whole scenes only
     cut = cutting.cut_pair(Pair("a", tmp_path / "a.png", tmp_path / "mask.png", "place"), window)
     assert cut.shape == (100, 90) and np.array_equal(cut.labels(DUBAI), ids[window.slices])

@@ -171,10 +171,8 @@ def _open(path: str) -> str:
             open_scene(path)  # a single image, or a folder of chips that continue each other
         except SceneError as other:
             raise (other if Path(path).is_file() else error) from None
-        from ui.predict import results  # brings pandas, which the home page does without
-
         state.select(scene=path)
-        results.open_setup(path)
+        state.open_setup(path)
         return frame.PAGES["predict"][0]
     state.select(dataset=path)
     return frame.PAGES["explore"][0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -24,7 +23,7 @@ _MOST_NAMES = 6
 
 def choose() -> Model | None:
     """The model to predict with, and what its card says."""
-    models = {model_key(model): model for model in library.models()}
+    models = {library.model_key(model): model for model in library.models()}
     if not models:
         st.markdown("No model yet. Train one first.")
         return None
@@ -72,12 +71,6 @@ def trained_words(card: ModelCard) -> str:
 def was_trained_on(card: ModelCard, names: tuple[str, ...]) -> bool:
     """Whether an image of one of these names was among the training images."""
     return bool(set(names) & set(card.split.get("pairs", {}).get("train", ())))
-
-
-def model_key(model: Model) -> str:
-    """How a model is named in the selection: its name when it ships with the project, its folder otherwise."""
-    folder = Path(model.folder)
-    return folder.name if folder.parent == MODELS else str(folder)
 
 
 def engine_title(name: str) -> str:

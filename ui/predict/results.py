@@ -10,11 +10,12 @@ import streamlit as st
 
 from core.confusion import Confusion
 from core.datasets.datasets import Pair
-from core.errors import GroundlineError, SceneError
+from core.errors import GroundlineError
 from core.evaluation.against_mask import count_against
+from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import Prediction
 from core.scenes import cutting
-from core.scenes.scene import Scene, Window, open_scene, windows_of
+from core.scenes.scene import windows_of
 from core.words import number_words
 from ui import charts, library, state
 from ui.predict import scenes
@@ -22,49 +23,13 @@ from ui.predict import scenes
 _STEP_PX = 1024
 
 
-def open_setup(path: str | None = None) -> None:
-    """Have the Predict page open its form at the next visit, with the scene `path` already named."""
-    st.session_state["gl_predict_open"] = True
-    if path is not None:
-        st.session_state["predict_source"], st.session_state["predict_path"] = "path", str(path)
-
-
-def wanted_open() -> bool:
-    """Whether someone asked for the open form; asked once."""
-    return st.session_state.pop("gl_predict_open", False)
-
-
-def source_scene(prediction: Prediction) -> Path | None:
-    """The scene that a prediction lies on, when its file is still there and the prediction covers the whole of it."""
-    scene = pictured(prediction)
-    path = Path(prediction.made["scene"])
-    return None if scene is None or prediction.window != _window_of(prediction) else path
-
-
-def pictured(prediction: Prediction) -> Scene | None:
-    """The pixels that a prediction was made of, as a scene of its size; None where the file is gone or has changed its size."""
-    try:
-        scene = open_scene(prediction.made["scene"])
-    except SceneError:
-        return None
-    window = _window_of(prediction)
-    if (window.height, window.width) != (prediction.height, prediction.width) or scene.window.intersect(window) != window:
-        return None
-    return cutting.cut(scene, window) if window == scene.window or "window" in prediction.made else None
-
-
 def truth_of(prediction: Prediction) -> Pair | None:
     """The masks of a known data set on the pixels that were predicted."""
     pair = scenes.truth_of(Path(prediction.made["scene"]))
     try:
-        return None if pair is None else cutting.cut_pair(pair, _window_of(prediction))
+        return None if pair is None else cutting.cut_pair(pair, window_of(prediction))
     except GroundlineError:  # a mask that cannot be read: the prediction is still worth showing
         return None
-
-
-def _window_of(prediction: Prediction) -> Window:
-    made = prediction.made.get("window")
-    return Window(**made) if made else prediction.window
 
 
 def how_made(prediction: Prediction) -> None:

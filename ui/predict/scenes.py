@@ -22,6 +22,7 @@ _SOURCES = {"data": "Data set", "path": "File or folder", "upload": "Upload"}
 _IMAGES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "h5", "img", "vrt"]
 _MOST_COMPARED = 300  # images whose edges are compared without being asked
 _REGION = "gl_predict_region"
+_SOURCE, _PATH = "predict_source", "predict_path"
 _CORNERS = ("row", "col", "height", "width")
 
 
@@ -38,14 +39,14 @@ class Choice:
 def choose() -> Choice | None:
     """The scene or scenes to predict; None while nothing is chosen. Raises SceneError."""
     source = st.segmented_control(
-        "Scene", list(_SOURCES), default="data", required=True, format_func=_SOURCES.get, key="predict_source",
+        "Scene", list(_SOURCES), default="data", required=True, format_func=_SOURCES.get, key=_SOURCE,
         help="An image of a data set, any image or folder on this machine, or one that you send.", **KEEP,
     )  # fmt: skip
     if source == "data":
         return _of_dataset()
     if source == "path":
         typed = st.text_input(
-            "Path", key="predict_path", placeholder="/data/scene.tif",
+            "Path", key=_PATH, placeholder="/data/scene.tif",
             help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.", **KEEP,
         )  # fmt: skip
         path = typed_path(typed)
@@ -55,6 +56,11 @@ def choose() -> Choice | None:
         return None
     path = uploads.save(sent.name, sent, state.workspace().uploads)
     return Choice(path.stem, path)
+
+
+def fill(path: str) -> None:
+    """Name a scene in the form as if its path had been typed; before the form is drawn."""
+    st.session_state[_SOURCE], st.session_state[_PATH] = "path", path
 
 
 def describe(path: Path) -> Scene:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import frame, state
+from ui import frame, library, state
 from ui.predict import batch, models, run, scenes
 
 
@@ -31,7 +31,7 @@ def form() -> None:
     ready = choice is not None and not opening.failed
     if choice is not None and models.was_trained_on(model.card, choice.names):
         st.info("The model was trained on an image of this name: its result here looks better than on new images.", icon=":material/info:")
-    request = {"model": models.model_key(model), **chosen}
+    request = {"model": library.model_key(model), **chosen}
     if ready and scene is not None:
         corner = None if window is None else (window.row, window.col, window.height, window.width)
         request |= {"scene": choice.scene, "window": corner}

@@ -17,7 +17,6 @@ from core.training.event_files import EVENTS_FOLDER
 from core.words import duration_words
 from ui import charts, frame, jobs_view, library, state, zips
 from ui.input import KEEP
-from ui.predict import results
 from ui.runs import read
 from ui.train import forms
 
@@ -38,7 +37,7 @@ def actions(job: Job) -> None:
     if not job.active and (model / CARD_FILE).is_file() and read.lines(job):
         if st.button("Use this model", type="primary", icon=":material/auto_awesome:", key="use_model", help="Predict a scene with it."):
             state.select(model=model)
-            results.open_setup()
+            state.open_setup()
             st.switch_page(frame.PAGES["predict"][0])
         if st.button(
             "Export", icon=":material/ios_share:", key="run_export", help="For other programs: SavedModel, ONNX, OpenVINO, Keras."

@@ -14,7 +14,6 @@ from core.jobs.jobs import Job
 from core.model_store.importing import Examined, examine
 from ui import frame, jobs_view, library, state, uploads
 from ui.input import typed_path
-from ui.predict import results
 
 _FILES = ["h5", "hdf5", "keras"]
 _LARGEST_MB = 2000
@@ -199,5 +198,5 @@ def _taken_in(job: Job, status: dict) -> None:
         st.caption(f":material/help: Assumed: {sentence}")
     if st.button("Use this model", icon=":material/auto_awesome:", key="import_use", help="Predict a scene with it."):
         state.select(model=result["model"])
-        results.open_setup()
+        state.open_setup()
         st.switch_page(frame.PAGES["predict"][0])

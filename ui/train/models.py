@@ -18,8 +18,6 @@ from core.words import size_words
 from core.workspace import MODELS
 from ui import frame, jobs_view, library, state, zips
 from ui.input import KEEP
-from ui.predict import models as predict_models
-from ui.predict import results
 from ui.train import import_wizard
 
 CHOSEN = "models_chosen"
@@ -27,7 +25,7 @@ CHOSEN = "models_chosen"
 
 def panel() -> None:
     """All models, what to do with one, and the way in for old ones."""
-    models = {predict_models.model_key(model): model for model in library.models()}
+    models = {library.model_key(model): model for model in library.models()}
     if models:
         _table(models)
         _one(models)
@@ -73,7 +71,7 @@ def _one(models: dict[str, Model]) -> None:
             with st.container(horizontal=True):
                 if st.button("Use this model", icon=":material/auto_awesome:", key="model_use", help="Predict a scene with it."):
                     state.select(model=chosen)
-                    results.open_setup()
+                    state.open_setup()
                     st.switch_page(frame.PAGES["predict"][0])
                 files = [file for file in (model.file, model.folder / CARD_FILE, model.folder / "README.md") if file.is_file()]
                 st.download_button(
