@@ -98,7 +98,7 @@ def model_title(name: str) -> str:
 def model_key(model: Model) -> str:
     """How a model is named in the selection: its name when it ships with the project, its folder otherwise."""
     folder = Path(model.folder)
-    return folder.name if folder.parent == state.PROJECT / "models" else str(folder)
+    return folder.name if folder.parent == MODELS else str(folder)
 
 
 def predictions() -> list[Path]:

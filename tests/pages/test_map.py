@@ -15,7 +15,7 @@ from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
-from ui.map import downloads, drawing, page
+from ui.map import downloads, drawing, tracing
 from ui.map.finished import Settings, find
 
 MAP = "pages/4_Map.py"
@@ -191,7 +191,7 @@ def test_a_place_that_is_none_is_one_plain_line(opened, plain_lake):
 
 
 def test_large_rasters_wait_for_the_button(opened, lake, monkeypatch):
-    monkeypatch.setattr(page, "LIVE_PX", 100)
+    monkeypatch.setattr(tracing, "LIVE_PX", 100)
     at = opened(MAP)
     assert "Trace polygons" in at.info[0].value and not at.get("component_instance")
     at = sound(at.button(key="map_trace").click().run())
@@ -311,7 +311,7 @@ def small_layer(tmp_path_factory):
         patch.setenv("GROUNDLINE_WORKSPACE", str(folder / "workspace"))
         made = predicted(lake_scene(folder / "lake.tif"), folder / "workspace" / "predictions" / "lake", blur_px=1)
         source = sources.open_source(made)
-        yield source, page._trace(source, Settings(), lambda *_: None).layer
+        yield source, tracing._trace(source, Settings(), lambda *_: None).layer
 
 
 @pytest.mark.parametrize("suffix", downloads.suffixes())

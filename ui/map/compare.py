@@ -12,7 +12,7 @@ from core.files import digest_of
 from core.words import area_words
 from ui import state
 from ui.kept import keep
-from ui.map import downloads, drawing, page
+from ui.map import downloads, drawing, tracing
 from ui.map.finished import Settings
 from ui.map.sources import Source, class_layer, scene_layer
 
@@ -33,11 +33,11 @@ def show(source: Source, other: Source, settings: Settings, first: VectorResult,
             expected="two with, or two without",
             do="Place the other one on the earth first (More, above)",
         )
-    second_settings = page.fitting(settings, other)
-    second_digest = page.layer_digest(other, second_settings)
+    second_settings = tracing.fitting(settings, other)
+    second_digest = tracing.layer_digest(other, second_settings)
     # One place for what comes and goes: the map below keeps its position in the page, and so its view.
     with st.container(key="compare_news", gap="small"):
-        second = page.traced(other, second_settings, second_digest)
+        second = tracing.traced(other, second_settings, second_digest)
         change_digest = digest_of("change", source.digest, other.digest, settings)
         changed = keep("change", change_digest, lambda tell: _change(source, other, settings, tell), words="Comparing both", most=4)
     on_right = st.segmented_control(

@@ -13,7 +13,6 @@ from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
 from core.words import listed
-from core.workspace import MODELS
 from ui import jobs_view, library, state
 from ui.input import KEEP
 

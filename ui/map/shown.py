@@ -1,0 +1,86 @@
+"""What the Map page shows of a traced layer: the drawn map, its table of classes, and its sums."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.words import area_words
+from ui import state
+from ui.map import drawing
+from ui.map.sources import Source, class_layer, scene_layer
+from ui.viewer import tiles
+
+if TYPE_CHECKING:  # geopandas takes seconds to load: only when it is needed
+    import pandas as pd
+
+    from core.vector.layer import PolygonLayer, VectorResult
+
+
+def map_of(source: Source, layer: PolygonLayer, digest: str, *, lines: tiles.Layer | None = None) -> drawing.Told:
+    """The map with its table, and what the user did on it; `lines` are drawn over the polygons."""
+    many = len(layer.frame) > drawing.MAX_POLYGONS
+    scene, pictures = scene_layer(source), []
+    if scene is not None:
+        pictures.append(drawing.Picture("Scene", scene, shown=True))
+    pictures.append(drawing.Picture("Class raster", class_layer(source), base=False, shown=many, opacity=0.55 if many else 0.7))
+    online = source.geo.georeferenced and bool(st.session_state.get("map_online"))
+    ground = drawing.Ground(source.height, source.width, source.geo)
+    made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online)
+    drawn = drawing.Drawn(layer, digest, state.shown(source.scheme))
+    message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines)
+    told = drawing.show(made, message, key=f"map-{source.digest}-{int(many)}-{int(online)}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        if source.geo.georeferenced:
+            st.toggle(
+                "Online base maps", key="map_online", persist_state="session",
+                help="Your browser asks OpenStreetMap and Esri; those that answer join the layers button on the map. Never needed.",
+            )  # fmt: skip
+        else:
+            st.caption("No coordinates: the map counts pixels. **More**, at the top, gives the scene a pixel size or a place on the earth.")
+    return told
+
+
+def summary(result: VectorResult, layer: PolygonLayer) -> None:
+    """What came out, in numbers, and the proof that it tiles the scene."""
+    with st.container(horizontal=True):
+        st.metric("Polygons", f"{len(layer.frame):,}", border=True)
+        st.metric(
+            "Area", area_words(float(layer.frame[layer.area_column].sum()), layer.units), border=True, help="Of all polygons together."
+        )
+        sure = layer.frame["mean_confidence"].mean()
+        if sure == sure:
+            st.metric("Mean confidence", f"{sure:.2f}", border=True, help="Of the polygons, 0 to 1.")
+        faults = result.invalid or result.gap_area > 0 or result.overlap_area > 0
+        told = f"{result.invalid} invalid" if faults else "Clean"
+        st.metric("Geometry", told, border=True, help="Clean: every polygon is valid, and there are no gaps and no overlaps between them.")
+
+
+def class_table(layer: PolygonLayer) -> pd.DataFrame:
+    """Polygons, area, share and mean confidence of each class."""
+    from core.vector.clip import class_sums
+
+    sums = class_sums(layer)
+    largest = layer.frame.groupby("class_id")[layer.area_column].max()
+    table = sums.rename(columns={"class_name": "class", "mean_confidence": "mean confidence"})
+    table = table.assign(share=100 * table["share"], largest=largest.loc[table["class_id"]].to_numpy())
+    return table[["class", "polygons", "area", "share", "largest", "mean confidence"]]
+
+
+def show_table(layer: PolygonLayer, *, key: str = "map_classes_table") -> None:
+    """The class table with its units."""
+    unit = "m²" if layer.units == "m" else "px"
+    st.dataframe(
+        class_table(layer),
+        hide_index=True,
+        key=key,
+        alt="Polygons and areas by class",
+        column_config={
+            "polygons": st.column_config.NumberColumn(format="localized"),
+            "area": st.column_config.NumberColumn(f"area, {unit}", format="%,.0f"),
+            "share": st.column_config.NumberColumn(format="%.1f %%", help="Of the area of all polygons"),
+            "largest": st.column_config.NumberColumn(f"largest, {unit}", format="%,.0f", help="The largest polygon of the class"),
+            "mean confidence": st.column_config.NumberColumn(format="%.2f", help="Of the class's area, 0 to 1"),
+        },
+    )

@@ -1,0 +1,139 @@
+"""How outlines are drawn: the form with its settings, and the traced layer behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.files import digest_of
+from ui import frame
+from ui.kept import has, keep
+from ui.map import finished
+from ui.map.finished import Settings
+from ui.map.sources import Source
+
+if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they are needed
+    from core.vector.layer import VectorResult
+
+LIVE_PX = 25_000_000
+"""Rasters up to this size are traced as soon as a setting moves; larger ones wait for the button."""
+
+_KEPT_LAYERS = 8
+_SETTINGS = "gl_map_settings"
+
+
+def settings_form(source: Source) -> tuple[Settings, bool]:
+    """The settings that count now, and whether the button was pressed just now; small rasters need no button."""
+    live = source.pixels <= LIVE_PX
+    sure = source.prediction is not None
+    with st.expander("How outlines are drawn", icon=":material/tune:", key="map_settings"):
+        a, b, c, d = st.columns(4, vertical_alignment="bottom")
+        threshold = a.slider(
+            "Confidence from, %", 0, 100, 0, key="map_threshold", bind="query-params", persist_state="session", disabled=not sure,
+            help="Less certain pixels belong to no polygon and stay empty on the map.",
+        )  # fmt: skip
+        unit = "m" if source.geo.units == "m" and st.session_state.get("map_metres") else "px"
+        area = b.number_input(
+            f"Smallest area, {'m²' if unit == 'm' else 'px'}", 0, 100_000, 4, key="map_area", bind="query-params", persist_state="session",
+            help="Smaller patches join the neighbour they touch most.",
+        )  # fmt: skip
+        simplify = c.slider(
+            f"Simplify, {unit}", 0.0, 10.0, 1.0, 0.5, key="map_simplify", bind="query-params", persist_state="session",
+            help="How much detail borders lose. Shared borders are simplified once, so no gaps open; 0 keeps the pixel steps.",
+        )  # fmt: skip
+        smooth = d.slider(
+            "Round corners", 0, 4, 0, key="map_smooth", bind="query-params", persist_state="session",
+            help="Passes that round the corners; 0 leaves them.",
+        )  # fmt: skip
+        e, f, g, h = st.columns(4, vertical_alignment="bottom")
+        names = source.scheme.names
+        classes = e.multiselect(
+            "Classes", names, key="map_classes", placeholder="All classes", persist_state="session", help="Trace only these."
+        )
+        angled = f.multiselect(
+            "Right angles for", names, key="map_right_angles", placeholder="No class", persist_state="session",
+            help="Buildings, say: outlines get straight walls and right angles, as far as they still cover the same ground.",
+        )  # fmt: skip
+        lined = g.multiselect(
+            "Centre lines of", names, key="map_centre_lines", placeholder="No class", persist_state="session",
+            help="Roads, say: adds their middle lines with length and width, as a network whose lines meet in nodes.",
+        )  # fmt: skip
+        h.toggle(
+            "Sizes in metres", key="map_metres", persist_state="session", disabled=source.geo.units != "m",
+            help="Counts smallest area and simplify in m² and m instead of pixels."
+            if source.geo.units == "m" else "This scene has no coordinates and no pixel size yet: give them under More, above.",
+        )  # fmt: skip
+        pressed = not live and st.button("Trace polygons", type="primary", icon=":material/polyline:", key="map_trace")
+    now = Settings(
+        threshold / 100, f"{area}{'m2' if unit == 'm' else 'px'}", f"{simplify:g}{unit}", smooth,
+        classes=tuple(classes), right_angles=tuple(angled), centre_lines=tuple(lined),
+    )  # fmt: skip
+    if live or pressed:
+        st.session_state[_SETTINGS] = asdict(now)
+    return fitting(Settings(**st.session_state.get(_SETTINGS, {})), source), pressed
+
+
+def fitting(settings: Settings, source: Source) -> Settings:
+    """The settings as far as they fit a raster: what was set for another one must not fail on this one."""
+    known = {
+        name: tuple(k for k in getattr(settings, name) if k in source.scheme.names) for name in ("classes", "right_angles", "centre_lines")
+    }
+    threshold = settings.threshold if source.prediction else 0.0
+    return replace(settings, threshold=threshold, pixel_size_m=source.geo.pixel_size_m, **known)
+
+
+def layer_digest(source: Source, settings: Settings) -> str:
+    """What names a traced layer: the raster's content and the settings."""
+    return digest_of(source.digest, settings)
+
+
+def traced(source: Source, settings: Settings, digest: str) -> VectorResult:
+    """The traced layer, made once for each raster and setting: read where a job has written it, else traced with its progress shown."""
+
+    def make(tell: Callable[[int, int, str], None]) -> VectorResult:
+        tell(0, 1, "Opening the layer")
+        known = source.prediction and (source.own_geo or not source.geo.georeferenced)
+        written = finished.find(source.prediction, settings) if known else None
+        return written or _trace(source, settings, tell)
+
+    return keep("layer", digest, make, words="Tracing polygons", most=_KEPT_LAYERS)
+
+
+def _trace(source: Source, settings: Settings, tell: Callable[[int, int, str], None]) -> VectorResult:
+    from core.vector.vectorize import vectorize
+
+    placed = source.geo.georeferenced and not source.own_geo
+    return vectorize(
+        source.path,
+        threshold=settings.threshold,
+        min_area=settings.min_area,
+        simplify=settings.simplify,
+        smooth=settings.smooth,
+        classes=list(settings.classes) or None,
+        pixel_size_m=settings.pixel_size_m,
+        geo=source.geo if placed else None,
+        regularize=list(settings.right_angles),
+        centre_lines=list(settings.centre_lines),
+        on_progress=lambda done, total, text: tell(done, total, text.capitalize()),
+    )
+
+
+def result(source: Source, settings: Settings, digest: str, pressed: bool) -> VectorResult | None:
+    """The traced layer, or None after saying why there is none."""
+    if not (pressed or has("layer", digest) or source.pixels <= LIVE_PX):
+        st.info(
+            f"This scene has {source.pixels / 1e6:,.0f} megapixels. Open **How outlines are drawn** and press **Trace polygons**.",
+            icon=":material/polyline:",
+        )
+        return None
+    with frame.errors() as tracing:
+        found = traced(source, settings, digest)
+    if tracing.failed:
+        return None
+    if found.layer.frame.empty:
+        st.warning("No polygon is left with these settings. Lower the confidence or choose more classes.", icon=":material/filter_alt_off:")
+        return None
+    return found
