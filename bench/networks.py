@@ -31,7 +31,8 @@ def patches(size: int):
     import numpy as np
 
     from core.classes import DUBAI
-    from core.scenes.scene import Window, open_scene
+    from core.scenes.opening import open_scene
+    from core.scenes.scene import Window
 
     images, masks = [], []
     town = ROOT / "sample_data" / "town"

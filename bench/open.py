@@ -21,7 +21,9 @@ sys.path.insert(0, str(ROOT))
 
 from bench.prepare import generate  # noqa: E402
 from core.datasets.datasets import open_dataset  # noqa: E402
-from core.scenes.scene import Window, display_rgb, open_scene  # noqa: E402
+from core.scenes.display import display_rgb  # noqa: E402
+from core.scenes.opening import open_scene  # noqa: E402
+from core.scenes.scene import Window  # noqa: E402
 
 
 def main() -> int:

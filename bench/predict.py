@@ -39,7 +39,8 @@ from core.prediction.budget import PeakMemory, resident_bytes  # noqa: E402
 from core.prediction.engines.engine import Engine, open_engine  # noqa: E402
 from core.prediction.estimate import estimate  # noqa: E402
 from core.prediction.predict import predict  # noqa: E402
-from core.scenes.scene import Scene, Window, open_scene  # noqa: E402
+from core.scenes.opening import open_scene  # noqa: E402
+from core.scenes.scene import Scene, Window  # noqa: E402
 from core.words import MIB  # noqa: E402
 
 PATCH_PX = 256

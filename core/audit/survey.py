@@ -14,6 +14,7 @@ from core.patches.estimates import count_pair_blocks
 from core.patches.grid import small_gdal_cache
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.chip_layout import Chip, read_chip
+from core.scenes.opening import scene_of_array
 from core.scenes.scene import Scene, Window
 
 _WHOLE_BYTES = 96 * 2**20
@@ -102,7 +103,7 @@ def _in_memory(image: Scene) -> Scene:
     size = image.height * image.width * image.bands * np.dtype(image.dtype).itemsize
     if size > _WHOLE_BYTES:
         return image
-    return Scene.from_array(image.read(), geo=image.geo, nodata=image.nodata, name=image.name)
+    return scene_of_array(image.read(), geo=image.geo, nodata=image.nodata, name=image.name)
 
 
 def _thumb(image: Scene) -> np.ndarray:

@@ -13,7 +13,8 @@ import numpy as np
 from core.classes import IGNORED_ID
 from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 from core.scenes.sources import Hdf5Source, file_digest
 
 _IMAGE_NAMES = ("img", "image", "images", "x", "data")

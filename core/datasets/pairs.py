@@ -12,7 +12,8 @@ import numpy as np
 from core.classes import IGNORED_ID, ClassScheme
 from core.datasets import palettes
 from core.errors import MaskError
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 
 
 @dataclass(frozen=True)

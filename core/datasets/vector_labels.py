@@ -17,7 +17,8 @@ from core.classes import IGNORED_ID
 from core.datasets.label_scenes import id_scene
 from core.errors import MaskError
 from core.geo import GeoRef
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 from core.scenes.sources import file_digest
 
 _COLUMNS = (

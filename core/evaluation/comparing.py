@@ -17,7 +17,8 @@ from core.evaluation.intervals import SINGLE, Intervals, bootstrap_difference, s
 from core.evaluation.result import MAPS, Evaluation
 from core.files import refuse_foreign_folder, replacing_folder, write_json
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scenes.scene import Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Window
 
 DISAGREEMENT_FILE = "disagreement.json"
 DISAGREEMENT_BANDS = ("first", "second", "verdict")

@@ -17,7 +17,8 @@ from core.classes import IGNORED_ID, ClassScheme
 from core.evaluation.regions import Regions
 from core.evaluation.result import LabelError
 from core.progress import ShouldStop, check
-from core.scenes.scene import Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Window
 
 THICKNESS_PX = 5
 MOST = 100

@@ -13,7 +13,9 @@ from core.classes import IGNORED_ID
 from core.datasets.datasets import Pair
 from core.evaluation.result import MAPS, PICTURES, VIEWS, Evaluation, LabelError, PatchResult
 from core.progress import ShouldStop, check
-from core.scenes.scene import Scene, Window, display_rgb, open_scene
+from core.scenes.display import display_rgb
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 
 _LONGEST_PX = 320
 _CONTEXT_FRACTION = 0.25

@@ -31,7 +31,7 @@ def run_demo(
     """
     from core.model_store.models import find_model
     from core.prediction.predict import predict
-    from core.scenes.scene import open_scene
+    from core.scenes.opening import open_scene
 
     scene, out = Path(request["scene"] or SAMPLE_SCENE), Path(request["out"])
     if not scene.exists():

@@ -30,7 +30,7 @@ def predict(request: Request, *, on_progress: OnProgress | None, should_stop: Sh
     from core.model_store.models import find_model
     from core.prediction.folder.rasters import PREDICTION_FILE
     from core.prediction.predict import predict as run_model
-    from core.scenes.scene import open_scene
+    from core.scenes.opening import open_scene
 
     if request["cluster"] != "none":
         raise SettingsError(

@@ -272,7 +272,7 @@ def _card_of(prediction: Any) -> Any:
 
 def _pictured(request: Request) -> Any:
     """The scene to show in a map: the one named, or the one that the prediction was made of while it is still there."""
-    from core.scenes.scene import open_scene
+    from core.scenes.opening import open_scene
 
     if request["scene"] is not None:
         return open_scene(request["scene"])

@@ -21,7 +21,8 @@ from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.settings import PredictSettings
 from core.prediction.temperature import with_temperature
 from core.progress import OnProgress, ShouldStop
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 from core.words import MIB
 
 _SPARE_MIB = 32

@@ -13,7 +13,8 @@ import numpy as np
 
 from core.errors import SceneError
 from core.scenes.chip_layout import Layout, cell_sizes, find_layouts, read_chip
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.scene import Scene, Window
+from core.scenes.sources import open_raster
 
 CHIP_SUFFIXES = frozenset((".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".jp2", ".webp"))
 _IMAGE_FOLDERS = ("images", "image", "imgs", "img", "chips")
@@ -115,7 +116,7 @@ def open_mosaic(folder: Path) -> Scene:
             expected="two or more chips that continue each other",
             do="Give an image file, or the folder with the chips",
         )
-    chips = [open_scene(path) for path in paths]
+    chips = [open_raster(path, expand_palette=True) for path in paths]
     layout = _layout_of(tuple(paths), tuple(chip.digest for chip in chips))
     if layout is None:
         raise SceneError(
@@ -130,7 +131,7 @@ def open_mosaic(folder: Path) -> Scene:
 @lru_cache(maxsize=32)
 def _layout_of(paths: tuple[Path, ...], digests: tuple[str, ...]) -> Layout | None:
     """The layout that holds all chips; the digests make the cache forget changed files."""
-    layouts = find_layouts([read_chip(open_scene(path)) for path in paths])
+    layouts = find_layouts([read_chip(open_raster(path, expand_palette=True)) for path in paths])
     return layouts[0] if layouts and len(layouts[0].cells) == len(paths) else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -143,24 +142,6 @@ class Scene:
         """The same pixels with another georeference (a pixel size that the user gave, say)."""
         return replace(self, geo=geo)
 
-    @classmethod
-    def from_array(cls, array: np.ndarray, *, geo: GeoRef | None = None, nodata: float | None = None, name: str = "array") -> Scene:
-        """A scene over an array (h, w) or (h, w, bands) in memory."""
-        from core.scenes.sources import ArraySource
-
-        array = array[..., None] if array.ndim == 2 else array
-        return cls(
-            path=Path(name),
-            name=name,
-            height=array.shape[0],
-            width=array.shape[1],
-            bands=array.shape[2],
-            dtype=str(array.dtype),
-            geo=geo or GeoRef.pixels(),
-            nodata=nodata,
-            source=ArraySource(array, nodata),
-        )
-
     def _inside(self, window: Window | None) -> Window:
         if window is None:
             return self.window
@@ -171,65 +152,3 @@ class Scene:
                 do="Choose a smaller window",
             )
         return window
-
-
-def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_name: str | None = None) -> Scene:
-    """Open any raster that GDAL opens, an HDF5 image, or a folder of chips that continue each other.
-
-    `expand_palette=False` keeps the indices of a palette image (for masks). `hdf5_name` names the data set to read in
-    an HDF5 file; the one that looks like an image otherwise. Raises SceneError when it is none of these.
-    """
-    from core.scenes import sources
-
-    path = Path(path)
-    if not path.exists():
-        raise SceneError(f"nothing at {path}", expected="an image file or a folder of neighbouring chips", do="Check the path")
-    if path.is_dir():
-        from core.scenes.mosaic import open_mosaic
-
-        return open_mosaic(path)
-    if path.suffix.lower() in sources.HDF5_SUFFIXES:
-        return sources.open_hdf5(path, name=hdf5_name)
-    return sources.open_raster(path, expand_palette=expand_palette)
-
-
-def display_rgb(
-    scene: Scene,
-    window: Window | None = None,
-    *,
-    bands: Sequence[int] | None = None,
-    out_shape: tuple[int, int] | None = None,
-    stretch: tuple[float, float] | None = (2, 98),
-    limits: tuple[np.ndarray, np.ndarray] | None = None,
-) -> np.ndarray:
-    """A picture uint8 (h, w, 3) of three bands, or of one in grey.
-
-    uint8 data is shown as it is; anything else is stretched between the percentiles `stretch` of the valid pixels of
-    this window, or between `limits` (low, high per band) when given, so that neighbouring windows look alike.
-    """
-    chosen = tuple(bands) if bands is not None else default_rgb(scene)
-    pixels = scene.read(window, chosen, out_shape=out_shape)
-    if pixels.dtype != np.uint8:
-        if limits is None:
-            limits = stretch_limits(pixels, scene.valid(window, out_shape=out_shape), stretch or (0, 100))
-        low, high = (np.asarray(side, np.float32) for side in limits)
-        pixels = np.nan_to_num((pixels.astype(np.float32) - low) / np.maximum(high - low, 1e-12), nan=0.0)
-        pixels = (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
-    return np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[..., :3]
-
-
-def stretch_limits(pixels: np.ndarray, valid: np.ndarray, percentiles: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Low and high value of each band, float (bands,), at two percentiles of the valid pixels (h, w, bands)."""
-    sample = pixels[valid].astype(np.float64)
-    sample = sample[np.isfinite(sample).all(axis=1)]
-    if sample.shape[0] == 0:
-        return np.zeros(pixels.shape[2]), np.ones(pixels.shape[2])
-    low, high = np.percentile(sample, percentiles, axis=0)
-    return low, high
-
-
-def default_rgb(scene: Scene) -> tuple[int, ...]:
-    """Bands to show as red, green and blue: 1, 2, 3 of a picture, 4, 3, 2 of a multispectral scene, 1 of a single band."""
-    if scene.bands < 3:
-        return (1,)
-    return (4, 3, 2) if scene.bands >= 10 else (1, 2, 3)

@@ -8,7 +8,7 @@ import pytest
 from core.classes import DUBAI, ClassScheme
 from core.datasets.palettes import MaskSample, choose_scheme, count_codes, discover, distinct_colours, sample_masks, spread, with_ignored
 from core.errors import MaskError
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 
 BUILDING, WATER = 0x3C1098, 0xE2A929
 
@@ -61,8 +61,8 @@ def test_names_of_a_class_file_are_lent_to_found_colours():
 
 
 def test_a_sample_tells_colours_from_values():
-    grey = Scene.from_array(np.full((4, 4), 7, np.uint8))
-    colour = Scene.from_array(np.full((4, 4, 3), 7, np.uint8))
+    grey = scene_of_array(np.full((4, 4), 7, np.uint8))
+    colour = scene_of_array(np.full((4, 4, 3), 7, np.uint8))
     assert sample_masks([lambda: grey]) == MaskSample("ids", {7: 16})
     # Beside a coloured mask the grey one means the colour (7, 7, 7).
     assert sample_masks([lambda: grey, lambda: colour]) == MaskSample("colour", {0x070707: 32})

@@ -12,7 +12,7 @@ from core.datasets.datasets import Dataset, Pair
 from core.evaluation.evaluate import evaluate
 from core.evaluation.result import Evaluation
 from core.geo import GeoRef
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from tests.helpers.standins import SCHEME, make_engine, make_model, probabilities
 
 HEIGHT, WIDTH = 150, 120
@@ -43,8 +43,8 @@ def make_dataset(
     for number in range(scenes):
         ids = ids_of(number)
         geo = GeoRef(Affine(0.5, 0, 300000 + 1000 * number, 0, -0.5, 2700000), CRS.from_epsg(32640))
-        image = Scene.from_array(picture_of(ids, number, noise), geo=geo, name=f"s{number}")
-        mask = Scene.from_array(change(number, ids.copy()), name=f"s{number}")
+        image = scene_of_array(picture_of(ids, number, noise), geo=geo, name=f"s{number}")
+        mask = scene_of_array(change(number, ids.copy()), name=f"s{number}")
         group = f"g{number % 3}"
         pairs.append(Pair(f"s{number}", root, root, group, "ids", image_opener=lambda s=image: s, mask_opener=lambda s=mask: s))
     return Dataset(root, "stripes", tuple(pairs), SCHEME, (), "test", "ids")

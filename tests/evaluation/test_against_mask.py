@@ -7,12 +7,12 @@ from core.datasets.datasets import Pair
 from core.errors import SceneError
 from core.evaluation.against_mask import count_against
 from core.prediction.folder.rasters import Prediction
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from tests.helpers.predicted import predicted
 
 
 def mask_of(ids, root):
-    return Pair("m", root, root, "", "ids", image_opener=lambda: Scene.from_array(ids), mask_opener=lambda: Scene.from_array(ids))
+    return Pair("m", root, root, "", "ids", image_opener=lambda: scene_of_array(ids), mask_opener=lambda: scene_of_array(ids))
 
 
 def test_the_mask_is_counted_class_by_class(town, tmp_path):

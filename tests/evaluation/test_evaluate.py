@@ -11,7 +11,7 @@ from core.datasets.datasets import Dataset, Pair
 from core.errors import InputError, SettingsError
 from core.evaluation.evaluate import evaluate
 from core.patches.store import prepare
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from tests.helpers.standins import SCHEME, make_engine, make_model
 
 
@@ -25,7 +25,7 @@ def dataset(tmp_path, *, scheme=SCHEME, groups=("a", "a", "b")):
     ids[:, 49] = 255
     pairs = []
     for number, group in enumerate(groups):
-        image, mask = Scene.from_array(np.stack([grey] * 3, axis=-1)), Scene.from_array(ids)
+        image, mask = scene_of_array(np.stack([grey] * 3, axis=-1)), scene_of_array(ids)
         pairs.append(
             Pair(f"{group}/{number}", tmp_path, tmp_path, group, "ids", image_opener=lambda s=image: s, mask_opener=lambda s=mask: s)
         )

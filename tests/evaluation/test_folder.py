@@ -22,7 +22,8 @@ from core.evaluation.result import VIEWS, Evaluation
 from core.evaluation.writing import write_report
 from core.files import dump_json
 from core.model_store.models import find_model
-from core.scenes.scene import Scene, Window
+from core.scenes.opening import scene_of_array
+from core.scenes.scene import Window
 from tests.evaluation.conftest import HEIGHT, WIDTH, ids_of, make_dataset, run
 from tests.helpers.standins import SCHEME, make_model, probabilities
 
@@ -200,9 +201,9 @@ def test_a_sharpened_model_is_called_overconfident_and_mended(tmp_path):
     # Of two classes, the first is right with the probability that its brightness says.
     share = rng.uniform(0.5, 1.0, (200, 200))
     ids = (rng.random(share.shape) > share).astype(np.uint8)
-    image = Scene.from_array(np.repeat((share * 255).astype(np.uint8)[..., None], 3, axis=2))
+    image = scene_of_array(np.repeat((share * 255).astype(np.uint8)[..., None], 3, axis=2))
     data = make_dataset(tmp_path, scenes=1)
-    pair = replace(data.pairs[0], image_opener=lambda: image, mask_opener=lambda: Scene.from_array(ids))
+    pair = replace(data.pairs[0], image_opener=lambda: image, mask_opener=lambda: scene_of_array(ids))
     data = replace(data, pairs=(pair,))
 
     def network(power):

@@ -9,7 +9,7 @@ from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.prediction.checks import check_scene, resampling_factor
 from core.prediction.settings import parse_memory
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from tests.helpers.standins import make_model
 
 
@@ -33,30 +33,30 @@ def placed(pixel_m):
 
 
 def test_a_fitting_scene_raises_no_concern(card):
-    assert codes(card, Scene.from_array(noise(), geo=placed(0.3))) == []
+    assert codes(card, scene_of_array(noise(), geo=placed(0.3))) == []
 
 
 def test_missing_bands_are_refused_with_the_remedy(card):
     with pytest.raises(SceneError, match=r"1 band in array. Expected at least 3.*Choose a scene with 3 bands, or a model for 1 band"):
-        check_scene(card, Scene.from_array(noise(bands=1)))
+        check_scene(card, scene_of_array(noise(bands=1)))
 
 
 def test_each_misfit_has_its_name(card):
-    assert codes(card, Scene.from_array(noise(bands=4))) == ["bands"]
-    assert codes(card, Scene.from_array(noise(dtype=np.uint16))) == ["dtype"]
-    assert codes(card, Scene.from_array(noise(), geo=placed(1.0))) == ["pixel-size"]
-    assert codes(card, Scene.from_array(noise(mean=230, std=8))) == ["unlike-training"]
-    assert codes(card, Scene.from_array(noise(9000, 3000, dtype=np.uint16))) == ["dtype", "value-range", "unlike-training"]
-    assert codes(card, Scene.from_array(noise(0.5, 0.1, dtype=np.float32))) == ["dtype", "value-range", "unlike-training"]
-    assert codes(card, Scene.from_array(np.zeros((20, 20, 3), np.uint8), nodata=0)) == ["no-pixels"]
-    sentence = check_scene(card, Scene.from_array(noise(), geo=placed(1.0)))[0].sentence
+    assert codes(card, scene_of_array(noise(bands=4))) == ["bands"]
+    assert codes(card, scene_of_array(noise(dtype=np.uint16))) == ["dtype"]
+    assert codes(card, scene_of_array(noise(), geo=placed(1.0))) == ["pixel-size"]
+    assert codes(card, scene_of_array(noise(mean=230, std=8))) == ["unlike-training"]
+    assert codes(card, scene_of_array(noise(9000, 3000, dtype=np.uint16))) == ["dtype", "value-range", "unlike-training"]
+    assert codes(card, scene_of_array(noise(0.5, 0.1, dtype=np.float32))) == ["dtype", "value-range", "unlike-training"]
+    assert codes(card, scene_of_array(np.zeros((20, 20, 3), np.uint8), nodata=0)) == ["no-pixels"]
+    sentence = check_scene(card, scene_of_array(noise(), geo=placed(1.0)))[0].sentence
     assert "1 m" in sentence and "0.3 m" in sentence and "resampling" in sentence
 
 
 def test_the_resampling_factor_brings_pixels_to_the_models_size(card):
     # 1 m pixels for a model of 0.3 m: 1 / 0.3 = 3.33 times as many pixels. UTM's scale there differs by less than a thousandth.
-    assert resampling_factor(card, Scene.from_array(noise(), geo=placed(1.0))) == pytest.approx(1 / 0.3, rel=2e-3)
-    assert resampling_factor(card, Scene.from_array(noise())) == 1.0
+    assert resampling_factor(card, scene_of_array(noise(), geo=placed(1.0))) == pytest.approx(1 / 0.3, rel=2e-3)
+    assert resampling_factor(card, scene_of_array(noise())) == 1.0
 
 
 def test_memory_limits_are_read():

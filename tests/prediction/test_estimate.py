@@ -6,7 +6,8 @@ import pytest
 from core.errors import SceneError, SettingsError
 from core.prediction.estimate import disk_bytes, estimate
 from core.prediction.predict import predict
-from core.scenes.scene import Scene, Window
+from core.scenes.opening import scene_of_array
+from core.scenes.scene import Window
 from tests.helpers.standins import make_engine, make_model
 
 
@@ -16,7 +17,7 @@ def test_the_patches_counted_are_those_that_run(tmp_path, settings, scale):
     model = make_model(tmp_path / "model", scale=scale)
     image = np.random.default_rng(0).integers(1, 255, (200, 260, 3), dtype=np.uint8)
     image[:90, 100:] = 0
-    scene = Scene.from_array(image, nodata=0)
+    scene = scene_of_array(image, nodata=0)
     found = estimate(model, scene, engine=make_engine(model), **settings)
     done = predict(model, scene, tmp_path / "out", engine=make_engine(model), **settings)
     # Beside a gap, a resized run also takes the patches that only touch a valid pixel.
@@ -35,7 +36,7 @@ def test_disk_follows_from_the_bytes():
 def test_the_result_is_as_large_as_the_probes_say(tmp_path, sure):
     """A network that is sure leaves next to nothing to keep, one that follows grain in the scene a lot."""
     model = make_model(tmp_path / "model")
-    scene = Scene.from_array(np.random.default_rng(0).integers(0, 255, (400, 500, 3), dtype=np.uint8))
+    scene = scene_of_array(np.random.default_rng(0).integers(0, 255, (400, 500, 3), dtype=np.uint8))
 
     def network(patches):
         scores = np.stack([np.full(patches.shape[:3], 8.0)] + [patches[..., 0] * (0 if sure else 4)] * 2, axis=-1)
@@ -51,8 +52,8 @@ def test_the_result_is_as_large_as_the_probes_say(tmp_path, sure):
 
 def test_a_request_that_cannot_work_is_refused_before_it_is_estimated(tmp_path):
     model = make_model(tmp_path / "model")
-    scene = Scene.from_array(np.zeros((50, 50, 3), np.uint8))
+    scene = scene_of_array(np.zeros((50, 50, 3), np.uint8))
     with pytest.raises(SettingsError):
         estimate(model, scene, engine=make_engine(model), overlap=2)
     with pytest.raises(SceneError):
-        estimate(model, Scene.from_array(np.zeros((50, 50), np.uint8)), engine=make_engine(model))
+        estimate(model, scene_of_array(np.zeros((50, 50), np.uint8)), engine=make_engine(model))

@@ -21,7 +21,7 @@ from core.prediction.engines.engine import open_engine
 from core.prediction.engines.int8 import RECORD_FILE, has_int8, int8_folder
 from core.prediction.engines.quantising import quantise
 from core.prediction.predict import predict
-from core.scenes.scene import Scene, open_scene
+from core.scenes.opening import open_scene, scene_of_array
 
 SCHEME = ClassScheme(("Dark", "Bright"), ((10, 20, 30), (0, 100, 200)))
 
@@ -87,7 +87,7 @@ def test_quantising_measures_on_patches_that_it_was_not_made_with(quick, model):
 
 def test_the_fast_engine_predicts_as_the_model_does(quick, tmp_path):
     ready, _ = quick
-    scene = Scene.from_array(two_greys(9, 96)[0])
+    scene = scene_of_array(two_greys(9, 96)[0])
     exact = open_engine(ready, engine="openvino")
     fast = open_engine(ready, engine="fast")
     image = scene.read()[None, :32, :32]
@@ -117,7 +117,7 @@ def test_a_network_that_does_not_belong_is_refused(quick, model, tmp_path):
 def test_a_doubtful_network_says_so_and_a_bad_one_is_not_kept(quick, patches, tmp_path, monkeypatch):
     ready, _ = quick
     monkeypatch.setattr("core.prediction.engines.engine.GOOD_AGREEMENT", 1.1)
-    result = predict(ready, Scene.from_array(two_greys(3, 64)[0]), tmp_path / "out", engine="fast", memory="8GiB")
+    result = predict(ready, scene_of_array(two_greys(3, 64)[0]), tmp_path / "out", engine="fast", memory="8GiB")
     assert [concern.code for concern in result.warnings] == ["int8"]
     shutil.copytree(ready.folder, tmp_path / "copy")
     monkeypatch.setattr(quantising, "LEAST_AGREEMENT", 1.1)

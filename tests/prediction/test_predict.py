@@ -19,7 +19,8 @@ from core.prediction.folder.rasters import Prediction
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.predict import predict
 from core.prediction.running import Layout, plan_within, widest_px
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene, scene_of_array
+from core.scenes.scene import Scene, Window
 from core.words import MIB
 from tests.helpers.standins import SCHEME, make_engine, make_model, probabilities
 
@@ -43,7 +44,7 @@ def run(model, scene, folder, **settings):
 
 def test_labels_probabilities_confidence_and_margin_belong_together(model, tmp_path):
     image = picture(70, 91)
-    result = run(model, Scene.from_array(image, geo=UTM), tmp_path / "out")
+    result = run(model, scene_of_array(image, geo=UTM), tmp_path / "out")
     made = Prediction.open(tmp_path / "out")
     expected = probabilities(image[None] / np.float32(255))[0]
     assert np.abs(made.probabilities() / 255 - expected).max() <= 1.01 / 255 + 1e-3
@@ -59,7 +60,7 @@ def test_labels_probabilities_confidence_and_margin_belong_together(model, tmp_p
 
 
 def test_a_threshold_hides_unsure_pixels_without_the_network(model, tmp_path):
-    run(model, Scene.from_array(picture(40, 50)), tmp_path / "out")
+    run(model, scene_of_array(picture(40, 50)), tmp_path / "out")
     made = Prediction.open(tmp_path / "out")
     confidence, plain = made.confidence(), made.labels()
     np.testing.assert_array_equal(made.labels(threshold=0.8), np.where(confidence < 204, 255, plain))
@@ -74,7 +75,7 @@ def test_unsure_pixels_can_go_to_their_neighbours(model, tmp_path):
     image = np.zeros((40, 60, 3), np.uint8)
     image[:, 20:30] = 77
     image[:, 30:] = 255
-    run(model, Scene.from_array(image), tmp_path / "out")
+    run(model, scene_of_array(image), tmp_path / "out")
     made = Prediction.open(tmp_path / "out")
     np.testing.assert_array_equal(made.labels()[5], [0] * 20 + [1] * 10 + [2] * 30)
     np.testing.assert_array_equal(made.labels(threshold=0.8)[5], [0] * 20 + [255] * 10 + [2] * 30)
@@ -85,7 +86,7 @@ def test_unsure_pixels_can_go_to_their_neighbours(model, tmp_path):
 
 
 def test_files_lie_on_the_scenes_grid_and_carry_their_classes(model, tmp_path):
-    run(model, Scene.from_array(picture(300, 310), geo=UTM), tmp_path / "out", window=Window(10, 20, 280, 285))
+    run(model, scene_of_array(picture(300, 310), geo=UTM), tmp_path / "out", window=Window(10, 20, 280, 285))
     for name in ("probabilities", "labels", "confidence", "margin"):
         with rasterio.open(tmp_path / "out" / f"{name}.tif") as file:
             assert (file.height, file.width, set(file.dtypes)) == (280, 285, {"uint8"})
@@ -159,7 +160,7 @@ def test_control_points_are_kept(model, tmp_path):
 
 
 def test_a_killed_run_goes_on_where_it_was(model, tmp_path):
-    scene, calls = Scene.from_array(picture(200, 90)), []
+    scene, calls = scene_of_array(picture(200, 90)), []
 
     def dying(patches):
         calls.append(len(patches))
@@ -178,7 +179,7 @@ def test_a_killed_run_goes_on_where_it_was(model, tmp_path):
 
 
 def test_an_interrupted_run_with_other_settings_begins_anew(model, tmp_path):
-    scene = Scene.from_array(picture(200, 90))
+    scene = scene_of_array(picture(200, 90))
     with pytest.raises(ZeroDivisionError):
         run(model, scene, tmp_path / "out", on_progress=lambda done, total, _: 1 / 0 if done > 40_000 else None)
     again, fresh = (run(model, scene, tmp_path / name, overlap=0.25) for name in ("out", "fresh"))
@@ -186,7 +187,7 @@ def test_an_interrupted_run_with_other_settings_begins_anew(model, tmp_path):
 
 
 def test_a_cancelled_run_leaves_nothing_and_keeps_the_old_one(model, tmp_path):
-    scene = Scene.from_array(picture(100, 90))
+    scene = scene_of_array(picture(100, 90))
     run(model, scene, tmp_path / "out")
     before = (tmp_path / "out/labels.tif").read_bytes()
     asked = []
@@ -197,7 +198,7 @@ def test_a_cancelled_run_leaves_nothing_and_keeps_the_old_one(model, tmp_path):
 
 
 def test_a_low_memory_limit_gives_the_same_result(model, tmp_path):
-    scene = Scene.from_array(picture(60, 400))
+    scene = scene_of_array(picture(60, 400))
     low = run(model, scene, tmp_path / "low", memory="64MiB")
     high = run(model, scene, tmp_path / "high", memory="8GiB")
     assert low.windows > high.windows and [concern.code for concern in low.warnings] == ["memory"] and not high.warnings
@@ -206,7 +207,7 @@ def test_a_low_memory_limit_gives_the_same_result(model, tmp_path):
 
 def test_progress_ends_at_its_total(model, tmp_path):
     seen = []
-    run(model, Scene.from_array(picture(70, 91)), tmp_path / "out", on_progress=lambda *event: seen.append(event))
+    run(model, scene_of_array(picture(70, 91)), tmp_path / "out", on_progress=lambda *event: seen.append(event))
     known = [(done, total) for done, total, _ in seen if total]
     # 30 windows, and 5 steps to write the files, in thousandths
     assert known[-1] == (35_000, 35_000) and known == sorted(known) and seen[-1][2] == "Written"
@@ -223,14 +224,14 @@ def test_progress_ends_at_its_total(model, tmp_path):
 )
 def test_settings_that_make_no_sense_are_refused(model, tmp_path, settings, kind):
     with pytest.raises(kind):
-        run(model, Scene.from_array(picture(40, 50)), tmp_path / "out", **settings)
+        run(model, scene_of_array(picture(40, 50)), tmp_path / "out", **settings)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_full_disk_is_named_before_the_start(model, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
     with pytest.raises(ExportError, match="free"):
-        run(model, Scene.from_array(picture(40, 50)), tmp_path / "out")
+        run(model, scene_of_array(picture(40, 50)), tmp_path / "out")
 
 
 def test_a_folder_that_is_no_prediction_is_named(tmp_path):
@@ -242,7 +243,7 @@ def test_a_folder_that_is_no_prediction_is_named(tmp_path):
 @pytest.mark.parametrize("unsure", ["hide", "neighbour"])
 def test_labels_with_a_threshold_become_a_file_on_the_scenes_grid(model, tmp_path, unsure, monkeypatch):
     monkeypatch.setattr("core.prediction.folder.label_file._ROWS_AT_ONCE", 64)
-    run(model, Scene.from_array(picture(300, 280), geo=UTM), tmp_path / "out")
+    run(model, scene_of_array(picture(300, 280), geo=UTM), tmp_path / "out")
     made = Prediction.open(tmp_path / "out")
     path = write_labels(made, tmp_path / "labels.tif", threshold=0.8, unsure=unsure)
     expected = made.labels(threshold=0.8, unsure=unsure)
@@ -259,7 +260,7 @@ def test_labels_with_a_threshold_become_a_file_on_the_scenes_grid(model, tmp_pat
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 def test_a_region_sees_what_lies_around_it(tmp_path, scale):
     model = make_model(tmp_path / "model", scale=scale)
-    scene = Scene.from_array(picture(150, 170), geo=UTM)
+    scene = scene_of_array(picture(150, 170), geo=UTM)
 
     def network(patches):
         # The mean of each patch's left and upper pixels: what lies outside the region changes the answer inside.

@@ -6,7 +6,7 @@ import rasterio
 
 from core.prediction.blend.kernels import halve, quantise
 from core.prediction.predict import predict
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from tests.helpers.standins import make_engine, make_model
 
 
@@ -43,7 +43,7 @@ def test_overviews_of_all_files_belong_together(tmp_path, classes):
         scores = np.concatenate([patches, 1 - patches[..., :1]], axis=-1)[..., :classes] + 0.01
         return (scores / scores.sum(axis=-1, keepdims=True)).astype(np.float32)
 
-    predict(model, Scene.from_array(image, nodata=255), tmp_path / "out", engine=make_engine(model, network))
+    predict(model, scene_of_array(image, nodata=255), tmp_path / "out", engine=make_engine(model, network))
 
     def overview(name, level):
         with rasterio.open(tmp_path / "out" / f"{name}.tif", overview_level=level) as file:

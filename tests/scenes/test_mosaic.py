@@ -8,7 +8,8 @@ from pyproj import CRS
 from core.errors import SceneError
 from core.geo import GeoRef
 from core.scenes.chip_layout import find_layouts, read_chip
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene, scene_of_array
+from core.scenes.scene import Window
 from tests.helpers.datasets import save
 
 ROWS, COLS = [0, 50, 99, 150], [0, 60, 121]
@@ -103,7 +104,7 @@ def test_names_place_chips_whose_edges_tell_nothing():
     whole = picture(150, 180)
     whole[95:] = 7
     chips = [
-        read_chip(Scene.from_array(whole[50 * i : 50 * i + 50, 60 * j : 60 * j + 60], name=f"part_{3 * i + j}"))
+        read_chip(scene_of_array(whole[50 * i : 50 * i + 50, 60 * j : 60 * j + 60], name=f"part_{3 * i + j}"))
         for i in range(3)
         for j in range(3)
     ]
@@ -115,7 +116,7 @@ def test_names_place_chips_whose_edges_tell_nothing():
 def test_two_mosaics_in_one_folder_are_told_apart():
     chips = []
     for seed in (1, 2):
-        chips += [read_chip(Scene.from_array(chip, name=f"{seed}{place}")) for place, chip in chips_of(picture(seed=seed)).items()]
+        chips += [read_chip(scene_of_array(chip, name=f"{seed}{place}")) for place, chip in chips_of(picture(seed=seed)).items()]
     layouts = find_layouts(chips)
     assert [(layout.rows, layout.columns) for layout in layouts] == [(3, 2), (3, 2)]
     assert sorted(layouts[0].cells.values()) == [0, 1, 2, 3, 4, 5]
@@ -125,7 +126,7 @@ def test_two_mosaics_in_one_folder_are_told_apart():
 def test_many_chips_are_matched_through_the_coarse_search():
     whole = picture(9 * 32, 10 * 32, seed=4)
     order = np.random.default_rng(0).permutation(90)
-    chips = [read_chip(Scene.from_array(whole[32 * (k // 10) : 32 * (k // 10) + 32, 32 * (k % 10) : 32 * (k % 10) + 32])) for k in order]
+    chips = [read_chip(scene_of_array(whole[32 * (k // 10) : 32 * (k // 10) + 32, 32 * (k % 10) : 32 * (k % 10) + 32])) for k in order]
     layout = find_layouts(chips)[0]
     assert (layout.rows, layout.columns) == (9, 10)
     assert {place: order[k] for place, k in layout.cells.items()} == {divmod(k, 10): k for k in range(90)}
@@ -137,7 +138,7 @@ def test_chips_with_coordinates_lie_where_these_say():
 
     def chip(row: int, col: int):
         geo = GeoRef(Affine(0.5, 0, 1000 + 15 * col, 0, -0.5, 2000 - 10 * row), crs)
-        return Scene.from_array(flat, geo=geo, name=f"{row}{col}")
+        return scene_of_array(flat, geo=geo, name=f"{row}{col}")
 
     places = [(1, 1), (0, 0), (1, 0), (0, 1), (7, 7)]
     layouts = find_layouts([read_chip(chip(*place)) for place in places])

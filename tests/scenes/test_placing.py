@@ -4,8 +4,8 @@ from PIL import Image
 
 from core.errors import SceneError
 from core.geo import GeoRef
+from core.scenes.opening import open_scene
 from core.scenes.placing import write_placed
-from core.scenes.scene import open_scene
 
 
 def test_a_placed_scene_has_the_same_pixels_in_its_place(tmp_path):

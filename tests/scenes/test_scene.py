@@ -10,7 +10,9 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 
 from core.errors import SceneError
-from core.scenes.scene import Scene, Window, default_rgb, display_rgb, open_scene, windows_of
+from core.scenes.display import default_rgb, display_rgb
+from core.scenes.opening import open_scene, scene_of_array
+from core.scenes.scene import Window, windows_of
 
 TRANSFORM = Affine(0.3, 0, 325000, 0, -0.3, 2785000)
 WINDOWS = (Window(0, 0, 1, 1), Window(3, 5, 11, 7), Window(20, 30, 13, 11))
@@ -196,7 +198,7 @@ def test_hdf5_images_in_both_channel_orders_and_stacks(tmp_path):
 
 def test_arrays_and_decimated_reads():
     array = np.arange(24, dtype=np.float32).reshape(4, 6)
-    scene = Scene.from_array(array)
+    scene = scene_of_array(array)
     # mean of 0, 1, 6, 7 = 3.5, and so on
     assert scene.read(out_shape=(2, 3))[..., 0].tolist() == [[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]]
     assert set(scene.read(out_shape=(2, 3), categorical=True).ravel().tolist()) <= set(array.ravel().tolist())
@@ -211,7 +213,7 @@ def test_bad_requests_say_what_was_found_and_what_to_do(tmp_path):
     (tmp_path / "broken.h5").write_text("no hdf5")
     with pytest.raises(SceneError, match="no HDF5 file"):
         open_scene(tmp_path / "broken.h5")
-    scene = Scene.from_array(random_pixels())
+    scene = scene_of_array(random_pixels())
     for window in (Window(0, 0, 34, 1), Window(-1, 0, 2, 2), Window(0, 0, 0, 5)):
         with pytest.raises(SceneError, match="inside its 33 x 41"):
             scene.read(window)
@@ -231,10 +233,10 @@ def test_windows_cover_a_scene_once():
 
 def test_display_stretches_what_is_not_a_picture():
     values = np.linspace(0, 1000, 100, dtype=np.float32).reshape(10, 10)
-    picture = display_rgb(Scene.from_array(values), stretch=(0, 100))
+    picture = display_rgb(scene_of_array(values), stretch=(0, 100))
     assert picture.dtype == np.uint8 and picture.shape == (10, 10, 3)
     assert picture.min() == 0 and picture.max() == 255
-    assert default_rgb(Scene.from_array(random_pixels(bands=12))) == (4, 3, 2)
+    assert default_rgb(scene_of_array(random_pixels(bands=12))) == (4, 3, 2)
 
 
 def test_the_digest_follows_the_content(tmp_path):
@@ -243,4 +245,4 @@ def test_the_digest_follows_the_content(tmp_path):
     pixels[0, 0, 0] += 1
     after = open_scene(write_tiff(tmp_path / "b.tif", pixels)).digest
     assert before != after
-    assert Scene.from_array(pixels).digest != Scene.from_array(pixels + 1).digest
+    assert scene_of_array(pixels).digest != scene_of_array(pixels + 1).digest

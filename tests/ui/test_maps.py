@@ -11,7 +11,7 @@ from pyproj import CRS
 
 from core.classes import ClassScheme
 from core.geo import GeoRef
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from core.vector.vectorize import PolygonLayer, vectorize
 from core.workspace import STATIC
 from ui.map import drawing
@@ -33,7 +33,7 @@ def ground(geo):
 
 
 def picture(geo, **how):
-    return drawing.Picture("Scene", tiles.image_layer(Scene.from_array(np.zeros((40, 60, 3), np.uint8), geo=geo)), **how)
+    return drawing.Picture("Scene", tiles.image_layer(scene_of_array(np.zeros((40, 60, 3), np.uint8), geo=geo)), **how)
 
 
 def drawn(layer, digest, **how):

@@ -11,7 +11,8 @@ from core.datasets.datasets import Pair
 from core.prediction.folder import origin
 from core.prediction.folder.rasters import Prediction
 from core.scenes import cutting
-from core.scenes.scene import Scene, Window
+from core.scenes.opening import scene_of_array
+from core.scenes.scene import Window
 from tests.helpers.predicted import predicted
 from ui.predict import downloads
 from ui.viewer.viewer import ViewerState
@@ -57,7 +58,7 @@ def test_a_large_picture_is_thinned_and_its_world_file_follows(prediction, monke
 
 def test_a_part_of_a_scene_reads_like_the_whole_there(rng):
     pixels = rng.integers(0, 255, (40, 50, 3)).astype(np.uint8)
-    scene = Scene.from_array(pixels)
+    scene = scene_of_array(pixels)
     window = Window(7, 9, 20, 30)
     part = cutting.cut(scene, window)
     assert part.shape == (20, 30) and np.array_equal(part.read(), pixels[7:27, 9:39])

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from core.classes import DUBAI
 from core.datasets.datasets import Pair
 from core.prediction.folder.rasters import Prediction
-from core.scenes.scene import open_scene
+from core.scenes.opening import open_scene
 from tests.helpers.predicted import predicted
 from ui.viewer import routes, tiles
 

@@ -11,7 +11,7 @@ from rasterio.features import rasterize
 from core.classes import DUBAI, ClassScheme
 from core.errors import SceneError
 from core.geo import GeoRef
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from core.vector import change as change_module
 from core.vector.change import change
 from core.vector.formats.export import export, read_back
@@ -24,7 +24,7 @@ UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
 
 
 def labels(ids, *, geo=UTM, scheme=DUBAI):
-    return open_labels(Scene.from_array(ids, geo=geo, name="labels"), scheme=scheme)
+    return open_labels(scene_of_array(ids, geo=geo, name="labels"), scheme=scheme)
 
 
 BEFORE = np.full((20, 30), 1, np.uint8)

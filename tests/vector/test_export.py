@@ -21,7 +21,7 @@ from pyproj import CRS
 from core.classes import DUBAI
 from core.errors import ExportError, SettingsError
 from core.geo import GeoRef
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from core.vector.formats.export import export, read_back, read_content
 from core.vector.formats.products import PRODUCTS, format_of, formats
 from core.vector.vectorize import vectorize
@@ -213,7 +213,7 @@ def test_gdal_reads_the_wkt_of_a_csv(tmp_path):
 
 def test_the_web_map_holds_everything_and_asks_for_nothing(tmp_path):
     layer = make_layer()
-    scene = Scene.from_array(np.full((24, 28, 3), 90, np.uint8), geo=PLACES["utm"])
+    scene = scene_of_array(np.full((24, 28, 3), 90, np.uint8), geo=PLACES["utm"])
     text = export(layer, tmp_path / "map.html", scene=scene).read_text(encoding="utf-8")
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?https?:""", text.split("<script>")[0])
     assert "data:image/webp;base64," in text

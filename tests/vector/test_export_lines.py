@@ -22,7 +22,7 @@ from core.classes import DUBAI, ClassScheme
 from core.errors import ExportError, SettingsError
 from core.geo import GeoRef
 from core.model_store.cards import ModelCard
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from core.vector.editing import Corrections, apply
 from core.vector.formats import tables, web_map
 from core.vector.formats.dxf import colour_number, layer_names
@@ -129,7 +129,7 @@ def test_names_and_colours_of_cad_layers():
 
 
 def test_every_ending_has_its_product(roads, tmp_path):
-    scene = Scene.from_array(np.full((60, 80, 3), 120, np.uint8), geo=UTM)
+    scene = scene_of_array(np.full((60, 80, 3), 120, np.uint8), geo=UTM)
     for suffix, product in PRODUCTS.items():
         path = tmp_path / f"town{suffix}"
         features = write_product(roads.layer, path, scene=scene, lines=roads.lines)
@@ -151,7 +151,7 @@ CARD = ModelCard(
 
 
 def test_the_report_holds_all_and_asks_for_nothing(roads):
-    scene = Scene.from_array(np.full((60, 80, 3), 120, np.uint8), geo=UTM)
+    scene = scene_of_array(np.full((60, 80, 3), 120, np.uint8), geo=UTM)
     text = report_html(roads.layer, title="<Town> & sea", scene=scene, card=CARD, lines=roads.lines)
     assert text.count("M", text.index('id="lines" d="'), text.index('fill="none"')) == len(roads.lines.frame)
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?!data:)[^"'\s>]""", text) and "url(" not in text and "@import" not in text
@@ -200,7 +200,7 @@ def test_corrections_and_an_empty_layer_are_reported():
 @pytest.mark.parametrize("geo", [UTM, GeoRef.pixels(), DATELINE], ids=["utm", "pixels", "antimeridian"])
 def test_a_printed_map_shows_scene_and_classes(geo, tmp_path):
     result = crossroads(geo)
-    scene = Scene.from_array(np.full((60, 80, 3), 200, np.uint8), geo=geo)
+    scene = scene_of_array(np.full((60, 80, 3), 200, np.uint8), geo=geo)
     path = draw_figure(result.layer, tmp_path / "map.png", scene=scene, dpi=50, title="Town", lines=result.lines)
     picture = np.asarray(Image.open(path).convert("RGB"))
     assert picture.shape == (round(8.27 * 50), round(11.69 * 50), 3) or abs(picture.shape[1] - 584) <= 1
@@ -214,7 +214,7 @@ def test_a_base_map_that_does_not_answer_gives_way_to_the_scene(roads, tmp_path,
     from core.vector.printing import online_base
 
     monkeypatch.setattr(online_base, "draw_online", lambda axes, base, crs: None)
-    scene = Scene.from_array(np.full((60, 80, 3), 200, np.uint8), geo=UTM)
+    scene = scene_of_array(np.full((60, 80, 3), 200, np.uint8), geo=UTM)
     figure = figure_module.compose(roads.layer, title=None, scene=scene, base="osm", attribution="Mine", page="a4", dpi=50)
     words = " ".join(text.get_text() for text in figure.texts)
     assert "OpenStreetMap (online) did not answer" in words and "Mine" in words and len(figure.axes[0].images) == 1

@@ -16,7 +16,7 @@ from core.classes import DUBAI, ClassScheme
 from core.errors import SceneError, SettingsError
 from core.files import write_json
 from core.geo import GeoRef
-from core.scenes.scene import Scene
+from core.scenes.opening import scene_of_array
 from core.vector import vectorize as layers
 from core.vector.vectorize import vectorize
 from tests.helpers.rasters import random_raster
@@ -240,7 +240,7 @@ def test_a_class_raster_file_and_a_prediction_folder(tmp_path):
 
 def test_a_colour_mask_is_read_by_its_scheme():
     ids = np.array([[0, 1], [4, 255]], np.uint8)
-    frame = exact(Scene.from_array(DUBAI.decode(ids)), scheme=DUBAI).layer.frame
+    frame = exact(scene_of_array(DUBAI.decode(ids)), scheme=DUBAI).layer.frame
     assert frame.class_name.tolist() == ["Building", "Land", "Water"]
 
 

@@ -12,7 +12,7 @@ from core.evaluation.comparing import DISAGREEMENT_FILE, VERDICTS, Comparison
 from core.evaluation.comparing import compare as set_side_by_side
 from core.files import read_json
 from core.jobs import jobs
-from core.scenes.scene import open_scene
+from core.scenes.opening import open_scene
 from ui import jobs_view, state
 from ui.evaluate import charts, runs
 from ui.evaluate.runs import Run

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from core.classes import ClassScheme
 from core.evaluation.pictures import context_window
 from core.evaluation.result import MAPS, VIEWS, LabelError, PatchResult
-from core.scenes.scene import open_scene
+from core.scenes.opening import open_scene
 from core.words import number_words
 from ui import frame, state
 from ui.evaluate.runs import Run

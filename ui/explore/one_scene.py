@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.datasets.datasets import Dataset, Pair
-from core.scenes.scene import Scene, default_rgb
+from core.scenes.display import default_rgb
+from core.scenes.scene import Scene
 from ui import library, state
 from ui.viewer import viewer
 

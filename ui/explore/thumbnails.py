@@ -9,7 +9,7 @@ from core.classes import ClassScheme
 from core.datasets.datasets import Dataset, Pair
 from core.datasets.palettes import spread
 from core.errors import GroundlineError
-from core.scenes.scene import default_rgb, display_rgb, stretch_limits
+from core.scenes.display import default_rgb, display_rgb, stretch_limits
 from ui import frame, state
 from ui.explore import counts, findings
 from ui.viewer import tiles

@@ -9,7 +9,9 @@ import streamlit as st
 
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
-from core.scenes.scene import Window, display_rgb, open_scene
+from core.scenes.display import display_rgb
+from core.scenes.opening import open_scene
+from core.scenes.scene import Window
 from core.words import duration_words
 from ui import frame, jobs_view, library, state, tour, uploads
 from ui.home import disk

@@ -15,7 +15,8 @@ from core.files import digest_of, read_json, write_json
 from core.geo import GeoRef
 from core.prediction.folder.origin import source_scene
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 from ui import frame, library, state
 from ui.input import typed_path
 from ui.viewer import tiles

@@ -15,7 +15,9 @@ from core.model_store.cards import ModelCard
 from core.model_store.models import Model
 from core.prediction.checks import Concern, check_scene, resampling_factor
 from core.prediction.folder.rasters import preview_file
-from core.scenes.scene import Scene, Window, display_rgb, open_scene
+from core.scenes.display import display_rgb
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 from core.words import MIB, duration_words, memory_words, size_words
 from ui import jobs_view, library
 from ui.predict import models

@@ -12,7 +12,8 @@ from core.datasets.datasets import Dataset, Pair
 from core.datasets.mosaics import Mosaic, find_mosaics
 from core.errors import GroundlineError
 from core.prediction.batch import find_scenes
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 from ui import library, state, uploads
 from ui.input import KEEP, typed_path
 from ui.kept import has, keep

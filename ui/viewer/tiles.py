@@ -24,7 +24,9 @@ from core.classes import ClassScheme
 from core.datasets.datasets import Pair, encode_mask
 from core.files import digest_of
 from core.geo import GeoRef, to_lonlat
-from core.scenes.scene import Scene, Window, default_rgb, display_rgb, open_scene, stretch_limits
+from core.scenes.display import default_rgb, display_rgb, stretch_limits
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 
 TILE_PX = 512
 MAP_TILE_PX = 256

@@ -25,7 +25,8 @@ from core.prediction.blend.plans import plan_blend
 from core.prediction.engines.engine import compiled, network_file, quiet_openvino
 from core.prediction.engines.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, int8_folder
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 
 MOST_PATCHES = 200
 _FEWEST_PATCHES = 2

@@ -7,7 +7,8 @@ from pathlib import Path
 from core.errors import SceneError
 from core.prediction.folder.rasters import Prediction
 from core.scenes import cutting
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 
 
 def source_scene(prediction: Prediction) -> Path | None:

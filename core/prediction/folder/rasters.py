@@ -17,7 +17,8 @@ from core.classes import IGNORED_ID, ClassScheme
 from core.errors import InputError, SettingsError
 from core.files import read_json, unfinished_place
 from core.geo import GeoRef
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene, Window
 
 PROBABILITIES, LABELS, CONFIDENCE, MARGIN = "probabilities.tif", "labels.tif", "confidence.tif", "margin.tif"
 PREDICTION_FILE = "prediction.json"

@@ -22,7 +22,8 @@ from rasterio.warp import reproject, transform_bounds
 
 from core.errors import ExportError
 from core.files import dump_json
-from core.scenes.scene import Scene, display_rgb
+from core.scenes.display import display_rgb
+from core.scenes.scene import Scene
 from core.vector.formats.content import Content
 from core.vector.formats.styles import class_colours
 from core.vector.projecting import LONLAT

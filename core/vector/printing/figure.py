@@ -15,7 +15,8 @@ from pyproj import CRS
 from core.errors import ExportError, SettingsError
 from core.files import replacing
 from core.geo import local_utm, to_lonlat
-from core.scenes.scene import Scene, display_rgb
+from core.scenes.display import display_rgb
+from core.scenes.scene import Scene
 from core.vector.clip import class_sums
 from core.vector.layer import LineLayer, PolygonLayer
 from core.vector.projecting import moved

@@ -13,7 +13,7 @@ import shapely
 from affine import Affine
 from PIL import Image
 
-from core.scenes.scene import display_rgb
+from core.scenes.display import display_rgb
 from core.vector.layer import LineLayer, PolygonLayer
 
 if TYPE_CHECKING:

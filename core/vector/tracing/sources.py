@@ -14,7 +14,8 @@ from core.classes import IGNORED_ID, ClassScheme
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.prediction.folder.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction
-from core.scenes.scene import Scene, Window, open_scene
+from core.scenes.opening import open_scene, scene_of_array
+from core.scenes.scene import Scene, Window
 
 BAND_PIXELS = 1 << 22
 
@@ -73,7 +74,7 @@ def open_labels(
                     expected="class ids (height, width)",
                     do="Give one id per pixel",
                 )
-            scene = Scene.from_array(array.astype(np.uint8) if array.dtype == bool else array)
+            scene = scene_of_array(array.astype(np.uint8) if array.dtype == bool else array)
         found = _from_scene(scene if geo is None else scene.with_geo(geo), scheme, confidence, threshold)
     if pixel_size_m is not None:
         if found.geo.georeferenced:
@@ -109,7 +110,7 @@ def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence, threshold:
         )
     scores = None
     if confidence is not None:
-        scores = Scene.from_array(np.asarray(confidence)) if isinstance(confidence, np.ndarray) else open_scene(confidence)
+        scores = scene_of_array(np.asarray(confidence)) if isinstance(confidence, np.ndarray) else open_scene(confidence)
         if scores.shape != scene.shape or scores.bands != 1:
             raise SceneError(
                 f"a confidence raster of {scores.height} x {scores.width} pixels and {scores.bands} bands",

@@ -1,0 +1,50 @@
+"""Opening a scene: from a path of any kind, or over an array in memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import SceneError
+from core.geo import GeoRef
+from core.scenes.scene import Scene
+
+
+def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_name: str | None = None) -> Scene:
+    """Open any raster that GDAL opens, an HDF5 image, or a folder of chips that continue each other.
+
+    `expand_palette=False` keeps the indices of a palette image (for masks). `hdf5_name` names the data set to read in
+    an HDF5 file; the one that looks like an image otherwise. Raises SceneError when it is none of these.
+    """
+    from core.scenes import sources  # GDAL and HDF5 come in with the first raster, not with the first page or `--help`
+
+    path = Path(path)
+    if not path.exists():
+        raise SceneError(f"nothing at {path}", expected="an image file or a folder of neighbouring chips", do="Check the path")
+    if path.is_dir():
+        from core.scenes.mosaic import open_mosaic
+
+        return open_mosaic(path)
+    if path.suffix.lower() in sources.HDF5_SUFFIXES:
+        return sources.open_hdf5(path, name=hdf5_name)
+    return sources.open_raster(path, expand_palette=expand_palette)
+
+
+def scene_of_array(array: np.ndarray, *, geo: GeoRef | None = None, nodata: float | None = None, name: str = "array") -> Scene:
+    """A scene over an array (h, w) or (h, w, bands) in memory."""
+    from core.scenes.sources import ArraySource
+
+    array = array[..., None] if array.ndim == 2 else array
+    return Scene(
+        path=Path(name),
+        name=name,
+        height=array.shape[0],
+        width=array.shape[1],
+        bands=array.shape[2],
+        dtype=str(array.dtype),
+        geo=geo or GeoRef.pixels(),
+        nodata=nodata,
+        source=ArraySource(array, nodata),
+    )
