@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from core.classes import IGNORED_ID, ClassScheme
 from core.datasets import palettes
 from core.errors import MaskError
+from core.scenes.cutting import cut
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 
@@ -90,6 +91,15 @@ class Pair:
         row, col = inside.row - wanted.row, inside.col - wanted.col
         ids[row : row + inside.height, col : col + inside.width] = part
         return ids, strangers
+
+
+def cut_pair(pair: Pair, window: Window) -> Pair | None:
+    """Image and mask of `window` as a pair of their own; None where the mask does not lie on the image pixel for pixel."""
+    if window == pair.image.window:
+        return pair
+    if pair.mask is None or pair.mask.shape != pair.image.shape or pair.shift_px != (0, 0):
+        return None
+    return replace(pair, image_opener=lambda: cut(pair.image, window), mask_opener=lambda: cut(pair.mask, window))
 
 
 def encode_mask(pixels: np.ndarray, scheme: ClassScheme, kind: str) -> tuple[np.ndarray, dict[str, int]]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.datasets.datasets import Pair
 from core.scenes.scene import Scene, Window
 
 
@@ -37,12 +36,3 @@ def cut(scene: Scene, window: Window) -> Scene:
         return scene
     geo = scene.geo.window(window.row, window.col)
     return replace(scene, height=window.height, width=window.width, geo=geo, source=_Part(scene, window))
-
-
-def cut_pair(pair: Pair, window: Window) -> Pair | None:
-    """Image and mask of `window` as a pair of their own; None where the mask does not lie on the image pixel for pixel."""
-    if window == pair.image.window:
-        return pair
-    if pair.mask is None or pair.mask.shape != pair.image.shape or pair.shift_px != (0, 0):
-        return None
-    return replace(pair, image_opener=lambda: cut(pair.image, window), mask_opener=lambda: cut(pair.mask, window))
