@@ -99,7 +99,7 @@ def measure(case: dict) -> int:
     """Prepare one case in this process and print what it took as JSON."""
     sys.path.insert(0, str(ROOT))
     from core.datasets.datasets import open_dataset
-    from core.patches.store import prepare
+    from core.patches.prepare import prepare
 
     start = time.perf_counter()
     store = prepare(open_dataset(case["dataset"]), case["out"], **case["settings"])

@@ -28,7 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from core.classes import DUBAI  # noqa: E402
 from core.datasets.datasets import open_dataset  # noqa: E402
-from core.patches.store import prepare  # noqa: E402
+from core.patches.prepare import prepare  # noqa: E402
 from core.training.feeding import epoch_rows  # noqa: E402
 from core.training.settings import TrainSettings  # noqa: E402
 from core.training.training import Run, train  # noqa: E402

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.datasets.datasets import Dataset, Pair, open_dataset
+from core.datasets.datasets import Dataset, open_dataset
+from core.datasets.pairs import Pair
 from core.errors import GroundlineError, ModelError
 from core.files import read_json
 from core.model_store.cards import ModelCard

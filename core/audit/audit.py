@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from core.audit.findings import Finding, find_all
+from core.audit import image_checks, label_checks
+from core.audit.findings import SEVERITIES, Finding
 from core.audit.survey import PairFacts, survey
 from core.datasets.datasets import Dataset
 from core.datasets.mosaics import Mosaic, find_mosaics
 from core.datasets.palette_check import conflicting_classes
 from core.progress import OnProgress, ShouldStop
-
-__all__ = ["Audit", "Finding", "audit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,3 +79,9 @@ def audit(dataset: Dataset, *, on_progress: OnProgress | None = None, should_sto
     facts = survey(dataset, on_progress=on_progress, should_stop=should_stop)
     mosaics = find_mosaics(dataset, chips=[one.chip for one in facts])
     return Audit(dataset, facts, tuple(mosaics))
+
+
+def find_all(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> tuple[Finding, ...]:
+    """Every finding about a data set, the worst first; see `Audit`."""
+    found = [finding for module in (label_checks, image_checks) for check in module.CHECKS for finding in check(dataset, facts, mosaics)]
+    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

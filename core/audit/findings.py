@@ -39,14 +39,6 @@ class Finding:
         }
 
 
-def find_all(dataset, facts: Sequence, mosaics: Sequence) -> tuple[Finding, ...]:
-    """Every finding about a data set, the worst first; see `Audit`."""
-    from core.audit import image_checks, label_checks
-
-    found = [finding for module in (label_checks, image_checks) for check in module.CHECKS for finding in check(dataset, facts, mosaics)]
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
-
-
 def files_of(dataset, names: Sequence[str], *, masks: bool = True, images: bool = True) -> tuple[Path, ...]:
     """Files of the named pairs, image before mask."""
     wanted = set(names)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.audit.alignment import Shift, agreement, best_shift
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.errors import MaskError, SceneError
 from core.patches.estimates import count_pair_blocks
 from core.patches.grid import small_gdal_cache

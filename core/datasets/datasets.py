@@ -14,12 +14,10 @@ from core.datasets import palettes
 from core.datasets.archives import unpack
 from core.datasets.layouts import Found, find_pairs
 from core.datasets.pairing import says_role
-from core.datasets.pairs import Pair, encode_mask
+from core.datasets.pairs import Pair
 from core.datasets.remedies import Remedies, read_remedies
 from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
-
-__all__ = ["Dataset", "Pair", "encode_mask", "open_dataset"]
 
 CLASS_FILE = "classes.json"
 _LAYOUTS = "images/ and masks/ (or img/label, also inside Tile folders), or scenes beside NAME_mask files"

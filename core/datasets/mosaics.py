@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.errors import SceneError
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.chip_layout import Chip, Layout, find_layouts, read_chip
-from core.scenes.mosaic import MosaicSource, assemble
+from core.scenes.mosaic import assemble
 from core.scenes.scene import Scene
-
-__all__ = ["Mosaic", "MosaicSource", "find_mosaics", "with_mosaics"]
 
 
 @dataclass(frozen=True)

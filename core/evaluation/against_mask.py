@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.classes import ClassScheme
 from core.confusion import Confusion
-from core.datasets.datasets import Pair
+from core.datasets.pairs import Pair
 from core.errors import SceneError
 from core.prediction.folder.rasters import Prediction
 from core.progress import ShouldStop, check

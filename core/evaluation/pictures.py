@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from core.classes import IGNORED_ID
-from core.datasets.datasets import Pair
+from core.datasets.pairs import Pair
 from core.evaluation.result import MAPS, PICTURES, VIEWS, Evaluation, LabelError, PatchResult
 from core.progress import ShouldStop, check
 from core.scenes.display import display_rgb

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.classes import IGNORED_ID, ClassScheme
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.errors import InputError, SettingsError
 from core.model_store.models import Model
 from core.patches.store import PatchStore

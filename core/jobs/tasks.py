@@ -32,7 +32,7 @@ def audit(request: Request, *, on_progress: OnProgress | None, should_stop: Shou
 
 def prepare(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
     """Cut a data set into patches and divide them."""
-    from core.patches.store import prepare as cut
+    from core.patches.prepare import prepare as cut
 
     store = cut(
         _dataset(request),

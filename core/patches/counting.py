@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.patches.grid import ScaledPair, check_grid, class_counts, pad_labels, positions, slabs
 from core.progress import OnProgress, ShouldStop, check, report
 

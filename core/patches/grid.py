@@ -10,7 +10,7 @@ import numpy as np
 import rasterio
 
 from core.classes import IGNORED_ID, ClassScheme
-from core.datasets.datasets import Pair
+from core.datasets.pairs import Pair
 from core.errors import SettingsError
 from core.scenes.resampling import Taps, resize_image, resize_labels, resize_valid, scaled_length, source_rows, taps
 from core.scenes.scene import Window

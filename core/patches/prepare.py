@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +20,9 @@ from core.patches.parts import PARTS, TRAIN
 from core.patches.splits import Split
 from core.patches.splits import split as split_dataset
 from core.patches.statistics import BandStatistics
+from core.patches.store import STORE_FILE, PatchStore
 from core.progress import OnProgress, ShouldStop, check, part, report
 
-if TYPE_CHECKING:
-    from core.patches.store import PatchStore
-
-STORE_FILE = "store.json"
 _VERSION = 1
 
 
@@ -88,8 +85,6 @@ def prepare(
         writer.write_pair(pair)
     writer.finish()
     report(cutting, pairs, pairs, "Patches written")
-    from core.patches.store import PatchStore
-
     return PatchStore.open(folder)
 
 

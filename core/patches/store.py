@@ -14,9 +14,8 @@ from core.classes import ClassScheme
 from core.errors import DatasetError
 from core.files import read_json
 from core.patches.parts import PARTS
-from core.patches.prepare import STORE_FILE, prepare
 
-__all__ = ["PatchStore", "prepare"]
+STORE_FILE = "store.json"
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from core.datasets.datasets import open_dataset
-from core.patches.store import prepare
+from core.patches.prepare import prepare
 from tests.browser.conftest import ROOT, fetched, press
 
 LONG_MS = 300_000

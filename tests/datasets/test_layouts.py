@@ -15,7 +15,7 @@ from core.classes import DUBAI
 from core.datasets import archives
 from core.datasets.datasets import open_dataset
 from core.errors import ClassesError, DatasetError, MaskError
-from core.patches.store import prepare
+from core.patches.prepare import prepare
 from core.scenes.scene import Window
 from tests.helpers.datasets import save, stripes
 

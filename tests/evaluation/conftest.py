@@ -8,7 +8,8 @@ import pytest
 from affine import Affine
 from pyproj import CRS
 
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.evaluation.evaluate import evaluate
 from core.evaluation.result import Evaluation
 from core.geo import GeoRef

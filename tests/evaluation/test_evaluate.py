@@ -7,10 +7,11 @@ import pytest
 
 from core.classes import ClassScheme
 from core.confusion import Confusion
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.errors import InputError, SettingsError
 from core.evaluation.evaluate import evaluate
-from core.patches.store import prepare
+from core.patches.prepare import prepare
 from core.scenes.opening import scene_of_array
 from tests.helpers.standins import SCHEME, make_engine, make_model
 

@@ -1,6 +1,6 @@
 from core.datasets.datasets import open_dataset
 from core.jobs import kinds
-from core.patches.store import prepare
+from core.patches.prepare import prepare
 from tests.pages.test_train import small_dataset
 
 

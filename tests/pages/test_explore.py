@@ -8,7 +8,7 @@ from PIL import Image
 from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
 from core.datasets.remedies import REMEDY_FILE
-from core.patches.store import prepare
+from core.patches.prepare import prepare
 from tests.pages.conftest import keys_of, sound, text_of
 
 EXPLORE = "pages/1_Explore.py"

@@ -75,7 +75,7 @@ def wait(workspace, kind):
 
 def prepared(workspace, folder):
     from core.datasets.datasets import open_dataset
-    from core.patches.store import prepare
+    from core.patches.prepare import prepare
 
     prepare(open_dataset(small_dataset(folder)), workspace.prepared / "small", patch_size=32, stride=32)
     return workspace.prepared / "small"

@@ -9,7 +9,7 @@ import rasterio
 from core.datasets.datasets import open_dataset
 from core.errors import SettingsError
 from core.patches.pair_files import export_patches
-from core.patches.store import prepare
+from core.patches.prepare import prepare
 from tests.helpers.datasets import save, stripes
 
 

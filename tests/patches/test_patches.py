@@ -9,8 +9,9 @@ from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
 from core.errors import Cancelled, DatasetError, MaskError, SettingsError
 from core.patches import grid
+from core.patches.prepare import prepare
 from core.patches.statistics import BandStatistics
-from core.patches.store import PatchStore, prepare
+from core.patches.store import PatchStore
 from tests.helpers.datasets import save, stripes
 
 

@@ -15,7 +15,7 @@ from core.files import read_json, write_json
 from core.jobs import kinds
 from core.model_store.cards import ModelCard
 from core.model_store.models import find_model
-from core.patches.store import prepare
+from core.patches.prepare import prepare
 from core.prediction.engines import quantising
 from core.prediction.engines.engine import open_engine
 from core.prediction.engines.int8 import RECORD_FILE, has_int8, int8_folder

@@ -6,7 +6,7 @@ import pytest
 
 from core.datasets.datasets import open_dataset
 from core.model_store.models import find_model
-from core.patches.store import prepare
+from core.patches.prepare import prepare
 from core.training.devices import mixed_policy
 from core.training.settings import TrainSettings
 from core.training.training import train

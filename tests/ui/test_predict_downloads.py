@@ -7,7 +7,7 @@ from affine import Affine
 from PIL import Image
 
 from core.classes import DUBAI
-from core.datasets.datasets import Pair
+from core.datasets.pairs import Pair, cut_pair
 from core.prediction.folder import origin
 from core.prediction.folder.rasters import Prediction
 from core.scenes import cutting
@@ -75,5 +75,5 @@ def test_a_region_is_shown_on_its_own_pixels_and_masks(tmp_path, rng):
     made = Prediction.open(predicted(tmp_path / "a.png", tmp_path / "out", window=window))
     assert np.array_equal(origin.pictured(made).read(), pixels[window.slices])
     assert origin.source_scene(made) is None  # other pages show whole scenes only
-    cut = cutting.cut_pair(Pair("a", tmp_path / "a.png", tmp_path / "mask.png", "place"), window)
+    cut = cut_pair(Pair("a", tmp_path / "a.png", tmp_path / "mask.png", "place"), window)
     assert cut.shape == (100, 90) and np.array_equal(cut.labels(DUBAI), ids[window.slices])

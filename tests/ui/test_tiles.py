@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.classes import DUBAI
-from core.datasets.datasets import Pair
+from core.datasets.pairs import Pair
 from core.prediction.folder.rasters import Prediction
 from core.scenes.opening import open_scene
 from tests.helpers.predicted import predicted

@@ -9,7 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.errors import GroundlineError
 from core.evaluation.result import EVALUATION_FILE, Evaluation
 from core.jobs import jobs

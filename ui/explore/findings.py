@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.audit.audit import Audit, Finding, audit
+from core.audit.audit import Audit, audit
+from core.audit.findings import Finding
 from core.datasets.datasets import Dataset
 from core.datasets.mosaics import Mosaic, find_mosaics
 from ui import frame, library, state

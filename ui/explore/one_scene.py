@@ -7,7 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.scenes.display import default_rgb
 from core.scenes.scene import Scene
 from ui import library, state

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.errors import GroundlineError
 from core.patches import estimates
 from core.patches.pair_files import export_patches

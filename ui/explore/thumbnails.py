@@ -6,7 +6,8 @@ import numpy as np
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
+from core.datasets.pairs import Pair
 from core.datasets.palettes import spread
 from core.errors import GroundlineError
 from core.scenes.display import default_rgb, display_rgb, stretch_limits

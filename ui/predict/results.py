@@ -9,12 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from core.confusion import Confusion
-from core.datasets.datasets import Pair
+from core.datasets.pairs import Pair, cut_pair
 from core.errors import GroundlineError
 from core.evaluation.against_mask import count_against
 from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import Prediction
-from core.scenes import cutting
 from core.scenes.scene import windows_of
 from core.words import number_words
 from ui import charts, library, state
@@ -27,7 +26,7 @@ def truth_of(prediction: Prediction) -> Pair | None:
     """The masks of a known data set on the pixels that were predicted."""
     pair = scenes.truth_of(Path(prediction.made["scene"]))
     try:
-        return None if pair is None else cutting.cut_pair(pair, window_of(prediction))
+        return None if pair is None else cut_pair(pair, window_of(prediction))
     except GroundlineError:  # a mask that cannot be read: the prediction is still worth showing
         return None
 

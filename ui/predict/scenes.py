@@ -8,8 +8,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.datasets.datasets import Dataset, Pair
+from core.datasets.datasets import Dataset
 from core.datasets.mosaics import Mosaic, find_mosaics
+from core.datasets.pairs import Pair
 from core.errors import GroundlineError
 from core.prediction.batch import find_scenes
 from core.scenes.opening import open_scene

@@ -21,7 +21,7 @@ import numpy as np
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.datasets.datasets import Pair, encode_mask
+from core.datasets.pairs import Pair, encode_mask
 from core.files import digest_of
 from core.geo import GeoRef, to_lonlat
 from core.scenes.display import default_rgb, display_rgb, stretch_limits

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.datasets.datasets import Pair
+from core.datasets.pairs import Pair
 from core.files import digest_of
 from core.scenes.scene import Scene
 from ui import state

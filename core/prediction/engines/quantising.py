@@ -18,8 +18,7 @@ from core.errors import InputError, ModelError, SettingsError
 from core.files import content_digest, replacing_folder, write_json
 from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.models import Model, find_model
-from core.patches.prepare import STORE_FILE
-from core.patches.store import PatchStore
+from core.patches.store import STORE_FILE, PatchStore
 from core.prediction.blend.blending import blend
 from core.prediction.blend.plans import plan_blend
 from core.prediction.engines.engine import compiled, network_file, quiet_openvino
