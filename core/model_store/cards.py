@@ -187,10 +187,15 @@ def _section(title: str, values: Mapping[str, Any]) -> list[str]:
     lines = ["", f"## {title}", ""]
     for name, value in values.items():
         if isinstance(value, Mapping):
-            value = "; ".join(f"{key} {_short(item)}" for key, item in value.items() if item not in (None, [], ()))
-        if name not in _FOR_PROGRAMS and value not in (None, "", [], ()):
+            value = "; ".join(f"{key} {_short(item)}" for key, item in value.items() if item is not None and not _empty(item))
+        if name not in _FOR_PROGRAMS and value is not None and not _empty(value):
             lines.append(f"- {name.replace('_', ' ')}: {_short(value)}")
     return lines
+
+
+def _empty(value: Any) -> bool:
+    """Whether it is a list or a text without content. NumPy's arrays cannot be compared with an empty list for that."""
+    return isinstance(value, (list, tuple, str)) and not value
 
 
 def _metrics_section(metrics: Mapping[str, Any]) -> list[str]:
@@ -202,7 +207,7 @@ def _metrics_section(metrics: Mapping[str, Any]) -> list[str]:
         classes = values.get("classes", {})
         lines += ["", f"### {part}", ""]
         plain = {name: value for name, value in values.items() if not isinstance(value, Mapping) and name not in _FOR_PROGRAMS}
-        lines += [f"- {name.replace('_', ' ')}: {_short(value)}" for name, value in plain.items() if value not in ([], ())]
+        lines += [f"- {name.replace('_', ' ')}: {_short(value)}" for name, value in plain.items() if not _empty(value)]
         if classes:
             lines += ["", "| class | IoU | precision | recall | F1 |", "|---|---|---|---|---|"]
             for name, item in classes.items():
