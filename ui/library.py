@@ -19,6 +19,7 @@ from core.model_store.cards import ModelCard
 from core.model_store.models import Model, list_models
 from core.patches.store import PatchStore
 from core.prediction.folder.rasters import Prediction
+from core.scenes.sources import place_name
 from core.workspace import MODELS
 from ui import state
 
@@ -130,9 +131,7 @@ def prediction_title(folder: Path) -> str:
         made = provenance(folder)
     except (OSError, ValueError):  # being written or deleted at this moment: its folder's name will do
         return folder.name
-    scene = Path(made["scene"]) if made.get("scene") else folder
-    # A mosaic of `Tile 2/images` is Tile 2 to a person.
-    name = scene.parent.name if scene.name.lower() in ("images", "image", "img") else scene.stem
+    name = place_name(Path(made["scene"]) if made.get("scene") else folder)
     return " · ".join(part for part in (name, made.get("model")) if part)
 
 

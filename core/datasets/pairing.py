@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-RASTER_SUFFIXES = frozenset(
-    (".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".jp2", ".vrt", ".img", ".gif", ".h5", ".hdf5", ".hdf", ".he5")
-)
+from core.scenes.sources import HDF5_SUFFIXES, RASTER_SUFFIXES
+
 VECTOR_SUFFIXES = frozenset((".gpkg", ".geojson", ".shp"))
 _IMAGE_WORDS = frozenset(("image", "images", "img", "imgs", "rgb", "sat", "ortho", "scene", "scenes", "photo", "photos"))
 _MASK_WORDS = frozenset(
@@ -56,7 +55,7 @@ class _File:
 def match_folder(root: Path) -> Matches:
     """Pair the images and masks under `root` by folder and file name."""
     files = list(_walk(root))
-    rasters = [_describe(path, root) for path in files if path.suffix.lower() in RASTER_SUFFIXES]
+    rasters = [_describe(path, root) for path in files if path.suffix.lower() in (*RASTER_SUFFIXES, *HDF5_SUFFIXES)]
     vectors = tuple(path for path in files if path.suffix.lower() in VECTOR_SUFFIXES)
     masks = [file for file in rasters if file.role == "mask"]
     images = [file for file in rasters if file.role == "image"]

@@ -14,10 +14,10 @@ import numpy as np
 from core.errors import SceneError
 from core.scenes.chip_layout import Layout, cell_sizes, find_layouts, read_chip
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import open_raster
+from core.scenes.sources import IMAGE_FOLDERS, RASTER_SUFFIXES, open_raster, place_name
 
-CHIP_SUFFIXES = frozenset((".tif", ".tiff", ".jpg", ".jpeg", ".png", ".bmp", ".jp2", ".webp"))
-_IMAGE_FOLDERS = ("images", "image", "imgs", "img", "chips")
+CHIP_SUFFIXES = frozenset(RASTER_SUFFIXES) - {".vrt"}
+"""A VRT is no chip: it describes other files, often the very chips that it lies beside."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +124,7 @@ def open_mosaic(folder: Path) -> Scene:
             expected="the chips of one scene and nothing else",
             do="Give one image file instead of the folder",
         )
-    name = folder.parent.name if folder.name.lower() in _IMAGE_FOLDERS else folder.name
-    return assemble(chips, layout, name=name, path=folder)
+    return assemble(chips, layout, name=place_name(folder), path=folder)
 
 
 @lru_cache(maxsize=32)
@@ -137,7 +136,7 @@ def _layout_of(paths: tuple[Path, ...], digests: tuple[str, ...]) -> Layout | No
 
 def chip_paths(folder: Path) -> list[Path]:
     """Image files of a folder in the order of their names, or of its images folder when it has none itself."""
-    for place in (folder, *(folder / name for name in _IMAGE_FOLDERS)):
+    for place in (folder, *(folder / name for name in IMAGE_FOLDERS)):
         if place.is_dir():
             paths = [path for path in place.iterdir() if path.suffix.lower() in CHIP_SUFFIXES and not path.name.startswith(".")]
             if paths:

@@ -23,7 +23,11 @@ from core.errors import SceneError
 from core.geo import GeoRef
 from core.scenes.scene import Scene, Window
 
-HDF5_SUFFIXES = {".h5", ".hdf5", ".hdf", ".he5"}
+RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".bmp", ".webp", ".gif", ".img", ".vrt")
+"""Files that GDAL opens as one image; what looks through a folder for images takes these and, where it can, the next."""
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "chips")
+"""Folders that are called after what is in them, not after the place that they show."""
 _OPEN_FILES_PER_THREAD = 48
 
 
@@ -220,6 +224,13 @@ def open_hdf5(path: Path, *, name: str | None = None, index: int | None = None) 
         nodata=None,
         source=Hdf5Source(path, name, index if stack else None, channels_first),
     )
+
+
+def place_name(path: Path) -> str:
+    """What people call a scene: its file without the ending, or its folder; `Tile 2` for the chips in `Tile 2/images`."""
+    if path.name.lower() in IMAGE_FOLDERS:
+        return path.parent.name
+    return path.name if path.is_dir() else path.stem
 
 
 def resize_pixels(pixels: np.ndarray, shape: tuple[int, int], *, categorical: bool) -> np.ndarray:

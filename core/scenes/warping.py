@@ -13,6 +13,7 @@ from rio_tiler.models import ImageData
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.scenes.scene import Scene
+from core.scenes.sources import HDF5_SUFFIXES
 
 _OPEN_FILES_PER_THREAD = 8
 
@@ -38,7 +39,7 @@ _readers = _Readers()
 
 def can_warp(scene: Scene) -> bool:
     """Whether GDAL can draw the scene on a map: it has a CRS and is one file."""
-    return scene.geo.georeferenced and scene.path.is_file() and scene.path.suffix.lower() not in {".h5", ".hdf5"}
+    return scene.geo.georeferenced and scene.path.is_file() and scene.path.suffix.lower() not in HDF5_SUFFIXES
 
 
 def image_tile(

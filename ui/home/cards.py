@@ -83,7 +83,7 @@ def open_card() -> None:
         )
         sent = st.file_uploader(
             "or send a zip or images",
-            type=["zip", "tif", "tiff", "png", "jpg", "jpeg", "h5"],
+            type=["zip", *uploads.IMAGE_TYPES],
             accept_multiple_files=True,
             key="home_upload",
             help="A zip keeps its folders, for example images/ and masks/. Several files open as one data set: call the masks like "

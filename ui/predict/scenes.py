@@ -15,13 +15,13 @@ from core.errors import GroundlineError
 from core.prediction.batch import find_scenes
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
+from core.scenes.sources import place_name
 from ui import library, state, uploads
 from ui.input import KEEP, typed_path
 from ui.kept import has, keep
 from ui.viewer import tiles, viewer
 
 _SOURCES = {"data": "Data set", "path": "File or folder", "upload": "Upload"}
-_IMAGES = ["tif", "tiff", "png", "jpg", "jpeg", "jp2", "h5", "img", "vrt"]
 _MOST_COMPARED = 300  # images whose edges are compared without being asked
 _REGION = "gl_predict_region"
 _SOURCE, _PATH = "predict_source", "predict_path"
@@ -53,7 +53,7 @@ def choose() -> Choice | None:
         )  # fmt: skip
         path = typed_path(typed)
         return _of_path(path) if path is not None else None
-    sent = st.file_uploader("Image", type=_IMAGES, key="predict_upload", help="Large scenes are better opened by their path.")
+    sent = st.file_uploader("Image", type=uploads.IMAGE_TYPES, key="predict_upload", help="Large scenes are better opened by their path.")
     if sent is None:
         return None
     path = uploads.save(sent.name, sent, state.workspace().uploads)
@@ -171,7 +171,7 @@ def _of_path(path: Path) -> Choice:
         help="Chips are put together by their edges or their coordinates.", **KEEP,
     )  # fmt: skip
     if how == "one":
-        return Choice(path.parent.name if path.name.lower() in ("images", "image", "img") else path.name, path)
+        return Choice(place_name(path), path)
     found = find_scenes(path)
     st.caption(f"{len(found)} scenes: {', '.join(file.name for file in found[:6])}{' …' if len(found) > 6 else ''}")
     return Choice(f"{path.name} ({len(found)} scenes)", many=path)
