@@ -194,7 +194,7 @@ def test_bounds_hold_all_corners_of_a_turned_scene(tmp_path):
 
 def test_polygons_arrive_compressed_or_plain(client):
     collection = {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"id": 1}, "geometry": None}]}
-    layer = tiles.features_layer(collection, digest="one")
+    layer = tiles.features_layer(collection, digest="compressed")
     url = f"{tiles.PREFIX}/features/{layer.id}"
     packed = client.get(url, headers={"Accept-Encoding": "gzip"})
     assert packed.headers["content-encoding"] == "gzip" and packed.json() == collection

@@ -1,0 +1,78 @@
+"""The house stays in order: small folders, one file for each verb, one row for each thing of a table, and ui only draws.
+
+Imports and circles are `test_imports.py`. Each rule is a function of its input, and a planted breach shows that it sees one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePath
+
+ROOT = Path(__file__).resolve().parents[1]
+MOST_FILES = 20
+MOST_OF_A_PREFIX = 2
+# What draws, or steers what does: a file of ui/ that imports none of these can do its work in a notebook, and is core's.
+DRAWING = {"streamlit", "streamlit_folium", "folium", "branca", "plotly", "starlette", "ui"}
+# Of use to a dashboard only, though they draw nothing: what all forms share, the memory of the server's process, its downloads.
+OF_A_DASHBOARD = {"ui/input.py", "ui/memory.py", "ui/zips.py"}
+
+
+def sources(*folders: str) -> list[Path]:
+    """Paths of all Python files in folders of the project, relative to it."""
+    return sorted(path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def crowded(paths: Iterable[PurePath]) -> list[str]:
+    """Folders with too many files, and names that begin alike (`map`, `map_form`, `map_view`), which asks for a folder of their own."""
+    names: dict[PurePath, list[str]] = {}
+    for path in paths:
+        if path.name != "__init__.py":
+            names.setdefault(path.parent, []).append(path.stem)
+    found = [f"{folder}: {len(files)} files" for folder, files in names.items() if len(files) > MOST_FILES]
+    for folder, files in names.items():
+        prefixes = Counter(name.partition("_")[0] for name in files if not name.startswith("_"))
+        found += [f"{folder}: {count} files {prefix}*" for prefix, count in prefixes.items() if count > MOST_OF_A_PREFIX]
+    return sorted(found)
+
+
+def roots_of(source: str) -> set[str]:
+    """First names of all modules that a source text imports, anywhere in it."""
+
+    def names() -> Iterator[str]:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                yield node.module or ""
+
+    return {name.partition(".")[0] for name in names()}
+
+
+def not_drawing(texts: Mapping[str, str]) -> list[str]:
+    """Files that import nothing that draws, of the source texts of ui by path; a package's one sentence is no such file."""
+    return sorted(path for path, text in texts.items() if len(ast.parse(text).body) > 1 and not roots_of(text) & DRAWING)
+
+
+def test_folders_are_small_and_no_prefix_asks_for_one():
+    assert crowded(sources("core", "ui")) == []
+
+
+def test_a_crowded_folder_is_seen():
+    many = [PurePath("core/room", f"f{number}.py") for number in range(21)]
+    assert crowded(many) == ["core/room: 21 files"] and crowded(many[1:]) == []
+    maps = [PurePath("ui", name) for name in ("map_view.py", "map_form.py", "map.py", "map_page.py", "__init__.py", "__main__.py")]
+    assert crowded(maps) == ["ui: 4 files map*"] and crowded(maps[2:]) == []
+
+
+def test_what_does_not_draw_is_not_in_ui():
+    texts = {path.as_posix(): (ROOT / path).read_text(encoding="utf-8") for path in sources("ui")}
+    assert set(not_drawing(texts)) == OF_A_DASHBOARD & set(texts)
+
+
+def test_a_file_of_ui_that_draws_nothing_is_seen():
+    sums = '"""Sums."""\nimport numpy as np\nfrom core import words\ndef add(): ...'
+    assert not_drawing(
+        {"ui/sums.py": sums, "ui/page.py": "def f():\n    import streamlit as st\n    st.write(1)\n", "ui/__init__.py": '"""ui."""'}
+    ) == ["ui/sums.py"]
