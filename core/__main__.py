@@ -13,13 +13,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from core.commands.arguments import build_parser, kind_of
-from core.commands.summaries import summarise
 from core.errors import Cancelled, GroundlineError
 from core.files import dump_json
-from core.jobs import kinds
+from core.verbs import registry
+from core.verbs.options import build_parser
 from core.verbs.progress_line import ProgressLine
-from core.workspace import default_workspace
+from core.verbs.verb import Verb
 
 EXIT_USER = 2
 EXIT_STOPPED = 130
@@ -32,11 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # Class names may hold any letter, and a console of Windows may not know it: better a "?" than an error.
             stream.reconfigure(errors="replace")
-    options = build_parser().parse_args(arguments)
+    options = build_parser(registry.VERBS.values()).parse_args(arguments)
+    verb, request = options.typed(options)
     progress = ProgressLine(sys.stderr)
     try:
         with _interrupts() as stop:
-            answer = _answer(kind_of(options), options.request(options), progress, stop)
+            answer = _answer(verb, request, progress, stop)
     except GroundlineError as error:
         return _leave(progress, str(error), EXIT_USER)
     except Cancelled as stopped:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line = f"{found}. Expected a place that can be written. Choose another one."
         return _leave(progress, line, EXIT_USER)
     progress.clear()
-    print(dump_json(answer) if options.json else summarise(kind_of(options), answer))
+    print(dump_json(answer) if options.json else verb.said(answer))
     return 0
 
 
@@ -80,45 +80,11 @@ def _interrupts() -> Iterator[_Stop]:
         signal.signal(signal.SIGINT, before)
 
 
-def _answer(verb: str, request: dict[str, Any], progress: ProgressLine, stop: _Stop) -> dict[str, Any]:
-    if verb == "models":
-        return _models()
-    answer = kinds.run(verb.replace("-", "_"), request, on_progress=progress, should_stop=stop)
+def _answer(verb: Verb, request: dict[str, Any], progress: ProgressLine, stop: _Stop) -> dict[str, Any]:
+    answer = registry.run(verb.name, request, on_progress=progress, should_stop=stop)
     if answer.get("stopped"):
-        left = "What the trials did is kept" if verb == "search" else "The best model so far is"
-        raise Cancelled(f"{left} in {answer['folder']}.")
+        raise Cancelled(f"{verb.kept} in {answer['folder']}.")
     return answer
-
-
-def _models() -> dict[str, Any]:
-    from core.model_store.models import list_models
-
-    found = []
-    for model in list_models([default_workspace().models]):
-        card = model.card
-        found.append(
-            {
-                "name": model.folder.name,
-                "title": card.name,
-                "folder": model.folder,
-                "architecture": card.architecture,
-                "encoder": card.encoder,
-                "classes": card.scheme.names,
-                "bands": card.bands,
-                "dtype": card.dtype,
-                "patch_size": card.patch_size,
-                "scale": card.scale,
-                "pixel_size_m": card.pixel_size_m,
-                "mean_iou": _validation(card.metrics).get("mean_iou"),
-                "metrics": card.metrics,
-            }
-        )
-    return {"models": found}
-
-
-def _validation(metrics: dict[str, Any]) -> dict[str, Any]:
-    nested = metrics.get("validation")
-    return nested if isinstance(nested, dict) else metrics
 
 
 def _leave(progress: ProgressLine, line: str, code: int) -> int:

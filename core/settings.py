@@ -6,7 +6,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -30,16 +30,19 @@ def setting(
     metavar: str | None = None,
     key: str | None = None,
     flag: str | None = None,
+    repeated: bool = False,
+    read: Callable[[str], Any] | None = None,
 ) -> Any:
     """A field of a `Settings` class.
 
     `help` is its sentence for people, with its unit. `low` and `high` belong to the range, of a number or of each number
     of a list. `metavar` stands for the value in the command line's help. `key` is its name in a request where that is
-    not the field's own, `flag` its name on the command line where that is not the key's: "--name", or "NAME" for what is
-    typed without one.
+    not the field's own, `flag` its name on the command line where that is not the key's: "--name", "NAME" for what is typed
+    without one, "" for what cannot be typed. `repeated` gives the flag for each item of a list; `read` makes the value of
+    what was typed where its type does not say how.
     """
-    about = {"help": help, "choices": choices, "low": low, "high": high, "metavar": metavar, "key": key, "flag": flag}
-    return field(default=default, metadata=about)
+    told = {"help": help, "choices": choices, "low": low, "high": high, "metavar": metavar, "key": key, "flag": flag}
+    return field(default=default, metadata={**told, "repeated": repeated, "read": read})
 
 
 def group(default: Any, *, key: str | None = None) -> Any:
@@ -63,6 +66,8 @@ class Option:
     key: str = ""
     flag: str = ""
     group: type[Settings] | None = None
+    repeated: bool = False
+    read: Callable[[str], Any] | None = None
 
     @property
     def path(self) -> bool:
@@ -165,7 +170,8 @@ def _read_options(settings: type[Settings]) -> tuple[Option, ...]:
         about = dict(one.metadata)
         inner = kinds[0] if about.pop("group", False) else None
         key = about.pop("key", None) or ("" if inner else one.name)
-        flag = about.pop("flag", None) or "--" + key.replace("_", "-")
+        flag = about.pop("flag", None)
+        flag = "--" + key.replace("_", "-") if flag is None else flag
         choices = about.pop("choices", None)
         plain = tuple(kind for kind in kinds if kind is not type(None))
         found.append(

@@ -19,7 +19,9 @@ from filelock import FileLock
 
 from core.errors import GroundlineError, JobBusy, JobError
 from core.files import read_json
-from core.jobs import kinds, records
+from core.jobs import records
+from core.verbs import registry
+from core.verbs.verb import Verb
 from core.workspace import PROJECT, WORKSPACE_VARIABLE, Workspace
 
 EXIT_BUSY = 75
@@ -56,7 +58,7 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """What sort of work it is, as in `core.jobs.kinds`."""
+        """What sort of work it is, as in `core.verbs.registry`."""
         return self._asked()["kind"]
 
     @property
@@ -196,11 +198,11 @@ def start(kind: str, request: Mapping[str, Any], *, workspace: Workspace, title:
     Raises `JobError` or `SettingsError` on a request that makes no sense, `JobBusy` when an active job already writes
     to the same place, and `JobError` when the worker does not come up.
     """
-    full = kinds.complete(kind, request)
+    full = registry.complete(kind, request)
     with FileLock(workspace.runs / ".start.lock", timeout=_CONFIRMATION_S):
         _refuse_shared_output(full, workspace)
         folder = _new_folder(workspace, title or _subject(kind, full))
-        full = _with_output(kinds.find(kind), full, folder.name, workspace)
+        full = _with_output(registry.find(kind), full, folder.name, workspace)
         records.write_patiently(folder / records.REQUEST, {"kind": kind, "title": title, "request": full})
         records.write_patiently(folder / records.STATUS, records.blank_status("starting"))
     _launch(folder, resume=False)
@@ -274,11 +276,11 @@ def _refuse_shared_output(request: Mapping[str, Any], workspace: Workspace) -> N
             raise _busy(job.name, do="Wait for it, or write to another place")
 
 
-def _with_output(spec: kinds.Kind, request: dict[str, Any], name: str, workspace: Workspace) -> dict[str, Any]:
+def _with_output(verb: Verb, request: dict[str, Any], name: str, workspace: Workspace) -> dict[str, Any]:
     """The request with a place in the workspace, named like the job, where it names no place for its output."""
-    if spec.place is None:
+    if verb.place is None:
         return request
-    place = getattr(workspace, spec.place) / name
+    place = getattr(workspace, verb.place) / name
     if "out" in request and request["out"] is None:
         return {**request, "out": str(place)}
     if "files" in request and not request["files"]:

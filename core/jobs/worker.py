@@ -20,10 +20,11 @@ from filelock import Timeout
 
 from core.errors import Cancelled, GroundlineError
 from core.files import read_json
-from core.jobs import kinds, records
+from core.jobs import records
 from core.jobs.jobs import EXIT_BUSY
 from core.jobs.reporter import Reporter
 from core.jobs.turns import turn
+from core.verbs import registry
 
 _NICENESS = 10
 _LOCK_PATIENCE_S = 1.0
@@ -55,13 +56,13 @@ def _work(folder: Path, token: str, resume: bool) -> int:
     signal.signal(signal.SIGTERM, reporter.terminate)
     asked = read_json(folder / records.REQUEST)
     try:
-        spec = kinds.find(asked["kind"])
+        verb = registry.find(asked["kind"])
         with ExitStack() as stack:
-            if spec.heavy:
+            if verb.heavy:
                 reporter.enter("queued")
                 stack.enter_context(turn(folder, reporter.arrived, reporter.on_wait))
             reporter.enter("running", started=time.time(), waits_for=None, message="")
-            result = kinds.run(
+            result = registry.run(
                 asked["kind"],
                 _continued(asked["request"], resume),
                 on_progress=reporter.on_progress,

@@ -1,30 +1,43 @@
-"""The whole pipeline on one scene: predict, vectorize, export to every format, and score against the mask if there is one."""
+"""Verb demo: run the whole pipeline on the sample with the shipped model.
+
+That is: predict, vectorize, export to every format, and score against the mask if there is one.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import DatasetError, SceneError
 from core.progress import OnProgress, ShouldStop, check
+from core.settings import Settings, setting
+from core.verbs.options import MODEL
+from core.verbs.tables import files_written, score, table
+from core.verbs.vectorize import export_all
+from core.verbs.verb import Answer, OnEvent, Verb, place_of
 from core.workspace import PROJECT
 
 SAMPLE_SCENE = PROJECT / "sample_data" / "town" / "images" / "town_whole.tif"
 EXPORTS = (".gpkg", ".shp.zip", ".geojson", ".csv", ".kml", ".html")
 
 
-def run_demo(
-    request: Mapping[str, Any],
-    *,
-    export_all: Callable[..., list[dict[str, Any]]],
-    on_progress: OnProgress | None,
-    should_stop: ShouldStop | None,
-    on_event: Callable[[dict[str, Any]], None] | None,
-) -> dict[str, Any]:
-    """Run the pipeline on `request["scene"]`, the sample's whole town when None, and write all to `request["out"]`.
+@dataclass(frozen=True)
+class Demo(Settings):
+    """What `demo` can be told."""
+
+    out: Path | None = setting(None, "folder for everything", flag="OUT")
+    scene: Path | None = setting(None, "another scene than the sample town", metavar="SCENE")
+    model: str = setting("sample-town", MODEL, metavar="MODEL")
+
+
+def run(
+    asked: Demo, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, on_event: OnEvent | None = None
+) -> Answer:
+    """Run the pipeline on a scene, the sample's whole town when None, and write all to `out`.
 
     The answer holds what each step answered, the seconds of each, and how many features each file holds.
     Raises SceneError when there is no such scene, and what the steps raise.
@@ -33,11 +46,11 @@ def run_demo(
     from core.prediction.predict import predict
     from core.scenes.opening import open_scene
 
-    scene, out = Path(request["scene"] or SAMPLE_SCENE), Path(request["out"])
+    scene, out = asked.scene or SAMPLE_SCENE, place_of(asked.out)
     if not scene.exists():
         raise SceneError(f"nothing at {scene}", expected="the sample scene, or another raster", do="Name a scene that is there")
-    model = find_model(request["model"])
-    listeners = {"on_progress": on_progress, "should_stop": should_stop}
+    model = find_model(asked.model)
+    listeners: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     timings: dict[str, float] = {}
 
     @contextmanager
@@ -59,7 +72,7 @@ def run_demo(
     with step("export"):
         # A KML is in longitude and latitude, which a scene without coordinates cannot give.
         suffixes = [suffix for suffix in EXPORTS if drawn.layer.geo.georeferenced or suffix != ".kml"]
-        files = export_all(drawn.layer, [str(out / f"{scene.stem}{suffix}") for suffix in suffixes], scene=picture, **listeners)
+        files = export_all(drawn.layer, [out / f"{scene.stem}{suffix}" for suffix in suffixes], scene=picture, **listeners)
     with step("evaluate"):
         scores = _score(scene, out / "prediction", should_stop)
     return {
@@ -90,3 +103,18 @@ def _score(scene: Path, folder: Path, should_stop: ShouldStop | None) -> dict[st
     if pair is None or dataset.scheme.names != prediction.scheme.names:
         return None
     return count_against(prediction, pair, dataset.scheme, should_stop=should_stop).summary(prediction.scheme)
+
+
+def summary(answer: Mapping[str, Any]) -> Iterable[str]:
+    """Seconds of each step, polygons, scores and files."""
+    yield f"{answer['scene']} with {answer['model']}:"
+    yield from table(("step", "seconds"), [(step, f"{seconds:.1f}") for step, seconds in answer["timings"].items()])
+    yield f"{answer['vectorize']['polygons']} polygons"
+    if answer["evaluate"]:
+        scores = answer["evaluate"]
+        yield f"Against the mask: accuracy {score(scores['accuracy'])}, mean IoU {score(scores['mean_iou'])}"
+    yield from files_written(answer["files"])
+    yield f"All in {answer['folder']}, {answer['seconds']:.1f} s"
+
+
+VERB = Verb("demo", "run the whole pipeline on the sample with the shipped model", Demo, run, summary, place="layers", heavy=True)

@@ -1,50 +1,72 @@
-"""Work on the model library: files of other origin in, exports out (see `core.jobs.tasks` for how such functions are)."""
+"""Verb import-model: take in a Keras file of another origin."""
 
 from __future__ import annotations
 
+import argparse
 import os
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.jobs.tasks import Answer, Request
 from core.progress import OnProgress, ShouldStop
+from core.settings import REQUIRED, Settings, setting
+from core.verbs.verb import Answer, Verb, place_of
 
 
-def import_model(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+def _normalisation(text: str) -> dict[str, Any]:
+    """The rule for values that were divided by a number; 1 is none."""
+    try:
+        divisor = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid float value: {text!r}") from None
+    return {"kind": "none"} if divisor == 1 else {"kind": "divide", "divisor": divisor}
+
+
+@dataclass(frozen=True)
+class ImportModel(Settings):
+    """What `import-model` can be told; a request may hold what is in a class file instead of its path."""
+
+    file: Path = setting(REQUIRED, "an .h5, .hdf5 or .keras file of another origin", flag="FILE")
+    out: Path | None = setting(None, "folder for the model", flag="OUT")
+    classes: str | tuple[str, ...] | dict[str, Any] | None = setting(
+        None, "a class file, or the names in order", metavar="FILE|NAME,NAME,..."
+    )
+    bands: tuple[int, ...] | None = setting(None, "which bands of a scene it takes, in its order; from 1", metavar="N,N,...")
+    normalisation: dict[str, Any] | None = setting(
+        None, "what its training divided the values by; 1: nothing", flag="--divide-by", metavar="X", read=_normalisation
+    )
+    patch_size: int | None = setting(None, "for a network that takes any size", metavar="PX")
+    dtype: str = setting("uint8", "of the values that it was trained on", metavar="TYPE")
+    scale: float = setting(1.0, "resize scenes by this factor first", metavar="FACTOR")
+    pixel_size_m: float | None = setting(None, "metres per pixel that it was trained on", flag="--pixel-size", metavar="M")
+    name: str | None = setting(None, "the model's name; the file's when left away")
+    trusted: bool = setting(False, "run the Python code that a Lambda layer in the file holds")
+
+
+def run(asked: ImportModel, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Write a model folder of a Keras file and the answers about it."""
-    from core.model_store.importing import Answers, scheme_of
-    from core.model_store.importing import import_model as take_in
+    from core.model_store.importing import Answers, import_model, scheme_of
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     answers = Answers(
-        scheme=scheme_of(request["classes"]),
-        bands=None if request["bands"] is None else tuple(request["bands"]),
-        normalisation=request["normalisation"],
-        patch_size=request["patch_size"],
-        dtype=request["dtype"],
-        scale=request["scale"],
-        pixel_size_m=request["pixel_size_m"],
-        name=request["name"],
+        scheme=scheme_of(asked.classes),
+        bands=asked.bands,
+        normalisation=asked.normalisation,
+        patch_size=asked.patch_size,
+        dtype=asked.dtype,
+        scale=asked.scale,
+        pixel_size_m=asked.pixel_size_m,
+        name=asked.name,
     )
-    model = take_in(
-        request["file"],
-        Path(request["out"]),
-        answers,
-        trusted=request["trusted"],
-        on_progress=on_progress,
-        should_stop=should_stop,
-    )
+    model = import_model(asked.file, place_of(asked.out), answers, trusted=asked.trusted, on_progress=on_progress, should_stop=should_stop)
     return {"model": str(model.folder), "folder": str(model.folder), "assumed": list(model.card.assumed)}
 
 
-def export_model(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
-    """Write a model for other programs."""
-    from core.model_store.models import find_model
-    from core.prediction.engines.exporting import export_model as hand_out
+def summary(answer: Mapping[str, Any]) -> Iterable[str]:
+    """What was assumed, and where the model is."""
+    yield from (f"Assumed, since nobody said otherwise: {sentence}" for sentence in answer["assumed"])
+    yield f"Model in {answer['folder']}; the new file gives what the old one gave"
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    exported = hand_out(
-        find_model(request["model"]), request["out"], format=request["format"], on_progress=on_progress, should_stop=should_stop
-    )
-    return {**asdict(exported), "path": str(exported.path)}
+
+VERB = Verb("import_model", "take in a Keras file of another origin", ImportModel, run, summary, place="models", heavy=True)

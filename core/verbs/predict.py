@@ -1,89 +1,72 @@
-"""Prediction of one scene or many, what it will cost, and a model's int8 network (see `core.jobs.tasks`)."""
+"""Verb predict: predict a whole scene."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import SettingsError
 from core.files import refuse_foreign_folder
-from core.progress import OnProgress, ShouldStop, report
+from core.prediction.settings import PredictSettings
+from core.progress import OnProgress, ShouldStop
+from core.settings import REQUIRED, Settings, group, setting
+from core.verbs.options import MODEL, SCENE
+from core.verbs.verb import Answer, Verb, place_of
 
-Answer = dict[str, Any]
-Request = Mapping[str, Any]
-
-
-BLENDING = {"overlap": 0.5, "symmetries": 1, "memory": "1GiB", "engine": "auto"}
-"""Keys of a request that say how patches are run and blended, as the library calls them too, with their defaults."""
-SETTINGS = {**BLENDING, "patch_size": None, "resample": False}
-"""Those of a prediction."""
+WINDOW = "only this part of the scene, in pixels"
+CORNERS = "ROW,COL,HEIGHT,WIDTH"
 
 
-def chosen(request: Request, keys: Iterable[str] = SETTINGS) -> dict[str, Any]:
-    """The settings of a request under the names that the library gives them."""
-    return {key: request[key] for key in keys}
+@dataclass(frozen=True)
+class Predict(Settings):
+    """What `predict` can be told."""
+
+    model: str = setting(REQUIRED, MODEL, flag="MODEL")
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE")
+    out: Path | None = setting(None, "folder for the prediction's rasters", flag="OUT")
+    blending: PredictSettings = group(PredictSettings())
+    window: tuple[int, int, int, int] | None = setting(None, WINDOW, metavar=CORNERS)
+    cluster: str = setting("none", "none, local or tcp://HOST:PORT", metavar="WHERE")
 
 
-def predict(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
+def run(asked: Predict, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Predict a whole scene."""
     from core.model_store.models import find_model
     from core.prediction.folder.rasters import PREDICTION_FILE
-    from core.prediction.predict import predict as run_model
+    from core.prediction.predict import predict
     from core.scenes.opening import open_scene
+    from core.scenes.scene import Window
 
-    if request["cluster"] != "none":
+    if asked.cluster != "none":
         raise SettingsError(
-            f"cluster {request['cluster']!r}",
+            f"cluster {asked.cluster!r}",
             expected="none: this version predicts on one machine",
             do="Leave --cluster away, or predict parts of the scene with --window on several machines",
         )
-    out = Path(request["out"])
+    out = place_of(asked.out)
     refuse_foreign_folder(out, PREDICTION_FILE, "a new folder, or an older prediction")
-    return run_model(
-        find_model(request["model"]),
-        open_scene(request["scene"]),
+    return predict(
+        find_model(asked.model),
+        open_scene(asked.scene),
         out,
-        window=_window(request),
-        **chosen(request),
+        asked.blending,
+        window=None if asked.window is None else Window(*asked.window),
         on_progress=on_progress,
         should_stop=should_stop,
     ).summary()
 
 
-def estimate(request: Request, *, on_progress: OnProgress | None, **_: Any) -> Answer:
-    """Say what a prediction will cost."""
-    from core.prediction.estimate import estimate as probe
-
-    report(on_progress, 0, 0, "Trying a few patches")
-    return probe(request["model"], request["scene"], window=_window(request), **chosen(request)).summary()
-
-
-def predict_batch(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
-    """Predict every scene of a folder, or of a list of files."""
-    from core.prediction.batch import RESULTS_FILE, find_scenes
-    from core.prediction.batch import predict_batch as run_model
-
-    out, scenes = Path(request["out"]), request["scenes"]
-    refuse_foreign_folder(out, RESULTS_FILE, "a new folder, or that of an older batch")
-    return run_model(
-        request["model"],
-        find_scenes(scenes) if isinstance(scenes, str) else scenes,
-        out,
-        **chosen(request),
-        on_progress=on_progress,
-        should_stop=should_stop,
-    ).summary()
+def summary(answer: Mapping[str, Any]) -> Iterable[str]:
+    """Time and memory, and what is doubtful about the scene."""
+    yield (
+        f"{answer['windows']} windows in {answer['seconds']:.1f} s ({answer['model_seconds']:.1f} s in the network), "
+        f"at most {answer['peak_memory_mib']:.0f} MiB"
+    )
+    for warning in answer.get("warnings", ()):
+        yield f"Note: {warning['sentence']}"
+    yield f"Written to {answer['folder']}"
 
 
-def quantise(request: Request, *, on_progress: OnProgress | None, should_stop: ShouldStop | None, **_: Any) -> Answer:
-    """Make the int8 network of a model."""
-    from core.prediction.engines.quantising import quantise as make
-
-    return make(request["model"], request["patches"], on_progress=on_progress, should_stop=should_stop)
-
-
-def _window(request: Request) -> Any:
-    from core.scenes.scene import Window
-
-    return None if request["window"] is None else Window(*request["window"])
+VERB = Verb("predict", "predict a whole scene", Predict, run, summary, place="predictions", heavy=True)

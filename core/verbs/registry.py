@@ -1,4 +1,4 @@
-"""The kinds of work: a request of plain values in, the library's call, an answer of plain values out.
+"""The verbs: a request of plain values in, the library's call, an answer of plain values out.
 
 Jobs and the command line both come through here, so that they cannot differ.
 """
@@ -7,193 +7,60 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from core.errors import JobError, SettingsError
-from core.jobs import model_tasks, predicting, random_split, tasks
 from core.progress import OnProgress, ShouldStop
+from core.verbs import (
+    audit,
+    compare,
+    demo,
+    estimate,
+    evaluate,
+    export_model,
+    import_model,
+    models,
+    predict,
+    predict_batch,
+    prepare,
+    quantise,
+    random_split,
+    train,
+    vectorize,
+)  # fmt: skip
+from core.verbs.verb import Answer, OnEvent, Verb
 
-EXTRA_KINDS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"
-"""Names a module whose `KINDS` are offered beside the built-in ones; the tests bring their sleeping kinds that way."""
+EXTRA_VERBS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"
+"""Names a module whose `VERBS` are offered beside the built-in ones; the tests bring their sleeping kinds that way."""
 
-OnEvent = Callable[[dict[str, Any]], None]
-"""Called with one event, a dict that has a "type"."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of work: what runs it, what a request must and may hold, and what it needs of the machine.
-
-    `place` is the workspace folder in which the output goes when the request names none; `paths` are the keys that
-    hold paths; `heavy` work runs one at a time.
-    """
-
-    run: Callable[..., dict[str, Any]]
-    required: tuple[str, ...]
-    optional: Mapping[str, Any]
-    paths: tuple[str, ...]
-    place: str | None = None
-    heavy: bool = False
-
-
-KINDS: dict[str, Kind] = {
-    "audit": Kind(tasks.audit, ("dataset",), {"classes": None}, ("dataset", "classes")),
-    "prepare": Kind(
-        tasks.prepare,
-        ("dataset",),
-        {
-            "out": None,
-            "classes": None,
-            "patch_size": 256,
-            "stride": None,
-            "min_labelled": 0.05,
-            "split": "group",
-            "validation": None,
-            "test": None,
-            "seed": 0,
-            "scale": 1.0,
-            "bands": None,
-            "hold_out": (),
-        },
-        ("dataset", "classes", "out"),
-        place="prepared",
-    ),
-    "train": Kind(
-        tasks.train,
-        ("prepared",),
-        {"out": None, "settings": {}, "resume": False},
-        ("prepared", "out"),
-        place="models",
-        heavy=True,
-    ),
-    "probe": Kind(tasks.probe, ("prepared",), {"settings": {}, "memory_budget_mib": None}, ("prepared",), heavy=True),
-    "rate_test": Kind(
-        tasks.rate_test,
-        ("prepared",),
-        {"settings": {}, "lowest": 1e-6, "highest": 1.0, "steps": 100},
-        ("prepared",),
-        heavy=True,
-    ),
-    "search": Kind(
-        tasks.search,
-        ("prepared",),
-        {
-            "out": None,
-            "settings": {},
-            "learning_rates": (1e-4, 3e-4, 1e-3, 3e-3),
-            "batch_sizes": (4, 8),
-            "epochs": 2,
-            "patches_per_epoch": None,
-            "resume": False,
-        },
-        ("prepared", "out"),
-        place="searches",
-        heavy=True,
-    ),
-    "evaluate": Kind(
-        tasks.evaluate,
-        ("model", "dataset"),
-        {
-            "classes": None,
-            "scenes": "all",
-            "patches": None,
-            "out": None,
-            "report": None,
-            "polygons": (),
-            "store_temperature": False,
-            **predicting.BLENDING,
-        },
-        ("dataset", "classes", "patches", "out", "report"),
-        place="evaluations",
-        heavy=True,
-    ),
-    "random_split": Kind(
-        random_split.random_split,
-        ("prepared", "dataset", "patches", "model"),
-        {"settings": {}, "out": None},
-        ("prepared", "dataset", "patches", "model", "out"),
-        place="evaluations",
-        heavy=True,
-    ),
-    "compare": Kind(
-        tasks.compare, ("first", "second"), {"out": None, "optimistic": False}, ("first", "second", "out"), place="evaluations"
-    ),
-    "predict": Kind(
-        predicting.predict,
-        ("model", "scene"),
-        {"out": None, **predicting.SETTINGS, "window": None, "cluster": "none"},
-        ("scene", "out"),
-        place="predictions",
-        heavy=True,
-    ),
-    "predict_batch": Kind(
-        predicting.predict_batch,
-        ("model", "scenes"),
-        {"out": None, **predicting.SETTINGS},
-        ("scenes", "out"),
-        place="predictions",
-        heavy=True,
-    ),
-    "estimate": Kind(predicting.estimate, ("model", "scene"), {**predicting.SETTINGS, "window": None}, ("scene",)),
-    "quantise": Kind(predicting.quantise, ("model", "patches"), {}, ("patches",), heavy=True),
-    "vectorize": Kind(
-        tasks.vectorize,
-        ("prediction",),
-        {
-            "files": (),
-            "threshold": 0.0,
-            "min_area": "4px",
-            "simplify": "1px",
-            "smooth": 0,
-            "classes_only": None,
-            "pixel_size": None,
-            "distance_to": None,
-            "regularize": False,
-            "centre_lines": False,
-            "method": "visvalingam",
-            "crs": None,
-            "scene": None,
-        },
-        ("prediction", "files", "scene"),
-        place="layers",
-    ),
-    "import_model": Kind(
-        model_tasks.import_model,
-        ("file",),
-        {
-            "out": None,
-            "name": None,
-            "classes": None,
-            "bands": None,
-            "normalisation": None,
-            "patch_size": None,
-            "dtype": "uint8",
-            "scale": 1.0,
-            "pixel_size_m": None,
-            "trusted": False,
-        },
-        ("file", "out"),
-        place="models",
-        heavy=True,
-    ),
-    "export_model": Kind(model_tasks.export_model, ("model", "out"), {"format": None}, ("out",), heavy=True),
-    "demo": Kind(
-        tasks.demo,
-        (),
-        {"out": None, "scene": None, "model": "sample-town"},
-        ("out", "scene"),
-        place="layers",
-        heavy=True,
-    ),
+VERBS: dict[str, Verb] = {
+    verb.name: verb
+    for verb in (
+        audit.VERB,
+        prepare.VERB,
+        train.VERB,
+        *train.INSTEAD,
+        evaluate.VERB,
+        random_split.VERB,
+        compare.VERB,
+        predict.VERB,
+        predict_batch.VERB,
+        estimate.VERB,
+        quantise.VERB,
+        vectorize.VERB,
+        models.VERB,
+        import_model.VERB,
+        export_model.VERB,
+        demo.VERB,
+    )
 }
 
 
-def find(kind: str) -> Kind:
-    """The kind of that name. Raises `JobError` when there is none."""
-    known = {**KINDS, **_extra_kinds()}
+def find(kind: str) -> Verb:
+    """The verb of that name. Raises `JobError` when there is none."""
+    known = {**VERBS, **_extra_verbs()}
     if kind not in known:
         raise JobError(f"unknown kind of job {kind!r}", expected=f"one of {', '.join(known)}", do="Choose one of these")
     return known[kind]
@@ -202,25 +69,26 @@ def find(kind: str) -> Kind:
 def complete(kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
     """`request` with every optional key filled in and every path absolute, ready to be written down.
 
-    Raises `SettingsError` on a key that is missing or that the kind does not know.
+    Raises `SettingsError` on a key that is missing or that the verb does not know.
     """
-    spec = find(kind)
-    unknown = sorted(set(request) - set(spec.required) - set(spec.optional))
+    verb = find(kind)
+    required, optional = verb.required, verb.optional
+    unknown = sorted(set(request) - set(required) - set(optional))
     if unknown:
         raise SettingsError(
             f"unknown request key {unknown[0]!r} for {kind}",
-            expected=f"keys among {', '.join((*spec.required, *spec.optional))}",
+            expected=f"keys among {', '.join((*required, *optional))}",
             do="Correct the key's name",
         )
-    missing = [key for key in spec.required if request.get(key) is None]
+    missing = [key for key in required if request.get(key) is None]
     if missing:
         raise SettingsError(
             f"a request for {kind} without {missing[0]!r}",
-            expected=f"the keys {', '.join(spec.required)}",
+            expected=f"the keys {', '.join(required)}",
             do=f"Name the {missing[0]}",
         )
-    full = {**spec.optional, **request}
-    for key in spec.paths:
+    full = {**optional, **request}
+    for key in verb.paths:
         full[key] = _absolute(full[key])
     if full.get("model") is not None:
         full["model"] = _model_name_or_path(full["model"])
@@ -234,14 +102,16 @@ def run(
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
     on_event: OnEvent | None = None,
-) -> dict[str, Any]:
-    """Do the work in this process and return its answer, a dict of plain values (see `core.jobs.tasks`)."""
-    return find(kind).run(complete(kind, request), on_progress=on_progress, should_stop=should_stop, on_event=on_event)
+) -> Answer:
+    """Do the work in this process and return its answer, a dict of plain values. Raises what `complete` raises, and the work."""
+    verb = find(kind)
+    asked = verb.settings.from_request(complete(kind, request))
+    return verb.run(asked, on_progress=on_progress, should_stop=should_stop, on_event=on_event)
 
 
-def _extra_kinds() -> dict[str, Kind]:
-    module = os.environ.get(EXTRA_KINDS_VARIABLE)
-    return dict(importlib.import_module(module).KINDS) if module else {}
+def _extra_verbs() -> dict[str, Verb]:
+    module = os.environ.get(EXTRA_VERBS_VARIABLE)
+    return dict(importlib.import_module(module).VERBS) if module else {}
 
 
 def _absolute(value: Any) -> Any:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from core.jobs.jobs import Job, list_jobs
-from core.jobs.kinds import EXTRA_KINDS_VARIABLE
+from core.verbs.registry import EXTRA_VERBS_VARIABLE
 from core.workspace import Workspace
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     """An empty workspace whose workers know the counting kinds; none of them outlives the test."""
-    monkeypatch.setenv(EXTRA_KINDS_VARIABLE, "tests.jobs.extra_kinds")
+    monkeypatch.setenv(EXTRA_VERBS_VARIABLE, "tests.jobs.extra_kinds")
     made = Workspace(tmp_path / "workspace")
     yield made
     for job in list_jobs(made):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.jobs import kinds, records
+from core.jobs import records
+from core.verbs import registry
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ def finished(workspace: Workspace) -> Callable[..., Path]:
         folder = workspace.runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{kind}-{len(list(workspace.runs.iterdir()))}"
         folder.mkdir()
         records.write_patiently(
-            folder / records.REQUEST, {"kind": kind, "title": f"{kind} of a test", "request": kinds.complete(kind, request)}
+            folder / records.REQUEST, {"kind": kind, "title": f"{kind} of a test", "request": registry.complete(kind, request)}
         )
         now = time.time()
         times = {"started": now - 60, "finished": None if state in records.ACTIVE_STATES else now}

@@ -6,8 +6,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.evaluation.result import Evaluation
-from core.jobs import kinds, records
+from core.jobs import records
 from core.model_store.cards import ModelCard
+from core.verbs import registry
 from tests.evaluation.conftest import make_dataset, run
 from tests.helpers.standins import SCHEME
 from tests.pages.conftest import keys_of, sound, text_of
@@ -74,7 +75,7 @@ def test_without_an_evaluation_the_tab_says_what_it_does_and_starts_one(opened, 
     assert "which labels look wrong" in text_of(at)
     at = sound(at.button(key="evaluation_start").click().run())
     ((kind, request, title),) = asked
-    assert kind == "evaluate" and kinds.complete(kind, request)["scenes"] == request["scenes"]
+    assert kind == "evaluate" and registry.complete(kind, request)["scenes"] == request["scenes"]
     assert request["overlap"] == 0.5 and request["patches"] is None and "on" in title
 
 
@@ -172,7 +173,7 @@ def test_two_evaluations_are_compared_and_their_map_is_made(kept, workspace, fin
 
     def at_once(kind, request, title=None):
         out = workspace.evaluations / "compared"
-        finished(kind, {**request, "out": out}, kinds.run(kind, {**request, "out": out}))
+        finished(kind, {**request, "out": out}, registry.run(kind, {**request, "out": out}))
 
     monkeypatch.setattr("ui.jobs_view.start", at_once)
     at = sound(at.button(key="evaluation_map_start").click().run())
@@ -188,7 +189,7 @@ def test_the_optimistic_score_is_one_click_away_and_then_beside_the_honest_one(k
     request = {"prepared": tmp_path / "patches", "out": workspace.models / "tiny", "settings": {"epochs": 3, "name": "tiny"}}
     finished("train", request)
     asked = {}
-    monkeypatch.setattr("ui.jobs_view.start", lambda kind, request, title=None: asked.update(kind=kind, **kinds.complete(kind, request)))
+    monkeypatch.setattr("ui.jobs_view.start", lambda kind, request, title=None: asked.update(kind=kind, **registry.complete(kind, request)))
     sound(tab("Honest?").button(key="evaluation_random").click().run())
     assert asked["kind"] == "random_split" and asked["prepared"] == str(tmp_path / "patches")
     assert asked["settings"] == {"epochs": 3, "name": "tiny, random split"}

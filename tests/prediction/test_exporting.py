@@ -7,13 +7,13 @@ import pytest
 
 from core.classes import ClassScheme
 from core.errors import ExportError, SettingsError
-from core.jobs import kinds
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.networks import build
 from core.prediction.engines import exporting
 from core.prediction.engines.engine import compiled
 from core.prediction.engines.exporting import FORMATS, export_model
+from core.verbs import registry
 
 SCHEME = ClassScheme(("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (99, 99, 99)))
 
@@ -44,7 +44,7 @@ def test_another_program_gets_the_same_probabilities(model, tmp_path, format):
 
 
 def test_the_job_kind_goes_by_the_ending(model, tmp_path):
-    answer = kinds.run("export_model", {"model": str(model.folder), "out": str(tmp_path / "a.onnx")})
+    answer = registry.run("export_model", {"model": str(model.folder), "out": str(tmp_path / "a.onnx")})
     assert answer["format"] == "onnx" and answer["size_bytes"] == (tmp_path / "a.onnx").stat().st_size
     json.dumps(answer)
 

@@ -8,11 +8,9 @@ import pytest
 from PIL import Image
 
 from core.classes import ClassScheme
-from core.commands.summaries import summarise
 from core.datasets.datasets import open_dataset
 from core.errors import InputError, ModelError, SettingsError
 from core.files import read_json, write_json
-from core.jobs import kinds
 from core.model_store.cards import ModelCard
 from core.model_store.models import find_model
 from core.patches.prepare import prepare
@@ -22,6 +20,7 @@ from core.prediction.engines.int8 import RECORD_FILE, has_int8, int8_folder
 from core.prediction.engines.quantising import quantise
 from core.prediction.predict import predict
 from core.scenes.opening import open_scene, scene_of_array
+from core.verbs import registry
 
 SCHEME = ClassScheme(("Dark", "Bright"), ((10, 20, 30), (0, 100, 200)))
 
@@ -70,7 +69,7 @@ def quick(model, patches, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROUNDLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
         seen = []
-        told = kinds.run("quantise", {"model": model.folder, "patches": patches}, on_progress=lambda *event: seen.append(event))
+        told = registry.run("quantise", {"model": model.folder, "patches": patches}, on_progress=lambda *event: seen.append(event))
         assert seen[-1][:2] == (10, 10)  # of 16 patches of scene b, 8 are compared; 2 steps come before
         yield find_model(model.folder), told
 
@@ -82,7 +81,7 @@ def test_quantising_measures_on_patches_that_it_was_not_made_with(quick, model):
     assert told["agreement"] > 0.99 and told["mean_iou"] == pytest.approx(told["mean_iou_float"], abs=0.01) and told["mean_iou"] > 0.7
     assert ready.card.metrics["int8"]["agreement"] == told["agreement"] and "int8" in (model.folder / "README.md").read_text()
     assert has_int8(ready) and read_json(int8_folder(ready) / RECORD_FILE)["measured"] == 8
-    assert "8 patches" in summarise("quantise", told) and told["folder"] == str(model.folder / "model-int8")
+    assert "8 patches" in registry.find("quantise").said(told) and told["folder"] == str(model.folder / "model-int8")
 
 
 def test_the_fast_engine_predicts_as_the_model_does(quick, tmp_path):

@@ -22,10 +22,10 @@ from rasterio.transform import from_origin
 
 from core.__main__ import main
 from core.classes import DUBAI
-from core.commands.arguments import build_parser
-from core.commands.summaries import summarise
 from core.model_store.cards import ModelCard
 from core.training.settings import TrainSettings
+from core.verbs.options import build_parser
+from core.verbs.registry import VERBS, find
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE_PX = 96
@@ -114,7 +114,7 @@ def test_a_folder_of_scenes_is_estimated_and_predicted_with_one_table(model, dat
     # 96 px, patch 32, step 24, margin 4: ceil((96 + 8 - 32) / 24) + 1 = 4 rows and columns of patches.
     assert told["windows"] == 16 and [row["windows"] for row in table["results"]] == [16, 16]
     assert (table["scenes"], table["failed"]) == (2, 0) and (tmp_path / "out/results.csv").is_file()
-    assert "16 windows" in summarise("estimate", told) and "2 of 2 scenes" in summarise("predict-batch", table)
+    assert "16 windows" in find("estimate").said(told) and "2 of 2 scenes" in find("predict_batch").said(table)
     assert "other files" in mistake("predict-batch", model[0], tmp_path / "scenes", dataset)
     assert "at least 2" in mistake("quantise", model[0], small)
 
@@ -165,9 +165,9 @@ def test_train_goes_on_after_the_last_epoch(prepared, model, tmp_path):
 
 
 def test_every_training_setting_can_be_typed():
-    parsed = vars(build_parser().parse_args(["train", "p", "o", *_every_setting()]))
-    given = {field.name: parsed[field.name] for field in fields(TrainSettings)}
-    made = TrainSettings.from_dict(given)
+    options = build_parser(VERBS.values()).parse_args(["train", "p", "o", *_every_setting()])
+    _, request = options.typed(options)
+    made = TrainSettings.from_dict(request["settings"])
     untouched = [field.name for field in fields(TrainSettings) if getattr(made, field.name) == getattr(TrainSettings(), field.name)]
     assert untouched == []
 
@@ -185,8 +185,8 @@ def _every_setting() -> list[str]:
 
 
 def test_settings_that_are_not_typed_are_left_to_the_library():
-    options = build_parser().parse_args(["train", "p", "o", "--epochs", "7"])
-    assert options.request(options) == {"prepared": "p", "out": "o", "resume": False, "settings": {"epochs": 7}}
+    options = build_parser(VERBS.values()).parse_args(["train", "p", "o", "--epochs", "7"])
+    assert options.typed(options) == (find("train"), {"prepared": "p", "out": "o", "settings": {"epochs": 7}})
 
 
 def test_evaluate_tells_what_the_contract_names(model, dataset):
@@ -209,12 +209,12 @@ def test_evaluate_keeps_what_it_found_and_two_are_compared(model, dataset, tmp_p
     )
     assert found["folder"] == str(folder) and (folder / "evaluation.json").exists() and (tmp_path / "r.html").exists()
     assert found["classes"]["Building"]["polygons"]["truth"] == 3
-    assert f"Written to {folder}" in summarise("evaluate", found)
+    assert f"Written to {folder}" in find("evaluate").said(found)
     shutil.copytree(folder, again)
     both = answer("compare", folder, again, "--out", tmp_path / "maps")
     assert {row["difference"] for row in both["rows"]} <= {0, None} and both["scenes"] == 3
     assert (tmp_path / "maps" / "0003.tif").exists() and sum(both["disagreement"]["pixels"].values()) == 3 * SIZE_PX**2
-    assert "accuracy" in summarise("compare", both)
+    assert "accuracy" in find("compare").said(both)
     assert json.loads((tmp_path / "maps" / "comparison.json").read_text())["rows"] == both["rows"]
     assert "split" in mistake("compare", folder, again, "--optimistic")
     assert "validation" in mistake("evaluate", model[0], dataset, "--store-temperature")
@@ -284,7 +284,7 @@ def test_an_old_keras_file_is_taken_in_with_what_is_typed(model, dataset, tmp_pa
     assert code == 2 and "bands [1, 2]" in said and "3 band numbers" in said and not (tmp_path / "n").exists()
     found = answer("import-model", old, tmp_path / "o")
     assert len(found["assumed"]) == 3
-    assert "Assumed" in summarise("import-model", found)
+    assert "Assumed" in find("import_model").said(found)
 
 
 def test_demo_runs_the_whole_path(model, dataset, tmp_path):
@@ -305,20 +305,20 @@ def test_people_get_a_short_summary(dataset):
 
 
 def test_each_summary_says_what_matters(prepared, model, prediction, dataset, tmp_path):
-    said = summarise("prepare", prepared[1])
+    said = find("prepare").said(prepared[1])
     assert "train" in said and "0 pixels shared" in said and str(prepared[0]) in said
-    said = summarise("train", model[1])
+    said = find("train").said(model[1])
     assert "2 epochs" in said and str(model[0]) in said
-    assert str(prediction[0]) in summarise("predict", prediction[1])
+    assert str(prediction[0]) in find("predict").said(prediction[1])
     evaluated = answer("evaluate", model[0], dataset, "--engine", "tensorflow")
-    said = summarise("evaluate", evaluated)
+    said = find("evaluate").said(evaluated)
     # Road is in no mask: no score, and not 0 either.
     assert next(line for line in said.splitlines() if line.startswith("Road")).split()[1] == "-"
     assert f"{evaluated['accuracy']:.4f}" in said
     drawn = answer("vectorize", prediction[0], tmp_path / "a.gpkg")
-    said = summarise("vectorize", drawn)
+    said = find("vectorize").said(drawn)
     assert f"{drawn['polygons']} polygons" in said and "EPSG:32640" in said and "a.gpkg" in said
-    assert "No models yet" in summarise("models", {"models": []})
+    assert "No models yet" in find("models").said({"models": []})
 
 
 def test_the_module_runs_as_a_program_and_shows_progress(dataset, tmp_path):

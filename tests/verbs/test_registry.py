@@ -8,24 +8,24 @@ from pathlib import Path
 import pytest
 
 from core.errors import JobError, SettingsError
-from core.jobs import kinds, tasks
+from core.verbs import registry, train
 from core.workspace import PROJECT
 
 
 def test_a_request_is_completed_and_its_paths_made_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    full = kinds.complete("prepare", {"dataset": "data", "stride": 128})
+    full = registry.complete("prepare", {"dataset": "data", "stride": 128})
     assert full["dataset"] == str(tmp_path / "data")
     assert (full["stride"], full["patch_size"], full["out"], full["classes"]) == (128, 256, None, None)
-    full = kinds.complete("vectorize", {"prediction": Path("p"), "files": ["a.gpkg", tmp_path / "b.csv"]})
+    full = registry.complete("vectorize", {"prediction": Path("p"), "files": ["a.gpkg", tmp_path / "b.csv"]})
     assert full["files"] == [str(tmp_path / "a.gpkg"), str(tmp_path / "b.csv")]
 
 
 def test_a_model_is_a_path_where_one_lies_and_a_name_otherwise(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
-    assert kinds.complete("predict", {"model": "mine", "scene": "s.tif"})["model"] == str(tmp_path / "mine")
-    assert kinds.complete("predict", {"model": "sample-town", "scene": "s.tif"})["model"] == "sample-town"
+    assert registry.complete("predict", {"model": "mine", "scene": "s.tif"})["model"] == str(tmp_path / "mine")
+    assert registry.complete("predict", {"model": "sample-town", "scene": "s.tif"})["model"] == "sample-town"
 
 
 @pytest.mark.parametrize(
@@ -38,23 +38,21 @@ def test_a_model_is_a_path_where_one_lies_and_a_name_otherwise(tmp_path, monkeyp
 )
 def test_keys_that_are_unknown_or_missing_are_named(kind, request_, word):
     with pytest.raises(SettingsError, match=word):
-        kinds.complete(kind, request_)
+        registry.complete(kind, request_)
 
 
 def test_extra_kinds_are_there_only_when_asked_for(monkeypatch):
-    monkeypatch.delenv(kinds.EXTRA_KINDS_VARIABLE, raising=False)
+    monkeypatch.delenv(registry.EXTRA_VERBS_VARIABLE, raising=False)
     with pytest.raises(JobError, match="count"):
-        kinds.find("count")
-    monkeypatch.setenv(kinds.EXTRA_KINDS_VARIABLE, "tests.jobs.extra_kinds")
-    assert kinds.find("count").place == "layers"
-    assert kinds.find("train") is kinds.KINDS["train"]
+        registry.find("count")
+    monkeypatch.setenv(registry.EXTRA_VERBS_VARIABLE, "tests.jobs.extra_kinds")
+    assert registry.find("count").place == "layers"
+    assert registry.find("train") is registry.VERBS["train"]
 
 
 def test_an_unknown_cluster_is_refused_in_one_line(tmp_path):
-    spec = kinds.find("predict")
-    full = kinds.complete("predict", {"model": "m", "scene": tmp_path / "s.tif", "cluster": "local"})
     with pytest.raises(SettingsError, match="cluster 'local'"):
-        spec.run(full, on_progress=None, should_stop=None, on_event=None)
+        registry.run("predict", {"model": "m", "scene": tmp_path / "s.tif", "cluster": "local"})
 
 
 def test_the_worker_loads_neither_pandas_nor_tensorflow_before_its_kind_asks():
@@ -70,11 +68,11 @@ def test_the_worker_loads_neither_pandas_nor_tensorflow_before_its_kind_asks():
 def test_every_kind_with_a_network_is_heavy():
     wanted = {"train", "probe", "rate_test", "search", "evaluate", "predict", "predict_batch", "quantise", "demo"}
     wanted |= {"import_model", "export_model", "random_split"}
-    assert {name for name, spec in kinds.KINDS.items() if spec.heavy} == wanted
+    assert {name for name, spec in registry.VERBS.items() if spec.heavy} == wanted
 
 
 def test_a_training_is_never_left_with_one_thread_that_would_wait_for_itself(monkeypatch):
     for given, wanted in (("1", "2"), ("4", "4")):
         monkeypatch.setenv("TF_NUM_INTEROP_THREADS", given)
-        tasks._start_tensorflow(None)
+        train.start_tensorflow(None)
         assert os.environ["TF_NUM_INTEROP_THREADS"] == wanted

@@ -2,16 +2,17 @@
 
 import pytest
 
-from core.commands.arguments import build_parser, kind_of
-from core.jobs import kinds
+from core.verbs import registry
+from core.verbs.options import build_parser
 
 WORDS = ["train", "patches", "model", "--epochs", "3", "--augmentation", "hue=0.1,flips=no"]
 SETTINGS = {"epochs": 3, "augmentation": {"hue": 0.1, "flips": False}}
 
 
 def asked(*words):
-    options = build_parser().parse_args([*WORDS, *words])
-    return kind_of(options), options.request(options)
+    options = build_parser(registry.VERBS.values()).parse_args([*WORDS, *words])
+    verb, request = options.typed(options)
+    return verb.name, request
 
 
 def test_training_itself():
@@ -22,13 +23,13 @@ def test_training_itself():
 def test_measuring_needs_no_place(flag):
     kind, request = asked(flag)
     assert kind == flag.strip("-").replace("-", "_") and request == {"prepared": "patches", "settings": SETTINGS}
-    kinds.complete(kind, request)
+    registry.complete(kind, request)
 
 
 def test_a_search_has_its_grid():
     kind, request = asked("--search", "--learning-rates", "1e-3,0.01", "--batch-sizes", "2,4", "--search-epochs", "5")
     assert kind == "search" and request["settings"] == SETTINGS
-    full = kinds.complete(kind, request)
+    full = registry.complete(kind, request)
     assert (full["learning_rates"], full["batch_sizes"], full["epochs"], full["resume"]) == ([0.001, 0.01], [2, 4], 5, False)
 
 

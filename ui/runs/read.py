@@ -9,9 +9,10 @@ from typing import Any
 import streamlit as st
 
 from core import networks
-from core.jobs import jobs, kinds
+from core.jobs import jobs
 from core.jobs.jobs import Job
 from core.jobs.runs import histories
+from core.verbs import registry
 from ui import jobs_view, library, state
 from ui.train import advanced
 
@@ -85,7 +86,7 @@ def seconds(records: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> 
 
 def queue() -> list[Job]:
     """The jobs that wait for their turn, the next one first; runs wait for predictions too."""
-    waiting = [(job.status(), job) for job in jobs.list_jobs(state.workspace()) if kinds.find(job.kind).heavy]
+    waiting = [(job.status(), job) for job in jobs.list_jobs(state.workspace()) if registry.find(job.kind).heavy]
     waiting = [(status["arrived"], job.name, job) for status, job in waiting if status["state"] == "queued"]
     return [job for *_, job in sorted(waiting, key=lambda entry: entry[:2])]
 

@@ -1,0 +1,49 @@
+"""Verb estimate: say what a prediction will cost, from a few of its patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.prediction.settings import PredictSettings
+from core.progress import OnProgress, report
+from core.settings import REQUIRED, Settings, group, setting
+from core.verbs.options import MODEL, SCENE
+from core.verbs.predict import CORNERS, WINDOW
+from core.verbs.verb import Answer, Verb
+
+
+@dataclass(frozen=True)
+class Estimate(Settings):
+    """What `estimate` can be told."""
+
+    model: str = setting(REQUIRED, MODEL, flag="MODEL")
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE")
+    blending: PredictSettings = group(PredictSettings())
+    window: tuple[int, int, int, int] | None = setting(None, WINDOW, metavar=CORNERS)
+
+
+def run(asked: Estimate, *, on_progress: OnProgress | None = None, **_: Any) -> Answer:
+    """Say what a prediction will cost."""
+    from core.prediction.estimate import estimate
+    from core.scenes.scene import Window
+
+    report(on_progress, 0, 0, "Trying a few patches")
+    window = None if asked.window is None else Window(*asked.window)
+    return estimate(asked.model, asked.scene, asked.blending, window=window).summary()
+
+
+def summary(answer: Mapping[str, Any]) -> Iterable[str]:
+    """Time, memory and disk, and what is doubtful about the scene."""
+    yield (
+        f"About {answer['seconds']:.0f} s for {answer['windows']} windows ({answer['engine']}), "
+        f"{answer['peak_memory_mib']:.0f} MiB of memory, "
+        f"{answer['disk_mib']:.0f} MiB of disk while it runs, {answer['result_mib']:.0f} MiB in the end"
+    )
+    for warning in answer["warnings"]:
+        yield f"Note: {warning['sentence']}"
+
+
+VERB = Verb("estimate", "say what a prediction will cost, from a few of its patches", Estimate, run, summary)

@@ -1,0 +1,65 @@
+"""Verb models: list the models that can be named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.settings import Settings
+from core.verbs.tables import score, table
+from core.verbs.verb import Answer, Verb
+
+
+@dataclass(frozen=True)
+class Models(Settings):
+    """What `models` can be told: nothing."""
+
+
+def run(asked: Models, **_: Any) -> Answer:
+    """List the models of the project and of the workspace."""
+    from core.model_store.models import list_models
+    from core.workspace import default_workspace
+
+    del asked
+    found = []
+    for model in list_models([default_workspace().models]):
+        card = model.card
+        found.append(
+            {
+                "name": model.folder.name,
+                "title": card.name,
+                "folder": str(model.folder),
+                "architecture": card.architecture,
+                "encoder": card.encoder,
+                "classes": card.scheme.names,
+                "bands": card.bands,
+                "dtype": card.dtype,
+                "patch_size": card.patch_size,
+                "scale": card.scale,
+                "pixel_size_m": card.pixel_size_m,
+                "mean_iou": _validation(card.metrics).get("mean_iou"),
+                "metrics": card.metrics,
+            }
+        )
+    return {"models": found}
+
+
+def _validation(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    nested = metrics.get("validation")
+    return nested if isinstance(nested, dict) else metrics
+
+
+def summary(answer: Mapping[str, Any]) -> Iterable[str]:
+    """One line for each model."""
+    if not answer["models"]:
+        yield "No models yet. Train one: python -m core train --help"
+        return
+    rows = [
+        (model["name"], model["architecture"], len(model["classes"]), len(model["bands"]), score(model["mean_iou"]), model["folder"])
+        for model in answer["models"]
+    ]
+    yield from table(("model", "network", "classes", "bands", "mean IoU", "folder"), rows)
+
+
+VERB = Verb("models", "list the models that can be named", Models, run, summary)
