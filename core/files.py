@@ -43,8 +43,14 @@ def _refuse_what_is_no_folder(path: Path, expected: str = "a new folder, or an o
         raise SettingsError(f"{path} is {kind}", expected=expected, do="Choose another place")
 
 
-def _refuse_what_is_no_file(path: Path) -> None:
-    """A link is judged by what it leads to, and replaced by the new file; what it leads to stays as it is."""
+def refuse_no_file(path: Path) -> None:
+    """Raise SettingsError when no file can be written to the path: something else lies there, or a folder above it is none.
+
+    A link is judged by what it leads to, and replaced by the new file; what it leads to stays as it is.
+    """
+    above = next((folder for folder in path.absolute().parents if _kind(folder) is not None), None)
+    if above is not None and not above.is_dir():
+        raise SettingsError(f"{above} is no folder", expected="a folder to write into", do="Choose another place")
     kind = _kind(path)
     if kind == "a link":
         kind = _kind(Path(os.path.realpath(path)))
@@ -69,13 +75,13 @@ def replacing(path: str | os.PathLike, *, suffix: str | None = None) -> Iterator
     Raises SettingsError, before any work and again before anything is replaced, when a folder, pipe or device lies there.
     """
     path = Path(path)
-    _refuse_what_is_no_file(path)
+    refuse_no_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = suffix if suffix is not None else "".join(path.suffixes[-2:])
     temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{ending}")
     try:
         yield temporary
-        _refuse_what_is_no_file(path)
+        refuse_no_file(path)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

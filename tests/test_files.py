@@ -18,6 +18,7 @@ from core.files import (
     put_in_place,
     read_json,
     refuse_foreign_folder,
+    refuse_no_file,
     replacing,
     replacing_folder,
     unfinished,
@@ -124,6 +125,14 @@ def test_only_a_file_is_replaced_by_a_file(tmp_path, monkeypatch, make):
         raise AssertionError("work has begun")
 
     assert _left_alone(tmp_path) == before
+
+
+def test_a_file_below_what_is_no_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="is no folder"):
+        refuse_no_file(tmp_path / "file" / "deeper" / "a.gpkg")
+    refuse_no_file(tmp_path / "new" / "deeper" / "a.gpkg")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_link_to_a_file_is_replaced_and_what_it_led_to_stays(tmp_path):

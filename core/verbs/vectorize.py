@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import ModelError
+from core.files import refuse_no_file
 from core.progress import OnProgress, ShouldStop, check, report
 from core.settings import REQUIRED, Settings, setting
 from core.vector.formats.products import PRODUCTS
@@ -42,8 +43,9 @@ def run(asked: Vectorize, *, on_progress: OnProgress | None = None, should_stop:
     from core.vector.formats.products import product_of
     from core.vector.vectorize import vectorize
 
-    for file in asked.files:
+    for file in asked.files:  # which are minutes of tracing away
         product_of(file)
+        refuse_no_file(file)
     told = {name: value for name, value in vars(asked).items() if name not in ("prediction", "files", "scene", "crs")}
     result = vectorize(asked.prediction, **told, on_progress=on_progress, should_stop=should_stop)
     files = export_all(

@@ -1,4 +1,4 @@
-"""Whoever looks through a folder for images knows the same endings: a chip, a scene of a data set and one of a batch are no different files."""
+"""Whoever looks through a folder for images knows the same endings: chips, scenes of a data set and of a batch are no different files."""
 
 import numpy as np
 import pytest

@@ -414,7 +414,7 @@ class TestMistakes:
 
     def test_an_output_that_cannot_be_written(self, prediction, tmp_path):
         (tmp_path / "file").write_text("")
-        mistake("vectorize", prediction[0], tmp_path / "file" / "a.gpkg")
+        assert "is no folder" in mistake("vectorize", prediction[0], tmp_path / "file" / "a.gpkg")
 
     def test_words_that_are_no_command(self):
         assert "invalid choice: 'dance'" in mistake("dance")
