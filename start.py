@@ -35,7 +35,7 @@ def main():
     if verb == "install":
         return 0
     if verb == "test":
-        return subprocess.call([python, "-m", "pytest"] + words, cwd=HERE)
+        return subprocess.call([python, "-m", "pytest"] + spread(words) + words, cwd=HERE)
     if verb == "check":
         return check(python)
     if verb == "core":
@@ -161,6 +161,18 @@ def install(python, requirements):
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if not all(subprocess.call(pip + step) == 0 for step in steps):
         sys.exit("The packages of {} could not be installed. Check the network and the disk, then start again.".format(requirements))
+
+
+def spread(words):
+    """Words for pytest that share the files of tests among up to four processes; none where one will do or is asked for.
+
+    The tests of a file stay together and the files in the order of `tests/conftest.py`: what they start, they share.
+    """
+    alone = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "tests")
+    workers = min(4, os.cpu_count() or 1)
+    if workers == 1 or any(word.startswith(alone) for word in words):
+        return []
+    return ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def check(python):
