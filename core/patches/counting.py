@@ -9,7 +9,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
-from core.patches.grid import ScaledPair, check_grid, class_counts, pad_labels, positions, slabs
+from core.patches.grid import ScaledPair, class_counts, pad_labels, positions, slabs
+from core.patches.settings import check_grid
 from core.progress import OnProgress, ShouldStop, check, report
 
 try:

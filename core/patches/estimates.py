@@ -12,7 +12,8 @@ from core.classes import ClassScheme
 from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
 from core.errors import MaskError, SceneError
-from core.patches.grid import check_grid, positions, small_gdal_cache
+from core.patches.grid import positions, small_gdal_cache
+from core.patches.settings import check_grid
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.scene import Window
 

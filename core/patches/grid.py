@@ -11,7 +11,6 @@ import rasterio
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.datasets.pairs import Pair
-from core.errors import SettingsError
 from core.scenes.resampling import Taps, resize_image, resize_labels, resize_valid, scaled_length, source_rows, taps
 from core.scenes.scene import Window
 
@@ -27,20 +26,6 @@ def small_gdal_cache() -> Iterator[None]:
     The number is in bytes: through rasterio, 64 would not mean MiB but a cache that holds nothing."""
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
         yield
-
-
-def check_grid(patch_size: int, stride: int, min_labelled: float, scale: float) -> None:
-    """Raise SettingsError when a patch grid makes no sense."""
-    if not 8 <= patch_size <= 8192:
-        raise SettingsError(f"patch size {patch_size}", expected="8 to 8192 pixels", do="Choose another patch size")
-    if not 1 <= stride <= patch_size:
-        raise SettingsError(
-            f"stride {stride} with patches of {patch_size}", expected="1 pixel to the patch size", do="Choose another stride"
-        )
-    if not 0 <= min_labelled <= 1:
-        raise SettingsError(f"minimum labelled share {min_labelled}", expected="a share from 0 to 1", do="Choose another share")
-    if not 0.01 <= scale <= 16:
-        raise SettingsError(f"scale {scale}", expected="a factor from 0.01 to 16", do="Choose another scale")
 
 
 def positions(length: int, patch_size: int, stride: int) -> list[int]:

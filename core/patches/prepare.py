@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from core.datasets.datasets import Dataset
 from core.errors import DatasetError, SettingsError
 from core.files import Unfinished, digest_of, refuse_foreign_folder, unfinished, write_json
 from core.patches.counting import PatchTable, cut_row, patch_table
-from core.patches.grid import ScaledPair, check_grid, pad_image, pad_labels, positions, slabs, small_gdal_cache
+from core.patches.grid import ScaledPair, pad_image, pad_labels, positions, slabs, small_gdal_cache
 from core.patches.parts import PARTS, TRAIN
+from core.patches.settings import PrepareSettings
 from core.patches.splits import Split
 from core.patches.splits import split as split_dataset
 from core.patches.statistics import BandStatistics
@@ -30,51 +31,42 @@ _VERSION = 1
 def prepare(
     dataset: Dataset,
     folder: str | os.PathLike,
+    settings: PrepareSettings | None = None,
     *,
-    patch_size: int = 256,
-    stride: int = 256,
-    min_labelled: float = 0.05,
-    split: str = "group",
-    validation: float | None = None,
-    test: float | None = None,
-    seed: int = 0,
-    scale: float = 1.0,
-    bands: Sequence[int | str] | None = None,
-    hold_out: Sequence[str] = (),
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
+    **told: Any,
 ) -> PatchStore:
     """Cut a data set into patches, divide them into parts, and write both to `folder`.
 
-    Scenes are resized by `scale` first (area average or bilinear; masks by majority). Patches lie every `stride`
-    pixels, the last of a row or column moved inwards so that nothing is lost; a scene smaller than a patch is filled
-    up by reflection, its mask with 255. Kept are patches of which at least `min_labelled` is labelled. Pixels
-    without data get the training mean of their band and the label 255. `validation` (0.2) and `test` (0) are shares;
-    groups in `hold_out` are the test part. `bands` are numbers from 1, or names.
+    Each of the settings can also be told by its name. The last patch of a row or column is moved inwards so that nothing
+    is lost; a scene smaller than a patch is filled up by reflection, its mask with 255. Pixels without data get the
+    training mean of their band and the label 255.
 
     Written beside `folder` first and renamed when whole; what a stopped run wrote is taken up again by the next run
     with the same settings. Raises DatasetError, MaskError, SettingsError; Cancelled when stopped.
     """
     folder = Path(folder)
-    check_grid(patch_size, stride, min_labelled, scale)
+    settings = replace(settings or PrepareSettings(), **told)
     refuse_foreign_folder(folder, STORE_FILE, "a new folder, or one that prepare wrote")
-    numbers, dtype = check_images(dataset, bands, should_stop=should_stop)
+    numbers, dtype = check_images(dataset, settings.bands, should_stop=should_stop)
     table = patch_table(
         dataset,
-        patch_size=patch_size,
-        stride=stride,
-        scale=scale,
+        patch_size=settings.patch_size,
+        stride=settings.stride_px,
+        scale=settings.scale,
         on_progress=part(on_progress, 0, 1, 2),
         should_stop=should_stop,
     )
+    validation, test = settings.shares
     parts = split_dataset(
         dataset,
-        how=split,
-        validation=0.2 if validation is None else validation,
-        test=0.0 if test is None else test,
-        seed=seed,
-        min_labelled=min_labelled,
-        hold_out=hold_out,
+        how=settings.split,
+        validation=validation,
+        test=test,
+        seed=settings.seed,
+        min_labelled=settings.min_labelled,
+        hold_out=settings.hold_out,
         table=table,
     )
     cutting, pairs = part(on_progress, 1, 2, 2), len(dataset.pairs)

@@ -13,6 +13,7 @@ from core.errors import DatasetError, SettingsError
 from core.patches.blocks import block_parts
 from core.patches.counting import PatchTable, patch_table
 from core.patches.parts import DROPPED, GUARD, PARTS, TEST, TRAIN, VALIDATION, part_score
+from core.patches.settings import SPLITS, TEST_SHARE, VALIDATION_SHARE, check_shares
 from core.progress import OnProgress, ShouldStop
 from core.scenes.scene import Window
 
@@ -88,8 +89,8 @@ def split(
     patch_size: int = 256,
     stride: int = 256,
     how: str = "group",
-    validation: float = 0.2,
-    test: float = 0.0,
+    validation: float = VALIDATION_SHARE,
+    test: float = TEST_SHARE,
     seed: int = 0,
     min_labelled: float = 0.05,
     scale: float = 1.0,
@@ -106,7 +107,9 @@ def split(
     Groups and blocks are chosen so that every class is in every part where that is possible. Two calls with the same
     seed give the same split. Raises SettingsError and DatasetError for settings that cannot be met.
     """
-    _check(how, validation, test)
+    if how not in SPLITS:
+        raise SettingsError(f"split {how!r}", expected="group, block or random", do="Choose one of them")
+    check_shares(validation, test)
     unknown = [name for name in hold_out if name not in dataset.groups]
     if unknown:
         raise DatasetError(
@@ -268,17 +271,6 @@ def _random_warning(shared: int) -> list[str]:
             "Random split: no pixel is shared, but neighbouring patches of one scene are in different parts, so scores will be too high."
         ]
     return [f"Random split: {shared:,} pixels lie in patches of more than one part, so scores will be too high."]
-
-
-def _check(how: str, validation: float, test: float) -> None:
-    if how not in ("group", "block", "random"):
-        raise SettingsError(f"split {how!r}", expected="group, block or random", do="Choose one of them")
-    if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
-        raise SettingsError(
-            f"shares of {validation} for validation and {test} for test",
-            expected="shares that leave something to train on",
-            do="Lower them",
-        )
 
 
 def _few(names: Sequence[str], most: int = 8) -> str:

@@ -7,6 +7,7 @@ from core.datasets.datasets import open_dataset
 from core.errors import SettingsError
 from core.patches import counting, grid
 from core.patches.counting import cut_row, patch_table
+from core.patches.settings import check_grid
 from tests.helpers.datasets import stripes
 
 
@@ -86,4 +87,4 @@ def test_the_table_of_slabs_is_that_of_the_whole(make_tiles, monkeypatch):
 @pytest.mark.parametrize("setting", [dict(patch_size=0), dict(stride=0), dict(stride=65), dict(min_labelled=1.5), dict(scale=0)])
 def test_grids_that_make_no_sense_are_refused(setting):
     with pytest.raises(SettingsError):
-        grid.check_grid(**{**dict(patch_size=64, stride=64, min_labelled=0.05, scale=1.0), **setting})
+        check_grid(**{**dict(patch_size=64, stride=64, min_labelled=0.05, scale=1.0), **setting})
