@@ -24,6 +24,7 @@ NO_DEPS = "requirements-no-deps.txt"
 
 
 def main():
+    """Do what was typed and return the exit code."""
     if sys.version_info < (3, 6):
         give_up("this one is too old to look for another")
     words = sys.argv[1:]
@@ -83,6 +84,7 @@ def version_of(python):
 
 
 def wanted_words():
+    """The Pythons that fit, for a sentence."""
     names = ["{}.{}".format(*version) for version in WANTED]
     return ", ".join(names[:-1]) + " or " + names[-1]
 

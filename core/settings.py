@@ -22,7 +22,7 @@ Kind = TypeVar("Kind", bound="Settings")
 
 def setting(
     default: Any,
-    help: str,  # noqa: A002 (argparse's own word)
+    help: str,
     *,
     choices: Sequence[Any] | None = None,
     low: float | None = None,
@@ -185,7 +185,7 @@ def _read_options(settings: type[Settings]) -> tuple[Option, ...]:
                 group=inner,
                 choices=None if choices is None else tuple(choices),
                 **about,
-            )  # fmt: skip
+            )
         )
     return tuple(found)
 

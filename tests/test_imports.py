@@ -111,7 +111,7 @@ def circle(graph: Mapping[str, set[str]]) -> list[str]:
         stack: list[tuple[str, Iterator[str]]] = [(start, iter(sorted(graph[start])))] if start not in done else []
         path = [start] if stack else []
         while stack:
-            name, rest = stack[-1]
+            _name, rest = stack[-1]
             step = next(rest, None)
             if step is None:
                 stack.pop()

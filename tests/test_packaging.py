@@ -53,9 +53,8 @@ def test_the_command_tells_its_verbs(installed):
 
 @pytest.mark.slow
 def test_the_library_is_the_installed_one_and_says_that_it_has_types(installed):
-    told = installed(
-        "python", "-c", "import core, importlib.resources as r; print(core.__file__, r.files(core).joinpath('py.typed').is_file())"
-    )
+    ask = "import core, importlib.resources as r; print(core.__file__, r.files(core).joinpath('py.typed').is_file())"
+    told = installed("python", "-c", ask)
     path, typed = told.stdout.split()
     assert "site-packages" in path and str(PROJECT) not in path
     assert typed == "True"

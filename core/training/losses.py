@@ -107,6 +107,7 @@ class SegmentationLoss(keras.losses.Loss):
         self.class_weights = None if class_weights is None else [float(value) for value in class_weights]
 
     def call(self, y_true, y_pred):
+        """The loss (1,) of class ids (n, h, w) against probabilities (n, h, w, K)."""
         y_pred = ops.cast(y_pred, "float32")
         truth = one_hot(y_true, y_pred.shape[-1])
         weights = None if self.class_weights is None else ops.convert_to_tensor(self.class_weights, "float32")

@@ -23,12 +23,14 @@ class RunningScores(keras.metrics.Metric):
         self.counts = self.add_variable((classes, classes), "zeros", name="counts", dtype="float32")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        """Count class ids (n, h, w) against probabilities (n, h, w, K)."""
         classes = self.counts.shape[0]
         truth = ops.reshape(one_hot(y_true, classes), (-1, classes))
         guess = ops.reshape(one_hot(ops.argmax(y_pred, axis=-1), classes), (-1, classes))
         self.counts.assign_add(ops.matmul(ops.transpose(truth), guess))
 
     def result(self):
+        """The scores so far, as scalars: `accuracy` and `mean_iou`."""
         counts = ops.convert_to_tensor(self.counts)
         hits, there = ops.diag(counts), ops.sum(counts, axis=1)
         iou = hits / ops.maximum(there + ops.sum(counts, axis=0) - hits, 1.0)
@@ -39,6 +41,7 @@ class RunningScores(keras.metrics.Metric):
         }
 
     def reset_state(self):
+        """Forget what was counted."""
         self.counts.assign(ops.zeros_like(self.counts))
 
 
@@ -64,6 +67,7 @@ class Pulse(keras.callbacks.Callback):
         self.epoch, self.stopped, self.broken_at, self.waited_s = 0, False, None, 0.0
 
     def on_train_batch_end(self, batch, logs=None):
+        """Report the batch, wait while asked to, and end the epoch where it has to end."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             self.broken_at = batch + 1

@@ -119,6 +119,7 @@ class Run:
         return self.settings.steps_per_epoch or -(-len(self.train_rows) // min(self.settings.batch_size, len(self.train_rows)))
 
     def open(self, *, resume: bool, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> None:
+        """Make the network ready: a new one, or with `resume` the one of the last epoch that was written."""
         from core.training.devices import prepare_network
 
         saved = peek_last(self.folder) if resume else None
@@ -145,6 +146,7 @@ class Run:
         self.draw = patch_weights(self._patch_counts()) if self.settings.sampling == "balanced" else None
 
     def go(self, on_progress, should_stop, should_pause, on_epoch) -> TrainResult:
+        """Train until the last epoch, the end of patience, or the wish to stop, and write the best model."""
         from core.training.running import Pulse
 
         settings, stopped = self.settings, False

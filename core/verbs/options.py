@@ -27,6 +27,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Leave with exit code 2, the complaint in one line."""
         print(f"{' '.join(message.split()).rstrip('.')}. See: {self.prog} --help", file=sys.stderr)
         raise SystemExit(2)
 

@@ -31,6 +31,7 @@ class ProgressLine:
         self._drawn = False
 
     def __call__(self, done: int, total: int, message: str) -> None:
+        """Tell how far the work is, unless it was told a moment ago."""
         left_s = self._pace.left_s(done, total)
         now = self._clock()
         if now < self._next and not (self._rewrites and done == total):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from scipy import ndimage
 
@@ -115,7 +117,7 @@ def _fields(canvas: Canvas, rng: np.random.Generator, leaf: plan.Rect, bend: pla
     span = (v1 - v0) if wide else (u1 - u0)
     count = int(rng.integers(2, max(int(span / 22), 3)))
     edges = np.concatenate([[0], np.sort(rng.uniform(0.08, 0.92, count - 1)), [1]]) * span
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         if high - low < 5:
             continue
         strip = (u0, v0 + low, u1, v0 + high - 0.9) if wide else (u0 + low, v0, u0 + high - 0.9, v1)

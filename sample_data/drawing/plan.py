@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ class Bend:
         """Return the bent outline (n, 2) of a rectangle."""
         u0, v0, u1, v1 = rect
         corners = [(u0, v0), (u1, v0), (u1, v1), (u0, v1), (u0, v0)]
-        sides = [straight(a, b, step_m=step_m)[:-1] for a, b in zip(corners[:-1], corners[1:], strict=True)]
+        sides = [straight(a, b, step_m=step_m)[:-1] for a, b in itertools.pairwise(corners)]
         return self(np.concatenate(sides))
 
 
@@ -77,10 +78,12 @@ class Plot:
 
     @property
     def width_m(self) -> float:
+        """Length of the side at the street."""
         return float(np.hypot(*(self.corners[1] - self.corners[0])))
 
     @property
     def depth_m(self) -> float:
+        """From the middle of the street's side to the middle of the back."""
         return float(np.hypot(*((self.corners[3] + self.corners[2] - self.corners[0] - self.corners[1]) / 2)))
 
     def at(self, across: np.ndarray, along: np.ndarray) -> np.ndarray:
@@ -195,7 +198,7 @@ def _block(rng, rect: Rect, use: str, ground: Callable, width_range: tuple[float
         edges = np.linspace(u0, u1, count + 1)
         if use in ("villas", "mixed") and count > 2:
             edges[1:-1] += rng.uniform(-1.2, 1.2, count - 1)
-        for left, right in zip(edges[:-1], edges[1:], strict=True):
+        for left, right in itertools.pairwise(edges):
             if right - left > 6:
                 corners = ground([(left, front), (right, front), (right, back), (left, back)])
                 yield Plot(corners, use)

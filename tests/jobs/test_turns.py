@@ -1,5 +1,6 @@
 """The queue of heavy jobs: one at a time, first come first served, and no dead job blocks it."""
 
+import itertools
 import time
 
 import psutil
@@ -22,7 +23,7 @@ def test_heavy_jobs_run_one_at_a_time_in_the_order_of_their_start(workspace, wai
         status = wait_for(job, lambda status: status["finished"] is not None)
         spans.append((status["started"], status["finished"]))
     # No two spans overlap, and they follow one another as they were started.
-    assert all(earlier[1] <= later[0] for earlier, later in zip(spans, spans[1:], strict=False))
+    assert all(earlier[1] <= later[0] for earlier, later in itertools.pairwise(spans))
 
 
 def test_light_jobs_do_not_wait(workspace, wait_for):

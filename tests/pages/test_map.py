@@ -53,7 +53,7 @@ def plain_lake(tmp_path, workspace):
 def does(monkeypatch):
     """`does(selected=2)`: from the next run on, the user has done this on the map."""
     drawn, told = drawing.show, {}
-    monkeypatch.setattr(drawing, "show", lambda *given, **how: drawn(*given, **how) and None or drawing.Told(**told))
+    monkeypatch.setattr(drawing, "show", lambda *given, **how: (drawn(*given, **how) and None) or drawing.Told(**told))
     return told.update
 
 

@@ -110,7 +110,7 @@ def test_components_and_loops_are_those_of_the_mask():
         noise = ndimage.gaussian_filter(np.random.default_rng(seed).random((120, 140)), 3)
         mask = np.abs(noise - np.median(noise)) < 0.6 * noise.std()
         # Specks whose line would be no longer than it is wide have none.
-        numbers, count = ndimage.label(mask, np.ones((3, 3)))
+        numbers, _count = ndimage.label(mask, np.ones((3, 3)))
         mask &= (np.bincount(numbers.ravel()) > 150)[numbers]
         components = ndimage.label(mask, np.ones((3, 3)))[1]
         holes = ndimage.label(np.pad(~mask, 1, constant_values=True))[1] - 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import shapely
@@ -149,7 +151,7 @@ def test_a_row_of_equal_houses_is_four_rectangles(degrees):
     for building in buildings:
         assert len(building.exterior.coords) == 5
         assert building.area == pytest.approx(20 * 28, rel=0.04)
-    for one, two in zip(buildings[:-1], buildings[1:], strict=True):
+    for one, two in itertools.pairwise(buildings):
         assert shapely.intersection(one, two).length == pytest.approx(28, abs=1.5)
 
 
@@ -204,7 +206,7 @@ def test_any_raster_keeps_its_coverage(smooth):
         raster = np.kron(raster, np.ones((7, 6), np.uint8))
         raster = np.where(rng.random(raster.shape) < 0.03, rng.integers(0, 3, raster.shape), raster).astype(np.uint8)
         # With no guard on the overlap, what keeps the coverage is the check of crossings alone.
-        polygons, classes, done = squared(raster, classes=(1, 2)[: 1 + seed % 2], min_iou=(0.0, 0.8)[seed % 2], smooth=smooth)
+        polygons, _classes, done = squared(raster, classes=(1, 2)[: 1 + seed % 2], min_iou=(0.0, 0.8)[seed % 2], smooth=smooth)
         assert_coverage(polygons, raster.size)
         some += int(done.sum())
     assert some > 200

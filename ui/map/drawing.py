@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import folium
 import streamlit as st
@@ -41,13 +41,13 @@ def _asset(path: str) -> str:
 class OfflineMap(folium.Map):
     """A folium map whose scripts and styles are all served by this dashboard."""
 
-    default_js = [
+    default_js: ClassVar = [
         ("leaflet", _asset("vendor/leaflet/leaflet.js")),
         ("fullscreen", _asset("vendor/fullscreen/Control.FullScreen.js")),
         *((f"groundline_{part}", _asset(f"groundline/map-{part}.js")) for part in _PARTS),
         ("groundline_map", _asset("groundline/map.js")),
     ]
-    default_css = [
+    default_css: ClassVar = [
         ("leaflet_css", _asset("vendor/leaflet/leaflet.css")),
         ("fullscreen_css", _asset("vendor/fullscreen/Control.FullScreen.css")),
         ("groundline_css", _asset("groundline/map.css")),

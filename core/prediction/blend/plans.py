@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -148,7 +149,7 @@ def _strips(region, ratio, size, step, col_starts, col_taps, strip_width) -> tup
     per_strip = len(needed) if strip_width is None else max(1, (strip_width - (size - step)) // step)
     inner = (math.ceil(start * ratio) for start in needed[per_strip::per_strip])
     bounds = [region.col, *(col for col in inner if region.col < col < region.col_stop), region.col_stop]
-    return tuple(Strip(col, stop, *touching(col, stop)) for col, stop in zip(bounds[:-1], bounds[1:], strict=True))
+    return tuple(Strip(col, stop, *touching(col, stop)) for col, stop in itertools.pairwise(bounds))
 
 
 def _weight_sum(taper: np.ndarray, starts: tuple[int, ...], length: int) -> np.ndarray:

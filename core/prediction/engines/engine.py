@@ -50,6 +50,7 @@ class Engine:
     seconds: float = field(default=0.0, init=False)
 
     def __call__(self, patches: np.ndarray) -> np.ndarray:
+        """Probabilities float32 (n, h, w, K) of patches (n, h, w, B) as they are read."""
         begun = time.perf_counter()
         result = self.run(self.normalise(patches))
         self.seconds += time.perf_counter() - begun

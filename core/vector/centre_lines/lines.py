@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -95,7 +96,7 @@ def centre_lines(
     pixels, offsets = trace_paths(near)
     points = np.column_stack([cols + 0.5, rows + 0.5])
     paths = []
-    for a, b in zip(offsets[:-1], offsets[1:], strict=True):
+    for a, b in itertools.pairwise(offsets):
         own = pixels[a:b]
         paths.append(Path(int(own[0]), int(own[-1]), points[own], across[own]))
     return clean_network(paths, points, radius, across, height=height, width=width)

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,6 +156,10 @@ def compare(meant: Content, found: Content, name: str) -> None:
             raise differ(f"{column} of feature {row + 1} =", found.fields[column].iloc[row], meant.fields[column].iloc[row])
     if not np.array_equal(shapely.get_num_coordinates(found.geometry), shapely.get_num_coordinates(meant.geometry)):
         raise differ("other points", shapely.get_num_coordinates(found.geometry).sum(), shapely.get_num_coordinates(meant.geometry).sum())
+    _compare_places(meant, found, differ)
+
+
+def _compare_places(meant: Content, found: Content, differ: Callable[[str, object, object], ExportError]) -> None:
     # Formats turn rings round and may start them elsewhere; bounds and area of each feature do not depend on that.
     want, got = shapely.bounds(meant.geometry), shapely.bounds(found.geometry)
     step = meant.precision or 1e-14 * float(np.abs(want).max(initial=1.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -66,7 +67,7 @@ def _outline(shapes: np.ndarray, to_pixels: Affine, scale: float, *, closed: boo
     kept = np.r_[owner[1:] == owner[:-1], False] | (not closed)  # a ring's last point is its first
     words = [f"{x:g} {y:g}" for x, y in xy[kept].tolist()]
     starts = np.r_[0, np.cumsum(np.bincount(owner[kept], minlength=len(shapes)))]
-    return "".join(f"M{'L'.join(words[a:b])}{'Z' if closed else ''}" for a, b in zip(starts[:-1], starts[1:], strict=True))
+    return "".join(f"M{'L'.join(words[a:b])}{'Z' if closed else ''}" for a, b in itertools.pairwise(starts))
 
 
 def _scene_pixels(scene: Scene, rows: int, cols: int) -> Image.Image:

@@ -107,7 +107,7 @@ def _outline(order, fixed, raw_xy, raw_offsets, xy, offsets):
     for k in range(order.size):
         where[k] = p
         # Two calls, because the traced points are whole numbers: numba compiles one for each kind.
-        if fixed[order[k] >> 1]:  # noqa: SIM108
+        if fixed[order[k] >> 1]:
             p = _copy_half(xy, offsets, order[k], out, p)
         else:
             p = _copy_half(raw_xy, raw_offsets, order[k], out, p)
