@@ -28,7 +28,7 @@ class PrepareSettings(Settings):
     split: str = setting("group", "what is kept together", choices=SPLITS)
     validation: float | None = setting(None, "share for validation", metavar="FRACTION")
     test: float | None = setting(None, "share for the test", metavar="FRACTION")
-    hold_out: tuple[str, ...] = setting((), "a tile or scene for the test alone; repeatable", metavar="GROUP")
+    hold_out: tuple[str, ...] = setting((), "a tile or scene for the test alone; repeatable", metavar="GROUP", repeated=True)
     seed: int = setting(0, "equal seeds give equal splits")
     scale: float = setting(1.0, "resize images by this factor first", metavar="FACTOR")
     bands: tuple[int | str, ...] | None = setting(None, "bands to take: numbers from 1, or their names", metavar="N,N,...")

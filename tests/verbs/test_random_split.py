@@ -2,6 +2,7 @@ from pathlib import Path
 
 from core.datasets.datasets import open_dataset
 from core.patches.prepare import prepare
+from core.patches.settings import PrepareSettings
 from core.training.settings import TrainSettings
 from core.verbs import evaluate, registry
 from core.verbs import prepare as cutting
@@ -29,7 +30,7 @@ def test_the_recipe_is_repeated_on_a_random_split_of_the_same_patches(tmp_path, 
     answer = registry.run("random_split", request, on_progress=lambda *step: told.append(step))
     cut, learn, measure = asked
     assert answer == {"kind": "evaluate"}
-    assert (cut.split, cut.patch_size, cut.stride, cut.seed, cut.min_labelled) == ("random", 16, 8, 5, 0.2)
+    assert cut.cutting == PrepareSettings(16, 8, 0.2, "random", seed=5, bands=(1, 2, 3))
     assert cut.out == learn.prepared == measure.patches == tmp_path / "leaked"
     assert learn.settings == TrainSettings(epochs=2) and learn.out == Path(measure.model) == tmp_path / "net"
     assert (measure.scenes, measure.dataset, measure.out) == ("validation", dataset, tmp_path / "score")

@@ -14,6 +14,7 @@ from core.datasets.pairs import Pair
 from core.errors import GroundlineError
 from core.patches import estimates
 from core.patches.pair_files import export_patches
+from core.patches.settings import PrepareSettings
 from core.patches.store import PatchStore
 from ui import jobs_view, library, state
 from ui.explore import counts as block_counts
@@ -22,7 +23,7 @@ from ui.kept import has, keep
 from ui.viewer import tiles, viewer
 
 _SIZES = (32, 64, 96, 128, 192, 256, 320, 384, 512, 768, 1024)
-_USUAL_PX = 256
+_USUAL = PrepareSettings()
 _MOST_DOWNLOAD_BYTES = 2**30  # the browser's download goes through the memory of the server
 
 
@@ -57,7 +58,7 @@ def _grid(dataset: Dataset) -> None:
         "Least labelled share, %",
         0,
         100,
-        5,
+        round(100 * _USUAL.min_labelled),
         key="explore_labelled",
         help="Patches with fewer labelled pixels are dropped.",
         persist_state="session",
@@ -93,8 +94,8 @@ def _start_values(dataset: Dataset, read: estimates.DatasetCounts) -> None:
     """A patch size that fits into the scenes, once for each data set."""
     if st.session_state.get("explore_patch_for") == str(dataset.root) and "explore_patch" in st.session_state:
         return
-    smallest = min((min(scene.height, scene.width) for scene in read.scenes), default=_USUAL_PX)
-    st.session_state["explore_patch"] = max((size for size in _SIZES if size <= min(smallest, _USUAL_PX)), default=_SIZES[0])
+    smallest = min((min(scene.height, scene.width) for scene in read.scenes), default=_USUAL.patch_size)
+    st.session_state["explore_patch"] = max((size for size in _SIZES if size <= min(smallest, _USUAL.patch_size)), default=_SIZES[0])
     st.session_state["explore_patch_for"] = str(dataset.root)
 
 
@@ -155,7 +156,6 @@ def _request(dataset: Dataset) -> dict:
         "patch_size": size,
         "stride": _stride(size, st.session_state["explore_stride"]),
         "min_labelled": st.session_state["explore_labelled"] / 100,
-        "split": "group",
     }
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.patches.settings import VALIDATION_SHARE, PrepareSettings
 from ui import charts, frame, jobs_view, library, state
 
+_USUAL = PrepareSettings()
 _SPLITS = {"group": "By tile or scene", "block": "By blocks", "random": "By patch"}
 
 
@@ -57,7 +59,7 @@ def prepare(dataset: Path) -> dict | None:
         size = first.select_slider(
             "Patch size, px",
             [64, 96, 128, 192, 256, 384, 512],
-            256,
+            _USUAL.patch_size,
             key="train_patch",
             help="Side of the square patches.",
             persist_state="session",
@@ -76,7 +78,7 @@ def prepare(dataset: Path) -> dict | None:
             "Labelled from, %",
             0,
             100,
-            5,
+            round(100 * _USUAL.min_labelled),
             key="train_labelled",
             help="Patches with fewer labelled pixels are left out.",
             persist_state="session",
@@ -102,19 +104,28 @@ def prepare(dataset: Path) -> dict | None:
         )
         with st.expander("Advanced"):
             a, b, c = st.columns(3)
-            share = a.slider("Validation, %", 5, 50, 20, 5, key="train_validation", persist_state="session", help="Of the patches' area.")
+            share = a.slider(
+                "Validation, %",
+                5,
+                50,
+                round(100 * VALIDATION_SHARE),
+                5,
+                key="train_validation",
+                persist_state="session",
+                help="Of the patches' area.",
+            )
             scale = b.number_input(
                 "Resize scenes by",
                 0.1,
                 4.0,
-                1.0,
+                _USUAL.scale,
                 0.1,
                 key="train_scale",
                 persist_state="session",
                 help="0.5 halves the size: the network sees more ground in a patch, and less detail.",
             )
             seed = c.number_input(
-                "Seed", 0, 9999, 0, key="train_prepare_seed", persist_state="session", help="The same seed gives the same split."
+                "Seed", 0, 9999, _USUAL.seed, key="train_prepare_seed", persist_state="session", help="The same seed gives the same split."
             )
         first = not library.prepared()
         sent = st.form_submit_button(
