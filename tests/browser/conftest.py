@@ -148,6 +148,15 @@ def fetched(page, button):
     return _again(attempt)
 
 
+def becomes(look: Callable[[], Any], fits: Callable[[Any], bool]) -> Any:
+    """What `look()` says once it fits; a browser paints when it gets to it."""
+    give_up = time.monotonic() + AGAIN_MS / 1000
+    while not fits(seen := look()):
+        assert time.monotonic() < give_up, f"it stayed at {seen}"
+        time.sleep(0.05)
+    return seen
+
+
 def _again(attempt: Callable[[int], Any]) -> Any:
     """Up to three attempts: a page that draws itself lets go of a click, and people click again."""
     from playwright.sync_api import TimeoutError as Late

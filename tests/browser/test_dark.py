@@ -8,13 +8,15 @@ import pytest
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
 GROUND = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+STILL = "document.getAnimations().every(each => each.playState !== 'running' || each.effect.getTiming().iterations === Infinity)"
 DARK = "rgb(18, 25, 29)"
 
 
 def complaints(page) -> list[str]:
     """What axe finds wrong on the page: the rule and what breaks it."""
     page.locator("[data-test-script-state='notRunning']").first.wait_for(state="attached")
-    page.wait_for_timeout(1000)  # elements fade in, and a half transparent word has no contrast
+    page.wait_for_timeout(300)
+    page.wait_for_function(STILL)  # elements fade in, and a half transparent word has no contrast
     page.evaluate(AXE)
     found = page.evaluate(RULES)["violations"]
     return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}" for rule in found for node in rule["nodes"]]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.browser.conftest import becomes
 from tests.helpers.predicted import predicted
 
 ALPHA = """canvas => { const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -34,31 +35,33 @@ def painted(viewer) -> int:
     return viewer.locator("canvas.leaflet-tile-loaded").first.evaluate(ALPHA)
 
 
+def places(maps) -> list[str]:
+    """Where the tiles of each pane are drawn."""
+    return [pane.evaluate("node => node.querySelector('.leaflet-tile-container').style.transform") for pane in maps.all()]
+
+
 def test_class_toggle_and_threshold_need_no_new_tile(page, viewer, picture):
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/groundline/" in request.url else None)
-    assert painted(viewer) == 300 * 400
+    becomes(lambda: painted(viewer), lambda count: count == 300 * 400)
     viewer.get_by_role("button", name="Water").click()
-    assert painted(viewer) == 200 * 400  # a hundred rows of water are hidden
+    becomes(lambda: painted(viewer), lambda count: count == 200 * 400)  # a hundred rows of water are hidden
     viewer.get_by_role("button", name="Water").click()
     threshold = viewer.get_by_label("Confidence from")
     threshold.evaluate("input => { input.value = 100; input.dispatchEvent(new Event('input')); }")
-    page.wait_for_timeout(300)
+    becomes(lambda: painted(viewer), lambda count: count < 300 * 400 / 2)  # what is unsure is hatched
     picture("viewer-threshold")
-    assert painted(viewer) < 300 * 400 / 2  # what is unsure is hatched
     assert asked == []
 
 
 def test_panes_move_in_step(page, viewer):
     maps = viewer.locator(".map")
     assert maps.count() == 3
-    before = [pane.evaluate("node => node.querySelector('.leaflet-tile-container').style.transform") for pane in maps.all()]
+    before = places(maps)
     box = maps.first.bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 100)
     page.mouse.wheel(0, -600)
-    page.wait_for_timeout(600)
-    after = [pane.evaluate("node => node.querySelector('.leaflet-tile-container').style.transform") for pane in maps.all()]
-    assert after[0] != before[0] and len(set(after)) == 1
+    becomes(lambda: places(maps), lambda after: after[0] != before[0] and len(set(after)) == 1)
     assert "Row" in viewer.locator(".readout").inner_text()
 
 
@@ -85,11 +88,9 @@ def test_the_readout_tells_all_probabilities(page, viewer, picture):
 def test_unsure_pixels_take_the_class_of_their_neighbours(page, viewer):
     threshold = viewer.get_by_label("Confidence from")
     threshold.evaluate("input => { input.value = 60; input.dispatchEvent(new Event('input')); }")
-    page.wait_for_timeout(300)
-    hatched = painted(viewer)
+    hatched = becomes(lambda: painted(viewer), lambda count: count < 300 * 400)
     viewer.get_by_label("What becomes of unsure pixels").select_option("neighbour")
-    page.wait_for_timeout(600)
-    assert hatched < painted(viewer) <= 300 * 400
+    becomes(lambda: painted(viewer), lambda count: hatched < count <= 300 * 400)
 
 
 def test_panes_close_and_open(viewer):
