@@ -10,9 +10,9 @@ from keras import layers, ops
 from core.errors import ModelError
 from core.model_store.cards import ModelCard
 from core.model_store.legacy import describe
-from core.model_store.start_weights import copy_weights
 from core.model_store.trust import refuse_untrusted
 from core.networks.architectures import build
+from core.networks.copying import copy_weights
 from core.networks.encoders import ZOO_ENCODERS
 
 

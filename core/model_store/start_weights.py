@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from core.errors import Cancelled, InputError, ModelError, SettingsError
 from core.model_store.downloads import fetch
 from core.model_store.legacy import has_network
+from core.model_store.models import find_model
 from core.networks.architectures import published_encoder
+from core.networks.copying import copy_weights, weighted_layers
 from core.networks.encoders import wants_bgr
 from core.progress import OnProgress, ShouldStop
 
@@ -62,8 +62,6 @@ def start(
     if weights == "imagenet" or (path.is_file() and not has_network(path)):
         download = partial(_download, on_progress=on_progress, should_stop=should_stop)
         return _start_published(network, weights if weights == "imagenet" else str(path), architecture, encoder, download)
-    from core.model_store.models import find_model
-
     try:
         model = find_model(weights)
     except ModelError as error:
@@ -164,51 +162,8 @@ def _download(
     return str(fetch(url, folder / name, digest=file_hash or md5_hash, on_progress=on_progress, should_stop=should_stop))
 
 
-def copy_weights(source: keras.Model, target: keras.Model) -> tuple[int, int]:
-    """Copy every layer whose weights fit from `source` into `target`: (layers copied, layers with weights in the target).
-
-    Networks of one build are paired by position, others by layer name. A first layer made for another number of bands
-    is inflated: each new band gets the mean over the old ones, scaled so that the sum over bands is kept.
-    """
-    old, new = _weighted(source), _weighted(target)
-    if [type(layer).__name__ for layer in old] == [type(layer).__name__ for layer in new]:
-        pairs = list(zip(old, new, strict=True))
-    else:
-        by_name = {layer.name: layer for layer in old}
-        pairs = [(by_name[layer.name], layer) for layer in new if layer.name in by_name]
-    bands = (source.input_shape[-1], target.input_shape[-1])
-    copied = 0
-    for mine, other in pairs:
-        fitted = [_fit(value, tuple(place.shape), bands) for value, place in zip(mine.get_weights(), other.weights, strict=False)]
-        if len(fitted) == len(other.weights) and all(value is not None for value in fitted):
-            other.set_weights(fitted)
-            copied += 1
-    return copied, len(new)
-
-
-def _weighted(model: keras.Model) -> list[Any]:
-    layers: list[Any] = []
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            layers += _weighted(layer)
-        elif layer.weights:
-            layers.append(layer)
-    return layers
-
-
-def _fit(value: np.ndarray, shape: tuple[int, ...], bands: tuple[int, int]) -> np.ndarray | None:
-    if value.shape == shape:
-        return value
-    old, new = bands
-    if value.ndim == 4 and value.shape[2] == old and shape == (*value.shape[:2], new, value.shape[3]):
-        return np.repeat(value.mean(2, keepdims=True) * (old / new), new, axis=2)
-    if value.shape == (old,) and shape == (new,):
-        return np.repeat(value.mean(keepdims=True), new)
-    return None
-
-
 def _turn_first_layer(model: keras.Model) -> None:
-    first = next(layer for layer in _weighted(model) if layer.weights[0].ndim == 4)
+    first = next(layer for layer in weighted_layers(model) if layer.weights[0].ndim == 4)
     kernel, *rest = first.get_weights()
     first.set_weights([kernel[:, :, ::-1], *rest])
 

@@ -99,7 +99,6 @@ def build(
     bands: int,
     classes: int,
     encoder: str | None = None,
-    weights: str | None = None,
     filters: Sequence[int] | None = None,
     dropout: float = 0.1,
     per_class: bool = False,
@@ -107,9 +106,7 @@ def build(
     """A network from normalised float32 (n, height, width, bands) to class probabilities float32 (n, height, width, classes).
 
     Any height and width from `smallest_px` on; a size that the network cannot halve often enough is filled up inside.
-    `weights`: None or "none" for random ones, "imagenet", a file, or a model to start from. `per_class`: a network of its own for
-    each class, merged into one. Raises SettingsError for a combination
-    that does not exist, InputError for weights that cannot be had.
+    `per_class`: a network of its own for each class, merged into one. Raises SettingsError for a combination that does not exist.
     """
     info, encoder = architecture(architecture_name), resolve_encoder(architecture_name, encoder)
     _check_sizes(info, height, width, bands, classes, filters)
@@ -118,19 +115,11 @@ def build(
     if per_class:
         from core.networks.merged import merge
 
-        network = merge([_build_random(info, encoder, {**sizes, "classes": 2}, channels, dropout) for _ in range(classes)])
-    else:
-        network = _build_random(info, encoder, sizes, channels, dropout)
-    if weights not in (None, "", "none"):
-        from core.model_store.start_weights import start
-
-        start(network, weights, architecture=info.name, encoder=encoder)
-    return network
+        return merge([_build(info, encoder, {**sizes, "classes": 2}, channels, dropout) for _ in range(classes)])
+    return _build(info, encoder, sizes, channels, dropout)
 
 
-def _build_random(
-    info: ArchitectureInfo, encoder: str | None, sizes: dict[str, int], filters: tuple[int, ...], dropout: float
-) -> keras.Model:
+def _build(info: ArchitectureInfo, encoder: str | None, sizes: dict[str, int], filters: tuple[int, ...], dropout: float) -> keras.Model:
     if encoder is not None:
         from core.networks.zoo import build_zoo
 

@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import Cancelled, InputError, SettingsError
 from core.model_store.cards import ModelCard
-from core.model_store.start_weights import MIRROR_VARIABLE, copy_weights, start
+from core.model_store.start_weights import MIRROR_VARIABLE, start
 from core.networks import build
 from tests.helpers.learning_fakes import SCHEME
 
@@ -23,41 +23,6 @@ def unet(bands=3, classes=3, seed=0, **more):
 
 def layer_weights(network, name):
     return network.get_layer(name).get_weights()
-
-
-def test_everything_is_copied_between_equal_networks():
-    source, target = unet(seed=1), unet(seed=2)
-    copied, total = copy_weights(source, target)
-    assert copied == total
-    batch = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)
-    np.testing.assert_allclose(source.predict_on_batch(batch), target.predict_on_batch(batch), atol=1e-6)
-
-
-def test_the_head_stays_new_when_the_classes_differ():
-    source, target = unet(classes=3, seed=1), unet(classes=5, seed=2)
-    before = layer_weights(target, "head")[0].copy()
-    copied, total = copy_weights(source, target)
-    assert copied == total - 1
-    assert np.array_equal(layer_weights(target, "head")[0], before)
-    assert np.array_equal(layer_weights(target, "bottom_a_conv")[0], layer_weights(source, "bottom_a_conv")[0])
-
-
-def test_more_bands_inflate_the_first_layer():
-    source, target = unet(bands=3, seed=1), unet(bands=6, seed=2)
-    copied, total = copy_weights(source, target)
-    assert copied == total
-    old, new = layer_weights(source, "down0_a_conv")[0], layer_weights(target, "down0_a_conv")[0]
-    np.testing.assert_allclose(new.sum(2), old.sum(2), atol=1e-6)
-    # A grey picture looks the same to both.
-    grey = np.random.default_rng(0).random((1, 32, 32, 1), dtype=np.float32)
-    np.testing.assert_allclose(source.predict_on_batch(np.repeat(grey, 3, -1)), target.predict_on_batch(np.repeat(grey, 6, -1)), atol=1e-5)
-
-
-def test_networks_of_other_depth_share_layers_by_name():
-    source, target = unet(seed=1), unet(seed=2, filters=(4, 6, 8))
-    copied, total = copy_weights(source, target)
-    assert 0 < copied < total
-    assert np.array_equal(layer_weights(target, "down0_b_conv")[0], layer_weights(source, "down0_b_conv")[0])
 
 
 def test_starting_from_a_model_folder(tmp_path):
@@ -82,6 +47,15 @@ def test_a_model_of_another_kind_is_refused(tmp_path):
 def test_what_does_not_exist_says_what_there_is(tmp_path):
     with pytest.raises(InputError, match="no starting weights called 'nowhere'"):
         start(unet(), "nowhere", architecture="unet", encoder=None)
+
+
+def test_published_weights_that_read_blue_first_are_turned(tmp_path):
+    theirs = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(32, 32, 3))
+    theirs.save_weights(tmp_path / "resnet50.weights.h5")
+    ours = build("deeplabv3", height=32, width=32, bands=3, classes=2)
+    start(ours, str(tmp_path / "resnet50.weights.h5"), architecture="deeplabv3", encoder=None)
+    kernels = [network.get_layer("conv1_conv").get_weights()[0] for network in (theirs, ours)]
+    np.testing.assert_array_equal(kernels[1], kernels[0][:, :, ::-1])
 
 
 def test_imagenet_needs_an_encoder():
@@ -128,7 +102,7 @@ def test_imagenet_weights_come_from_the_server_once_and_with_progress(mirror, en
 def test_imagenet_weights_of_a_wrong_checksum_are_refused(mirror, tmp_path):
     (mirror / "resnet18_imagenet_1000_no_top.h5").write_bytes(b"something else")
     with pytest.raises(InputError, match="no ImageNet weights of resnet18.*is not the file that was published.*local weights file"):
-        build("unet", height=32, width=32, bands=3, classes=2, encoder="resnet18", weights="imagenet")
+        start(unet(encoder="resnet18", filters=None), "imagenet", architecture="unet", encoder="resnet18")
     assert list((tmp_path / "home" / "models").iterdir()) == []
 
 
@@ -175,7 +149,8 @@ def _last_encoder_output(network):
 def test_a_file_of_encoder_weights(encoder_file, bands):
     path, source = encoder_file
     keras.utils.set_random_seed(8)
-    target = build("unet", height=32, width=32, bands=bands, classes=2, encoder="mobilenetv2", weights=str(path))
+    target = build("unet", height=32, width=32, bands=bands, classes=2, encoder="mobilenetv2")
+    start(target, str(path), architecture="unet", encoder="mobilenetv2")
     assert np.array_equal(layer_weights(target, "block_3_expand")[0], layer_weights(source, "block_3_expand")[0])
     np.testing.assert_allclose(layer_weights(target, "Conv1")[0].sum(2), layer_weights(source, "Conv1")[0].sum(2), atol=1e-5)
 
@@ -183,4 +158,4 @@ def test_a_file_of_encoder_weights(encoder_file, bands):
 def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "notes.h5").write_text("no weights")
     with pytest.raises(InputError, match="holds no weights of mobilenetv2"):
-        build("unet", height=32, width=32, bands=3, classes=2, encoder="mobilenetv2", weights=str(tmp_path / "notes.h5"))
+        start(unet(encoder="mobilenetv2", filters=None), str(tmp_path / "notes.h5"), architecture="unet", encoder="mobilenetv2")
