@@ -30,8 +30,9 @@ from core.classes import DUBAI  # noqa: E402
 from core.datasets.datasets import open_dataset  # noqa: E402
 from core.patches.prepare import prepare  # noqa: E402
 from core.training.feeding import epoch_rows  # noqa: E402
+from core.training.run import Run  # noqa: E402
 from core.training.settings import TrainSettings  # noqa: E402
-from core.training.training import Run, train  # noqa: E402
+from core.training.training import train  # noqa: E402
 
 SAMPLES = {
     "attention": ("landslides", TrainSettings(architecture="attention-unet", epochs=3, batch_size=4, learning_rate=2e-3, patience=0)),

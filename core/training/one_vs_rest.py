@@ -16,8 +16,8 @@ from core.files import dump_json, replacing
 from core.model_store.cards import WEIGHTS_FILE, ModelCard
 from core.progress import part
 from core.training.previews import choose_rows, save_preview
+from core.training.run import HISTORY_FILE, PREVIEWS, TrainResult, train_one
 from core.training.settings import TrainSettings
-from core.training.training import HISTORY_FILE, PREVIEWS, TrainResult, train_one
 
 PARTS = "classes"
 _REST_COLOUR = (90, 90, 90)

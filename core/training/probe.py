@@ -17,8 +17,8 @@ from core.progress import OnProgress, ShouldStop, check, report
 from core.training.event_files import EVENTS_FOLDER
 from core.training.feeding import epoch_rows
 from core.training.one_vs_rest import one_network
+from core.training.run import PREVIEWS, Run
 from core.training.settings import TrainSettings
-from core.training.training import PREVIEWS, Run
 from core.words import MIB
 
 STEPS = 4

@@ -14,8 +14,8 @@ from core.errors import Cancelled, SettingsError
 from core.progress import OnProgress, ShouldStop
 from core.training.feeding import epoch_rows
 from core.training.one_vs_rest import one_network
+from core.training.run import Run
 from core.training.settings import TrainSettings
-from core.training.training import Run
 
 _MEMORY = 0.9
 """Weight of the past in the smoothed loss."""

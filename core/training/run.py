@@ -1,11 +1,9 @@
-"""Train a network on prepared patches; every epoch leaves a usable model and a point to go on from."""
+"""A run: one network trained epoch by epoch, each of which leaves a usable model and a point to go on from."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from core.training.event_files import EVENTS_FOLDER, EventFiles
 from core.training.feeding import epoch_rows, training_batches
 from core.training.previews import choose_rows, save_preview
 from core.training.settings import TrainSettings
-from core.training.spread import machines, writing_place
+from core.training.spread import machines
 
 HISTORY_FILE = "history.jsonl"
 SETTINGS_FILE = "settings.json"
@@ -57,40 +55,8 @@ class TrainResult:
         }
 
 
-def train(
-    store: Any,
-    folder: str | os.PathLike,
-    settings: TrainSettings,
-    *,
-    on_progress: OnProgress | None = None,
-    should_stop: ShouldStop | None = None,
-    should_pause: Callable[[], bool] | None = None,
-    on_epoch: Callable[[dict[str, Any]], None] | None = None,
-    resume: bool = False,
-) -> TrainResult:
-    """Train on the `train` rows of a patch store, choose the best epoch on its `validation` rows, write a model folder.
-
-    The folder gets `card.json`, `README.md` and `model.keras` (the best epoch so far, after every epoch), one line of
-    `history.jsonl` and one picture in `previews/` per epoch, and `last.npz` to go on from. `on_progress` hears every
-    batch, `on_epoch` every line of the history. A stop takes effect within one batch and still leaves the best model.
-    With `resume` a run goes on after its last finished epoch. Equal seeds give equal results on one CPU machine.
-    All visible GPUs are used, and the machines that TF_CONFIG names, where the chief alone writes the folder.
-    Raises InputError for data, settings or weights that cannot work, and when the loss stops being a number.
-    """
-    folder = Path(folder)
-    callables = {"on_progress": on_progress, "should_stop": should_stop, "should_pause": should_pause, "on_epoch": on_epoch}
-    with writing_place(folder, resume=resume) as place:
-        if settings.per_class:
-            from core.training.one_vs_rest import train_each_class
-
-            result = train_each_class(store, place, settings, resume=resume, **callables)
-        else:
-            result = train_one(store, place, settings, resume=resume, **callables)
-    return replace(result, folder=folder)
-
-
 def train_one(store: Any, folder: Path, settings: TrainSettings, *, resume: bool, **callables: Any) -> TrainResult:
-    """`train` for one network, in exactly this folder."""
+    """`core.training.training.train` for one network, in exactly this folder."""
     run = Run(store, folder, settings)
     run.open(resume=resume, on_progress=callables.get("on_progress"), should_stop=callables.get("should_stop"))
     try:

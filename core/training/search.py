@@ -14,8 +14,8 @@ from core.errors import SettingsError
 from core.files import read_json, write_json
 from core.progress import OnProgress, ShouldStop, part
 from core.training.one_vs_rest import one_network
+from core.training.run import HISTORY_FILE, train_one
 from core.training.settings import TrainSettings
-from core.training.training import HISTORY_FILE, train_one
 
 SEARCH_FILE = "search.json"
 TRIALS = "trials"

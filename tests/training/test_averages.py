@@ -24,7 +24,7 @@ def trained(folder, **changes):
 @pytest.fixture(scope="module")
 def always_better():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.training.training.Run._is_better", lambda run, value: True)
+        patch.setattr("core.training.run.Run._is_better", lambda run, value: True)
         yield
 
 
