@@ -291,12 +291,6 @@ class Evaluation:
             "settings": dict(self.settings),
         }
 
-    def save(self, folder: str | os.PathLike) -> Evaluation:
-        """Write the folder: JSON, tables, report, and the pictures and maps that were made. Gives the saved evaluation."""
-        from core.evaluation.writing import save
-
-        return save(self, folder)
-
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Evaluation:
         """Read an evaluation's folder. Raises InputError when it is none."""

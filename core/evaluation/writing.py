@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,23 +13,8 @@ import numpy as np
 
 from core.evaluation.intervals import PER_CLASS
 from core.evaluation.report import report_html
-from core.evaluation.result import EVALUATION_FILE, MAPS, PICTURES, REPORT_FILE, Evaluation
-from core.files import refuse_foreign_folder, replacing, replacing_folder, write_json
-
-
-def save(evaluation: Evaluation, folder: str | os.PathLike) -> Evaluation:
-    """Write an evaluation to `folder`, with the pictures and maps that it has elsewhere; give the one that lies there.
-
-    Raises SettingsError when the folder holds something else.
-    """
-    folder = Path(folder)
-    refuse_foreign_folder(folder, EVALUATION_FILE)
-    with replacing_folder(folder) as work:
-        for name in (PICTURES, MAPS):
-            if evaluation.folder is not None and (evaluation.folder / name).is_dir():
-                shutil.copytree(evaluation.folder / name, work / name)
-        write_all(evaluation.placed(work), work)
-    return evaluation.placed(folder)
+from core.evaluation.result import EVALUATION_FILE, REPORT_FILE, Evaluation
+from core.files import replacing, write_json
 
 
 def write_all(evaluation: Evaluation, folder: Path) -> None:

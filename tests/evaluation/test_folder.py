@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +20,7 @@ from core.evaluation.comparing import DISAGREEMENT_BANDS, VERDICTS, compare, opt
 from core.evaluation.evaluate import store_temperature
 from core.evaluation.measure import patch_edges
 from core.evaluation.result import VIEWS, Evaluation
-from core.evaluation.writing import write_report
+from core.evaluation.writing import write_all, write_report
 from core.files import dump_json
 from core.model_store.models import find_model
 from core.scenes.opening import scene_of_array
@@ -102,16 +103,16 @@ def test_a_folder_gives_back_what_was_found(saved):
     assert json.loads((saved.folder / "evaluation.json").read_text())["summary"]["mean_iou"] == saved.confusion.mean_iou
 
 
-def test_an_evaluation_moves_whole_and_spares_other_folders(saved, tmp_path):
-    moved = Evaluation.load(saved.folder).save(tmp_path / "copy")
+def test_an_evaluation_is_written_whole_and_spares_other_folders(saved, tmp_path):
+    copy = shutil.copytree(saved.folder, tmp_path / "copy", ignore=shutil.ignore_patterns("*.json", "*.csv", "*.html"))
+    write_all(Evaluation.load(saved.folder).placed(copy), copy)
     names = {path.relative_to(saved.folder) for path in saved.folder.rglob("*")}
-    assert {path.relative_to(moved.folder) for path in moved.folder.rglob("*")} == names
+    assert {path.relative_to(copy) for path in copy.rglob("*")} == names
     assert len([name for name in names if name.suffix == ".png"]) == (3 + min(3, len(saved.label_errors))) * len(VIEWS)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
-    for write in (saved.save, lambda folder: run(tmp_path, make_dataset(tmp_path), folder=folder)):
-        with pytest.raises(SettingsError, match="other files"):
-            write(tmp_path / "mine")
+    with pytest.raises(SettingsError, match="other files"):
+        run(tmp_path, make_dataset(tmp_path), folder=tmp_path / "mine")
     with pytest.raises(InputError, match="evaluation.json"):
         Evaluation.load(tmp_path / "mine")
 

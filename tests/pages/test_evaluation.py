@@ -1,4 +1,5 @@
 import io
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -6,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.evaluation.result import Evaluation
+from core.evaluation.writing import write_all
 from core.jobs import records
 from core.model_store.cards import ModelCard
 from core.verbs import registry
@@ -42,7 +44,9 @@ def kept(workspace, finished, measured, tmp_path):
 
     def keep(name, **changes):
         out = workspace.evaluations / name
-        saved = replace(measured, **changes).save(out)
+        shutil.copytree(measured.folder, out)
+        saved = replace(measured, folder=out, **changes)
+        write_all(saved, out)
         finished("evaluate", {"model": str(workspace.models / "tiny"), "dataset": tmp_path / "stripes", "out": out}, {"folder": str(out)})
         return saved
 
