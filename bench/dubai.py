@@ -87,7 +87,7 @@ def equalised(source: Path, target: Path, *, crop_px: int = 1) -> Path:
     for pair in dataset.pairs:
         image, ids = pair.image.read(pair.image.window), pair.labels(dataset.scheme, pair.image.window)
         if pair.group == FINE_TILE:
-            rows, cols = (taps(length, size, 0, size) for length in ids.shape for size in [scaled_length(length, 0.5)])
+            rows, cols = (taps(length, size) for length in ids.shape for size in [scaled_length(length, 0.5)])
             image, ids = resize_image(image, rows, cols), ids[::2, ::2][: len(rows.index), : len(cols.index)]
         height, width = (length // crop_px * crop_px for length in ids.shape)
         stem = Path(pair.name).name

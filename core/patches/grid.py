@@ -11,7 +11,7 @@ import rasterio
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.datasets.pairs import Pair
-from core.scenes.resampling import Taps, resize_image, resize_labels, resize_valid, scaled_length, source_rows, taps
+from core.scenes.resampling import Taps, resize_image, resize_labels, resize_valid, scaled_length, taps
 from core.scenes.scene import Window
 
 SLAB_BYTES = 48 * 2**20
@@ -92,9 +92,9 @@ class ScaledPair:
         out_height, out_width = self.shape
         if (height, width) == (out_height, out_width):
             return Window(start, 0, stop - start, width), None, None
-        first, last = source_rows(start, stop, length=height, out_length=out_height)
-        rows = taps(height, out_height, start, stop)
-        return Window(first, 0, last - first, width), rows, taps(width, out_width, 0, out_width)
+        rows = taps(height, out_height)
+        first, last = rows.needed(start, stop)
+        return Window(first, 0, last - first, width), rows.part(start, stop), taps(width, out_width)
 
 
 @dataclass(frozen=True)

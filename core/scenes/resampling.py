@@ -1,8 +1,10 @@
-"""Resizing by any factor, exact and the same whether a picture is resized whole or in bands of rows."""
+"""Resizing by any factor, exact and the same whether a picture is resized whole or in bands of rows.
+
+The weights are for everybody; here NumPy applies them, so that pages open without a compiler, in prediction a compiled kernel.
+"""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,60 +18,68 @@ def scaled_length(length: int, factor: float) -> int:
     return max(1, int(round(length * factor)))
 
 
-def source_rows(start: int, stop: int, *, length: int, out_length: int) -> tuple[int, int]:
-    """Rows of the picture (first, behind the last) that rows start..stop of the resized one are made of."""
-    ratio = length / out_length
-    if ratio >= 1:
-        return int(np.floor(start * ratio + 1e-9)), min(length, int(np.ceil(stop * ratio - 1e-9)))
-    first = int(np.floor((start + 0.5) * ratio - 0.5))
-    last = int(np.floor((stop - 0.5) * ratio - 0.5)) + 1
-    return max(0, first), min(length, last + 1)
-
-
 @dataclass(frozen=True, eq=False)
 class Taps:
-    """Which pixels of a side make each resized pixel, and with what share: index int (n, taps), share float32 (n, taps)."""
+    """How each of `length` resized pixels of a side is mixed: source pixel first[i] + t with share[i, t], up to last[i].
 
-    index: np.ndarray
+    first and last int64 (length,), share float32 (length, taps).
+    """
+
+    first: np.ndarray
+    last: np.ndarray
     share: np.ndarray
 
-    def along_rows(self, data: np.ndarray) -> np.ndarray:
-        """Resize axis 0 of float32 data."""
-        return self._apply(data, 0)
+    @property
+    def length(self) -> int:
+        """Number of resized pixels."""
+        return len(self.first)
 
-    def along_cols(self, data: np.ndarray) -> np.ndarray:
-        """Resize axis 1 of float32 data."""
-        return self._apply(data, 1)
+    def needed(self, start: int, stop: int) -> tuple[int, int]:
+        """First source pixel and one past the last that the resized pixels start..stop - 1 need."""
+        return int(self.first[start]), int(self.last[stop - 1]) + 1
 
-    def _apply(self, data: np.ndarray, axis: int) -> np.ndarray:
+    def ready(self, inputs: int) -> int:
+        """Number of resized pixels that can be made from the first `inputs` source pixels."""
+        return int(np.searchsorted(self.last, inputs, side="left"))
+
+    def part(self, start: int, stop: int) -> Taps:
+        """Those of the resized pixels start..stop - 1 alone, counted from the first source pixel that they need."""
+        first, _ = self.needed(start, stop)
+        return Taps(self.first[start:stop] - first, self.last[start:stop] - first, self.share[start:stop])
+
+    def apply(self, data: np.ndarray, axis: int) -> np.ndarray:
+        """Resize an axis of float32 data whose first pixel is source pixel 0."""
         column = (slice(None),) + (None,) * (data.ndim - 1 - axis)
-        result = np.take(data, self.index[:, 0], axis) * self.share[:, 0][column]
-        for tap in range(1, self.index.shape[1]):
-            result += np.take(data, self.index[:, tap], axis) * self.share[:, tap][column]
+        # A share past the last pixel that is needed is 0.
+        index = np.minimum(self.first[:, None] + np.arange(self.share.shape[1]), self.last[-1])
+        result = np.take(data, index[:, 0], axis) * self.share[:, 0][column]
+        for tap in range(1, index.shape[1]):
+            result += np.take(data, index[:, tap], axis) * self.share[:, tap][column]
         return result
 
 
 @lru_cache(maxsize=64)
-def taps(length: int, out_length: int, start: int, stop: int) -> Taps:
-    """What makes the resized pixels start..stop, counted from the first source row of `source_rows`.
+def taps(length: int, out_length: int) -> Taps:
+    """What resizes a side of `length` pixels to `out_length`, both covering the same length on the ground.
 
     Smaller: the area that a source pixel covers of the resized one. Larger: bilinear between pixel centres.
     """
-    first, last = source_rows(start, stop, length=length, out_length=out_length)
     ratio = length / out_length
-    out = np.arange(start, stop, dtype=np.float64)[:, None]
+    out = np.arange(out_length, dtype=np.float64)
     if ratio >= 1:
-        begin = np.floor(out * ratio + 1e-9)
-        source = begin + np.arange(math.ceil(ratio) + 1)
-        share = np.minimum((out + 1) * ratio, source + 1) - np.maximum(out * ratio, source)
+        low, high = out * ratio, (out + 1) * ratio
+        first = np.floor(low + 1e-9).astype(np.int64)
+        last = np.minimum(np.ceil(high - 1e-9).astype(np.int64), length) - 1
+        places = first[:, None] + np.arange(int((last - first).max()) + 1)
+        share = np.minimum(high[:, None], places + 1) - np.maximum(low[:, None], places)
     else:
         centre = np.clip((out + 0.5) * ratio - 0.5, 0, length - 1)
-        source = np.floor(centre) + np.arange(2)
-        share = 1 - np.abs(source - centre)
-    share = np.where(source < last, np.clip(share, 0, None), 0)
-    share /= share.sum(axis=1, keepdims=True)
-    index = np.clip(source, first, last - 1).astype(np.intp) - first
-    return Taps(index, share.astype(np.float32))
+        first = np.minimum(np.floor(centre).astype(np.int64), max(0, length - 2))
+        last = np.ceil(centre).astype(np.int64)
+        places = first[:, None] + np.arange(2)
+        share = 1 - np.abs(places - centre[:, None])
+    share = np.where(places <= last[:, None], np.clip(share, 0, None), 0)
+    return Taps(first, last, (share / share.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
 def resize_image(pixels: np.ndarray, rows: Taps, cols: Taps, *, valid: np.ndarray | None = None) -> np.ndarray:
@@ -93,7 +103,7 @@ def resize_image(pixels: np.ndarray, rows: Taps, cols: Taps, *, valid: np.ndarra
 def resize_valid(valid: np.ndarray, rows: Taps, cols: Taps) -> np.ndarray:
     """bool of the resized shape: True where at least half of the area is valid."""
     if valid.all():
-        return np.ones((rows.index.shape[0], cols.index.shape[0]), bool)
+        return np.ones((rows.length, cols.length), bool)
     return _apply(valid[..., None].astype(np.float32), rows, cols)[..., 0] >= 0.5 - 1e-6
 
 
@@ -102,7 +112,7 @@ def resize_labels(ids: np.ndarray, rows: Taps, cols: Taps) -> np.ndarray:
 
     Unlabelled area (255) takes part in the vote, so a pixel that is mostly unlabelled stays so.
     """
-    best = np.full((rows.index.shape[0], cols.index.shape[0]), -1.0, np.float32)
+    best = np.full((rows.length, cols.length), -1.0, np.float32)
     winner = np.full(best.shape, IGNORED_ID, np.uint8)
     for class_id in np.flatnonzero(np.bincount(ids.ravel(), minlength=256)):
         share = _apply((ids == class_id)[..., None].astype(np.float32), rows, cols)[..., 0]
@@ -113,4 +123,4 @@ def resize_labels(ids: np.ndarray, rows: Taps, cols: Taps) -> np.ndarray:
 
 
 def _apply(data: np.ndarray, rows: Taps, cols: Taps) -> np.ndarray:
-    return cols.along_cols(rows.along_rows(data))
+    return cols.apply(rows.apply(data, 0), 1)

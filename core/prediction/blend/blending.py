@@ -16,6 +16,7 @@ import numpy as np
 from core.errors import ModelError
 from core.prediction.blend.kernels import accumulate, add_jumps, take_rows, turns
 from core.prediction.blend.plans import BlendPlan, Strip
+from core.prediction.blend.resizing import resize_cols, resize_rows
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.scene import Window
 
@@ -196,8 +197,8 @@ class _NetGrid:
         inside = slice(low - above, low - above + high - low)
 
         def resize(values: np.ndarray) -> np.ndarray:
-            mixed = by_rows.rows(values, top, above, below)
-            return by_cols.cols(mixed, first, left, right)
+            mixed = resize_rows(values, top, by_rows, above, below)
+            return resize_cols(mixed, first, by_cols, left, right)
 
         if valid.all():
             return resize(pixels)[inside], np.ones((high - low, right - left), bool)
@@ -238,8 +239,8 @@ class _Output:
         ready = min(by_rows.ready(low + len(rows)), self.plan.region.row_stop)
         while self.next_row < ready:
             stop = min(ready, self.next_row + _ROWS_AT_ONCE)
-            mixed = by_rows.rows(self.kept, self.kept_first, self.next_row, stop)
-            self._write(by_cols.cols(mixed, self.strip.net_col, self.strip.col, self.strip.col_stop))
+            mixed = resize_rows(self.kept, self.kept_first, by_rows, self.next_row, stop)
+            self._write(resize_cols(mixed, self.strip.net_col, by_cols, self.strip.col, self.strip.col_stop))
         needed = int(by_rows.first[self.next_row]) if self.next_row < self.plan.region.row_stop else low + len(rows)
         self.kept, self.kept_first = self.kept[needed - self.kept_first :].copy(), needed
 

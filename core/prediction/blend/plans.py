@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SettingsError
-from core.prediction.blend.resizing import Taps, taps
 from core.prediction.settings import check_overlap
+from core.scenes.resampling import Taps, taps
 from core.scenes.scene import Window
 
 MIN_PATCH_PX = 8
