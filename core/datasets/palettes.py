@@ -12,6 +12,7 @@ import numpy as np
 
 from core.classes import DUBAI, IGNORED_ID, ClassScheme, from_hex, pack, to_hex
 from core.errors import ClassesError, MaskError, SceneError
+from core.scenes.display import three_bands
 from core.scenes.scene import Scene
 
 _SAMPLED_MASKS = 24
@@ -131,7 +132,7 @@ def as_codes(pixels: np.ndarray, kind: str) -> np.ndarray:
     if kind == "ids":
         values = pixels[..., 0]
         return values if np.issubdtype(values.dtype, np.integer) else np.nan_to_num(values, nan=IGNORED_ID).astype(np.int64)
-    return pack(pixels if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2))
+    return pack(three_bands(pixels))
 
 
 def count_codes(codes: np.ndarray) -> dict[int, int]:

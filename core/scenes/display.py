@@ -15,22 +15,30 @@ def display_rgb(
     *,
     bands: Sequence[int] | None = None,
     out_shape: tuple[int, int] | None = None,
-    stretch: tuple[float, float] | None = (2, 98),
+    percentiles: tuple[float, float] = (2, 98),
     limits: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
     """A picture uint8 (h, w, 3) of three bands, or of one in grey.
 
-    uint8 data is shown as it is; anything else is stretched between the percentiles `stretch` of the valid pixels of
+    uint8 data is shown as it is; anything else is stretched between two `percentiles` of the valid pixels of
     this window, or between `limits` (low, high per band) when given, so that neighbouring windows look alike.
     """
     chosen = tuple(bands) if bands is not None else default_rgb(scene)
     pixels = scene.read(window, chosen, out_shape=out_shape)
     if pixels.dtype != np.uint8:
-        if limits is None:
-            limits = stretch_limits(pixels, scene.valid(window, out_shape=out_shape), stretch or (0, 100))
-        low, high = (np.asarray(side, np.float32) for side in limits)
-        pixels = np.nan_to_num((pixels.astype(np.float32) - low) / np.maximum(high - low, 1e-12), nan=0.0)
-        pixels = (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+        pixels = stretch(pixels, limits or stretch_limits(pixels, scene.valid(window, out_shape=out_shape), percentiles))
+    return three_bands(pixels)
+
+
+def stretch(pixels: np.ndarray, limits: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Pixels (h, w, bands) as uint8: 0 at the low limit of their band and 255 at the high one, and 0 where there is no number."""
+    low, high = (np.asarray(side, np.float32) for side in limits)
+    scaled = np.nan_to_num((pixels.astype(np.float32) - low) / np.maximum(high - low, 1e-12), nan=0.0)
+    return (np.clip(scaled, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def three_bands(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (h, w, 3) of the first three bands, or of the first one in grey where there are fewer."""
     return np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[..., :3]
 
 

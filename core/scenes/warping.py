@@ -12,6 +12,7 @@ from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
 from core.classes import IGNORED_ID, ClassScheme
+from core.scenes.display import stretch, three_bands
 from core.scenes.scene import Scene
 from core.scenes.sources import HDF5_SUFFIXES
 
@@ -54,12 +55,8 @@ def image_tile(
         return None
     pixels = tile.data.transpose(1, 2, 0)
     if limits is not None:
-        low, high = (np.asarray(side, np.float32) for side in limits)
-        scaled = np.nan_to_num((pixels.astype(np.float32) - low) / np.maximum(high - low, 1e-12), nan=0.0)
-        pixels = (np.clip(scaled, 0, 1) * 255 + 0.5).astype(np.uint8)
-    if pixels.shape[2] < 3:
-        pixels = np.repeat(pixels[..., :1], 3, axis=2)
-    return np.ascontiguousarray(pixels[..., :3].astype(np.uint8)), _alpha(tile)
+        pixels = stretch(pixels, limits)
+    return np.ascontiguousarray(three_bands(pixels).astype(np.uint8)), _alpha(tile)
 
 
 def class_tile(scene: Scene, scheme: ClassScheme, z: int, x: int, y: int, *, size_px: int) -> tuple[np.ndarray, np.ndarray] | None:

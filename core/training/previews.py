@@ -10,6 +10,7 @@ from PIL import Image
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.files import replacing
+from core.scenes.display import stretch, stretch_limits, three_bands
 from core.training.augmentation import Augmentation
 
 GAP_PX = 4
@@ -18,8 +19,8 @@ GAP_PX = 4
 def choose_rows(store, rows: np.ndarray, *, count: int = 4) -> np.ndarray:
     """Up to `count` of the rows, spread evenly over them, but those with the most classes in each stretch."""
     chosen = []
-    for stretch in np.array_split(rows, min(count, len(rows))):
-        looked_at = stretch[:: max(1, len(stretch) // 8)]
+    for run in np.array_split(rows, min(count, len(rows))):
+        looked_at = run[:: max(1, len(run) // 8)]
         variety = [len(np.setdiff1d(np.unique(store.masks[row]), IGNORED_ID)) for row in looked_at]
         chosen.append(int(looked_at[int(np.argmax(variety))]))
     return np.array(chosen, np.int64)
@@ -30,21 +31,11 @@ def display(image: np.ndarray, *, like: np.ndarray | None = None) -> np.ndarray:
 
     `like`: another patch of the same bands whose stretch is taken, so that the two can be compared by eye.
     """
-    values = _three_bands(image)
-    model = values if like is None else _three_bands(like)
+    values = three_bands(image)
+    model = values if like is None else three_bands(like)
     if model.dtype == np.uint8:
         return np.ascontiguousarray(values if values.dtype == np.uint8 else np.rint(np.nan_to_num(values)).clip(0, 255).astype(np.uint8))
-    values, model = np.asarray(values, np.float32), np.asarray(model, np.float32)
-    good = np.isfinite(model).all(2)
-    if not good.any():
-        return np.zeros(values.shape, np.uint8)
-    low, high = np.percentile(model[good], (2, 98), axis=0)
-    scaled = (np.nan_to_num(values, posinf=0.0, neginf=0.0) - low) / np.maximum(high - low, 1e-9)
-    return (scaled.clip(0, 1) * 255).astype(np.uint8)
-
-
-def _three_bands(image: np.ndarray) -> np.ndarray:
-    return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
+    return stretch(values, stretch_limits(model, np.isfinite(model).all(axis=2), (2, 98)))
 
 
 def augmented(

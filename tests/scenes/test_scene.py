@@ -10,7 +10,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 
 from core.errors import SceneError
-from core.scenes.display import default_rgb, display_rgb
+from core.scenes.display import default_rgb, display_rgb, stretch
 from core.scenes.opening import open_scene, scene_of_array
 from core.scenes.scene import Window, windows_of
 
@@ -233,10 +233,16 @@ def test_windows_cover_a_scene_once():
 
 def test_display_stretches_what_is_not_a_picture():
     values = np.linspace(0, 1000, 100, dtype=np.float32).reshape(10, 10)
-    picture = display_rgb(scene_of_array(values), stretch=(0, 100))
+    picture = display_rgb(scene_of_array(values), percentiles=(0, 100))
     assert picture.dtype == np.uint8 and picture.shape == (10, 10, 3)
     assert picture.min() == 0 and picture.max() == 255
     assert default_rgb(scene_of_array(random_pixels(bands=12))) == (4, 3, 2)
+
+
+def test_a_stretch_by_hand():
+    pixels = np.array([[[0.0], [10.0], [15.0], [20.0], [30.0], [np.nan]]])
+    # 10 is black and 20 white; 15 lies half way, 127.5 rounded up
+    assert stretch(pixels, (np.array([10]), np.array([20])))[0, :, 0].tolist() == [0, 0, 128, 255, 255, 0]
 
 
 def test_the_digest_follows_the_content(tmp_path):
