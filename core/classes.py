@@ -86,19 +86,20 @@ class ClassScheme:
         Okabe and Ito's eight colours ("Color universal design", 2008), given by the classes' names where those say water, forest and so
         on, else in turn; up to eight classes that is safe. With more, the rest repeat them darker, and those beyond keep their own.
         """
-        darker = [tuple(round(0.55 * part) for part in colour) for colour in list(_SAFE)[:-1]]
+        darker = [(round(0.55 * red), round(0.55 * green), round(0.55 * blue)) for red, green, blue in list(_SAFE)[:-1]]
         free = [colour for colour in (*_SAFE, *darker) if colour not in self.ignored_colours]
-        chosen: list[Colour | None] = [None] * len(self)
+        chosen: dict[int, Colour] = {}
         for class_id, name in enumerate(self.names):
             parts = re.findall(r"[a-z]+", name.lower())
             meant = next((colour for colour, words in _SAFE.items() if any(part.startswith(words) for part in parts)), None)
-            if meant in free:
+            if meant is not None and meant in free:
                 free.remove(meant)
                 chosen[class_id] = meant
         for class_id, colour in enumerate(self.colours):
-            if chosen[class_id] is None:
+            if class_id not in chosen:
                 chosen[class_id] = free.pop(0) if free else colour
-        return replace(self, colours=tuple(chosen)) if len(set(chosen)) == len(self) else self
+        colours = tuple(chosen[class_id] for class_id in range(len(self)))
+        return replace(self, colours=colours) if len(set(colours)) == len(self) else self
 
     @property
     def _ignored_colour(self) -> Colour:

@@ -29,12 +29,13 @@ def compiled(function: Callable | None = None, **options: Any) -> Any:
     """
     if function is None:
         return partial(compiled, **options)
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_cache_folder())
+    config: Any = numba.config  # filled when it is imported, so its names are not known to type checkers
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(_cache_folder())
     try:
         return numba.njit(function, cache=True, nogil=True, **options)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 def digest_of(files: Iterable[Path]) -> str:

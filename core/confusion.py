@@ -51,7 +51,7 @@ class Confusion:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Confusion) and self.ignored_pixels == other.ignored_pixels and np.array_equal(self.counts, other.counts)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def pixels(self) -> int:

@@ -91,7 +91,8 @@ class GeoRef:
         """Height and width of the pixel at (row, col) in metres, geodesic with a CRS; None where nothing is known."""
         if self.crs is None:
             return None if self.pixel_size_m is None else (self.pixel_size_m, self.pixel_size_m)
-        here, right, below = (self.lonlat(row, col), self.lonlat(row, col + 1), self.lonlat(row + 1, col))
+        lonlat = to_lonlat(self.crs).transform
+        here, right, below = (lonlat(*self.xy(*point)) for point in ((row, col), (row, col + 1), (row + 1, col)))
         width = _GEOD.inv(*here, *right)[2]
         height = _GEOD.inv(*here, *below)[2]
         return height, width

@@ -11,7 +11,7 @@ DASH = "–"
 MIB = 2**20
 """Bytes in a mebibyte."""
 
-UNITS = {
+UNITS: dict[str, dict[str, tuple[tuple[float, float, int, str], ...]]] = {
     "area": {"m": ((1e6, 1e6, 2, "km²"), (1e4, 1e4, 2, "ha"), (100, 1, 0, "m²"), (0, 1, 1, "m²")), "px": ((0, 1, 0, "px"),)},
     "length": {"m": ((1000, 1000, 2, "km"), (100, 1, 0, "m"), (0, 1, 1, "m")), "px": ((100, 1, 0, "px"), (0, 1, 1, "px"))},
 }

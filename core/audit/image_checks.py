@@ -59,7 +59,7 @@ def sizes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic
             abs(f.height - f.mask_height) <= _CROPPABLE_FRACTION * f.height and abs(f.width - f.mask_width) <= _CROPPABLE_FRACTION * f.width
             for f in differ
         )
-        remedy = Remedy("Cut image and mask to the part they share", Remedies(crop=names))
+        remedy: Remedy | None = Remedy("Cut image and mask to the part they share", Remedies(crop=names))
         if not small:
             remedy = Remedy("Leave these pairs out", Remedies(exclude=names)) if len(differ) < len(facts) else None
         mended = all(pair.crop for pair in dataset.pairs if pair.name in names)
@@ -155,13 +155,13 @@ def alike(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic
 
 def same_images(facts: Sequence[PairFacts]) -> list[list[int]]:
     """Groups of positions whose thumbnails are nearly equal; plain pictures (all water) are not compared."""
-    numbers = [i for i, one in enumerate(facts) if one.thumb is not None]
+    pictures = {i: one.thumb for i, one in enumerate(facts) if one.thumb is not None}
     by_bands = defaultdict(list)
-    for i in numbers:
-        by_bands[facts[i].thumb.shape].append(i)
-    parent = {i: i for i in numbers}
+    for i, thumb in pictures.items():
+        by_bands[thumb.shape].append(i)
+    parent = {i: i for i in pictures}
     for members in by_bands.values():
-        thumbs = np.stack([facts[i].thumb.ravel() for i in members])
+        thumbs = np.stack([pictures[i].ravel() for i in members])
         low, high = np.percentile(thumbs, (1, 99))
         thumbs = (thumbs - low) / max(high - low, 1e-9)
         centred = thumbs - thumbs.mean(axis=1, keepdims=True)
@@ -173,7 +173,7 @@ def same_images(facts: Sequence[PairFacts]) -> list[list[int]]:
                 if np.abs(thumbs[m] - thumbs[k]).mean() < _ALIKE_DIFFERENCE:
                     parent[_root(parent, members[m])] = _root(parent, members[k])
     groups = defaultdict(list)
-    for i in numbers:
+    for i in pictures:
         groups[_root(parent, i)].append(i)
     return [group for group in groups.values() if len(group) > 1]
 

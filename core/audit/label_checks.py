@@ -28,12 +28,13 @@ def class_file(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[M
     path = dataset.class_file
     if path is None:
         return
-    if load_quietly(path) is None:
+    scheme = load_quietly(path)
+    if scheme is None:
         yield Finding("warning", "class_file_unreadable", f"{path.name} cannot be used: {_reason(path)}", (path,))
         return
     conflicts = conflicting_classes(dataset, _strangers(facts), _counts(dataset, facts))
     if conflicts:
-        declared = len(load_quietly(path).names) + len(load_quietly(path).ignored_colours)
+        declared = len(scheme.names) + len(scheme.ignored_colours)
         remedy = None
         if dataset.remedies.scheme is None:
             remedy = Remedy("Write the colours that the masks show as this data set's classes", Remedies(scheme=dataset.scheme))

@@ -15,7 +15,7 @@ from core.datasets.archives import unpack
 from core.datasets.layouts import Found, find_pairs
 from core.datasets.pairing import says_role
 from core.datasets.pairs import Pair
-from core.datasets.remedies import Remedies, read_remedies
+from core.datasets.remedies import REMEDY_FILE, Remedies, read_remedies
 from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
 
@@ -129,13 +129,13 @@ def _scheme(place: Path, found: Found, remedies: Remedies, classes: str | os.Pat
         if classes is not None:
             scheme, source = palettes.recoloured(scheme, ClassScheme.load(classes)), f"class file {Path(classes).name}, as asked"
         elif remedies.scheme is not None:
-            scheme, source = palettes.recoloured(scheme, remedies.scheme), f"remedy file {remedies.path.name}"
+            scheme, source = palettes.recoloured(scheme, remedies.scheme), f"remedy file {REMEDY_FILE}"
         return scheme, source, "ids"
     sample = palettes.sample_masks([partial(getattr, pair, "mask") for pair in found.pairs])
     if classes is not None:
         return ClassScheme.load(classes), f"class file {Path(classes).name}, as asked", sample.kind
     if remedies.scheme is not None:
-        return remedies.scheme, f"remedy file {remedies.path.name}", sample.kind
+        return remedies.scheme, f"remedy file {REMEDY_FILE}", sample.kind
     return *palettes.choose_scheme(sample, class_file=_class_file(place)), sample.kind
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from core.classes import DUBAI, IGNORED_ID, ClassScheme
-from core.datasets.label_scenes import find_hdf5_labels, open_class_files, open_hdf5_mask
+from core.datasets.label_scenes import Hdf5Labels, find_hdf5_labels, open_class_files, open_hdf5_mask
 from core.datasets.pairing import Match, Matches, match_folder, names_and_groups
 from core.datasets.pairs import Pair
 from core.datasets.palettes import distinct_colours, same_class
@@ -20,13 +20,13 @@ BACKGROUND = "Background"
 
 @dataclass(frozen=True)
 class Found:
-    """Pairs and what is left over. `scheme` and `scheme_source` are None where the masks' pixels must tell the classes."""
+    """Pairs and what is left over. `scheme` is None and `scheme_source` empty where the masks' pixels must tell the classes."""
 
     pairs: tuple[Pair, ...]
     unpaired: tuple[Path, ...] = ()
     images_alone: tuple[Path, ...] = ()
     scheme: ClassScheme | None = None
-    scheme_source: str | None = None
+    scheme_source: str = ""
 
 
 def find_pairs(path: Path) -> Found:
@@ -71,17 +71,11 @@ def _class_file_pair(match: Match, scheme: ClassScheme, rest: int) -> Pair:
 
 def _in_hdf5(paths: list[Path], root: Path, unpaired: tuple[Path, ...]) -> Found:
     """Files that hold image and mask, one of each or a stack; all files are taken to be like the first."""
-    inside = find_hdf5_labels(paths[0])
-    if inside is None:
-        raise DatasetError(
-            f"{paths[0].name} holds no pair of image and mask",
-            expected="data sets such as img (h, w, bands) and mask (h, w), or stacks of them",
-            do="Check the names and shapes in the file",
-        )
+    inside = _hdf5_labels(paths[0])
     names, groups = names_and_groups(paths, root)
     pairs = []
     for path, name, group in zip(paths, names, groups, strict=True):
-        stack = inside.stack if path == paths[0] or inside.stack is None else find_hdf5_labels(path).stack
+        stack = inside.stack if path == paths[0] or inside.stack is None else _hdf5_labels(path).stack
         for index in range(stack) if stack is not None else (None,):
             own = name if index is None else f"{name}_{index:05d}"
             pairs.append(
@@ -95,6 +89,17 @@ def _in_hdf5(paths: list[Path], root: Path, unpaired: tuple[Path, ...]) -> Found
                 )
             )
     return Found(tuple(pairs), tuple(path for path in unpaired if path not in paths))
+
+
+def _hdf5_labels(path: Path) -> Hdf5Labels:
+    inside = find_hdf5_labels(path)
+    if inside is None:
+        raise DatasetError(
+            f"{path.name} holds no pair of image and mask",
+            expected="data sets such as img (h, w, bands) and mask (h, w), or stacks of them",
+            do="Check the names and shapes in the file",
+        )
+    return inside
 
 
 def _with_vectors(matches: Matches, root: Path) -> Found:

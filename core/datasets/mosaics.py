@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
@@ -41,7 +42,8 @@ class Mosaic:
     def mask(self) -> Scene | None:
         """The masks as one scene, None where one is missing."""
         masks = [self.cells[place].mask for place in sorted(self.cells)]
-        return None if any(mask is None for mask in masks) else self._scene(masks)
+        there = [mask for mask in masks if mask is not None]
+        return self._scene(there) if len(there) == len(masks) else None
 
     def pair(self) -> Pair:
         """Image and mask of the whole mosaic as one pair, to look at, predict or evaluate."""
@@ -80,14 +82,14 @@ def find_mosaics(
             check(should_stop)
             report(on_progress, i, len(dataset.pairs), f"Looking at the edges of {pair.name}")
             chips.append(_edges(pair))
-    folders = defaultdict(list)
-    for i, pair in enumerate(dataset.pairs):
-        if chips[i] is not None:
-            folders[pair.image_path.parent, chips[i].top.shape[1]].append(i)
-    mosaics = []
-    for numbers in folders.values():
-        for layout in find_layouts([chips[i] for i in numbers]):
-            cells = {place: dataset.pairs[numbers[k]] for place, k in layout.cells.items()}
+    folders: dict[tuple[Path, int], list[tuple[Pair, Chip]]] = defaultdict(list)
+    for pair, chip in zip(dataset.pairs, chips, strict=True):
+        if chip is not None:
+            folders[pair.image_path.parent, chip.top.shape[1]].append((pair, chip))
+    mosaics: list[Mosaic] = []
+    for members in folders.values():
+        for layout in find_layouts([chip for _, chip in members]):
+            cells = {place: members[k][0] for place, k in layout.cells.items()}
             mosaics.append(Mosaic(_name(cells, mosaics), layout.rows, layout.columns, cells))
     return mosaics
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -111,8 +111,9 @@ def name_groups(stems: Sequence[str]) -> list[str]:
 
 def _is_one_grid(stems: Sequence[str]) -> bool:
     """Whether the names are PREFIX_ROW_COLUMN, counted from 0 without a gap, with at least two rows and two columns."""
-    found = [re.fullmatch(r"(.*?)[_\-\s](?:row|r|y)?(\d+)[_\-\s](?:col|c|x)?(\d+)", stem, flags=re.IGNORECASE) for stem in stems]
-    if len(stems) < 4 or None in found or len({match[1] for match in found}) > 1:
+    grid = re.compile(r"(.*?)[_\-\s](?:row|r|y)?(\d+)[_\-\s](?:col|c|x)?(\d+)", flags=re.IGNORECASE)
+    found = [match for stem in stems if (match := grid.fullmatch(stem))]
+    if len(stems) < 4 or len(found) < len(stems) or len({match[1] for match in found}) > 1:
         return False
     places = {(int(match[2]), int(match[3])) for match in found}
     rows, columns = max(row for row, _ in places) + 1, max(col for _, col in places) + 1
@@ -123,9 +124,7 @@ def unique_names(files: Iterable[_File]) -> list[str]:
     """A readable name for each file, each once: its place and stem, the suffix added where two would be equal."""
     files = list(files)
     names = ["/".join((*file.place, file.stem)) for file in files]
-    seen = defaultdict(int)
-    for name in names:
-        seen[name] += 1
+    seen = Counter(names)
     return [name if seen[name] == 1 else f"{name}{file.path.suffix}" for name, file in zip(names, files, strict=True)]
 
 
@@ -139,7 +138,8 @@ def _walk(root: Path) -> Iterable[Path]:
 
 def _describe(path: Path, root: Path) -> _File:
     folders = PurePosixPath(path.relative_to(root).parent.as_posix()).parts
-    role, place = None, []
+    role: str | None = None
+    place: list[str] = []
     for depth in range(len(folders) - 1, -1, -1):
         found, rest = _role(folders[depth]) if role is None else (None, folders[depth])
         role = role or found

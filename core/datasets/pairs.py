@@ -35,7 +35,7 @@ class Pair:
     crop: bool = False
     label_files: tuple[Path, ...] = ()
     image_opener: Callable[[], Scene] | None = field(default=None, repr=False, compare=False)
-    mask_opener: Callable[[], Scene] | None = field(default=None, repr=False, compare=False)
+    mask_opener: Callable[[], Scene | None] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def image(self) -> Scene:
@@ -97,9 +97,10 @@ def cut_pair(pair: Pair, window: Window) -> Pair | None:
     """Image and mask of `window` as a pair of their own; None where the mask does not lie on the image pixel for pixel."""
     if window == pair.image.window:
         return pair
-    if pair.mask is None or pair.mask.shape != pair.image.shape or pair.shift_px != (0, 0):
+    image, mask = pair.image, pair.mask
+    if mask is None or mask.shape != image.shape or pair.shift_px != (0, 0):
         return None
-    return replace(pair, image_opener=lambda: cut(pair.image, window), mask_opener=lambda: cut(pair.mask, window))
+    return replace(pair, image_opener=lambda: cut(image, window), mask_opener=lambda: cut(mask, window))
 
 
 def encode_mask(pixels: np.ndarray, scheme: ClassScheme, kind: str) -> tuple[np.ndarray, dict[str, int]]:

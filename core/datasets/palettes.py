@@ -159,7 +159,7 @@ def choose_scheme(sample: MaskSample, *, class_file: Path | None) -> tuple[Class
     Dubai palette when it explains half; else every colour or value found is a class.
     """
     from_file = load_quietly(class_file)
-    if from_file is not None:
+    if class_file is not None and from_file is not None:
         explained = sample.explained(from_file)
         better = sample.kind == "colour" and sample.explained(DUBAI) > explained
         if explained >= 0.5 and not better:
@@ -212,7 +212,8 @@ def distinct_colours(count: int) -> list[tuple[int, int, int]]:
     for i in range(count - len(colours)):
         hue = (i * 0.618034) % 1.0
         level = 0.55 + 0.4 * ((i // 16) % 4) / 4
-        colour = tuple(int(round(255 * v)) for v in colorsys.hsv_to_rgb(hue, 0.65, level))
+        red, green, blue = (int(round(255 * v)) for v in colorsys.hsv_to_rgb(hue, 0.65, level))
+        colour = (red, green, blue)
         while colour in colours:
             colour = ((colour[0] + 1) % 256, colour[1], (colour[2] + 2) % 256)
         colours.append(colour)

@@ -32,7 +32,7 @@ def block_parts(
             uncut[here] = True
             continue
         unguarded += not guarded
-        best, best_score = None, None
+        best, best_score = cuts[0], None
         for i in rng.permutation(len(cuts)):
             own_patches, own_counts = _tally(table, here, cuts[i])
             score = part_score(np.arange(3), patches + own_patches, counts + own_counts, targets)

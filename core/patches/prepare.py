@@ -220,7 +220,7 @@ class _Writer:
             if valids is not None and not valids[k].all():
                 self._map("invalid")[slot] = np.packbits(~valids[k])
                 self.has_invalid.append(slot)
-            self._count(slot, patches[k], labels[k], None if whole else valids[k], image.shape[0])
+            self._count(slot, patches[k], labels[k], None if valids is None else valids[k], image.shape[0])
 
     def _count(self, slot: int, patch: np.ndarray, labels: np.ndarray, valid: np.ndarray | None, height: int) -> None:
         part = self.split.part[self.chosen[slot]]

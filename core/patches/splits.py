@@ -209,11 +209,7 @@ def _by_group(
     for part in wanted:
         targets[part] = fractions[part - 1]
     targets[TRAIN] = 1 - targets.sum()
-    best, best_score = None, None
-    for candidate in _candidates(patches, wanted, targets, rng):
-        score = part_score(candidate, patches, counts, targets)
-        if best_score is None or score < best_score:
-            best, best_score = candidate, score
+    best = min(_candidates(patches, wanted, targets, rng), key=lambda candidate: part_score(candidate, patches, counts, targets))
     return best[index].astype(np.int8), notes
 
 
@@ -259,7 +255,7 @@ def _missing_classes(table: PatchTable, part: np.ndarray, names: Sequence[str]) 
             if number != TEST:
                 notes.append(f"The {name} part is empty.")
             continue
-        lacking = [names[k] for k in np.flatnonzero(anywhere & (table.counts[here, :-1].sum(axis=0) == 0))]
+        lacking = [names[int(k)] for k in np.flatnonzero(anywhere & (table.counts[here, :-1].sum(axis=0) == 0))]
         if lacking:
             notes.append(f"No patch of the {name} part shows {' or '.join(lacking)}.")
     return notes

@@ -75,7 +75,7 @@ def read_chip(scene: Scene, name: str | None = None) -> Chip:
         outer, inner = (strip[0], strip[-1]) if side in ("top", "bottom") else (strip[:, 0], strip[:, -1])
         edges[side], steps[side] = outer, float(np.abs(outer - inner).mean())
     place = None
-    if scene.geo.georeferenced and scene.geo.transform.is_rectilinear:
+    if scene.geo.crs is not None and scene.geo.transform.is_rectilinear:
         t = scene.geo.transform
         place = (scene.geo.crs.to_string(), t.c, t.f, t.a, t.e)
     return Chip(name or scene.name, height, width, **edges, step=steps, place=place)
@@ -256,10 +256,11 @@ def cell_sizes(sizes: dict[tuple[int, int], tuple[int, int]]) -> tuple[list[int]
 
 def _layouts_by_place(chips: Sequence[Chip]) -> list[Layout] | None:
     """Layouts of chips that all have a place on the ground and one pixel size; None where edges must tell."""
-    if any(chip.place is None for chip in chips) or len({(c.place[0], round(c.place[3], 9), round(c.place[4], 9)) for c in chips}) > 1:
+    places = [chip.place for chip in chips if chip.place is not None]
+    if len(places) < len(chips) or len({(crs, round(dx, 9), round(dy, 9)) for crs, _, _, dx, dy in places}) > 1:
         return None
-    _, x0, y0, dx, dy = chips[0].place
-    offsets = [((chip.place[2] - y0) / dy, (chip.place[1] - x0) / dx) for chip in chips]
+    _, x0, y0, dx, dy = places[0]
+    offsets = [((y - y0) / dy, (x - x0) / dx) for _, x, y, _, _ in places]
     matches = []
     starts = {(round(row), round(col)): k for k, (row, col) in enumerate(offsets)}
     for k, (row, col) in enumerate(offsets):

@@ -27,7 +27,7 @@ def write_placed(source: str | os.PathLike, path: str | os.PathLike, geo: GeoRef
             with rasterio.open(Path(source).resolve()) as opened, replacing(path, suffix=".vrt") as temporary:
                 rasterio.shutil.copy(opened, temporary, driver="VRT")
                 with rasterio.open(temporary, "r+") as placed:
-                    placed.transform, placed.crs = geo.transform, geo.crs.to_wkt()
+                    placed.transform, placed.crs = geo.transform, geo.crs.to_wkt() if geo.crs else None
     except RasterioError as error:
         raise SceneError(f"{Path(source).name} cannot be placed ({error})", expected="one raster file", do="Save it as GeoTIFF") from error
     return path

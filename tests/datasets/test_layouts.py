@@ -118,6 +118,10 @@ def test_a_stack_in_one_file(tmp_path, channels_first):
         assert len(dataset.groups) == 5
         np.testing.assert_array_equal(dataset.pairs[3].image.read(), images[3])
         np.testing.assert_array_equal(dataset.pairs[3].labels(dataset.scheme), masks[3])
+    with h5py.File(tmp_path / "terrain.h5", "w") as file:
+        file["elevation"] = np.zeros((16, 16))
+    with pytest.raises(DatasetError, match="terrain.h5 holds no pair"):
+        open_dataset(tmp_path)
 
 
 def test_one_file_with_image_and_mask_for_each_chip(tmp_path):
