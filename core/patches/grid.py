@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -64,37 +65,37 @@ class ScaledPair:
 
     def labels(self, start: int, stop: int) -> np.ndarray:
         """Class ids uint8 (stop - start, width) of the resized rows; 255 where nothing is labelled or the image has nodata."""
-        window, rows, cols = self._source(start, stop)
+        window, weights = self._source(start, stop)
         ids = self.pair.labels(self.scheme, window)
         valid = self.pair.image.valid(window)
         if not valid.all():
             ids = np.where(valid, ids, np.uint8(IGNORED_ID))
-        return ids if rows is None else resize_labels(ids, rows, cols)
+        return ids if weights is None else resize_labels(ids, *weights)
 
     def image(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         """Pixels (stop - start, width, bands) of the native dtype, and bool (stop - start, width): False on nodata.
 
         Pixels that are no number become 0.
         """
-        window, rows, cols = self._source(start, stop)
+        window, weights = self._source(start, stop)
         pixels = self.pair.image.read(window, self.bands)
         valid = self.pair.image.valid(window)
         if np.issubdtype(pixels.dtype, np.floating):
             valid = valid & np.isfinite(pixels).all(axis=2)
             if not valid.all():
                 pixels = np.nan_to_num(pixels, nan=0.0, posinf=0.0, neginf=0.0)
-        if rows is None:
+        if weights is None:
             return pixels, valid
-        return resize_image(pixels, rows, cols, valid=valid), resize_valid(valid, rows, cols)
+        return resize_image(pixels, *weights, valid=valid), resize_valid(valid, *weights)
 
-    def _source(self, start: int, stop: int) -> tuple[Window, Taps | None, Taps | None]:
+    def _source(self, start: int, stop: int) -> tuple[Window, tuple[Taps, Taps] | None]:
         height, width = self.pair.shape
         out_height, out_width = self.shape
         if (height, width) == (out_height, out_width):
-            return Window(start, 0, stop - start, width), None, None
+            return Window(start, 0, stop - start, width), None
         rows = taps(height, out_height)
         first, last = rows.needed(start, stop)
-        return Window(first, 0, last - first, width), rows.part(start, stop), taps(width, out_width)
+        return Window(first, 0, last - first, width), (rows.part(start, stop), taps(width, out_width))
 
 
 @dataclass(frozen=True)
@@ -121,21 +122,20 @@ def slabs(shape: tuple[int, int], patch_size: int, stride: int, *, bytes_per_pix
 
 def pad_image(pixels: np.ndarray, size: int) -> np.ndarray:
     """Pixels (h, w, bands) filled up below and to the right to `size` by reflection, as often as it takes."""
-    return _pad(pixels, size, "symmetric")
+    return _pad(pixels, size, mode="symmetric")
 
 
 def pad_labels(ids: np.ndarray, size: int) -> np.ndarray:
     """Class ids (h, w) filled up below and to the right to `size` with 255: what was made up is not labelled."""
-    return _pad(ids, size, "constant")
+    return _pad(ids, size, constant_values=IGNORED_ID)
 
 
-def _pad(pixels: np.ndarray, size: int, mode: str) -> np.ndarray:
+def _pad(pixels: np.ndarray, size: int, **how: Any) -> np.ndarray:
     rows, cols = max(0, size - pixels.shape[0]), max(0, size - pixels.shape[1])
     if rows == 0 and cols == 0:
         return pixels
     widths = ((0, rows), (0, cols)) + ((0, 0),) * (pixels.ndim - 2)
-    options = {"constant_values": IGNORED_ID} if mode == "constant" else {}
-    return np.pad(pixels, widths, mode=mode, **options)
+    return np.pad(pixels, widths, **how)
 
 
 def class_counts(ids: np.ndarray, classes: int) -> np.ndarray:
