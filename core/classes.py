@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import os
 import re
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from core.errors import ClassesError
 from core.files import read_json
@@ -27,6 +29,33 @@ _SAFE: dict[Colour, tuple[str, ...]] = {  # Okabe and Ito 2008, each colour with
     (230, 159, 0): ("crop", "farm", "car"),
     (0, 0, 0): (),
 }
+_HUES = (
+    "#4E79A7",
+    "#F28E2B",
+    "#59A14F",
+    "#E15759",
+    "#B07AA1",
+    "#EDC948",
+    "#76B7B2",
+    "#9C755F",
+    "#FF9DA7",
+    "#1B9E77",
+    "#7570B3",
+    "#D95F02",
+    "#66A61E",
+    "#E7298A",
+    "#A6761D",
+    "#1F78B4",
+    "#B2DF8A",
+    "#6A3D9A",
+    "#CAB2D6",
+    "#B15928",
+    "#17BECF",
+    "#BCBD22",
+    "#8C564B",
+    "#003F5C",
+)
+_MOST_HUES = 256
 _UNLABELLED_NAMES = {"unlabeled", "unlabelled", "ignore", "ignored", "void", "nodata", "no data"}
 
 
@@ -73,6 +102,11 @@ class ClassScheme:
         if self.values is not None and (len(self.values) != count or len(set(self.values)) != count):
             raise ClassesError(f"mask values {list(self.values)}", expected=f"{count} different integers", do="Give each class one value")
 
+    @classmethod
+    def unnamed(cls, count: int) -> ClassScheme:
+        """Classes "Class 0", "Class 1", ... that nobody named, in colours that are easy to tell apart."""
+        return cls(tuple(f"Class {k}" for k in range(count)), tuple(distinct_colours(count)), ignored_id=max(IGNORED_ID, count))
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -118,11 +152,11 @@ class ClassScheme:
         ids = np.full(packed.shape, self.ignored_id, np.uint8)
         known = np.zeros(packed.shape, bool)
         for class_id, colour in enumerate(self.colours):
-            hit = packed == _code(colour)
+            hit = packed == pack(colour)
             ids[hit] = class_id
             known |= hit
         for colour in self.ignored_colours:
-            known |= packed == _code(colour)
+            known |= packed == pack(colour)
         if known.all():
             return ids, {}
         codes, counts = np.unique(packed[~known], return_counts=True)
@@ -217,9 +251,9 @@ class ClassScheme:
         return cls.from_dict(value)
 
 
-def pack(rgb: np.ndarray) -> np.ndarray:
-    """One integer per pixel, uint32 (h, w), from colours (h, w, 3 or more) uint8: red in the highest byte."""
-    channels = rgb[..., :3].astype(np.uint32)
+def pack(rgb: npt.ArrayLike) -> np.ndarray:
+    """One integer per pixel, uint32 (h, w), from colours (h, w, 3 or more) uint8: red in the highest byte; for a single colour, one."""
+    channels = np.asarray(rgb)[..., :3].astype(np.uint32)
     return (channels[..., 0] << 16) | (channels[..., 1] << 8) | channels[..., 2]
 
 
@@ -236,8 +270,19 @@ def from_hex(text: str) -> Colour:
     return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
 
 
-def _code(colour: Colour) -> int:
-    return (colour[0] << 16) | (colour[1] << 8) | colour[2]
+def distinct_colours(count: int) -> list[Colour]:
+    """Colours that are easy to tell apart: a fixed list first, then steps around the hue circle; of more than 256, just different ones."""
+    if count > _MOST_HUES:
+        return [((37 * k + 64) % 256, (k >> 8) % 256, k % 256) for k in range(count)]
+    colours = [from_hex(text) for text in _HUES[:count]]
+    for i in range(count - len(colours)):
+        hue = (i * 0.618034) % 1.0
+        level = 0.55 + 0.4 * ((i // 16) % 4) / 4
+        red, green, blue = (round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.65, level))
+        while (red, green, blue) in colours:
+            red, blue = (red + 1) % 256, (blue + 2) % 256
+        colours.append((red, green, blue))
+    return colours
 
 
 DUBAI = ClassScheme(

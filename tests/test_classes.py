@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from core.classes import DUBAI, ClassScheme, from_hex, pack, to_hex
+from core.classes import DUBAI, ClassScheme, distinct_colours, from_hex, pack, to_hex
 from core.errors import ClassesError
 
 
@@ -74,6 +74,7 @@ def test_hex_and_packing():
     assert to_hex((226, 169, 41)) == "#E2A929" and from_hex("#e2a929") == (226, 169, 41)
     # 1 * 65536 + 2 * 256 + 3 = 66051
     assert pack(np.array([[[1, 2, 3, 99]]], np.uint8)).tolist() == [[66051]]
+    assert pack((1, 2, 3)) == 66051
     with pytest.raises(ClassesError):
         from_hex("#12345")
 
@@ -87,3 +88,15 @@ def test_the_safe_palette_follows_names_and_stays_one_colour_a_class():
     many = ClassScheme(names, tuple((k, 1, 1) for k in range(32)), ignored_colours=((0, 0, 0),)).colour_blind_safe()
     assert many.hex(0) == "#009E73" and len(set(many.colours)) == 32 and (0, 0, 0) not in many.colours
     assert many.colours[31] == (31, 1, 1)
+
+
+@pytest.mark.parametrize("count", [1, 24, 200, 256, 257, 65536])
+def test_distinct_colours_are_distinct(count):
+    assert len(set(distinct_colours(count))) == count
+
+
+def test_unnamed_classes_keep_names_and_colours_when_there_are_more():
+    few, many = ClassScheme.unnamed(3), ClassScheme.unnamed(40)
+    assert few.names == ("Class 0", "Class 1", "Class 2") and few.ignored_id == 255
+    assert many.names[:3] == few.names and many.colours[:3] == few.colours
+    assert ClassScheme.unnamed(300).ignored_id == 300

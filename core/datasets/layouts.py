@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from core.classes import DUBAI, IGNORED_ID, ClassScheme
+from core.classes import DUBAI, IGNORED_ID, ClassScheme, distinct_colours
 from core.datasets.label_scenes import Hdf5Labels, find_hdf5_labels, open_class_files, open_hdf5_mask
 from core.datasets.pairing import Match, Matches, match_folder, names_and_groups
 from core.datasets.pairs import Pair
-from core.datasets.palettes import distinct_colours, same_class
+from core.datasets.palettes import same_class
 from core.datasets.vector_labels import open_vector_mask, read_layer
 from core.errors import DatasetError
 from core.scenes.sources import HDF5_SUFFIXES, open_hdf5

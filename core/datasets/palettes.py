@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,32 +19,6 @@ _SAMPLED_SIDE_PX = 2048
 _SAMPLED_PIXELS = 12_000_000
 _MOST_COLOURS = 32
 _RARE_FRACTION = 0.005
-_HUES = (
-    "#4E79A7",
-    "#F28E2B",
-    "#59A14F",
-    "#E15759",
-    "#B07AA1",
-    "#EDC948",
-    "#76B7B2",
-    "#9C755F",
-    "#FF9DA7",
-    "#1B9E77",
-    "#7570B3",
-    "#D95F02",
-    "#66A61E",
-    "#E7298A",
-    "#A6761D",
-    "#1F78B4",
-    "#B2DF8A",
-    "#6A3D9A",
-    "#CAB2D6",
-    "#B15928",
-    "#17BECF",
-    "#BCBD22",
-    "#8C564B",
-    "#003F5C",
-)
 
 
 @dataclass(frozen=True)
@@ -70,12 +43,7 @@ def declared(scheme: ClassScheme, kind: str) -> set[int]:
     """Colour codes (red in the highest byte) or mask values that a scheme declares, the ignored ones included."""
     if kind == "ids":
         return {*(scheme.values if scheme.values is not None else range(len(scheme))), scheme.ignored_id}
-    return {colour_code(colour) for colour in scheme.colours + scheme.ignored_colours}
-
-
-def colour_code(colour: tuple[int, int, int]) -> int:
-    """(226, 169, 41) -> 0xE2A929."""
-    return (colour[0] << 16) | (colour[1] << 8) | colour[2]
+    return {int(pack(colour)) for colour in scheme.colours + scheme.ignored_colours}
 
 
 def is_colour_mask(mask: Scene) -> bool:
@@ -190,13 +158,10 @@ def discover(sample: MaskSample, names: ClassScheme | None = None) -> ClassSchem
     if sample.kind == "ids":
         codes = [code for code in codes if code != IGNORED_ID or len(codes) <= 2] or codes
         plain = codes == list(range(len(codes)))
-        return ClassScheme(
-            names=tuple(f"Class {code}" for code in codes),
-            colours=tuple(distinct_colours(len(codes))),
-            values=None if plain else tuple(codes),
-        )
-    ignored = tuple(colour for colour in (names.ignored_colours if names else ()) if colour_code(colour) in codes)
-    kept = [code for code in codes if code not in {colour_code(c) for c in ignored}] or codes
+        unnamed = ClassScheme.unnamed(len(codes))
+        return unnamed if plain else replace(unnamed, names=tuple(f"Class {code}" for code in codes), values=tuple(codes))
+    ignored = tuple(colour for colour in (names.ignored_colours if names else ()) if pack(colour) in codes)
+    kept = [code for code in codes if code not in {int(pack(c)) for c in ignored}] or codes
     colours = [((code >> 16) & 255, (code >> 8) & 255, code & 255) for code in kept]
     known = dict(zip(names.colours, names.names, strict=True)) if names else {}
     return ClassScheme(
@@ -204,20 +169,6 @@ def discover(sample: MaskSample, names: ClassScheme | None = None) -> ClassSchem
         colours=tuple(colours),
         ignored_colours=() if kept is codes else ignored,
     )
-
-
-def distinct_colours(count: int) -> list[tuple[int, int, int]]:
-    """Colours that are easy to tell apart: a fixed list first, then steps around the hue circle."""
-    colours = [from_hex(text) for text in _HUES[:count]]
-    for i in range(count - len(colours)):
-        hue = (i * 0.618034) % 1.0
-        level = 0.55 + 0.4 * ((i // 16) % 4) / 4
-        red, green, blue = (int(round(255 * v)) for v in colorsys.hsv_to_rgb(hue, 0.65, level))
-        colour = (red, green, blue)
-        while colour in colours:
-            colour = ((colour[0] + 1) % 256, colour[1], (colour[2] + 2) % 256)
-        colours.append(colour)
-    return colours
 
 
 def with_ignored(scheme: ClassScheme, colours: Iterable[str]) -> ClassScheme:

@@ -167,10 +167,4 @@ def default_scheme(classes: int) -> ClassScheme:
     """Class names and well-separated colours for a model that does not name its classes."""
     if classes == 2:
         return ClassScheme(("Background", "Object"), ((64, 64, 64), (230, 80, 40)))
-    import colorsys
-
-    hues = [(0.61803 * i) % 1.0 for i in range(classes)]
-    colours = tuple(
-        tuple(round(255 * value) for value in colorsys.hsv_to_rgb(hue, 0.65, 0.55 + 0.4 * (i % 3) / 2)) for i, hue in enumerate(hues)
-    )
-    return ClassScheme(tuple(f"Class {i}" for i in range(classes)), colours)
+    return ClassScheme.unnamed(classes)

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from pyproj import Transformer
 
-from core.classes import ClassScheme
+from core.classes import ClassScheme, distinct_colours
 from core.errors import SceneError
 from core.geo import GeoRef
 from core.progress import OnProgress, ShouldStop, check, report
 from core.vector.editing import painted
 from core.vector.layer import PolygonLayer
 from core.vector.tracing.attributes import planar_factor
-from core.vector.tracing.sources import LabelSource, class_colour, open_labels
+from core.vector.tracing.sources import LabelSource, open_labels
 from core.vector.vectorize import vectorize
 
 BAND_PIXELS = 1 << 20
@@ -103,10 +103,10 @@ def _polygons(one, two, pair_rows, areas, names, min_area, simplify, on_progress
     nothing = max(255, changed.size + 1)
     codes[-1] = nothing
     titles = [UNCHANGED] + [f"{names[pair // count]} → {names[pair % count]}" for pair in changed]
-    colours = [class_colour(k, len(titles)) for k in range(len(titles))]
+    colours = tuple(distinct_colours(len(titles)))
     source = LabelSource(
         f"{one.name} and {two.name}", one.height, one.width, one.geo,
-        ClassScheme(tuple(titles), tuple(colours), ignored_id=nothing, ignored_colours=()), lambda r0, r1: codes[pair_rows(r0, r1)], None,
+        ClassScheme(tuple(titles), colours, ignored_id=nothing, ignored_colours=()), lambda r0, r1: codes[pair_rows(r0, r1)], None,
     )  # fmt: skip
 
     def tracing(done: int, total: int, message: str) -> None:

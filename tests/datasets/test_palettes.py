@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.classes import DUBAI, ClassScheme
-from core.datasets.palettes import MaskSample, choose_scheme, count_codes, discover, distinct_colours, sample_masks, spread, with_ignored
+from core.datasets.palettes import MaskSample, choose_scheme, count_codes, discover, sample_masks, spread, with_ignored
 from core.errors import MaskError
 from core.scenes.opening import scene_of_array
 
@@ -75,11 +75,6 @@ def test_a_spread_choice_begins_at_both_ends_of_the_list():
     chosen = spread(list(range(100)), 8)
     assert sorted(chosen) == [0, 12, 25, 37, 50, 62, 75, 87]
     assert chosen[:2] == [0, 50]
-
-
-@pytest.mark.parametrize("count", [1, 24, 200])
-def test_distinct_colours_are_distinct(count):
-    assert len(set(distinct_colours(count))) == count
 
 
 def test_a_colour_of_a_class_cannot_be_ignored():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -165,18 +164,4 @@ def _scheme_of(scene: Scene) -> ClassScheme:
                 f"values from {low:g} to {high:g} in {scene.name}", expected="whole class ids from 0 to 65535", do="Give a class raster"
             )
         highest = max(highest, int(high))
-    count = highest + 1
-    return ClassScheme(
-        names=tuple(f"Class {k}" for k in range(count)),
-        colours=tuple(class_colour(k, count) for k in range(count)),
-        ignored_id=max(IGNORED_ID, count),
-        ignored_colours=(),
-    )
-
-
-def class_colour(class_id: int, count: int) -> tuple[int, int, int]:
-    """Different colours for different ids: spread hues while they last, then simply counted."""
-    if count > 64:
-        return ((class_id * 37 + 64) % 256, (class_id >> 8) % 256, class_id % 256)
-    hue = class_id * 0.618034 % 1
-    return tuple(int(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.55 + 0.3 * (class_id % 2), 0.95 - 0.12 * (class_id % 3)))
+    return replace(ClassScheme.unnamed(highest + 1), ignored_colours=())
