@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import geopandas as gpd
@@ -20,11 +21,12 @@ from core.geo import GeoRef
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.scenes.scene import Scene
 from core.vector.layer import PolygonLayer, VectorResult, crs_name
+from core.vector.settings import METHODS, VectorSettings
 from core.vector.tracing.arcs import Arcs, merge_small_regions, trace_arcs
 from core.vector.tracing.attributes import LENGTH_METHOD, distances, measure, size_in_pixels
 from core.vector.tracing.measures import boundary_code, convex_polygons
 from core.vector.tracing.polygons import Rings, build_polygons, build_rings, transformed
-from core.vector.tracing.simplify import METHODS, simplify_arcs
+from core.vector.tracing.simplify import simplify_arcs
 from core.vector.tracing.sources import LabelSource, open_labels
 from core.vector.tracing.zonal import Zonal, full_scale, zonal
 
@@ -32,22 +34,14 @@ STEPS = 5
 
 
 def vectorize(
-    source: str | os.PathLike | np.ndarray | Scene, *, threshold: float = 0.0, min_area: float | str = "4px", simplify: float | str = "1px",
-    smooth: int = 0, classes: Sequence[str | int] | None = None, pixel_size_m: float | None = None, geo: GeoRef | None = None,
-    scheme: ClassScheme | None = None, confidence: str | os.PathLike | np.ndarray | None = None, distance_to: str | int | None = None,
-    regularize: bool | Sequence[str | int] = False, centre_lines: bool | Sequence[str | int] = False, method: str = "visvalingam",
-    on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None,
+    source: str | os.PathLike | np.ndarray | Scene, settings: VectorSettings | None = None, *, geo: GeoRef | None = None,
+    scheme: ClassScheme | None = None, confidence: str | os.PathLike | np.ndarray | None = None, on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None, **told: Any,
 ) -> VectorResult:  # fmt: skip
     """Turn a prediction folder, a class raster, or class ids (height, width) into polygons.
 
-    threshold: pixels of lower confidence (0 to 1) belong to no polygon. min_area: smaller regions join the neighbour that they share most
-    border with: pixels, "4px" or "2m2". simplify: how far a border may move at most: pixels,
-    "1px" or "0.5m"; 0 keeps pixel outlines. smooth: 0 to 4, rounds corners. classes: names or ids to keep (all). pixel_size_m, geo,
-    scheme: for sources without. confidence: a raster or array (height, width) in 0 to 1, or unsigned integers of which the largest is 1.
-    distance_to: a class, by name or id; a column distance_m (distance_px) then says how far each polygon is from the nearest one of it.
-    regularize: classes whose outlines get right angles; True takes those whose name contains "building". centre_lines: classes whose centre
-    lines are drawn; True takes those whose name contains "road" or "street". method: the order in which points go, "visvalingam" or
-    "douglas-peucker".
+    Each of the settings can also be told by its name. geo, scheme: for sources without. confidence: a raster or array (height, width) in
+    0 to 1, or unsigned integers of which the largest is 1.
 
     invalid counts invalid polygons: Shapely is asked for all but the convex ones, which the turns of their corners prove valid. gap_area
     and overlap_area are 0 when all polygons of the raster, those of ignored areas among them, are valid and the sides of their rings
@@ -55,15 +49,14 @@ def vectorize(
     polygons' union. Raises SettingsError, SceneError, Cancelled.
     """
     began = time.perf_counter()
-    if isinstance(smooth, bool) or smooth not in (0, 1, 2, 3, 4):
-        raise SettingsError(f"smooth {smooth!r}", expected="a whole number from 0 to 4", do="Choose 0 for straight sides")
-    labels = open_labels(source, threshold=threshold, geo=geo, scheme=scheme, confidence=confidence, pixel_size_m=pixel_size_m)
+    asked = replace(settings or VectorSettings(), **told)
+    labels = open_labels(source, threshold=asked.threshold, geo=geo, scheme=scheme, confidence=confidence, pixel_size_m=asked.pixel_size_m)
     size = labels.height, labels.width
-    min_area_px = size_in_pixels(min_area, labels.geo, *size, power=2, name="min_area")
-    simplify_px = size_in_pixels(simplify, labels.geo, *size, power=1, name="simplify")
-    wanted_ids = _class_ids(classes, labels.scheme)
-    squared_ids = _chosen_ids(regularize, labels.scheme, ("building",))
-    lined_ids = _chosen_ids(centre_lines, labels.scheme, ("road", "street"))
+    min_area_px = size_in_pixels(asked.min_area, labels.geo, *size, power=2, name="min_area")
+    simplify_px = size_in_pixels(asked.simplify, labels.geo, *size, power=1, name="simplify")
+    wanted_ids = _class_ids(asked.classes, labels.scheme)
+    squared_ids = _chosen_ids(asked.regularize, labels.scheme, ("building",))
+    lined_ids = _chosen_ids(asked.centre_lines, labels.scheme, ("road", "street"))
 
     # Reading is most of the work; the other steps share the last fifth.
     reading, building = part(on_progress, 0, 4, 5), part(on_progress, 4, 5, 5)
@@ -76,7 +69,7 @@ def vectorize(
     step(0, "merging small areas")
     arcs = merge_small_regions(arcs, min_area_px, labels.scheme.ignored_id)
     step(1, "simplifying borders")
-    points, offsets = simplify_arcs(arcs, simplify_px, smooth=smooth, method=method)
+    points, offsets = simplify_arcs(arcs, simplify_px, smooth=asked.smooth, method=asked.method)
     squared = 0
     if squared_ids.size:
         # Here and not above: its kernels take a second to load, and most layers do without.
@@ -94,15 +87,15 @@ def vectorize(
     step(4, "measuring polygons")
     keep = np.isin(arcs.regions.classes[1:], wanted_ids)
     layer, area = _layer(labels, arcs, rings, coordinates, geometry, keep, zonal(arcs, labels, should_stop=should_stop))
-    if distance_to is not None:
-        targets = np.isin(arcs.regions.classes[1:], _class_ids([distance_to], labels.scheme))
+    if asked.distance_to is not None:
+        targets = np.isin(arcs.regions.classes[1:], _class_ids([asked.distance_to], labels.scheme))
         far = distances(geometry, targets, rings, coordinates, labels.geo, *size)
         layer.frame.insert(len(layer.frame.columns) - 1, f"distance_{labels.geo.units}", far[keep])
-        layer.made["distance_to"] = str(distance_to)
+        layer.made["distance_to"] = str(asked.distance_to)
     pixel_area = labels.geo.pixel_area_m2(labels.height / 2, labels.width / 2) or 1.0
     layer.made.update(
-        min_area=str(min_area), min_area_px=min_area_px, simplify=str(simplify), simplify_px=simplify_px, smooth=smooth,
-        threshold=threshold, simplify_method=METHODS[method], pixels_of_classes=area,
+        min_area=str(asked.min_area), min_area_px=min_area_px, simplify=str(asked.simplify), simplify_px=simplify_px, smooth=asked.smooth,
+        threshold=asked.threshold, simplify_method=METHODS[asked.method], pixels_of_classes=area,
         regularized={"classes": [labels.scheme.names[k] for k in squared_ids], "polygons": squared},
     )  # fmt: skip
     lines = None
@@ -118,7 +111,7 @@ def _class_ids(classes: Sequence[str | int] | None, scheme: ClassScheme) -> np.n
     if classes is None:
         return np.array([k for k in range(len(scheme)) if k != scheme.ignored_id])
     ids = []
-    for item in [classes] if isinstance(classes, str) else classes:
+    for item in classes:
         if item in scheme.names:
             ids.append(scheme.names.index(item))
         elif isinstance(item, (int, np.integer)) and 0 <= item < len(scheme):
@@ -131,7 +124,7 @@ def _class_ids(classes: Sequence[str | int] | None, scheme: ClassScheme) -> np.n
 def _chosen_ids(choice: bool | Sequence[str | int], scheme: ClassScheme, words: tuple[str, ...]) -> np.ndarray:
     """Class ids of a choice: none for False, those with one of the words in their name for True, else the classes named."""
     if not isinstance(choice, bool):
-        return _class_ids(choice or [], scheme)
+        return _class_ids(choice, scheme)
     found = [k for k, name in enumerate(scheme.names) if any(word in name.lower() for word in words)]
     return np.array(found if choice else [], int)
 

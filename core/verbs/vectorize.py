@@ -10,8 +10,9 @@ from typing import Any
 from core.errors import ModelError
 from core.files import refuse_no_file
 from core.progress import OnProgress, ShouldStop, check, report
-from core.settings import REQUIRED, Settings, setting
+from core.settings import REQUIRED, Settings, group, setting
 from core.vector.formats.products import PRODUCTS
+from core.vector.settings import VectorSettings
 from core.verbs.tables import files_written, table
 from core.verbs.verb import Answer, Verb
 
@@ -24,16 +25,7 @@ class Vectorize(Settings):
 
     prediction: Path = setting(REQUIRED, "prediction folder, or any single-band class raster", flag="PREDICTION")
     files: tuple[Path, ...] = setting((), f"file to write: {' '.join(PRODUCTS)}", flag="OUT")
-    threshold: float = setting(0.0, "pixels less sure than this are left out", metavar="FRACTION")
-    min_area: str | float = setting("4px", "smaller ones are merged: 4, 4px or 10m2", metavar="AREA")
-    simplify: str | float = setting("1px", "tolerance: 1, 1px or 0.5m; 0: none", metavar="LENGTH")
-    smooth: int = setting(0, "times to round the corners off", metavar="TIMES")
-    classes: tuple[str | int, ...] | None = setting(None, "only these classes", metavar="NAME,NAME", key="classes_only")
-    pixel_size_m: float | None = setting(None, "metres per pixel, for a raster without coordinates", metavar="M", key="pixel_size")
-    method: str = setting("visvalingam", "the order in which points go", choices=("visvalingam", "douglas-peucker"))
-    regularize: bool | tuple[str, ...] = setting(False, "classes to square; auto: buildings", metavar="auto|NAME,NAME")
-    centre_lines: bool | tuple[str, ...] = setting(False, "classes with centre lines; auto: roads", metavar="auto|NAME,NAME")
-    distance_to: str | None = setting(None, "class to whose nearest polygon each one's distance is told", metavar="NAME")
+    drawing: VectorSettings = group(VectorSettings())
     scene: Path | None = setting(None, "picture below the polygons of an .html map; the predicted scene's when left away", metavar="SCENE")
     crs: str | None = setting(None, "coordinates to write, for example EPSG:4326; the raster's when left away")
 
@@ -46,8 +38,7 @@ def run(asked: Vectorize, *, on_progress: OnProgress | None = None, should_stop:
     for file in asked.files:  # which are minutes of tracing away
         product_of(file)
         refuse_no_file(file)
-    told = {name: value for name, value in vars(asked).items() if name not in ("prediction", "files", "scene", "crs")}
-    result = vectorize(asked.prediction, **told, on_progress=on_progress, should_stop=should_stop)
+    result = vectorize(asked.prediction, asked.drawing, on_progress=on_progress, should_stop=should_stop)
     files = export_all(
         result.layer, asked.files, crs=asked.crs, scene=_pictured(asked), prediction=_predicted(asked), lines=result.lines,
         on_progress=on_progress, should_stop=should_stop,

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from PIL import Image
 
 from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
+from core.jobs import records
+from core.vector.settings import VectorSettings
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
 from ui.map import downloads, drawing, tracing
-from ui.map.finished import Settings, find
+from ui.map.finished import find
 
 MAP = "pages/4_Map.py"
 SAND, SEA = (200, 178, 150), (40, 82, 95)
@@ -117,11 +120,44 @@ def test_a_layer_of_other_settings_or_of_an_older_prediction_is_not_taken(lake, 
     path = export(vectorize(lake, simplify="3px").layer, workspace.layers / "lake.gpkg")
     measured = {"seconds": 4.2, "invalid": 0, "gap_area": 0.0, "overlap_area": 0.0, "files": [{"path": str(path), "features": 2}]}
     finished("vectorize", {"prediction": lake, "simplify": "3px"}, measured)
-    assert find(lake, Settings()) is None
-    assert find(lake, Settings(simplify="3px", centre_lines=("Road",))) is None
-    assert len(find(lake, Settings(simplify="3px")).layer.frame) == 2
+    assert find(lake, VectorSettings()) is None
+    assert find(lake, VectorSettings(simplify="3px", centre_lines=("Road",))) is None
+    assert len(find(lake, VectorSettings(simplify="3px")).layer.frame) == 2
     os.utime(path, (1, 1))
-    assert find(lake, Settings(simplify="3px")) is None
+    assert find(lake, VectorSettings(simplify="3px")) is None
+
+
+def test_a_layer_of_an_older_record_is_still_found(lake, finished, workspace):
+    from core.vector.formats.export import export
+    from core.vector.vectorize import vectorize
+
+    path = export(vectorize(lake, regularize=["Water"], classes=["Water"]).layer, workspace.layers / "lake.gpkg")
+    measured = {"seconds": 4.2, "invalid": 0, "gap_area": 0.0, "overlap_area": 0.0, "files": [{"path": str(path), "features": 1}]}
+    # What a job wrote down before the settings were one class; the oldest had neither method nor centre lines.
+    record = {
+        "prediction": str(lake), "files": [str(path)], "threshold": 0.0, "min_area": "4px", "simplify": "1px", "smooth": 0,
+        "classes_only": ["Water"], "pixel_size": None, "distance_to": None, "regularize": ["Water"], "crs": None, "scene": None,
+    }  # fmt: skip
+    folder = finished("vectorize", {"prediction": lake}, measured)
+    asked = {"classes": ("Water",), "regularize": ("Water",)}
+    for request in (record, {**record, "centre_lines": True, "method": "visvalingam"}):
+        (folder / records.REQUEST).write_text(json.dumps({"kind": "vectorize", "title": "older", "request": request}))
+        assert len(find(lake, VectorSettings(**asked)).layer.frame) == 1
+        assert find(lake, VectorSettings()) is None and find(lake, VectorSettings(**asked, method="douglas-peucker")) is None
+
+
+def test_a_job_that_was_refused_does_not_stand_in_the_way(lake, finished):
+    finished("vectorize", {"prediction": lake, "smooth": 9}, state="failed")
+    assert find(lake, VectorSettings()) is None
+
+
+def test_the_form_begins_with_the_settings_of_the_command_line(opened, lake, monkeypatch):
+    from core.vector import vectorize as layers
+
+    drawn, asked = layers.vectorize, []
+    monkeypatch.setattr(layers, "vectorize", lambda source, settings, **how: asked.append(settings) or drawn(source, settings, **how))
+    opened(MAP)
+    assert [replace(one, pixel_size_m=None) for one in asked] == [VectorSettings()]
 
 
 def test_settings_take_effect_as_they_move_and_the_map_stays(opened, lake):
@@ -311,7 +347,7 @@ def small_layer(tmp_path_factory):
         patch.setenv("GROUNDLINE_WORKSPACE", str(folder / "workspace"))
         made = predicted(lake_scene(folder / "lake.tif"), folder / "workspace" / "predictions" / "lake", blur_px=1)
         source = sources.open_source(made)
-        yield source, tracing._trace(source, Settings(), lambda *_: None).layer
+        yield source, tracing._trace(source, VectorSettings(), lambda *_: None).layer
 
 
 @pytest.mark.parametrize("suffix", downloads.suffixes())

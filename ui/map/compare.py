@@ -13,19 +13,19 @@ from core.words import area_words
 from ui import state
 from ui.kept import keep
 from ui.map import downloads, drawing, tracing
-from ui.map.finished import Settings
 from ui.map.sources import Source, class_layer, scene_layer
 
 if TYPE_CHECKING:
     from core.vector.change import ChangeResult
     from core.vector.layer import VectorResult
+    from core.vector.settings import VectorSettings
 
 _RIGHT = {"second": "Second prediction", "change": "What changed"}
 CHANGE_IDS = 1000
 """Added to the class ids of change polygons, so that both legends fit on one map."""
 
 
-def show(source: Source, other: Source, settings: Settings, first: VectorResult, digest: str) -> None:
+def show(source: Source, other: Source, settings: VectorSettings, first: VectorResult, digest: str) -> None:
     """Both maps, the areas by class pair, and the change layer to take home. Raises SettingsError when they are of different places."""
     if source.geo.georeferenced != other.geo.georeferenced:
         raise SettingsError(
@@ -67,7 +67,7 @@ def show(source: Source, other: Source, settings: Settings, first: VectorResult,
     downloads.of_change(changed.layer, f"{source.title} to {other.title}")
 
 
-def _change(source: Source, other: Source, settings: Settings, tell) -> ChangeResult:
+def _change(source: Source, other: Source, settings: VectorSettings, tell) -> ChangeResult:
     from core.vector.change import change
     from core.vector.tracing.sources import open_labels
 

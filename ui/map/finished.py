@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ExportError
 from core.jobs import jobs
 from core.prediction.folder.rasters import LABELS, Prediction
+from core.vector.settings import VectorSettings
 from ui import state
 
 if TYPE_CHECKING:
     from core.vector.layer import VectorResult
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How outlines are drawn; lengths and areas as `vectorize` takes them, `pixel_size_m` only for scenes without CRS."""
-
-    threshold: float = 0.0
-    min_area: str = "4px"
-    simplify: str = "1px"
-    smooth: int = 0
-    classes: tuple[str, ...] = ()
-    pixel_size_m: float | None = None
-    right_angles: tuple[str, ...] = ()
-    centre_lines: tuple[str, ...] = ()
-
-
-def find(prediction: Path, settings: Settings) -> VectorResult | None:
+def find(prediction: Path, settings: VectorSettings) -> VectorResult | None:
     """The layer of a prediction folder that a finished job wrote with just these settings; None when there is none, or no lines of it."""
     if settings.centre_lines:
         return None
     for job in jobs.list_jobs(state.workspace(), kinds=("demo", "vectorize")):
-        result = job.result() or {}
+        result = job.result()
+        if not result:
+            continue
         source = result.get("predict", {}).get("folder") if job.kind == "demo" else job.request.get("prediction")
         if source is None or Path(source).resolve() != prediction.resolve() or _settings(job) != settings:
             continue
@@ -46,28 +35,13 @@ def find(prediction: Path, settings: Settings) -> VectorResult | None:
     return None
 
 
-def _settings(job: jobs.Job) -> Settings:
-    """The settings of a job; the sample's are the defaults."""
-    if job.kind == "demo":
-        return Settings()
-    asked = job.request
-    return Settings(
-        float(asked["threshold"]),
-        str(asked["min_area"]),
-        str(asked["simplify"]),
-        int(asked["smooth"]),
-        tuple(asked["classes_only"] or ()),
-        asked["pixel_size"],
-        _names(asked.get("regularize")),
-    )
+def _settings(job: jobs.Job) -> VectorSettings:
+    """The settings that a job drew its polygons with; the sample's are the defaults."""
+    # Centre lines lie beside the polygons and change none of them.
+    return VectorSettings() if job.kind == "demo" else replace(VectorSettings.from_request(job.request), centre_lines=False)
 
 
-def _names(asked: Any) -> tuple[str, ...]:
-    """Class names of a request; a plain yes, which leaves the choice to the tracer, equals no list."""
-    return tuple(asked) if isinstance(asked, (list, tuple)) else ("*",) if asked else ()
-
-
-def _read(path: Path, prediction: Path, settings: Settings, measured: dict[str, Any]) -> VectorResult | None:
+def _read(path: Path, prediction: Path, settings: VectorSettings, measured: dict[str, Any]) -> VectorResult | None:
     """A GeoPackage as a result, None when it is no longer there, is older than the prediction or lies in another CRS."""
     from core.vector.layer import VectorResult, read_layer
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.files import digest_of
+from core.vector.settings import VectorSettings, read_size
 from ui import frame
 from ui.kept import has, keep
 from ui.map import finished
-from ui.map.finished import Settings
 from ui.map.sources import Source
 
 if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they are needed
@@ -25,27 +25,31 @@ _KEPT_LAYERS = 8
 _SETTINGS = "gl_map_settings"
 
 
-def settings_form(source: Source) -> tuple[Settings, bool]:
+def settings_form(source: Source) -> tuple[VectorSettings, bool]:
     """The settings that count now, and whether the button was pressed just now; small rasters need no button."""
     live = source.pixels <= LIVE_PX
     sure = source.prediction is not None
+    default = VectorSettings()
+    area_px, simplify_px = (
+        read_size(getattr(default, name), power=power, name=name)[0] for name, power in (("min_area", 2), ("simplify", 1))
+    )
     with st.expander("How outlines are drawn", icon=":material/tune:", key="map_settings"):
         a, b, c, d = st.columns(4, vertical_alignment="bottom")
         threshold = a.slider(
-            "Confidence from, %", 0, 100, 0, key="map_threshold", bind="query-params", persist_state="session", disabled=not sure,
-            help="Less certain pixels belong to no polygon and stay empty on the map.",
+            "Confidence from, %", 0, 100, round(100 * default.threshold), key="map_threshold", bind="query-params", persist_state="session",
+            disabled=not sure, help="Less certain pixels belong to no polygon and stay empty on the map.",
         )  # fmt: skip
         unit = "m" if source.geo.units == "m" and st.session_state.get("map_metres") else "px"
         area = b.number_input(
-            f"Smallest area, {'m²' if unit == 'm' else 'px'}", 0, 100_000, 4, key="map_area", bind="query-params", persist_state="session",
-            help="Smaller patches join the neighbour they touch most.",
+            f"Smallest area, {'m²' if unit == 'm' else 'px'}", 0, 100_000, int(area_px), key="map_area", bind="query-params",
+            persist_state="session", help="Smaller patches join the neighbour they touch most.",
         )  # fmt: skip
         simplify = c.slider(
-            f"Simplify, {unit}", 0.0, 10.0, 1.0, 0.5, key="map_simplify", bind="query-params", persist_state="session",
+            f"Simplify, {unit}", 0.0, 10.0, simplify_px, 0.5, key="map_simplify", bind="query-params", persist_state="session",
             help="How much detail borders lose. Shared borders are simplified once, so no gaps open; 0 keeps the pixel steps.",
         )  # fmt: skip
         smooth = d.slider(
-            "Round corners", 0, 4, 0, key="map_smooth", bind="query-params", persist_state="session",
+            "Round corners", 0, 4, default.smooth, key="map_smooth", bind="query-params", persist_state="session",
             help="Passes that round the corners; 0 leaves them.",
         )  # fmt: skip
         e, f, g, h = st.columns(4, vertical_alignment="bottom")
@@ -67,30 +71,29 @@ def settings_form(source: Source) -> tuple[Settings, bool]:
             if source.geo.units == "m" else "This scene has no coordinates and no pixel size yet: give them under More, above.",
         )  # fmt: skip
         pressed = not live and st.button("Trace polygons", type="primary", icon=":material/polyline:", key="map_trace")
-    now = Settings(
+    now = VectorSettings(
         threshold / 100, f"{area}{'m2' if unit == 'm' else 'px'}", f"{simplify:g}{unit}", smooth,
-        classes=tuple(classes), right_angles=tuple(angled), centre_lines=tuple(lined),
+        classes=tuple(classes) or None, regularize=tuple(angled), centre_lines=tuple(lined),
     )  # fmt: skip
     if live or pressed:
-        st.session_state[_SETTINGS] = asdict(now)
-    return fitting(Settings(**st.session_state.get(_SETTINGS, {})), source), pressed
+        st.session_state[_SETTINGS] = now.to_dict()
+    return fitting(VectorSettings.from_dict(st.session_state.get(_SETTINGS, {})), source), pressed
 
 
-def fitting(settings: Settings, source: Source) -> Settings:
+def fitting(settings: VectorSettings, source: Source) -> VectorSettings:
     """The settings as far as they fit a raster: what was set for another one must not fail on this one."""
-    known = {
-        name: tuple(k for k in getattr(settings, name) if k in source.scheme.names) for name in ("classes", "right_angles", "centre_lines")
-    }
+    known = {name: tuple(k for k in getattr(settings, name) or () if k in source.scheme.names) for name in ("regularize", "centre_lines")}
+    classes = tuple(k for k in settings.classes or () if k in source.scheme.names) or None
     threshold = settings.threshold if source.prediction else 0.0
-    return replace(settings, threshold=threshold, pixel_size_m=source.geo.pixel_size_m, **known)
+    return replace(settings, threshold=threshold, classes=classes, pixel_size_m=source.geo.pixel_size_m, **known)
 
 
-def layer_digest(source: Source, settings: Settings) -> str:
+def layer_digest(source: Source, settings: VectorSettings) -> str:
     """What names a traced layer: the raster's content and the settings."""
     return digest_of(source.digest, settings)
 
 
-def traced(source: Source, settings: Settings, digest: str) -> VectorResult:
+def traced(source: Source, settings: VectorSettings, digest: str) -> VectorResult:
     """The traced layer, made once for each raster and setting: read where a job has written it, else traced with its progress shown."""
 
     def make(tell: Callable[[int, int, str], None]) -> VectorResult:
@@ -102,26 +105,19 @@ def traced(source: Source, settings: Settings, digest: str) -> VectorResult:
     return keep("layer", digest, make, words="Tracing polygons", most=_KEPT_LAYERS)
 
 
-def _trace(source: Source, settings: Settings, tell: Callable[[int, int, str], None]) -> VectorResult:
+def _trace(source: Source, settings: VectorSettings, tell: Callable[[int, int, str], None]) -> VectorResult:
     from core.vector.vectorize import vectorize
 
     placed = source.geo.georeferenced and not source.own_geo
     return vectorize(
         source.path,
-        threshold=settings.threshold,
-        min_area=settings.min_area,
-        simplify=settings.simplify,
-        smooth=settings.smooth,
-        classes=list(settings.classes) or None,
-        pixel_size_m=settings.pixel_size_m,
+        settings,
         geo=source.geo if placed else None,
-        regularize=list(settings.right_angles),
-        centre_lines=list(settings.centre_lines),
         on_progress=lambda done, total, text: tell(done, total, text.capitalize()),
     )
 
 
-def result(source: Source, settings: Settings, digest: str, pressed: bool) -> VectorResult | None:
+def result(source: Source, settings: VectorSettings, digest: str, pressed: bool) -> VectorResult | None:
     """The traced layer, or None after saying why there is none."""
     if not (pressed or has("layer", digest) or source.pixels <= LIVE_PX):
         st.info(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from pyproj import CRS, Transformer
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.vector.layer import PolygonLayer
+from core.vector.settings import read_size
 from core.vector.tracing.measures import measure_polygons
 from core.vector.tracing.polygons import Rings, build_polygons, transformed
 
@@ -29,22 +29,9 @@ def size_in_pixels(value: float | int | str, geo: GeoRef, height: int, width: in
 
     Raises SettingsError for anything else, for a negative size, and for metres without CRS or pixel size.
     """
-    units = {1: ("px", "m"), 2: ("px", "m2")}[power]
-    example = f'a number of pixels, or a text such as "4{units[0]}" or "2{units[1]}"'
-    match = re.fullmatch(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*(px2?|px²|m2|m²|m|)\s*", str(value).lower())
-    try:
-        number = float(match.group(1)) if match else math.nan
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise SettingsError(f"{name} {value!r}", expected=example, do=f"Give {name} as such a size")
-    unit = match.group(2).replace("²", "2")
-    if unit in ("", "px", "px2"):
+    number, metric = read_size(value, power=power, name=name)
+    if not metric or number == 0:
         return number
-    if unit != units[1]:
-        raise SettingsError(f"{name} {value!r}", expected=f"a size in {units[0]} or {units[1]}", do="Change its unit")
-    if number == 0:
-        return 0.0
     area = geo.pixel_area_m2(height / 2, width / 2)
     if area is None:
         raise SettingsError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.compiling import compiled
 from core.errors import SettingsError
+from core.vector.settings import METHODS
 from core.vector.squaring.right_angles import mark_farthest
 from core.vector.tracing.arcs import Arcs
 
@@ -301,13 +302,6 @@ def _round_corners(xy, offsets, left, right, start, bits, stride, steps):
             p += 1
         out_offsets[arc + 1] = p
     return out[:p].copy(), out_offsets
-
-
-METHODS = {
-    "visvalingam": "Visvalingam-Whyatt order within the tolerance, on shared borders",
-    "douglas-peucker": "Douglas-Peucker, with points put back where borders would cross, on shared borders",
-}
-"""Ways to simplify, and how a layer's metadata names them."""
 
 
 def simplify_arcs(arcs: Arcs, tolerance_px: float, *, smooth: int = 0, method: str = "visvalingam") -> tuple[np.ndarray, np.ndarray]:
