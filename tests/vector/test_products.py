@@ -6,7 +6,6 @@ import sys
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import rasterio
 
 from core.__main__ import main
