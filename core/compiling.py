@@ -1,7 +1,7 @@
 """numba's compiler for our kernels, with a cache on the disk that notices when any of them has changed.
 
 numba looks only at the file of the function itself: after an update of a function that others call, those would go on with
-the old one.
+the old one. So the place of the code goes by all sources of the package, and by those in the folder of a function outside it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def compiled(function: Callable | None = None, **options: Any) -> Any:
         return partial(compiled, **options)
     config: Any = numba.config  # filled when it is imported, so its names are not known to type checkers
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(_cache_folder())
+    config.CACHE_DIR = str(_cache_folder(_beside(function)))
     try:
         return numba.njit(function, cache=True, nogil=True, **options)
     finally:
@@ -46,12 +47,24 @@ def digest_of(files: Iterable[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
+def _beside(function: Callable) -> Path:
+    """The folder of a function's file; the package itself for what is of it, or was typed."""
+    file = Path(function.__code__.co_filename).resolve()
+    return file.parent if file.is_file() and not file.is_relative_to(_PACKAGE) else _PACKAGE
+
+
 @cache
-def _cache_folder() -> Path:
-    """Where the machine code of these very sources lies; what older ones left is removed after a week."""
-    sources = [file for file in _PACKAGE.rglob("*.py") if b"@compiled" in file.read_bytes()]
+def _cache_folder(beside: Path = _PACKAGE) -> Path:
+    """Where the machine code of the package's very sources and of those in the folder `beside` lies.
+
+    What others left is removed a week after it was used last.
+    """
+    files = {*_PACKAGE.rglob("*.py"), *beside.glob("*.py")}
+    sources = [file for file in files if b"@compiled" in file.read_bytes()]
     root = Path(os.environ.get("NUMBA_CACHE_DIR") or _PACKAGE / "__pycache__")
     folder = root / f"{_PREFIX}{digest_of(sources)}"
+    with suppress(OSError):  # not there yet, or on a disk for reading alone
+        os.utime(folder)
     oldest = time.time() - _KEPT_DAYS * 86400
     for other in root.glob(f"{_PREFIX}*"):
         if other != folder and other.stat().st_mtime < oldest:

@@ -2,6 +2,8 @@
 
 import os
 import time
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numba
 import pytest
@@ -39,12 +41,29 @@ def test_functions_keep_their_code_where_the_sources_say(place):
         return 3 * value
 
     assert twice(4) == 8 and thrice(4) == 12
+    folder = compiling._cache_folder(Path(__file__).parent)
     for function in (twice, thrice):
-        assert function.stats.cache_path.startswith(str(compiling._cache_folder()))
+        assert function.stats.cache_path.startswith(str(folder))
         assert function.targetoptions["nogil"]
     assert thrice.targetoptions["fastmath"] and not twice.targetoptions.get("fastmath")
-    assert list(compiling._cache_folder().rglob("*.nbi"))
+    assert list(folder.rglob("*.nbi"))
     assert "kernels-" not in numba.config.CACHE_DIR  # other libraries keep their place
+
+
+def test_a_kernel_outside_the_package_notices_a_change_of_its_neighbour(place, tmp_path):
+    (folder := tmp_path / "drawing").mkdir()
+    kernel, neighbour = folder / "kernel.py", folder / "neighbour.py"
+    kernel.write_text("from core.compiling import compiled\n\n@compiled\ndef twice(value):\n    return 2 * value\n")
+    places = []
+    for line in ("", "# changed\n"):
+        neighbour.write_text(f"{line}# helps what is @compiled\n")
+        compiling._cache_folder.cache_clear()
+        spec = spec_from_file_location("kernel", kernel)
+        spec.loader.exec_module(module := module_from_spec(spec))
+        assert module.twice(4) == 8
+        places.append(Path(module.twice.stats.cache_path))
+    assert places[0] != places[1] and all(place.is_dir() for place in places)
+    assert not any(place.is_relative_to(compiling._cache_folder()) for place in places)
 
 
 def test_what_older_sources_left_goes_after_a_week(place):
