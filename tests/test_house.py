@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 
+from core.networks.architectures import ON_AN_ENCODER, architectures
+
 ROOT = Path(__file__).resolve().parents[1]
 MOST_FILES = 20
 MOST_OF_A_PREFIX = 2
@@ -55,6 +57,17 @@ def not_drawing(texts: Mapping[str, str]) -> list[str]:
     return sorted(path for path, text in texts.items() if len(ast.parse(text).body) > 1 and not roots_of(text) & DRAWING)
 
 
+def unlisted_builders(rows: Iterable[str], texts: Mapping[str, str]) -> set[str]:
+    """What only one side knows: rows of the table of networks ("file.function"), and `build_` functions of source texts by file."""
+    built = {
+        f"{file}.{node.name}"
+        for file, text in texts.items()
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("build_")
+    }
+    return built ^ set(rows)
+
+
 def test_folders_are_small_and_no_prefix_asks_for_one():
     assert crowded(sources("core", "ui")) == []
 
@@ -76,3 +89,14 @@ def test_a_file_of_ui_that_draws_nothing_is_seen():
     assert not_drawing(
         {"ui/sums.py": sums, "ui/page.py": "def f():\n    import streamlit as st\n    st.write(1)\n", "ui/__init__.py": '"""ui."""'}
     ) == ["ui/sums.py"]
+
+
+def test_every_network_has_a_row_and_every_row_a_file():
+    texts = {path.stem: (ROOT / path).read_text(encoding="utf-8") for path in sources("core/networks")}
+    rows = {info.builder for info in architectures() if info.builder is not None} | {ON_AN_ENCODER}
+    assert unlisted_builders(rows, texts) == set()
+
+
+def test_a_network_without_a_row_is_seen():
+    texts = {"unet": "def build_unet(): ...\ndef _build_block(): ...", "segformer": "def build_segformer(): ..."}
+    assert unlisted_builders(["unet.build_unet", "fast.build_fast"], texts) == {"segformer.build_segformer", "fast.build_fast"}

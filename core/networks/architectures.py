@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from core.errors import SettingsError
@@ -15,54 +16,67 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ArchitectureInfo:
-    """One kind of network: its name, a title for people, the encoders it can stand on, and what it is good for.
+    """One kind of network: its name, a title for people, what it is good for, who builds it, and the encoders it can stand on.
 
-    `own_encoder`: it can be built without naming an encoder. `filters`: default channel counts, finest level first,
-    where they can be chosen. `default_encoder` is taken when none is named and one is needed. `backbone` names the
-    published weights that its own encoder can take.
+    `builder`: "file.function" of this folder that builds it on its own encoder; None when it stands on one of `encoders` only.
+    `filters`: default channel counts, finest level first, where they can be chosen; `fewest_filters`: how many it needs.
+    `default_encoder` is taken when none is named and one is needed. `backbone` names the published weights that its own
+    encoder can take.
     """
 
     name: str
     title: str
     about: str
+    builder: str | None = None
     encoders: tuple[str, ...] = ()
-    own_encoder: bool = True
     filters: tuple[int, ...] | None = None
+    fewest_filters: int = 1
     default_encoder: str | None = None
     smallest_px: int = 16
     backbone: str | None = None
 
+    @property
+    def own_encoder(self) -> bool:
+        """Whether it can be built without naming an encoder."""
+        return self.builder is not None
+
+
+ON_AN_ENCODER = "zoo.build_zoo"
+"""Builds every network that stands on one of `encoders`."""
 
 _ARCHITECTURES = (
     ArchitectureInfo(
-        "unet", "U-Net", "The standard: 16 to 256 filters of its own, or any encoder.", ZOO_ENCODERS, filters=(16, 32, 64, 128, 256)
+        "unet", "U-Net", "The standard: 16 to 256 filters of its own, or any encoder.", "unet.build_unet", ZOO_ENCODERS,
+        filters=(16, 32, 64, 128, 256),
     ),
-    ArchitectureInfo("unet-small", "U-Net, small", "A third of the work of U-Net.", filters=(8, 16, 32, 64, 128)),
+    ArchitectureInfo("unet-small", "U-Net, small", "A third of the work of U-Net.", "unet.build_unet_small", filters=(8, 16, 32, 64, 128)),
     ArchitectureInfo(
-        "fast", "Fast", "Made for a laptop's processor: a U-Net at a quarter of the size.", filters=(16, 32, 48, 96, 160, 224)
+        "fast", "Fast", "Made for a laptop's processor: a U-Net at a quarter of the size.", "fast.build_fast",
+        filters=(16, 32, 48, 96, 160, 224), fewest_filters=4,
     ),
     ArchitectureInfo(
-        "attention-unet", "Attention U-Net", "A U-Net that weighs its skips; for small, scattered targets.", filters=(16, 32, 64, 128, 256)
+        "attention-unet", "Attention U-Net", "A U-Net that weighs its skips; for small, scattered targets.",
+        "attention.build_attention_unet", filters=(16, 32, 64, 128, 256),
     ),
     ArchitectureInfo(
         "deeplabv3plus", "DeepLabV3+", "ResNet50 with an atrous pyramid and a decoder: strong and heavy.",
-        smallest_px=32, backbone="resnet50-keras",
+        "deeplab.build_deeplabv3plus", smallest_px=32, backbone="resnet50-keras",
     ),
     ArchitectureInfo(
         "deeplabv3", "DeepLabV3", "ResNet50 with an atrous pyramid: wide context, softer borders.",
-        smallest_px=32, backbone="resnet50-keras",
+        "deeplab.build_deeplabv3", smallest_px=32, backbone="resnet50-keras",
     ),
     ArchitectureInfo(
-        "fpn", "FPN", "Feature pyramid: light decoder, good on objects of many sizes.", ZOO_ENCODERS,
-        own_encoder=False, default_encoder="resnet34", smallest_px=32,
+        "fpn", "FPN", "Feature pyramid: light decoder, good on objects of many sizes.",
+        encoders=ZOO_ENCODERS, default_encoder="resnet34", smallest_px=32,
     ),
     ArchitectureInfo(
-        "linknet", "LinkNet", "Adds skips instead of joining them: faster than U-Net.", ZOO_ENCODERS,
-        own_encoder=False, default_encoder="resnet34", smallest_px=32,
+        "linknet", "LinkNet", "Adds skips instead of joining them: faster than U-Net.",
+        encoders=ZOO_ENCODERS, default_encoder="resnet34", smallest_px=32,
     ),
     ArchitectureInfo(
-        "pspnet", "PSPNet", "Pyramid pooling: much context, coarse borders, fast.", ZOO_ENCODERS,
-        own_encoder=False, default_encoder="resnet34", smallest_px=48,
+        "pspnet", "PSPNet", "Pyramid pooling: much context, coarse borders, fast.",
+        encoders=ZOO_ENCODERS, default_encoder="resnet34", smallest_px=48,
     ),
 )  # fmt: skip
 _BY_NAME = {info.name: info for info in _ARCHITECTURES}
@@ -121,24 +135,16 @@ def build(
 
 def _build(info: ArchitectureInfo, encoder: str | None, sizes: dict[str, int], filters: tuple[int, ...], dropout: float) -> keras.Model:
     if encoder is not None:
-        from core.networks.zoo import build_zoo
+        return function_of(ON_AN_ENCODER)(info.name, encoder=encoder, **sizes)
+    assert info.builder is not None, "resolve_encoder names an encoder where there is no builder of its own"
+    chosen = {"filters": filters} if info.filters is not None else {}
+    return function_of(info.builder)(dropout=dropout, **chosen, **sizes)
 
-        return build_zoo(info.name, encoder=encoder, **sizes)
-    if info.backbone is not None:
-        from core.networks.deeplab import build_deeplab
 
-        return build_deeplab(plus=info.name.endswith("plus"), dropout=dropout, **sizes)
-    if info.name == "attention-unet":
-        from core.networks.attention import build_attention_unet
-
-        return build_attention_unet(filters=filters, dropout=dropout, **sizes)
-    if info.name == "fast":
-        from core.networks.fast import build_fast
-
-        return build_fast(filters=filters, dropout=dropout, **sizes)
-    from core.networks.unet import build_unet
-
-    return build_unet(filters=filters, dropout=dropout, name=info.name.replace("-", "_"), **sizes)
+def function_of(builder: str) -> Callable[..., keras.Model]:
+    """The function that a row of the table names, its file imported now and Keras with it."""
+    file, _, name = builder.partition(".")
+    return getattr(import_module(f"core.networks.{file}"), name)
 
 
 def published_encoder(name: str, encoder: str | None) -> str | None:
@@ -155,7 +161,9 @@ def _check_sizes(info: ArchitectureInfo, height: int, width: int, bands: int, cl
         raise SettingsError(f"{bands} bands", expected="at least one", do="Choose a band")
     if classes < 2:
         raise SettingsError(f"{classes} class", expected="at least two classes", do="Add a class for everything else")
-    if filters and info.filters is not None and info.name == "fast" and len(filters) < 4:
-        raise SettingsError(f"filters {list(filters)} for {info.title}", expected="at least four numbers", do="Change filters")
+    if filters and info.filters is not None and len(filters) < info.fewest_filters:
+        raise SettingsError(
+            f"filters {list(filters)} for {info.title}", expected=f"at least {info.fewest_filters} numbers", do="Change filters"
+        )
     if filters and info.filters is None:
         raise SettingsError(f"filters {list(filters)} for {info.title}", expected="none: its sizes are fixed", do="Leave filters empty")

@@ -15,25 +15,32 @@ _STRIDE = 16
 _BLOCKS = {2: 3, 3: 4, 4: 6, 5: 3}
 
 
-def build_deeplab(*, height: int, width: int, bands: int, classes: int, dropout: float, plus: bool) -> keras.Model:
+def build_deeplabv3(*, height: int, width: int, bands: int, classes: int, dropout: float) -> keras.Model:
     """Float32 (n, height, width, bands) -> probabilities (n, height, width, classes).
 
-    Features at a sixteenth of the size go through the atrous pyramid; `plus` adds the decoder that joins features at a
-    quarter. Layer names of the encoder are those of `keras.applications`, so its published weights fit by name.
+    Features at a sixteenth of the size go through the atrous pyramid. Layer names of the encoder are those of
+    `keras.applications`, so its published weights fit by name.
     """
+
+    def body(x):
+        _, deep = _resnet50(x)
+        return head(_pyramid(deep, dropout), classes, rise=_STRIDE)
+
+    return assemble(body, height=height, width=width, bands=bands, multiple=_STRIDE, name="deeplabv3")
+
+
+def build_deeplabv3plus(*, height: int, width: int, bands: int, classes: int, dropout: float) -> keras.Model:
+    """As `build_deeplabv3`, with a decoder that joins features at a quarter of the size."""
 
     def body(x):
         quarter, deep = _resnet50(x)
         x = _pyramid(deep, dropout)
-        if not plus:
-            return head(x, classes, rise=_STRIDE)
         x = layers.UpSampling2D(_STRIDE // 4, interpolation="bilinear", name="decoder_rise")(x)
         x = layers.Concatenate(name="decoder_join")([x, conv_unit(quarter, 48, kernel=1, name="decoder_low")])
         x = conv_unit(x, PYRAMID_WIDTH, name="decoder_a")
         return head(conv_unit(x, PYRAMID_WIDTH, name="decoder_b"), classes, rise=4)
 
-    name = "deeplabv3plus" if plus else "deeplabv3"
-    return assemble(body, height=height, width=width, bands=bands, multiple=_STRIDE, name=name)
+    return assemble(body, height=height, width=width, bands=bands, multiple=_STRIDE, name="deeplabv3plus")
 
 
 def _pyramid(x, dropout: float):

@@ -11,7 +11,8 @@ import keras
 
 from core.networks.blocks import MOMENTUM, assemble
 
-MULTIPLES = {"unet": 32, "fpn": 32, "linknet": 32, "pspnet": 48}
+_FAMILIES = {"unet": ("Unet", 32), "fpn": ("FPN", 32), "linknet": ("Linknet", 32), "pspnet": ("PSPNet", 48)}
+"""What the package calls each, and of how many pixels its sizes are a multiple."""
 
 
 @cache
@@ -30,8 +31,7 @@ def build_zoo(
 
     `encoder_weights` is None, "imagenet" (3 bands) or the path of an encoder's weight file.
     """
-    multiple = MULTIPLES[family]
-    maker = {"unet": "Unet", "fpn": "FPN", "linknet": "Linknet", "pspnet": "PSPNet"}[family]
+    maker, multiple = _FAMILIES[family]
     shape = (height + -height % multiple, width + -width % multiple, bands)
     network = getattr(library(), maker)(encoder, input_shape=shape, classes=classes, activation="softmax", encoder_weights=encoder_weights)
     for layer in network.layers:
