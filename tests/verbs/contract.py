@@ -208,7 +208,7 @@ _AS_PROGRAMS = ("audit", "audit: nothing there", "audit: an unknown flag")
 """Cases that start `python -m core` itself; the others call its `main`, because each start of TensorFlow takes seconds."""
 
 
-def _make_data(root: Path, folder: Path) -> None:
+def make_data(root: Path, folder: Path) -> None:
     """Corners of scenes of the sample town with their masks."""
     import rasterio
     from rasterio.windows import Window
@@ -235,7 +235,7 @@ def _inside(root: Path, folder: Path) -> dict[str, Any]:
     # pandas before TensorFlow lets training hang on some machines (keras#23083), and the audit brings pandas.
     import tensorflow  # noqa: F401
 
-    _make_data(root, folder)
+    make_data(root, folder)
     names = _names(root)
     cases = {}
     for name, arguments in _cases(root, folder):
