@@ -43,6 +43,7 @@ def test_importing_core_loads_nothing_but_itself():
     assert foreign == {"core"}
 
 
+@pytest.mark.slow
 def test_the_example_goes_from_a_geotiff_to_a_geopackage(tmp_path):
     (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
     example = ROOT / "docs" / "geotiff_to_geopackage.py"
