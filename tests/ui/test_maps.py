@@ -33,7 +33,7 @@ def ground(geo):
 
 
 def picture(geo, **how):
-    return drawing.Picture("Scene", tiles.image_layer(scene_of_array(np.zeros((40, 60, 3), np.uint8), geo=geo)), **how)
+    return drawing.Underlay("Scene", tiles.image_layer(scene_of_array(np.zeros((40, 60, 3), np.uint8), geo=geo)), **how)
 
 
 def drawn(layer, digest, **how):
@@ -57,10 +57,10 @@ def links(made):
 
 
 def features(message):
-    layer = tiles.known(message["features"].rsplit("/", 1)[1])
+    layer = tiles.find(message["features"].rsplit("/", 1)[1], tiles.Features)
     import gzip
 
-    return json.loads(gzip.decompress(layer.features))["features"]
+    return json.loads(gzip.decompress(layer.gzipped))["features"]
 
 
 @pytest.mark.parametrize("geo", [UTM, GeoRef.pixels()], ids=["georeferenced", "pixels"])

@@ -194,13 +194,13 @@ def test_bounds_hold_all_corners_of_a_turned_scene(tmp_path):
 
 def test_polygons_arrive_compressed_or_plain(client):
     collection = {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"id": 1}, "geometry": None}]}
-    layer = tiles.features_layer(collection, digest="compressed")
+    layer = tiles.features("compressed", lambda: collection)
     url = f"{tiles.PREFIX}/features/{layer.id}"
     packed = client.get(url, headers={"Accept-Encoding": "gzip"})
     assert packed.headers["content-encoding"] == "gzip" and packed.json() == collection
     plain = client.get(url, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers and json.loads(plain.content) == collection
-    assert gzip.decompress(layer.features) == plain.content
+    assert gzip.decompress(layer.gzipped) == plain.content
 
 
 def test_the_id_follows_the_content(tmp_path):
@@ -221,12 +221,12 @@ def test_routes_answer_under_the_base_path_too(monkeypatch, tmp_path):
 
 
 def test_the_least_used_layers_are_forgotten(monkeypatch):
-    monkeypatch.setattr(tiles, "MAX_LAYERS", 3)
+    monkeypatch.setattr(tiles, "MAX_SHOWN", 3)
     registry = tiles._Registry()
     for name in "abc":
-        registry.put(tiles.Layer(id=name))
-    registry.put(tiles.Layer(id="a"))
-    registry.put(tiles.Layer(id="d"))
+        registry.put(tiles.Features(name, b""))
+    registry.put(tiles.Features("a", b""))
+    registry.put(tiles.Features("d", b""))
     assert [registry.get(name) is not None for name in "abcd"] == [True, False, True, True]
 
 
@@ -259,3 +259,10 @@ def test_a_registered_file_is_streamed_under_its_name_and_is_gone_when_it_is_gon
     (tmp_path / "a.tif").unlink()
     assert client.get(url).status_code == 404
     assert client.get(f"{tiles.PREFIX}/files/nothing").status_code == 404
+
+
+def test_a_route_serves_only_its_own_kind(client):
+    lines = tiles.features("kind", lambda: {"type": "FeatureCollection", "features": []})
+    assert client.get(f"{tiles.PREFIX}/features/{lines.id}").status_code == 200
+    assert client.get(f"{tiles.PREFIX}/files/{lines.id}").status_code == 404
+    assert client.get(f"{tiles.PREFIX}/pixels/{lines.id}/0/0/0").status_code == 404

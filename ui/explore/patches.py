@@ -104,7 +104,7 @@ def _stride(size: int, percent: int) -> int:
     return max(block, size * percent // 100 // block * block)
 
 
-def _mask_of(pair: Pair, scheme: ClassScheme) -> tuple[tiles.Layer, ...]:
+def _mask_of(pair: Pair, scheme: ClassScheme) -> tuple[tiles.Picture, ...]:
     try:
         return (tiles.mask_layer(pair, scheme),) if pair.mask is not None else ()
     except GroundlineError:  # a mask of another size; the findings say so

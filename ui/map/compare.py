@@ -13,7 +13,7 @@ from core.words import area_words
 from ui import state
 from ui.kept import keep
 from ui.map import downloads, drawing, tracing
-from ui.map.sources import Source, class_layer, scene_layer
+from ui.map.sources import MapSource, class_layer, scene_layer
 
 if TYPE_CHECKING:
     from core.vector.change import ChangeResult
@@ -25,7 +25,7 @@ CHANGE_IDS = 1000
 """Added to the class ids of change polygons, so that both legends fit on one map."""
 
 
-def show(source: Source, other: Source, settings: VectorSettings, first: VectorResult, digest: str) -> None:
+def show(source: MapSource, other: MapSource, settings: VectorSettings, first: VectorResult, digest: str) -> None:
     """Both maps, the areas by class pair, and the change layer to take home. Raises SettingsError when they are of different places."""
     if source.geo.georeferenced != other.geo.georeferenced:
         raise SettingsError(
@@ -53,8 +53,8 @@ def show(source: Source, other: Source, settings: VectorSettings, first: VectorR
     for side, of in enumerate((source, other)):
         scene = scene_layer(of)
         if scene is not None:
-            pictures.append(drawing.Picture("Scene", scene, shown=True, side=side))
-        pictures.append(drawing.Picture("Class raster", class_layer(of), base=False, opacity=0.7, side=side))
+            pictures.append(drawing.Underlay("Scene", scene, shown=True, side=side))
+        pictures.append(drawing.Underlay("Class raster", class_layer(of), base=False, opacity=0.7, side=side))
     titles = (source.title, other.title)
     if titles[0] == titles[1]:
         titles = (f"{titles[0]} (first)", f"{titles[1]} (second)")
@@ -67,7 +67,7 @@ def show(source: Source, other: Source, settings: VectorSettings, first: VectorR
     downloads.of_change(changed.layer, f"{source.title} to {other.title}")
 
 
-def _change(source: Source, other: Source, settings: VectorSettings, tell) -> ChangeResult:
+def _change(source: MapSource, other: MapSource, settings: VectorSettings, tell) -> ChangeResult:
     from core.vector.change import change
     from core.vector.tracing.sources import open_labels
 

@@ -17,7 +17,7 @@ from core.geo import local_utm
 from core.vector.formats.products import PRODUCTS, product_of
 from ui import library, state
 from ui.map import drawing, sources
-from ui.map.sources import Source
+from ui.map.sources import MapSource
 
 if TYPE_CHECKING:
     from core.vector.layer import LineLayer, PolygonLayer
@@ -72,7 +72,7 @@ def groups() -> dict[str, dict[str, Offer]]:
     return {heading: offers | others[heading] for heading, offers in OFFERS.items()}
 
 
-def show(source: Source, layer: PolygonLayer, told: drawing.Told, lines: LineLayer | None = None) -> None:
+def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: LineLayer | None = None) -> None:
     """What goes into the files, in which coordinates, and a button for each format; a file is made when its button is pressed.
 
     `lines` go into the formats that hold several layers, when all polygons do.
@@ -111,7 +111,7 @@ def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, 
     st.caption(offer.use, width="stretch")
 
 
-def _print_base(source: Source) -> str:
+def _print_base(source: MapSource) -> str:
     """What printed maps are drawn on; online maps are on offer where the user has switched them on."""
     if not (source.geo.georeferenced and st.session_state.get("map_online")):
         return "scene"
@@ -196,7 +196,7 @@ def _middle(layer: PolygonLayer) -> tuple[float, float]:
 
 
 def exporter(
-    part: Callable[[], PolygonLayer | LineLayer], name: str, *, crs: str | None = None, source: Source | None = None,
+    part: Callable[[], PolygonLayer | LineLayer], name: str, *, crs: str | None = None, source: MapSource | None = None,
     lines: LineLayer | None = None, base: str = "scene",
 ) -> Callable[[], bytes]:  # fmt: skip
     """A function that writes the layer under `name` in a folder of its own and returns the file's bytes.

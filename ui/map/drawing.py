@@ -68,11 +68,11 @@ class _Script(MacroElement):
 
 
 @dataclass(frozen=True)
-class Picture:
+class Underlay:
     """A picture of our own tiles below the polygons; `side` 0 or 1 is the map that it belongs to."""
 
     name: str
-    layer: tiles.Layer
+    picture: tiles.Picture
     base: bool = True
     shown: bool = False
     opacity: float = 1.0
@@ -104,7 +104,7 @@ class Ground:
     @property
     def pixel_scale(self) -> float | None:
         """Pixels of one map unit on a pixel map, None with a CRS."""
-        return None if self.geo.georeferenced else float(2 ** tiles.Layer(id="", height=self.height, width=self.width).max_zoom)
+        return None if self.geo.georeferenced else float(2 ** tiles.max_zoom(self.height, self.width))
 
     @property
     def bounds(self) -> list[list[float]]:
@@ -142,7 +142,7 @@ class Drawn:
     id_offset: int = 0
 
 
-def base_map(ground: Ground, pictures: Sequence[Picture], *, titles: Sequence[str], memory: str, online: bool = False) -> OfflineMap:
+def base_map(ground: Ground, pictures: Sequence[Underlay], *, titles: Sequence[str], memory: str, online: bool = False) -> OfflineMap:
     """A map without its polygons: Web Mercator with a CRS, else a plain pixel map; two maps in step where there are two titles.
 
     `memory` names what view, filter and region are remembered under. `online` maps are offered once the browser has reached them.
@@ -162,8 +162,8 @@ def base_map(ground: Ground, pictures: Sequence[Picture], *, titles: Sequence[st
         "tableHeight": TABLE_PX,
         "memory": memory,
         "units": UNITS,
-        "closestZoom": (ground_max_zoom(ground) if scale else native) + 1,
-        "pictures": [_picture(picture, ground, native) for picture in pictures],
+        "closestZoom": (tiles.max_zoom(ground.height, ground.width) if scale else native) + 1,
+        "pictures": [_underlay(under, ground, native) for under in pictures],
         "online": [{**entry, "base": True, "tileSize": 256, "maxNativeZoom": 19} for entry in ONLINE] if online and not scale else [],
     }
     made = OfflineMap(
@@ -183,7 +183,7 @@ def base_map(ground: Ground, pictures: Sequence[Picture], *, titles: Sequence[st
 
 
 def message(
-    drawn: Drawn, *, pixel_size_m: float | None, second: Drawn | None = None, changes: bool = False, lines: tiles.Layer | None = None
+    drawn: Drawn, *, pixel_size_m: float | None, second: Drawn | None = None, changes: bool = False, lines: tiles.Features | None = None
 ) -> dict[str, Any]:
     """What the running map is told: which polygons to fetch, and their classes with colours, counts and areas.
 
@@ -252,13 +252,12 @@ def _legend(drawn: Drawn) -> list[dict[str, Any]]:
     ]
 
 
-def _url(layer: tiles.Layer) -> str:
-    return f"{_ROOT}{tiles.PREFIX}/features/{layer.id}"
+def _url(features: tiles.Features) -> str:
+    return f"{_ROOT}{tiles.PREFIX}/features/{features.id}"
 
 
 def _features_url(drawn: Drawn) -> str:
-    known = tiles.known(tiles.features_id(drawn.digest))
-    return _url(known or tiles.features_layer(browser_geojson(drawn.layer, id_offset=drawn.id_offset), digest=drawn.digest))
+    return _url(tiles.features(drawn.digest, lambda: browser_geojson(drawn.layer, id_offset=drawn.id_offset)))
 
 
 def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any]:
@@ -302,21 +301,16 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def ground_max_zoom(ground: Ground) -> int:
-    """The zoom of a pixel map at which one tile pixel is one scene pixel."""
-    return tiles.Layer(id="", height=ground.height, width=ground.width).max_zoom
-
-
-def _picture(picture: Picture, ground: Ground, native_zoom: int | None) -> dict[str, Any]:
-    layer, pixels = picture.layer, native_zoom is None
-    told = {"name": picture.name, "base": picture.base, "shown": picture.shown, "opacity": picture.opacity, "map": picture.side}
-    scale = 2**layer.max_zoom
+def _underlay(under: Underlay, ground: Ground, native_zoom: int | None) -> dict[str, Any]:
+    picture, pixels = under.picture, native_zoom is None
+    told = {"name": under.name, "base": under.base, "shown": under.shown, "opacity": under.opacity, "map": under.side}
+    scale = 2**picture.max_zoom
     return told | {
-        "url": f"{_ROOT}{tiles.PREFIX}/{'pictures' if pixels else 'map'}/{layer.id}/{{z}}/{{x}}/{{y}}",
+        "url": f"{_ROOT}{tiles.PREFIX}/{'pictures' if pixels else 'map'}/{picture.id}/{{z}}/{{x}}/{{y}}",
         "tileSize": tiles.TILE_PX if pixels else tiles.MAP_TILE_PX,
-        "maxNativeZoom": layer.max_zoom if pixels else _native_zoom(Ground(layer.height, layer.width, layer.geo)),
-        "bounds": [[-layer.height / scale, 0], [0, layer.width / scale]] if pixels else layer.bounds,
-        "classes": layer.codes,
+        "maxNativeZoom": picture.max_zoom if pixels else _native_zoom(Ground(picture.height, picture.width, picture.geo)),
+        "bounds": [[-picture.height / scale, 0], [0, picture.width / scale]] if pixels else picture.bounds,
+        "classes": picture.codes,
     }
 
 

@@ -14,7 +14,7 @@ from core.files import digest_of, write_json
 from core.vector.editing import Corrections, apply, burn
 from ui import frame, state
 from ui.kept import keep
-from ui.map.sources import Source
+from ui.map.sources import MapSource
 
 if TYPE_CHECKING:
     from core.vector.layer import PolygonLayer
@@ -46,7 +46,7 @@ def _change(digest: str, how: Callable[[Corrections], Corrections]) -> None:
     how(corrections_of(digest)).save(_file(digest))
 
 
-def panel(source: Source, traced: PolygonLayer, layer: PolygonLayer, digest: str, selected: int | None) -> None:
+def panel(source: MapSource, traced: PolygonLayer, layer: PolygonLayer, digest: str, selected: int | None) -> None:
     """The card of the selected polygon: its class, delete, undo and redo, and the way to the labels."""
     corrections = corrections_of(digest)
     row = layer.frame[layer.frame["id"] == selected] if selected is not None else layer.frame.iloc[:0]
@@ -91,7 +91,7 @@ def _form(layer: PolygonLayer, digest: str, selected: int, name: str) -> None:
         )  # fmt: skip
 
 
-def _labels(source: Source, traced: PolygonLayer, corrections: Corrections) -> None:
+def _labels(source: MapSource, traced: PolygonLayer, corrections: Corrections) -> None:
     usable = source.scene is not None and source.scene.is_file() and source.own_geo == source.geo.georeferenced
     if st.button(
         "Use as labels", key="map_labels", icon=":material/school:", disabled=not usable,
@@ -106,7 +106,7 @@ def _labels(source: Source, traced: PolygonLayer, corrections: Corrections) -> N
             st.page_link(frame.PAGES["train"][0], label="Train on it", icon=frame.PAGES["train"][2])
 
 
-def label_set(source: Source, layer: PolygonLayer, corrections: Corrections) -> Path:
+def label_set(source: MapSource, layer: PolygonLayer, corrections: Corrections) -> Path:
     """A data set of one scene in the workspace: images/, masks/ with the corrected class ids, classes.json; returns its folder."""
     folder = state.workspace().root / "labels" / f"{source.scene.stem}-corrected"
     image = folder / "images" / source.scene.name

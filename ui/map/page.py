@@ -9,7 +9,7 @@ import streamlit as st
 from core.words import area_words, length_words
 from ui import frame
 from ui.map import compare, downloads, drawing, edits, shown, tracing
-from ui.map.sources import Source
+from ui.map.sources import MapSource
 from ui.viewer import tiles
 
 if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they are needed
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they ar
 
 
 @st.fragment
-def workspace(source: Source, other: Source | None) -> None:
+def workspace(source: MapSource, other: MapSource | None) -> None:
     """Everything below the choice of the prediction; what happens here runs this part of the page only."""
     settings, pressed = tracing.settings_form(source)
     digest = tracing.layer_digest(source, settings)
@@ -33,7 +33,7 @@ def workspace(source: Source, other: Source | None) -> None:
             compare.show(source, other, settings, result, digest)
 
 
-def _one(source: Source, result: VectorResult, digest: str) -> None:
+def _one(source: MapSource, result: VectorResult, digest: str) -> None:
     layer, drawn_digest = edits.corrected(result.layer, digest)
     told = shown.map_of(source, layer, drawn_digest, lines=_lines(result, digest))
     a, b = st.columns(2, gap="medium")
@@ -53,12 +53,10 @@ def _one(source: Source, result: VectorResult, digest: str) -> None:
         downloads.show(source, layer, told, result.lines)
 
 
-def _lines(result: VectorResult, digest: str) -> tiles.Layer | None:
+def _lines(result: VectorResult, digest: str) -> tiles.Features | None:
     if result.lines is None or result.lines.frame.empty:
         return None
-    return tiles.known(tiles.features_id(f"lines-{digest}")) or tiles.features_layer(
-        drawing.browser_lines(result.lines), digest=f"lines-{digest}"
-    )
+    return tiles.features(f"lines-{digest}", lambda: drawing.browser_lines(result.lines))
 
 
 def _network(lines: LineLayer) -> None:

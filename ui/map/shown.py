@@ -9,7 +9,7 @@ import streamlit as st
 from core.words import area_words
 from ui import state
 from ui.map import drawing
-from ui.map.sources import Source, class_layer, scene_layer
+from ui.map.sources import MapSource, class_layer, scene_layer
 from ui.viewer import tiles
 
 if TYPE_CHECKING:  # geopandas takes seconds to load: only when it is needed
@@ -18,13 +18,13 @@ if TYPE_CHECKING:  # geopandas takes seconds to load: only when it is needed
     from core.vector.layer import PolygonLayer, VectorResult
 
 
-def map_of(source: Source, layer: PolygonLayer, digest: str, *, lines: tiles.Layer | None = None) -> drawing.Told:
+def map_of(source: MapSource, layer: PolygonLayer, digest: str, *, lines: tiles.Features | None = None) -> drawing.Told:
     """The map with its table, and what the user did on it; `lines` are drawn over the polygons."""
     many = len(layer.frame) > drawing.MAX_POLYGONS
     scene, pictures = scene_layer(source), []
     if scene is not None:
-        pictures.append(drawing.Picture("Scene", scene, shown=True))
-    pictures.append(drawing.Picture("Class raster", class_layer(source), base=False, shown=many, opacity=0.55 if many else 0.7))
+        pictures.append(drawing.Underlay("Scene", scene, shown=True))
+    pictures.append(drawing.Underlay("Class raster", class_layer(source), base=False, shown=many, opacity=0.55 if many else 0.7))
     online = source.geo.georeferenced and bool(st.session_state.get("map_online"))
     ground = drawing.Ground(source.height, source.width, source.geo)
     made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online)

@@ -42,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Source:
+class MapSource:
     """What is traced: a prediction folder or a class raster, with what the page needs to know of it.
 
     geo: as traced and shown. own_geo: whether the raster itself says where it lies.
@@ -70,7 +70,7 @@ class Source:
         return self.path / LABELS if self.prediction else self.path
 
 
-def choose() -> tuple[Source | None, Source | None]:
+def choose() -> tuple[MapSource | None, MapSource | None]:
     """The prediction or class raster on the map, and the one it is compared with; None where there is none."""
     folders = library.predictions()
     raster = st.session_state.get(_RASTER)
@@ -134,15 +134,15 @@ def _open_raster() -> None:
             st.rerun()
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path) -> MapSource:
     """A prediction folder or class raster, with the place that the user gave it. Raises InputError or SceneError."""
     found = _from_raster(path) if path.is_file() else _from_prediction(library.prediction(path))
     place = None if found.own_geo else _places().get(found.digest)
     return found if place is None else replace(found, geo=place.geo(), digest=digest_of(found.digest, place))
 
 
-def _from_prediction(prediction: Prediction) -> Source:
-    return Source(
+def _from_prediction(prediction: Prediction) -> MapSource:
+    return MapSource(
         path=prediction.folder,
         title=library.prediction_title(prediction.folder),
         scheme=prediction.scheme,
@@ -156,12 +156,12 @@ def _from_prediction(prediction: Prediction) -> Source:
     )
 
 
-def _from_raster(path: Path) -> Source:
+def _from_raster(path: Path) -> MapSource:
     from core.vector.tracing.sources import open_labels
 
     labels = open_labels(path)
     digest = open_scene(path, expand_palette=False).digest
-    return Source(path, path.stem, labels.scheme, labels.height, labels.width, labels.geo, labels.geo.georeferenced, digest, None, None)
+    return MapSource(path, path.stem, labels.scheme, labels.height, labels.width, labels.geo, labels.geo.georeferenced, digest, None, None)
 
 
 # ---- scenes without coordinates ----
@@ -178,7 +178,7 @@ def _places() -> dict[str, Place]:
         return {}
 
 
-def _place(source: Source) -> None:
+def _place(source: MapSource) -> None:
     """The form that gives a scene without CRS a pixel size, and a place on the earth."""
     key = (_from_raster(source.path) if source.prediction is None else _from_prediction(library.prediction(source.path))).digest
     known = _places().get(key)
@@ -223,7 +223,7 @@ def _read_place(size: float, where: str) -> Place:
 # ---- pictures ----
 
 
-def scene_layer(source: Source) -> tiles.Layer | None:
+def scene_layer(source: MapSource) -> tiles.Picture | None:
     """The scene as a layer of tiles, None when its file is gone or cannot be drawn on this map."""
     from core.scenes.warping import can_warp
 
@@ -237,7 +237,7 @@ def scene_layer(source: Source) -> tiles.Layer | None:
     return tiles.image_layer(source.scene) if can_warp(opened) or not source.geo.georeferenced else None
 
 
-def class_layer(source: Source) -> tiles.Layer:
+def class_layer(source: MapSource) -> tiles.Picture:
     """The class raster in the colours that the user chose to see."""
     path = _placed(source.labels, source) if source.geo.georeferenced and not source.own_geo else source.labels
     labels = open_scene(path, expand_palette=False)
@@ -256,11 +256,11 @@ def class_layer(source: Source) -> tiles.Layer:
 
     key = digest_of("classes", labels.digest, scheme)
     return tiles.register(
-        tiles.Layer(id=key, height=source.height, width=source.width, geo=labels.geo, scheme=scheme, draw=draw, warp=warp)
+        tiles.Picture(id=key, height=source.height, width=source.width, geo=labels.geo, scheme=scheme, draw=draw, warp=warp)
     )
 
 
-def _placed(path: Path, source: Source) -> Path:
+def _placed(path: Path, source: MapSource) -> Path:
     from core.scenes.placing import write_placed
 
     made = state.workspace().layers / "placed" / f"{path.stem}-{digest_of(str(path), path.stat().st_mtime_ns, source.geo)}.vrt"
@@ -270,6 +270,6 @@ def _placed(path: Path, source: Source) -> Path:
     return made
 
 
-def placed_scene(source: Source) -> Scene | None:
+def placed_scene(source: MapSource) -> Scene | None:
     """The scene with the coordinates that the map uses, for exports; None when its file is gone."""
     return None if source.scene is None or not source.scene.exists() else open_scene(source.scene).with_geo(source.geo)

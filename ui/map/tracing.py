@@ -13,7 +13,7 @@ from core.vector.settings import VectorSettings, read_size
 from ui import frame
 from ui.kept import has, keep
 from ui.map import finished
-from ui.map.sources import Source
+from ui.map.sources import MapSource
 
 if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they are needed
     from core.vector.layer import VectorResult
@@ -25,7 +25,7 @@ _KEPT_LAYERS = 8
 _SETTINGS = "gl_map_settings"
 
 
-def settings_form(source: Source) -> tuple[VectorSettings, bool]:
+def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
     """The settings that count now, and whether the button was pressed just now; small rasters need no button."""
     live = source.pixels <= LIVE_PX
     sure = source.prediction is not None
@@ -80,7 +80,7 @@ def settings_form(source: Source) -> tuple[VectorSettings, bool]:
     return fitting(VectorSettings.from_dict(st.session_state.get(_SETTINGS, {})), source), pressed
 
 
-def fitting(settings: VectorSettings, source: Source) -> VectorSettings:
+def fitting(settings: VectorSettings, source: MapSource) -> VectorSettings:
     """The settings as far as they fit a raster: what was set for another one must not fail on this one."""
     known = {name: tuple(k for k in getattr(settings, name) or () if k in source.scheme.names) for name in ("regularize", "centre_lines")}
     classes = tuple(k for k in settings.classes or () if k in source.scheme.names) or None
@@ -88,12 +88,12 @@ def fitting(settings: VectorSettings, source: Source) -> VectorSettings:
     return replace(settings, threshold=threshold, classes=classes, pixel_size_m=source.geo.pixel_size_m, **known)
 
 
-def layer_digest(source: Source, settings: VectorSettings) -> str:
+def layer_digest(source: MapSource, settings: VectorSettings) -> str:
     """What names a traced layer: the raster's content and the settings."""
     return digest_of(source.digest, settings)
 
 
-def traced(source: Source, settings: VectorSettings, digest: str) -> VectorResult:
+def traced(source: MapSource, settings: VectorSettings, digest: str) -> VectorResult:
     """The traced layer, made once for each raster and setting: read where a job has written it, else traced with its progress shown."""
 
     def make(tell: Callable[[int, int, str], None]) -> VectorResult:
@@ -105,7 +105,7 @@ def traced(source: Source, settings: VectorSettings, digest: str) -> VectorResul
     return keep("layer", digest, make, words="Tracing polygons", most=_KEPT_LAYERS)
 
 
-def _trace(source: Source, settings: VectorSettings, tell: Callable[[int, int, str], None]) -> VectorResult:
+def _trace(source: MapSource, settings: VectorSettings, tell: Callable[[int, int, str], None]) -> VectorResult:
     from core.vector.vectorize import vectorize
 
     placed = source.geo.georeferenced and not source.own_geo
@@ -117,7 +117,7 @@ def _trace(source: Source, settings: VectorSettings, tell: Callable[[int, int, s
     )
 
 
-def result(source: Source, settings: VectorSettings, digest: str, pressed: bool) -> VectorResult | None:
+def result(source: MapSource, settings: VectorSettings, digest: str, pressed: bool) -> VectorResult | None:
     """The traced layer, or None after saying why there is none."""
     if not (pressed or has("layer", digest) or source.pixels <= LIVE_PX):
         st.info(

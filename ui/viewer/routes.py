@@ -54,7 +54,7 @@ async def _map(request: Request) -> Response:
 
 async def _tile(request: Request, make: Callable[[str, int, int, int], tuple[bytes, str] | None]) -> Response:
     asked = request.path_params
-    if tiles.known(asked["layer"]) is None or asked["z"] > 30:
+    if tiles.find(asked["layer"], tiles.Picture) is None or asked["z"] > 30:
         return Response(status_code=404)
     loop = asyncio.get_running_loop()
     try:
@@ -67,31 +67,31 @@ async def _tile(request: Request, make: Callable[[str, int, int, int], tuple[byt
 
 
 async def _values(request: Request) -> Response:
-    layer, row, col = tiles.known(request.path_params["layer"]), request.path_params["row"], request.path_params["col"]
-    if layer is None or layer.values is None or row >= layer.height or col >= layer.width:
+    picture, row, col = tiles.find(request.path_params["layer"], tiles.Picture), request.path_params["row"], request.path_params["col"]
+    if picture is None or picture.values is None or row >= picture.height or col >= picture.width:
         return Response(status_code=404)
     try:
-        found = await asyncio.get_running_loop().run_in_executor(_workers, layer.values, row, col)
+        found = await asyncio.get_running_loop().run_in_executor(_workers, picture.values, row, col)
     except GroundlineError as error:
         return Response(str(error), status_code=422, media_type="text/plain")
     return JSONResponse(found, headers=_CACHE)
 
 
 async def _file(request: Request) -> Response:
-    layer = tiles.known(request.path_params["layer"])
-    if layer is None or layer.file is None or not layer.file[0].is_file():
+    file = tiles.find(request.path_params["layer"], tiles.Download)
+    if file is None or not file.path.is_file():
         return Response(status_code=404)
-    return FileResponse(layer.file[0], filename=layer.file[1])
+    return FileResponse(file.path, filename=file.name)
 
 
 async def _features(request: Request) -> Response:
-    layer = tiles.known(request.path_params["layer"])
-    if layer is None or layer.features is None:
+    features = tiles.find(request.path_params["layer"], tiles.Features)
+    if features is None:
         return Response(status_code=404)
     headers = _CACHE | {"Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(layer.features, media_type="application/geo+json", headers=headers | {"Content-Encoding": "gzip"})
-    return Response(gzip.decompress(layer.features), media_type="application/geo+json", headers=headers)
+        return Response(features.gzipped, media_type="application/geo+json", headers=headers | {"Content-Encoding": "gzip"})
+    return Response(gzip.decompress(features.gzipped), media_type="application/geo+json", headers=headers)
 
 
 @lru_cache(maxsize=1024)
@@ -114,7 +114,7 @@ def _pixel_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | No
 @lru_cache(maxsize=1024)
 def _picture_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
     """A tile in pixel space in which codes are already drawn in the colours of their classes."""
-    layer = tiles.known(layer_id)
+    layer = tiles.find(layer_id, tiles.Picture)
     if layer is None or not layer.codes:
         return _pixel_tile(layer_id, z, x, y)
     drawn = _drawn(layer_id, z, x, y)
@@ -124,9 +124,9 @@ def _picture_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | 
     return encode(_on_clear(layer.scheme.decode(ids), np.where(ids == IGNORED_ID, 0, 255).astype(np.uint8)))
 
 
-def _drawn(layer_id: str, z: int, x: int, y: int) -> tuple[tiles.Layer, np.ndarray, np.ndarray | None] | None:
-    layer = tiles.known(layer_id)
-    if layer is None or layer.draw is None or z > layer.max_zoom:
+def _drawn(layer_id: str, z: int, x: int, y: int) -> tuple[tiles.Picture, np.ndarray, np.ndarray | None] | None:
+    layer = tiles.find(layer_id, tiles.Picture)
+    if layer is None or z > layer.max_zoom:
         return None
     factor = 2 ** (layer.max_zoom - z)
     row, col = y * tiles.TILE_PX * factor, x * tiles.TILE_PX * factor
@@ -145,7 +145,7 @@ def _on_clear(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1024)
 def _map_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None:
-    layer = tiles.known(layer_id)
+    layer = tiles.find(layer_id, tiles.Picture)
     if layer is None or layer.warp is None or not layer.geo.georeferenced:
         return None
     made = layer.warp(z, x, y)

@@ -1,6 +1,7 @@
 """Rasters and polygons that pages show in the browser, served as tiles and GeoJSON by `ui.viewer.routes`.
 
-A page registers what it shows and gets a `Layer`; its id is a digest of the content and the only thing that a URL names.
+A page registers what it shows, a `Picture`, `Features` or a `Download`; its id is a digest of the content and the only
+thing that a URL names.
 What was not registered answers 404, so no request can reach a file that no page has opened.
 """
 
@@ -15,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -31,33 +32,32 @@ from core.scenes.scene import Scene, Window
 TILE_PX = 512
 MAP_TILE_PX = 256
 PREFIX = "/groundline"
-MAX_LAYERS = 512
+MAX_SHOWN = 512
 _SAMPLE_PX = 1024  # side of the decimated picture that stretch limits are taken from
 
 Draw = Callable[[Window, tuple[int, int]], tuple[np.ndarray, np.ndarray | None]]
 
 
 @dataclass(frozen=True)
-class Layer:
-    """Something registered for the browser.
+class Picture:
+    """A raster as tiles.
 
-    `draw(window, (h, w))` gives pixels uint8 (h, w, 3) and a bool mask (h, w) of the valid ones or None for all. A layer
-    of codes holds class id, confidence (0-255) and true class id in its three channels, 255 meaning none. `values(row, col)`
-    tells all about one pixel, `file` is a path and the name under which it is downloaded.
+    `draw(window, (h, w))` gives pixels uint8 (h, w, 3) and a bool mask (h, w) of the valid ones or None for all. With a
+    `scheme` the pixels are codes: class id, confidence (0-255) and true class id in the three channels, 255 meaning none.
+    `warp(z, x, y)` gives colours and alpha of a map tile where the raster can lie on a map, `values(row, col)` tells all
+    about one pixel where there is more to tell.
     """
 
     id: str
-    height: int = 0
-    width: int = 0
-    geo: GeoRef = GeoRef()
+    height: int
+    width: int
+    geo: GeoRef
+    draw: Draw = field(repr=False, compare=False)
+    warp: Callable[[int, int, int], tuple[np.ndarray, np.ndarray] | None] | None = field(default=None, repr=False, compare=False)
     scheme: ClassScheme | None = None
     has_confidence: bool = False
     has_truth: bool = False
-    draw: Draw | None = field(default=None, repr=False, compare=False)
-    warp: Callable[[int, int, int], tuple[np.ndarray, np.ndarray] | None] | None = field(default=None, repr=False, compare=False)
-    features: bytes | None = field(default=None, repr=False, compare=False)
     values: Callable[[int, int], dict[str, Any]] | None = field(default=None, repr=False, compare=False)
-    file: tuple[Path, str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def codes(self) -> bool:
@@ -67,7 +67,7 @@ class Layer:
     @property
     def max_zoom(self) -> int:
         """The zoom level at which one tile pixel is one scene pixel; level 0 fits into one tile."""
-        return max(0, math.ceil(math.log2(max(self.height, self.width, 1) / TILE_PX)))
+        return max_zoom(self.height, self.width)
 
     @property
     def bounds(self) -> list[list[float]] | None:
@@ -75,24 +75,45 @@ class Layer:
         return lonlat_bounds(self.geo, self.height, self.width)
 
 
+@dataclass(frozen=True)
+class Features:
+    """Polygons or lines as GeoJSON, kept compressed."""
+
+    id: str
+    gzipped: bytes = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file, and the name under which it is downloaded."""
+
+    id: str
+    path: Path
+    name: str
+
+
+Shown = Picture | Features | Download
+S = TypeVar("S", Picture, Features, Download)
+
+
 class _Registry:
-    """Layers by id, shared by all sessions; the least used is forgotten first and comes back at its page's next run."""
+    """What is shown by id, shared by all sessions; the least used is forgotten first and comes back at its page's next run."""
 
     def __init__(self):
-        self._layers: OrderedDict[str, Layer] = OrderedDict()
+        self._shown: OrderedDict[str, Shown] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, layer: Layer) -> Layer:
+    def put(self, shown: S) -> S:
         with self._lock:
-            self._layers[layer.id] = layer
-            self._layers.move_to_end(layer.id)
-            while len(self._layers) > MAX_LAYERS:
-                self._layers.popitem(last=False)
-        return layer
+            self._shown[shown.id] = shown
+            self._shown.move_to_end(shown.id)
+            while len(self._shown) > MAX_SHOWN:
+                self._shown.popitem(last=False)
+        return shown
 
-    def get(self, layer_id: str) -> Layer | None:
+    def get(self, shown_id: str) -> Shown | None:
         with self._lock:
-            return self._layers.get(layer_id)
+            return self._shown.get(shown_id)
 
 
 _registry = _Registry()
@@ -103,7 +124,7 @@ register = _registry.put
 # ---- what pages register ----
 
 
-def image_layer(source: str | Path | Scene, *, bands: Sequence[int] | None = None) -> Layer:
+def image_layer(source: str | Path | Scene, *, bands: Sequence[int] | None = None) -> Picture:
     """A scene as a picture; data that is not uint8 is stretched between its 2nd and 98th percentile. Raises SceneError."""
     scene = source if isinstance(source, Scene) else open_scene(source)
     chosen = tuple(bands) if bands else default_rgb(scene)
@@ -119,11 +140,11 @@ def image_layer(source: str | Path | Scene, *, bands: Sequence[int] | None = Non
         return image_tile(scene, chosen, limits, z, x, y, size_px=MAP_TILE_PX)
 
     return register(
-        Layer(id=digest_of("image", scene.digest, chosen), height=scene.height, width=scene.width, geo=scene.geo, draw=draw, warp=warp)
+        Picture(id=digest_of("image", scene.digest, chosen), height=scene.height, width=scene.width, geo=scene.geo, draw=draw, warp=warp)
     )
 
 
-def mask_layer(pair: Pair, scheme: ClassScheme) -> Layer:
+def mask_layer(pair: Pair, scheme: ClassScheme) -> Picture:
     """The mask of a data set's pair as codes. Raises MaskError or SceneError."""
     mask = pair.mask
 
@@ -132,10 +153,10 @@ def mask_layer(pair: Pair, scheme: ClassScheme) -> Layer:
 
     height, width = pair.shape
     key = digest_of("mask", mask.digest, scheme, pair.kind, pair.shift_px, pair.shape)
-    return register(Layer(id=key, height=height, width=width, geo=pair.image.geo, scheme=scheme, draw=draw))
+    return register(Picture(id=key, height=height, width=width, geo=pair.image.geo, scheme=scheme, draw=draw))
 
 
-def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
+def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Picture:
     """A prediction as codes with confidence, and with the true class where `truth` (a data set's pair) has one."""
     from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
 
@@ -165,7 +186,7 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
         }
 
     return register(
-        Layer(
+        Picture(
             id=digest_of("prediction", labels.digest, confidence.digest, prediction.scheme, truth and truth.mask.digest),
             height=labels.height,
             width=labels.width,
@@ -180,16 +201,20 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Layer:
     )
 
 
-def features_layer(geojson: dict[str, Any], *, digest: str) -> Layer:
-    """Polygons as GeoJSON, kept compressed; `digest` names the content."""
-    text = json.dumps(geojson, separators=(",", ":"), allow_nan=False).encode()
-    return register(Layer(id=digest_of("features", digest), features=gzip.compress(text, 5)))
+def features(digest: str, make: Callable[[], dict[str, Any]]) -> Features:
+    """The GeoJSON that `make()` gives, made once for each `digest`, which names its content."""
+    name = digest_of("features", digest)
+    known = find(name, Features)
+    if known is not None:
+        return known
+    text = json.dumps(make(), separators=(",", ":"), allow_nan=False).encode()
+    return register(Features(name, gzip.compress(text, 5)))
 
 
 def file_url(path: Path, name: str) -> str:
     """Register a file that may be downloaded as `name`, and give its URL for the page itself."""
-    layer = register(Layer(id=digest_of("file", str(path), path.stat().st_mtime_ns, name), file=(path, name)))
-    return f"{base_path()}{PREFIX}/files/{layer.id}"
+    made = register(Download(digest_of("file", str(path), path.stat().st_mtime_ns, name), path, name))
+    return f"{base_path()}{PREFIX}/files/{made.id}"
 
 
 def labels_at(pair: Pair, scheme: ClassScheme, window: Window, shape: tuple[int, int]) -> np.ndarray:
@@ -203,14 +228,15 @@ def labels_at(pair: Pair, scheme: ClassScheme, window: Window, shape: tuple[int,
     return ids[np.ix_(rows, cols)]
 
 
-def known(layer_id: str) -> Layer | None:
-    """The registered layer of an id."""
-    return _registry.get(layer_id)
+def find(shown_id: str, kind: type[S]) -> S | None:
+    """What is registered under an id, None where that is nothing or of another kind."""
+    found = _registry.get(shown_id)
+    return found if isinstance(found, kind) else None
 
 
-def features_id(digest: str) -> str:
-    """The id that `features_layer` gives to this content."""
-    return digest_of("features", digest)
+def max_zoom(height: int, width: int) -> int:
+    """The zoom level at which one tile pixel is one pixel of a raster of this size; level 0 fits into one tile."""
+    return max(0, math.ceil(math.log2(max(height, width, 1) / TILE_PX)))
 
 
 # ---- URLs ----
@@ -222,12 +248,12 @@ def base_path() -> str:
     return f"/{base}" if base else ""
 
 
-def pixel_url(layer: Layer) -> str:
+def pixel_url(layer: Picture) -> str:
     """Template of a layer's tiles in pixel space, for the page itself."""
     return f"{base_path()}{PREFIX}/pixels/{layer.id}/{{z}}/{{x}}/{{y}}"
 
 
-def values_url(layer: Layer) -> str:
+def values_url(layer: Picture) -> str:
     """Template of the URL that tells about one pixel of a layer, for the page itself."""
     return f"{base_path()}{PREFIX}/values/{layer.id}/{{row}}/{{col}}"
 

@@ -36,7 +36,7 @@ class Pane:
     """
 
     title: str
-    layers: tuple[tiles.Layer, ...]
+    layers: tuple[tiles.Picture, ...]
     paint: str = "classes"
 
 
