@@ -15,7 +15,7 @@ from core.jobs import jobs
 from core.scenes.opening import open_scene
 from ui import jobs_view, state
 from ui.evaluate import charts, runs
-from ui.evaluate.runs import Run
+from ui.evaluate.runs import EvaluationRun
 from ui.evaluate.scores import NO_BAR
 
 # By position in VERDICTS; blue and orange are the two runs, grey and black do not tell them apart.
@@ -23,7 +23,7 @@ _COLOURS = ("#00000000", "#C9D2D6", "#3B82C4", "#D9731A", "#6E7B81", "#1D252A", 
 _LONGEST_PX = 900
 
 
-def compare(run: Run) -> None:
+def compare(run: EvaluationRun) -> None:
     """Choose the other evaluation; differences with intervals, and the map."""
     others = [other for other in runs.runs() if other.folder != run.folder and comparable(run, other)]
     if not others:
@@ -54,7 +54,7 @@ def compare(run: Run) -> None:
     _disagreement(run, second)
 
 
-def comparable(run: Run, other: Run) -> bool:
+def comparable(run: EvaluationRun, other: EvaluationRun) -> bool:
     """Whether two evaluations share classes and scenes."""
     one, two = run.evaluation, other.evaluation
     return one.scheme.names == two.scheme.names and one.dataset == two.dataset and bool(set(one.per_scene) & set(two.per_scene))
@@ -84,7 +84,7 @@ def table(found: Comparison) -> None:
     )  # fmt: skip
 
 
-def _disagreement(run: Run, second: Run) -> None:
+def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
     made = next((job for job in jobs.list_jobs(state.workspace(), kinds=("compare",)) if _is_of(job.request, run, second)), None)
     if made is not None and made.active:
         st.caption("The map is being made; it appears here.")
@@ -134,7 +134,7 @@ def _apart(pixels: dict[str, int]) -> float:
     return sum(pixels[VERDICTS[k]] for k in (2, 3, 5, 7)) / max(1, sum(pixels.values()))
 
 
-def _is_of(request: dict, run: Run, second: Run) -> bool:
+def _is_of(request: dict, run: EvaluationRun, second: EvaluationRun) -> bool:
     return [request["first"], request["second"]] == [str(run.folder), str(second.folder)] and not request["optimistic"]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.evaluation.result import EVALUATION_FILE, REPORT_FILE
-from ui.evaluate.runs import Run
+from ui.evaluate.runs import EvaluationRun
 
 _TABLES = {
     "scores": "Scores of all pixels, with intervals",
@@ -23,7 +23,7 @@ _TABLES = {
 }
 
 
-def downloads(run: Run) -> None:
+def downloads(run: EvaluationRun) -> None:
     """Buttons for report, JSON and CSV; files are read when a button is pressed."""
     stem = "-".join(run.evaluation.model.lower().split()) or "model"
     folder = run.folder

@@ -11,7 +11,7 @@ from core.evaluation.result import Evaluation
 from core.jobs import jobs
 from ui import jobs_view, state
 from ui.evaluate import charts, runs
-from ui.evaluate.runs import Run
+from ui.evaluate.runs import EvaluationRun
 from ui.evaluate.scores import NO_BAR
 
 _WHY = (
@@ -21,7 +21,7 @@ _WHY = (
 )
 
 
-def optimistic(run: Run) -> None:
+def optimistic(run: EvaluationRun) -> None:
     """Both scores where both exist; else how to get the missing one."""
     st.markdown(_WHY)
     mine = run.evaluation
@@ -66,7 +66,7 @@ def _leaked(one: Evaluation) -> bool:
     return one.split in ("random", "block") and bool(one.settings.get("random_patches_only"))
 
 
-def _how_to_get(run: Run) -> None:
+def _how_to_get(run: EvaluationRun) -> None:
     """One click that repeats the recipe on a random split, or what stands in its way."""
     if not _honest(run.evaluation):
         st.info(

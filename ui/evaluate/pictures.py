@@ -17,14 +17,14 @@ from core.evaluation.result import MAPS, VIEWS, LabelError, PatchResult
 from core.scenes.opening import open_scene
 from core.words import number_words
 from ui import frame, state
-from ui.evaluate.runs import Run
+from ui.evaluate.runs import EvaluationRun
 
 _A_PAGE = 4
 _SIDE_PX = 320
 _TITLES = {"image": "Image", "mask": "Mask", "prediction": "Prediction", "error": "Wrong in red"}
 
 
-def worst_patches(run: Run) -> None:
+def worst_patches(run: EvaluationRun) -> None:
     """Patches by their share of wrong pixels: pictures page by page, and a table of all."""
     evaluation = run.evaluation
     shown = [patch for patch in evaluation.patches if patch.picture]
@@ -63,7 +63,7 @@ def worst_patches(run: Run) -> None:
         )
 
 
-def label_errors(run: Run) -> None:
+def label_errors(run: EvaluationRun) -> None:
     """Regions where the model is sure of another class than the mask, likeliest first."""
     evaluation = run.evaluation
     found = evaluation.label_errors
@@ -112,7 +112,7 @@ def _page(items: list, key: str) -> tuple[list, int]:
     return items[number * _A_PAGE : (number + 1) * _A_PAGE], number * _A_PAGE
 
 
-def _pictures(run: Run, picture: str, box: Sequence[float] | None = None) -> None:
+def _pictures(run: EvaluationRun, picture: str, box: Sequence[float] | None = None) -> None:
     scheme = run.evaluation.scheme
     for column, view in zip(st.columns(len(VIEWS)), VIEWS, strict=True):
         path = run.folder / f"{picture}_{view}.png"
@@ -159,7 +159,7 @@ def framed(pixels: np.ndarray, box: Sequence[float] | None = None) -> np.ndarray
     return np.asarray(picture)
 
 
-def _box(run: Run, error: LabelError) -> Sequence[float]:
+def _box(run: EvaluationRun, error: LabelError) -> Sequence[float]:
     """Where the region lies in its picture, as fractions: top, left, bottom, right."""
     scene = next(one for one in run.evaluation.results if one.name == error.scene)
     seen = context_window(error, (scene.height, scene.width))
@@ -177,7 +177,7 @@ def _legend(scheme: ClassScheme) -> None:
     st.html(f'<div style="font-size:.9rem">{chips}</div>')
 
 
-def _place(run: Run, item: PatchResult | LabelError) -> str:
+def _place(run: EvaluationRun, item: PatchResult | LabelError) -> str:
     """Row and column of the upper left corner, and degrees of the middle where the scene is georeferenced."""
     words = f"row {item.row:,}, column {item.col:,}"
     name = next((one.map for one in run.evaluation.results if one.name == item.scene), None)
@@ -192,7 +192,7 @@ def _lonlat(path: str, row: float, col: float) -> tuple[float, float] | None:
     return open_scene(Path(path), expand_palette=False).geo.lonlat(row, col)
 
 
-def _open(run: Run, scene: str, key: str) -> None:
+def _open(run: EvaluationRun, scene: str, key: str) -> None:
     """A button that shows the scene with its mask on the Explore page."""
     pair = run.pair(scene)
     if pair is None:

@@ -22,7 +22,7 @@ PART_WORDS = {"test": "held-out scenes", "validation": "validation scenes", "tra
 
 
 @dataclass(frozen=True)
-class Run:
+class EvaluationRun:
     """An evaluation's folder and the request of the job that wrote it; empty when another program did."""
 
     folder: Path
@@ -85,11 +85,11 @@ class Run:
         return f"{one.model} · {one.dataset} · {part}"
 
 
-def runs() -> list[Run]:
+def runs() -> list[EvaluationRun]:
     """All evaluations of the workspace that can be read, newest first."""
     asked = {job.request.get("out"): job.request for job in jobs.list_jobs(state.workspace(), kinds=("evaluate", "random_split"))}
     files = sorted(state.workspace().evaluations.glob(f"*/{EVALUATION_FILE}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    found = [Run(path.parent, asked.get(str(path.parent), {})) for path in files]
+    found = [EvaluationRun(path.parent, asked.get(str(path.parent), {})) for path in files]
     return [run for run in found if _readable(run)]
 
 
@@ -107,7 +107,7 @@ def training_of(model: Model) -> dict[str, Any] | None:
     return None
 
 
-def _readable(run: Run) -> bool:
+def _readable(run: EvaluationRun) -> bool:
     try:
         return run.evaluation is not None
     except (GroundlineError, OSError):  # being written or deleted at this moment

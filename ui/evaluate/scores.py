@@ -9,7 +9,7 @@ import streamlit as st
 from core.words import number_words
 from ui import state
 from ui.evaluate import charts
-from ui.evaluate.runs import Run
+from ui.evaluate.runs import EvaluationRun
 
 SINGLE = {
     "accuracy": ("Accuracy", "Share of the labelled pixels with the right class."),
@@ -30,7 +30,7 @@ _SCORE_HELP = {
 }
 
 
-def classes(run: Run) -> None:
+def classes(run: EvaluationRun) -> None:
     """Confusion matrix, bars by class, and the numbers behind them."""
     evaluation = run.evaluation
     scheme, one = state.shown(evaluation.scheme), evaluation.confusion
@@ -65,7 +65,7 @@ def classes(run: Run) -> None:
         _objects(run)
 
 
-def scenes(run: Run) -> None:
+def scenes(run: EvaluationRun) -> None:
     """A line for each scene, worst first."""
     evaluation = run.evaluation
     rows = []
@@ -103,7 +103,7 @@ def scenes(run: Run) -> None:
         )
 
 
-def _confused(run: Run) -> None:
+def _confused(run: EvaluationRun) -> None:
     counts, names = run.evaluation.confusion.counts, run.evaluation.scheme.names
     wrong = np.where(np.eye(len(names), dtype=bool), 0, counts)
     total = max(1, wrong.sum())
@@ -129,7 +129,7 @@ def _confused(run: Run) -> None:
     )
 
 
-def _table(run: Run) -> None:
+def _table(run: EvaluationRun) -> None:
     evaluation = run.evaluation
     one, ignored = evaluation.confusion, evaluation.with_ignored
     rows = []
@@ -149,7 +149,7 @@ def _table(run: Run) -> None:
     )  # fmt: skip
 
 
-def _objects(run: Run) -> None:
+def _objects(run: EvaluationRun) -> None:
     st.subheader("Objects found", anchor=False)
     rows = [
         {"class": name, "in the masks": score.truth, "predicted": score.predicted, "matched": score.matched,

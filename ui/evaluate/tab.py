@@ -10,11 +10,11 @@ from core.evaluation.report import PART_WORDS
 from core.words import number_words
 from ui import frame, jobs_view
 from ui.evaluate import compare, files, form, honest, pictures, runs, scores, trust
-from ui.evaluate.runs import Run
+from ui.evaluate.runs import EvaluationRun
 
 TITLE = "Evaluation"
 _JOBS = ("evaluate", "random_split", "compare")
-_SECTIONS: dict[str, Callable[[Run], None]] = {
+_SECTIONS: dict[str, Callable[[EvaluationRun], None]] = {
     "Classes": scores.classes,
     "Scenes": scores.scenes,
     "Worst patches": pictures.worst_patches,
@@ -66,7 +66,7 @@ def tab(first_model: str | None = None) -> None:
 
 
 @st.fragment
-def _results(every: list[Run]) -> None:
+def _results(every: list[EvaluationRun]) -> None:
     """One evaluation, section by section; only the open section is drawn."""
     run = st.selectbox(
         "Evaluation", every, format_func=lambda one: one.label, key=f"evaluation_shown_{every[0].folder.name}", help="Newest first."
@@ -85,7 +85,7 @@ def _results(every: list[Run]) -> None:
         _SECTIONS[section](run)
 
 
-def headline(run: Run) -> None:
+def headline(run: EvaluationRun) -> None:
     """What was measured on what, and the scores of all pixels with their intervals."""
     evaluation = run.evaluation
     one, found = evaluation.confusion, evaluation.intervals

@@ -8,11 +8,11 @@ import streamlit as st
 
 from ui import frame, state
 from ui.evaluate import charts
-from ui.evaluate.runs import Run
+from ui.evaluate.runs import EvaluationRun
 from ui.evaluate.scores import NO_BAR
 
 
-def calibration(run: Run) -> None:
+def calibration(run: EvaluationRun) -> None:
     """Reliability before and after the temperature, and the button that stores it."""
     evaluation = run.evaluation
     found = evaluation.calibration
@@ -46,7 +46,7 @@ def calibration(run: Run) -> None:
         _store(run)
 
 
-def _store(run: Run) -> None:
+def _store(run: EvaluationRun) -> None:
     """The button that writes the temperature to the card, or why it is not there."""
     evaluation, model = run.evaluation, run.model
     if evaluation.scenes != "validation":
@@ -76,7 +76,7 @@ def _store(run: Run) -> None:
             st.rerun()
 
 
-def thresholds(run: Run) -> None:
+def thresholds(run: EvaluationRun) -> None:
     """Precision and recall of a class at any threshold, from the histogram: nothing is predicted again."""
     evaluation, scheme = run.evaluation, state.shown(run.evaluation.scheme)
     known = [name for name, there in zip(scheme.names, evaluation.confusion.present, strict=True) if there]
@@ -117,7 +117,7 @@ def _take(key: str, value: float) -> None:
     st.session_state[key] = round(value, 2)
 
 
-def areas(run: Run) -> None:
+def areas(run: EvaluationRun) -> None:
     """Class areas as mapped and corrected for the map's own errors."""
     evaluation, scheme = run.evaluation, state.shown(run.evaluation.scheme)
     if not sum(one.mapped.sum() for one in evaluation.results):
