@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from core.patches.class_view import Patches
 from core.training.augmentation import Augmentation
 
 READERS = 2
@@ -34,7 +35,7 @@ def epoch_rows(
 
 
 def load_batch(
-    store: Any,
+    store: Patches,
     rows: np.ndarray,
     normalise: Callable[[np.ndarray], np.ndarray],
     *,
@@ -58,7 +59,7 @@ def load_batch(
 
 
 def training_batches(
-    store: Any,
+    store: Patches,
     order: np.ndarray,
     normalise: Callable[[np.ndarray], np.ndarray],
     *,
@@ -111,7 +112,7 @@ def device_rows(order: np.ndarray, parts: int, *, machine: int = 0, machines: in
 
 
 def plain_batches(
-    store: Any, rows: np.ndarray, normalise: Callable[[np.ndarray], np.ndarray], *, batch_size: int
+    store: Patches, rows: np.ndarray, normalise: Callable[[np.ndarray], np.ndarray], *, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The given rows in order, unchanged but normalised; the last batch may be smaller."""
     for start in range(0, len(rows), batch_size):

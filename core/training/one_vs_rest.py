@@ -4,50 +4,27 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core.classes import IGNORED_ID, ClassScheme
 from core.confusion import Confusion
 from core.files import dump_json, replacing
 from core.model_store.cards import WEIGHTS_FILE, ModelCard
-from core.progress import part
+from core.patches.class_view import ClassView, Patches
+from core.patches.store import PatchStore
+from core.progress import OnProgress, part
 from core.training.previews import choose_rows, save_preview
 from core.training.run import HISTORY_FILE, PREVIEWS, TrainResult, train_one
 from core.training.settings import TrainSettings
 
 PARTS = "classes"
-_REST_COLOUR = (90, 90, 90)
 
 
-class ClassView:
-    """A patch store in which one class is 1 and every other labelled pixel 0."""
-
-    def __init__(self, store: Any, index: int):
-        self._store, scheme = store, store.scheme
-        self.scheme = ClassScheme((f"Not {scheme.names[index]}", scheme.names[index]), (_REST_COLOUR, scheme.colours[index]))
-        self.masks = _Masks(store.masks, index)
-        self.counts = {part: np.array([np.sum(counts) - counts[index], counts[index]]) for part, counts in store.counts.items()}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-
-class _Masks:
-    """Masks uint8 (N, h, w) of ids 0, 1 and ignored, made as they are read."""
-
-    def __init__(self, masks: np.ndarray, index: int):
-        self._masks, self._index, self.shape = masks, index, masks.shape
-
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        ids = np.asarray(self._masks[rows])
-        return np.where(ids == IGNORED_ID, IGNORED_ID, ids == self._index).astype(np.uint8)
-
-
-def one_network(store: Any, settings: TrainSettings) -> tuple[Any, TrainSettings, int]:
+def one_network(store: PatchStore, settings: TrainSettings) -> tuple[Patches, TrainSettings, int]:
     """What to measure of a run: store, settings and number of networks; with one per class, that of the most frequent one."""
     if not settings.per_class:
         return store, settings, 1
@@ -56,7 +33,14 @@ def one_network(store: Any, settings: TrainSettings) -> tuple[Any, TrainSettings
 
 
 def train_each_class(
-    store: Any, folder: Path, settings: TrainSettings, *, resume: bool, on_progress: Any, on_epoch: Any, **callables: Any
+    store: PatchStore,
+    folder: Path,
+    settings: TrainSettings,
+    *,
+    resume: bool,
+    on_progress: OnProgress | None,
+    on_epoch: Callable[[dict[str, Any]], None] | None,
+    **callables: Any,
 ) -> TrainResult:
     """Train a network of two classes for each class in `classes/<name>` below `folder`, and merge them into one model there.
 
@@ -72,7 +56,7 @@ def train_each_class(
                 folder / PARTS / _part_name(index, name),
                 replace(settings, per_class=False),
                 resume=resume,
-                on_progress=part(on_progress, index, index + 1, len(names), message=lambda words, at=at: f"{at}: {words}"),
+                on_progress=part(on_progress, index, index + 1, len(names), message=f"{at}: ".__add__),
                 on_epoch=None if on_epoch is None else (lambda line, name=name: on_epoch({**line, "class": name})),
                 **callables,
             )
@@ -90,7 +74,7 @@ def train_each_class(
     )
 
 
-def _merge(store: Any, folder: Path, settings: TrainSettings, results: list[TrainResult]) -> ModelCard:
+def _merge(store: PatchStore, folder: Path, settings: TrainSettings, results: list[TrainResult]) -> ModelCard:
     from core.model_store.loading import load_network
     from core.networks.merged import merge
     from core.training.validation import predict_rows, validate

@@ -10,13 +10,14 @@ from PIL import Image
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.files import replacing
+from core.patches.class_view import Patches
 from core.scenes.display import stretch, stretch_limits, three_bands
 from core.training.augmentation import Augmentation
 
 GAP_PX = 4
 
 
-def choose_rows(store, rows: np.ndarray, *, count: int = 4) -> np.ndarray:
+def choose_rows(store: Patches, rows: np.ndarray, *, count: int = 4) -> np.ndarray:
     """Up to `count` of the rows, spread evenly over them, but those with the most classes in each stretch."""
     chosen = []
     for run in np.array_split(rows, min(count, len(rows))):

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from core.errors import Cancelled
+from core.patches.store import PatchStore
 from core.progress import OnProgress, ShouldStop, check, report
 from core.training.event_files import EVENTS_FOLDER
 from core.training.feeding import epoch_rows
@@ -31,7 +32,7 @@ _SAMPLE_S = 0.02
 
 
 def probe(
-    store: Any,
+    store: PatchStore,
     settings: TrainSettings,
     *,
     memory_budget_mib: float | None = None,
@@ -51,11 +52,11 @@ def probe(
     "parameters", "networks", "device", "proposed_batch_size", and "sizes": for each batch size "batch_size", "step_s",
     "patches_per_s", "peak_memory_mib", "fits". Raises InputError as training would, Cancelled.
     """
-    store, settings, networks = one_network(store, replace(settings, weights="none"))
+    patches, settings, networks = one_network(store, replace(settings, weights="none"))
     process, began = psutil.Process(), time.monotonic()
     budget = memory_budget_mib or _BUDGET_FRACTION * (psutil.virtual_memory().available + process.memory_info().rss) / MIB
     with tempfile.TemporaryDirectory() as temporary:
-        run = Run(store, Path(temporary) / "probe", settings)
+        run = Run(patches, Path(temporary) / "probe", settings)
         run.open(resume=False)
         try:
             start_s = time.monotonic() - began
@@ -101,10 +102,13 @@ def propose(sizes: list[dict[str, Any]], budget_mib: float) -> int:
     return min(each["batch_size"] for each in good if each["patches_per_s"] * _WORTH >= fastest)
 
 
-def _try_sizes(run: Run, budget: float, patience_s: float, on_progress: Any, should_stop: Any) -> list[dict[str, Any]]:
+def _try_sizes(
+    run: Run, budget: float, patience_s: float, on_progress: OnProgress | None, should_stop: ShouldStop | None
+) -> list[dict[str, Any]]:
     own, rows = min(run.settings.batch_size, len(run.train_rows)), len(run.train_rows)
     ladder = sorted({own, *(size for size in (own // 4, own // 2, 2 * own, 4 * own) if 1 <= size <= rows)})
-    base, began, sizes = _rss_mib(), time.monotonic(), []
+    base, began = _rss_mib(), time.monotonic()
+    sizes: list[dict[str, Any]] = []
     for number, size in enumerate(ladder):
         check(should_stop)
         if size > own and (_expected_peak(sizes, base, size) > budget or time.monotonic() - began > patience_s):
@@ -121,7 +125,7 @@ def _try_sizes(run: Run, budget: float, patience_s: float, on_progress: Any, sho
     return sizes
 
 
-def _try_size(run: Run, size: int, should_stop: Any) -> dict[str, Any]:
+def _try_size(run: Run, size: int, should_stop: ShouldStop | None) -> dict[str, Any]:
     import tensorflow as tf
 
     order = epoch_rows(run.train_rows, batch_size=size, seed=run.settings.seed, epoch=0, steps=STEPS, weights=run.draw)
@@ -144,7 +148,7 @@ def _try_size(run: Run, size: int, should_stop: Any) -> dict[str, Any]:
     }
 
 
-def _stopwatch(should_stop: Any) -> Any:
+def _stopwatch(should_stop: ShouldStop | None) -> Any:
     from core.training.running import Pulse
 
     class Stopwatch(Pulse):
@@ -161,7 +165,7 @@ def _stopwatch(should_stop: Any) -> Any:
     return Stopwatch()
 
 
-def _epoch_end(run: Run, should_stop: Any) -> dict[str, float]:
+def _epoch_end(run: Run, should_stop: ShouldStop | None) -> dict[str, float]:
     """Seconds of validating all rows, told from a part of them, and of writing what an epoch leaves."""
     from core.training.validation import validate
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import Cancelled, SettingsError
+from core.patches.store import PatchStore
 from core.progress import OnProgress, ShouldStop
 from core.training.feeding import epoch_rows
 from core.training.one_vs_rest import one_network
@@ -25,7 +26,7 @@ _FIRST_LOOK = 10
 
 
 def rate_test(
-    store: Any,
+    store: PatchStore,
     settings: TrainSettings,
     *,
     lowest: float = 1e-6,
@@ -49,10 +50,10 @@ def rate_test(
             expected="0 < lowest < highest <= 100 and 10 to 10000 steps",
             do="Change the range or the steps",
         )
-    store, settings, _ = one_network(store, settings)
+    patches, settings, _ = one_network(store, settings)
     rates = lowest * (highest / lowest) ** (np.arange(steps) / (steps - 1))
     with tempfile.TemporaryDirectory() as temporary:
-        run = Run(store, Path(temporary) / "rates", settings)
+        run = Run(patches, Path(temporary) / "rates", settings)
         run.open(resume=False)
         try:
             order = epoch_rows(run.train_rows, batch_size=settings.batch_size, seed=settings.seed, epoch=0, steps=steps, weights=run.draw)
@@ -86,7 +87,7 @@ def smooth(losses: Sequence[float]) -> list[float]:
     return smoothed
 
 
-def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
+def suggest(rates: Sequence[float] | np.ndarray, smoothed: Sequence[float]) -> float | None:
     """The rate at which the smoothed loss falls most steeply over the logarithm of the rate, before its lowest value.
 
     None when the loss never fell.
@@ -100,7 +101,7 @@ def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> float | None:
     return float(rates[first + int(np.argmin(slopes[first:]))])
 
 
-def _rise(optimizer: Any, rates: np.ndarray, on_progress: Any, should_stop: Any) -> Any:
+def _rise(optimizer: Any, rates: np.ndarray, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> Any:
     from core.training.running import Pulse
 
     class Rise(Pulse):

@@ -16,6 +16,7 @@ from core.files import dump_json, write_json
 from core.model_store.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
 from core.networks.architectures import architecture, published_encoder, resolve_encoder
 from core.networks.encoders import fitted_normalisation, published_normalisation
+from core.patches.class_view import Patches
 from core.progress import OnProgress, ShouldStop
 from core.training.balance import class_weights, patch_weights
 from core.training.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
@@ -55,7 +56,7 @@ class TrainResult:
         }
 
 
-def train_one(store: Any, folder: Path, settings: TrainSettings, *, resume: bool, **callables: Any) -> TrainResult:
+def train_one(store: Patches, folder: Path, settings: TrainSettings, *, resume: bool, **callables: Any) -> TrainResult:
     """`core.training.training.train` for one network, in exactly this folder."""
     run = Run(store, folder, settings)
     run.open(resume=resume, on_progress=callables.get("on_progress"), should_stop=callables.get("should_stop"))
@@ -68,7 +69,7 @@ def train_one(store: Any, folder: Path, settings: TrainSettings, *, resume: bool
 class Run:
     """One run's objects: `open` builds them, `go` loops over epochs; the rest is what a loop is made of, also for a probe."""
 
-    def __init__(self, store: Any, folder: Path, settings: TrainSettings):
+    def __init__(self, store: Patches, folder: Path, settings: TrainSettings):
         self.store, self.folder, self.settings = store, folder, settings
         self.encoder = resolve_encoder(settings.architecture, settings.encoder)
         self.train_rows, self.validation_rows = np.asarray(store.rows("train")), np.asarray(store.rows("validation"))

@@ -12,6 +12,8 @@ from typing import Any
 
 from core.errors import SettingsError
 from core.files import read_json, write_json
+from core.patches.class_view import Patches
+from core.patches.store import PatchStore
 from core.progress import OnProgress, ShouldStop, part
 from core.training.one_vs_rest import one_network
 from core.training.run import HISTORY_FILE, train_one
@@ -23,7 +25,7 @@ _SHOWN = ("epoch", "loss", "accuracy", "mean_iou", "val_loss", "val_accuracy", "
 
 
 def search(
-    store: Any,
+    store: PatchStore,
     folder: Path,
     settings: TrainSettings,
     *,
@@ -48,9 +50,9 @@ def search(
     ("waiting", "out", "diverged" or "best") and "history" (lines with the scores of each epoch); besides "stopped" and
     "folder". Raises InputError for data or settings that cannot work.
     """
-    store, settings, _ = one_network(store, settings)
+    patches, settings, _ = one_network(store, settings)
     settings = replace(settings, schedule="constant", warmup_epochs=0, patience=0)
-    monitor = settings.monitor if len(store.rows("validation")) else "loss"
+    monitor = settings.monitor if len(patches.rows("validation")) else "loss"
     _check(learning_rates, batch_sizes, epochs)
     pairs = list(product(sorted(set(learning_rates)), sorted(set(batch_sizes))))
     asked = {
@@ -66,7 +68,7 @@ def search(
         found.read()
     else:
         shutil.rmtree(folder / TRIALS, ignore_errors=True)
-    return found.go(store, settings, on_progress, should_stop)
+    return found.go(patches, settings, on_progress, should_stop)
 
 
 class _Search:
@@ -86,13 +88,13 @@ class _Search:
             raise SettingsError("a search to be resumed with other settings", expected="those it was started with", do="Start a new search")
         self.trials = [{**trial, "state": "waiting"} if trial["state"] == "best" else trial for trial in saved["trials"]]
 
-    def go(self, store: Any, settings: TrainSettings, on_progress: Any, should_stop: Any) -> dict[str, Any]:
+    def go(self, store: Patches, settings: TrainSettings, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> dict[str, Any]:
         work, done = sum(self.asked["rounds"]), 0
         for number, kept in enumerate(self.asked["rounds"], start=1):
             for trial in self._rank()[:kept]:
                 if trial["rounds"] < number and trial["state"] == "waiting":
                     name = f"learning rate {trial['learning_rate']:g}, batches of {trial['batch_size']}"
-                    heard = part(on_progress, done, done + 1, work, message=lambda words, name=name: f"{name}: {words}")
+                    heard = part(on_progress, done, done + 1, work, message=f"{name}: ".__add__)
                     if not self._train(store, settings, trial, number, heard, should_stop):
                         return self._answer("stopped")
                     self._answer("running")
@@ -106,7 +108,15 @@ class _Search:
         shutil.rmtree(self.folder / TRIALS, ignore_errors=True)
         return self._answer("finished")
 
-    def _train(self, store: Any, settings: TrainSettings, trial: dict[str, Any], number: int, on_progress: Any, should_stop: Any) -> bool:
+    def _train(
+        self,
+        store: Patches,
+        settings: TrainSettings,
+        trial: dict[str, Any],
+        number: int,
+        on_progress: OnProgress | None,
+        should_stop: ShouldStop | None,
+    ) -> bool:
         """Bring one trial to the end of a round; False when it was stopped before."""
         patches = self.asked["patches_per_epoch"]
         own = replace(

@@ -14,9 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import SettingsError
+
+if TYPE_CHECKING:
+    import keras
+
+    from core.training.running import Pulse, RunningScores
 
 MACHINES_VARIABLE = "TF_CONFIG"
 
@@ -62,14 +67,14 @@ def strategy() -> Any:
 class SpreadTrainer:
     """Runs epochs of a compiled Keras model that was built in the scope of `strategy`."""
 
-    def __init__(self, strategy: Any, trainer: Any, scores: Any):
+    def __init__(self, strategy: Any, trainer: keras.Model, scores: RunningScores):
         import tensorflow as tf
 
         self.strategy, self.trainer, self.scores = strategy, trainer, scores
         self._step = tf.function(self._one_step, reduce_retracing=True)
         self._sum = tf.function(lambda value: strategy.reduce("SUM", strategy.run(lambda mine: mine, (value,)), axis=None))
 
-    def fit(self, batches: Any, pulse: Any) -> dict[str, float]:
+    def fit(self, batches: Any, pulse: Pulse) -> dict[str, float]:
         """One pass over distributed batches; loss, accuracy and mean IoU of all parts together."""
         self.trainer.reset_metrics()
         self.trainer.stop_training = False

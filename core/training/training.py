@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from core.patches.store import PatchStore
 from core.progress import OnProgress, ShouldStop
 from core.training.one_vs_rest import train_each_class
 from core.training.run import TrainResult, train_one
@@ -16,7 +17,7 @@ from core.training.spread import writing_place
 
 
 def train(
-    store: Any,
+    store: PatchStore,
     folder: str | os.PathLike,
     settings: TrainSettings,
     *,
@@ -36,7 +37,7 @@ def train(
     Raises InputError for data, settings or weights that cannot work, and when the loss stops being a number.
     """
     folder = Path(folder)
-    callables = {"on_progress": on_progress, "should_stop": should_stop, "should_pause": should_pause, "on_epoch": on_epoch}
+    callables: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop, "should_pause": should_pause, "on_epoch": on_epoch}
     with writing_place(folder, resume=resume) as place:
         if settings.per_class:
             result = train_each_class(store, place, settings, resume=resume, **callables)

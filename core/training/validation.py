@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.confusion import Confusion
+from core.patches.class_view import Patches
 from core.progress import ShouldStop, check
 from core.training.feeding import plain_batches
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def validate(
     network: keras.Model,
-    store: Any,
+    store: Patches,
     rows: np.ndarray,
     normalise: Callable[[np.ndarray], np.ndarray],
     *,
@@ -43,7 +44,7 @@ def validate(
     return confusion, total / weight if weight else float("nan")
 
 
-def predict_rows(network: keras.Model, store: Any, rows: np.ndarray, normalise: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def predict_rows(network: keras.Model, store: Patches, rows: np.ndarray, normalise: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Predicted ids uint8 (n, h, w) of a few rows."""
     batches = [network.predict_on_batch(images) for images, _ in plain_batches(store, rows, normalise, batch_size=4)]
     return np.concatenate(batches).argmax(-1).astype(np.uint8)

@@ -7,7 +7,7 @@ import pytest
 from core.confusion import Confusion
 from core.errors import SettingsError
 from core.model_store.models import find_model
-from core.training.one_vs_rest import ClassView
+from core.patches.class_view import ClassView
 from core.training.settings import TrainSettings
 from core.training.training import train
 from tests.helpers import learning_fakes as fakes
