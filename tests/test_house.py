@@ -68,6 +68,16 @@ def unlisted_builders(rows: Iterable[str], texts: Mapping[str, str]) -> set[str]
     return built ^ set(rows)
 
 
+def met_twice(texts: Mapping[str, str]) -> dict[str, list[str]]:
+    """Public classes that several source texts define, with the files; one name for two things makes a reader guess."""
+    homes: dict[str, list[str]] = {}
+    for path, text in texts.items():
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(path)
+    return {name: paths for name, paths in homes.items() if len(paths) > 1}
+
+
 def test_folders_are_small_and_no_prefix_asks_for_one():
     assert crowded(sources("core", "ui")) == []
 
@@ -100,3 +110,12 @@ def test_every_network_has_a_row_and_every_row_a_file():
 def test_a_network_without_a_row_is_seen():
     texts = {"unet": "def build_unet(): ...\ndef _build_block(): ...", "segformer": "def build_segformer(): ..."}
     assert unlisted_builders(["unet.build_unet", "fast.build_fast"], texts) == {"segformer.build_segformer", "fast.build_fast"}
+
+
+def test_a_class_name_of_core_means_one_thing():
+    assert met_twice({path.as_posix(): (ROOT / path).read_text(encoding="utf-8") for path in sources("core")}) == {}
+
+
+def test_a_class_name_that_means_two_things_is_seen():
+    texts = {"a.py": "class Regions: ...", "b.py": "class Regions: ...\nclass _Work: ...", "c.py": "class _Work: ..."}
+    assert met_twice(texts) == {"Regions": ["a.py", "b.py"]}

@@ -18,7 +18,7 @@ from core.errors import ModelError, SettingsError
 from core.evaluation.boundary import boundary_distance_px
 from core.evaluation.calibration import after_temperature, fit_temperature, reliability
 from core.evaluation.label_errors import find_label_errors
-from core.evaluation.measure import Measures, Prediction, Totals, measure_scene
+from core.evaluation.measure import Measures, Predicting, Totals, measure_scene
 from core.evaluation.pictures import with_pictures
 from core.evaluation.result import EVALUATION_FILE, MAPS, Calibration, Evaluation
 from core.evaluation.scenes import SceneTruth, chosen_pairs, class_table, part_windows
@@ -29,7 +29,7 @@ from core.model_store.models import Model, find_model
 from core.patches.store import PatchStore
 from core.prediction.checks import check_scene
 from core.prediction.engines.engine import Engine, open_engine
-from core.prediction.running import Layout
+from core.prediction.running import BlendLayout
 from core.prediction.settings import BlendSettings
 from core.progress import OnProgress, ShouldStop, check, part, report
 
@@ -92,7 +92,7 @@ def evaluate(
         sample_fraction=min(1.0, _SAMPLE_PIXELS / sum(pair.shape[0] * pair.shape[1] for pair in pairs)),
         seed=seed,
     )
-    prediction = Prediction(model.card, ready, Layout(settings.overlap, settings.symmetries, model.card.scale), settings.memory_bytes)
+    prediction = Predicting(model.card, ready, BlendLayout(settings.overlap, settings.symmetries, model.card.scale), settings.memory_bytes)
     totals = Totals.empty(len(model.card.scheme))
     with _work_folder(folder) as work:
         results, steps = [], len(pairs) + 1

@@ -28,7 +28,7 @@ from core.model_store.cards import ModelCard
 from core.prediction.blend.kernels import rank
 from core.prediction.engines.engine import Engine
 from core.prediction.folder.writing import RawWriter, placement
-from core.prediction.running import Layout, plan_within, run_blend
+from core.prediction.running import BlendLayout, plan_within, run_blend
 from core.progress import OnProgress, ShouldStop, check
 from core.scenes.scene import Scene, Window
 
@@ -68,18 +68,18 @@ class Measures:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Predicting:
     """How a scene is predicted: what `run_blend` needs besides the scene."""
 
     card: ModelCard
     engine: Engine
-    layout: Layout
+    layout: BlendLayout
     memory: int
 
 
 def measure_scene(
     truth: SceneTruth,
-    prediction: Prediction,
+    prediction: Predicting,
     measures: Measures,
     totals: Totals,
     work: Path,

@@ -35,7 +35,7 @@ _SELF_NORMALISING = {"Rescaling", "Normalization"}
 
 
 @dataclass(frozen=True)
-class Option:
+class LikelyNormalisation:
     """One answer to how values were normalised: a sentence, the normalisation as a card has it, and bands if it needs them so."""
 
     label: str
@@ -55,7 +55,7 @@ class Examined:
     found: Described
     card: ModelCard
     asks: tuple[str, ...]
-    normalisations: tuple[Option, ...]
+    normalisations: tuple[LikelyNormalisation, ...]
     tells: tuple[str, ...]
 
     @property
@@ -87,8 +87,11 @@ def examine(path: str | os.PathLike) -> Examined:
     return Examined(found, card, tuple(asks), _normalisations(found), _tells(found, card))
 
 
-def _normalisations(found: Described) -> tuple[Option, ...]:
-    usual = [Option("Divided by 255", {"kind": "divide", "divisor": 255.0}), Option("None: values as the file has them", {"kind": "none"})]
+def _normalisations(found: Described) -> tuple[LikelyNormalisation, ...]:
+    usual = [
+        LikelyNormalisation("Divided by 255", {"kind": "divide", "divisor": 255.0}),
+        LikelyNormalisation("None: values as the file has them", {"kind": "none"}),
+    ]
     if found.layer_kinds & _SELF_NORMALISING:
         usual.reverse()
     encoder = next((name for sign, name in _SIGNS.items() if sign in found.layer_names), None)
@@ -98,8 +101,8 @@ def _normalisations(found: Described) -> tuple[Option, ...]:
     label = f"As the published weights of {encoder.removesuffix('-keras')} want it"
     if wants_bgr(encoder):
         published = {**published, "mean": published["mean"][::-1], "std": published["std"][::-1]}
-        return *usual, Option(f"{label}, blue first", published, (3, 2, 1))
-    return *usual, Option(label, published)
+        return *usual, LikelyNormalisation(f"{label}, blue first", published, (3, 2, 1))
+    return *usual, LikelyNormalisation(label, published)
 
 
 def _tells(found: Described, card: ModelCard) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ _WIDEST_STRIP_PX = 6144
 
 
 @dataclass(frozen=True)
-class Layout:
+class BlendLayout:
     """How patches are laid: their overlap (fraction), symmetries (1 or 8), and the resizing before the network."""
 
     overlap: float = 0.5
@@ -45,7 +45,7 @@ class Setup:
     model: Model
     scene: Scene
     window: Window
-    layout: Layout
+    layout: BlendLayout
     patch_size: int
     memory: int
     concerns: tuple[Concern, ...]
@@ -76,14 +76,16 @@ def set_up(
         )
     window = window or scene.window
     scale = model.card.scale * (resampling_factor(model.card, scene) if settings.resample else 1.0)
-    layout = Layout(settings.overlap, settings.symmetries, scale)
+    layout = BlendLayout(settings.overlap, settings.symmetries, scale)
     size = settings.patch_size or model.card.patch_size
     plan_blend(scene.height, scene.width, patch_size=size, **vars(layout))
     concerns = tuple(check_scene(model.card, scene, window=window, resampled=settings.resample))
     return Setup(model, scene, window, layout, size, settings.memory_bytes, concerns)
 
 
-def plan_within(card: ModelCard, scene: Scene, window: Window, engine: Engine, layout: Layout, *, memory: int) -> tuple[BlendPlan, bool]:
+def plan_within(
+    card: ModelCard, scene: Scene, window: Window, engine: Engine, layout: BlendLayout, *, memory: int
+) -> tuple[BlendPlan, bool]:
     """The plan for a window of a scene, in strips that keep the process below `memory` bytes, and whether they do.
 
     Where the limit is too low for even the narrowest strip, that one is taken. No strip is wider than 6144 columns:

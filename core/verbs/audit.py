@@ -17,14 +17,14 @@ _SHOWN_FINDINGS = 20
 
 
 @dataclass(frozen=True)
-class Audit(Settings):
+class AuditRequest(Settings):
     """What `audit` can be told."""
 
     dataset: Path = setting(REQUIRED, DATASET, flag="DATASET")
     classes: Path | None = setting(None, CLASSES, metavar="FILE")
 
 
-def run(asked: Audit, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: AuditRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Look over a data set."""
     from core.audit.audit import audit
     from core.datasets.datasets import open_dataset
@@ -53,4 +53,4 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) else len(value)
 
 
-VERB = Verb("audit", "look over a data set and list what is wrong with it", Audit, run, summary)
+VERB = Verb("audit", "look over a data set and list what is wrong with it", AuditRequest, run, summary)

@@ -15,7 +15,7 @@ from core.verbs.verb import Answer, Verb
 
 
 @dataclass(frozen=True)
-class Compare(Settings):
+class CompareRequest(Settings):
     """What `compare` can be told."""
 
     first: Path = setting(REQUIRED, "folder that `evaluate --out` wrote", flag="FIRST")
@@ -24,7 +24,7 @@ class Compare(Settings):
     optimistic: bool = setting(False, "FIRST is of a random split, SECOND of held-out scenes: show both")
 
 
-def run(asked: Compare, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: CompareRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Compare two evaluation folders; `out` takes the result, and maps of where they disagree unless they score other scenes."""
     from core.evaluation.comparing import compare, optimistic_against_honest, write_disagreement
     from core.evaluation.result import Evaluation
@@ -62,4 +62,4 @@ def _between(row: Mapping[str, Any]) -> str:
     return "-" if row["low"] is None else f"{_signed(row['low'])} to {_signed(row['high'])}"
 
 
-VERB = Verb("compare", "compare two evaluations, scene by scene", Compare, run, summary, place="evaluations")
+VERB = Verb("compare", "compare two evaluations, scene by scene", CompareRequest, run, summary, place="evaluations")

@@ -26,7 +26,7 @@ EXPORTS = (".gpkg", ".shp.zip", ".geojson", ".csv", ".kml", ".html")
 
 
 @dataclass(frozen=True)
-class Demo(Settings):
+class DemoRequest(Settings):
     """What `demo` can be told."""
 
     out: Path | None = setting(None, "folder for everything", flag="OUT")
@@ -35,7 +35,7 @@ class Demo(Settings):
 
 
 def run(
-    asked: Demo, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, on_event: OnEvent | None = None
+    asked: DemoRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, on_event: OnEvent | None = None
 ) -> Answer:
     """Run the pipeline on a scene, the sample's whole town when None, and write all to `out`.
 
@@ -117,4 +117,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"All in {answer['folder']}, {answer['seconds']:.1f} s"
 
 
-VERB = Verb("demo", "run the whole pipeline on the sample with the shipped model", Demo, run, summary, place="layers", heavy=True)
+VERB = Verb("demo", "run the whole pipeline on the sample with the shipped model", DemoRequest, run, summary, place="layers", heavy=True)

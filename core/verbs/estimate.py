@@ -16,7 +16,7 @@ from core.verbs.verb import Answer, Verb
 
 
 @dataclass(frozen=True)
-class Estimate(Settings):
+class EstimateRequest(Settings):
     """What `estimate` can be told."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
@@ -25,7 +25,7 @@ class Estimate(Settings):
     window: tuple[int, int, int, int] | None = setting(None, WINDOW, metavar=CORNERS)
 
 
-def run(asked: Estimate, *, on_progress: OnProgress | None = None, **_: Any) -> Answer:
+def run(asked: EstimateRequest, *, on_progress: OnProgress | None = None, **_: Any) -> Answer:
     """Say what a prediction will cost."""
     from core.prediction.estimate import estimate
     from core.scenes.scene import Window
@@ -46,4 +46,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
         yield f"Note: {warning['sentence']}"
 
 
-VERB = Verb("estimate", "say what a prediction will cost, from a few of its patches", Estimate, run, summary)
+VERB = Verb("estimate", "say what a prediction will cost, from a few of its patches", EstimateRequest, run, summary)

@@ -19,7 +19,7 @@ _SCENES = ("all", "train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Evaluate(Settings):
+class EvaluateRequest(Settings):
     """What `evaluate` can be told."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
@@ -34,7 +34,7 @@ class Evaluate(Settings):
     blending: BlendSettings = group(BlendSettings())
 
 
-def run(asked: Evaluate, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: EvaluateRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Measure a model on the scenes of a data set; `out` keeps it all, `report` is the page for people."""
     from core.datasets.datasets import open_dataset
     from core.evaluation.evaluate import evaluate, store_temperature
@@ -92,4 +92,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from (f"Written to {answer[key]}" for key in ("folder", "report") if answer[key])
 
 
-VERB = Verb("evaluate", "score a model on the scenes of a data set", Evaluate, run, summary, place="evaluations", heavy=True)
+VERB = Verb("evaluate", "score a model on the scenes of a data set", EvaluateRequest, run, summary, place="evaluations", heavy=True)

@@ -17,7 +17,7 @@ _FORMATS = ("onnx", "savedmodel", "openvino")
 
 
 @dataclass(frozen=True)
-class ExportModel(Settings):
+class ExportModelRequest(Settings):
     """What `export-model` can be told."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
@@ -25,7 +25,7 @@ class ExportModel(Settings):
     format: str | None = setting(None, "onnx for a file that ends so, savedmodel otherwise, when left away", choices=_FORMATS)
 
 
-def run(asked: ExportModel, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: ExportModelRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Write a model for other programs."""
     from core.model_store.models import find_model
     from core.prediction.engines.exporting import export_model
@@ -42,4 +42,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Written to {answer['path']}, with its card"
 
 
-VERB = Verb("export_model", "write a model for other programs", ExportModel, run, summary, heavy=True)
+VERB = Verb("export_model", "write a model for other programs", ExportModelRequest, run, summary, heavy=True)

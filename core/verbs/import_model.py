@@ -24,7 +24,7 @@ def _normalisation(text: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class ImportModel(Settings):
+class ImportModelRequest(Settings):
     """What `import-model` can be told; a request may hold what is in a class file instead of its path."""
 
     file: Path = setting(REQUIRED, "an .h5, .hdf5 or .keras file of another origin", flag="FILE")
@@ -44,7 +44,7 @@ class ImportModel(Settings):
     trusted: bool = setting(False, "run the Python code that a Lambda layer in the file holds")
 
 
-def run(asked: ImportModel, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: ImportModelRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Write a model folder of a Keras file and the answers about it."""
     from core.model_store.importing import Answers, import_model, scheme_of
 
@@ -69,4 +69,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Model in {answer['folder']}; the new file gives what the old one gave"
 
 
-VERB = Verb("import_model", "take in a Keras file of another origin", ImportModel, run, summary, place="models", heavy=True)
+VERB = Verb("import_model", "take in a Keras file of another origin", ImportModelRequest, run, summary, place="models", heavy=True)

@@ -12,11 +12,11 @@ from core.verbs.verb import Answer, Verb
 
 
 @dataclass(frozen=True)
-class Models(Settings):
+class ModelsRequest(Settings):
     """What `models` can be told: nothing."""
 
 
-def run(asked: Models, **_: Any) -> Answer:
+def run(asked: ModelsRequest, **_: Any) -> Answer:
     """List the models of the project and of the workspace."""
     from core.model_store.models import list_models
     from core.workspace import default_workspace
@@ -62,4 +62,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from table(("model", "network", "classes", "bands", "mean IoU", "folder"), rows)
 
 
-VERB = Verb("models", "list the models that can be named", Models, run, summary)
+VERB = Verb("models", "list the models that can be named", ModelsRequest, run, summary)

@@ -20,7 +20,7 @@ CORNERS = "ROW,COL,HEIGHT,WIDTH"
 
 
 @dataclass(frozen=True)
-class Predict(Settings):
+class PredictRequest(Settings):
     """What `predict` can be told."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
@@ -31,7 +31,7 @@ class Predict(Settings):
     cluster: str = setting("none", "none, local or tcp://HOST:PORT", metavar="WHERE")
 
 
-def run(asked: Predict, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Predict a whole scene."""
     from core.model_store.models import find_model
     from core.prediction.folder.rasters import PREDICTION_FILE
@@ -69,4 +69,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Written to {answer['folder']}"
 
 
-VERB = Verb("predict", "predict a whole scene", Predict, run, summary, place="predictions", heavy=True)
+VERB = Verb("predict", "predict a whole scene", PredictRequest, run, summary, place="predictions", heavy=True)

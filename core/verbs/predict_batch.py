@@ -17,7 +17,7 @@ from core.verbs.verb import Answer, Verb, place_of
 
 
 @dataclass(frozen=True)
-class PredictBatch(Settings):
+class PredictBatchRequest(Settings):
     """What `predict-batch` can be told; a request may name several files instead of a folder."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
@@ -28,7 +28,7 @@ class PredictBatch(Settings):
     blending: PredictSettings = group(PredictSettings())
 
 
-def run(asked: PredictBatch, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: PredictBatchRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Predict every scene of a folder, or of a list of files."""
     from core.prediction.batch import RESULTS_FILE, find_scenes, predict_batch
 
@@ -57,6 +57,6 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
 
 
 VERB = Verb(
-    "predict_batch", "predict every scene of a folder, with one table of results", PredictBatch, run, summary,
+    "predict_batch", "predict every scene of a folder, with one table of results", PredictBatchRequest, run, summary,
     place="predictions", heavy=True,
 )  # fmt: skip

@@ -16,7 +16,7 @@ from core.verbs.verb import Answer, Verb, place_of
 
 
 @dataclass(frozen=True)
-class Prepare(Settings):
+class PrepareRequest(Settings):
     """What `prepare` can be told."""
 
     dataset: Path = setting(REQUIRED, DATASET, flag="DATASET")
@@ -25,7 +25,7 @@ class Prepare(Settings):
     cutting: PrepareSettings = group(PrepareSettings())
 
 
-def run(asked: Prepare, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: PrepareRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Cut a data set into patches and divide them."""
     from core.datasets.datasets import open_dataset
     from core.patches.prepare import prepare
@@ -44,4 +44,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Written to {answer['folder']}"
 
 
-VERB = Verb("prepare", "cut a data set into patches and split them", Prepare, run, summary, place="prepared")
+VERB = Verb("prepare", "cut a data set into patches and split them", PrepareRequest, run, summary, place="prepared")

@@ -15,14 +15,14 @@ from core.verbs.verb import Answer, Verb
 
 
 @dataclass(frozen=True)
-class Quantise(Settings):
+class QuantiseRequest(Settings):
     """What `quantise` can be told."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
     patches: Path = setting(REQUIRED, "folder that `prepare` wrote, with validation scenes of the model; or a scene", flag="PATCHES")
 
 
-def run(asked: Quantise, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: QuantiseRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Make the int8 network of a model."""
     from core.prediction.engines.quantising import quantise
 
@@ -37,4 +37,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"{answer['megabytes']:.1f} MB in {answer['folder']}"
 
 
-VERB = Verb("quantise", "make the int8 form of a model, which the engine fast runs", Quantise, run, summary, heavy=True)
+VERB = Verb("quantise", "make the int8 form of a model, which the engine fast runs", QuantiseRequest, run, summary, heavy=True)

@@ -16,7 +16,7 @@ _PREPARED, _TRAINED = 0.1, 0.9  # of the whole
 
 
 @dataclass(frozen=True)
-class RandomSplit(Settings):
+class RandomSplitRequest(Settings):
     """What `random_split` can be told."""
 
     prepared: Path = setting(REQUIRED, "the patches that the model was trained on")
@@ -28,7 +28,11 @@ class RandomSplit(Settings):
 
 
 def run(
-    asked: RandomSplit, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, on_event: OnEvent | None = None
+    asked: RandomSplitRequest,
+    *,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+    on_event: OnEvent | None = None,
 ) -> Answer:
     """Cut the patches of `prepared` again but split them at random, train with `settings`, and score the patches held back.
 
@@ -38,7 +42,7 @@ def run(
 
     record = PatchStore.open(asked.prepared).record
     common: dict[str, Any] = {"should_stop": should_stop, "on_event": on_event}
-    cut = prepare.Prepare.from_request(
+    cut = prepare.PrepareRequest.from_request(
         {
             **{name: record[name] for name in ("patch_size", "stride", "scale", "bands")},
             "dataset": asked.dataset,
@@ -49,10 +53,10 @@ def run(
         }
     )
     prepare.run(cut, on_progress=part(on_progress, 0, _PREPARED, 1), **common)
-    learn = train.Train(asked.patches, asked.settings, asked.model)
+    learn = train.TrainRequest(asked.patches, asked.settings, asked.model)
     train.run(learn, on_progress=part(on_progress, _PREPARED, _TRAINED, 1), **common)
-    score = evaluate.Evaluate(str(asked.model), asked.dataset, scenes="validation", patches=asked.patches, out=asked.out)
+    score = evaluate.EvaluateRequest(str(asked.model), asked.dataset, scenes="validation", patches=asked.patches, out=asked.out)
     return evaluate.run(score, on_progress=part(on_progress, _TRAINED, 1, 1), **common)
 
 
-VERB = Verb("random_split", "", RandomSplit, run, place="evaluations", heavy=True)
+VERB = Verb("random_split", "", RandomSplitRequest, run, place="evaluations", heavy=True)

@@ -28,7 +28,7 @@ PREPARED = "folder that `prepare` wrote"
 
 
 @dataclass(frozen=True)
-class Training(Settings):
+class TrainingRequest(Settings):
     """What all that trains can be told."""
 
     prepared: Path = setting(REQUIRED, PREPARED, flag="PREPARED")
@@ -36,7 +36,7 @@ class Training(Settings):
 
 
 @dataclass(frozen=True)
-class Train(Training):
+class TrainRequest(TrainingRequest):
     """What `train` can be told."""
 
     out: Path | None = setting(None, "folder for the model", flag="OUT")
@@ -44,14 +44,14 @@ class Train(Training):
 
 
 @dataclass(frozen=True)
-class Probe(Training):
+class ProbeRequest(TrainingRequest):
     """What a probe can be told."""
 
     memory_budget_mib: float | None = setting(None, "memory that a batch may take, in MiB; found out when None", flag="")
 
 
 @dataclass(frozen=True)
-class RateTest(Training):
+class RateTestRequest(TrainingRequest):
     """What a rate test can be told."""
 
     lowest: float = setting(1e-6, "the learning rate to begin with", flag="")
@@ -60,7 +60,7 @@ class RateTest(Training):
 
 
 @dataclass(frozen=True)
-class Search(Training):
+class SearchRequest(TrainingRequest):
     """What a search can be told."""
 
     out: Path | None = setting(None, "folder for the trials", flag="OUT")
@@ -72,7 +72,7 @@ class Search(Training):
 
 
 def run(
-    asked: Train, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, on_event: OnEvent | None = None
+    asked: TrainRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, on_event: OnEvent | None = None
 ) -> Answer:
     """Train a network on prepared patches; each epoch becomes an event of type "epoch"."""
     store = _begin(asked, on_progress)
@@ -94,7 +94,7 @@ def run(
     return {**result.summary(), "folder": str(asked.out)}
 
 
-def run_probe(asked: Probe, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run_probe(asked: ProbeRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Try a few steps of a training: time, memory, disk and batch size."""
     store = _begin(asked, on_progress)
     from core.training.probe import probe
@@ -103,7 +103,9 @@ def run_probe(asked: Probe, *, on_progress: OnProgress | None = None, should_sto
     return probe(store, asked.settings, memory_budget_mib=budget, on_progress=on_progress, should_stop=should_stop)
 
 
-def run_rate_test(asked: RateTest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run_rate_test(
+    asked: RateTestRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any
+) -> Answer:
     """Find a learning rate by raising it from step to step."""
     store = _begin(asked, on_progress)
     from core.training.rate_search import rate_test
@@ -119,7 +121,7 @@ def run_rate_test(asked: RateTest, *, on_progress: OnProgress | None = None, sho
     )
 
 
-def run_search(asked: Search, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run_search(asked: SearchRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Try pairs of learning rate and batch size in short runs."""
     store = _begin(asked, on_progress)
     from core.training.search import search
@@ -138,7 +140,7 @@ def run_search(asked: Search, *, on_progress: OnProgress | None = None, should_s
     )
 
 
-def _begin(asked: Training, on_progress: OnProgress | None) -> PatchStore:
+def _begin(asked: TrainingRequest, on_progress: OnProgress | None) -> PatchStore:
     """The patches of a training, checked before the seconds that TensorFlow takes to start, and TensorFlow started."""
     from core.networks.architectures import resolve_encoder
     from core.patches.store import PatchStore
@@ -202,13 +204,13 @@ def summary_of_search(answer: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    own = {option.key: option for option in options(Train)}
+    own = {option.key: option for option in options(TrainRequest)}
     for key in ("prepared", "out", "resume"):
         add_option(parser, own[key])
     instead = parser.add_mutually_exclusive_group()
     for name, words in _INSTEAD_OF_TRAINING.items():
         instead.add_argument(f"--{name.replace('_', '-')}", dest="instead", action="store_const", const=name, help=words)
-    for option in options(Search):
+    for option in options(SearchRequest):
         if option.key not in own:
             add_option(parser, option)
     add_option(parser, own["settings"])
@@ -228,11 +230,11 @@ _INSTEAD_OF_TRAINING = {
 }
 
 VERB = Verb(
-    "train", "train a network on prepared patches", Train, run, summary, place="models", heavy=True,
+    "train", "train a network on prepared patches", TrainRequest, run, summary, place="models", heavy=True,
     kept="The best model so far is", arguments=_arguments, typed=_typed,
 )  # fmt: skip
 INSTEAD = (
-    Verb("probe", "", Probe, run_probe, summary_of_probe, heavy=True),
-    Verb("rate_test", "", RateTest, run_rate_test, summary_of_rate_test, heavy=True),
-    Verb("search", "", Search, run_search, summary_of_search, place="searches", heavy=True, kept="What the trials did is kept"),
+    Verb("probe", "", ProbeRequest, run_probe, summary_of_probe, heavy=True),
+    Verb("rate_test", "", RateTestRequest, run_rate_test, summary_of_rate_test, heavy=True),
+    Verb("search", "", SearchRequest, run_search, summary_of_search, place="searches", heavy=True, kept="What the trials did is kept"),
 )

@@ -20,7 +20,7 @@ _FAULTS = {"invalid": "invalid polygons", "gap_area": "area in gaps", "overlap_a
 
 
 @dataclass(frozen=True)
-class Vectorize(Settings):
+class VectorizeRequest(Settings):
     """What `vectorize` can be told."""
 
     prediction: Path = setting(REQUIRED, "prediction folder, or any single-band class raster", flag="PREDICTION")
@@ -30,7 +30,7 @@ class Vectorize(Settings):
     crs: str | None = setting(None, "coordinates to write, for example EPSG:4326; the raster's when left away")
 
 
-def run(asked: Vectorize, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
+def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Turn a prediction or class raster into polygons and write them to each of the files asked for."""
     from core.vector.formats.products import product_of
     from core.vector.vectorize import vectorize
@@ -74,7 +74,7 @@ def export_all(
     return written
 
 
-def _predicted(asked: Vectorize) -> Any:
+def _predicted(asked: VectorizeRequest) -> Any:
     """The prediction to trace, None for a plain class raster."""
     from core.prediction.folder.rasters import PREDICTION_FILE, Prediction
 
@@ -93,7 +93,7 @@ def _card_of(prediction: Any) -> Any:
         return None
 
 
-def _pictured(asked: Vectorize) -> Any:
+def _pictured(asked: VectorizeRequest) -> Any:
     """The scene to show in a map: the one named, or the one that the prediction was made of while it is still there."""
     from core.scenes.opening import open_scene
 
@@ -123,4 +123,4 @@ def _area(values: Mapping[str, Any]) -> str:
     return "-" if area is None else f"{area:,.1f}"
 
 
-VERB = Verb("vectorize", "turn a prediction into polygons and write them", Vectorize, run, summary, place="layers")
+VERB = Verb("vectorize", "turn a prediction into polygons and write them", VectorizeRequest, run, summary, place="layers")

@@ -18,7 +18,7 @@ from core.prediction.folder.label_file import write_labels
 from core.prediction.folder.rasters import Prediction
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.predict import predict
-from core.prediction.running import Layout, plan_within, widest_px
+from core.prediction.running import BlendLayout, plan_within, widest_px
 from core.scenes.opening import open_scene, scene_of_array
 from core.scenes.scene import Scene, Window
 from core.words import MIB
@@ -279,7 +279,7 @@ def test_forty_thousand_columns_fit_into_the_memory_that_is_allowed(model):
     spare = GDAL_CACHE_BYTES + 32 * MIB
     for allowed_mib in (150, 400, 8_000):
         memory = resident_bytes() + spare + allowed_mib * MIB
-        plan, fits = plan_within(model.card, scene, scene.window, engine, Layout(), memory=memory)
+        plan, fits = plan_within(model.card, scene, scene.window, engine, BlendLayout(), memory=memory)
         column = bytes_per_column(plan, bands=3, itemsize=1, classes=3)
         assert fits and widest_px(plan) * column <= (allowed_mib + 4) * MIB  # this process may have grown by a little
         assert sum(strip.col_stop - strip.col for strip in plan.strips) == 40_000

@@ -21,7 +21,7 @@ BAND_PIXELS = 1 << 21
 
 
 @dataclass(frozen=True)
-class Regions:
+class ArcRegions:
     """The 4-connected regions of a raster; entry 0 of every array is the outside.
 
     classes: (R + 1,) class id. pixels: (R + 1,) int64. edge: (R + 1,) bool, touches the raster's rim.
@@ -55,7 +55,7 @@ class Arcs:
     half: np.ndarray
     height: int
     width: int
-    regions: Regions
+    regions: ArcRegions
 
 
 def _joined(xy, offsets, left, right, start, end, first, last, half, height, width, regions) -> Arcs:
@@ -147,7 +147,7 @@ def trace_arcs(
     region_class[number[counted]] = classes[counted]
     edge = np.zeros(regions + 1, bool)
     edge[left[right == 0]] = edge[right[left == 0]] = True
-    table = Regions(
+    table = ArcRegions(
         region_class,
         np.bincount(number, weights=pixels[:count], minlength=regions + 1).astype(np.int64),
         edge,
