@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.datasets.datasets import Dataset
@@ -92,13 +92,6 @@ def find_mosaics(
             cells = {place: members[k][0] for place, k in layout.cells.items()}
             mosaics.append(Mosaic(_name(cells, mosaics), layout.rows, layout.columns, cells))
     return mosaics
-
-
-def with_mosaics(dataset: Dataset, mosaics: Sequence[Mosaic]) -> Dataset:
-    """The data set with each mosaic as one pair in place of its parts."""
-    parts = {name for mosaic in mosaics for name in mosaic.names}
-    rest = tuple(pair for pair in dataset.pairs if pair.name not in parts)
-    return replace(dataset, pairs=tuple(mosaic.pair() for mosaic in mosaics) + rest)
 
 
 def _edges(pair: Pair) -> Chip | None:

@@ -52,10 +52,6 @@ class Split:
             for i in self.rows(part)
         ]
 
-    def class_patches(self, part: str) -> np.ndarray:
-        """Number of patches of a part that show each class, int (K,)."""
-        return np.count_nonzero(self.table.counts[self.rows(part), :-1], axis=0)
-
     def shared_pixels(self) -> int:
         """Pixels of the (resized) scenes that lie in patches of two or more parts, counted one by one."""
         return count_shared(self.table, self.part)

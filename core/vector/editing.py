@@ -100,12 +100,6 @@ class Corrections:
             ) from error
 
 
-def corrections_path(layer_path: str | os.PathLike) -> Path:
-    """Where the corrections of a layer file are kept: beside it; those of a prediction folder in it."""
-    path = Path(layer_path)
-    return path / "corrections.json" if path.is_dir() else path.with_name(f"{path.name}.corrections.json")
-
-
 def _ids(ids: int | Iterable[int]) -> tuple[int, ...]:
     ids = tuple(dict.fromkeys(int(one) for one in (ids if isinstance(ids, Iterable) else (ids,))))
     if not ids:

@@ -10,7 +10,7 @@ from core.audit.alignment import agreement, best_shift
 from core.audit.audit import audit
 from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
-from core.datasets.mosaics import find_mosaics, with_mosaics
+from core.datasets.mosaics import find_mosaics
 from core.datasets.remedies import Remedies, apply_remedy
 from core.errors import Cancelled
 from core.scenes.scene import Window
@@ -270,10 +270,10 @@ def test_chips_that_continue_each_other_are_told_and_grouped(tmp_path):
     mosaic = find_mosaics(dataset)[0]
     assert (mosaic.rows, mosaic.columns) == (3, 2)
     np.testing.assert_array_equal(mosaic.image().read(), picture())
-    whole = with_mosaics(dataset, [mosaic])
-    assert [pair.name for pair in whole.pairs] == [f"{mosaic.group} mosaic"]
+    whole = mosaic.pair()
+    assert whole.name == f"{mosaic.group} mosaic"
     expected = picture()[..., 0] // 64
-    np.testing.assert_array_equal(whole.pairs[0].labels(DUBAI, Window(30, 20, 90, 80)), expected[30:120, 20:100])
+    np.testing.assert_array_equal(whole.labels(DUBAI, Window(30, 20, 90, 80)), expected[30:120, 20:100])
 
 
 def test_the_audit_changes_nothing_and_can_be_stopped(root):

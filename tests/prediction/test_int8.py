@@ -16,7 +16,7 @@ from core.model_store.models import find_model
 from core.patches.prepare import prepare
 from core.prediction.engines import quantising
 from core.prediction.engines.engine import open_engine
-from core.prediction.engines.int8 import RECORD_FILE, has_int8, int8_folder
+from core.prediction.engines.int8 import RECORD_FILE, int8_folder, read_int8
 from core.prediction.engines.quantising import quantise
 from core.prediction.predict import predict
 from core.scenes.opening import open_scene, scene_of_array
@@ -80,7 +80,7 @@ def test_quantising_measures_on_patches_that_it_was_not_made_with(quick, model):
     assert (told["calibrated"], told["measured"]) == (8, 8)
     assert told["agreement"] > 0.99 and told["mean_iou"] == pytest.approx(told["mean_iou_float"], abs=0.01) and told["mean_iou"] > 0.7
     assert ready.card.metrics["int8"]["agreement"] == told["agreement"] and "int8" in (model.folder / "README.md").read_text()
-    assert has_int8(ready) and read_json(int8_folder(ready) / RECORD_FILE)["measured"] == 8
+    assert read_int8(ready).measured == read_json(int8_folder(ready) / RECORD_FILE)["measured"] == 8
     assert "8 patches" in registry.find("quantise").said(told) and told["folder"] == str(model.folder / "model-int8")
 
 
@@ -108,7 +108,8 @@ def test_a_network_that_does_not_belong_is_refused(quick, model, tmp_path):
         folder = tmp_path / words
         shutil.copytree(model.folder, folder)
         change(folder)
-        assert not has_int8(find_model(folder))
+        with pytest.raises(ModelError, match=words):
+            read_int8(find_model(folder))
         with pytest.raises(ModelError, match=words):
             open_engine(find_model(folder), engine="fast")
 

@@ -14,7 +14,7 @@ from core.classes import DUBAI
 from core.errors import InputError, SettingsError
 from core.geo import GeoRef
 from core.vector import editing
-from core.vector.editing import Corrections, apply, burn, corrections_path
+from core.vector.editing import Corrections, apply, burn
 from core.vector.formats.export import export, read_back
 from core.vector.vectorize import vectorize
 
@@ -82,9 +82,8 @@ def test_undo_restores_exactly_and_redo_comes_back(layer):
     assert not log.undo().reclass(1, "Land").can_redo
 
 
-def test_the_log_is_kept_beside_the_layer(layer, tmp_path):
-    path = corrections_path(tmp_path / "town.gpkg")
-    assert path.name == "town.gpkg.corrections.json" and corrections_path(tmp_path) == tmp_path / "corrections.json"
+def test_the_log_is_read_as_it_was_written(layer, tmp_path):
+    path = tmp_path / "corrections.json"
     assert Corrections.load(path) == Corrections()
     log = Corrections().reclass([3, 1, 3], "Water").delete(2, fill="hole").delete(4).undo()
     assert Corrections.load(log.save(path)) == log

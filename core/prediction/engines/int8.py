@@ -60,12 +60,3 @@ def read_int8(model: Model) -> Int8Record:
     if record.weights != content_digest(model.file):
         raise ModelError(f"an int8 network made from other weights than those of {model.card.name}", expected="the same weights", do=do)
     return record
-
-
-def has_int8(model: Model) -> bool:
-    """Whether the engine "fast" can run this model."""
-    try:
-        read_int8(model)
-    except ModelError:
-        return False
-    return True
