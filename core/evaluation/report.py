@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from core import __version__
 from core.evaluation import charts
 from core.evaluation.regions import SMALLEST_PX
 from core.evaluation.result import VIEWS, Evaluation
-from core.words import number_words
+from core.html_page import class_name, page, table
+from core.words import DASH, number_words
 
 if TYPE_CHECKING:
     from core.evaluation.result import LabelError, PatchResult
@@ -26,28 +28,7 @@ PART_WORDS = {
 }
 _WORST, _LABELS = 12, 8
 
-_STYLE = """
-:root{color-scheme:light}
-body{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;color:#1f2933;background:#f4f6f8;margin:0}
-main{max-width:1060px;margin:0 auto;padding:28px 32px 60px;background:#fff;min-height:100vh;box-sizing:border-box}
-h1{font-size:27px;margin:0 0 4px}h2{font-size:19px;margin:36px 0 8px;padding-top:12px;border-top:1px solid #d3dae1}
-p{margin:6px 0 10px;max-width:80ch}.soft{color:#52606d}
-.note{background:#fff4e5;border-left:4px solid #c2570c;padding:8px 14px;margin:10px 0;max-width:none}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:18px 0}
-.tile{border:1px solid #d3dae1;border-radius:8px;padding:12px 14px}.tile b{display:block;font-size:25px;font-variant-numeric:tabular-nums}
-.tile small{color:#52606d;display:block}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:10px 0;font-size:14px}
-th,td{padding:4px 12px 4px 0;text-align:right;border-bottom:1px solid #e4e9ee}th:first-child,td:first-child{text-align:left}
-th{color:#52606d;font-weight:600}td small{color:#52606d;display:block;white-space:nowrap}td:first-child{white-space:nowrap}
-.scroll{overflow-x:auto}.swatch{display:inline-block;width:11px;height:11px;border:1px solid #1f2933;margin-right:7px;border-radius:2px}
-.strip{display:grid;grid-template-columns:repeat(4,1fr);gap:8px;margin:4px 0 2px}
-.strip img{width:100%;image-rendering:auto;border:1px solid #d3dae1}
-figure{margin:14px 0;break-inside:avoid}figcaption{font-size:14px}
-.views{display:grid;grid-template-columns:repeat(4,1fr);gap:8px;color:#52606d;font-size:13px}
-svg{max-width:100%;height:auto;display:block;margin:8px 0}.side{display:flex;flex-wrap:wrap;gap:28px;align-items:flex-start}
-@media print{body{background:#fff;font-size:11pt}main{max-width:none;padding:0}h2{break-after:avoid}table,.tile,svg{break-inside:avoid}
-*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
-"""
+STYLE = Path(__file__).with_name("report.css")
 
 
 def report_html(evaluation: Evaluation) -> str:
@@ -65,11 +46,7 @@ def report_html(evaluation: Evaluation) -> str:
         _method(evaluation),
     ]
     body = "\n".join(part for section in sections for part in section)
-    title = escape(f"Evaluation of {evaluation.model or 'a model'}")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><main>\n{body}\n</main></body></html>\n"
-    )
+    return page(f"Evaluation of {evaluation.model or 'a model'}", style=STYLE.read_text(encoding="utf-8"), main=body)
 
 
 def _head(evaluation: Evaluation) -> Iterator[str]:
@@ -118,7 +95,7 @@ def _classes(evaluation: Evaluation) -> Iterator[str]:
     head += ["Objects F1"] if polygons else []
     rows = []
     for number, name in enumerate(scheme.names):
-        cells = [_swatch(scheme, number) + escape(name)]
+        cells = [class_name(name, scheme.hex(number))]
         cells += [
             f"{number_words(getattr(one, key)[number])} {_small(found.of(key, number))}" for key in ("iou", "precision", "recall", "f1")
         ]
@@ -132,7 +109,7 @@ def _classes(evaluation: Evaluation) -> Iterator[str]:
             )
             cells.append(words)
         rows.append([*cells, f"{int(one.counts[number].sum()):,}"])
-    yield _table([*head, "Pixels"], rows)
+    yield table([*head, "Pixels"], rows)
 
 
 def _confusion(evaluation: Evaluation) -> Iterator[str]:
@@ -148,7 +125,7 @@ def _scenes(evaluation: Evaluation) -> Iterator[str]:
         one = result.confusion
         scores = [number_words(value) for value in (one.mean_iou, one.accuracy, one.mean_f1, one.kappa, *one.iou)]
         rows.append([escape(result.name), *scores, f"{one.pixels:,}"])
-    yield _table(["Scene, worst first", "Mean IoU", "Accuracy", "Mean F1", "Kappa", *map(escape, evaluation.scheme.names), "Pixels"], rows)
+    yield table(["Scene, worst first", "Mean IoU", "Accuracy", "Mean F1", "Kappa", *evaluation.scheme.names, "Pixels"], rows)
 
 
 def _calibration(evaluation: Evaluation) -> Iterator[str]:
@@ -175,12 +152,12 @@ def _thresholds(evaluation: Evaluation) -> Iterator[str]:
             at = curve.at(curve.best)
             rows.append(
                 [
-                    _swatch(scheme, number) + escape(name),
+                    class_name(name, scheme.hex(number)),
                     f"{curve.best:.2f}",
                     *(number_words(at[key]) for key in ("precision", "recall", "f1")),
                 ]
             )
-    yield _table(["Class", "Best threshold", "Precision", "Recall", "F1"], rows) + "</div>"
+    yield table(["Class", "Best threshold", "Precision", "Recall", "F1"], rows) + "</div>"
 
 
 def _areas(evaluation: Evaluation) -> Iterator[str]:
@@ -190,7 +167,7 @@ def _areas(evaluation: Evaluation) -> Iterator[str]:
     unit = "ha" if areas["unit"] == "m2" else "px"
     factor = 1e-4 if unit == "ha" else 1.0
     rows = [
-        [_swatch(evaluation.scheme, number) + escape(name), *(_area(values[key] * factor) for key in ("mapped", "estimated")),
+        [class_name(name, evaluation.scheme.hex(number)), *(_area(values[key] * factor) for key in ("mapped", "estimated")),
          f"± {_area(values['half_width'] * factor)}"]
         for number, (name, values) in enumerate(areas["classes"].items())
     ]  # fmt: skip
@@ -199,7 +176,7 @@ def _areas(evaluation: Evaluation) -> Iterator[str]:
         f'<p class="soft">Class areas of the scored scenes as mapped, and corrected for the map\'s own errors with their 95 % interval '
         f"(Olofsson et al. 2014), from {areas['sample']:,} places on a grid of {evaluation.settings.get('grid_px', '?')} px.</p>"
     )
-    yield _table(["Class", f"Mapped ({unit})", f"Estimated ({unit})", "95 % interval"], rows)
+    yield table(["Class", f"Mapped ({unit})", f"Estimated ({unit})", "95 % interval"], rows)
 
 
 def _patches(evaluation: Evaluation) -> Iterator[str]:
@@ -252,21 +229,11 @@ def _figure(evaluation: Evaluation, item: PatchResult | LabelError, caption: str
 
 def _legend(evaluation: Evaluation) -> str:
     scheme = evaluation.scheme
-    return "<p>" + " &nbsp; ".join(_swatch(scheme, k) + escape(name) for k, name in enumerate(scheme.names)) + "</p>"
-
-
-def _swatch(scheme: Any, number: int) -> str:
-    return f'<span class="swatch" style="background:{scheme.hex(number)}"></span>'
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows]
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    return "<p>" + " &nbsp; ".join(class_name(name, scheme.hex(k)) for k, name in enumerate(scheme.names)) + "</p>"
 
 
 def _area(value: float | None) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+    return DASH if value is None or np.isnan(value) else f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
 
 
 def _interval(ends: tuple[float, float] | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ import pandas as pd
 
 from core.evaluation.areas import AdjustedAreas, adjusted_areas
 from core.files import replacing
+from core.html_page import class_name, page, table
 from core.vector.clip import class_sums
 from core.vector.layer import LineLayer, PolygonLayer
 from core.vector.printing.report_map import map_svg
-from core.words import area_words, length_words
+from core.words import DASH, area_words, length_words, number_words
 
 if TYPE_CHECKING:
     from core.confusion import Confusion
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from core.prediction.folder.rasters import Prediction
     from core.scenes.scene import Scene
 
-TEMPLATE = Path(__file__).with_name("report.html")
+TEMPLATE, STYLE = (Path(__file__).with_name(f"report.{kind}") for kind in ("html", "css"))
 PLACE_PX = 32
 """Side in pixels of what counts as one independent place of a test scene: neighbouring pixels are right or wrong together."""
 
@@ -82,7 +83,8 @@ def report_html(
         "settings": _pairs(_settings(layer, prediction)),
         "provenance": _pairs([(name, layer.made.get(key)) for key, name in _PROVENANCE.items()]),
     }
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values)
+    main = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values)
+    return page(title, style=STYLE.read_text(encoding="utf-8"), main=main)
 
 
 def _scores(card: ModelCard | None, metrics: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any] | None]:
@@ -124,8 +126,8 @@ def _legend(layer: PolygonLayer, sums: pd.DataFrame, lines: LineLayer | None) ->
         f"<em>{length_words(sum(lines.lengths().values()), lines.units)}</em></label></li>"
     ]  # fmt: skip
     return "".join([
-        f'<li><label><input type="checkbox" checked value="class{row.class_id}"><i class="swatch" style="background:{row.colour}"></i>'
-        f"{html.escape(row.class_name)}<em>{area_words(row.area, layer.units)}</em></label></li>"
+        f'<li><label><input type="checkbox" checked value="class{row.class_id}">'
+        f"{class_name(row.class_name, row.colour)}<em>{area_words(row.area, layer.units)}</em></label></li>"
         for row in sums.itertuples()
     ] + drawn)  # fmt: skip
 
@@ -137,13 +139,12 @@ def _area_table(layer: PolygonLayer, sums: pd.DataFrame, adjusted: Mapping[str, 
     rows = []
     for row in sums.itertuples():
         estimate = adjusted.get(row.class_name)
-        span = ["not known", "not known"] if estimate is None else [area_words(estimate[0], layer.units), _interval(*estimate, layer.units)]
-        sure = f"{row.mean_confidence:.2f}" if row.mean_confidence == row.mean_confidence else "not known"
-        name = f'<i class="swatch" style="background:{row.colour}"></i>{html.escape(row.class_name)}'
+        span = [DASH, DASH] if estimate is None else [area_words(estimate[0], layer.units), _interval(*estimate, layer.units)]
+        sure = f"{row.mean_confidence:.2f}" if row.mean_confidence == row.mean_confidence else DASH
         values = [f"{row.polygons:,}", area_words(row.area, layer.units), f"{100 * row.share:.1f} %"]
         values += (span if adjusted else []) + ([sure] if known else [])
-        rows.append([name, *(html.escape(value) for value in values)])
-    return _table(head, rows)
+        rows.append([class_name(row.class_name, row.colour), *(html.escape(value) for value in values)])
+    return table(head, rows)
 
 
 def _interval(estimate: float, half: float, units: str) -> str:
@@ -190,14 +191,11 @@ def _note(adjusted: Mapping[str, tuple[float, float]], part: str, card: ModelCar
 def _metrics(scores: Mapping[str, Any] | None, part: str) -> str:
     if not scores:
         return ""
-    rows = [
-        [html.escape(name), *(f"{entry[key]:.2f}" if isinstance(entry.get(key), (int, float)) else "none" for key in _MEASURES)]
-        for name, entry in scores.get("classes", {}).items()
-    ]
+    rows = [[html.escape(name), *(number_words(entry.get(key)) for key in _MEASURES)] for name, entry in scores.get("classes", {}).items()]
     overall = [f"accuracy {scores['accuracy']:.3f}", f"mean IoU {scores['mean_iou']:.3f}"]
     return (
         f"<section><h2>How good the model is</h2><p>On {html.escape(part)}: {', '.join(overall)}.</p>"
-        f'<div class="wide">{_table(["Class", *_MEASURES.values()], rows)}</div></section>'
+        f"{table(['Class', *_MEASURES.values()], rows)}</section>"
     )
 
 
@@ -214,16 +212,6 @@ def _settings(layer: PolygonLayer, prediction: Prediction | None) -> Iterable[tu
     if prediction is not None:
         for key in ("overlap", "symmetries", "engine", "patch_size"):
             yield key.replace("_", " ").capitalize(), prediction.made.get(key)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """An HTML table; the first column is text, the others are numbers. Cells are HTML already."""
-    titles = "".join(f"<th{' class=n' if k else ''}>{html.escape(name)}</th>" for k, name in enumerate(head))
-    body = "".join(f"<tr>{''.join(f'<td{_CLASS if k else _NONE}>{cell}</td>' for k, cell in enumerate(row))}</tr>" for row in rows)
-    return f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
-
-
-_CLASS, _NONE = " class=n", ""
 
 
 def _pairs(rows: Iterable[tuple[str, Any]]) -> str:
