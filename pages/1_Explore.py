@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import frame, library
+from ui import frame, library, state
 from ui.explore import findings, one_scene, overview, patches, thumbnails
 
 frame.begin_page(
@@ -14,7 +14,7 @@ frame.begin_page(
 TABS = {
     "Overview": overview.overview,
     "Scenes": thumbnails.thumbnails,
-    "One scene": one_scene.one_scene,
+    state.ONE_SCENE: one_scene.one_scene,
     "Patches": patches.patches,
     "Findings": findings.findings,
     "Mosaics": findings.mosaics,
@@ -38,7 +38,7 @@ if opening.failed:
     st.stop()
 
 # Only the open tab is drawn, so that a page change costs one section and not six.
-for tab, draw in zip(st.tabs(list(TABS), key="explore_tab", bind="query-params"), TABS.values(), strict=True):
+for tab, draw in zip(st.tabs(list(TABS), key=state.EXPLORE_TAB, bind="query-params"), TABS.values(), strict=True):
     if tab.open:
         with tab, frame.errors():
             draw(dataset)

@@ -99,11 +99,7 @@ every_run = runs_read.runs()
 asked = state.linked("run", {job.name: job.name for job in every_run})
 if asked is not None:
     runs_read.show(asked)
-wanted = st.session_state.pop("gl_train_tab", None)
-if wanted is None and runs_read.TAB not in st.session_state:
-    wanted = runs_read.RUNS if every_run else runs_read.NEW
-if wanted is not None:
-    st.session_state[runs_read.TAB] = wanted
+runs_read.turn()
 
 table.undo()
 # Only the open tab is drawn, so that a click costs one section and not all.

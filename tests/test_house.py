@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 
 from core.networks.architectures import ON_AN_ENCODER, architectures
+from ui import frame
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_FILES = 20
@@ -78,6 +79,73 @@ def met_twice(texts: Mapping[str, str]) -> dict[str, list[str]]:
     return {name: paths for name, paths in homes.items() if len(paths) > 1}
 
 
+def unlisted_pages(table: Iterable[str], files: Iterable[str]) -> set[str]:
+    """Paths of pages that only the frame's table knows, or only the folder that Streamlit reads."""
+    return set(table) ^ set(files)
+
+
+def constants_of(tree: ast.Module) -> dict[str, str]:
+    """Texts that a module gives names to at its top, by the name."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                pairs = zip(target.elts, node.value.elts, strict=False) if isinstance(target, ast.Tuple) else [(target, node.value)]
+                found |= {name.id: value.value for name, value in pairs if isinstance(name, ast.Name) and is_text(value)}
+    return found
+
+
+def is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def typed_again(names: Mapping[str, str], texts: Mapping[str, str]) -> list[str]:
+    """Texts of `names` (file name: who named it first) that a file of ui types once more instead of asking."""
+    return sorted(
+        f"{path}: {node.value} of {names[node.value]}"
+        for path, text in texts.items()
+        for node in ast.walk(ast.parse(text))
+        if is_text(node) and node.value in names
+    )
+
+
+def session_keys(tree: ast.Module) -> tuple[list[ast.expr], list[ast.expr]]:
+    """The keys of `st.session_state` that a module writes or takes away, and those that it gives to widgets."""
+    written, given = [], []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and is_session(node.value) and not isinstance(node.ctx, ast.Load):
+            written.append(node.slice)
+        elif isinstance(node, ast.Call):
+            given += [word.value for word in node.keywords if word.arg == "key"]
+            if isinstance(node.func, ast.Attribute) and is_session(node.func.value) and node.func.attr in ("pop", "setdefault"):
+                written.append(node.args[0])
+    return written, given
+
+
+def is_session(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "session_state"
+
+
+def foreign_writes(texts: Mapping[str, str]) -> list[str]:
+    """Session keys that a file writes though another one names them, of source texts by path; keys put together are passed over."""
+    named: dict[str, set[str]] = {}
+    writes: list[tuple[str, ast.expr, dict[str, str]]] = []
+    for path, text in texts.items():
+        tree = ast.parse(text)
+        own, (written, given) = constants_of(tree), session_keys(tree)
+        for key in [*own.values(), *(node.value for node in [*written, *given] if is_text(node))]:
+            named.setdefault(key, set()).add(path)
+        writes += [(path, node, own) for node in written]
+    found = set()
+    for path, node, own in writes:
+        key = node.value if is_text(node) else own.get(node.id) if isinstance(node, ast.Name) else None
+        if isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and node.id.isupper() and key is None):
+            found.add(f"{path}: {ast.unparse(node)}")
+        elif key is not None and named[key] != {path}:
+            found.add(f"{path}: {key}")
+    return sorted(found)
+
+
 def test_folders_are_small_and_no_prefix_asks_for_one():
     assert crowded(sources("core", "ui")) == []
 
@@ -119,3 +187,50 @@ def test_a_class_name_of_core_means_one_thing():
 def test_a_class_name_that_means_two_things_is_seen():
     texts = {"a.py": "class Regions: ...", "b.py": "class Regions: ...\nclass _Work: ...", "c.py": "class _Work: ..."}
     assert met_twice(texts) == {"Regions": ["a.py", "b.py"]}
+
+
+def test_the_table_of_pages_and_the_folder_of_pages_say_the_same():
+    files = [path.as_posix() for path in sources("pages")]
+    assert unlisted_pages((path for path, _, _ in frame.PAGES.values()), ["app.py", *files]) == set()
+    addresses = [frame.address(path) for path, _, _ in frame.PAGES.values()]
+    assert addresses == ["", *(PurePath(file).stem.partition("_")[2] for file in files)]
+
+
+def test_a_page_without_a_row_is_seen():
+    assert unlisted_pages(["app.py", "pages/1_Old.py"], ["app.py", "pages/2_New.py"]) == {"pages/1_Old.py", "pages/2_New.py"}
+
+
+def test_ui_types_no_file_name_of_core_again():
+    names = {
+        text: path.as_posix()
+        for path in sources("core")
+        for name, text in constants_of(ast.parse((ROOT / path).read_text(encoding="utf-8"))).items()
+        if not name.startswith("_") and PurePath(text).suffix and "/" not in text and " " not in text
+    }
+    assert {"card.json", "prediction.json", "store.json", "classes.json"} <= set(names)
+    assert typed_again(names, {path.as_posix(): (ROOT / path).read_text(encoding="utf-8") for path in sources("ui", "pages")}) == []
+
+
+def test_a_file_name_typed_again_is_seen():
+    names = constants_of(ast.parse('CARD_FILE, WEIGHTS_FILE = "card.json", "model.keras"\nMOST = 3'))
+    assert names == {"CARD_FILE": "card.json", "WEIGHTS_FILE": "model.keras"}
+    known = {text: "core/cards.py" for text in names.values()}
+    assert typed_again(known, {"ui/a.py": 'path / "card.json"', "ui/b.py": "path / CARD_FILE"}) == ["ui/a.py: card.json of core/cards.py"]
+
+
+def test_only_the_file_that_names_a_session_key_writes_it():
+    texts = {path.as_posix(): (ROOT / path).read_text(encoding="utf-8") for path in [*sources("ui", "pages"), Path("app.py")]}
+    assert foreign_writes(texts) == []
+
+
+def test_a_session_key_written_from_elsewhere_is_seen():
+    one = 'KEY = "gl_run"\nst.session_state[KEY] = 1\nst.slider(key="train_smooth")\nst.session_state.pop("own", None)'
+    assert foreign_writes({"ui/one.py": one, "ui/two.py": "st.session_state.get(one.KEY)"}) == []
+    for statement, key in (
+        ("st.session_state[one.KEY] = 2", "one.KEY"),
+        ("from ui.one import KEY\nst.session_state[KEY] = 2", "KEY"),
+        ('st.session_state["train_smooth"] = 0.5', "train_smooth"),
+        ("del st.session_state[one.KEY]", "one.KEY"),
+        ('st.session_state.setdefault("gl_run", 2)', "gl_run"),
+    ):
+        assert f"ui/two.py: {key}" in foreign_writes({"ui/one.py": one, "ui/two.py": statement}), statement

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from pathlib import PurePath
 
 import streamlit as st
 
@@ -21,6 +23,12 @@ PAGES = {
     "predict": ("pages/3_Predict.py", "Predict", ":material/auto_awesome:"),
     "map": ("pages/4_Map.py", "Map", ":material/map:"),
 }
+
+
+def address(path: str) -> str:
+    """What Streamlit serves a page under: "Explore" for `pages/1_Explore.py`, "" for `app.py`."""
+    return PurePath(path).stem.partition("_")[2]
+
 
 # Contour lines over a ground line. Drawn here: a Material icon as page icon would be fetched from Google's servers.
 _MARK = """<g fill="none" stroke="#15877C" stroke-width="2.6" stroke-linecap="round">
@@ -56,17 +64,18 @@ _KEEP_THEME = """<script>
 if (!window.glKeepsTheme) {
   window.glKeepsTheme = true;
   const loaded = new URL(performance.getEntriesByType("navigation")[0].name).pathname;
-  const root = loaded.replace(/(Explore|Train|Predict|Map)\\/?$/, "");
+  const names = NAMES;
+  const root = loaded.replace(new RegExp(`(${names.join("|")})/?$`), "");
   window.addEventListener("pagehide", () => {
     const own = Object.keys(localStorage).find((key) => key.startsWith(`stActiveTheme-${loaded}-`));
     if (!own) return;
     const ending = own.slice(`stActiveTheme-${loaded}`.length);
-    for (const page of ["", "Explore", "Train", "Predict", "Map"]) {
+    for (const page of ["", ...names]) {
       localStorage.setItem(`stActiveTheme-${root}${page}${ending}`, localStorage.getItem(own));
     }
   });
 }
-</script>"""
+</script>""".replace("NAMES", json.dumps([address(path) for path, _, _ in PAGES.values() if address(path)]))
 
 log = logging.getLogger("groundline")
 
@@ -122,7 +131,7 @@ def empty_state(
                     help="Predicts a town that ships with Groundline, traces its outlines and shows the map.",
                 )
             ):
-                st.session_state["gl_start_sample"] = True
+                state.want_sample()
                 st.switch_page(PAGES["home"][0])
             for path, label, link_icon in links:
                 st.page_link(path, label=label, icon=link_icon)

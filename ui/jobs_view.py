@@ -52,6 +52,11 @@ RUN = "gl_run"
 """Session key of the run that the user picked, by its folder's name."""
 
 
+def choose_run(name: str) -> None:
+    """Watch a run from now on, named by its folder."""
+    st.session_state[RUN] = name
+
+
 def start(kind: str, request: dict, *, title: str | None = None) -> Job:
     """Start a job in the user's workspace; raises GroundlineError when the request cannot be right."""
     return jobs.start(kind, request, workspace=state.workspace(), title=title)

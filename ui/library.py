@@ -17,8 +17,8 @@ from core.errors import GroundlineError, ModelError
 from core.files import read_json
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, list_models
-from core.patches.store import PatchStore
-from core.prediction.folder.rasters import Prediction
+from core.patches.store import STORE_FILE, PatchStore
+from core.prediction.folder.rasters import PREDICTION_FILE, Prediction, prediction_folders
 from core.scenes.sources import place_name
 from core.workspace import MODELS
 from ui import state
@@ -73,7 +73,7 @@ def prepared_title(folder: str | Path) -> str:
         store = patches(folder)
     except (GroundlineError, OSError):  # deleted, or of an older version: the folder's name still says which
         return folder.name
-    when = datetime.fromtimestamp((folder / "store.json").stat().st_mtime)
+    when = datetime.fromtimestamp((folder / STORE_FILE).stat().st_mtime)
     how = {"group": "by tile", "block": "by blocks", "random": "by patch"}.get(store.split_info["how"], store.split_info["how"])
     return f"{Path(store.record['dataset']).name} · {store.patch_size} px · {how} · {when:%d %b %H:%M}"
 
@@ -106,11 +106,7 @@ def model_key(model: Model) -> str:
 def predictions() -> list[Path]:
     """Prediction folders of the workspace, newest first; the sample's and the selected one included."""
     chosen = state.selection().prediction
-    places = [state.workspace().predictions.glob(pattern) for pattern in ("*/prediction.json", "*/*/prediction.json")]
-    places.append(state.workspace().layers.glob("*/prediction/prediction.json"))
-    written = (path for place in places for path in place if not path.parent.name.startswith("."))  # one with a dot is being written
-    files = sorted(written, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    found = [path.parent for path in files]
+    found = prediction_folders(state.workspace())
     others = [Path(entry) for entry in state.recent("prediction") if Path(entry) not in found]
     return found + others if chosen is None or chosen in found + others else [chosen, *found, *others]
 
@@ -122,7 +118,7 @@ def prediction(folder: str | Path) -> Prediction:
 
 def provenance(folder: str | Path) -> dict:
     """What a prediction says about how it was made."""
-    return read_json(Path(folder) / "prediction.json")
+    return read_json(Path(folder) / PREDICTION_FILE)
 
 
 def prediction_title(folder: Path) -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.files import read_json, write_json
+from core.model_store.cards import CARD_FILE
 from core.workspace import MODELS, PROJECT, Workspace, default_workspace
 
 T = TypeVar("T")
@@ -21,6 +22,12 @@ SAMPLE_MODEL = "sample-town"
 
 _KEY = "gl_selection"
 _FORM = "gl_predict_open"
+_SAMPLE_WANTED = "gl_start_sample"
+_FOLLOWED = "gl_links_followed"
+EXPLORE_TAB, EXPLORE_SCENE = "explore_tab", "explore_scene"
+"""Keys of the Explore page's tabs and of the scene that they show."""
+ONE_SCENE = "One scene"
+"""The tab of the Explore page that shows a scene in full."""
 SAFE_COLOURS = "colour_blind_safe"
 """Key of the toggle for the colour-blind safe palette, which is in the settings of every page."""
 _REMEMBERED = 12  # entries kept for each field
@@ -87,7 +94,7 @@ def forget_missing() -> None:
 
 def linked(name: str, options: Mapping[str, T]) -> T | None:
     """What the page's address names among `options`, asked once for each session: afterwards the user's choice counts."""
-    followed = st.session_state.setdefault("gl_links_followed", set())
+    followed = st.session_state.setdefault(_FOLLOWED, set())
     if name in followed:
         return None
     followed.add(name)
@@ -116,6 +123,23 @@ def open_setup(path: str | Path | None = None) -> None:
 def wanted_open() -> str | None:
     """The scene that the Predict page's form is to open with, "" for none; None when nobody asked for the form. Asked once."""
     return st.session_state.pop(_FORM, None)
+
+
+def want_sample() -> None:
+    """Have Home start the sample at the next visit."""
+    st.session_state[_SAMPLE_WANTED] = True
+
+
+def wanted_sample() -> bool:
+    """Whether somebody asked for the sample elsewhere. Asked once."""
+    return st.session_state.pop(_SAMPLE_WANTED, False)
+
+
+def explore(scene: str, *, tab: str | None = None) -> None:
+    """Have the Explore page show a scene of its data set, in one of its tabs."""
+    st.session_state[EXPLORE_SCENE] = scene
+    if tab is not None:
+        st.session_state[EXPLORE_TAB] = tab
 
 
 def recent(field: str) -> list[Path | str]:
@@ -151,7 +175,7 @@ def has_sample() -> bool:
 
 def has_sample_model() -> bool:
     """Whether the model trained on the sample is in this checkout."""
-    return (MODELS / SAMPLE_MODEL / "card.json").is_file()
+    return (MODELS / SAMPLE_MODEL / CARD_FILE).is_file()
 
 
 def _file() -> Path:

@@ -1,8 +1,8 @@
-"""Several runs beside each other: their histories, and the settings in which they differ."""
+"""What training runs have learned, and several beside each other: their histories, their best, and the settings in which they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.jobs.jobs import Job
@@ -14,7 +14,53 @@ def histories(jobs: Iterable[Job]) -> dict[str, list[dict[str, Any]]]:
 
     A run with one network per class has lines with the key "class".
     """
-    return {job.name: _epochs(job) for job in jobs}
+    return {job.name: lines(job) for job in jobs}
+
+
+def lines(job: Job) -> list[dict[str, Any]]:
+    """The records of a run's epochs, in order."""
+    # A worker that was killed between telling of an epoch and keeping it runs that epoch again.
+    latest = {(event.get("class"), event["epoch"]): event for event in job.events("epoch")}
+    return [{name: value for name, value in event.items() if name not in ("time", "type")} for event in latest.values()]
+
+
+def by_class(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The records of each network of a run with one per class; empty for a plain run."""
+    parts: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        if "class" in record:
+            parts.setdefault(record["class"], []).append(record)
+    return parts
+
+
+def best(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The record with the highest validation mean IoU."""
+    scored = [record for record in records if record.get("val_mean_iou") is not None]
+    return max(scored, key=lambda record: record["val_mean_iou"], default=None)
+
+
+def score(job: Job, records: Sequence[Mapping[str, Any]]) -> float | None:
+    """Best validation mean IoU (0..1) of a run; with one network per class that of the merged model, once there is one."""
+    if by_class(records):
+        return ((job.result() or {}).get("validation") or {}).get("mean_iou")
+    top = best(records)
+    return top["val_mean_iou"] if top else None
+
+
+def class_lines(records: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, float | None]]]:
+    """Validation IoU of each class as points (epoch, IoU); with one network per class, each class by its own network."""
+    parts = by_class(records)
+    if parts:
+        return {name: [(record["epoch"], (record.get("val_iou") or {}).get(name)) for record in part] for name, part in parts.items()}
+    names = dict.fromkeys(name for record in records for name in record.get("val_iou") or {})
+    return {name: [(record["epoch"], (record.get("val_iou") or {}).get(name)) for record in records] for name in names}
+
+
+def seconds(records: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> float | None:
+    """Time that a run took: of its epochs where they tell, so that pauses and other runs do not count."""
+    told = sum(record.get("seconds") or 0 for record in records)
+    spent = (status["finished"] or 0) - (status["started"] or 0)
+    return told or (spent if spent > 0 else None)
 
 
 def settings_of(job: Job) -> dict[str, Any]:
@@ -39,9 +85,3 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for name, value in values.items():
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
     return flat
-
-
-def _epochs(job: Job) -> list[dict[str, Any]]:
-    # A worker that was killed between telling of an epoch and keeping it runs that epoch again.
-    lines = {(event.get("class"), event["epoch"]): event for event in job.events("epoch")}
-    return [{name: value for name, value in event.items() if name not in ("time", "type")} for event in lines.values()]

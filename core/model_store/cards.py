@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,20 @@ class ModelCard:
     def normalise(self, batch: np.ndarray) -> np.ndarray:
         """Network input float32 (..., B) of raw scene values (..., B) in the order of `bands`; NaN becomes 0."""
         return normalise(batch, self.normalisation)
+
+    def held_out(self) -> tuple[str, float] | None:
+        """The part of the data that the score was measured on, "test" where there is one, else "validation", and its mean IoU (0..1)."""
+        scored = ((part, self.metrics.get(part)) for part in ("test", "validation"))
+        known = ((part, values["mean_iou"]) for part, values in scored if isinstance(values, dict) and values.get("mean_iou") is not None)
+        return next(known, None)
+
+    def groups_of(self, part: str) -> tuple[str, ...]:
+        """The groups of images (tiles, places) in a part of the split; none where it is not by group."""
+        return tuple(self.split.get("groups", {}).get(part, ()))
+
+    def was_trained_on(self, names: Iterable[str]) -> bool:
+        """Whether an image of one of these names was among the training images."""
+        return bool(set(names) & set(self.split.get("pairs", {}).get("train", ())))
 
     def to_dict(self) -> dict[str, Any]:
         """The card as plain values, for JSON."""

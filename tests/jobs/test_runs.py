@@ -1,6 +1,6 @@
 from core.jobs import records
 from core.jobs.jobs import Job
-from core.jobs.runs import histories, settings_differences, settings_of
+from core.jobs.runs import best, by_class, class_lines, histories, lines, score, seconds, settings_differences, settings_of
 
 
 def made(workspace, name, settings, epochs):
@@ -31,3 +31,22 @@ def test_only_what_differs_is_told(workspace):
     }
     assert settings_differences({"a": settings_of(first)}) == {}
     assert settings_differences({"a": {"x": 1}, "b": {}}) == {"x": {"a": 1, "b": None}}
+
+
+def test_the_best_epoch_and_its_time_are_told(workspace):
+    epochs = [{"epoch": 1, "val_mean_iou": 0.4, "seconds": 2, "val_iou": {"Road": 0.3}}, {"epoch": 2, "val_mean_iou": 0.6, "seconds": 3},
+              {"epoch": 3, "val_mean_iou": None, "seconds": 4}]  # fmt: skip
+    job = made(workspace, "a", {}, epochs)
+    assert best(lines(job))["epoch"] == 2 and score(job, lines(job)) == 0.6 and by_class(lines(job)) == {}
+    assert class_lines(lines(job)) == {"Road": [(1, 0.3), (2, None), (3, None)]}
+    assert seconds(lines(job), {"started": 100, "finished": 900}) == 9  # its epochs, not the pause of 791 s
+    assert seconds([], {"started": 100, "finished": 900}) == 800 and seconds([], {"started": None, "finished": None}) is None
+
+
+def test_one_network_per_class_is_scored_as_a_whole_once_it_is_merged(workspace):
+    epochs = [{"epoch": 1, "val_mean_iou": 0.9, "val_iou": {"Road": 0.9}, "class": "Road"}]
+    job = made(workspace, "a", {}, epochs)
+    assert list(by_class(lines(job))) == ["Road"] and class_lines(lines(job)) == {"Road": [(1, 0.9)]}
+    assert score(job, lines(job)) is None
+    records.write_patiently(job.folder / records.RESULT, {"validation": {"mean_iou": 0.7}})
+    assert score(job, lines(job)) == 0.7

@@ -199,6 +199,5 @@ def _open(run: EvaluationRun, scene: str, key: str) -> None:
         return
     if st.button("Open in Explore", icon=":material/travel_explore:", key=key, type="tertiary", help="The whole scene beside its mask."):
         state.select(dataset=run.dataset.root)
-        st.session_state["explore_scene"] = scene
-        st.session_state["explore_tab"] = "One scene"
+        state.explore(scene, tab=state.ONE_SCENE)
         st.switch_page(frame.PAGES["explore"][0])

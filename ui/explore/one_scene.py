@@ -44,9 +44,9 @@ def choose_pair(dataset: Dataset) -> Pair:
     """The scene in view, shared by the tabs."""
     names = [pair.name for pair in dataset.pairs]
     asked = state.linked("scene", {name: name for name in names})
-    if asked or st.session_state.get("explore_scene") not in names:
-        st.session_state["explore_scene"] = asked or names[library.largest(library.scenes_of(dataset.root)[: len(names)])]
-    name = st.selectbox("Scene", names, key="explore_scene", help="Type to search by name.", persist_state="session")
+    if asked or st.session_state.get(state.EXPLORE_SCENE) not in names:
+        state.explore(asked or names[library.largest(library.scenes_of(dataset.root)[: len(names)])])
+    name = st.selectbox("Scene", names, key=state.EXPLORE_SCENE, help="Type to search by name.", persist_state="session")
     state.link("scene", name)
     return dataset.pair(name)
 

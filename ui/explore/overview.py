@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.datasets.datasets import Dataset
+from core.datasets.datasets import CLASS_FILE, Dataset
 from core.errors import InputError
 from core.patches.estimates import DatasetCounts
 from ui import charts, frame, library, state
@@ -52,7 +52,7 @@ def choose_dataset() -> Path | None:
 def samples() -> list[Path]:
     """The small data sets that ship with Groundline, the town first."""
     folder = state.SAMPLE.parent
-    found = sorted(path for path in folder.iterdir() if (path / "classes.json").is_file()) if folder.is_dir() else []
+    found = sorted(path for path in folder.iterdir() if (path / CLASS_FILE).is_file()) if folder.is_dir() else []
     return sorted(found, key=lambda path: path != state.SAMPLE)
 
 

@@ -15,7 +15,7 @@ from core.errors import GroundlineError
 from core.patches import estimates
 from core.patches.pair_files import export_patches
 from core.patches.settings import PrepareSettings
-from core.patches.store import PatchStore
+from core.patches.store import STORE_FILE, PatchStore
 from ui import jobs_view, library, state
 from ui.explore import counts as block_counts
 from ui.explore.one_scene import choose_pair
@@ -187,7 +187,7 @@ def _download(stores: list[Path]) -> None:
     )
     store = library.patches(folder)
     target = folder / f"patches-{kind.lower()}.zip"
-    key = f"{target}|{(folder / 'store.json').stat().st_mtime_ns}"
+    key = f"{target}|{(folder / STORE_FILE).stat().st_mtime_ns}"
     if not (has("patch zips", key) and target.is_file()):
         if not action.button(f"Zip {len(store):,} patches", icon=":material/folder_zip:", key="explore_zip", width="stretch"):
             return

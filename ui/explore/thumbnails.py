@@ -128,8 +128,7 @@ def _short(sentence: str) -> str:
 
 
 def _open_scene(name: str) -> None:
-    st.session_state["explore_scene"] = name
-    st.session_state["explore_tab"] = "One scene"
+    state.explore(name, tab=state.ONE_SCENE)
 
 
 def _shares(dataset: Dataset, class_id: int) -> dict[str, float]:

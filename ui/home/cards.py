@@ -40,7 +40,7 @@ def sample_card() -> None:
         "and the map is one click away. It takes a minute or two and needs no network."
     )
     job = jobs_view.newest("demo")
-    wanted = st.session_state.pop("gl_start_sample", False)
+    wanted = state.wanted_sample()
     finished = job is not None and not job.active and jobs_view.made(job).prediction is not None
     label = "Run it again" if finished else "Try the sample"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -198,7 +198,7 @@ def _runs() -> int:
     for number, job in enumerate(entries):
         status = job.status()
         if _row(f"{job.title or job.name} · {status['state']}", ":material/model_training:", f"recent_run_{number}", str(job.folder)):
-            st.session_state["gl_run"] = job.name
+            jobs_view.choose_run(job.name)
             st.switch_page(frame.PAGES["train"][0])
     return len(entries)
 

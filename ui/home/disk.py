@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.errors import GroundlineError
 from core.files import dump_json
-from core.jobs import jobs
+from core.jobs import jobs, records
 from core.words import counted, size_words
 from core.workspace import Workspace
 from ui import library, state
@@ -185,6 +185,6 @@ def _title(entry: Entry) -> str:
         return library.prepared_title(entry.path)
     if entry.place == "predictions":
         return library.prediction_title(entry.path)
-    if entry.place == "runs" and (entry.path / "request.json").is_file():
+    if entry.place == "runs" and (entry.path / records.REQUEST).is_file():
         return jobs.Job(entry.path).title
     return entry.path.name

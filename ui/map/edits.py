@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.datasets.datasets import CLASS_FILE
 from core.files import digest_of, write_json
 from core.vector.editing import Corrections, apply, burn
 from ui import frame, state
@@ -118,5 +119,5 @@ def label_set(source: MapSource, layer: PolygonLayer, corrections: Corrections) 
     except OSError:  # another disk, or a file system without links
         shutil.copy2(source.scene, image)
     burn(layer, corrections, folder / "masks" / f"{source.scene.stem}.tif", base=source.path)
-    write_json(folder / "classes.json", source.scheme.to_dict())
+    write_json(folder / CLASS_FILE, source.scheme.to_dict())
     return folder

@@ -47,29 +47,24 @@ def choose() -> Model | None:
 
 def score_words(card: ModelCard) -> str:
     """The held-out score with the part it was measured on, the test where there is one."""
-    for part in ("test", "validation"):
-        values = card.metrics.get(part)
-        if isinstance(values, dict) and values.get("mean_iou") is not None:
-            groups = listed(card.split.get("groups", {}).get(part, ()), _MOST_NAMES)
-            where = f"{part} part" + (f": {groups}" if groups else "")
-            doubt = "; patches were split at random, so this is optimistic" if card.split.get("how") == "random" else ""
-            chosen = "; it chose the best epoch" if part == "validation" else ""
-            return f"**Mean IoU {values['mean_iou']:.2f}** on held-out data ({where}{chosen}{doubt})"
-    return "No held-out score is on the card."
+    measured = card.held_out()
+    if measured is None:
+        return "No held-out score is on the card."
+    part, mean_iou = measured
+    groups = listed(card.groups_of(part), _MOST_NAMES)
+    where = f"{part} part" + (f": {groups}" if groups else "")
+    doubt = "; patches were split at random, so this is optimistic" if card.split.get("how") == "random" else ""
+    chosen = "; it chose the best epoch" if part == "validation" else ""
+    return f"**Mean IoU {mean_iou:.2f}** on held-out data ({where}{chosen}{doubt})"
 
 
 def trained_words(card: ModelCard) -> str:
     """What the model was trained on, where the card says so."""
     patches = card.split.get("patches", {}).get("train")
-    groups = listed(card.split.get("groups", {}).get("train", ()), _MOST_NAMES)
+    groups = listed(card.groups_of("train"), _MOST_NAMES)
     if not patches:
         return ""
     return f"Trained on {patches:,} patches" + (f" of {groups}" if groups else "")
-
-
-def was_trained_on(card: ModelCard, names: tuple[str, ...]) -> bool:
-    """Whether an image of one of these names was among the training images."""
-    return bool(set(names) & set(card.split.get("pairs", {}).get("train", ())))
 
 
 def engine_title(name: str) -> str:

@@ -14,12 +14,9 @@ from core.errors import GroundlineError
 from core.evaluation.against_mask import count_against
 from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import Prediction
-from core.scenes.scene import windows_of
 from core.words import number_words
 from ui import charts, library, state
 from ui.predict import scenes
-
-_STEP_PX = 1024
 
 
 def truth_of(prediction: Prediction) -> Pair | None:
@@ -101,16 +98,7 @@ def _means(counts: np.ndarray) -> np.ndarray:
 
 @st.cache_data(max_entries=16, show_spinner="Counting pixels")
 def _confidence_counts(folder: str, stamp: int) -> np.ndarray:
-    """Pixels int64 (K, 256) by class and confidence level; any threshold is then a sum."""
-    prediction = Prediction.open(folder)
-    classes = len(prediction.scheme)
-    counts = np.zeros(classes * 256, np.int64)
-    for window in windows_of(prediction.height, prediction.width, _STEP_PX):
-        labels = prediction.labels(window).astype(np.int64)
-        confidence = prediction.confidence(window).astype(np.int64)
-        inside = labels < classes
-        counts += np.bincount(labels[inside] * 256 + confidence[inside], minlength=classes * 256)
-    return counts.reshape(classes, 256)
+    return Prediction.open(folder).confidence_counts()
 
 
 @st.cache_data(

@@ -29,7 +29,7 @@ def form() -> None:
             chosen = models.engine(model)
             chosen |= models.settings(model, pixel_m, fast=chosen["engine"] == "fast")
     ready = choice is not None and not opening.failed
-    if choice is not None and models.was_trained_on(model.card, choice.names):
+    if choice is not None and model.card.was_trained_on(choice.names):
         st.info("The model was trained on an image of this name: its result here looks better than on new images.", icon=":material/info:")
     request = {"model": library.model_key(model), **chosen}
     if ready and scene is not None:

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.jobs import runs
 from core.jobs.jobs import Job
-from core.jobs.runs import settings_differences, settings_of
 from core.words import duration_words
 from ui.input import KEEP
 from ui.runs import read
@@ -23,11 +23,10 @@ _CURVES = {
 _MOST = 8
 
 
-def panel(runs: Sequence[Job]) -> None:
+def panel(every: Sequence[Job]) -> None:
     """Choose runs and see them over each other; live while one of them runs."""
-    by_name = {job.name: job for job in runs}
-    known = [name for name in st.session_state.get(read.COMPARED, ()) if name in by_name]
-    st.session_state[read.COMPARED] = known or list(by_name)[:2]
+    by_name = {job.name: job for job in every}
+    read.compare_known(list(by_name))
     picked = st.multiselect(
         "Runs", list(by_name), format_func=lambda name: by_name[name].title, key=read.COMPARED, max_selections=_MOST,
         help="Two to eight runs; the newest two unless you choose others.", placeholder="Choose runs", **KEEP,
@@ -49,7 +48,7 @@ def panel(runs: Sequence[Job]) -> None:
 
 def _draw(chosen: Sequence[Job]) -> None:
     titles = _titles(chosen)
-    records = {job.name: read.lines(job) for job in chosen}
+    records = {job.name: runs.lines(job) for job in chosen}
     waiting = read.queue()
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -76,7 +75,7 @@ def _draw(chosen: Sequence[Job]) -> None:
         )
         smoothing = st.slider("Smoothing", 0.0, 0.9, 0.0, 0.1, key="compare_smooth", width=200, help="Evens out the curves.", **KEEP)
         log = st.toggle("Logarithmic", key="compare_log", help="For losses and rates.", **KEEP)
-    curves = {titles[name]: _points(lines, key, over == "minutes") for name, lines in records.items() if not read.by_class(lines)}
+    curves = {titles[name]: _points(lines, key, over == "minutes") for name, lines in records.items() if not runs.by_class(lines)}
     if any(curves.values()):
         figure = check_charts.compared(curves, title=_CURVES[key], unit="epoch" if over == "epochs" else over, smoothing=smoothing, log=log)
         st.plotly_chart(figure, key="compare_chart")
@@ -99,19 +98,19 @@ def _titles(chosen: Sequence[Job]) -> dict[str, str]:
 
 
 def _scores(job: Job, title: str, records: Sequence[dict[str, Any]], waiting: Sequence[Job]) -> dict[str, Any]:
-    top, took = read.best(records), read.seconds(records, job.status())
+    top, took = runs.best(records), runs.seconds(records, job.status())
     return {
         "run": title,
         "state": read.state_words(job, waiting),
-        "best val. IoU": read.score(job, records),
-        "best epoch": top["epoch"] if top and not read.by_class(records) else None,
+        "best val. IoU": runs.score(job, records),
+        "best epoch": top["epoch"] if top and not runs.by_class(records) else None,
         "epochs": len(records),
         "time": duration_words(took or None),
     }
 
 
 def _differences(chosen: Sequence[Job], titles: dict[str, str]) -> None:
-    rows = settings_differences({job.name: settings_of(job) for job in chosen})
+    rows = runs.settings_differences({job.name: runs.settings_of(job) for job in chosen})
     values = {
         name.replace("_", " "): {titles[run]: read.value_words(name, value) for run, value in row.items()} for name, row in rows.items()
     }
@@ -136,9 +135,9 @@ def _points(records: Sequence[dict[str, Any]], key: str, minutes: bool) -> list[
 
 def _classes(records: Sequence[dict[str, Any]]) -> dict[str, float | None]:
     """IoU of each class at the best epoch; with one network per class, at each network's own."""
-    parts = read.by_class(records)
+    parts = runs.by_class(records)
     if parts:
-        tops = {name: read.best(part) for name, part in parts.items()}
+        tops = {name: runs.best(part) for name, part in parts.items()}
         return {name: (top.get("val_iou") or {}).get(name) for name, top in tops.items() if top}
-    top = read.best(records)
+    top = runs.best(records)
     return dict((top or {}).get("val_iou") or {})

@@ -10,15 +10,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.jobs import runs
 from core.jobs.jobs import Job
-from core.jobs.runs import settings_of
 from core.model_store.cards import CARD_FILE
 from core.training.event_files import EVENTS_FOLDER
 from core.words import duration_words
 from ui import charts, frame, jobs_view, library, state, zips
 from ui.input import KEEP
 from ui.runs import read
-from ui.train import forms
+from ui.train import forms, models
 
 _LOG_LINES = 14
 _CHATTER = ("I0000 ", "WARNING: All log messages before absl", "cuInit")
@@ -34,7 +34,7 @@ def panel(job: Job) -> None:
 def actions(job: Job) -> None:
     """What can be done with a run besides pausing it."""
     model = Path(job.request["out"])
-    if not job.active and (model / CARD_FILE).is_file() and read.lines(job):
+    if not job.active and (model / CARD_FILE).is_file() and runs.lines(job):
         if st.button("Use this model", type="primary", icon=":material/auto_awesome:", key="use_model", help="Predict a scene with it."):
             state.select(model=model)
             state.open_setup()
@@ -42,7 +42,7 @@ def actions(job: Job) -> None:
         if st.button(
             "Export", icon=":material/ios_share:", key="run_export", help="For other programs: SavedModel, ONNX, OpenVINO, Keras."
         ):
-            st.session_state["models_chosen"] = str(model)
+            models.choose(str(model))
             read.go(read.MODELS)
             st.rerun(scope="app")
     if st.button(
@@ -56,7 +56,7 @@ def actions(job: Job) -> None:
 
 
 def _body(job: Job, status: dict) -> None:
-    records = read.lines(job)
+    records = runs.lines(job)
     _numbers(job, status, records)
     if not records:
         if status["state"] == "queued":
@@ -75,20 +75,20 @@ def _body(job: Job, status: dict) -> None:
         _previews(Path(job.request["out"]))
         smoothing, log = _controls()
     with left:
-        top = read.best(drawn)
+        top = runs.best(drawn)
         ink = st.get_option(f"theme.{st.context.theme.type or 'light'}.textColor")
         figure = charts.curves(drawn, total=asked, smoothing=smoothing, log=log, best=top["epoch"] if top else None, ink=ink)
         st.plotly_chart(figure, key=f"train_curves_{one}")
         first, second = st.columns([5, 3])
         scheme = state.shown(library.patches(job.request["prepared"]).scheme)
-        first.plotly_chart(charts.class_curves(read.class_lines(records), scheme, total=asked), key="train_classes")
+        first.plotly_chart(charts.class_curves(runs.class_lines(records), scheme, total=asked), key="train_classes")
         second.plotly_chart(charts.rate_curve(drawn, total=asked), key=f"train_rate_curve_{one}")
     _about(job, records)
 
 
 def _numbers(job: Job, status: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
-    asked, parts = job.request["settings"].get("epochs"), read.by_class(records)
-    top, score = read.best(records), read.score(job, records)
+    asked, parts = job.request["settings"].get("epochs"), runs.by_class(records)
+    top, score = runs.best(records), runs.score(job, records)
     a, b, c, d = st.columns(4)
     if parts:
         a.metric(
@@ -103,13 +103,13 @@ def _numbers(job: Job, status: Mapping[str, Any], records: Sequence[Mapping[str,
         left = duration_words(status.get("eta_s") or None)
         d.metric("Time left", left, border=True, help="At the pace so far, if nothing stops it early.")
     else:
-        took = read.seconds(records, status)
+        took = runs.seconds(records, status)
         d.metric("Took", duration_words(took or None), border=True, help="Time of its epochs, without pauses.")
 
 
 def _one_network(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], str]:
     """The records to draw; with one network per class, those of the class chosen."""
-    parts = read.by_class(records)
+    parts = runs.by_class(records)
     if not parts:
         return records, ""
     names = list(parts)
@@ -159,7 +159,7 @@ def _about(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
     log, settings, board = st.tabs(["Log", "Settings", "TensorBoard"])
     log.code(_log(job, records) or "Nothing yet.", language=None)
     with settings:
-        chosen = settings_of(job)
+        chosen = runs.settings_of(job)
         plain = {name: value for name, value in chosen.items() if name not in ("augmentation", "name")}
         nested = {f"augmentation: {name}": value for name, value in chosen["augmentation"].items()} if chosen["augment"] else {}
         rows = [(name.replace("_", " "), read.value_words(name, value)) for name, value in {**plain, **nested}.items()]

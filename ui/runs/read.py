@@ -11,13 +11,13 @@ import streamlit as st
 from core import networks
 from core.jobs import jobs
 from core.jobs.jobs import Job
-from core.jobs.runs import histories
 from core.verbs import registry
 from ui import jobs_view, library, state
 from ui.train import advanced
 
 COMPARED = "runs_compared"
 TAB = "train_tab"
+_WANTED_TAB = "gl_train_tab"
 NEW, RUNS, COMPARE, MODELS = "New run", "Runs", "Compare", "Models"
 
 
@@ -29,7 +29,7 @@ def runs() -> list[Job]:
 def show(*names: str) -> None:
     """Open one run in its tab, or several in the comparison."""
     if len(names) == 1:
-        st.session_state[jobs_view.RUN] = names[0]
+        jobs_view.choose_run(names[0])
     else:
         st.session_state[COMPARED] = list(names)
     go(RUNS if len(names) == 1 else COMPARE)
@@ -37,51 +37,22 @@ def show(*names: str) -> None:
 
 def go(tab: str) -> None:
     """Turn to a tab of the Train page at its next run."""
-    st.session_state["gl_train_tab"] = tab
+    st.session_state[_WANTED_TAB] = tab
 
 
-def lines(job: Job) -> list[dict[str, Any]]:
-    """The records of a run's epochs, in order."""
-    return histories([job])[job.name]
+def turn() -> None:
+    """Open the tab that was asked for; a new session starts with the runs, where there are any."""
+    wanted = st.session_state.pop(_WANTED_TAB, None)
+    if wanted is None and TAB not in st.session_state:
+        wanted = RUNS if runs() else NEW
+    if wanted is not None:
+        st.session_state[TAB] = wanted
 
 
-def by_class(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """The records of each network of a run with one per class; empty for a plain run."""
-    parts: dict[str, list[Mapping[str, Any]]] = {}
-    for record in records:
-        if "class" in record:
-            parts.setdefault(record["class"], []).append(record)
-    return parts
-
-
-def best(records: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The record with the highest validation mean IoU."""
-    scored = [record for record in records if record.get("val_mean_iou") is not None]
-    return max(scored, key=lambda record: record["val_mean_iou"], default=None)
-
-
-def score(job: Job, records: Sequence[Mapping[str, Any]]) -> float | None:
-    """Best validation mean IoU (0..1) of a run; with one network per class that of the merged model, once there is one."""
-    if by_class(records):
-        return ((job.result() or {}).get("validation") or {}).get("mean_iou")
-    top = best(records)
-    return top["val_mean_iou"] if top else None
-
-
-def class_lines(records: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, float | None]]]:
-    """Validation IoU of each class as points (epoch, IoU); with one network per class, each class by its own network."""
-    parts = by_class(records)
-    if parts:
-        return {name: [(record["epoch"], (record.get("val_iou") or {}).get(name)) for record in part] for name, part in parts.items()}
-    names = dict.fromkeys(name for record in records for name in record.get("val_iou") or {})
-    return {name: [(record["epoch"], (record.get("val_iou") or {}).get(name)) for record in records] for name in names}
-
-
-def seconds(records: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> float | None:
-    """Time that a run took: of its epochs where they tell, so that pauses and other runs do not count."""
-    told = sum(record.get("seconds") or 0 for record in records)
-    spent = (status["finished"] or 0) - (status["started"] or 0)
-    return told or (spent if spent > 0 else None)
+def compare_known(names: Sequence[str]) -> None:
+    """Leave those of the runs `names`, newest first, in the comparison that were chosen for it; the newest two where none is."""
+    known = [name for name in st.session_state.get(COMPARED, ()) if name in names]
+    st.session_state[COMPARED] = known or list(names[:2])
 
 
 def queue() -> list[Job]:

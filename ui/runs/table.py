@@ -8,8 +8,8 @@ from datetime import datetime
 import pandas as pd
 import streamlit as st
 
+from core.jobs import runs
 from core.jobs.jobs import Job
-from core.jobs.runs import settings_differences, settings_of
 from core.words import duration_words
 from ui import frame, state
 from ui.runs import read
@@ -19,16 +19,16 @@ _IN_THE_TABLE = ("architecture", "encoder", "per_class", "epochs")
 _MOST_DIFFERENCES = 8
 
 
-def table(runs: Sequence[Job]) -> None:
+def table(every: Sequence[Job]) -> None:
     """All runs; ticked ones are opened, compared, renamed or deleted."""
-    settings = {job.name: settings_of(job) for job in runs}
-    differences = {name: row for name, row in settings_differences(settings).items() if name not in _IN_THE_TABLE}
+    settings = {job.name: runs.settings_of(job) for job in every}
+    differences = {name: row for name, row in runs.settings_differences(settings).items() if name not in _IN_THE_TABLE}
     waiting = read.queue()
-    rows = [_row(job, waiting) for job in runs]
-    if any(job.note for job in runs):
-        rows = [{**row, "note": job.note} for row, job in zip(rows, runs, strict=True)]
+    rows = [_row(job, waiting) for job in every]
+    if any(job.note for job in every):
+        rows = [{**row, "note": job.note} for row, job in zip(rows, every, strict=True)]
     for name, row in list(differences.items())[:_MOST_DIFFERENCES]:
-        for shown, job in zip(rows, runs, strict=True):
+        for shown, job in zip(rows, every, strict=True):
             shown[name.replace("_", " ")] = read.value_words(name, row[job.name])
     event = st.dataframe(
         pd.DataFrame(rows),
@@ -46,7 +46,7 @@ def table(runs: Sequence[Job]) -> None:
         },
     )
     st.caption("The last columns are the settings in which these runs differ.") if differences else None
-    _actions([runs[number] for number in event.selection.rows if number < len(runs)])
+    _actions([every[number] for number in event.selection.rows if number < len(every)])
 
 
 def undo() -> None:
@@ -118,12 +118,12 @@ def _rename(job: Job) -> None:
 
 
 def _row(job: Job, waiting: Sequence[Job]) -> dict:
-    status, settings, records = job.status(), job.request["settings"], read.lines(job)
-    took = read.seconds(records, status)
+    status, settings, records = job.status(), job.request["settings"], runs.lines(job)
+    took = runs.seconds(records, status)
     return {
         "run": job.title,
         "state": read.state_words(job, waiting),
-        "best val. IoU": read.score(job, records),
+        "best val. IoU": runs.score(job, records),
         "epochs": f"{len(records)} of {settings.get('epochs', '–')}",
         "time": duration_words(took or None),
         "network": read.network_words(settings),

@@ -55,10 +55,15 @@ def _table(models: dict[str, Model]) -> None:
     )  # fmt: skip
 
 
+def choose(folder: str) -> None:
+    """Show a model, by its key in the library."""
+    st.session_state[CHOSEN] = folder
+
+
 def _one(models: dict[str, Model]) -> None:
     names = list(models)
     if st.session_state.get(CHOSEN) not in names:
-        st.session_state[CHOSEN] = names[0]
+        choose(names[0])
     with st.container(border=True, key="model_panel"):
         left, right = st.columns([2, 3], gap="large")
         with left:

@@ -18,11 +18,13 @@ from core.errors import InputError, SettingsError
 from core.files import read_json, unfinished_place
 from core.geo import GeoRef
 from core.scenes.opening import open_scene
-from core.scenes.scene import Scene, Window
+from core.scenes.scene import Scene, Window, windows_of
+from core.workspace import Workspace
 
 PROBABILITIES, LABELS, CONFIDENCE, MARGIN = "probabilities.tif", "labels.tif", "confidence.tif", "margin.tif"
 PREDICTION_FILE = "prediction.json"
 _NEIGHBOUR_PX = 32
+_STEP_PX = 1024
 
 
 def preview_file(folder: str | os.PathLike) -> Path:
@@ -116,6 +118,25 @@ class Prediction:
         ids = _from_neighbours(ids, doubtful) if reach else np.where(doubtful, np.uint8(IGNORED_ID), ids)
         row, col = window.row - wide.row, window.col - wide.col
         return ids[row : row + window.height, col : col + window.width]
+
+    def confidence_counts(self) -> np.ndarray:
+        """Pixels int64 (K, 256) by class and confidence level; any threshold is then a sum. Read in squares, never as a whole."""
+        classes = len(self.scheme)
+        counts = np.zeros(classes * 256, np.int64)
+        for window in windows_of(self.height, self.width, _STEP_PX):
+            labels = self.labels(window).astype(np.int64)
+            confidence = self.confidence(window).astype(np.int64)
+            inside = labels < classes
+            counts += np.bincount(labels[inside] * 256 + confidence[inside], minlength=classes * 256)
+        return counts.reshape(classes, 256)
+
+
+def prediction_folders(workspace: Workspace) -> list[Path]:
+    """Folders of finished predictions in a workspace, newest first: single ones, those of a batch, and those of a sample's run."""
+    places = (workspace.predictions, "*"), (workspace.predictions, "*/*"), (workspace.layers, "*/prediction")
+    written = [path for place, pattern in places for path in place.glob(f"{pattern}/{PREDICTION_FILE}")]
+    written = [path for path in written if not path.parent.name.startswith(".")]  # one with a dot is being written
+    return [path.parent for path in sorted(written, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 
 def _from_neighbours(ids: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
