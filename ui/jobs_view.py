@@ -151,11 +151,15 @@ def progress(
             _controls(job, status, key, pausable)
             if actions is not None:
                 actions(job)
-        if job.active:
-            bar(status)
-        failure(job, status)
+        # What follows keeps its place when the bar goes: moved up, it would be on screen twice until all of it is drawn anew.
+        told, own = st.container(), st.container()
+        with told:
+            if job.active:
+                bar(status)
+            failure(job, status)
         if body is not None:
-            body(job, status)
+            with own:
+                body(job, status)
 
     follow()
 

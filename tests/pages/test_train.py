@@ -183,6 +183,33 @@ def test_a_running_run_is_there_in_a_new_session_and_can_be_stopped(opened, work
         assert "Training" in opened().sidebar.get("progress")[0].proto.text
 
 
+def place_of(block, label):
+    """The way from a block of the page down to the tab of that name, as the browser is told it: a number for each level."""
+    for number, child in block.children.items():
+        if getattr(child, "label", None) == label and child.type == "tab":
+            return (number,)
+        below = place_of(child, label) if hasattr(child, "children") else None
+        if below is not None:
+            return (number, *below)
+    return None
+
+
+@pytest.mark.parametrize("epochs", [EPOCHS[:0], EPOCHS], ids=["before its first epoch", "later"])
+def test_what_belongs_to_a_run_keeps_its_place_when_it_ends(opened, workspace, tmp_path, finished, epochs):
+    """A tab that moved up would be there twice until the page is drawn to its end."""
+    store = prepared(workspace, tmp_path / "city")
+    folder = trained(workspace, finished, store, records_of_epochs=epochs, state="running", done=3, total=5)
+    with records.worker_lock(folder):
+        at = opened(TRAIN)
+        running = place_of(at.main, "TensorBoard")
+        records.append_event(folder, EPOCHS[-1])
+        assert running is not None and place_of(sound(at.run()).main, "TensorBoard") == running
+    records.write_patiently(folder / records.STATUS, {**records.blank_status("failed"), "error": "no memory left"})
+    at = sound(at.run())
+    assert any("no memory" in error.value for error in at.error)
+    assert place_of(at.main, "TensorBoard") == running
+
+
 def test_a_killed_run_says_so_and_offers_to_resume(opened, workspace, tmp_path, finished):
     folder = trained(workspace, finished, prepared(workspace, tmp_path / "city"), state="running")
     at = opened(TRAIN)

@@ -58,16 +58,25 @@ def actions(job: Job) -> None:
 def _body(job: Job, status: dict) -> None:
     records = runs.lines(job)
     _numbers(job, status, records)
-    if not records:
-        if status["state"] == "queued":
-            st.caption("It starts by itself when the work before it is done.")
-        elif job.active:
-            st.caption("Curves appear after the first epoch. TensorFlow needs a few seconds to start.")
+    with st.container():  # the tabs below keep their place, whatever there is to see here
+        if records:
+            _curves(job, records)
         else:
-            st.caption("It ended before its first epoch was finished, so there is no model yet. Resume it, or start another training.")
-            _other_weights(job)
-        _about(job, records)
-        return
+            _no_curves(job, status)
+    _about(job, records)
+
+
+def _no_curves(job: Job, status: dict) -> None:
+    if status["state"] == "queued":
+        st.caption("It starts by itself when the work before it is done.")
+    elif job.active:
+        st.caption("Curves appear after the first epoch. TensorFlow needs a few seconds to start.")
+    else:
+        st.caption("It ended before its first epoch was finished, so there is no model yet. Resume it, or start another training.")
+        _other_weights(job)
+
+
+def _curves(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
     asked = job.request["settings"].get("epochs")
     drawn, one = _one_network(records)
     left, right = st.columns([11, 4], gap="medium")
@@ -83,7 +92,6 @@ def _body(job: Job, status: dict) -> None:
         scheme = state.shown(library.patches(job.request["prepared"]).scheme)
         first.plotly_chart(charts.class_curves(runs.class_lines(records), scheme, total=asked), key="train_classes")
         second.plotly_chart(charts.rate_curve(drawn, total=asked), key=f"train_rate_curve_{one}")
-    _about(job, records)
 
 
 def _numbers(job: Job, status: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> None:
