@@ -1,303 +1,313 @@
 // The map page's frame put together: base pictures, polygons, legend, tools, the linked table, and what Streamlit is told.
-// `groundlineMap(map, config)` builds it once for a scene; `groundlineUpdate(data)` brings other polygons, colours or units to it.
+// `start(map, config)` builds it once for a scene, `update(data)` brings other polygons, colours or units to it.
+// Runs inside streamlit-folium's frame; every URL is relative to that frame.
 
-(function (G) {
-  const L = G.L;
+import { element } from '../shared/element.js';
+import { readUnits } from '../shared/words.js';
+import { borrowFont, recall, remember } from './dashboard.js';
+import { Legend } from './legend.js';
+import { layerOf } from './pictures.js';
+import { facts, Polygons } from './polygons.js';
+import { Swipe } from './swipe.js';
+import { Table } from './table.js';
+import { Tools } from './tools.js';
 
-  class App {
-    constructor(map, config) {
-      Object.assign(this, { map, config, data: { classes: [], units: null, features: null }, colours: new Map(), fill: 0.45, selected: null, region: null, told: '' });
-      this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
-      document.body.classList.toggle('dark', config.dark);
-      document.body.style.setProperty('--gl-height', `${config.height}px`);
-      document.body.style.setProperty('--gl-table', `${config.tableHeight}px`);
-      G.readUnits(config.units);
-      G.borrowFont();
-      document.addEventListener('keydown', event => { if (event.key === 'Tab') document.body.classList.add('keys'); });
-      document.addEventListener('pointerdown', () => document.body.classList.remove('keys'));
-      this.build();
-      this.restore();
-      this.keepFitted();
-    }
+const { L } = window;
 
-    build() {
-      const { map, config } = this;
-      this.maps = [map];
-      this.classTiles = [];
-      if (config.titles.length > 1) this.maps.push(this.twin());
-      this.titles = this.maps[1] ? this.maps.map((each, k) => each.getContainer().parentElement.appendChild(G.element('div', { class: 'gl-title' }, config.titles[k]))) : [];
-      this.maps.forEach((each, k) => this.dress(each, k));
-      this.polygons = this.listed = new G.Polygons(map, this, 'result');
-      this.twinPolygons = this.maps[1] ? new G.Polygons(this.maps[1], this, 'result') : null;
-      const place = config.pixelScale ? ([x, y]) => L.latLng(y / config.pixelScale, x / config.pixelScale) : undefined;
-      const renderer = L.canvas({ pane: 'result' });
-      this.lines = [['#17262b', 4], ['#ffffff', 2]].map(([color, weight]) => L.geoJSON(null, {
-        interactive: false, style: { renderer, color, weight, opacity: 0.95 }, coordsToLatLng: place,
-      }).addTo(map));
-      this.tools = new G.Tools(this);
-      if (!this.maps[1]) this.swipe = new G.Swipe(map, ['result']);
-      this.legend = new G.Legend(this);
-      this.table = new G.Table(this);
-      this.lay();
-      this.position();
-      if (!config.pixelScale) L.control.scale({ imperial: false }).addTo(map);
-      map.on('click', event => { if (!event.originalEvent.glTaken) this.select(null); });
-      map.on('moveend', () => this.note());
-    }
-
-    // Maps left, legend and table right of them; below them where there is no room, or where there are two maps.
-    lay() {
-      const maps = document.getElementById('parent'), side = G.element('aside', { class: 'gl-side', 'aria-label': 'Classes and polygons' });
-      this.work = G.element('div', { class: this.maps[1] ? 'gl-work two' : 'gl-work' });
-      maps.before(this.work);
-      side.append(this.legend.box, this.table.box);
-      this.work.append(maps, side);
-      L.control.fullscreen({ position: 'topleft', title: 'Full screen', titleCancel: 'Leave full screen', fullscreenElement: this.work, forceSeparateButton: true }).addTo(this.map);
-    }
-
-    // The frame is as high as what is in it, whichever way it is laid out.
-    frameHeight() { if (!document.fullscreenElement) window.Streamlit.setFrameHeight(Math.ceil(this.work.getBoundingClientRect().height) + 4); }
-
-    // A second map beside the first, in step with it.
-    twin() {
-      const { map } = this, holder = map.getContainer(), parent = holder.parentElement;
-      const row = G.element('div', { class: 'gl-maps' }), cells = [G.element('div'), G.element('div')];
-      parent.insertBefore(row, holder);
-      row.append(...cells);
-      const other = G.element('div', { id: 'map_twin', style: 'height:var(--gl-height)' });
-      cells[0].appendChild(holder);
-      cells[1].appendChild(other);
-      const made = L.map(other, { crs: map.options.crs, zoomControl: false, minZoom: map.getMinZoom(), maxZoom: map.getMaxZoom(), zoomSnap: map.options.zoomSnap, zoomAnimation: false, preferCanvas: true });
-      made.setView(map.getCenter(), map.getZoom());
-      map.options.zoomAnimation = false;
-      let busy = false;
-      const follow = (from, to) => {
-        if (busy) return;
-        busy = true;
-        to.setView(from.getCenter(), from.getZoom(), { animate: false });
-        busy = false;
-      };
-      map.on('move', () => follow(map, made));
-      made.on('move', () => follow(made, map));
-      return made;
-    }
-
-    dress(map, index) {
-      const { config } = this, bases = {}, overlays = {};
-      map.attributionControl.setPrefix('');
-      const holder = map.getContainer();
-      holder.style.height = 'var(--gl-height)';
-      holder.style.background = config.background;
-      holder.setAttribute('role', 'application');
-      holder.setAttribute('aria-label', `Map of ${config.titles[index] || 'the prediction'}; arrow keys move it, plus and minus zoom`);
-      map.createPane('result').style.zIndex = 380;
-      const place = picture => {
-        const layer = G.picture(map, picture);
-        if (picture.classes) this.classTiles.push(layer);
-        (picture.base ? bases : overlays)[picture.name] = layer;
-        if (picture.shown) layer.addTo(map);
-      };
-      config.pictures.filter(picture => picture.map === index).forEach(place);
-      bases[config.plainName] = L.layerGroup();
-      if (!Object.values(bases).some(layer => map.hasLayer(layer))) bases[config.plainName].addTo(map);
-      const control = L.control.layers(bases, overlays, { position: 'topleft', collapsed: true }).addTo(map);
-      this.probe(map, control, index);
-    }
-
-    // Online base maps are offered once one of their tiles has arrived, and not before.
-    probe(map, control, index) {
-      this.config.online.forEach(picture => {
-        const trial = new Image();
-        trial.referrerPolicy = 'strict-origin-when-cross-origin';
-        trial.onload = () => {
-          control.addBaseLayer(G.picture(map, picture), picture.name);
-          if (index === 0) document.body.dataset.online = `${document.body.dataset.online || ''} ${picture.name}`.trim();
-          this.say('Online base maps answer: choose one with the layers button.');
-        };
-        trial.onerror = () => this.say('Online base maps do not answer from here; the scene itself is the base map.');
-        trial.src = picture.probe;
-      });
-    }
-
-    say(text) {
-      this.tools.hint.textContent = text;
-      setTimeout(() => { if (this.tools.hint.textContent === text) this.tools.hint.textContent = ''; }, 8000);
-    }
-
-    position() {
-      const control = L.control({ position: 'bottomright' }), { config, map } = this;
-      control.onAdd = () => {
-        const box = G.element('div', { class: 'gl-position' }, config.crs);
-        const degrees = (value, plus, minus) => `${Math.abs(value).toFixed(6)}° ${value < 0 ? minus : plus}`;
-        this.maps.forEach(each => each.on('mousemove', ({ latlng: { lat, lng } }) => {
-          box.textContent = config.pixelScale ? `row ${Math.floor(-lat * config.pixelScale)}, column ${Math.floor(lng * config.pixelScale)}`
-            : `${degrees(lat, 'N', 'S')}, ${degrees(lng, 'E', 'W')}`;
-        }).on('mouseout', () => { box.textContent = config.crs; }));
-        return box;
-      };
-      control.addTo(map);
-    }
-
-    // An own renderer above the polygons, for frames and drawings.
-    overlay(map) {
-      map.glOverlay ??= L.svg({ pane: 'overlayPane' });
-      return map.glOverlay;
-    }
-
-    // ---- what Streamlit sends ----
-    async update(data) {
-      const units = this.data.units;
-      this.data = data;
-      const classes = [...(data.second?.classes || []), ...data.classes];
-      this.colours = new Map(classes.map(item => [item.id, item.colour]));
-      this.names = new Map(classes.map(item => [item.id, item.name]));
-      this.listed = data.second?.changes ? this.twinPolygons : this.polygons;
-      if (units !== data.units) this.table.renew();
-      this.table.showFilter();
-      this.legend.refresh();
-      if (this.titles[1]) this.titles[1].textContent = data.second.changes ? 'What changed' : this.config.titles[1];
-      try {
-        await Promise.all([this.polygons.show(data.features), this.twinPolygons?.show(data.second.features), this.showLines(data.lines)]);
-      } catch (error) {
-        this.legend.say('The polygons did not arrive from the server. Reload the page.');
-        return;
-      }
-      if (data !== this.data) return;
-      this.redraw();
-      this.select(this.listed.layers.has(this.selected) ? this.selected : null, { quiet: true });
-      if (this.region) this.setRegion(this.region);
-      this.frameHeight();
-      document.body.dataset.polygons = String(this.polygons.layers.size);
-      document.body.dataset.features = data.features || '';
-    }
-
-    async showLines(url) {
-      if (url === this.linesUrl) return;
-      this.linesUrl = url;
-      this.lines.forEach(layer => layer.clearLayers());
-      if (!url) return;
-      const answer = await fetch(url);
-      if (!answer.ok) throw new Error(String(answer.status));
-      const found = await answer.json();
-      if (url === this.linesUrl) this.lines.forEach(layer => layer.addData(found));
-    }
-
-    nameOf(told) { return this.names.get(told.class_id) || 'unknown class'; }
-    fillOf() { return this.data.outlines ? 0 : this.fill; }
-    closestZoom() { return this.config.closestZoom; }
-
-    redraw() {
-      this.polygons.restyle();
-      this.twinPolygons?.restyle();
-      this.classTiles.forEach(layer => layer.hide([...this.filter.hidden].map(id => this.colours.get(id)).filter(Boolean)));
-      this.table.refresh();
-    }
-
-    // ---- filter, selection, region ----
-    passes(told) {
-      const { hidden, search, from, to, sure } = this.filter;
-      return !hidden.has(told.class_id) && (from == null || told.area >= from) && (to == null || told.area <= to)
-        && (!sure || (told.confidence ?? 1) * 100 >= sure) && (!search || String(told.id).startsWith(search));
-    }
-
-    setFilter(key, text) {
-      this.filter[key] = key === 'search' ? text.trim() : text === '' ? null : Number(text);
-      if (key === 'sure') this.filter.sure = Number(text);
-      this.redraw();
-      const exact = key === 'search' && this.filter.search ? Number(this.filter.search) : null;
-      if (exact && this.listed.layers.has(exact)) this.select(exact, { fly: true });
-      this.note();
-    }
-
-    setHidden(id, hide) {
-      if (hide) this.filter.hidden.add(id); else this.filter.hidden.delete(id);
-      this.redraw();
-      this.note();
-    }
-
-    resetFilter() {
-      this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
-      this.table.showFilter();
-      this.legend.refresh();
-      this.redraw();
-      this.note();
-    }
-
-    select(id, { fly = false, from = null, at = null, quiet = false } = {}) {
-      if (at) L.popup({ maxWidth: 280 }).setLatLng(at).setContent(G.facts(from.layers.get(id).feature.properties, this, true)).openOn(from.map);
-      else if (!quiet) this.maps.forEach(map => map.closePopup());
-      if (from && from !== this.listed) return; // the table lists the polygons of the other map
-      this.selected = id;
-      this.listed.mark(id, fly);
-      this.table.reveal();
-      this.note();
-    }
-
-    setRegion(points) {
-      this.region = points;
-      this.tools.showRegion(points);
-      this.note();
-    }
-
-    regionCoordinates() {
-      const scale = this.config.pixelScale || 1;
-      return this.region?.map(point => [point.lng * scale, point.lat * scale]) ?? null;
-    }
-
-    // ---- what is remembered and told ----
-    note() {
-      clearTimeout(this.noting);
-      this.noting = setTimeout(() => {
-        const { filter, map } = this, centre = map.getCenter(), digits = this.config.pixelScale ? 2 : 6;
-        const values = {
-          at: this.moved ? `${centre.lat.toFixed(digits)},${centre.lng.toFixed(digits)},${map.getZoom()}` : '',
-          hide: [...filter.hidden].join(','), area: filter.from != null || filter.to != null ? `${filter.from ?? ''}-${filter.to ?? ''}` : '',
-          sure: filter.sure ? String(filter.sure) : '', polygon: this.selected ? String(this.selected) : '',
-        };
-        G.remember(this.config.memory, { ...values, region: this.region?.map(point => [point.lat, point.lng]) });
-        const told = { selected: this.selected, hidden: [...filter.hidden], from: filter.from, to: filter.to, sure: filter.sure, region: this.regionCoordinates() };
-        const text = JSON.stringify(told);
-        if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue(told); }
-      }, 200);
-    }
-
-    restore() {
-      const kept = G.recall(this.config.memory);
-      if (kept.hide) this.filter.hidden = new Set(kept.hide.split(',').map(Number));
-      if (kept.area) [this.filter.from, this.filter.to] = kept.area.split('-').map(text => (text === '' ? null : Number(text)));
-      if (kept.sure) this.filter.sure = Number(kept.sure);
-      if (kept.polygon) this.selected = Number(kept.polygon);
-      if (kept.region) this.region = kept.region.map(([lat, lng]) => L.latLng(lat, lng));
-      const view = kept.at?.split(',').map(Number);
-      if (view?.length === 3 && view.every(Number.isFinite)) {
-        this.moved = true;
-        this.map.setView([view[0], view[1]], view[2], { animate: false });
-      }
-      this.told = JSON.stringify({ selected: null, hidden: [], from: null, to: null, sure: 0, region: null });
-    }
-
-    fit(animate = true) { this.map.fitBounds(this.config.bounds, { animate }); }
-
-    // Styles and the frame's height arrive after this script has run, so the scene is fitted again at each change of size,
-    // until the user takes over.
-    keepFitted() {
-      const container = this.map.getContainer();
-      const watcher = new ResizeObserver(() => {
-        const centre = this.map.getCenter();
-        this.maps.forEach(map => map.invalidateSize({ animate: false, pan: false }));
-        this.map.setView(centre, this.map.getZoom(), { animate: false });
-        this.frameHeight();
-        const size = this.map.getSize();
-        if (size.x >= 100 && size.y >= 100 && !this.moved) this.fit(false);
-      });
-      watcher.observe(container);
-      this.maps.forEach(map => ['pointerdown', 'wheel', 'keydown'].forEach(name => {
-        map.getContainer().addEventListener(name, () => { this.moved = true; }, { once: true, capture: true });
-      }));
-      ['pointerdown', 'keydown'].forEach(name => this.table.box.addEventListener(name, () => { this.moved = true; }, { once: true, capture: true }));
-    }
+class App {
+  constructor(map, config) {
+    Object.assign(this, { map, config, data: { classes: [], units: null, features: null }, colours: new Map(), fill: 0.45, selected: null, region: null, told: '' });
+    this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
+    document.body.classList.toggle('dark', config.dark);
+    document.body.style.setProperty('--gl-height', `${config.height}px`);
+    document.body.style.setProperty('--gl-table', `${config.tableHeight}px`);
+    readUnits(config.units);
+    borrowFont();
+    document.addEventListener('keydown', event => { if (event.key === 'Tab') document.body.classList.add('keys'); });
+    document.addEventListener('pointerdown', () => document.body.classList.remove('keys'));
+    this.build();
+    this.restore();
+    this.keepFitted();
   }
 
-  window.groundlineMap = function (map, config) { window.groundlineApp = new App(map, config); };
-  window.groundlineUpdate = function (data) { window.groundlineApp.update(data); };
-}(window.Groundline));
+  build() {
+    const { map, config } = this;
+    this.maps = [map];
+    this.classTiles = [];
+    if (config.titles.length > 1) this.maps.push(this.twin());
+    this.titles = this.maps[1] ? this.maps.map((each, k) => each.getContainer().parentElement.appendChild(element('div', { class: 'gl-title' }, config.titles[k]))) : [];
+    this.maps.forEach((each, k) => this.dress(each, k));
+    this.polygons = this.listed = new Polygons(map, this, 'result');
+    this.twinPolygons = this.maps[1] ? new Polygons(this.maps[1], this, 'result') : null;
+    const place = config.pixelScale ? ([x, y]) => L.latLng(y / config.pixelScale, x / config.pixelScale) : undefined;
+    const renderer = L.canvas({ pane: 'result' });
+    this.lines = [['#17262b', 4], ['#ffffff', 2]].map(([color, weight]) => L.geoJSON(null, {
+      interactive: false, style: { renderer, color, weight, opacity: 0.95 }, coordsToLatLng: place,
+    }).addTo(map));
+    this.tools = new Tools(this);
+    if (!this.maps[1]) this.swipe = new Swipe(map, ['result']);
+    this.legend = new Legend(this);
+    this.table = new Table(this);
+    this.lay();
+    this.position();
+    if (!config.pixelScale) L.control.scale({ imperial: false }).addTo(map);
+    map.on('click', event => { if (!event.originalEvent.glTaken) this.select(null); });
+    map.on('moveend', () => this.note());
+  }
+
+  // Maps left, legend and table right of them; below them where there is no room, or where there are two maps.
+  lay() {
+    const maps = document.getElementById('parent'), side = element('aside', { class: 'gl-side', 'aria-label': 'Classes and polygons' });
+    this.work = element('div', { class: this.maps[1] ? 'gl-work two' : 'gl-work' });
+    maps.before(this.work);
+    side.append(this.legend.box, this.table.box);
+    this.work.append(maps, side);
+    L.control.fullscreen({ position: 'topleft', title: 'Full screen', titleCancel: 'Leave full screen', fullscreenElement: this.work, forceSeparateButton: true }).addTo(this.map);
+  }
+
+  // The frame is as high as what is in it, whichever way it is laid out.
+  frameHeight() { if (!document.fullscreenElement) window.Streamlit.setFrameHeight(Math.ceil(this.work.getBoundingClientRect().height) + 4); }
+
+  // A second map beside the first, in step with it.
+  twin() {
+    const { map } = this, holder = map.getContainer(), parent = holder.parentElement;
+    const row = element('div', { class: 'gl-maps' }), cells = [element('div'), element('div')];
+    parent.insertBefore(row, holder);
+    row.append(...cells);
+    const other = element('div', { id: 'map_twin', style: 'height:var(--gl-height)' });
+    cells[0].appendChild(holder);
+    cells[1].appendChild(other);
+    const made = L.map(other, { crs: map.options.crs, zoomControl: false, minZoom: map.getMinZoom(), maxZoom: map.getMaxZoom(), zoomSnap: map.options.zoomSnap, zoomAnimation: false, preferCanvas: true });
+    made.setView(map.getCenter(), map.getZoom());
+    map.options.zoomAnimation = false;
+    let busy = false;
+    const follow = (from, to) => {
+      if (busy) return;
+      busy = true;
+      to.setView(from.getCenter(), from.getZoom(), { animate: false });
+      busy = false;
+    };
+    map.on('move', () => follow(map, made));
+    made.on('move', () => follow(made, map));
+    return made;
+  }
+
+  dress(map, index) {
+    const { config } = this, bases = {}, overlays = {};
+    map.attributionControl.setPrefix('');
+    const holder = map.getContainer();
+    holder.style.height = 'var(--gl-height)';
+    holder.style.background = config.background;
+    holder.setAttribute('role', 'application');
+    holder.setAttribute('aria-label', `Map of ${config.titles[index] || 'the prediction'}; arrow keys move it, plus and minus zoom`);
+    map.createPane('result').style.zIndex = 380;
+    const place = picture => {
+      const layer = layerOf(map, picture);
+      if (picture.classes) this.classTiles.push(layer);
+      (picture.base ? bases : overlays)[picture.name] = layer;
+      if (picture.shown) layer.addTo(map);
+    };
+    config.pictures.filter(picture => picture.map === index).forEach(place);
+    bases[config.plainName] = L.layerGroup();
+    if (!Object.values(bases).some(layer => map.hasLayer(layer))) bases[config.plainName].addTo(map);
+    const control = L.control.layers(bases, overlays, { position: 'topleft', collapsed: true }).addTo(map);
+    this.probe(map, control, index);
+  }
+
+  // Online base maps are offered once one of their tiles has arrived, and not before.
+  probe(map, control, index) {
+    this.config.online.forEach(picture => {
+      const trial = new Image();
+      trial.referrerPolicy = 'strict-origin-when-cross-origin';
+      trial.onload = () => {
+        control.addBaseLayer(layerOf(map, picture), picture.name);
+        if (index === 0) document.body.dataset.online = `${document.body.dataset.online || ''} ${picture.name}`.trim();
+        this.say('Online base maps answer: choose one with the layers button.');
+      };
+      trial.onerror = () => this.say('Online base maps do not answer from here; the scene itself is the base map.');
+      trial.src = picture.probe;
+    });
+  }
+
+  say(text) {
+    this.tools.hint.textContent = text;
+    setTimeout(() => { if (this.tools.hint.textContent === text) this.tools.hint.textContent = ''; }, 8000);
+  }
+
+  position() {
+    const control = L.control({ position: 'bottomright' }), { config, map } = this;
+    control.onAdd = () => {
+      const box = element('div', { class: 'gl-position' }, config.crs);
+      const degrees = (value, plus, minus) => `${Math.abs(value).toFixed(6)}° ${value < 0 ? minus : plus}`;
+      this.maps.forEach(each => each.on('mousemove', ({ latlng: { lat, lng } }) => {
+        box.textContent = config.pixelScale ? `row ${Math.floor(-lat * config.pixelScale)}, column ${Math.floor(lng * config.pixelScale)}`
+          : `${degrees(lat, 'N', 'S')}, ${degrees(lng, 'E', 'W')}`;
+      }).on('mouseout', () => { box.textContent = config.crs; }));
+      return box;
+    };
+    control.addTo(map);
+  }
+
+  // An own renderer above the polygons, for frames and drawings.
+  overlay(map) {
+    map.glOverlay ??= L.svg({ pane: 'overlayPane' });
+    return map.glOverlay;
+  }
+
+  // ---- what Streamlit sends ----
+  async update(data) {
+    const units = this.data.units;
+    this.data = data;
+    const classes = [...(data.second?.classes || []), ...data.classes];
+    this.colours = new Map(classes.map(item => [item.id, item.colour]));
+    this.names = new Map(classes.map(item => [item.id, item.name]));
+    this.listed = data.second?.changes ? this.twinPolygons : this.polygons;
+    if (units !== data.units) this.table.renew();
+    this.table.showFilter();
+    this.legend.refresh();
+    if (this.titles[1]) this.titles[1].textContent = data.second.changes ? 'What changed' : this.config.titles[1];
+    try {
+      await Promise.all([this.polygons.show(data.features), this.twinPolygons?.show(data.second.features), this.showLines(data.lines)]);
+    } catch (error) {
+      this.legend.say('The polygons did not arrive from the server. Reload the page.');
+      return;
+    }
+    if (data !== this.data) return;
+    this.redraw();
+    this.select(this.listed.layers.has(this.selected) ? this.selected : null, { quiet: true });
+    if (this.region) this.setRegion(this.region);
+    this.frameHeight();
+    document.body.dataset.polygons = String(this.polygons.layers.size);
+    document.body.dataset.features = data.features || '';
+  }
+
+  async showLines(url) {
+    if (url === this.linesUrl) return;
+    this.linesUrl = url;
+    this.lines.forEach(layer => layer.clearLayers());
+    if (!url) return;
+    const answer = await fetch(url);
+    if (!answer.ok) throw new Error(String(answer.status));
+    const found = await answer.json();
+    if (url === this.linesUrl) this.lines.forEach(layer => layer.addData(found));
+  }
+
+  nameOf(told) { return this.names.get(told.class_id) || 'unknown class'; }
+  fillOf() { return this.data.outlines ? 0 : this.fill; }
+  closestZoom() { return this.config.closestZoom; }
+
+  redraw() {
+    this.polygons.restyle();
+    this.twinPolygons?.restyle();
+    this.classTiles.forEach(layer => layer.hide([...this.filter.hidden].map(id => this.colours.get(id)).filter(Boolean)));
+    this.table.refresh();
+  }
+
+  // ---- filter, selection, region ----
+  passes(told) {
+    const { hidden, search, from, to, sure } = this.filter;
+    return !hidden.has(told.class_id) && (from == null || told.area >= from) && (to == null || told.area <= to)
+      && (!sure || (told.confidence ?? 1) * 100 >= sure) && (!search || String(told.id).startsWith(search));
+  }
+
+  setFilter(key, text) {
+    this.filter[key] = key === 'search' ? text.trim() : text === '' ? null : Number(text);
+    if (key === 'sure') this.filter.sure = Number(text);
+    this.redraw();
+    const exact = key === 'search' && this.filter.search ? Number(this.filter.search) : null;
+    if (exact && this.listed.layers.has(exact)) this.select(exact, { fly: true });
+    this.note();
+  }
+
+  setHidden(id, hide) {
+    if (hide) this.filter.hidden.add(id); else this.filter.hidden.delete(id);
+    this.redraw();
+    this.note();
+  }
+
+  resetFilter() {
+    this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
+    this.table.showFilter();
+    this.legend.refresh();
+    this.redraw();
+    this.note();
+  }
+
+  select(id, { fly = false, from = null, at = null, quiet = false } = {}) {
+    if (at) L.popup({ maxWidth: 280 }).setLatLng(at).setContent(facts(from.layers.get(id).feature.properties, this, true)).openOn(from.map);
+    else if (!quiet) this.maps.forEach(map => map.closePopup());
+    if (from && from !== this.listed) return; // the table lists the polygons of the other map
+    this.selected = id;
+    this.listed.mark(id, fly);
+    this.table.reveal();
+    this.note();
+  }
+
+  setRegion(points) {
+    this.region = points;
+    this.tools.showRegion(points);
+    this.note();
+  }
+
+  regionCoordinates() {
+    const scale = this.config.pixelScale || 1;
+    return this.region?.map(point => [point.lng * scale, point.lat * scale]) ?? null;
+  }
+
+  // ---- what is remembered and told ----
+  note() {
+    clearTimeout(this.noting);
+    this.noting = setTimeout(() => {
+      const { filter, map } = this, centre = map.getCenter(), digits = this.config.pixelScale ? 2 : 6;
+      const values = {
+        at: this.moved ? `${centre.lat.toFixed(digits)},${centre.lng.toFixed(digits)},${map.getZoom()}` : '',
+        hide: [...filter.hidden].join(','), area: filter.from != null || filter.to != null ? `${filter.from ?? ''}-${filter.to ?? ''}` : '',
+        sure: filter.sure ? String(filter.sure) : '', polygon: this.selected ? String(this.selected) : '',
+      };
+      remember(this.config.memory, { ...values, region: this.region?.map(point => [point.lat, point.lng]) });
+      const told = { selected: this.selected, hidden: [...filter.hidden], from: filter.from, to: filter.to, sure: filter.sure, region: this.regionCoordinates() };
+      const text = JSON.stringify(told);
+      if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue(told); }
+    }, 200);
+  }
+
+  restore() {
+    const kept = recall(this.config.memory);
+    if (kept.hide) this.filter.hidden = new Set(kept.hide.split(',').map(Number));
+    if (kept.area) [this.filter.from, this.filter.to] = kept.area.split('-').map(text => (text === '' ? null : Number(text)));
+    if (kept.sure) this.filter.sure = Number(kept.sure);
+    if (kept.polygon) this.selected = Number(kept.polygon);
+    if (kept.region) this.region = kept.region.map(([lat, lng]) => L.latLng(lat, lng));
+    const view = kept.at?.split(',').map(Number);
+    if (view?.length === 3 && view.every(Number.isFinite)) {
+      this.moved = true;
+      this.map.setView([view[0], view[1]], view[2], { animate: false });
+    }
+    this.told = JSON.stringify({ selected: null, hidden: [], from: null, to: null, sure: 0, region: null });
+  }
+
+  fit(animate = true) { this.map.fitBounds(this.config.bounds, { animate }); }
+
+  // Styles and the frame's height arrive after this script has run, so the scene is fitted again at each change of size,
+  // until the user takes over.
+  keepFitted() {
+    const container = this.map.getContainer();
+    const watcher = new ResizeObserver(() => {
+      const centre = this.map.getCenter();
+      this.maps.forEach(map => map.invalidateSize({ animate: false, pan: false }));
+      this.map.setView(centre, this.map.getZoom(), { animate: false });
+      this.frameHeight();
+      const size = this.map.getSize();
+      if (size.x >= 100 && size.y >= 100 && !this.moved) this.fit(false);
+    });
+    watcher.observe(container);
+    this.maps.forEach(map => ['pointerdown', 'wheel', 'keydown'].forEach(name => {
+      map.getContainer().addEventListener(name, () => { this.moved = true; }, { once: true, capture: true });
+    }));
+    ['pointerdown', 'keydown'].forEach(name => this.table.box.addEventListener(name, () => { this.moved = true; }, { once: true, capture: true }));
+  }
+}
+
+let app = null;
+export function start(map, config) { app = new App(map, config); }
+export function update(data) { app.update(data); }

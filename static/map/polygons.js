@@ -1,101 +1,102 @@
 // Polygons on a map: fetched by URL, drawn on canvas, filtered and restyled without being drawn anew.
 
-(function (G) {
-  const L = G.L;
-  const HOVER = '#ffffff';
+import { element } from '../shared/element.js';
+import { area, length } from '../shared/words.js';
 
-  G.Polygons = class {
-    // `app` holds filter, classes and units for all maps of the page.
-    constructor(map, app, pane) {
-      Object.assign(this, { map, app, layers: new Map(), url: null });
-      this.renderer = L.canvas({ padding: 0.3, pane });
-      this.group = L.featureGroup([], { pane }).addTo(map);
-      this.group.bindTooltip(layer => G.facts(layer.feature.properties, app, false), { sticky: true, opacity: 0.96 });
-      this.group.on('mouseover', event => this.hover(event.propagatedFrom, true));
-      this.group.on('mouseout', event => this.hover(event.propagatedFrom, false));
-      this.group.on('click', event => {
-        if (app.tools.active) return;
-        event.originalEvent.glTaken = true;
-        this.group.closeTooltip();
-        app.select(event.propagatedFrom.feature.properties.id, { from: this, at: event.latlng });
-      });
-      this.marks = L.layerGroup().addTo(map);
+const { L } = window;
+const HOVER = '#ffffff';
+
+export class Polygons {
+  // `app` holds filter, classes and units for all maps of the page.
+  constructor(map, app, pane) {
+    Object.assign(this, { map, app, layers: new Map(), url: null });
+    this.renderer = L.canvas({ padding: 0.3, pane });
+    this.group = L.featureGroup([], { pane }).addTo(map);
+    this.group.bindTooltip(layer => facts(layer.feature.properties, app, false), { sticky: true, opacity: 0.96 });
+    this.group.on('mouseover', event => this.hover(event.propagatedFrom, true));
+    this.group.on('mouseout', event => this.hover(event.propagatedFrom, false));
+    this.group.on('click', event => {
+      if (app.tools.active) return;
+      event.originalEvent.glTaken = true;
+      this.group.closeTooltip();
+      app.select(event.propagatedFrom.feature.properties.id, { from: this, at: event.latlng });
+    });
+    this.marks = L.layerGroup().addTo(map);
+  }
+
+  async show(url) {
+    if (url === this.url) return this.restyle();
+    this.url = url;
+    const answer = url ? await fetch(url) : null;
+    if (answer && !answer.ok) throw new Error(String(answer.status));
+    const features = answer ? (await answer.json()).features : [];
+    if (url !== this.url) return null; // a newer layer was asked for meanwhile
+    this.group.clearLayers();
+    this.marks.clearLayers();
+    this.layers.clear();
+    const scale = this.app.config.pixelScale;
+    const place = scale ? ([x, y]) => L.latLng(y / scale, x / scale) : undefined;
+    features.forEach(feature => {
+      const layer = L.GeoJSON.geometryToLayer(feature, { coordsToLatLng: place, smoothFactor: 0.6, renderer: this.renderer, bubblingMouseEvents: true });
+      layer.feature = feature;
+      this.layers.set(feature.properties.id, layer);
+      this.restyleOne(layer, true);
+      this.group.addLayer(layer);
+    });
+    return this.restyle();
+  }
+
+  restyle() { this.layers.forEach(layer => this.restyleOne(layer)); }
+
+  restyleOne(layer, quiet = false) {
+    const told = layer.feature.properties, app = this.app;
+    const shown = app.passes(told), colour = app.colours.get(told.class_id) || '#888888';
+    const style = { color: colour, fillColor: colour, weight: 0.9, opacity: 1, fillOpacity: app.fillOf(), stroke: shown, fill: shown };
+    if (!quiet && layer.glStyle === JSON.stringify(style)) return;
+    layer.glStyle = JSON.stringify(style);
+    layer.options.interactive = shown;
+    L.setOptions(layer, style);
+    if (!quiet) layer.setStyle(style);
+  }
+
+  hover(layer, on) {
+    if (!layer?.feature || this.app.tools.active) return;
+    if (on) layer.setStyle({ weight: 3, color: HOVER, fillOpacity: Math.min(1, this.app.fillOf() + 0.25) });
+    else { layer.glStyle = ''; this.restyleOne(layer); }
+  }
+
+  // Frames a polygon; `fly` also moves the map to it.
+  mark(id, fly) {
+    this.marks.clearLayers();
+    const layer = this.layers.get(id);
+    if (!layer) return null;
+    [['#17262b', 6], ['#ffffff', 3]].forEach(([color, weight]) => {
+      L.polygon(layer.getLatLngs(), { color, weight, fill: false, interactive: false, renderer: this.app.overlay(this.map) }).addTo(this.marks);
+    });
+    if (fly) {
+      const bounds = layer.getBounds(), size = this.map.getSize();
+      const zoom = Math.min(this.map.getBoundsZoom(bounds.pad(0.8)), this.app.closestZoom());
+      const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches || size.x < 50;
+      this.map.flyTo(bounds.getCenter(), zoom, { duration: 0.7, animate: !calm });
     }
+    return layer;
+  }
+}
 
-    async show(url) {
-      if (url === this.url) return this.restyle();
-      this.url = url;
-      const answer = url ? await fetch(url) : null;
-      if (answer && !answer.ok) throw new Error(String(answer.status));
-      const features = answer ? (await answer.json()).features : [];
-      if (url !== this.url) return null; // a newer layer was asked for meanwhile
-      this.group.clearLayers();
-      this.marks.clearLayers();
-      this.layers.clear();
-      const scale = this.app.config.pixelScale;
-      const place = scale ? ([x, y]) => L.latLng(y / scale, x / scale) : undefined;
-      features.forEach(feature => {
-        const layer = L.GeoJSON.geometryToLayer(feature, { coordsToLatLng: place, smoothFactor: 0.6, renderer: this.renderer, bubblingMouseEvents: true });
-        layer.feature = feature;
-        this.layers.set(feature.properties.id, layer);
-        this.restyleOne(layer, true);
-        this.group.addLayer(layer);
-      });
-      return this.restyle();
-    }
-
-    restyle() { this.layers.forEach(layer => this.restyleOne(layer)); }
-
-    restyleOne(layer, quiet = false) {
-      const told = layer.feature.properties, app = this.app;
-      const shown = app.passes(told), colour = app.colours.get(told.class_id) || '#888888';
-      const style = { color: colour, fillColor: colour, weight: 0.9, opacity: 1, fillOpacity: app.fillOf(), stroke: shown, fill: shown };
-      if (!quiet && layer.glStyle === JSON.stringify(style)) return;
-      layer.glStyle = JSON.stringify(style);
-      layer.options.interactive = shown;
-      L.setOptions(layer, style);
-      if (!quiet) layer.setStyle(style);
-    }
-
-    hover(layer, on) {
-      if (!layer?.feature || this.app.tools.active) return;
-      if (on) layer.setStyle({ weight: 3, color: HOVER, fillOpacity: Math.min(1, this.app.fillOf() + 0.25) });
-      else { layer.glStyle = ''; this.restyleOne(layer); }
-    }
-
-    // Frames a polygon; `fly` also moves the map to it.
-    mark(id, fly) {
-      this.marks.clearLayers();
-      const layer = this.layers.get(id);
-      if (!layer) return null;
-      [['#17262b', 6], ['#ffffff', 3]].forEach(([color, weight]) => {
-        L.polygon(layer.getLatLngs(), { color, weight, fill: false, interactive: false, renderer: this.app.overlay(this.map) }).addTo(this.marks);
-      });
-      if (fly) {
-        const bounds = layer.getBounds(), size = this.map.getSize();
-        const zoom = Math.min(this.map.getBoundsZoom(bounds.pad(0.8)), this.app.closestZoom());
-        const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches || size.x < 50;
-        this.map.flyTo(bounds.getCenter(), zoom, { duration: 0.7, animate: !calm });
-      }
-      return layer;
-    }
-  };
-
-  // What is known of a polygon, for tooltip (short) and popup (all).
-  G.facts = function (told, app, all) {
-    const units = app.data.units, box = G.element('div', { class: 'gl-facts' });
-    const head = G.element('b'), swatch = G.element('i');
-    swatch.style.background = app.colours.get(told.class_id) || '#888888';
-    head.append(swatch, app.nameOf(told));
-    box.appendChild(head);
-    const rows = [['Polygon', told.id ?? ''], ['Area', G.area(told.area, units)]];
-    if (told.length != null) rows.push(['Length', G.length(told.length, units)]);
-    if (all && told.width != null) rows.push(['Width', G.length(told.width, units)]);
-    if (all && told.perimeter != null) rows.push(['Perimeter', G.length(told.perimeter, units)]);
-    if (all && told.compactness != null) rows.push(['Compactness', Number(told.compactness).toFixed(2)]);
-    if (told.confidence != null) rows.push(['Mean confidence', Number(told.confidence).toFixed(2)]);
-    if (all && told.on_edge) rows.push(['At the rim', 'cut by the scene']);
-    rows.forEach(row => row.forEach(text => box.appendChild(G.element('span', {}, String(text)))));
-    return box;
-  };
-}(window.Groundline));
+// What is known of a polygon, for tooltip (short) and popup (all).
+export function facts(told, app, all) {
+  const units = app.data.units, box = element('div', { class: 'gl-facts' });
+  const head = element('b'), swatch = element('i');
+  swatch.style.background = app.colours.get(told.class_id) || '#888888';
+  head.append(swatch, app.nameOf(told));
+  box.appendChild(head);
+  const rows = [['Polygon', told.id ?? ''], ['Area', area(told.area, units)]];
+  if (told.length != null) rows.push(['Length', length(told.length, units)]);
+  if (all && told.width != null) rows.push(['Width', length(told.width, units)]);
+  if (all && told.perimeter != null) rows.push(['Perimeter', length(told.perimeter, units)]);
+  if (all && told.compactness != null) rows.push(['Compactness', Number(told.compactness).toFixed(2)]);
+  if (told.confidence != null) rows.push(['Mean confidence', Number(told.confidence).toFixed(2)]);
+  if (all && told.on_edge) rows.push(['At the rim', 'cut by the scene']);
+  rows.forEach(row => row.forEach(text => box.appendChild(element('span', {}, String(text)))));
+  return box;
+}

@@ -1,169 +1,170 @@
 // The linked table below the map: all polygons of the map, filtered and sorted here; only the rows in view are drawn.
 
-(function (G) {
-  const ROW_PX = 27, SPARE = 8, WIDE_PX = 690;
-  const NARROW = new Set(['id', 'class', 'area', 'confidence']);
+import { element } from '../shared/element.js';
+import { number } from '../shared/words.js';
 
-  G.Table = class {
-    constructor(app) {
-      Object.assign(this, { app, rows: [], sort: { key: 'area', down: true } });
-      this.box = G.element('section', { class: 'gl-table', 'aria-label': 'Table of polygons' });
-      this.box.append(this.filters(), this.scroller());
-    }
+const ROW_PX = 27, SPARE = 8, WIDE_PX = 690;
+const NARROW = new Set(['id', 'class', 'area', 'confidence']);
 
-    // ---- filters ----
-    filters() {
-      const bar = G.element('div', { class: 'gl-filters', role: 'group', 'aria-label': 'Filter polygons' });
-      const field = (text, type, key, extra = {}) => {
-        const label = G.element('label', {}, text), input = G.element('input', { type, 'data-filter': key, ...extra });
-        input.oninput = () => { this.app.setFilter(key, input.value); if (key === 'sure') this.sure.textContent = `${input.value} %`; };
-        label.appendChild(input);
-        bar.appendChild(label);
-        return input;
-      };
-      const unit = this.unit();
-      this.inputs = {
-        search: field('Find id', 'search', 'search', { placeholder: '12', inputmode: 'numeric' }),
-        from: field(`Area, ${unit}, from`, 'number', 'from', { min: 0, placeholder: '0' }),
-        to: field('to', 'number', 'to', { min: 0, placeholder: 'any' }),
-        sure: field('Confidence ≥', 'range', 'sure', { min: 0, max: 100, step: 1 }),
-      };
-      this.sure = G.element('output', {}, '0 %');
-      this.inputs.sure.after(this.sure);
-      const reset = G.element('button', { type: 'button', title: 'Show all polygons of all classes again' }, 'Reset');
-      reset.onclick = () => this.app.resetFilter();
-      this.count = G.element('span', { class: 'count', role: 'status' });
-      bar.append(reset, this.count);
-      this.bar = bar;
-      return bar;
-    }
+export class Table {
+  constructor(app) {
+    Object.assign(this, { app, rows: [], sort: { key: 'area', down: true } });
+    this.box = element('section', { class: 'gl-table', 'aria-label': 'Table of polygons' });
+    this.box.append(this.filters(), this.scroller());
+  }
 
-    // Other units: other words.
-    renew() {
-      const old = this.bar;
-      old.replaceWith(this.filters());
-    }
+  // ---- filters ----
+  filters() {
+    const bar = element('div', { class: 'gl-filters', role: 'group', 'aria-label': 'Filter polygons' });
+    const field = (text, type, key, extra = {}) => {
+      const label = element('label', {}, text), input = element('input', { type, 'data-filter': key, ...extra });
+      input.oninput = () => { this.app.setFilter(key, input.value); if (key === 'sure') this.sure.textContent = `${input.value} %`; };
+      label.appendChild(input);
+      bar.appendChild(label);
+      return input;
+    };
+    const unit = this.unit();
+    this.inputs = {
+      search: field('Find id', 'search', 'search', { placeholder: '12', inputmode: 'numeric' }),
+      from: field(`Area, ${unit}, from`, 'number', 'from', { min: 0, placeholder: '0' }),
+      to: field('to', 'number', 'to', { min: 0, placeholder: 'any' }),
+      sure: field('Confidence ≥', 'range', 'sure', { min: 0, max: 100, step: 1 }),
+    };
+    this.sure = element('output', {}, '0 %');
+    this.inputs.sure.after(this.sure);
+    const reset = element('button', { type: 'button', title: 'Show all polygons of all classes again' }, 'Reset');
+    reset.onclick = () => this.app.resetFilter();
+    this.count = element('span', { class: 'count', role: 'status' });
+    bar.append(reset, this.count);
+    this.bar = bar;
+    return bar;
+  }
 
-    unit() { return this.app.data.units === 'm' ? 'm²' : 'px'; }
+  // Other units: other words.
+  renew() {
+    const old = this.bar;
+    old.replaceWith(this.filters());
+  }
 
-    showFilter() {
-      const filter = this.app.filter;
-      this.inputs.search.value = filter.search;
-      this.inputs.from.value = filter.from ?? '';
-      this.inputs.to.value = filter.to ?? '';
-      this.inputs.sure.value = filter.sure;
-      this.sure.textContent = `${filter.sure} %`;
-    }
+  unit() { return this.app.data.units === 'm' ? 'm²' : 'px'; }
 
-    // ---- rows ----
-    columns() {
-      const unit = this.app.data.units === 'm' ? 'm' : 'px';
-      const all = [['id', 'Id', ''], ['class', 'Class', 'text'], ['area', `Area, ${this.unit()}`, ''], ['length', `Length, ${unit}`, ''],
-        ['width', `Width, ${unit}`, ''], ['compactness', 'Compactness', ''], ['confidence', 'Confidence', '']];
-      return this.wide ? all : all.filter(([key]) => NARROW.has(key));
-    }
+  showFilter() {
+    const filter = this.app.filter;
+    this.inputs.search.value = filter.search;
+    this.inputs.from.value = filter.from ?? '';
+    this.inputs.to.value = filter.to ?? '';
+    this.inputs.sure.value = filter.sure;
+    this.sure.textContent = `${filter.sure} %`;
+  }
 
-    scroller() {
-      this.view = G.element('div', { class: 'gl-rows', tabindex: 0, 'aria-label': 'Polygons; arrow keys move from one to the next' });
-      this.view.onscroll = () => this.draw();
-      this.view.onkeydown = event => {
-        const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
-        if (!step || !this.rows.length) return;
-        event.preventDefault();
-        const here = this.rows.findIndex(told => told.id === this.app.selected);
-        const next = this.rows[Math.min(this.rows.length - 1, Math.max(0, here + step))];
-        this.app.select(next.id, { fly: true });
-      };
-      new ResizeObserver(() => {
-        const wide = this.view.clientWidth >= WIDE_PX;
-        if (wide !== this.wide) { this.wide = wide; if (this.body) this.head(); }
-        this.draw();
-      }).observe(this.view);
-      return this.view;
-    }
+  // ---- rows ----
+  columns() {
+    const unit = this.app.data.units === 'm' ? 'm' : 'px';
+    const all = [['id', 'Id', ''], ['class', 'Class', 'text'], ['area', `Area, ${this.unit()}`, ''], ['length', `Length, ${unit}`, ''],
+      ['width', `Width, ${unit}`, ''], ['compactness', 'Compactness', ''], ['confidence', 'Confidence', '']];
+    return this.wide ? all : all.filter(([key]) => NARROW.has(key));
+  }
 
-    value(told, key) { return key === 'class' ? this.app.nameOf(told) : told[key] ?? -Infinity; }
-
-    // Takes over what the map holds and passes the filter.
-    refresh() {
-      const all = [...this.app.listed.layers.values()].map(layer => layer.feature.properties);
-      this.rows = all.filter(told => this.app.passes(told));
-      const { key, down } = this.sort, sign = down ? -1 : 1;
-      this.rows.sort((a, b) => {
-        const x = this.value(a, key), y = this.value(b, key);
-        return sign * (x < y ? -1 : x > y ? 1 : 0) || a.id - b.id;
-      });
-      this.count.textContent = this.rows.length === all.length ? `${G.number(all.length)} polygons` : `${G.number(this.rows.length)} of ${G.number(all.length)}`;
-      this.head();
+  scroller() {
+    this.view = element('div', { class: 'gl-rows', tabindex: 0, 'aria-label': 'Polygons; arrow keys move from one to the next' });
+    this.view.onscroll = () => this.draw();
+    this.view.onkeydown = event => {
+      const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
+      if (!step || !this.rows.length) return;
+      event.preventDefault();
+      const here = this.rows.findIndex(told => told.id === this.app.selected);
+      const next = this.rows[Math.min(this.rows.length - 1, Math.max(0, here + step))];
+      this.app.select(next.id, { fly: true });
+    };
+    new ResizeObserver(() => {
+      const wide = this.view.clientWidth >= WIDE_PX;
+      if (wide !== this.wide) { this.wide = wide; if (this.body) this.head(); }
       this.draw();
-    }
+    }).observe(this.view);
+    return this.view;
+  }
 
-    head() {
-      const table = G.element('table', { role: 'grid', 'aria-rowcount': this.rows.length + 1 }), line = G.element('tr');
-      this.columns().forEach(([key, title, kind]) => {
-        const on = this.sort.key === key;
-        const cell = G.element('th', { scope: 'col', class: kind, 'aria-sort': on ? (this.sort.down ? 'descending' : 'ascending') : 'none' });
-        const button = G.element('button', { type: 'button', title: `Sort by ${title}` }, title + (on ? (this.sort.down ? ' ↓' : ' ↑') : ''));
-        button.onclick = () => {
-          this.sort = { key, down: on ? !this.sort.down : key !== 'id' && key !== 'class' };
-          this.view.scrollTop = 0;
-          this.refresh();
-        };
-        cell.appendChild(button);
-        line.appendChild(cell);
-      });
-      const widths = G.element('colgroup');
-      this.columns().forEach(([key]) => widths.appendChild(G.element('col', { style: `width:${{ id: '4.2rem', class: 'auto', confidence: '6.2rem', compactness: '6.6rem' }[key] || '6rem'}` })));
-      const head = G.element('thead');
-      head.appendChild(line);
-      this.body = G.element('tbody');
-      table.append(widths, head, this.body);
-      this.view.replaceChildren(table);
-    }
+  value(told, key) { return key === 'class' ? this.app.nameOf(told) : told[key] ?? -Infinity; }
 
-    draw() {
-      if (!this.body) return;
-      const first = Math.max(0, Math.floor(this.view.scrollTop / ROW_PX) - SPARE);
-      const last = Math.min(this.rows.length, first + Math.ceil(this.view.clientHeight / ROW_PX) + 2 * SPARE);
-      const gap = rows => {
-        const line = G.element('tr', { class: 'gap', 'aria-hidden': 'true' });
-        line.appendChild(G.element('td', { colspan: this.columns().length, style: `height:${rows * ROW_PX}px` }));
-        return line;
+  // Takes over what the map holds and passes the filter.
+  refresh() {
+    const all = [...this.app.listed.layers.values()].map(layer => layer.feature.properties);
+    this.rows = all.filter(told => this.app.passes(told));
+    const { key, down } = this.sort, sign = down ? -1 : 1;
+    this.rows.sort((a, b) => {
+      const x = this.value(a, key), y = this.value(b, key);
+      return sign * (x < y ? -1 : x > y ? 1 : 0) || a.id - b.id;
+    });
+    this.count.textContent = this.rows.length === all.length ? `${number(all.length)} polygons` : `${number(this.rows.length)} of ${number(all.length)}`;
+    this.head();
+    this.draw();
+  }
+
+  head() {
+    const table = element('table', { role: 'grid', 'aria-rowcount': this.rows.length + 1 }), line = element('tr');
+    this.columns().forEach(([key, title, kind]) => {
+      const on = this.sort.key === key;
+      const cell = element('th', { scope: 'col', class: kind, 'aria-sort': on ? (this.sort.down ? 'descending' : 'ascending') : 'none' });
+      const button = element('button', { type: 'button', title: `Sort by ${title}` }, title + (on ? (this.sort.down ? ' ↓' : ' ↑') : ''));
+      button.onclick = () => {
+        this.sort = { key, down: on ? !this.sort.down : key !== 'id' && key !== 'class' };
+        this.view.scrollTop = 0;
+        this.refresh();
       };
-      this.body.replaceChildren(gap(first), ...this.rows.slice(first, last).map((told, k) => this.row(told, first + k)), gap(this.rows.length - last));
-      if (!this.rows.length) {
-        const line = G.element('tr');
-        line.appendChild(G.element('td', { class: 'gl-none', colspan: this.columns().length }, 'No polygon passes the filter. Press Reset, or tick classes in the legend.'));
-        this.body.appendChild(line);
-      }
-    }
+      cell.appendChild(button);
+      line.appendChild(cell);
+    });
+    const widths = element('colgroup');
+    this.columns().forEach(([key]) => widths.appendChild(element('col', { style: `width:${{ id: '4.2rem', class: 'auto', confidence: '6.2rem', compactness: '6.6rem' }[key] || '6rem'}` })));
+    const head = element('thead');
+    head.appendChild(line);
+    this.body = element('tbody');
+    table.append(widths, head, this.body);
+    this.view.replaceChildren(table);
+  }
 
-    row(told, index) {
-      const line = G.element('tr', { 'data-id': told.id, 'aria-selected': String(told.id === this.app.selected), 'aria-rowindex': index + 2 });
-      line.onclick = () => this.app.select(told.id, { fly: true });
-      this.columns().forEach(([key, , kind]) => {
-        const cell = G.element('td', { class: kind });
-        if (key === 'class') {
-          const swatch = G.element('i');
-          swatch.style.background = this.app.colours.get(told.class_id) || '#888888';
-          cell.append(swatch, this.app.nameOf(told));
-        } else {
-          const digits = { compactness: 2, confidence: 2, area: 1, length: 1, width: 1 }[key] ?? 0;
-          cell.textContent = told[key] == null ? '' : key === 'id' ? told.id : key === 'compactness' || key === 'confidence' ? Number(told[key]).toFixed(2) : G.number(told[key], digits);
-        }
-        line.appendChild(cell);
-      });
+  draw() {
+    if (!this.body) return;
+    const first = Math.max(0, Math.floor(this.view.scrollTop / ROW_PX) - SPARE);
+    const last = Math.min(this.rows.length, first + Math.ceil(this.view.clientHeight / ROW_PX) + 2 * SPARE);
+    const gap = rows => {
+      const line = element('tr', { class: 'gap', 'aria-hidden': 'true' });
+      line.appendChild(element('td', { colspan: this.columns().length, style: `height:${rows * ROW_PX}px` }));
       return line;
+    };
+    this.body.replaceChildren(gap(first), ...this.rows.slice(first, last).map((told, k) => this.row(told, first + k)), gap(this.rows.length - last));
+    if (!this.rows.length) {
+      const line = element('tr');
+      line.appendChild(element('td', { class: 'gl-none', colspan: this.columns().length }, 'No polygon passes the filter. Press Reset, or tick classes in the legend.'));
+      this.body.appendChild(line);
     }
+  }
 
-    // Brings the selected row into view.
-    reveal() {
-      const index = this.rows.findIndex(told => told.id === this.app.selected);
-      if (index >= 0) {
-        const top = index * ROW_PX, room = this.view.clientHeight - 2 * ROW_PX;
-        if (top < this.view.scrollTop || top > this.view.scrollTop + room) this.view.scrollTop = Math.max(0, top - room / 2);
+  row(told, index) {
+    const line = element('tr', { 'data-id': told.id, 'aria-selected': String(told.id === this.app.selected), 'aria-rowindex': index + 2 });
+    line.onclick = () => this.app.select(told.id, { fly: true });
+    this.columns().forEach(([key, , kind]) => {
+      const cell = element('td', { class: kind });
+      if (key === 'class') {
+        const swatch = element('i');
+        swatch.style.background = this.app.colours.get(told.class_id) || '#888888';
+        cell.append(swatch, this.app.nameOf(told));
+      } else {
+        const digits = { compactness: 2, confidence: 2, area: 1, length: 1, width: 1 }[key] ?? 0;
+        cell.textContent = told[key] == null ? '' : key === 'id' ? told.id : key === 'compactness' || key === 'confidence' ? Number(told[key]).toFixed(2) : number(told[key], digits);
       }
-      this.draw();
+      line.appendChild(cell);
+    });
+    return line;
+  }
+
+  // Brings the selected row into view.
+  reveal() {
+    const index = this.rows.findIndex(told => told.id === this.app.selected);
+    if (index >= 0) {
+      const top = index * ROW_PX, room = this.view.clientHeight - 2 * ROW_PX;
+      if (top < this.view.scrollTop || top > this.view.scrollTop + room) this.view.scrollTop = Math.max(0, top - room / 2);
     }
-  };
-}(window.Groundline));
+    this.draw();
+  }
+}

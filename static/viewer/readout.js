@@ -1,5 +1,8 @@
 // What is under the pointer: place, classes, and for a prediction all probabilities, which the server is asked for when the pointer rests.
 
+import { element } from '../shared/element.js';
+import { cutOf } from './codes.js';
+
 const REST_MS = 70;
 
 export class Readout {
@@ -12,24 +15,24 @@ export class Readout {
   }
 
   line(parts, className = 'where') {
-    const line = this.viewer.element('div', { class: className });
+    const line = element('div', { class: className });
     line.append(...parts);
     return line;
   }
 
   show(row, col) {
-    const { data } = this.viewer, make = this.viewer.element.bind(this.viewer);
+    const { data } = this.viewer;
     const line = this.line([`Row ${row}, column ${col}`]), titles = new Set();
     let predicted = null;
     for (const layer of this.viewer.codeLayers) {
       const value = this.viewer.valueAt(layer, row, col);
       if (value === null || titles.has(layer.title)) continue;
       titles.add(layer.title);
-      const part = make('span', {}, `  ·  ${layer.title}: ${data.classes[value & 255]?.name ?? 'no data or label'}`);
+      const part = element('span', {}, `  ·  ${layer.title}: ${data.classes[value & 255]?.name ?? 'no data or label'}`);
       if (layer.confidence) predicted = part;
       line.append(part);
     }
-    const place = make('span');
+    const place = element('span');
     line.append(place);
     this.node.replaceChildren(line);
     clearTimeout(this.timer);
@@ -48,21 +51,21 @@ export class Readout {
 
   // Zoomed out a tile shows one pixel of many; the answer is that of the very pixel, and corrects the class.
   fill(found, place, predicted) {
-    const { data, settings, codes } = this.viewer, make = this.viewer.element.bind(this.viewer);
+    const { data, settings } = this.viewer;
     if (found.place) place.textContent = `  ·  ${found.place[1].toFixed(6)}°, ${found.place[0].toFixed(6)}°`;
     const order = found.probabilities.map((value, id) => [value, id]).sort((one, other) => other[0] - one[0]);
     if (order[0][0] === 0) return; // nothing was predicted here
-    const unsure = Math.round(255 * order[0][0]) < codes.cutOf(settings.threshold) ? ', unsure' : '';
+    const unsure = Math.round(255 * order[0][0]) < cutOf(settings.threshold) ? ', unsure' : '';
     if (predicted) predicted.textContent = `  ·  prediction: ${data.classes[order[0][1]]?.name} (confidence ${order[0][0].toFixed(2)}${unsure})`;
     const bars = order.slice(0, 12).map(([value, id]) => {
-      const item = make('span', { class: 'likely', title: `${data.classes[id]?.name}: probability ${value.toFixed(3)}` });
-      const bar = make('i');
+      const item = element('span', { class: 'likely', title: `${data.classes[id]?.name}: probability ${value.toFixed(3)}` });
+      const bar = element('i');
       bar.style.setProperty('--share', `${100 * value}%`);
       bar.style.setProperty('--colour', data.classes[id]?.colour);
       item.append(bar, `${data.classes[id]?.name} ${value.toFixed(2)}`);
       return item;
     });
-    const margin = make('span', { class: 'likely', title: 'How far the first class is ahead of the second' }, `margin ${found.margin.toFixed(2)}`);
+    const margin = element('span', { class: 'likely', title: 'How far the first class is ahead of the second' }, `margin ${found.margin.toFixed(2)}`);
     this.node.querySelector('.all')?.remove();
     this.node.appendChild(this.line([...bars, margin], 'all'));
   }

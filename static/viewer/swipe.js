@@ -1,5 +1,7 @@
 // Two panes on one map with a divider to drag.
 
+import { Divider } from '../shared/divider.js';
+
 export function drawSwipe(viewer, box) {
   const { settings, data } = viewer;
   const { caption, holder } = viewer.frameOf(box, '');
@@ -13,30 +15,11 @@ export function drawSwipe(viewer, box) {
     data.panes[settings[side]].layers.forEach(layer => viewer.addLayer(map, layer, side));
     caption.appendChild(sideChoice(viewer, side));
   });
-  const bar = viewer.element('div', { class: 'divider', role: 'slider', tabindex: 0, 'aria-label': 'Divider between the two panes',
-    'aria-valuemin': 0, 'aria-valuemax': 100 });
-  holder.appendChild(bar);
-  window.L.DomEvent.disableClickPropagation(bar);
-  const place = () => {
-    const size = map.getSize(), x = size.x * (settings.divider ?? 0.5);
-    const top = map.containerPointToLayerPoint([0, 0]), end = map.containerPointToLayerPoint(size);
-    bar.style.left = `${x}px`;
-    bar.setAttribute('aria-valuenow', Math.round(100 * x / Math.max(1, size.x)));
-    map.getPane('left').style.clip = `rect(${top.y}px,${top.x + x}px,${end.y}px,${top.x}px)`;
-    map.getPane('right').style.clip = `rect(${top.y}px,${end.x}px,${end.y}px,${top.x + x}px)`;
-  };
-  const to = fraction => { settings.divider = Math.min(1, Math.max(0, fraction)); place(); };
-  bar.onpointerdown = event => { bar.setPointerCapture(event.pointerId); event.preventDefault(); event.stopPropagation(); };
-  bar.onpointermove = event => {
-    if (!bar.hasPointerCapture(event.pointerId)) return;
-    const frame = holder.getBoundingClientRect();
-    to((event.clientX - frame.left) / frame.width);
-  };
-  bar.onpointerup = () => viewer.tell();
-  bar.onkeydown = event => {
-    const step = { ArrowLeft: -0.02, ArrowRight: 0.02 }[event.key];
-    if (step) { to((settings.divider ?? 0.5) + step); event.preventDefault(); event.stopPropagation(); }
-  };
+  const divider = new Divider(map, {
+    className: 'divider', label: 'Divider between the two panes', at: settings.divider ?? 0.5,
+    moved: at => { settings.divider = at; place(); }, rested: () => viewer.tell(),
+  });
+  const place = () => Object.entries(divider.place()).forEach(([side, clip]) => { map.getPane(side).style.clip = clip; });
   map.on('move resize viewreset', place);
   viewer.placeDivider = place;
 }

@@ -2,12 +2,17 @@
 // Class ids and confidences arrive as pixels of PNG tiles (red: class, green: confidence, blue: truth) and are coloured
 // here, so that toggles, opacity and threshold repaint without asking the server.
 
-const TILE = 512;
-const REACH_PX = 32; // of the scene: how far an unsure pixel may take its neighbour's class
+import { element } from '../shared/element.js';
+import { DecodedTiles, lookOf, picture } from './codes.js';
+import { Readout } from './readout.js';
+import { Region } from './region.js';
+import { drawSwipe } from './swipe.js';
+
 const PAUSE_MS = 150;
 const whenIdle = window.requestIdleCallback ?? (work => setTimeout(() => work({ timeRemaining: () => 8 }), 20));
 const notAnyMore = window.cancelIdleCallback ?? clearTimeout;
 
+// Leaflet is no module: it comes by a script of its own, once for the page.
 function loadLeaflet(staticUrl) {
   if (window.L) return Promise.resolve();
   window.groundlineLeaflet ??= new Promise((done, failed) => {
@@ -19,16 +24,14 @@ function loadLeaflet(staticUrl) {
 }
 
 class Viewer {
-  constructor(host, component, modules) {
+  constructor(host, send, data) {
     this.host = host;
-    this.send = component.setStateValue;
-    this.modules = modules;
-    this.codes = modules.codes;
-    this.readout = new modules.readout.Readout(this, host.querySelector('.readout'));
-    this.region = new modules.region.Region(this);
+    this.send = send;
+    this.readout = new Readout(this, host.querySelector('.readout'));
+    this.region = new Region(this);
     this.maps = [];
     this.codeLayers = [];
-    this.decoded = new this.codes.DecodedTiles(TILE);
+    this.decoded = new DecodedTiles(data.tilePx);
     this.watcher = new ResizeObserver(() => this.resized());
   }
 
@@ -51,20 +54,13 @@ class Viewer {
     if (data.region) this.region.show(data.region.value);
   }
 
-  element(tag, attributes = {}, text = '') {
-    const node = document.createElement(tag);
-    Object.entries(attributes).forEach(([name, value]) => node.setAttribute(name, value));
-    if (text) node.textContent = text;
-    return node;
-  }
-
   // ---- the bar ----
   drawBar() {
     const bar = this.host.querySelector('.bar');
     bar.replaceChildren();
     this.chips = this.data.classes.map((item, id) => this.chip(item, id));
     if (this.data.hasCodes) {
-      const group = this.element('div', { class: 'group', role: 'group', 'aria-label': 'Classes shown' });
+      const group = element('div', { class: 'group', role: 'group', 'aria-label': 'Classes shown' });
       this.chips.forEach(chip => group.appendChild(chip));
       bar.appendChild(group);
       bar.appendChild(this.slider('Opacity', 'opacity', 'How strongly classes cover the image', () => this.applyOpacity()));
@@ -74,9 +70,9 @@ class Viewer {
         this.settings.unsure, value => { this.settings.unsure = value; this.repaint(); this.tell(); });
       bar.append(this.slider('Confidence from', 'threshold', 'Less certain pixels are unsure; nothing is predicted again', () => this.repaintSoon()), unsure);
     }
-    this.closedGroup = this.element('div', { class: 'group', role: 'group', 'aria-label': 'Panes that are closed' });
+    this.closedGroup = element('div', { class: 'group', role: 'group', 'aria-label': 'Panes that are closed' });
     bar.appendChild(this.closedGroup);
-    const actions = this.element('div', { class: 'group actions' });
+    const actions = element('div', { class: 'group actions' });
     if (this.data.panes.length > 1) {
       actions.append(
         this.button('Side by side', 'All panes next to each other, in step', () => this.layout('panes'), 'panes'),
@@ -95,15 +91,15 @@ class Viewer {
   }
 
   button(text, title, action, layout = '') {
-    const node = this.element('button', { type: 'button', title, 'aria-label': title }, text);
+    const node = element('button', { type: 'button', title, 'aria-label': title }, text);
     if (layout) node.dataset.layout = layout;
     node.onclick = action;
     return node;
   }
 
   chip(item, id) {
-    const node = this.element('button', { type: 'button', class: 'chip', title: `Show or hide ${item.name}` });
-    const swatch = this.element('i');
+    const node = element('button', { type: 'button', class: 'chip', title: `Show or hide ${item.name}` });
+    const swatch = element('i');
     swatch.style.background = item.colour;
     node.append(swatch, item.name);
     const mark = () => node.setAttribute('aria-pressed', String(!this.settings.hidden.includes(id)));
@@ -119,18 +115,18 @@ class Viewer {
   }
 
   choice(label, options, value, apply) {
-    const select = this.element('select', { 'aria-label': label, title: label });
-    options.forEach(([key, text]) => select.appendChild(this.element('option', { value: key }, text)));
+    const select = element('select', { 'aria-label': label, title: label });
+    options.forEach(([key, text]) => select.appendChild(element('option', { value: key }, text)));
     select.value = value;
     select.onchange = () => apply(select.value);
     return select;
   }
 
   slider(label, name, help, apply) {
-    const box = this.element('label', { title: help, class: 'slide' });
-    const input = this.element('input', { type: 'range', min: 0, max: 100, step: 1, 'aria-label': label, 'data-setting': name });
+    const box = element('label', { title: help, class: 'slide' });
+    const input = element('input', { type: 'range', min: 0, max: 100, step: 1, 'aria-label': label, 'data-setting': name });
     input.value = Math.round(this.settings[name] * 100);
-    const shown = this.element('output', {}, `${input.value} %`);
+    const shown = element('output', {}, `${input.value} %`);
     input.oninput = () => {
       this.settings[name] = input.value / 100;
       shown.textContent = `${input.value} %`;
@@ -138,7 +134,7 @@ class Viewer {
       this.frame = requestAnimationFrame(apply);
     };
     input.onchange = () => this.tell();
-    box.append(this.element('span', {}, label), input, shown);
+    box.append(element('span', {}, label), input, shown);
     return box;
   }
 
@@ -170,7 +166,7 @@ class Viewer {
     const box = this.host.querySelector('.panes');
     box.replaceChildren();
     const swipe = this.settings.layout === 'swipe' && this.data.panes.length > 1;
-    if (swipe) this.modules.swipe.drawSwipe(this, box);
+    if (swipe) drawSwipe(this, box);
     else this.drawPanes(box);
     const count = box.childElementCount, wide = box.clientWidth;
     const columns = wide < 620 ? 1 : count === 4 && wide < 1500 ? 2 : count > 4 ? 3 : count;
@@ -187,9 +183,9 @@ class Viewer {
   }
 
   frameOf(box, title) {
-    const frame = this.element('figure');
-    const caption = this.element('figcaption', {}, title);
-    const holder = this.element('div', { class: 'map', role: 'img', 'aria-label': title });
+    const frame = element('figure');
+    const caption = element('figcaption', {}, title);
+    const holder = element('div', { class: 'map', role: 'img', 'aria-label': title });
     frame.append(caption, holder);
     box.appendChild(frame);
     return { caption, holder };
@@ -239,7 +235,7 @@ class Viewer {
   addLayer(map, layer, pane) {
     const scale = 2 ** this.data.maxZoom;
     const options = {
-      tileSize: TILE, minNativeZoom: 0, maxNativeZoom: this.data.maxZoom, minZoom: -3, maxZoom: this.data.maxZoom + 4, noWrap: true,
+      tileSize: this.data.tilePx, minNativeZoom: 0, maxNativeZoom: this.data.maxZoom, minZoom: -3, maxZoom: this.data.maxZoom + 4, noWrap: true,
       bounds: [[-this.data.height / scale, 0], [0, this.data.width / scale]], className: layer.paint ? 'codes' : 'photo',
       ...(pane ? { pane } : {}),
     };
@@ -253,7 +249,7 @@ class Viewer {
     const Codes = window.L.GridLayer.extend({
       createTile(coords, done) {
         const canvas = document.createElement('canvas');
-        canvas.width = canvas.height = TILE;
+        canvas.width = canvas.height = viewer.data.tilePx;
         canvas.zoom = coords.z;
         viewer.decoded.get(window.L.Util.template(layer.url, coords))
           .then(codes => {
@@ -271,9 +267,9 @@ class Viewer {
   // ---- painting ----
   paint(canvas, how, neighbours) {
     if (!canvas.codes) return;
-    const reach = neighbours ? REACH_PX / 2 ** (this.data.maxZoom - canvas.zoom) : 0;
-    const look = this.codes.lookOf(this.data.classes, this.settings, this.data.errorColours, reach);
-    canvas.getContext('2d').putImageData(this.codes.picture(canvas.codes, TILE, look, how), 0, 0);
+    const reach = neighbours ? this.data.reachPx / 2 ** (this.data.maxZoom - canvas.zoom) : 0;
+    const look = lookOf(this.data.classes, this.settings, this.data.errorColours, reach);
+    canvas.getContext('2d').putImageData(picture(canvas.codes, this.data.tilePx, look, how), 0, 0);
   }
 
   // What is on screen at once, what is kept around it when there is time.
@@ -367,12 +363,13 @@ class Viewer {
     this.maps.forEach(map => { map.cross?.remove(); map.cross = null; });
     this.readout.clear(this.data.hint);
   }
+
   valueAt(layer, row, col) {
     const zoom = layer._tileZoom, factor = 2 ** (this.data.maxZoom - zoom);
     const [y, x] = [Math.floor(row / factor), Math.floor(col / factor)];
-    const tile = layer._tiles[`${Math.floor(x / TILE)}:${Math.floor(y / TILE)}:${zoom}`];
+    const side = this.data.tilePx, tile = layer._tiles[`${Math.floor(x / side)}:${Math.floor(y / side)}:${zoom}`];
     if (!tile?.el.codes) return null;
-    return tile.el.codes[(y % TILE) * TILE + (x % TILE)];
+    return tile.el.codes[(y % side) * side + (x % side)];
   }
 
   close() {
@@ -383,18 +380,11 @@ class Viewer {
   }
 }
 
-export default function (component) {
-  const { data, parentElement } = component;
+// Draws in a component's place what its data tells, in the viewer that is there already or in a new one.
+export async function show({ data, parentElement, setStateValue }) {
   const host = parentElement.querySelector('.gl-viewer');
-  parentElement.querySelector('link').href = data.staticUrl + 'vendor/leaflet/leaflet.css';
-  const load = file => import(new URL(data.staticUrl + file, document.baseURI).href);
-  const names = Object.keys(data.modules);
-  Promise.all([loadLeaflet(data.staticUrl), ...names.map(name => load(data.modules[name]))]).then(([, ...loaded]) => {
-    const modules = Object.fromEntries(names.map((name, number) => [name, loaded[number]]));
-    host.viewer = host.viewer || new Viewer(host, component, modules);
-    host.viewer.update(data);
-  }).catch(() => {
-    host.querySelector('.readout').textContent = 'The viewer could not load its map library from this server. Reload the page.';
-  });
-  return () => { host.viewer?.close(); host.viewer = null; };
+  parentElement.querySelector('link').href = `${data.staticUrl}vendor/leaflet/leaflet.css`;
+  await loadLeaflet(data.staticUrl);
+  host.viewer ??= new Viewer(host, setStateValue, data);
+  host.viewer.update(data);
 }

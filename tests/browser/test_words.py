@@ -1,5 +1,7 @@
 """The map's script says areas and lengths as reports and pages do: it is handed their table."""
 
+from urllib.parse import quote
+
 import pytest
 
 from core.words import UNITS, area_words, length_words
@@ -12,11 +14,10 @@ VALUES = (0, 0.26, 4.72, 50.4, 99.94, 100, 999.6, 1000, 5000, 9_999.4, 10_000, 2
 def words(browser):
     """`words("area", values, "m")` asks the script, on an empty page."""
     page = browser.new_page()
-    page.evaluate("window.L = {}")
-    page.add_script_tag(path=STATIC / "groundline" / "map-base.js")
-    page.evaluate("units => Groundline.readUnits(units)", UNITS)
+    script = "data:text/javascript," + quote((STATIC / "shared" / "words.js").read_text(encoding="utf-8"))
+    page.evaluate("async ([script, units]) => { window.words = await import(script); window.words.readUnits(units); }", [script, UNITS])
     yield lambda what, values, units: page.evaluate(
-        "([what, values, units]) => values.map(v => Groundline[what](v, units))", [what, values, units]
+        "([what, values, units]) => values.map(v => window.words[what](v, units))", [what, values, units]
     )
     page.close()
 

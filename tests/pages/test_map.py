@@ -20,6 +20,7 @@ from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
 from ui.map import downloads, drawing, tracing
 from ui.map.finished import find
+from ui.viewer import tiles
 
 MAP = "pages/4_Map.py"
 SAND, SEA = (200, 178, 150), (40, 82, 95)
@@ -65,13 +66,13 @@ def metrics(at):
 
 
 def script(text, call):
-    return json.loads(re.search(rf"{call}\((?:map_\w+, )?(\{{.*\}})\);", text, re.DOTALL).group(1))
+    return json.loads(re.search(rf"page\.{call}\((?:map_\w+, )?(\{{.*\}})\)\);", text, re.DOTALL).group(1))
 
 
 def map_of(at):
     """What streamlit-folium was given: its arguments, the map's own settings, and the message to it."""
     args = json.loads(at.get("component_instance")[0].proto.json_args)
-    return args, script(args["script"], "groundlineMap"), script(args["feature_group"], "groundlineUpdate")
+    return args, script(args["script"], "start"), script(args["feature_group"], "update")
 
 
 def classes_of(at):
@@ -88,7 +89,7 @@ def test_a_prediction_is_traced_and_mapped_at_once(opened, lake):
     at = opened(MAP)
     args, config, message = map_of(at)
     assert not at.error
-    assert all(link.startswith("../../app/static/") for link in args["js_links"] + args["css_links"])
+    assert all(link.startswith("../.." + tiles.static_url()) for link in args["js_links"] + args["css_links"])
     assert [item["name"] for item in message["classes"]] == ["Land", "Water"]
     # The whole scene is 100 * 120 px of 0.25 m2 = 3000 m2.
     assert sum(item["area"] for item in message["classes"]) == pytest.approx(3000, rel=2e-3)

@@ -1,6 +1,8 @@
 import gzip
 import io
 import json
+import os
+import re
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from core.classes import DUBAI
 from core.datasets.pairs import Pair
 from core.prediction.folder.rasters import Prediction
 from core.scenes.opening import open_scene
+from core.workspace import STATIC
 from tests.helpers.predicted import predicted
 from ui.viewer import routes, tiles
 
@@ -218,6 +221,34 @@ def test_routes_answer_under_the_base_path_too(monkeypatch, tmp_path):
     url = tiles.pixel_url(layer).format(z=0, x=0, y=0)
     assert url.startswith("/seg/groundline/") and client.get(url).status_code == 200
     assert client.get(url.removeprefix("/seg")).status_code == 200
+
+
+@pytest.mark.parametrize("file", ["map/map.js", "viewer/viewer.js", "vendor/leaflet/leaflet.css"])
+def test_scripts_and_styles_are_served_for_good_under_their_version(client, file):
+    answer = client.get(tiles.static_url() + file)
+    assert answer.status_code == 200 and answer.content == (STATIC / file).read_bytes()
+    assert "immutable" in answer.headers["cache-control"]
+    assert answer.headers["content-type"].startswith("text/css" if file.endswith("css") else ("text/javascript", "application/javascript"))
+
+
+@pytest.mark.parametrize("path", ["../app.py", "..%2fapp.py", "%2e%2e/app.py", "nothing.js", ""])
+def test_nothing_but_the_files_of_static_is_served(client, path):
+    assert client.get(tiles.static_url() + path).status_code == 404
+
+
+def test_a_changed_script_has_another_address(monkeypatch, tmp_path):
+    monkeypatch.setattr(tiles, "STATIC", tmp_path)
+    (tmp_path / "a.js").write_text("1")
+    before = tiles.static_url()
+    assert tiles.static_url() == before
+    os.utime(tmp_path / "a.js", ns=(1, 1))
+    assert tiles.static_url() != before
+
+
+def test_what_a_script_imports_is_there():
+    scripts = [path for room in ("map", "shared", "viewer") for path in (STATIC / room).glob("*.js")]
+    wanted = [path.parent / name for path in scripts for name in re.findall(r"from '([^']+)'", path.read_text(encoding="utf-8"))]
+    assert len(wanted) > 20 and [str(path) for path in wanted if not path.is_file()] == []
 
 
 def test_the_least_used_layers_are_forgotten(monkeypatch):

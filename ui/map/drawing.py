@@ -20,7 +20,6 @@ from jinja2 import Template
 from core.classes import ClassScheme
 from core.geo import GeoRef
 from core.words import UNITS
-from core.workspace import STATIC
 from ui.viewer import tiles
 
 if TYPE_CHECKING:
@@ -31,38 +30,44 @@ _ROOT = "../.."
 MAX_POLYGONS = 15_000
 """Polygons beyond this many, the smallest, are drawn as tiles of the class raster: canvas maps stay smooth up to here."""
 MAP_PX, TABLE_PX = 600, 280
-_PARTS = ("base", "pictures", "polygons", "legend", "tools", "swipe", "table")
 
 
 def _asset(path: str) -> str:
-    return f"{_ROOT}/app/static/{path}?v={(STATIC / path).stat().st_mtime_ns // 1_000_000_000}"
+    """The URL of a file of `static/` for the map's frame."""
+    return f"{_ROOT}{tiles.static_url().removeprefix(tiles.base_path())}{path}"
 
 
 class OfflineMap(folium.Map):
-    """A folium map whose scripts and styles are all served by this dashboard."""
+    """A folium map whose scripts and styles are all served by this dashboard.
+
+    Leaflet and its plugin are plain scripts, which folium names; our own modules are imported once these are there (`_Script`).
+    """
 
     default_js: ClassVar = [
         ("leaflet", _asset("vendor/leaflet/leaflet.js")),
         ("fullscreen", _asset("vendor/fullscreen/Control.FullScreen.js")),
-        *((f"groundline_{part}", _asset(f"groundline/map-{part}.js")) for part in _PARTS),
-        ("groundline_map", _asset("groundline/map.js")),
     ]
     default_css: ClassVar = [
         ("leaflet_css", _asset("vendor/leaflet/leaflet.css")),
         ("fullscreen_css", _asset("vendor/fullscreen/Control.FullScreen.css")),
-        ("groundline_css", _asset("groundline/map.css")),
+        ("groundline_css", _asset("map/map.css")),
     ]
 
 
 class _Script(MacroElement):
-    """Hands values to a function of `static/groundline/map.js`."""
+    """Hands values to a function of `static/map/map.js`; the one that starts the map imports it, by a URL that holds for the frame."""
 
-    _template = Template("{% macro script(this, kwargs) %}{{ this.call }}({{ this.first }}{{ this.config }});{% endmacro %}")
+    _template = Template("""{% macro script(this, kwargs) %}
+{% if this.map %}window.groundline = import(new URL("{{ this.module }}", document.baseURI).href);
+window.groundline.catch(() => document.body.append("The map could not load its scripts from this server. Reload the page."));
+window.groundline.then(page => page.start({{ this.map }}, {{ this.config }}));
+{% else %}window.groundline.then(page => page.update({{ this.config }}));{% endif %}
+{% endmacro %}""")
 
-    def __init__(self, call: str, config: dict[str, Any], first: str = ""):
+    def __init__(self, config: dict[str, Any], starts: str = ""):
         super().__init__()
         self._name = "Script"
-        self.call, self.first = call, first and f"{first}, "
+        self.map, self.module = starts, _asset("map/map.js")
         # A name of the user's that holds </script> must not end the script.
         self.config = json.dumps(config, allow_nan=False).replace("<", "\\u003c")
 
@@ -178,7 +183,7 @@ def base_map(ground: Ground, pictures: Sequence[Underlay], *, titles: Sequence[s
         prefer_canvas=True,
         font_size="0.85rem",
     )
-    made.add_child(_Script("groundlineMap", config, made.get_name()))
+    made.add_child(_Script(config, starts=made.get_name()))
     return made
 
 
@@ -219,7 +224,7 @@ def show(made: OfflineMap, told: dict[str, Any], *, key: str) -> Told:
     from streamlit_folium import st_folium
 
     carrier = folium.FeatureGroup(name="update", control=False)
-    carrier.add_child(_Script("groundlineUpdate", told))
+    carrier.add_child(_Script(told))
     value = st_folium(made, key=key, height=MAP_PX + 4, use_container_width=True, returned_objects=[], feature_group_to_add=carrier)
     return told_by(value)
 

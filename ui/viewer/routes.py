@@ -9,23 +9,26 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from core.classes import IGNORED_ID
 from core.errors import GroundlineError
 from core.scenes.scene import Window
+from core.workspace import STATIC
 from ui.viewer import tiles
 
 _CACHE = {"Cache-Control": "public, max-age=86400, immutable"}  # an id changes with the content
 _workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tiles")
 
 
-def routes() -> list[Route]:
+def routes() -> list[BaseRoute]:
     """Routes for `st.App`, both at the root and under `server.baseUrlPath`: user routes do not follow that option."""
     found = []
     for base in dict.fromkeys(("", tiles.base_path())):
@@ -36,8 +39,18 @@ def routes() -> list[Route]:
             Route(f"{base}{tiles.PREFIX}/features/{{layer}}", _features),
             Route(f"{base}{tiles.PREFIX}/values/{{layer}}/{{row:int}}/{{col:int}}", _values),
             Route(f"{base}{tiles.PREFIX}/files/{{layer}}", _file),
+            Mount(f"{base}{tiles.PREFIX}/static/{{version}}", _Static(directory=STATIC)),
         ]
     return found
+
+
+class _Static(StaticFiles):
+    """The files of `static/`: scripts, styles and what they need. The version in their URL is for the browser's memory only."""
+
+    def file_response(self, *args: Any, **how: Any) -> Response:
+        response = super().file_response(*args, **how)
+        response.headers.update(_CACHE)
+        return response
 
 
 async def _pixels(request: Request) -> Response:

@@ -28,6 +28,7 @@ from core.geo import GeoRef, to_lonlat
 from core.scenes.display import default_rgb, display_rgb, stretch_limits
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
+from core.workspace import STATIC
 
 TILE_PX = 512
 MAP_TILE_PX = 256
@@ -259,8 +260,12 @@ def values_url(layer: Picture) -> str:
 
 
 def static_url() -> str:
-    """Where the files of `static/` are, for the page itself; ends with a slash."""
-    return f"{base_path()}/app/static/"
+    """Where the files of `static/` are, for the page itself; ends with a slash.
+
+    It holds their version, so that modules which import each other by relative paths are never of two versions in a browser's memory.
+    """
+    version = digest_of(*((path.relative_to(STATIC).as_posix(), path.stat().st_mtime_ns) for path in sorted(STATIC.rglob("*.*"))))
+    return f"{base_path()}{PREFIX}/static/{version}/"
 
 
 def lonlat_bounds(geo: GeoRef, height: int, width: int) -> list[list[float]] | None:

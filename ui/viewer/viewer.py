@@ -12,18 +12,24 @@ import streamlit as st
 from core.classes import ClassScheme
 from core.datasets.pairs import Pair
 from core.files import digest_of
+from core.prediction.folder.rasters import NEIGHBOUR_PX
 from core.scenes.scene import Scene
 from ui import state
 from ui.viewer import tiles
 
-_HERE = Path(__file__).parent
-_MODULES = {name: Path(f"groundline/{file}.js") for name, file in (
-    ("codes", "codes"), ("readout", "viewer-readout"), ("region", "viewer-region"), ("swipe", "viewer-swipe"),
-)}  # fmt: skip
+_STYLES = Path(__file__).with_name("viewer.css")
 _RIGHT_AND_WRONG = ("#2E8B57", "#D03030")
 _RIGHT_AND_WRONG_SAFE = ("#0072B2", "#E69F00")  # blue and orange of Okabe and Ito
 _HTML = """<link rel="stylesheet"><div class="gl-viewer"><div class="bar"></div><div class="panes"></div>
 <div class="readout" aria-live="off"></div></div>"""
+# A component's script is a text without a place of its own, which can import nothing beside it: the viewer is asked for by its URL.
+_SCRIPT = """export default function (component) {
+  const { data, parentElement } = component, host = parentElement.querySelector('.gl-viewer');
+  import(new URL(data.staticUrl + 'viewer/viewer.js', document.baseURI).href).then(viewer => viewer.show(component)).catch(() => {
+    host.querySelector('.readout').textContent = 'The viewer could not load its map library from this server. Reload the page.';
+  });
+  return () => { host.viewer?.close(); host.viewer = null; };
+}"""
 _HINT = "Scroll to zoom, drag to move; point at the image to read its values."
 _HINT_CONFIDENCE = " Confidence runs from dark (unsure) to yellow (sure)."
 
@@ -161,7 +167,8 @@ def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, 
         "palette": "safe" if state.safe_colours() else "own",
         "errorColours": list(_RIGHT_AND_WRONG_SAFE if state.safe_colours() else _RIGHT_AND_WRONG),
         "staticUrl": tiles.static_url(),
-        "modules": {name: f"{file.as_posix()}?v={_version(state.PROJECT / 'static' / file)}" for name, file in _MODULES.items()},
+        "tilePx": tiles.TILE_PX,
+        "reachPx": NEIGHBOUR_PX,
         "valuesUrl": tiles.values_url(asked) if asked else None,
         "height": first.height,
         "width": first.width,
@@ -177,19 +184,10 @@ def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, 
     }
 
 
-def _version(path: Path) -> int:
-    return path.stat().st_mtime_ns
-
-
 @st.cache_resource(show_spinner=False)
-def _registered(version: tuple[int, int]):
-    return st.components.v2.component(
-        "groundline_viewer",
-        html=_HTML,
-        css=(_HERE / "viewer.css").read_text(encoding="utf-8"),
-        js=(_HERE / "viewer.js").read_text(encoding="utf-8"),
-    )
+def _registered(version: int):
+    return st.components.v2.component("groundline_viewer", html=_HTML, css=_STYLES.read_text(encoding="utf-8"), js=_SCRIPT)
 
 
 def _component():
-    return _registered((_version(_HERE / "viewer.js"), _version(_HERE / "viewer.css")))
+    return _registered(_STYLES.stat().st_mtime_ns)

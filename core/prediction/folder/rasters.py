@@ -23,7 +23,8 @@ from core.workspace import Workspace
 
 PROBABILITIES, LABELS, CONFIDENCE, MARGIN = "probabilities.tif", "labels.tif", "confidence.tif", "margin.tif"
 PREDICTION_FILE = "prediction.json"
-_NEIGHBOUR_PX = 32
+NEIGHBOUR_PX = 32
+"""How far an unsure pixel may take the class of a sure neighbour."""
 _STEP_PX = 1024
 
 
@@ -111,7 +112,7 @@ class Prediction:
         window = window or self.window
         if threshold == 0:
             return self.scene(LABELS).read(window, categorical=True)[..., 0]
-        reach = _NEIGHBOUR_PX if unsure == "neighbour" else 0
+        reach = NEIGHBOUR_PX if unsure == "neighbour" else 0
         wide = Window(window.row - reach, window.col - reach, window.height + 2 * reach, window.width + 2 * reach).intersect(self.window)
         ids = self.scene(LABELS).read(wide, categorical=True)[..., 0]
         doubtful = (self.confidence(wide) < threshold * 255 - 1e-9) & (ids != IGNORED_ID)
@@ -148,7 +149,7 @@ def _from_neighbours(ids: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
         return np.full_like(ids, IGNORED_ID)
     distance, (rows, cols) = distance_transform_edt(unknown, return_indices=True)
     near = ids[rows, cols]
-    return np.where(doubtful, np.where(distance <= _NEIGHBOUR_PX, near, np.uint8(IGNORED_ID)), ids)
+    return np.where(doubtful, np.where(distance <= NEIGHBOUR_PX, near, np.uint8(IGNORED_ID)), ids)
 
 
 def geo_to_dict(geo: GeoRef) -> dict[str, Any]:
