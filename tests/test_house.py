@@ -90,7 +90,8 @@ def constants_of(tree: ast.Module) -> dict[str, str]:
     for node in tree.body:
         if isinstance(node, ast.Assign):
             for target in node.targets:
-                pairs = zip(target.elts, node.value.elts, strict=False) if isinstance(target, ast.Tuple) else [(target, node.value)]
+                both = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+                pairs = zip(target.elts, node.value.elts, strict=True) if both else [(target, node.value)]
                 found |= {name.id: value.value for name, value in pairs if isinstance(name, ast.Name) and is_text(value)}
     return found
 
