@@ -5,12 +5,20 @@ Imports and circles are `test_imports.py`. Each rule is a function of its input,
 
 from __future__ import annotations
 
+import argparse
 import ast
+import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from core.networks.architectures import ON_AN_ENCODER, architectures
+from core.settings import Settings, group, options, request_options, setting
+from core.vector.formats.products import PRODUCTS
+from core.verbs import train
+from core.verbs.options import add_options, build_parser
+from core.verbs.registry import VERBS
 from ui import frame
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,6 +28,11 @@ MOST_OF_A_PREFIX = 2
 DRAWING = {"streamlit", "streamlit_folium", "folium", "branca", "plotly", "starlette", "ui"}
 # Of use to a dashboard only, though they draw nothing: what all forms share, the memory of the server's process, its downloads.
 OF_A_DASHBOARD = {"ui/input.py", "ui/memory.py", "ui/zips.py"}
+
+# Files of core/verbs that are no verb but what verbs share.
+SHARED_BY_VERBS = {"options", "progress_line", "registry", "tables", "verb"}
+# Writers that are no row of PRODUCTS: the one that asks the table, and a part of the printed map.
+NO_PRODUCTS = {"export.write_product", "online_base.draw_online"}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -147,6 +160,55 @@ def foreign_writes(texts: Mapping[str, str]) -> list[str]:
     return sorted(found)
 
 
+def places(settings: type[Settings]) -> dict[str, str]:
+    """Where a request holds each field of a settings class, those of groups opened up ("settings.epochs"), and its flag ("" for none)."""
+    found = {}
+    for option in request_options(settings):
+        if option.group:
+            found |= {f"{option.key}.{inner.name}": inner.flag for inner in options(option.group)}
+        else:
+            found[option.key] = option.flag
+    return found
+
+
+def not_said_once(settings: Iterable[type[Settings]], parser: argparse.ArgumentParser) -> list[str]:
+    """What settings and flags of a verb do not share: fields without a flag, flags without a field or with a default of their own."""
+    flags = {action.dest: action for action in parser._actions if action.dest not in ("help", "json", "instead")}
+    asked = {place: flag for one in settings for place, flag in places(one).items()}
+    lost = [f"no flag: {place}" for place, flag in asked.items() if flag and place not in flags]
+    strange = [f"no field: {dest}" for dest in flags if not asked.get(dest)]
+    own = [f"a default of its own: {dest}" for dest, action in flags.items() if action.default is not argparse.SUPPRESS]
+    return sorted(lost + strange + own)
+
+
+def reached(settings: type[Settings]) -> set[type[Settings]]:
+    """A settings class, those it is made from, and those of its groups."""
+    inner = [option.group for option in options(settings) if option.group]
+    bases = {base for base in settings.__mro__ if issubclass(base, Settings)} - {Settings}
+    return bases.union(*(reached(one) for one in inner))
+
+
+def heirs(base: type) -> set[type]:
+    """All classes of core that are made from one."""
+    return {heir for one in base.__subclasses__() if one.__module__.startswith("core.") for heir in {one, *heirs(one)}}
+
+
+def unlisted_verbs(rows: Mapping[str, str], files: Iterable[str]) -> set[str]:
+    """Files of core/verbs without a row under their name, and rows (name and file) that lie in no file of that name."""
+    return {name for name, file in rows.items() if name != file} ^ (set(files) - set(rows))
+
+
+def unlisted_writers(rows: Iterable[str], texts: Mapping[str, str]) -> set[str]:
+    """What only one side knows: writers in the table of products ("file.function"), and `write_` and `draw_` functions of source texts."""
+    written = {
+        f"{file}.{node.name}"
+        for file, text in texts.items()
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith(("write_", "draw_"))
+    }
+    return written ^ set(rows)
+
+
 def test_folders_are_small_and_no_prefix_asks_for_one():
     assert crowded(sources("core", "ui")) == []
 
@@ -235,3 +297,77 @@ def test_a_session_key_written_from_elsewhere_is_seen():
         ('st.session_state.setdefault("gl_run", 2)', "gl_run"),
     ):
         assert f"ui/two.py: {key}" in foreign_writes({"ui/one.py": one, "ui/two.py": statement}), statement
+
+
+def test_every_field_of_a_verb_is_a_flag_and_no_flag_has_a_default_of_its_own():
+    (words,) = (action for action in build_parser(VERBS.values())._actions if isinstance(action, argparse._SubParsersAction))
+    typed = [verb for verb in VERBS.values() if verb.help]
+    assert set(words.choices) == {verb.word for verb in typed}
+    for verb in typed:
+        beside = [other.settings for other in train.INSTEAD] if verb is train.VERB else []
+        assert not_said_once([verb.settings, *beside], words.choices[verb.word]) == [], verb.name
+
+
+def test_every_field_of_a_verb_is_a_key_of_its_request_and_every_settings_class_is_some_verbs():
+    for verb in VERBS.values():
+        assert {place.partition(".")[0] for place in places(verb.settings)} == {*verb.required, *verb.optional}, verb.name
+    assert heirs(Settings) == set().union(*(reached(verb.settings) for verb in VERBS.values()))
+
+
+@dataclass(frozen=True)
+class Laying(Settings):
+    overlap: float = setting(0.5, "of a patch with the next one")
+
+
+@dataclass(frozen=True)
+class Asked(Settings):
+    stride: int = setting(8, "pixels from one patch to the next")
+    steps: int = setting(3, "cannot be typed", flag="")
+    laying: Laying = group(Laying(), key="settings")
+
+
+def test_a_flag_that_says_a_default_again_or_was_forgotten_is_seen():
+    parser = argparse.ArgumentParser()
+    add_options(parser, Asked)
+    assert not_said_once([Asked], parser) == []
+    parser.set_defaults(stride=16)
+    parser.add_argument("--steps", type=int, default=argparse.SUPPRESS)
+    parser.add_argument("--width", type=int, default=argparse.SUPPRESS)
+    assert not_said_once([Asked], parser) == ["a default of its own: stride", "no field: steps", "no field: width"]
+    assert not_said_once([Asked], argparse.ArgumentParser()) == ["no flag: settings.overlap", "no flag: stride"]
+    assert reached(Asked) == {Asked, Laying} and Laying not in heirs(Settings)
+
+
+def test_every_verb_has_a_file_of_its_name_and_every_file_a_verb():
+    instead = {verb.name for verb in train.INSTEAD}
+    rows = {name: verb.run.__module__.rpartition(".")[2] for name, verb in VERBS.items() if name not in instead}
+    files = {path.stem for path in sources("core/verbs")} - SHARED_BY_VERBS - {"__init__"}
+    assert unlisted_verbs(rows, files) == set()
+
+
+def test_a_verb_without_a_row_or_in_anothers_file_is_seen():
+    assert unlisted_verbs({"audit": "audit", "train": "train"}, ["audit", "train"]) == set()
+    assert unlisted_verbs({"audit": "audit", "probe": "train"}, ["audit", "tile"]) == {"probe", "tile"}
+
+
+def test_every_writer_of_a_layer_has_a_row_and_every_row_a_writer():
+    def named(function) -> str:
+        told = inspect.getclosurevars(function).nonlocals
+        return f"{told['module']().__name__.rpartition('.')[2]}.{told['name']}"
+
+    texts = {path.stem: (ROOT / path).read_text(encoding="utf-8") for path in sources("core/vector/formats", "core/vector/printing")}
+    assert unlisted_writers({named(product.write) for product in PRODUCTS.values()} | NO_PRODUCTS, texts) == set()
+
+
+def test_a_writer_without_a_row_is_seen():
+    texts = {"texts": "def write_csv(): ...\ndef read_csv(): ...", "svg": "def write_svg(): ..."}
+    assert unlisted_writers(["texts.write_csv", "texts.write_kml"], texts) == {"svg.write_svg", "texts.write_kml"}
+
+
+def test_every_network_on_an_encoder_is_one_that_the_library_has():
+    (families,) = (
+        node.value
+        for node in ast.parse((ROOT / "core/networks/zoo.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_FAMILIES"
+    )
+    assert set(ast.literal_eval(families)) == {info.name for info in architectures() if info.encoders}
