@@ -35,6 +35,7 @@ from core.datasets.datasets import open_dataset  # noqa: E402
 from core.evaluation.result import Evaluation  # noqa: E402
 from core.files import read_json, write_json  # noqa: E402
 from core.scenes.resampling import resize_image, scaled_length, taps  # noqa: E402
+from core.workspace import default_workspace  # noqa: E402
 
 FINE_TILE = "Tile 7"
 """Pixel sizes are not known; houses and lanes of this tile are about twice as many pixels wide as those of the others."""
@@ -166,7 +167,7 @@ def main() -> None:
     parser.add_argument("--folds", help="which of them (default: all of the recipe's)")
     parser.add_argument("--ship", action="store_true")
     parser.add_argument("--dubai", type=Path, default=ROOT.parent / "shared" / "data" / "dubai")
-    parser.add_argument("--out", type=Path, default=ROOT / "workspace" / "recipes" / "dubai")
+    parser.add_argument("--out", type=Path, default=default_workspace().root / "recipes" / "dubai")
     chosen = parser.parse_args()
     if chosen.recipe in RECIPES:
         for fold in chosen.folds.split(",") if chosen.folds else RECIPES[chosen.recipe].folds:

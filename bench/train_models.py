@@ -30,6 +30,7 @@ from core.confusion import Confusion  # noqa: E402
 from core.evaluation.result import VIEWS, Evaluation  # noqa: E402
 from core.files import write_json  # noqa: E402
 from core.model_store.cards import ModelCard  # noqa: E402
+from core.workspace import default_workspace  # noqa: E402
 from sample_data.drawing import scenes  # noqa: E402
 from sample_data.make_sample_data import TOWN_CRS, lossless, photo, write_raster  # noqa: E402
 
@@ -162,7 +163,7 @@ def main() -> None:
     """Draw or find the data, prepare, train and score."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=sorted(RECIPES))
-    parser.add_argument("--out", type=Path, default=ROOT / "workspace" / "recipes")
+    parser.add_argument("--out", type=Path, default=default_workspace().root / "recipes")
     parser.add_argument("--dubai", type=Path, default=ROOT.parent / "shared" / "data" / "dubai")
     chosen = parser.parse_args()
     recipe = RECIPES[chosen.model]

@@ -15,9 +15,8 @@ from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import Hdf5Source, file_digest
+from core.scenes.sources import HDF5_IMAGE_NAMES, Hdf5Source, file_digest
 
-_IMAGE_NAMES = ("img", "image", "images", "x", "data")
 _MASK_NAMES = ("mask", "masks", "label", "labels", "y", "target", "gt")
 
 
@@ -89,7 +88,7 @@ def find_hdf5_labels(path: Path) -> Hdf5Labels | None:
             file.visititems(lambda name, item: shapes.update({name: item.shape}) if isinstance(item, h5py.Dataset) else None)
     except OSError as error:
         raise DatasetError(f"{path.name} is no HDF5 file ({error})", expected="an HDF5 file", do="Check the file") from error
-    image, mask = _named(shapes, _IMAGE_NAMES), _named(shapes, _MASK_NAMES)
+    image, mask = _named(shapes, HDF5_IMAGE_NAMES), _named(shapes, _MASK_NAMES)
     if image is None or mask is None:
         return None
     whole, ids = shapes[image], shapes[mask]

@@ -26,6 +26,8 @@ from core.scenes.scene import Scene, Window
 RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".bmp", ".webp", ".gif", ".img", ".vrt")
 """Files that GDAL opens as one image; what looks through a folder for images takes these and, where it can, the next."""
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
+HDF5_IMAGE_NAMES = ("img", "image", "images", "x", "data")
+"""What the image in an HDF5 file is called, the likeliest first."""
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "chips")
 """Folders that are called after what is in them, not after the place that they show."""
 _OPEN_FILES_PER_THREAD = 48
@@ -314,7 +316,7 @@ def _image_name(file: h5py.File, path: Path) -> str:
     names = _data_sets(file)
     if not names:
         raise SceneError(f"no data set with rows and columns in {path.name}", expected="an image (h, w, bands)", do="Check the file")
-    for wanted in ("img", "image", "images", "x"):
+    for wanted in HDF5_IMAGE_NAMES:
         for name in names:
             if name.split("/")[-1].lower() == wanted:
                 return name

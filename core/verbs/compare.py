@@ -10,7 +10,7 @@ from typing import Any
 from core.files import write_json
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, setting
-from core.verbs.tables import score, table
+from core.verbs.tables import known, score, table
 from core.verbs.verb import Answer, Verb
 
 
@@ -55,7 +55,7 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _signed(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:+.4f}"
+    return known(value, "+.4f")
 
 
 def _between(row: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, group, setting
 from core.verbs.options import MODEL
-from core.verbs.tables import table
+from core.verbs.tables import known, table
 from core.verbs.verb import Answer, Verb, place_of
 
 
@@ -48,10 +48,7 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     """One line for each scene."""
     yield from table(
         ("scene", "result", "seconds"),
-        [
-            (Path(row["scene"]).name, row["error"] or row["state"], "-" if row["seconds"] is None else f"{row['seconds']:.1f}")
-            for row in answer["results"]
-        ],
+        [(Path(row["scene"]).name, row["error"] or row["state"], known(row["seconds"], ".1f")) for row in answer["results"]],
     )
     yield f"{answer['scenes'] - answer['failed']} of {answer['scenes']} scenes predicted, in {answer['folder']}"
 

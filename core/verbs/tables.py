@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,11 +27,16 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
+def known(value: float | None, form: str) -> str:
+    """A number in a format like ".1f", a dash for none: one that every terminal has."""
+    return "-" if value is None or not math.isfinite(value) else format(value, form)
+
+
 def whole(value: float | None) -> str:
     """A number without decimals, a dash for none."""
-    return "-" if value is None or value == float("inf") else f"{value:.0f}"
+    return known(value, ".0f")
 
 
 def score(value: float | None) -> str:
     """A score with four decimals, a dash for none."""
-    return "-" if value is None or value != value else f"{value:.4f}"
+    return known(value, ".4f")

@@ -13,7 +13,7 @@ from core.progress import OnProgress, ShouldStop, check, report
 from core.settings import REQUIRED, Settings, group, setting
 from core.vector.formats.products import PRODUCTS
 from core.vector.settings import VectorSettings
-from core.verbs.tables import files_written, table
+from core.verbs.tables import files_written, known, table
 from core.verbs.verb import Answer, Verb
 
 _FAULTS = {"invalid": "invalid polygons", "gap_area": "area in gaps", "overlap_area": "area in overlaps"}
@@ -120,7 +120,7 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
 
 def _area(values: Mapping[str, Any]) -> str:
     area = values.get("area_m2") if values.get("area_m2") is not None else values.get("area_px")
-    return "-" if area is None else f"{area:,.1f}"
+    return known(area, ",.1f")
 
 
 VERB = Verb("vectorize", "turn a prediction into polygons and write them", VectorizeRequest, run, summary, place="layers")
