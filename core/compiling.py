@@ -39,7 +39,7 @@ def compiled(function: Callable | None = None, **options: Any) -> Any:
         config.CACHE_DIR = before
 
 
-def digest_of(files: Iterable[Path]) -> str:
+def digest_of_sources(files: Iterable[Path]) -> str:
     """Twelve letters that change with the text of any of the files, and with numba's version."""
     digest = hashlib.sha256(numba.__version__.encode())
     for file in sorted(files):
@@ -62,7 +62,7 @@ def _cache_folder(beside: Path = _PACKAGE) -> Path:
     files = {*_PACKAGE.rglob("*.py"), *beside.glob("*.py")}
     sources = [file for file in files if b"@compiled" in file.read_bytes()]
     root = Path(os.environ.get("NUMBA_CACHE_DIR") or _PACKAGE / "__pycache__")
-    folder = root / f"{_PREFIX}{digest_of(sources)}"
+    folder = root / f"{_PREFIX}{digest_of_sources(sources)}"
     with suppress(OSError):  # not there yet, or on a disk for reading alone
         os.utime(folder)
     oldest = time.time() - _KEPT_DAYS * 86400

@@ -9,7 +9,7 @@ import numba
 import pytest
 
 from core import compiling
-from core.compiling import compiled, digest_of
+from core.compiling import compiled, digest_of_sources
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def test_the_digest_changes_with_every_source(tmp_path):
     first, second = tmp_path / "a.py", tmp_path / "b.py"
     first.write_text("x = 1\n")
     second.write_text("y = 1\n")
-    before = digest_of([first, second])
-    assert digest_of([second, first]) == before
+    before = digest_of_sources([first, second])
+    assert digest_of_sources([second, first]) == before
     second.write_text("y = 2\n")
-    assert digest_of([first, second]) != before
-    assert digest_of([first]) != before
+    assert digest_of_sources([first, second]) != before
+    assert digest_of_sources([first]) != before
 
 
 def test_functions_keep_their_code_where_the_sources_say(place):
