@@ -18,6 +18,7 @@ from core.vector.squaring.right_angles import (
     settle_lines,
     side_moments,
 )
+from core.vector.tracing.half_arcs import arc_of, begin_of, first_point, is_forwards, last_point, region_of
 
 WALL, RIM = 1, 2
 """Why an arc is fixed: it belongs to a building that was done before, or to the scene's rim."""
@@ -36,7 +37,7 @@ def find_rings(left, right, following, wanted):
     region = np.empty(following.size, np.int32)
     rings = p = 0
     for begin in range(following.size):
-        own = left[begin >> 1] if begin & 1 == 0 else right[begin >> 1]
+        own = region_of(begin, left, right)
         if seen[begin] or not wanted[own]:
             continue
         h = begin
@@ -54,9 +55,9 @@ def find_rings(left, right, following, wanted):
 @compiled
 def _copy_half(xy, offsets, h, out, p):
     """Append the points of half arc h but its last one; returns the new end of `out`."""
-    a, b = offsets[h >> 1], offsets[(h >> 1) + 1]
+    a, b = offsets[arc_of(h)], offsets[arc_of(h) + 1]
     for m in range(b - a - 1):
-        k = a + m if h & 1 == 0 else b - 1 - m
+        k = a + m if is_forwards(h) else b - 1 - m
         out[p, 0], out[p, 1] = xy[k, 0], xy[k, 1]
         p += 1
     return p
@@ -67,7 +68,7 @@ def ring_points(halves, ring_offsets, xy, offsets):
     """Closed rings from the points of their half arcs: points and offsets."""
     total = ring_offsets.size - 1
     for h in halves:
-        total += offsets[(h >> 1) + 1] - offsets[h >> 1] - 1
+        total += offsets[arc_of(h) + 1] - offsets[arc_of(h)] - 1
     out = np.empty((total, 2), np.float64)
     out_offsets = np.zeros(ring_offsets.size, np.int64)
     p = 0
@@ -86,7 +87,7 @@ def _turned(own, fixed):
     """The half arcs of a ring in their order, with the first fixed one after a free one in front."""
     turn = 0
     for k in range(own.size):
-        if fixed[own[k] >> 1] and not fixed[own[k - 1] >> 1]:
+        if fixed[arc_of(own[k])] and not fixed[arc_of(own[k - 1])]:
             turn = k
     order = np.empty(own.size, np.int32)
     for k in range(own.size):
@@ -99,7 +100,7 @@ def _outline(order, fixed, raw_xy, raw_offsets, xy, offsets):
     """Closed outline of a ring, traced where it is free and as it is now where it is fixed, and the first point of each half arc."""
     points = 1
     for h in order:
-        arc = h >> 1
+        arc = arc_of(h)
         points += (offsets[arc + 1] - offsets[arc] if fixed[arc] else raw_offsets[arc + 1] - raw_offsets[arc]) - 1
     out = np.empty((points, 2), np.float64)
     where = np.empty(order.size + 1, np.int64)
@@ -107,14 +108,14 @@ def _outline(order, fixed, raw_xy, raw_offsets, xy, offsets):
     for k in range(order.size):
         where[k] = p
         # Two calls, because the traced points are whole numbers: numba compiles one for each kind.
-        if fixed[order[k] >> 1]:
+        if fixed[arc_of(order[k])]:
             p = _copy_half(xy, offsets, order[k], out, p)
         else:
             p = _copy_half(raw_xy, raw_offsets, order[k], out, p)
-            if fixed[order[k - 1] >> 1]:
+            if fixed[arc_of(order[k - 1])]:
                 # Where a fixed border ends the junction may have moved.
                 before = order[k - 1]
-                out[where[k]] = xy[offsets[(before >> 1) + 1] - 1 if before & 1 == 0 else offsets[before >> 1]]
+                out[where[k]] = xy[last_point(before, offsets)]
     where[order.size] = p
     out[p] = out[0]
     return out, where
@@ -157,12 +158,12 @@ def _kept_points(xy, order, where, fixed, closed, tolerance):
     k = 0
     while k < order.size and not closed:
         first = k
-        if fixed[order[k] >> 1]:
+        if fixed[arc_of(order[k])]:
             keep[where[k] : where[k + 1] + 1] = True
-            given[where[k] : where[k + 1]] = fixed[order[k] >> 1]
+            given[where[k] : where[k + 1]] = fixed[arc_of(order[k])]
             k += 1
             continue
-        while k < order.size and not fixed[order[k] >> 1]:
+        while k < order.size and not fixed[arc_of(order[k])]:
             k += 1
         keep[where[first]] = keep[where[k]] = True
         mark_farthest(xy, where[first], where[k], tolerance, keep, stack)
@@ -210,21 +211,14 @@ def _chain(corners, count, closed, direction, xy, a, b, slides):
 
 
 @compiled
-def _begins(h, start, end):
-    """The junction that half arc h begins at."""
-    return start[h >> 1] if h & 1 == 0 else end[h >> 1]
-
-
-@compiled
 def _may_move(half, junction, own, fixed, xy, offsets, x, y, slides):
     """Whether the borders of others that end at a junction may have their end moved to (x, y); a fixed one only along itself."""
     for direction in range(4):
         h = half[4 * junction + direction]
-        if h < 0 or not fixed[h >> 1] or (own >> 1 == h >> 1).any():
+        if h < 0 or not fixed[arc_of(h)] or (arc_of(own) == arc_of(h)).any():
             continue
-        arc = h >> 1
-        a = offsets[arc] if h & 1 == 0 else offsets[arc + 1] - 1
-        b = a + 1 if h & 1 == 0 else a - 1
+        a = first_point(h, offsets)
+        b = a + 1 if is_forwards(h) else a - 1
         dx, dy = xy[b, 0] - xy[a, 0], xy[b, 1] - xy[a, 1]
         if not slides or abs(dx * (y - xy[a, 1]) - dy * (x - xy[a, 0])) > 1e-7 * np.hypot(dx, dy):
             return False
@@ -287,7 +281,7 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
     moves = np.empty((own.size + 1, 3), np.float64)
     done = moved = 0
     order = _turned(own, fixed)
-    closed = not fixed[order[0] >> 1]
+    closed = not fixed[arc_of(order[0])]
     ring, where = _outline(order, fixed, raw_xy, raw_offsets, xy, offsets)
     whole = _from_a_corner(ring) if closed else ring
     kept, given = _kept_points(whole, order, where, fixed, closed, tolerance)
@@ -298,10 +292,10 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
     k = 0
     while k < order.size:
         first = k
-        if fixed[order[k] >> 1]:
+        if fixed[arc_of(order[k])]:
             k += 1
             continue
-        while k < order.size and not fixed[order[k] >> 1]:
+        while k < order.size and not fixed[arc_of(order[k])]:
             k += 1
         a, b = where[first], where[k]
         low, high = (0, kept.size - 1) if closed else (np.searchsorted(kept, a), np.searchsorted(kept, b))
@@ -311,11 +305,13 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
             at, beside = (a, a - 1 if a > 0 else ring.shape[0] - 2) if m == 0 else (b, b + 1 if b < ring.shape[0] - 1 else 1)
             step = (ring[at] - ring[beside]) / np.hypot(ring[at, 0] - ring[beside, 0], ring[at, 1] - ring[beside, 1])
             h = order[first] if m == 0 else order[k % order.size]
-            slides[m] = _may_move(half, _begins(h, start, end), own, fixed, xy, offsets, ring[at, 0] + step[0], ring[at, 1] + step[1], True)
+            slides[m] = _may_move(
+                half, begin_of(h, start, end), own, fixed, xy, offsets, ring[at, 0] + step[0], ring[at, 1] + step[1], True
+            )
         chain = _run_chain(whole, kept[low : high + 1], moments[low:high], direction, closed, a, b, slides, shortest)
         if chain.shape[0] < 2:
             return points, arcs[:0], moves[:0], direction
-        loop = closed and start[order[0] >> 1] < 0
+        loop = closed and start[arc_of(order[0])] < 0
         places = np.empty((k - first, 2), np.float64)
         for m in range(k - first):
             places[m] = ring[where[first + m]]
@@ -324,13 +320,13 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
             return points, arcs[:0], moves[:0], direction
         for m in range(k - first):
             h = order[first + m]
-            piece = piece_of(chain, cuts, m, h & 1 == 1)
+            piece = piece_of(chain, cuts, m, not is_forwards(h))
             points = np.concatenate((points, piece))
-            arcs[done, 0], arcs[done, 1] = h >> 1, piece.shape[0]
+            arcs[done, 0], arcs[done, 1] = arc_of(h), piece.shape[0]
             done += 1
         for m in range(0 if loop else (k - first if closed else k - first + 1)):
             h = order[(first + m) % order.size]
-            junction = _begins(h, start, end)
+            junction = begin_of(h, start, end)
             at_wall = not closed and (m == 0 or m == k - first)
             if not _may_move(half, junction, own, fixed, xy, offsets, cuts[m, 1], cuts[m, 2], at_wall):
                 return points, arcs[:0], moves[:0], direction
@@ -358,7 +354,7 @@ def propose(
         own = halves[ring_offsets[ring] : ring_offsets[ring + 1]]
         free = 0
         for h in own:
-            free += not fixed[h >> 1]
+            free += not fixed[arc_of(h)]
         if free == 0:
             continue
         found, arcs, moved, direction = _propose_ring(

@@ -7,6 +7,7 @@ import heapq
 import numpy as np
 
 from core.compiling import compiled
+from core.vector.tracing.half_arcs import arc_of, region_of
 
 
 @compiled
@@ -145,13 +146,12 @@ def merge_small(left, right, length, region_class, region_pixels, region_edge, m
         found = 0
         entry = head[region]
         while entry >= 0:
-            arc = entry >> 1
-            other = find_root(parent, right[arc] if entry & 1 == 0 else left[arc])
+            other = find_root(parent, region_of(entry ^ 1, left, right))
             if other != region:
                 if border[other] == 0:
                     neighbours[found] = other
                     found += 1
-                border[other] += length[arc]
+                border[other] += length[arc_of(entry)]
             entry = following[entry]
         best = np.int32(0)
         for k in range(found):

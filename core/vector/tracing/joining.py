@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.compiling import compiled
+from core.vector.tracing.half_arcs import arc_of, end_of, is_forwards, last_point, region_of
 
 
 @compiled
@@ -28,9 +29,9 @@ def _leaving(half, junction, wanted):
 @compiled
 def _copy_half(xy, offsets, h, out, p, skip_first):
     """Append the points of half arc h but its last one; returns the new end of `out`."""
-    begin, stop = offsets[h >> 1], offsets[(h >> 1) + 1]
+    begin, stop = offsets[arc_of(h)], offsets[arc_of(h) + 1]
     skip = 1 if skip_first else 0
-    if h & 1 == 0:
+    if is_forwards(h):
         for k in range(begin + skip, stop - 1):
             out[p, 0] = xy[k, 0]
             out[p, 1] = xy[k, 1]
@@ -49,7 +50,7 @@ def _onward(half, left, right, junction, h):
     back = _leaving(half, junction, h ^ 1)
     for direction in range(4):
         other = half[4 * junction + direction]
-        if other >= 0 and direction != back and left[other >> 1] != right[other >> 1]:
+        if other >= 0 and direction != back and left[arc_of(other)] != right[arc_of(other)]:
             return other, direction == (back + 2) & 3
     return -1, False
 
@@ -65,7 +66,7 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
     for junction in range(junctions):
         for direction in range(4):
             h = half[4 * junction + direction]
-            if h >= 0 and left[h >> 1] != right[h >> 1]:
+            if h >= 0 and left[arc_of(h)] != right[arc_of(h)]:
                 degree[junction] += 1
         if degree[junction] >= 3:
             number[junction] = kept
@@ -86,19 +87,18 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
             continue
         for direction in range(4):
             h = half[4 * junction + direction]
-            if h < 0 or seen[h >> 1] or left[h >> 1] == right[h >> 1]:
+            if h < 0 or seen[arc_of(h)] or left[arc_of(h)] == right[arc_of(h)]:
                 continue
-            forwards = h & 1 == 0
-            out_left[n] = left[h >> 1] if forwards else right[h >> 1]
-            out_right[n] = right[h >> 1] if forwards else left[h >> 1]
+            out_left[n] = region_of(h, left, right)
+            out_right[n] = region_of(h ^ 1, left, right)
             out_start[n] = number[junction]
             out_first[n] = direction
             skip = False
             while True:
-                seen[h >> 1] = True
+                seen[arc_of(h)] = True
                 p = _copy_half(xy, offsets, h, out, p, skip)
-                there = end[h >> 1] if h & 1 == 0 else start[h >> 1]
-                k = offsets[(h >> 1) + 1] - 1 if h & 1 == 0 else offsets[h >> 1]
+                there = end_of(h, start, end)
+                k = last_point(h, offsets)
                 straight = False
                 if degree[there] < 3:
                     onward, straight = _onward(half, left, right, there, h)
@@ -130,10 +130,10 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
         else:
             h = 2 * arc
             while True:
-                seen[h >> 1] = True
+                seen[arc_of(h)] = True
                 p = _copy_half(xy, offsets, h, out, p, True)
-                there = end[h >> 1] if h & 1 == 0 else start[h >> 1]
-                k = offsets[(h >> 1) + 1] - 1 if h & 1 == 0 else offsets[h >> 1]
+                there = end_of(h, start, end)
+                k = last_point(h, offsets)
                 h, straight = _onward(half, left, right, there, h)
                 if not straight:
                     out[p, 0] = xy[k, 0]

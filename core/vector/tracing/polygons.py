@@ -10,6 +10,7 @@ from affine import Affine
 
 from core.compiling import compiled
 from core.vector.tracing.arcs import Arcs
+from core.vector.tracing.half_arcs import arc_of, is_forwards, region_of
 from core.vector.tracing.simplify import following_halves
 
 
@@ -34,7 +35,7 @@ def _walk_rings(xy, offsets, left, right, following, wanted):
     halves = following.size
     seen = np.zeros(halves, np.bool_)
     begins = np.empty(halves, np.int32)
-    region_of = np.empty(halves, np.int32)
+    region_at = np.empty(halves, np.int32)
     outer = np.empty(halves, np.bool_)
     areas = np.zeros(wanted.size, np.float64)
     rings = 0
@@ -42,33 +43,33 @@ def _walk_rings(xy, offsets, left, right, following, wanted):
     for begin in range(halves):
         if seen[begin]:
             continue
-        region = left[begin >> 1] if begin & 1 == 0 else right[begin >> 1]
+        region = region_of(begin, left, right)
         h = begin
         n = 0
         twice = 0.0
         # Sums are taken from the ring's first point on: exact on the pixel grid, and precise after smoothing.
-        ox, oy = np.float64(xy[offsets[begin >> 1], 0]), np.float64(xy[offsets[begin >> 1], 1])
+        ox, oy = np.float64(xy[offsets[arc_of(begin)], 0]), np.float64(xy[offsets[arc_of(begin)], 1])
         while not seen[h]:
             seen[h] = True
-            arc = h >> 1
+            arc = arc_of(h)
             n += offsets[arc + 1] - offsets[arc] - 1
             part = 0.0
             for k in range(offsets[arc], offsets[arc + 1] - 1):
                 part += (xy[k, 0] - ox) * (xy[k + 1, 1] - oy) - (xy[k + 1, 0] - ox) * (xy[k, 1] - oy)
-            twice += part if h & 1 == 0 else -part
+            twice += part if is_forwards(h) else -part
             h = following[h]
         # With the region on the left and rows going down, an outer ring has a negative sum.
         areas[region] -= twice / 2
         if not wanted[region]:
             continue
         begins[rings] = begin
-        region_of[rings] = region
+        region_at[rings] = region
         outer[rings] = twice < 0
         rings += 1
         points += n + 1
     place = np.zeros(wanted.size + 1, np.int64)
     for ring in range(rings):
-        place[region_of[ring] + 1] += 1
+        place[region_at[ring] + 1] += 1
     for region in range(wanted.size):
         place[region + 1] += place[region]
     polygons = place.copy()
@@ -76,8 +77,8 @@ def _walk_rings(xy, offsets, left, right, following, wanted):
     for holes in range(2):
         for ring in range(rings):
             if outer[ring] == (holes == 0):
-                order[place[region_of[ring]]] = ring
-                place[region_of[ring]] += 1
+                order[place[region_at[ring]]] = ring
+                place[region_at[ring]] += 1
     out = np.empty((points, 2), np.float64)
     out_offsets = np.zeros(rings + 1, np.int64)
     p = 0
@@ -86,8 +87,8 @@ def _walk_rings(xy, offsets, left, right, following, wanted):
         first = p
         h = begin
         while True:
-            arc = h >> 1
-            if h & 1 == 0:
+            arc = arc_of(h)
+            if is_forwards(h):
                 for k in range(offsets[arc], offsets[arc + 1] - 1):
                     out[p, 0] = xy[k, 0]
                     out[p, 1] = xy[k, 1]

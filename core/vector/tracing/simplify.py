@@ -11,6 +11,7 @@ from core.errors import SettingsError
 from core.vector.settings import METHODS
 from core.vector.squaring.right_angles import mark_farthest
 from core.vector.tracing.arcs import Arcs
+from core.vector.tracing.half_arcs import arc_of, region_of
 
 
 @compiled
@@ -34,7 +35,7 @@ def _following_halves(left, right, start, end, first, last, half):
                 other = half[4 * junction + ((direction + turn) & 3)]
                 if other < 0:
                     continue
-                if (left[other >> 1] if other & 1 == 0 else right[other >> 1]) == region:
+                if region_of(other, left, right) == region:
                     following[h] = other
                     break
     return following
@@ -63,7 +64,7 @@ def _fewest_points(left, right, start, end, following):
             for side in range(2):
                 h = 2 * arc + side
                 if following[following[h]] == h:
-                    mates[arc, side] = following[h] >> 1
+                    mates[arc, side] = arc_of(following[h])
     return fewest, mates
 
 
