@@ -55,7 +55,7 @@ def prepare(dataset: Path) -> dict | None:
     opened = library.dataset(dataset)
     groups = sorted({pair.group for pair in opened.pairs})
     with st.form("prepare_form", border=False):
-        first, second, third = st.columns(3)
+        first, second, third = st.columns(3, vertical_alignment="bottom")
         size = first.select_slider(
             "Patch size, px",
             [64, 96, 128, 192, 256, 384, 512],
