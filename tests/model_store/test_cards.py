@@ -91,3 +91,16 @@ def test_a_temperature_is_kept_and_old_cards_have_none(tmp_path):
     assert ModelCard.from_dict(old).temperature == 1.0 and "temperature" not in describe(card())
     with pytest.raises(ModelError, match="temperature"):
         card(temperature=0.0)
+
+
+def test_the_test_part_counts_before_the_part_that_chose_the_epoch():
+    both = {"validation": {"mean_iou": 0.8}, "test": {"mean_iou": 0.7}}
+    assert card(metrics=both).held_out() == ("test", 0.7)
+    assert card(metrics={**both, "test": {"mean_iou": None}}).held_out() == ("validation", 0.8)
+    assert card().held_out() is None and card(metrics={"mean_iou": 0.8}).held_out() is None
+
+
+def test_a_card_knows_its_training_images():
+    trained = card(split={"pairs": {"train": ["coast", "creek"], "test": ["villas"]}, "groups": {"test": ["Tile 8"]}})
+    assert trained.was_trained_on(("coast",)) and not trained.was_trained_on(("villas",)) and not card().was_trained_on(("coast",))
+    assert trained.groups_of("test") == ("Tile 8",) and trained.groups_of("train") == ()
