@@ -32,7 +32,7 @@ _HOMES = {
     "write_product": "core.vector.formats.export:write_product",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

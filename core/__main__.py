@@ -15,9 +15,9 @@ from typing import Any
 
 from core.errors import Cancelled, GroundlineError
 from core.files import dump_json
+from core.progress_line import ProgressLine
 from core.verbs import registry
 from core.verbs.options import build_parser
-from core.verbs.progress_line import ProgressLine
 from core.verbs.verb import Verb
 
 EXIT_USER = 2

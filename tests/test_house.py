@@ -30,7 +30,7 @@ DRAWING = {"streamlit", "streamlit_folium", "folium", "branca", "plotly", "starl
 OF_A_DASHBOARD = {"ui/input.py", "ui/memory.py", "ui/zips.py"}
 
 # Files of core/verbs that are no verb but what verbs share.
-SHARED_BY_VERBS = {"options", "progress_line", "registry", "tables", "verb"}
+SHARED_BY_VERBS = {"options", "registry", "tables", "verb"}
 # Writers that are no row of PRODUCTS: the one that asks the table, and a part of the printed map.
 NO_PRODUCTS = {"export.write_product", "online_base.draw_online"}
 
@@ -44,8 +44,7 @@ def crowded(paths: Iterable[PurePath]) -> list[str]:
     """Folders with too many files, and names that begin alike (`map`, `map_form`, `map_view`), which asks for a folder of their own."""
     names: dict[PurePath, list[str]] = {}
     for path in paths:
-        if path.name != "__init__.py":
-            names.setdefault(path.parent, []).append(path.stem)
+        names.setdefault(path.parent, []).append(path.stem)
     found = [f"{folder}: {len(files)} files" for folder, files in names.items() if len(files) > MOST_FILES]
     for folder, files in names.items():
         prefixes = Counter(name.partition("_")[0] for name in files if not name.startswith("_"))

@@ -2,7 +2,7 @@
 
 import io
 
-from core.verbs.progress_line import ProgressLine, bar, describe
+from core.progress_line import ProgressLine, bar, describe
 
 
 class Terminal(io.StringIO):
