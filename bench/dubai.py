@@ -58,9 +58,22 @@ class Recipe:
 COMMON = ["--architecture", "unet", "--patience", "0", "--seed", "0", "--steps-per-epoch", "40", "--monitor", "loss", "--optimizer", "adam"]
 SHORT = ["--batch-size", "8", "--epochs", "16"]
 OURS = [
-    "--weights", "sample-town", "--learning-rate", "0.002", "--loss", "dice_cross_entropy", "--schedule", "cosine",
-    "--warmup-epochs", "1", "--average-weights", "0.98", "--augmentation", "zoom=0.5", *SHORT,
-]  # fmt: skip
+    "--weights",
+    "sample-town",
+    "--learning-rate",
+    "0.002",
+    "--loss",
+    "dice_cross_entropy",
+    "--schedule",
+    "cosine",
+    "--warmup-epochs",
+    "1",
+    "--average-weights",
+    "0.98",
+    "--augmentation",
+    "zoom=0.5",
+    *SHORT,
+]
 MILD = "zoom=0.3,brightness=0.15,contrast=0.1,band_gain=0.05,noise=0.02"
 RECIPES = {
     "ours": Recipe(OURS, ["--batch-size", "14", "--epochs", "28"]),

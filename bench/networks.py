@@ -19,9 +19,19 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 NAMES = (
-    "unet-small", "fast", "unet", "attention-unet", "deeplabv3", "deeplabv3plus",
-    "unet/vgg16", "unet/resnet34", "unet/resnet50", "fpn/resnet34", "linknet/resnet34", "pspnet/resnet34",
-)  # fmt: skip
+    "unet-small",
+    "fast",
+    "unet",
+    "attention-unet",
+    "deeplabv3",
+    "deeplabv3plus",
+    "unet/vgg16",
+    "unet/resnet34",
+    "unet/resnet50",
+    "fpn/resnet34",
+    "linknet/resnet34",
+    "pspnet/resnet34",
+)
 ENOUGH = 0.95
 _LOOK_EVERY = 20
 

@@ -55,9 +55,18 @@ FAILURES = [
     "The picture shows the patches of the test tiles with the most wrong pixels: image, label, prediction, errors.",
 ]
 TUTORIAL = [
-    "--weights", "none", "--learning-rate", "0.001", "--schedule", "constant", "--warmup-epochs", "0", "--loss", "dice_focal",
+    "--weights",
+    "none",
+    "--learning-rate",
+    "0.001",
+    "--schedule",
+    "constant",
+    "--warmup-epochs",
+    "0",
+    "--loss",
+    "dice_focal",
     "--no-augment",
-]  # fmt: skip
+]
 HALF_TILES = ["--scale", "0.5", "--stride", "192", "--hold-out", "Tile 2", "--validation", "0.08"]
 RECIPES = {
     "sample-town": Recipe(
@@ -93,9 +102,23 @@ RECIPES = {
     ),
 }
 SHARED = [
-    "--architecture", "unet", "--batch-size", "8", "--loss", "dice_cross_entropy", "--learning-rate", "0.002",
-    "--schedule", "cosine", "--warmup-epochs", "1", "--patience", "0", "--seed", "0",
-]  # fmt: skip
+    "--architecture",
+    "unet",
+    "--batch-size",
+    "8",
+    "--loss",
+    "dice_cross_entropy",
+    "--learning-rate",
+    "0.002",
+    "--schedule",
+    "cosine",
+    "--warmup-epochs",
+    "1",
+    "--patience",
+    "0",
+    "--seed",
+    "0",
+]
 
 
 def draw_towns(folder: Path) -> Path:

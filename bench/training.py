@@ -49,10 +49,18 @@ def noise(folder: Path, *, patches: int, size: int) -> SimpleNamespace:
     images, masks = (np.load(folder / name, mmap_mode="r") for name in ("images.npy", "masks.npy"))
     parts = {"train": np.arange(patches), "validation": np.arange(patches, count), "test": np.arange(0)}
     return SimpleNamespace(
-        images=images, masks=masks, scheme=DUBAI, patch_size=size, bands=(1, 2, 3), dtype=np.dtype("uint8"), scale=1.0,
+        images=images,
+        masks=masks,
+        scheme=DUBAI,
+        patch_size=size,
+        bands=(1, 2, 3),
+        dtype=np.dtype("uint8"),
+        scale=1.0,
         counts={part: np.bincount(masks[rows].ravel(), minlength=classes) for part, rows in parts.items()},
-        statistics={"mean": np.full(3, 127.5), "std": np.full(3, 73.9)}, split_info={}, rows=parts.get,
-    )  # fmt: skip
+        statistics={"mean": np.full(3, 127.5), "std": np.full(3, 73.9)},
+        split_info={},
+        rows=parts.get,
+    )
 
 
 def pipeline(folder: Path, settings: TrainSettings, steps: int) -> None:

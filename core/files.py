@@ -21,8 +21,12 @@ from core.errors import SettingsError
 
 _STATE_FILE = "state.json"
 _KINDS = (
-    (stat.S_ISLNK, "a link"), (stat.S_ISDIR, "a folder"), (stat.S_ISREG, "a file"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
-)  # fmt: skip
+    (stat.S_ISLNK, "a link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISREG, "a file"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 def refuse_foreign_folder(folder: Path, own_file: str, expected: str = "a new folder, or an older result") -> None:

@@ -7,7 +7,7 @@ from ui import frame, jobs_view, library, state
 from ui.evaluate import tab
 from ui.predict import batch, downloads, run, scenes, setup
 from ui.predict import results as predict_view
-from ui.viewer import viewer  # fmt: skip
+from ui.viewer import viewer
 
 frame.begin_page(
     "Predict",

@@ -34,9 +34,16 @@ def test_keys_of_a_request_are_those_of_old_and_need_not_be_the_names():
     asked = Asked.from_request(request)
     assert asked == Asked(Path("a.tif"), classes=("Road",), squared=True, laying=Laying(0.25), learning=Laying(symmetries=8))
     assert asked.to_request() == {
-        "scene": "a.tif", "files": [], "classes_only": ["Road"], "regularize": True, "overlap": 0.25, "symmetries": 1,
-        "settings": {"overlap": 0.5, "symmetries": 8}, "sizes": [4, 8], "area": "4px",
-    }  # fmt: skip
+        "scene": "a.tif",
+        "files": [],
+        "classes_only": ["Road"],
+        "regularize": True,
+        "overlap": 0.25,
+        "symmetries": 1,
+        "settings": {"overlap": 0.5, "symmetries": 8},
+        "sizes": [4, 8],
+        "area": "4px",
+    }
     assert Asked.from_request(asked.to_request()) == asked
 
 

@@ -54,10 +54,18 @@ def curves(
             if all(value is None for value in y):
                 continue
             figure.add_scatter(
-                x=x, y=smoothed(y, smoothing), name=name, legendgroup=name, showlegend=name not in named,
-                mode=_mode(x), line={"color": COLOURS[name], "width": 2}, marker={"size": 5},
-                hovertemplate="%{y:.4g}", row=1, col=column,
-            )  # fmt: skip
+                x=x,
+                y=smoothed(y, smoothing),
+                name=name,
+                legendgroup=name,
+                showlegend=name not in named,
+                mode=_mode(x),
+                line={"color": COLOURS[name], "width": 2},
+                marker={"size": 5},
+                hovertemplate="%{y:.4g}",
+                row=1,
+                col=column,
+            )
             named.add(name)
         if best is not None:
             figure.add_vline(x=best, line={"width": 1, "dash": "dot", "color": "#8A979C"}, row=1, col=column)
@@ -68,9 +76,12 @@ def curves(
     for title in figure.layout.annotations:
         title.update(x=_LEFT[title.text], xanchor="left", text=f"<b>{title.text}</b>", font={"size": 14, "color": ink})
     figure.update_layout(
-        height=235, margin={"l": 8, "r": 8, "t": 34, "b": 8}, hovermode="x unified", uirevision="curves",
+        height=235,
+        margin={"l": 8, "r": 8, "t": 34, "b": 8},
+        hovermode="x unified",
+        uirevision="curves",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "right", "x": 1},
-    )  # fmt: skip
+    )
     return figure
 
 
@@ -79,18 +90,27 @@ def rate_curve(epochs: Sequence[Mapping], *, total: int | None = None) -> go.Fig
     x = [record["epoch"] for record in epochs]
     figure = go.Figure(
         go.Scatter(
-            x=x, y=[record.get("learning_rate") for record in epochs], mode=_mode(x), hovertemplate="%{y:.3g}", name="learning rate",
-            line={"color": COLOURS["learning rate"], "width": 2}, marker={"size": 5},
+            x=x,
+            y=[record.get("learning_rate") for record in epochs],
+            mode=_mode(x),
+            hovertemplate="%{y:.3g}",
+            name="learning rate",
+            line={"color": COLOURS["learning rate"], "width": 2},
+            marker={"size": 5},
         )
-    )  # fmt: skip
+    )
     rates = sorted({record["learning_rate"] for record in epochs if record.get("learning_rate")})
     ticks = sorted({*rates[:1], *rates[-1:]})  # its ends; decades alone would leave most runs without a number
     figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{rate:.2g}" for rate in ticks])
     figure.update_xaxes(**_epochs(x, total), title="epoch")
     figure.update_layout(
-        height=230, title={"text": "Learning rate", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8}, hovermode="x unified",
-        uirevision="rate", showlegend=False,
-    )  # fmt: skip
+        height=230,
+        title={"text": "Learning rate", "font": {"size": 14}},
+        margin={"l": 8, "r": 8, "t": 34, "b": 8},
+        hovermode="x unified",
+        uirevision="rate",
+        showlegend=False,
+    )
     return figure
 
 
@@ -101,16 +121,24 @@ def class_curves(lines: Mapping[str, Sequence[tuple[int, float | None]]], scheme
         points = lines.get(name, ())
         x = [epoch for epoch, _ in points]
         figure.add_scatter(
-            x=x, y=[value for _, value in points], name=name, mode=_mode(x), line={"color": scheme.hex(k), "width": 2.5},
-            marker={"size": 5}, hovertemplate="%{y:.3f}",
-        )  # fmt: skip
+            x=x,
+            y=[value for _, value in points],
+            name=name,
+            mode=_mode(x),
+            line={"color": scheme.hex(k), "width": 2.5},
+            marker={"size": 5},
+            hovertemplate="%{y:.3f}",
+        )
     every = [epoch for points in lines.values() for epoch, _ in points]
     figure.update_yaxes(range=[0, 1])
     figure.update_xaxes(**_epochs(sorted(every), total), title="epoch")
     figure.update_layout(
-        height=230, title={"text": "Validation IoU of each class", "font": {"size": 14}}, margin={"l": 8, "r": 8, "t": 34, "b": 8},
-        hovermode="x unified", uirevision="classes",
-    )  # fmt: skip
+        height=230,
+        title={"text": "Validation IoU of each class", "font": {"size": 14}},
+        margin={"l": 8, "r": 8, "t": 34, "b": 8},
+        hovermode="x unified",
+        uirevision="classes",
+    )
     return figure
 
 
@@ -130,11 +158,15 @@ def shares(scheme: ClassScheme, values: Sequence[float], *, height: int = 210, t
     colours = [scheme.hex(k) for k in range(len(scheme))]
     figure = go.Figure(
         go.Bar(
-            x=[100 * value for value in values], y=list(scheme.names), orientation="h", text=[f"{100 * value:.1f} %" for value in values],
-            textposition="auto", marker={"color": colours, "line": {"width": 1, "color": "rgba(128,128,128,.5)"}},
+            x=[100 * value for value in values],
+            y=list(scheme.names),
+            orientation="h",
+            text=[f"{100 * value:.1f} %" for value in values],
+            textposition="auto",
+            marker={"color": colours, "line": {"width": 1, "color": "rgba(128,128,128,.5)"}},
             hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title=f"{title}, %", rangemode="tozero")
     figure.update_layout(height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8}, showlegend=False)

@@ -211,9 +211,11 @@ def _settings() -> None:
     """What holds for all pages: colours, theme, the tour."""
     with st.popover("Settings", icon=":material/settings:", type="tertiary", key="settings", help="Colours, theme, tour."):
         st.toggle(
-            "Colour-blind safe colours", key=state.SAFE_COLOURS, persist_state="session",
+            "Colour-blind safe colours",
+            key=state.SAFE_COLOURS,
+            persist_state="session",
             help="Classes in colours that people with a colour vision deficiency tell apart, on all pages and in the map's downloads.",
-        )  # fmt: skip
+        )
         st.caption("Light or dark: the menu :material/more_vert: at the top right.")
         if st.button("Take the tour", icon=":material/flag:", key="settings_tour", width="stretch", help="Five short stops, one a page."):
             tour.begin()

@@ -79,9 +79,13 @@ def callout(here: str, pages: Mapping[str, tuple[str, str, str]]) -> None:
                     st.switch_page(after[0])
             last = number + 1 == len(STEPS)
             st.button(
-                "Finish" if last else "Leave the tour", icon=":material/check:" if last else ":material/close:", key="tour_end",
-                type="primary" if last else "tertiary", on_click=_end, help="Settings, below the menu, starts it again.",
-            )  # fmt: skip
+                "Finish" if last else "Leave the tour",
+                icon=":material/check:" if last else ":material/close:",
+                key="tour_end",
+                type="primary" if last else "tertiary",
+                on_click=_end,
+                help="Settings, below the menu, starts it again.",
+            )
 
 
 def _end() -> None:

@@ -76,11 +76,17 @@ class Comparison:
         """Plain values."""
         rows = [
             {
-                "score": row.score, "class": row.name, "first": row.first, "second": row.second,
-                "difference": row.difference, "low": row.low, "high": row.high, "clear": row.clear,
+                "score": row.score,
+                "class": row.name,
+                "first": row.first,
+                "second": row.second,
+                "difference": row.difference,
+                "low": row.low,
+                "high": row.high,
+                "clear": row.clear,
             }
             for row in self.rows
-        ]  # fmt: skip
+        ]
         named = {"first": self.first, "second": self.second, "text": self.text}
         return {**named, "scenes": len(self.scenes), "rows": rows, "notes": list(self.notes)}
 

@@ -268,9 +268,17 @@ def open_map(path: Path, image: Scene, shape: tuple[int, int], bands: Iterable[s
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         file = rasterio.open(
-            path, "w", driver="GTiff", height=shape[0], width=shape[1], count=len(bands), dtype="uint8", photometric="MINISBLACK",
-            **layout, **georeference,
-        )  # fmt: skip
+            path,
+            "w",
+            driver="GTiff",
+            height=shape[0],
+            width=shape[1],
+            count=len(bands),
+            dtype="uint8",
+            photometric="MINISBLACK",
+            **layout,
+            **georeference,
+        )
     if place.points:
         file.gcps = (list(place.points), place.points_crs)
     for number, name in enumerate(bands, 1):

@@ -167,10 +167,13 @@ def _areas(evaluation: Evaluation) -> Iterator[str]:
     unit = "ha" if areas["unit"] == "m2" else "px"
     factor = 1e-4 if unit == "ha" else 1.0
     rows = [
-        [class_name(name, evaluation.scheme.hex(number)), *(_area(values[key] * factor) for key in ("mapped", "estimated")),
-         f"± {_area(values['half_width'] * factor)}"]
+        [
+            class_name(name, evaluation.scheme.hex(number)),
+            *(_area(values[key] * factor) for key in ("mapped", "estimated")),
+            f"± {_area(values['half_width'] * factor)}",
+        ]
         for number, (name, values) in enumerate(areas["classes"].items())
-    ]  # fmt: skip
+    ]
     yield "<h2>Areas</h2>"
     yield (
         f'<p class="soft">Class areas of the scored scenes as mapped, and corrected for the map\'s own errors with their 95 % interval '

@@ -52,14 +52,16 @@ def fetch(
         reason = " ".join(str(problem or "the connection breaks off").split())[:200]
         raise InputError(
             f"{path.name} could not be downloaded from {url} ({reason})",
-            expected="a network connection at the first use", do="Try again; what has arrived is kept",
-        )  # fmt: skip
+            expected="a network connection at the first use",
+            do="Try again; what has arrived is kept",
+        )
     if not matches(part, digest):
         part.unlink()
         raise InputError(
-            f"{path.name} from {url} is not the file that was published", expected=f"the checksum {digest}",
+            f"{path.name} from {url} is not the file that was published",
+            expected=f"the checksum {digest}",
             do="Try again later or from another network, or name a local file",
-        )  # fmt: skip
+        )
     os.replace(part, path)
     return path
 

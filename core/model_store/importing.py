@@ -186,9 +186,10 @@ def _compare(old: keras.Model, new: keras.Model, patch_size: int) -> None:
     difference = float(np.abs(old.predict_on_batch(sample) - new.predict_on_batch(sample)).max())
     if not difference <= _TOLERANCE:
         raise ModelError(
-            f"a network that gives other values when it is saved again (by {difference:.2g})", expected=f"at most {_TOLERANCE:g}",
+            f"a network that gives other values when it is saved again (by {difference:.2g})",
+            expected=f"at most {_TOLERANCE:g}",
             do="Use the file as it is",
-        )  # fmt: skip
+        )
 
 
 def scheme_of(value: Any) -> ClassScheme | None:

@@ -53,9 +53,10 @@ def describe(path: str | os.PathLike) -> Described:
     texts = _texts(path)
     if "network" not in texts:
         raise ModelError(
-            f"{path.name} holds no Keras network", expected="a whole model saved as .keras, .h5 or .hdf5 (not weights alone)",
+            f"{path.name} holds no Keras network",
+            expected="a whole model saved as .keras, .h5 or .hdf5 (not weights alone)",
             do="Save it with model.save(), or name a model folder",
-        )  # fmt: skip
+        )
     try:
         network = json.loads(texts["network"])
         training = json.loads(texts["training"]) if texts.get("training") else network.get("compile_config") or {}
@@ -65,7 +66,7 @@ def describe(path: str | os.PathLike) -> Described:
             f"{path.name} holds a network of a form that is not understood ({error!r})",
             expected="a network from one image to one map of classes",
             do="Save it again with Keras 2 or 3",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _texts(path: Path) -> dict[str, str]:

@@ -42,15 +42,17 @@ def load_network(file: Path, card: ModelCard) -> keras.Model:
         network = keras.models.load_model(file, compile=False, custom_objects=custom, safe_mode=not runs_code)
     except Exception as error:  # Keras raises nearly everything here, down to KeyError
         raise ModelError(
-            f"Keras cannot load {file.name} ({' '.join(str(error).split())[:200]})", expected="a network of Keras's own layers",
+            f"Keras cannot load {file.name} ({' '.join(str(error).split())[:200]})",
+            expected="a network of Keras's own layers",
             do="Save it again with the Keras it was made with, or train anew",
-        ) from error  # fmt: skip
+        ) from error
     network = _to_probabilities(network, card)
     if network.input_shape[-1] != len(card.bands) or network.output_shape[-1] != len(card.scheme):
         raise ModelError(
             f"{file.name} turns {network.input_shape[-1]} bands into {network.output_shape[-1]} classes",
-            expected=f"{len(card.bands)} bands and {len(card.scheme)} classes, as its card says", do="Mend the card or name the right file",
-        )  # fmt: skip
+            expected=f"{len(card.bands)} bands and {len(card.scheme)} classes, as its card says",
+            do="Mend the card or name the right file",
+        )
     return network
 
 
@@ -75,15 +77,17 @@ def resized(network: keras.Model, card: ModelCard, *, height: int, width: int) -
     if card.architecture == "file":
         raise ModelError(
             f"a network that only takes {network.input_shape[1]} x {network.input_shape[2]} pixels",
-            expected="its own patch size", do=f"Predict with patches of {network.input_shape[1]}",
-        )  # fmt: skip
+            expected="its own patch size",
+            do=f"Predict with patches of {network.input_shape[1]}",
+        )
     other = build(
         card.architecture, height=height, width=width, bands=len(card.bands), classes=len(card.scheme), encoder=card.encoder, **card.network
     )
     copied, total = copy_weights(network, other)
     if copied != total:
         raise ModelError(
-            f"only {copied} of {total} layers of {card.name} fit a network for {height} x {width}", expected="all of them",
+            f"only {copied} of {total} layers of {card.name} fit a network for {height} x {width}",
+            expected="all of them",
             do="Predict with the model's own patch size",
-        )  # fmt: skip
+        )
     return other

@@ -73,9 +73,10 @@ def start(
     copied, total = copy_weights(model.keras_model(), network)
     if not copied:
         raise SettingsError(
-            f"the model {model.card.name} shares no layer with {architecture}", expected="a model of the same kind of network",
+            f"the model {model.card.name} shares no layer with {architecture}",
+            expected="a model of the same kind of network",
             do=f"Start from another model or choose the architecture {model.card.architecture}",
-        )  # fmt: skip
+        )
     fits = len(model.card.bands) == network.input_shape[-1]
     return Copied(copied, total, model.card.name, model.card.normalisation if fits else None)
 
@@ -84,9 +85,10 @@ def _start_published(network: keras.Model, weights: str, architecture: str, enco
     published = published_encoder(architecture, encoder)
     if published is None:
         raise SettingsError(
-            f"weights {weights!r} for {architecture} without an encoder", expected="an encoder that these weights were made for",
+            f"weights {weights!r} for {architecture} without an encoder",
+            expected="an encoder that these weights were made for",
             do="Choose an encoder, or use weights none or a model of the library",
-        )  # fmt: skip
+        )
     source = _published_source(network, weights, architecture, encoder, download)
     if wants_bgr(published):
         _turn_first_layer(source)
@@ -110,12 +112,12 @@ def _published_source(
                 f"no ImageNet weights of {encoder or architecture}: {_found(error)}",
                 expected="a network connection at the first use",
                 do="Use --weights none, a local weights file, or a model of the library",
-            ) from error  # fmt: skip
+            ) from error
         raise InputError(
             f"{weights} holds no weights of {encoder or architecture} ({_found(error)})",
             expected="a weight file of that encoder without its top",
             do="Use another file or --weights none",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _with_encoder_weights(

@@ -5,15 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 ZOO_ENCODERS = (
-    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
-    "vgg16", "vgg19",
-    "mobilenet", "mobilenetv2",
-    "efficientnetb0", "efficientnetb1", "efficientnetb2", "efficientnetb3",
-    "efficientnetb4", "efficientnetb5", "efficientnetb6", "efficientnetb7",
-    "seresnet18", "seresnet34", "seresnet50", "seresnet101", "seresnet152",
-    "resnext50", "resnext101", "seresnext50", "seresnext101", "senet154",
-    "inceptionv3", "inceptionresnetv2",
-)  # fmt: skip
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "vgg16",
+    "vgg19",
+    "mobilenet",
+    "mobilenetv2",
+    "efficientnetb0",
+    "efficientnetb1",
+    "efficientnetb2",
+    "efficientnetb3",
+    "efficientnetb4",
+    "efficientnetb5",
+    "efficientnetb6",
+    "efficientnetb7",
+    "seresnet18",
+    "seresnet34",
+    "seresnet50",
+    "seresnet101",
+    "seresnet152",
+    "resnext50",
+    "resnext101",
+    "seresnext50",
+    "seresnext101",
+    "senet154",
+    "inceptionv3",
+    "inceptionresnetv2",
+)
 """Of segmentation_models, less DenseNet, whose layer names Keras 3 refuses."""
 
 _BGR = ("vgg16", "vgg19", "resnet50-keras")

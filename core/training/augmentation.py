@@ -13,9 +13,17 @@ from core.classes import IGNORED_ID
 from core.errors import SettingsError
 
 LARGEST = {
-    "zoom": 3.0, "shift": 0.5, "brightness": 3.0, "contrast": 0.95, "band_gain": 0.95, "noise": 1.0, "blur_chance": 1.0,
-    "cutout": 0.9, "crop": 0.9, "hue": 0.5,
-}  # fmt: skip
+    "zoom": 3.0,
+    "shift": 0.5,
+    "brightness": 3.0,
+    "contrast": 0.95,
+    "band_gain": 0.95,
+    "noise": 1.0,
+    "blur_chance": 1.0,
+    "cutout": 0.9,
+    "crop": 0.9,
+    "hue": 0.5,
+}
 """The highest strength of each kind that is a number."""
 
 

@@ -177,9 +177,14 @@ def _epoch_end(run: Run, should_stop: ShouldStop | None) -> dict[str, float]:
             for _ in range(2):  # the first time prepares the work
                 began = time.monotonic()
                 confusion, _ = validate(
-                    run.prepared.predictor, run.store, sample, run.card.normalise, batch_size=batch, loss=run.trainer.loss,
+                    run.prepared.predictor,
+                    run.store,
+                    sample,
+                    run.card.normalise,
+                    batch_size=batch,
+                    loss=run.trainer.loss,
                     should_stop=should_stop,
-                )  # fmt: skip
+                )
                 validation_s = (time.monotonic() - began) * len(rows) / len(sample)
         line = {"epoch": 1, "loss": 1.0, "accuracy": 0.0, "mean_iou": 0.0, run.monitor: 0.0, "seconds": 0.0}
         run.predict_previews()  # the first time prepares the work

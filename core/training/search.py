@@ -169,8 +169,14 @@ class _Search:
 
 def _new_trial(rate: float, size: int) -> dict[str, Any]:
     return {
-        "learning_rate": float(rate), "batch_size": int(size), "rounds": 0, "epochs": 0, "score": None, "state": "waiting", "history": [],
-    }  # fmt: skip
+        "learning_rate": float(rate),
+        "batch_size": int(size),
+        "rounds": 0,
+        "epochs": 0,
+        "score": None,
+        "state": "waiting",
+        "history": [],
+    }
 
 
 def _key(trial: dict[str, Any]) -> tuple[float, int]:

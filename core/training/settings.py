@@ -9,8 +9,16 @@ from core.settings import Settings, setting
 from core.training.augmentation import Augmentation
 
 LOSSES = (
-    "dice_focal", "cross_entropy", "focal", "dice", "tversky", "lovasz", "dice_cross_entropy", "tversky_focal", "lovasz_cross_entropy",
-)  # fmt: skip
+    "dice_focal",
+    "cross_entropy",
+    "focal",
+    "dice",
+    "tversky",
+    "lovasz",
+    "dice_cross_entropy",
+    "tversky_focal",
+    "lovasz_cross_entropy",
+)
 CLASS_WEIGHTS = ("none", "inverse", "median", "effective")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "step", "plateau")

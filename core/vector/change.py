@@ -56,9 +56,15 @@ class ChangeResult:
 
 
 def change(
-    first: Any, second: Any, *, threshold: float = 0.0, min_area: float | str = "4px", simplify: float | str = "1px",
-    on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None,
-) -> ChangeResult:  # fmt: skip
+    first: Any,
+    second: Any,
+    *,
+    threshold: float = 0.0,
+    min_area: float | str = "4px",
+    simplify: float | str = "1px",
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> ChangeResult:
     """Compare two prediction folders, class rasters, arrays or polygon layers; classes are matched by their names.
 
     The second is brought to the grid of the first by the nearest pixel. Pixels that either of them leaves without a class (or that are
@@ -85,9 +91,10 @@ def change(
         areas += np.bincount(pairs[pairs >= 0], minlength=areas.size) * _pixel_area(one.geo, one, (row + until) / 2)
     if not areas.any():
         raise SceneError(
-            f"{one.name} and {two.name}, which share no pixel with a class", expected="two results that overlap",
+            f"{one.name} and {two.name}, which share no pixel with a class",
+            expected="two results that overlap",
             do="Choose two results of the same place",
-        )  # fmt: skip
+        )
     matrix = pd.DataFrame(areas.reshape(len(names), -1), index=list(names), columns=list(names))
     matrix = matrix.loc[[n for n in names if n in one.scheme.names], [n for n in names if n in two.scheme.names]]
     layer = _polygons(one, two, pair_rows, areas.reshape(len(names), -1), names, min_area, simplify, on_progress, should_stop)
@@ -105,17 +112,26 @@ def _polygons(one, two, pair_rows, areas, names, min_area, simplify, on_progress
     titles = [UNCHANGED] + [f"{names[pair // count]} → {names[pair % count]}" for pair in changed]
     colours = tuple(distinct_colours(len(titles)))
     source = LabelSource(
-        f"{one.name} and {two.name}", one.height, one.width, one.geo,
-        ClassScheme(tuple(titles), colours, ignored_id=nothing, ignored_colours=()), lambda r0, r1: codes[pair_rows(r0, r1)], None,
-    )  # fmt: skip
+        f"{one.name} and {two.name}",
+        one.height,
+        one.width,
+        one.geo,
+        ClassScheme(tuple(titles), colours, ignored_id=nothing, ignored_colours=()),
+        lambda r0, r1: codes[pair_rows(r0, r1)],
+        None,
+    )
 
     def tracing(done: int, total: int, message: str) -> None:
         report(on_progress, total + done, 2 * total, message)
 
     layer = vectorize(
-        source, min_area=min_area, simplify=simplify, classes=titles[1:], on_progress=tracing if on_progress else None,
+        source,
+        min_area=min_area,
+        simplify=simplify,
+        classes=titles[1:],
+        on_progress=tracing if on_progress else None,
         should_stop=should_stop,
-    ).layer  # fmt: skip
+    ).layer
     frame = layer.frame
     pair = changed[frame["class_id"].to_numpy() - 1] if len(frame) else np.empty(0, int)
     words = np.array(names, object)
@@ -173,8 +189,9 @@ def _on_grid(one: LabelSource, two: LabelSource) -> Callable[[int, int], np.ndar
         found = "neither has coordinates" if one.geo.crs is two.geo.crs else "only one of them has coordinates"
         raise SceneError(
             f"{one.name} of {one.height} x {one.width} and {two.name} of {two.height} x {two.width} pixels, and {found}",
-            expected="two results of the same size, or both with coordinates", do="Choose two results of the same scene",
-        )  # fmt: skip
+            expected="two results of the same size, or both with coordinates",
+            do="Choose two results of the same scene",
+        )
     same_crs = one.geo.crs.equals(two.geo.crs, ignore_axis_order=True)
     back = ~two.geo.transform * one.geo.transform
     if same_crs and same_size:

@@ -100,9 +100,15 @@ def _shape(region: Any) -> BaseGeometry:
 
 
 def filtered(
-    layer: PolygonLayer, *, classes: Sequence[str] | None = None, min_area: float | None = None, max_area: float | None = None,
-    min_confidence: float | None = None, max_confidence: float | None = None, ids: Sequence[int] | None = None,
-) -> PolygonLayer:  # fmt: skip
+    layer: PolygonLayer,
+    *,
+    classes: Sequence[str] | None = None,
+    min_area: float | None = None,
+    max_area: float | None = None,
+    min_confidence: float | None = None,
+    max_confidence: float | None = None,
+    ids: Sequence[int] | None = None,
+) -> PolygonLayer:
     """The polygons of some classes, ids, areas (in the layer's unit, m2 or px) and mean confidences (0 to 1), limits included.
 
     A polygon of unknown confidence passes no limit of confidence. Raises SettingsError for a class that the layer's scheme does not have.
@@ -132,9 +138,12 @@ def class_sums(layer: PolygonLayer) -> pd.DataFrame:
     frame, area = layer.frame, layer.frame[layer.area_column].to_numpy(float)
     table = pd.DataFrame({"class_id": frame["class_id"].to_numpy(), "area": area, "sure": area * frame["mean_confidence"].to_numpy(float)})
     known = table["area"].where(table["sure"].notna())
-    sums = table.assign(known=known).groupby("class_id").agg(
-        polygons=("area", "size"), area=("area", "sum"), sure=("sure", "sum"), known=("known", "sum")
-    ).reset_index()  # fmt: skip
+    sums = (
+        table.assign(known=known)
+        .groupby("class_id")
+        .agg(polygons=("area", "size"), area=("area", "sum"), sure=("sure", "sum"), known=("known", "sum"))
+        .reset_index()
+    )
     sums.insert(1, "class_name", [layer.scheme.names[k] for k in sums["class_id"]])
     sums.insert(2, "colour", [layer.scheme.hex(k) for k in sums["class_id"]])
     sums["share"] = sums["area"] / max(float(area.sum()), 1e-300)

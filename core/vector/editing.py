@@ -141,9 +141,10 @@ def apply(layer: PolygonLayer, corrections: Corrections) -> PolygonLayer:
         missing = [one for one, row in zip(step.ids, rows, strict=True) if row < 0 or not table.alive[row]]
         if missing:
             raise SettingsError(
-                f"a correction of polygon {missing[0]}, which is not in the layer", expected="polygons of this layer",
+                f"a correction of polygon {missing[0]}, which is not in the layer",
+                expected="polygons of this layer",
                 do="Undo this step, or trace with the settings that it was made with",
-            )  # fmt: skip
+            )
         if step.class_name is None:
             _take_out(table, rows, step.fill)
         else:

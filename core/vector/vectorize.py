@@ -34,10 +34,16 @@ STEPS = 5
 
 
 def vectorize(
-    source: str | os.PathLike | np.ndarray | Scene, settings: VectorSettings | None = None, *, geo: GeoRef | None = None,
-    scheme: ClassScheme | None = None, confidence: str | os.PathLike | np.ndarray | None = None, on_progress: OnProgress | None = None,
-    should_stop: ShouldStop | None = None, **told: Any,
-) -> VectorResult:  # fmt: skip
+    source: str | os.PathLike | np.ndarray | Scene,
+    settings: VectorSettings | None = None,
+    *,
+    geo: GeoRef | None = None,
+    scheme: ClassScheme | None = None,
+    confidence: str | os.PathLike | np.ndarray | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+    **told: Any,
+) -> VectorResult:
     """Turn a prediction folder, a class raster, or class ids (height, width) into polygons.
 
     Each of the settings can also be told by its name. geo, scheme: for sources without. confidence: a raster or array (height, width) in
@@ -94,10 +100,16 @@ def vectorize(
         layer.made["distance_to"] = str(asked.distance_to)
     pixel_area = labels.geo.pixel_area_m2(labels.height / 2, labels.width / 2) or 1.0
     layer.made.update(
-        min_area=str(asked.min_area), min_area_px=min_area_px, simplify=str(asked.simplify), simplify_px=simplify_px, smooth=asked.smooth,
-        threshold=asked.threshold, simplify_method=METHODS[asked.method], pixels_of_classes=area,
+        min_area=str(asked.min_area),
+        min_area_px=min_area_px,
+        simplify=str(asked.simplify),
+        simplify_px=simplify_px,
+        smooth=asked.smooth,
+        threshold=asked.threshold,
+        simplify_method=METHODS[asked.method],
+        pixels_of_classes=area,
         regularized={"classes": [labels.scheme.names[k] for k in squared_ids], "polygons": squared},
-    )  # fmt: skip
+    )
     lines = None
     if lined_ids.size:
         from core.vector.centre_lines.lines import line_layer
@@ -175,8 +187,14 @@ def _layer(
     frame = gpd.GeoDataFrame(columns, geometry=geometry[keep], crs=labels.geo.crs)
     sums = np.bincount(ids, weights=pixels, minlength=len(scheme))
     made = {
-        "software": f"Groundline {core.__version__}", "source": labels.name, "model": labels.model, "height": labels.height,
-        "width": labels.width, "area_method": method, "length_method": LENGTH_METHOD, "crs": crs_name(labels.geo),
+        "software": f"Groundline {core.__version__}",
+        "source": labels.name,
+        "model": labels.model,
+        "height": labels.height,
+        "width": labels.width,
+        "area_method": method,
+        "length_method": LENGTH_METHOD,
+        "crs": crs_name(labels.geo),
         "confidence": "mean over the pixels of each area" if labels.confidence_rows else None,
-    }  # fmt: skip
+    }
     return PolygonLayer(frame, scheme, labels.geo, labels.geo.units, made), {scheme.names[k]: int(sums[k]) for k in np.flatnonzero(sums)}

@@ -54,6 +54,11 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
 
 
 VERB = Verb(
-    "predict_batch", "predict every scene of a folder, with one table of results", PredictBatchRequest, run, summary,
-    place="predictions", heavy=True,
-)  # fmt: skip
+    "predict_batch",
+    "predict every scene of a folder, with one table of results",
+    PredictBatchRequest,
+    run,
+    summary,
+    place="predictions",
+    heavy=True,
+)

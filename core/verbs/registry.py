@@ -29,7 +29,7 @@ from core.verbs import (
     random_split,
     train,
     vectorize,
-)  # fmt: skip
+)
 from core.verbs.verb import Answer, OnEvent, Verb
 
 EXTRA_VERBS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"

@@ -230,9 +230,17 @@ _INSTEAD_OF_TRAINING = {
 }
 
 VERB = Verb(
-    "train", "train a network on prepared patches", TrainRequest, run, summary, place="models", heavy=True,
-    kept="The best model so far is", arguments=_arguments, typed=_typed,
-)  # fmt: skip
+    "train",
+    "train a network on prepared patches",
+    TrainRequest,
+    run,
+    summary,
+    place="models",
+    heavy=True,
+    kept="The best model so far is",
+    arguments=_arguments,
+    typed=_typed,
+)
 INSTEAD = (
     Verb("probe", "", ProbeRequest, run_probe, summary_of_probe, heavy=True),
     Verb("rate_test", "", RateTestRequest, run_rate_test, summary_of_rate_test, heavy=True),

@@ -40,9 +40,15 @@ def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, shoul
         refuse_no_file(file)
     result = vectorize(asked.prediction, asked.drawing, on_progress=on_progress, should_stop=should_stop)
     files = export_all(
-        result.layer, asked.files, crs=asked.crs, scene=_pictured(asked), prediction=_predicted(asked), lines=result.lines,
-        on_progress=on_progress, should_stop=should_stop,
-    )  # fmt: skip
+        result.layer,
+        asked.files,
+        crs=asked.crs,
+        scene=_pictured(asked),
+        prediction=_predicted(asked),
+        lines=result.lines,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
     return {**result.summary(), "files": files}
 
 

@@ -108,8 +108,11 @@ def test_the_safe_palette_repaints_what_is_shown(page, viewer):
     before = first.evaluate(colour)
     page.get_by_role("button", name="Settings").first.click()
     page.get_by_text("Colour-blind safe colours").click()
-    page.wait_for_function("([canvas, old]) => { const at = canvas.getContext('2d').getImageData(200, 150, 1, 1).data; "
-                           "return [...at].join() !== old.join(); }", arg=[first.element_handle(), before])  # fmt: skip
+    page.wait_for_function(
+        "([canvas, old]) => { const at = canvas.getContext('2d').getImageData(200, 150, 1, 1).data; "
+        "return [...at].join() !== old.join(); }",
+        arg=[first.element_handle(), before],
+    )
     assert viewer.get_by_role("button", name="Open the pane Image").is_visible()
 
 

@@ -34,8 +34,11 @@ def test_only_what_differs_is_told(workspace):
 
 
 def test_the_best_epoch_and_its_time_are_told(workspace):
-    epochs = [{"epoch": 1, "val_mean_iou": 0.4, "seconds": 2, "val_iou": {"Road": 0.3}}, {"epoch": 2, "val_mean_iou": 0.6, "seconds": 3},
-              {"epoch": 3, "val_mean_iou": None, "seconds": 4}]  # fmt: skip
+    epochs = [
+        {"epoch": 1, "val_mean_iou": 0.4, "seconds": 2, "val_iou": {"Road": 0.3}},
+        {"epoch": 2, "val_mean_iou": 0.6, "seconds": 3},
+        {"epoch": 3, "val_mean_iou": None, "seconds": 4},
+    ]
     job = made(workspace, "a", {}, epochs)
     assert best(lines(job))["epoch"] == 2 and score(job, lines(job)) == 0.6 and by_class(lines(job)) == {}
     assert class_lines(lines(job)) == {"Road": [(1, 0.3), (2, None), (3, None)]}

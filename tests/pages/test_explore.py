@@ -104,9 +104,13 @@ def test_the_numbers_of_the_overview(explore, city):
     at = explore(city)
     # 2 x 96 x 128 = 24576 pixels; 40 of them are black and belong to no class: 99.8 %.
     assert metrics(at) == {
-        "Scenes with mask": "2", "Tiles or places": "2", "Pixels": "24,576", "Labelled": "99.8 %",
-        "Smallest": "128 × 96", "Largest": "128 × 96",
-    }  # fmt: skip
+        "Scenes with mask": "2",
+        "Tiles or places": "2",
+        "Pixels": "24,576",
+        "Labelled": "99.8 %",
+        "Smallest": "128 × 96",
+        "Largest": "128 × 96",
+    }
     bars = json.loads(at.get("plotly_chart")[0].proto.spec)["data"][0]
     # Building and water: 48 * 32 = 1536 of 24536 labelled pixels each.
     assert bars["text"][0] == "6.3 %" and bars["text"][4] == "6.3 %"

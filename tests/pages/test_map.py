@@ -136,9 +136,19 @@ def test_a_layer_of_an_older_record_is_still_found(lake, finished, workspace):
     measured = {"seconds": 4.2, "invalid": 0, "gap_area": 0.0, "overlap_area": 0.0, "files": [{"path": str(path), "features": 1}]}
     # What a job wrote down before the settings were one class; the oldest had neither method nor centre lines.
     record = {
-        "prediction": str(lake), "files": [str(path)], "threshold": 0.0, "min_area": "4px", "simplify": "1px", "smooth": 0,
-        "classes_only": ["Water"], "pixel_size": None, "distance_to": None, "regularize": ["Water"], "crs": None, "scene": None,
-    }  # fmt: skip
+        "prediction": str(lake),
+        "files": [str(path)],
+        "threshold": 0.0,
+        "min_area": "4px",
+        "simplify": "1px",
+        "smooth": 0,
+        "classes_only": ["Water"],
+        "pixel_size": None,
+        "distance_to": None,
+        "regularize": ["Water"],
+        "crs": None,
+        "scene": None,
+    }
     folder = finished("vectorize", {"prediction": lake}, measured)
     asked = {"classes": ("Water",), "regularize": ("Water",)}
     for request in (record, {**record, "centre_lines": True, "method": "visvalingam"}):

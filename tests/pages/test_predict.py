@@ -107,8 +107,11 @@ def test_a_finished_prediction_shows_viewer_shares_scores_and_downloads(opened, 
     shown = {metric.label: metric.value for metric in at.metric}
     assert float(shown["Accuracy"]) > 0.9 and shown["Labelled pixels"] == "19,500"
     assert {button.key for button in at.get("download_button")} == {
-        "download_labels", "download_confidence", "download_probabilities", "download_png",
-    }  # fmt: skip
+        "download_labels",
+        "download_confidence",
+        "download_probabilities",
+        "download_png",
+    }
 
 
 def test_a_link_opens_the_prediction_that_it_names(opened, workspace, city):

@@ -306,23 +306,54 @@ def test_the_augmentation_is_previewed_on_a_patch_of_the_user(opened, workspace,
 
 
 PROBE = {
-    "batch_size": 8, "steps_per_epoch": 3, "start_s": 2.0, "epoch_s": 30.0, "train_s": 20.0, "validation_s": 6.0, "finish_s": 4.0,
-    "total_s": 900.0, "peak_memory_mib": 2048.0, "memory_budget_mib": 1500.0, "gpu_memory_mib": None, "disk_mib": 12.0,
-    "disk_free_mib": 9e4, "parameters": 2_000_000, "networks": 1, "device": "CPU, tensorflow", "proposed_batch_size": 12,
-    "sizes": [{"batch_size": 8, "step_s": 1.0, "patches_per_s": 8.0, "peak_memory_mib": 1000.0, "fits": True},
-              {"batch_size": 12, "step_s": 1.0, "patches_per_s": 12.0, "peak_memory_mib": 2048.0, "fits": True},
-              {"batch_size": 32, "step_s": None, "patches_per_s": None, "peak_memory_mib": None, "fits": False}],
-}  # fmt: skip
+    "batch_size": 8,
+    "steps_per_epoch": 3,
+    "start_s": 2.0,
+    "epoch_s": 30.0,
+    "train_s": 20.0,
+    "validation_s": 6.0,
+    "finish_s": 4.0,
+    "total_s": 900.0,
+    "peak_memory_mib": 2048.0,
+    "memory_budget_mib": 1500.0,
+    "gpu_memory_mib": None,
+    "disk_mib": 12.0,
+    "disk_free_mib": 9e4,
+    "parameters": 2_000_000,
+    "networks": 1,
+    "device": "CPU, tensorflow",
+    "proposed_batch_size": 12,
+    "sizes": [
+        {"batch_size": 8, "step_s": 1.0, "patches_per_s": 8.0, "peak_memory_mib": 1000.0, "fits": True},
+        {"batch_size": 12, "step_s": 1.0, "patches_per_s": 12.0, "peak_memory_mib": 2048.0, "fits": True},
+        {"batch_size": 32, "step_s": None, "patches_per_s": None, "peak_memory_mib": None, "fits": False},
+    ],
+}
 RATES = {
-    "rates": [1e-4, 1e-3, 1e-2], "losses": [1.0, 0.5, 2.0], "smoothed": [1.0, 0.7, 1.5], "suggested": 0.00123, "lowest_loss_rate": 1e-3,
-    "diverged": True, "batch_size": 8, "optimizer": "adam", "loss": "dice",
-}  # fmt: skip
+    "rates": [1e-4, 1e-3, 1e-2],
+    "losses": [1.0, 0.5, 2.0],
+    "smoothed": [1.0, 0.7, 1.5],
+    "suggested": 0.00123,
+    "lowest_loss_rate": 1e-3,
+    "diverged": True,
+    "batch_size": 8,
+    "optimizer": "adam",
+    "loss": "dice",
+}
 SEARCH = {
-    "state": "finished", "monitor": "val_mean_iou", "higher_is_better": True, "settings": {}, "epochs": 1, "rounds": [2], "stopped": False,
+    "state": "finished",
+    "monitor": "val_mean_iou",
+    "higher_is_better": True,
+    "settings": {},
+    "epochs": 1,
+    "rounds": [2],
+    "stopped": False,
     "best": {"learning_rate": 0.002, "batch_size": 6, "score": 0.51},
-    "trials": [{"learning_rate": 0.002, "batch_size": 6, "rounds": 1, "epochs": 1, "score": 0.51, "state": "best", "history": []},
-               {"learning_rate": 0.1, "batch_size": 6, "rounds": 0, "epochs": 0, "score": None, "state": "diverged", "history": []}],
-}  # fmt: skip
+    "trials": [
+        {"learning_rate": 0.002, "batch_size": 6, "rounds": 1, "epochs": 1, "score": 0.51, "state": "best", "history": []},
+        {"learning_rate": 0.1, "batch_size": 6, "rounds": 0, "epochs": 0, "score": None, "state": "diverged", "history": []},
+    ],
+}
 
 
 def test_what_the_checks_propose_is_one_click_away(opened, workspace, tmp_path, finished):
@@ -408,8 +439,17 @@ def test_waiting_runs_show_their_place(opened, workspace, tmp_path, finished):
 
 def test_the_settings_of_a_run_come_back_into_the_form(opened, workspace, tmp_path, finished, asked):
     store = prepared(workspace, tmp_path / "city")
-    settings = TrainSettings(architecture="fpn", encoder="vgg16", learning_rate=0.0007, batch_size=3, schedule="cosine", clip_norm=2.0,
-                             augmentation=Augmentation(hue=0.1, flips=False), weights="imagenet", epochs=11)  # fmt: skip
+    settings = TrainSettings(
+        architecture="fpn",
+        encoder="vgg16",
+        learning_rate=0.0007,
+        batch_size=3,
+        schedule="cosine",
+        clip_norm=2.0,
+        augmentation=Augmentation(hue=0.1, flips=False),
+        weights="imagenet",
+        epochs=11,
+    )
     finished("train", {"prepared": store, "out": tmp_path / "m", "settings": settings.to_dict()}, {"folder": "x"}, events=EPOCHS)
     at = sound(opened(TRAIN).button(key="run_again").click().run())
     assert at.session_state["train_tab"] == "New run"
@@ -446,9 +486,13 @@ def keras_file(folder, *, runs_code=False):
     layers = [
         {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_shape": [None, 32, 32, 2]}, "inbound_nodes": []},
         {"class_name": kind, "name": "middle", "config": {"name": "middle", "filters": 4}, "inbound_nodes": [[["in", 0, 0, {}]]]},
-        {"class_name": "Conv2D", "name": "out", "config": {"name": "out", "filters": 3, "activation": "softmax"},
-         "inbound_nodes": [[["middle", 0, 0, {}]]]},
-    ]  # fmt: skip
+        {
+            "class_name": "Conv2D",
+            "name": "out",
+            "config": {"name": "out", "filters": 3, "activation": "softmax"},
+            "inbound_nodes": [[["middle", 0, 0, {}]]],
+        },
+    ]
     config = {"layers": layers, "input_layers": [["in", 0, 0]], "output_layers": [["out", 0, 0]], "name": "old"}
     with h5py.File(folder / "old.h5", "w") as file:
         file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": config})

@@ -31,9 +31,17 @@ def test_settings_that_make_no_sense(change, sentence):
 def test_a_request_holds_what_it_always_held_and_is_read_again():
     settings = PrepareSettings(64, bands=[3, "b08"], hold_out=["east"])
     assert settings.to_request() == {
-        "patch_size": 64, "stride": None, "min_labelled": 0.05, "split": "group", "validation": None, "test": None,
-        "hold_out": ["east"], "seed": 0, "scale": 1.0, "bands": [3, "b08"],
-    }  # fmt: skip
+        "patch_size": 64,
+        "stride": None,
+        "min_labelled": 0.05,
+        "split": "group",
+        "validation": None,
+        "test": None,
+        "hold_out": ["east"],
+        "seed": 0,
+        "scale": 1.0,
+        "bands": [3, "b08"],
+    }
     assert PrepareSettings.from_request({**settings.to_request(), "dataset": "here"}) == settings
     assert settings.stride_px == 64 and settings.shares == (0.2, 0.0)
     assert PrepareSettings(64, 32, validation=0.0).shares == (0.0, 0.0)

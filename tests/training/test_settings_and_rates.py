@@ -28,12 +28,26 @@ def test_settings_from_before_a_setting_was_there_have_its_default():
 @pytest.mark.parametrize(
     "change",
     [
-        {"epochs": 0}, {"epochs": 2.5}, {"batch_size": True}, {"learning_rate": 0.0}, {"learning_rate": float("nan")},
-        {"loss": "l2"}, {"class_weights": "some"}, {"optimizer": "lion"}, {"schedule": "zigzag"}, {"filters": (8,)},
-        {"filters": (8, 0)}, {"dropout": 1.0}, {"steps_per_epoch": 0}, {"weights": ""}, {"monitor": "val_luck"}, {"clip_norm": 0},
-        {"augmentation": {"hue": 2}}, {"per_class": "yes"},
+        {"epochs": 0},
+        {"epochs": 2.5},
+        {"batch_size": True},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"loss": "l2"},
+        {"class_weights": "some"},
+        {"optimizer": "lion"},
+        {"schedule": "zigzag"},
+        {"filters": (8,)},
+        {"filters": (8, 0)},
+        {"dropout": 1.0},
+        {"steps_per_epoch": 0},
+        {"weights": ""},
+        {"monitor": "val_luck"},
+        {"clip_norm": 0},
+        {"augmentation": {"hue": 2}},
+        {"per_class": "yes"},
     ],
-)  # fmt: skip
+)
 def test_a_setting_out_of_range_is_named(change):
     with pytest.raises(SettingsError, match=next(iter(change))):
         TrainSettings(**change)

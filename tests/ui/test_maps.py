@@ -141,11 +141,15 @@ def test_of_many_polygons_the_largest_are_drawn_and_the_map_says_what_is_hidden(
     sizes = [1, 5, 2, 4, 3]
     frame = gpd.GeoDataFrame(
         {
-            "id": range(5), "class_id": 0, "class_name": "Land", "area_px": [float(size) for size in sizes],
-            "length_px": 1.0, "mean_confidence": float("nan"),
+            "id": range(5),
+            "class_id": 0,
+            "class_name": "Land",
+            "area_px": [float(size) for size in sizes],
+            "length_px": 1.0,
+            "mean_confidence": float("nan"),
         },
         geometry=[shapely.box(0, 0, size, 1) for size in sizes],
-    )  # fmt: skip
+    )
     layer = PolygonLayer(frame, SCHEME, GeoRef.pixels(), "px", {})
     shown = drawing.browser_geojson(layer)["features"]
     assert [feature["properties"]["area"] for feature in shown] == [5, 4, 3]

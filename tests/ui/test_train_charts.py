@@ -33,9 +33,10 @@ def test_a_search_has_a_line_per_batch_size_and_a_star():
         return {"learning_rate": rate, "batch_size": size, "score": score, "rounds": rounds, "epochs": rounds, "state": "out"}
 
     found = {
-        "monitor": "val_mean_iou", "best": {"learning_rate": 1e-3, "batch_size": 4, "score": 0.6},
+        "monitor": "val_mean_iou",
+        "best": {"learning_rate": 1e-3, "batch_size": 4, "score": 0.6},
         "trials": [trial(1e-3, 4, 0.6, 2), trial(1e-4, 4, 0.3, 1), trial(1e-3, 8, None, 0)],
-    }  # fmt: skip
+    }
     figure = check_charts.search(found)
     assert [line.name for line in figure.data] == ["batches of 4", "batches of 8", "best"]
     assert list(figure.data[0].x) == [1e-4, 1e-3] and list(figure.data[1].x) == [] and figure.data[2].marker.symbol == "star"

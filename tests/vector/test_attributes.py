@@ -34,17 +34,27 @@ def write_prediction(folder, seed, *, geo=UTM):
     labels[:3, :4], chances[:3, :4] = 255, 0
     ordered = np.sort(chances, axis=-1)
     rasters = {
-        PROBABILITIES: chances.transpose(2, 0, 1), LABELS: labels[None], CONFIDENCE: ordered[None, ..., -1],
+        PROBABILITIES: chances.transpose(2, 0, 1),
+        LABELS: labels[None],
+        CONFIDENCE: ordered[None, ..., -1],
         MARGIN: (ordered[..., -1] - ordered[..., -2])[None],
-    }  # fmt: skip
+    }
     folder.mkdir(exist_ok=True)
     height, width = labels.shape
     for name, bands in rasters.items():
         nodata = 255 if name == LABELS else None
         with rasterio.open(
-            folder / name, "w", driver="GTiff", height=height, width=width, count=len(bands), dtype="uint8", nodata=nodata,
-            crs=geo.crs.to_wkt(), transform=geo.transform,
-        ) as file:  # fmt: skip
+            folder / name,
+            "w",
+            driver="GTiff",
+            height=height,
+            width=width,
+            count=len(bands),
+            dtype="uint8",
+            nodata=nodata,
+            crs=geo.crs.to_wkt(),
+            transform=geo.transform,
+        ) as file:
             file.write(bands)
     placed = {"transform": list(geo.transform)[:6], "crs": geo.crs.to_wkt(), "pixel_size_m": None}
     write_json(

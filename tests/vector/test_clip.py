@@ -44,8 +44,11 @@ def test_what_is_drawn_on_the_map_is_in_degrees():
     layer = traced()
     west, south, east, north = layer.frame.to_crs(4326).total_bounds
     drawn = shapely.geometry.mapping(shapely.box(west - 1, south - 1, east + 1, north + 1))
-    for region in (drawn, {"type": "Feature", "geometry": drawn, "properties": {}}, {"type": "FeatureCollection", "features": [
-        {"type": "Feature", "geometry": drawn, "properties": {}}]}):  # fmt: skip
+    for region in (
+        drawn,
+        {"type": "Feature", "geometry": drawn, "properties": {}},
+        {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": drawn, "properties": {}}]},
+    ):
         assert class_sums(clip(layer, region)).equals(class_sums(layer))
     half = clip(layer, (west, south, (west + east) / 2, north))
     assert half.frame.area_m2.sum() == pytest.approx(layer.frame.area_m2.sum() / 2, rel=1e-2)

@@ -121,8 +121,11 @@ def test_gdal_reads_the_dxf(roads, tmp_path):
 
 def test_names_and_colours_of_cad_layers():
     assert layer_names(["Gebäude", "Geb.ude", "a" * 40, "a" * 50]) == {
-        "Gebäude": "Geb_ude", "Geb.ude": "Geb_ude_2", "a" * 40: "a" * 31, "a" * 50: "a" * 29 + "_2",
-    }  # fmt: skip
+        "Gebäude": "Geb_ude",
+        "Geb.ude": "Geb_ude_2",
+        "a" * 40: "a" * 31,
+        "a" * 50: "a" * 29 + "_2",
+    }
     # Red, yellow, green, cyan, blue, magenta, white, a dark grey: as AutoCAD numbers them.
     colours = [(255, 0, 0), (255, 255, 0), (0, 255, 0), (0, 255, 255), (0, 0, 255), (255, 0, 255), (255, 255, 255), (50, 50, 50)]
     assert [colour_number(colour) for colour in colours] == [10, 50, 90, 130, 170, 210, 255, 250]
@@ -142,12 +145,19 @@ def test_every_ending_has_its_product(roads, tmp_path):
 
 SCORES = {"iou": 0.7, "precision": 0.8, "recall": 0.9, "f1": 0.85}
 CARD = ModelCard(
-    "tested", "unet", DUBAI, (1, 2, 3),
-    metrics={"test": {
-        "accuracy": 0.9, "mean_iou": 0.75, "classes": dict.fromkeys(DUBAI.names, SCORES),
-        "confusion": (np.eye(5) * 900_000 + 20_000).astype(int).tolist(),
-    }},
-)  # fmt: skip
+    "tested",
+    "unet",
+    DUBAI,
+    (1, 2, 3),
+    metrics={
+        "test": {
+            "accuracy": 0.9,
+            "mean_iou": 0.75,
+            "classes": dict.fromkeys(DUBAI.names, SCORES),
+            "confusion": (np.eye(5) * 900_000 + 20_000).astype(int).tolist(),
+        }
+    },
+)
 
 
 def test_the_report_holds_all_and_asks_for_nothing(roads):

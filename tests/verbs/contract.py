@@ -23,9 +23,21 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = (
-    "audit", "prepare", "train", "evaluate", "compare", "predict", "predict-batch", "estimate", "quantise", "vectorize", "models",
-    "import-model", "export-model", "demo",
-)  # fmt: skip
+    "audit",
+    "prepare",
+    "train",
+    "evaluate",
+    "compare",
+    "predict",
+    "predict-batch",
+    "estimate",
+    "quantise",
+    "vectorize",
+    "models",
+    "import-model",
+    "export-model",
+    "demo",
+)
 SCENES = ("coast", "gardens", "villas")
 """Scenes of the sample town of which corners are taken; the last one is held out."""
 SIDE_PX = 96
@@ -36,9 +48,15 @@ def record(root: Path = ROOT, python: str = sys.executable) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="groundline-contract-") as name:
         folder = Path(name).resolve()
         env = {
-            **os.environ, "PYTHONPATH": str(root), "GROUNDLINE_WORKSPACE": str(folder / "workspace"), "COLUMNS": "200",
-            "TF_CPP_MIN_LOG_LEVEL": "3", "SM_FRAMEWORK": "tf.keras", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1",
-        }  # fmt: skip
+            **os.environ,
+            "PYTHONPATH": str(root),
+            "GROUNDLINE_WORKSPACE": str(folder / "workspace"),
+            "COLUMNS": "200",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "SM_FRAMEWORK": "tf.keras",
+            "CUDA_VISIBLE_DEVICES": "-1",
+            "PYTHONUNBUFFERED": "1",
+        }
         command = [python, str(Path(__file__).resolve()), "--inside", str(folder), "--root", str(root), "--out", str(folder / "found.json")]
         done = subprocess.run(command, cwd=root, env=env, stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
@@ -151,9 +169,27 @@ def _cases(root: Path, folder: Path) -> Iterator[tuple[str, list[Any]]]:
 
     yield "vectorize", ["vectorize", work / "predicted", *(work / f"all{end}" for end in _PRODUCTS), "--min-area", 4]
     drawing = [
-        "--threshold", 0.1, "--min-area", "2m2", "--simplify", "0.5m", "--smooth", 1, "--classes-only", "Building,Road",
-        "--regularize", "Building", "--centre-lines", "Road", "--distance-to", "Road", "--method", "douglas-peucker", "--crs", "EPSG:4326",
-    ]  # fmt: skip
+        "--threshold",
+        0.1,
+        "--min-area",
+        "2m2",
+        "--simplify",
+        "0.5m",
+        "--smooth",
+        1,
+        "--classes-only",
+        "Building,Road",
+        "--regularize",
+        "Building",
+        "--centre-lines",
+        "Road",
+        "--distance-to",
+        "Road",
+        "--method",
+        "douglas-peucker",
+        "--crs",
+        "EPSG:4326",
+    ]
     yield "vectorize a class raster", ["vectorize", work / "predicted" / "labels.tif", work / "raster.gpkg"]
     yield "vectorize a prediction, every flag", ["vectorize", work / "predicted", work / "flags.gpkg", *drawing, "--scene", scene]
     yield "vectorize (people)", ["vectorize", work / "predicted", work / "people.geojson", "--regularize", "auto", "--centre-lines", "auto"]

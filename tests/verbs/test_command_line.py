@@ -175,11 +175,31 @@ def test_every_training_setting_can_be_typed():
 def _every_setting() -> list[str]:
     """Each setting with a value that is not its default."""
     values = {
-        "architecture": "fpn", "encoder": "resnet34", "weights": "imagenet", "epochs": 7, "batch_size": 2, "learning_rate": 0.5,
-        "loss": "dice", "class_weights": "median", "patience": 3, "seed": 9, "filters": "8,16", "dropout": 0.3, "optimizer": "sgd",
-        "schedule": "cosine", "warmup_epochs": 1, "weight_decay": 0.2, "clip_norm": 1.0, "monitor": "loss", "sampling": "balanced",
-        "steps_per_epoch": 5, "mixed_precision": "off", "name": "mine", "augmentation": "hue=0.1", "average_weights": 0.9,
-    }  # fmt: skip
+        "architecture": "fpn",
+        "encoder": "resnet34",
+        "weights": "imagenet",
+        "epochs": 7,
+        "batch_size": 2,
+        "learning_rate": 0.5,
+        "loss": "dice",
+        "class_weights": "median",
+        "patience": 3,
+        "seed": 9,
+        "filters": "8,16",
+        "dropout": 0.3,
+        "optimizer": "sgd",
+        "schedule": "cosine",
+        "warmup_epochs": 1,
+        "weight_decay": 0.2,
+        "clip_norm": 1.0,
+        "monitor": "loss",
+        "sampling": "balanced",
+        "steps_per_epoch": 5,
+        "mixed_precision": "off",
+        "name": "mine",
+        "augmentation": "hue=0.1",
+        "average_weights": 0.9,
+    }
     typed = [text for name, value in values.items() for text in (f"--{name.replace('_', '-')}", str(value))]
     return [*typed, "--no-augment", "--per-class"]
 

@@ -36,10 +36,19 @@ def confusion(scheme: ClassScheme, counts: np.ndarray, by: str, *, dark: bool = 
     figure = go.Figure()
     for where, hue in ((right, BLUE), (~right, ORANGE)):
         figure.add_heatmap(
-            z=np.where(where, np.nan_to_num(depth), np.nan), x=names, y=names, text=hover, hovertemplate="%{text}<extra></extra>",
-            hoverongaps=False, showscale=False, zmin=0, zmax=1, xgap=2, ygap=2,
+            z=np.where(where, np.nan_to_num(depth), np.nan),
+            x=names,
+            y=names,
+            text=hover,
+            hovertemplate="%{text}<extra></extra>",
+            hoverongaps=False,
+            showscale=False,
+            zmin=0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
             colorscale=[[0, _css(_blend(hue, 0.05, dark))], [1, _css(_blend(hue, 1, dark))]],
-        )  # fmt: skip
+        )
     for row in range(size):
         for col in range(size):
             value = shares[by][row, col]
@@ -60,24 +69,43 @@ def class_bars(evaluation: Evaluation, scheme: ClassScheme) -> go.Figure:
         values = getattr(evaluation, key) if key == "boundary_iou" else getattr(evaluation.confusion, key)
         ends = [evaluation.intervals.of(key, number) for number in range(len(scheme))]
         whiskers = {
-            "type": "data", "symmetric": False, "color": GREY, "thickness": 1.5, "width": 4,
+            "type": "data",
+            "symmetric": False,
+            "color": GREY,
+            "thickness": 1.5,
+            "width": 4,
             "array": [None if end is None else max(0.0, end[1] - value) for end, value in zip(ends, values, strict=True)],
             "arrayminus": [None if end is None else max(0.0, value - end[0]) for end, value in zip(ends, values, strict=True)],
-        }  # fmt: skip
+        }
         hover = [
             f"{name}<br>{SCORES[key]} {value:.3f}" + ("" if end is None else f"<br>95 %: {end[0]:.3f} to {end[1]:.3f}")
             for name, value, end in zip(scheme.names, values, ends, strict=True)
         ]
         figure.add_bar(
-            x=values, y=list(scheme.names), orientation="h", row=1, col=column, error_x=whiskers if any(ends) else None, showlegend=False,
-            marker={"color": [scheme.hex(k) for k in range(len(scheme))], "line": _EDGE}, text=hover, textposition="none",
+            x=values,
+            y=list(scheme.names),
+            orientation="h",
+            row=1,
+            col=column,
+            error_x=whiskers if any(ends) else None,
+            showlegend=False,
+            marker={"color": [scheme.hex(k) for k in range(len(scheme))], "line": _EDGE},
+            text=hover,
+            textposition="none",
             hovertemplate="%{text}<extra></extra>",
-        )  # fmt: skip
+        )
         for name, value in zip(scheme.names, values, strict=True):
             figure.add_annotation(
-                x=0.02, y=name, text="absent" if np.isnan(value) else f"<b>{value:.2f}</b>", showarrow=False, xanchor="left", row=1,
-                col=column, font={"size": 12}, yshift=19,
-            )  # fmt: skip
+                x=0.02,
+                y=name,
+                text="absent" if np.isnan(value) else f"<b>{value:.2f}</b>",
+                showarrow=False,
+                xanchor="left",
+                row=1,
+                col=column,
+                font={"size": 12},
+                yshift=19,
+            )
     figure.update_xaxes(range=[0, 1.02], tickvals=[0, 0.5, 1])
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_annotations(font_size=13)
@@ -96,14 +124,26 @@ def reliability(before: Reliability, after: Reliability | None) -> go.Figure:
             continue
         known = ~np.isnan(one.accuracy)
         figure.add_scatter(
-            x=one.confidence[known], y=one.accuracy[known], mode="lines+markers", name=f"{name}: ECE {one.ece:.3f}",
-            line={"color": colour, "width": 2}, marker={"size": 8, "symbol": symbol}, customdata=one.pixels[known],
-            hovertemplate="sure to %{x:.2f}: right in %{y:.2f}<br>%{customdata:,} pixels<extra></extra>", row=1, col=1,
-        )  # fmt: skip
+            x=one.confidence[known],
+            y=one.accuracy[known],
+            mode="lines+markers",
+            name=f"{name}: ECE {one.ece:.3f}",
+            line={"color": colour, "width": 2},
+            marker={"size": 8, "symbol": symbol},
+            customdata=one.pixels[known],
+            hovertemplate="sure to %{x:.2f}: right in %{y:.2f}<br>%{customdata:,} pixels<extra></extra>",
+            row=1,
+            col=1,
+        )
         figure.add_bar(
-            x=(one.edges[:-1] + one.edges[1:]) / 2, y=one.pixels / max(1, one.pixels.sum()), marker={"color": colour}, showlegend=False,
-            hovertemplate="%{y:.1%} of the pixels<extra></extra>", row=2, col=1,
-        )  # fmt: skip
+            x=(one.edges[:-1] + one.edges[1:]) / 2,
+            y=one.pixels / max(1, one.pixels.sum()),
+            marker={"color": colour},
+            showlegend=False,
+            hovertemplate="%{y:.1%} of the pixels<extra></extra>",
+            row=2,
+            col=1,
+        )
     figure.update_xaxes(range=[0, 1.01])
     figure.update_xaxes(title="confidence of the model", row=2, col=1)
     figure.update_yaxes(range=[0, 1.01], title="share that is right", row=1, col=1)
@@ -121,9 +161,13 @@ def thresholds(curve: ThresholdCurve, chosen: float) -> go.Figure:
         ("f1", "F1", GREY, "dot"),
     ):
         figure.add_scatter(
-            x=curve.threshold, y=getattr(curve, key), mode="lines", name=name, line={"color": colour, "width": 2.5, "dash": dash},
+            x=curve.threshold,
+            y=getattr(curve, key),
+            mode="lines",
+            name=name,
+            line={"color": colour, "width": 2.5, "dash": dash},
             hovertemplate="%{y:.3f}",
-        )  # fmt: skip
+        )
     figure.add_vline(x=chosen, line={"width": 2, "color": "#15877C"})
     figure.update_xaxes(range=[0, 1], title="threshold of the probability")
     figure.update_yaxes(range=[0, 1.02])
@@ -142,15 +186,24 @@ def precision_recall(evaluation: Evaluation, scheme: ClassScheme, name: str, cho
             continue
         strong = other == name
         figure.add_scatter(
-            x=curve.recall, y=curve.precision, mode="lines", name=other, line={"color": scheme.hex(number), "width": 4 if strong else 2},
-            opacity=1 if strong else 0.55, customdata=curve.threshold,
+            x=curve.recall,
+            y=curve.precision,
+            mode="lines",
+            name=other,
+            line={"color": scheme.hex(number), "width": 4 if strong else 2},
+            opacity=1 if strong else 0.55,
+            customdata=curve.threshold,
             hovertemplate=f"{other}<br>threshold %{{customdata:.2f}}<br>recall %{{x:.3f}}, precision %{{y:.3f}}<extra></extra>",
-        )  # fmt: skip
+        )
     now = evaluation.thresholds(name).at(chosen)
     figure.add_scatter(
-        x=[now["recall"]], y=[now["precision"]], mode="markers", showlegend=False, hoverinfo="skip",
+        x=[now["recall"]],
+        y=[now["precision"]],
+        mode="markers",
+        showlegend=False,
+        hoverinfo="skip",
         marker={"size": 13, "color": "#15877C", "line": {"width": 2, "color": "#fff"}},
-    )  # fmt: skip
+    )
     figure.update_xaxes(range=[0, 1.02], title="recall")
     figure.update_yaxes(range=[0, 1.02], title="precision")
     figure.update_layout(height=320, margin=_TIGHT, legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
@@ -162,14 +215,21 @@ def areas(found: AdjustedAreas, scheme: ClassScheme, unit: str) -> go.Figure:
     figure = go.Figure()
     colours = [scheme.hex(k) for k in range(len(scheme))]
     figure.add_bar(
-        x=list(scheme.names), y=found.mapped, name="as mapped", marker={"color": colours, "opacity": 0.4, "line": _EDGE},
+        x=list(scheme.names),
+        y=found.mapped,
+        name="as mapped",
+        marker={"color": colours, "opacity": 0.4, "line": _EDGE},
         hovertemplate="%{x}, as mapped: %{y:,.0f} " + unit + "<extra></extra>",
-    )  # fmt: skip
+    )
     figure.add_bar(
-        x=list(scheme.names), y=found.estimated, name="error-adjusted", marker={"color": colours, "line": _EDGE},
+        x=list(scheme.names),
+        y=found.estimated,
+        name="error-adjusted",
+        marker={"color": colours, "line": _EDGE},
         error_y={"type": "data", "array": found.half_width, "color": GREY, "thickness": 2},
-        customdata=found.half_width, hovertemplate="%{x}, adjusted: %{y:,.0f} ± %{customdata:,.0f} " + unit + "<extra></extra>",
-    )  # fmt: skip
+        customdata=found.half_width,
+        hovertemplate="%{x}, adjusted: %{y:,.0f} ± %{customdata:,.0f} " + unit + "<extra></extra>",
+    )
     figure.update_yaxes(title=f"area, {unit}", rangemode="tozero")
     figure.update_layout(height=320, margin={**_TIGHT, "t": 8}, barmode="group", showlegend=False)
     return figure
@@ -182,16 +242,23 @@ def differences(found: Comparison) -> go.Figure:
     colours = [GREY if not row.clear else BLUE if row.difference > 0 else ORANGE for row in rows]
     known = [row.low is not None for row in rows]
     whiskers = {
-        "type": "data", "symmetric": False, "thickness": 2, "width": 5,
+        "type": "data",
+        "symmetric": False,
+        "thickness": 2,
+        "width": 5,
         "array": [row.high - row.difference if sure else None for row, sure in zip(rows, known, strict=True)],
         "arrayminus": [row.difference - row.low if sure else None for row, sure in zip(rows, known, strict=True)],
-    }  # fmt: skip
+    }
     figure = go.Figure(
         go.Scatter(
-            x=[row.difference for row in rows], y=names, mode="markers", marker={"color": colours, "size": 11, "line": _EDGE},
-            error_x={**whiskers, "color": GREY}, hovertemplate="%{y}: %{x:+.3f}<extra></extra>",
+            x=[row.difference for row in rows],
+            y=names,
+            mode="markers",
+            marker={"color": colours, "size": 11, "line": _EDGE},
+            error_x={**whiskers, "color": GREY},
+            hovertemplate="%{y}: %{x:+.3f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.add_vline(x=0, line={"width": 1.5, "color": GREY, "dash": "dash"})
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title="second minus first")
@@ -207,10 +274,14 @@ def side_by_side(found: Comparison) -> go.Figure:
     for side, colour, pattern, title in (("first", ORANGE, "/", found.first), ("second", BLUE, "", found.second)):
         values: Sequence[float] = [getattr(row, side) for row in rows]
         figure.add_bar(
-            x=names, y=values, name=title, marker={"color": colour, "pattern": {"shape": pattern}},
-            text=[f"{value:.2f}" for value in values], textposition="outside",
+            x=names,
+            y=values,
+            name=title,
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            text=[f"{value:.2f}" for value in values],
+            textposition="outside",
             hovertemplate="%{x}: %{y:.3f}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_yaxes(range=[0, 1.05])
     figure.update_layout(height=340, margin=_TIGHT, barmode="group", legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     return figure

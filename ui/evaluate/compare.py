@@ -34,9 +34,12 @@ def compare(run: EvaluationRun) -> None:
         )
         return
     second = st.selectbox(
-        "Compare with", others, format_func=lambda one: one.label, key=f"evaluation_other_{run.folder.name}",
+        "Compare with",
+        others,
+        format_func=lambda one: one.label,
+        key=f"evaluation_other_{run.folder.name}",
         help="Evaluations that share scenes and classes with the one above.",
-    )  # fmt: skip
+    )
     found = _compared(run.folder.name, second.folder.name, run.evaluation, second.evaluation)
     st.markdown(f"**First:** {run.title}  \n**Second:** {second.title}")
     left, right = st.columns([3, 2], gap="large")
@@ -79,9 +82,10 @@ def table(found: Comparison) -> None:
     ]
     three = st.column_config.NumberColumn(format="%.3f")
     st.dataframe(
-        pd.DataFrame(rows), hide_index=True,
+        pd.DataFrame(rows),
+        hide_index=True,
         column_config={"first": three, "second": three, "difference": st.column_config.NumberColumn(format="%+.3f")},
-    )  # fmt: skip
+    )
 
 
 def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
@@ -92,9 +96,11 @@ def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
     folder = Path(made.request["out"]) if made is not None else None
     if folder is None or not (folder / DISAGREEMENT_FILE).is_file():
         if st.button(
-            "Map where they disagree", icon=":material/map:", key="evaluation_map_start",
+            "Map where they disagree",
+            icon=":material/map:",
+            key="evaluation_map_start",
             help="Compares the two pixel by pixel on the common scenes; takes seconds.",
-        ):  # fmt: skip
+        ):
             jobs_view.start(
                 "compare", {"first": run.folder, "second": second.folder}, title=f"{run.evaluation.model} and {second.evaluation.model}"
             )
@@ -104,9 +110,12 @@ def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
     scenes = sorted(record["scenes"], key=lambda name: -_apart(record["scenes"][name]["pixels"]))
     total = max(1, sum(record["pixels"].values()))
     scene = st.selectbox(
-        "Scene", scenes, key=f"evaluation_map_scene_{folder.name}", help="Most disagreement first.",
+        "Scene",
+        scenes,
+        key=f"evaluation_map_scene_{folder.name}",
+        help="Most disagreement first.",
         format_func=lambda name: f"{name} · differ in {100 * _apart(record['scenes'][name]['pixels']):.1f} %",
-    )  # fmt: skip
+    )
     path = folder / record["scenes"][scene]["file"]
     first, other, verdicts = _maps(str(path), path.stat().st_mtime_ns)
     scheme = state.shown(run.evaluation.scheme)
@@ -123,10 +132,15 @@ def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
     )
     st.html(f'<div style="font-size:.9rem">{chips}</div>')
     st.download_button(
-        "This scene's map (GeoTIFF)", path.read_bytes, f"disagreement-{scene.replace('/', '-')}.tif", "image/tiff",
-        icon=":material/download:", key="evaluation_map_get", on_click="ignore",
+        "This scene's map (GeoTIFF)",
+        path.read_bytes,
+        f"disagreement-{scene.replace('/', '-')}.tif",
+        "image/tiff",
+        icon=":material/download:",
+        key="evaluation_map_get",
+        on_click="ignore",
         help="Bands: first prediction, second prediction, who is right.",
-    )  # fmt: skip
+    )
 
 
 def _apart(pixels: dict[str, int]) -> float:

@@ -28,14 +28,33 @@ def downloads(run: EvaluationRun) -> None:
     stem = "-".join(run.evaluation.model.lower().split()) or "model"
     folder = run.folder
     with st.container(horizontal=True):
-        _button("Report (HTML)", folder / REPORT_FILE, f"{stem}-evaluation.html", "text/html", "article",
-                "One page with all charts and pictures; opens without a network and prints well.", "primary")  # fmt: skip
-        _button("Everything (JSON)", folder / EVALUATION_FILE, f"{stem}-evaluation.json", "application/json", "data_object",
-                "All scores under “summary”, and the counts behind them.")  # fmt: skip
+        _button(
+            "Report (HTML)",
+            folder / REPORT_FILE,
+            f"{stem}-evaluation.html",
+            "text/html",
+            "article",
+            "One page with all charts and pictures; opens without a network and prints well.",
+            "primary",
+        )
+        _button(
+            "Everything (JSON)",
+            folder / EVALUATION_FILE,
+            f"{stem}-evaluation.json",
+            "application/json",
+            "data_object",
+            "All scores under “summary”, and the counts behind them.",
+        )
         st.download_button(
-            "All tables (CSV, zip)", lambda: zipped(folder), f"{stem}-evaluation-tables.zip", "application/zip", key="evaluation_get_zip",
-            icon=":material/folder_zip:", on_click="ignore", help="The tables below in one file.",
-        )  # fmt: skip
+            "All tables (CSV, zip)",
+            lambda: zipped(folder),
+            f"{stem}-evaluation-tables.zip",
+            "application/zip",
+            key="evaluation_get_zip",
+            icon=":material/folder_zip:",
+            on_click="ignore",
+            help="The tables below in one file.",
+        )
     st.markdown("**Single tables (CSV)**")
     columns = st.columns(2)
     for place, (name, words) in enumerate(_TABLES.items()):
@@ -57,6 +76,13 @@ def zipped(folder: Path) -> bytes:
 def _button(label: str, path: Path, name: str, mime: str, icon: str, words: str, kind: str = "secondary") -> None:
     if path.is_file():
         st.download_button(
-            label, path.read_bytes, name, mime, key=f"evaluation_get_{path.name}", icon=f":material/{icon}:", on_click="ignore", help=words,
+            label,
+            path.read_bytes,
+            name,
+            mime,
+            key=f"evaluation_get_{path.name}",
+            icon=f":material/{icon}:",
+            on_click="ignore",
+            help=words,
             type=kind,
-        )  # fmt: skip
+        )

@@ -72,9 +72,12 @@ def form(first_model: str | None = None) -> bool:
         )
     request |= _advanced(model, dataset)
     if not st.button(
-        "Evaluate", type="primary", icon=":material/scoreboard:", key="evaluation_start",
+        "Evaluate",
+        type="primary",
+        icon=":material/scoreboard:",
+        key="evaluation_start",
         help="Predicts these scenes and measures the result, in a process of its own: you may leave this page.",
-    ):  # fmt: skip
+    ):
         return False
     jobs_view.start("evaluate", request, title=f"{model.card.name} on {library.dataset_title(folder)}, {_PART_TITLES[part].lower()}")
     return True
@@ -128,9 +131,12 @@ def _advanced(model: Model, dataset: Dataset) -> dict:
     with st.expander("Advanced"):
         first, second = st.columns(2, gap="large")
         polygons = first.multiselect(
-            "Count objects of", names, objects, key=f"evaluation_objects_{'_'.join(names)}",
+            "Count objects of",
+            names,
+            objects,
+            key=f"evaluation_objects_{'_'.join(names)}",
             help="Each outline of the mask is matched with one of the prediction: found when they overlap by half (IoU 0.5 or more).",
-        )  # fmt: skip
+        )
         engine = second.selectbox(
             "Engine",
             list(_ENGINES),
@@ -154,5 +160,9 @@ def _advanced(model: Model, dataset: Dataset) -> dict:
             "Average eight turns and flips", False, key="evaluation_symmetries", help="A little better, about eight times slower."
         )
     return {
-        "polygons": tuple(polygons), "engine": engine, "overlap": overlap / 100, "memory": memory, "symmetries": 8 if turned else 1,
-    }  # fmt: skip
+        "polygons": tuple(polygons),
+        "engine": engine,
+        "overlap": overlap / 100,
+        "memory": memory,
+        "symmetries": 8 if turned else 1,
+    }

@@ -34,17 +34,20 @@ def optimistic(run: EvaluationRun) -> None:
         )
         return
     partners = [
-        other for other in runs.runs()
+        other
+        for other in runs.runs()
         if kinds[0](other.evaluation) and other.evaluation.scheme.names == mine.scheme.names and other.evaluation.dataset == mine.dataset
-    ]  # fmt: skip
+    ]
     if not partners:
         _how_to_get(run)
         return
     other = st.selectbox(
-        "Random split" if _honest(mine) else "Held out", partners, format_func=lambda one: one.label,
+        "Random split" if _honest(mine) else "Held out",
+        partners,
+        format_func=lambda one: one.label,
         key=f"evaluation_honest_{run.folder.name}",
         help="Evaluations of the same data set and classes. Choose one of the same recipe, or the difference is not the split's alone.",
-    )  # fmt: skip
+    )
     first, second = (other.evaluation, mine) if _honest(mine) else (mine, other.evaluation)
     found = optimistic_against_honest(first, second)
     row = next(row for row in found.rows if row.score == "mean_iou")
@@ -87,10 +90,14 @@ def _how_to_get(run: EvaluationRun) -> None:
     st.markdown("This evaluation is the honest score. The optimistic one needs the same recipe on a random split:")
     busy = jobs_view.newest("random_split", keep=lambda job: job.active) is not None
     if st.button(
-        "Train the same recipe on a random split", icon=":material/shuffle:", type="primary", key="evaluation_random", disabled=busy,
+        "Train the same recipe on a random split",
+        icon=":material/shuffle:",
+        type="primary",
+        key="evaluation_random",
+        disabled=busy,
         help="Prepares the same patches with a random split, trains with the same settings and scores the patches held back. "
         "Takes about as long as the first training.",
-    ):  # fmt: skip
+    ):
         name = f"{datetime.now():%Y%m%d-%H%M%S}-random-split"
         place, settings = state.workspace(), dict(training["settings"])
         title = f"{model.card.name}, random split"

@@ -45,10 +45,17 @@ def worst_patches(run: EvaluationRun) -> None:
             _pictures(run, patch.picture)
     with st.expander(f"All {len(evaluation.patches):,} patches as a table"):
         rows = [
-            {"scene": patch.scene, "row": patch.row, "column": patch.col, "labelled px": patch.pixels, "wrong": 100 * patch.error_fraction,
-             "mean IoU": patch.mean_iou, "mean loss": patch.loss}
+            {
+                "scene": patch.scene,
+                "row": patch.row,
+                "column": patch.col,
+                "labelled px": patch.pixels,
+                "wrong": 100 * patch.error_fraction,
+                "mean IoU": patch.mean_iou,
+                "mean loss": patch.loss,
+            }
             for patch in evaluation.patches
-        ]  # fmt: skip
+        ]
         st.dataframe(
             pd.DataFrame(rows),
             hide_index=True,
@@ -91,11 +98,20 @@ def label_errors(run: EvaluationRun) -> None:
             _pictures(run, error.picture, _box(run, error))
     with st.expander(f"All {len(found)} regions as a table"):
         rows = [
-            {"scene": error.scene, "row": error.row, "column": error.col, "height px": error.height, "width px": error.width,
-             "area px": error.pixels, "labelled": error.labelled, "model says": error.predicted, "sure to": error.confidence,
-             "label's probability": error.label_probability}
+            {
+                "scene": error.scene,
+                "row": error.row,
+                "column": error.col,
+                "height px": error.height,
+                "width px": error.width,
+                "area px": error.pixels,
+                "labelled": error.labelled,
+                "model says": error.predicted,
+                "sure to": error.confidence,
+                "label's probability": error.label_probability,
+            }
             for error in found
-        ]  # fmt: skip
+        ]
         two = st.column_config.NumberColumn(format="%.2f")
         st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"sure to": two, "label's probability": two})
 
@@ -106,9 +122,14 @@ def _page(items: list, key: str) -> tuple[list, int]:
     if pages < 2:
         return items, 0
     number = st.segmented_control(
-        "Page", list(range(pages)), default=0, required=True, key=f"{key}_{pages}",
-        format_func=lambda one: f"{one * _A_PAGE + 1}–{min(len(items), (one + 1) * _A_PAGE)}", help="Worst first.",
-    )  # fmt: skip
+        "Page",
+        list(range(pages)),
+        default=0,
+        required=True,
+        key=f"{key}_{pages}",
+        format_func=lambda one: f"{one * _A_PAGE + 1}–{min(len(items), (one + 1) * _A_PAGE)}",
+        help="Worst first.",
+    )
     return items[number * _A_PAGE : (number + 1) * _A_PAGE], number * _A_PAGE
 
 

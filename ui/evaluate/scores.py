@@ -44,11 +44,16 @@ def classes(run: EvaluationRun) -> None:
     with left:
         st.subheader("What is taken for what", anchor=False)
         by = st.segmented_control(
-            "Shares", list(_ORDERS), default="row", required=True, format_func=_ORDERS.get, key="evaluation_matrix_by",
+            "Shares",
+            list(_ORDERS),
+            default="row",
+            required=True,
+            format_func=_ORDERS.get,
+            key="evaluation_matrix_by",
             persist_state="session",
             help="By row: of what is a class, where it went (recall on the diagonal). By column: of what was predicted as a class, what "
             "it is (precision on the diagonal).",
-        )  # fmt: skip
+        )
         st.plotly_chart(
             charts.confusion(scheme, one.counts, by, dark=st.context.theme.type == "dark"),
             key="evaluation_matrix",
@@ -109,10 +114,15 @@ def _confused(run: EvaluationRun) -> None:
     total = max(1, wrong.sum())
     order = np.argsort(-wrong, axis=None, kind="stable")[:6]
     rows = [
-        {"is": names[place // len(names)], "taken for": names[place % len(names)], "pixels": int(wrong.flat[place]),
-         "of all errors": 100 * wrong.flat[place] / total}
-        for place in order if wrong.flat[place]
-    ]  # fmt: skip
+        {
+            "is": names[place // len(names)],
+            "taken for": names[place % len(names)],
+            "pixels": int(wrong.flat[place]),
+            "of all errors": 100 * wrong.flat[place] / total,
+        }
+        for place in order
+        if wrong.flat[place]
+    ]
     if not rows:
         st.markdown("Not a single labelled pixel is wrong.")
         return
@@ -144,20 +154,27 @@ def _table(run: EvaluationRun) -> None:
         row["pixels"] = int(one.counts[place].sum())
         rows.append(row)
     helps = {label: st.column_config.TextColumn(help=_SCORE_HELP[key]) for key, label in charts.SCORES.items()}
-    st.dataframe(
-        pd.DataFrame(rows), hide_index=True, column_config=helps | {"pixels": st.column_config.NumberColumn(format="localized")}
-    )  # fmt: skip
+    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=helps | {"pixels": st.column_config.NumberColumn(format="localized")})
 
 
 def _objects(run: EvaluationRun) -> None:
     st.subheader("Objects found", anchor=False)
     rows = [
-        {"class": name, "in the masks": score.truth, "predicted": score.predicted, "matched": score.matched,
-         "precision": score.precision, "recall": score.recall, "F1": score.f1}
+        {
+            "class": name,
+            "in the masks": score.truth,
+            "predicted": score.predicted,
+            "matched": score.matched,
+            "precision": score.precision,
+            "recall": score.recall,
+            "F1": score.f1,
+        }
         for name, score in run.evaluation.polygons.items()
-    ]  # fmt: skip
+    ]
     st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key="evaluation_objects",
+        pd.DataFrame(rows),
+        hide_index=True,
+        key="evaluation_objects",
         column_config={name: st.column_config.NumberColumn(format="%.3f") for name in ("precision", "recall", "F1")},
-    )  # fmt: skip
+    )
     st.caption("An object is matched when it overlaps one of the mask by half or more (IoU 0.5), one to one.")

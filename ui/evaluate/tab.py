@@ -106,9 +106,14 @@ def headline(run: EvaluationRun) -> None:
     for column, (key, (label, words)) in zip(st.columns(len(scores.SINGLE)), scores.SINGLE.items(), strict=True):
         ends = found.of(key)
         column.metric(
-            label, number_words(getattr(one, key)), border=True, help=words, delta_color="off", delta_arrow="off",
+            label,
+            number_words(getattr(one, key)),
+            border=True,
+            help=words,
+            delta_color="off",
+            delta_arrow="off",
             delta=None if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}",
-        )  # fmt: skip
+        )
     ignored = evaluation.with_ignored
     absent = [name for name, there in zip(evaluation.scheme.names, one.present, strict=True) if not there]
     words = [found.text]

@@ -23,9 +23,11 @@ def calibration(run: EvaluationRun) -> None:
     with right:
         ece = evaluation.reliability.ece
         st.metric(
-            "Expected calibration error", f"{ece:.3f}", border=True,
+            "Expected calibration error",
+            f"{ece:.3f}",
+            border=True,
             help="Mean distance between what the model says and how often it is right, over all labelled pixels. 0 is perfect.",
-        )  # fmt: skip
+        )
         gap = float(np.nansum((evaluation.reliability.confidence - evaluation.reliability.accuracy) * evaluation.reliability.pixels))
         st.markdown(
             f"On average the model is {'too sure' if gap > 0 else 'not sure enough'}: "
@@ -39,9 +41,11 @@ def calibration(run: EvaluationRun) -> None:
         a, b = st.columns(2)
         a.metric("Temperature", f"{found.temperature:.2f}", border=True, help="Above 1 makes probabilities less sure, below 1 surer.")
         b.metric(
-            "ECE with it", f"{found.after.ece:.3f}", border=True, help=f"On the {found.pixels:,} sampled pixels on which it was fitted, "
-            f"where it was {found.before.ece:.3f} before."
-        )  # fmt: skip
+            "ECE with it",
+            f"{found.after.ece:.3f}",
+            border=True,
+            help=f"On the {found.pixels:,} sampled pixels on which it was fitted, where it was {found.before.ece:.3f} before.",
+        )
         st.markdown("A temperature changes how sure the model is, never which class wins, so no other score moves.")
         _store(run)
 
@@ -65,9 +69,12 @@ def _store(run: EvaluationRun) -> None:
             icon=":material/info:",
         )
     elif st.button(
-        "Store in the model's card", icon=":material/save:", type="primary", key="evaluation_store",
+        "Store in the model's card",
+        icon=":material/save:",
+        type="primary",
+        key="evaluation_store",
         help="Every later prediction with this model states its confidence with this temperature. The label of no pixel changes.",
-    ):  # fmt: skip
+    ):
         from core.evaluation.evaluate import store_temperature  # brings what predicts scenes, for this one click
 
         with frame.errors() as outcome:
@@ -87,9 +94,14 @@ def thresholds(run: EvaluationRun) -> None:
     name = left.selectbox("Class", known, key="evaluation_threshold_class", help="Classes that occur in the masks.")
     curve, key = evaluation.thresholds(name), f"evaluation_threshold_{name}"
     chosen = right.slider(
-        "Pixels count as the class from this probability on", 0.0, 1.0, 0.5, 0.01, key=key,
+        "Pixels count as the class from this probability on",
+        0.0,
+        1.0,
+        0.5,
+        0.01,
+        key=key,
         help="Higher: fewer false finds, more is missed. Answered from one histogram of all pixels, so nothing is predicted again.",
-    )  # fmt: skip
+    )
     now = curve.at(chosen)
     columns = st.columns(5, vertical_alignment="center")
     words = {
@@ -104,9 +116,13 @@ def thresholds(run: EvaluationRun) -> None:
         column.metric(title, shown, border=True, help=meaning)
     best = curve.best
     columns[4].button(
-        f"Best F1: {best:.2f}", icon=":material/target:", key="evaluation_threshold_best", on_click=_take, args=(key, best),
+        f"Best F1: {best:.2f}",
+        icon=":material/target:",
+        key="evaluation_threshold_best",
+        on_click=_take,
+        args=(key, best),
         help="Sets the threshold with the highest F1. Chosen on these scenes, it is a little too good for new ones.",
-    )  # fmt: skip
+    )
     first, second = st.columns(2, gap="large")
     first.plotly_chart(charts.thresholds(curve, chosen), key="evaluation_threshold_curve", config=NO_BAR)
     second.plotly_chart(charts.precision_recall(evaluation, scheme, name, chosen), key="evaluation_precision_recall", config=NO_BAR)
@@ -137,10 +153,14 @@ def areas(run: EvaluationRun) -> None:
     share = st.column_config.NumberColumn(format="%.2f")
     rows = pd.DataFrame(
         {
-            "class": scheme.names, f"mapped, {unit}": found.mapped, f"adjusted, {unit}": found.estimated, f"±, {unit}": found.half_width,
-            "user's": found.users, "producer's": found.producers,
+            "class": scheme.names,
+            f"mapped, {unit}": found.mapped,
+            f"adjusted, {unit}": found.estimated,
+            f"±, {unit}": found.half_width,
+            "user's": found.users,
+            "producer's": found.producers,
         }
-    )  # fmt: skip
+    )
     right.dataframe(
         rows,
         hide_index=True,

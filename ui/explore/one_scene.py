@@ -92,10 +92,15 @@ def _histogram(path: str, digest: str, bands: tuple[int, ...], _image: Scene) ->
         counts, edges = np.histogram(values, bins=64, range=limits) if values.size else (np.zeros(1), np.array([0.0, 1.0]))
         name = _image.band_names[band - 1] if _image.band_names and _image.band_names[band - 1] else f"band {band}"
         figure.add_scatter(
-            x=(edges[:-1] + edges[1:]) / 2, y=100 * counts / max(1, values.size), mode="lines", name=name,
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=100 * counts / max(1, values.size),
+            mode="lines",
+            name=name,
             line={"color": colours[index], "width": 2, "shape": "hvh"},
-            fill="tozeroy", fillcolor="rgba(120,140,150,.08)", hovertemplate="%{y:.2f} %",
-        )  # fmt: skip
+            fill="tozeroy",
+            fillcolor="rgba(120,140,150,.08)",
+            hovertemplate="%{y:.2f} %",
+        )
     figure.update_layout(
         height=270, margin={"l": 8, "r": 8, "t": 8, "b": 8}, hovermode="x unified", legend={"orientation": "h", "y": 1.1, "x": 0}
     )

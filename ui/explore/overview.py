@@ -139,15 +139,21 @@ def _by_group(scheme: ClassScheme, read: DatasetCounts) -> go.Figure:
         if k == len(scheme) and not read.counts[-1]:
             continue
         figure.add_bar(
-            y=names, x=[100 * groups[name][k] / totals[name] for name in names], name=label, orientation="h",
+            y=names,
+            x=[100 * groups[name][k] / totals[name] for name in names],
+            name=label,
+            orientation="h",
             marker={"color": scheme.hex(k), "line": {"width": 0.5, "color": "rgba(128,128,128,.6)"}},
             hovertemplate=f"%{{y}} · {label}: %{{x:.1f}} %<extra></extra>",
-        )  # fmt: skip
+        )
     gap = max(0.2, 1 - len(names) / 6)  # a single bar is no wall
     figure.update_layout(
-        barmode="stack", bargap=gap, height=max(330, 60 + 26 * len(names)), margin={"l": 8, "r": 8, "t": 30, "b": 8},
+        barmode="stack",
+        bargap=gap,
+        height=max(330, 60 + 26 * len(names)),
+        margin={"l": 8, "r": 8, "t": 30, "b": 8},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "traceorder": "normal"},
-    )  # fmt: skip
+    )
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(title="share of pixels, %", range=[0, 100])
     return figure

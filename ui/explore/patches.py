@@ -115,11 +115,15 @@ def _chart(scheme: ClassScheme, result: estimates.PatchCounts) -> go.Figure:
     counts = [int(count) for count in np.broadcast_to(result.with_class, len(scheme))]
     figure = go.Figure(
         go.Bar(
-            x=counts, y=list(scheme.names), orientation="h", text=[f"{count:,}" for count in counts], textposition="auto",
+            x=counts,
+            y=list(scheme.names),
+            orientation="h",
+            text=[f"{count:,}" for count in counts],
+            textposition="auto",
             marker={"color": [scheme.hex(k) for k in range(len(scheme))], "line": {"width": 1, "color": "rgba(128,128,128,.5)"}},
             hovertemplate="%{y}: %{x:,} patches<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_yaxes(autorange="reversed")
     figure.update_xaxes(title="kept patches that show the class", rangemode="tozero")
     figure.update_layout(height=270, margin={"l": 8, "r": 8, "t": 8, "b": 8}, showlegend=False, uirevision="patches")

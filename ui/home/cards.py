@@ -45,10 +45,13 @@ def sample_card() -> None:
     label = "Run it again" if finished else "Try the sample"
     with st.container(horizontal=True, vertical_alignment="center"):
         clicked = st.button(
-            label, type="secondary" if finished else "primary", icon=":material/play_arrow:", key="sample_start",
+            label,
+            type="secondary" if finished else "primary",
+            icon=":material/play_arrow:",
+            key="sample_start",
             disabled=(job is not None and job.active) or not state.has_sample_model(),
             help="Predicts the sample's whole scene and traces its polygons, as a job of its own.",
-        )  # fmt: skip
+        )
         if finished and st.button("Open the map", type="primary", icon=":material/map:", key="sample_map"):
             made = jobs_view.made(job)
             state.select(prediction=made.prediction, layer=made.layer, model=state.SAMPLE_MODEL, dataset=state.SAMPLE)
@@ -134,9 +137,13 @@ def more() -> None:
     """The tour and the disk use, for those who look for them."""
     with st.container(horizontal=True):
         st.button(
-            "Take the tour", icon=":material/flag:", key="home_tour", type="tertiary", on_click=tour.begin,
+            "Take the tour",
+            icon=":material/flag:",
+            key="home_tour",
+            type="tertiary",
+            on_click=tour.begin,
             help="Five short stops, one on each page. Leave it when you like.",
-        )  # fmt: skip
+        )
         if st.button("Disk use", icon=":material/hard_drive:", key="home_disk", type="tertiary", help="What is kept, and clean-up."):
             disk.dialog()
 

@@ -122,9 +122,14 @@ def _clean(workspace: Workspace, found: list[Entry]) -> None:
     size, entries = size_words(sum(idle[path].size_bytes for path in chosen)), counted(len(chosen), "entry", "entries")
     if st.session_state.get(_ASKED) != "move" or not chosen:
         st.button(
-            f"Move {entries} · {size}" if chosen else "Move to the trash", icon=":material/delete:", key="disk_move",
-            disabled=not chosen, help="Asks once more.", on_click=_ask, args=("move",),
-        )  # fmt: skip
+            f"Move {entries} · {size}" if chosen else "Move to the trash",
+            icon=":material/delete:",
+            key="disk_move",
+            disabled=not chosen,
+            help="Asks once more.",
+            on_click=_ask,
+            args=("move",),
+        )
         return
     names = ", ".join(_title(idle[path]) for path in chosen)
     st.warning(f"Move {entries} ({size}) to the trash? Pages that show them will be empty.", icon=":material/help:")
@@ -148,9 +153,13 @@ def _trash(workspace: Workspace) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"{item['label']} · {datetime.fromtimestamp(item['time']):%d %b %H:%M}", width="stretch")
             st.button(
-                "Restore", icon=":material/undo:", key=f"disk_restore_{item['id']}", help="Puts it back where it was.",
-                on_click=_act, args=(lambda item=item: workspace.restore(item["id"]),),
-            )  # fmt: skip
+                "Restore",
+                icon=":material/undo:",
+                key=f"disk_restore_{item['id']}",
+                help="Puts it back where it was.",
+                on_click=_act,
+                args=(lambda item=item: workspace.restore(item["id"]),),
+            )
     if st.session_state.get(_ASKED) != "empty":
         st.button(
             "Empty the trash", icon=":material/delete_forever:", key="disk_empty", help="Asks once more.", on_click=_ask, args=("empty",)

@@ -41,9 +41,15 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
         change_digest = digest_of("change", source.digest, other.digest, settings)
         changed = keep("change", change_digest, lambda tell: _change(source, other, settings, tell), words="Comparing both", most=4)
     on_right = st.segmented_control(
-        "On the right map", list(_RIGHT), default="second", required=True, format_func=_RIGHT.get, key="map_right", persist_state="session",
+        "On the right map",
+        list(_RIGHT),
+        default="second",
+        required=True,
+        format_func=_RIGHT.get,
+        key="map_right",
+        persist_state="session",
         help="The second prediction as it is, or only the areas whose class is another one in it.",
-    )  # fmt: skip
+    )
     left = drawing.Drawn(first.layer, digest, state.shown(source.scheme))
     if on_right == "change":
         right = drawing.Drawn(changed.layer, change_digest, changed.layer.scheme, id_offset=CHANGE_IDS)
@@ -98,13 +104,21 @@ def _areas(changed: ChangeResult) -> None:
     left.markdown("**Largest changes**")
     pairs = changed.pairs()
     left.dataframe(
-        pairs.assign(share=100 * pairs["share"]), hide_index=True, alt="Areas of change by pair of classes", height=248,
+        pairs.assign(share=100 * pairs["share"]),
+        hide_index=True,
+        alt="Areas of change by pair of classes",
+        height=248,
         column_config={
-            "from_class": "from", "to_class": "to", "area": st.column_config.NumberColumn(f"area, {unit}", format="%,.0f"),
+            "from_class": "from",
+            "to_class": "to",
+            "area": st.column_config.NumberColumn(f"area, {unit}", format="%,.0f"),
             "share": st.column_config.NumberColumn("share", format="%.2f %%", help="Of the area that was compared"),
         },
-    )  # fmt: skip
+    )
     right.markdown(f"**All classes**, {unit}: rows in the first, columns in the second")
-    right.dataframe(changed.matrix.round(0), alt="Area by class in the first and in the second", height=248,
+    right.dataframe(
+        changed.matrix.round(0),
+        alt="Area by class in the first and in the second",
+        height=248,
         column_config={name: st.column_config.NumberColumn(format="%,.0f") for name in changed.matrix.columns},
-    )  # fmt: skip
+    )

@@ -80,9 +80,14 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
     a, b = st.columns([3, 2], vertical_alignment="bottom")
     parts = ["all", *(["filter"] if told.filters else []), *(["region"] if told.region else [])]
     part = a.segmented_control(
-        "What goes into the files", parts, default="all", required=True, format_func=_PARTS.get, key=f"map_part_{len(parts)}_{parts[-1]}",
+        "What goes into the files",
+        parts,
+        default="all",
+        required=True,
+        format_func=_PARTS.get,
+        key=f"map_part_{len(parts)}_{parts[-1]}",
         help="Filter with the table and the legend, or draw a region on the map, to take a part only.",
-    )  # fmt: skip
+    )
     with b:
         crs = choose_crs(layer)
     shown = replace(layer, scheme=state.shown(layer.scheme))
@@ -103,11 +108,20 @@ def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, 
     product = PRODUCTS[suffix]
     placeless = product.needs_crs and not placed
     st.download_button(
-        product.title, made, name, offer.media_type, key=f"map_download_{suffix.strip('.').replace('.', '_')}", icon=offer.icon,
-        on_click="ignore", disabled=placeless, type="primary" if suffix == ".gpkg" else "secondary", width=170,
+        product.title,
+        made,
+        name,
+        offer.media_type,
+        key=f"map_download_{suffix.strip('.').replace('.', '_')}",
+        icon=offer.icon,
+        on_click="ignore",
+        disabled=placeless,
+        type="primary" if suffix == ".gpkg" else "secondary",
+        width=170,
         help=f"{product.title} needs coordinates, and this scene has none."
-        if placeless else "Made when pressed; data files are re-opened and compared.",
-    )  # fmt: skip
+        if placeless
+        else "Made when pressed; data files are re-opened and compared.",
+    )
     st.caption(offer.use, width="stretch")
 
 
@@ -118,10 +132,15 @@ def _print_base(source: MapSource) -> str:
     from core.vector.printing.figure import BASES
 
     return st.segmented_control(
-        "Printed maps on", list(BASES), default="scene", required=True, format_func=BASES.get, key="map_print_base",
+        "Printed maps on",
+        list(BASES),
+        default="scene",
+        required=True,
+        format_func=BASES.get,
+        key="map_print_base",
         persist_state="session",
         help="Online base maps are fetched for the print; when they do not answer, the scene takes their place.",
-    )  # fmt: skip
+    )
 
 
 def of_change(layer: PolygonLayer, title: str) -> None:
@@ -132,17 +151,30 @@ def of_change(layer: PolygonLayer, title: str) -> None:
         for suffix, offer in wanted.items():
             name = f"{stem_of(title)}-change{suffix}"
             st.download_button(
-                PRODUCTS[suffix].title, exporter(lambda: layer, name), name, offer.media_type, icon=offer.icon, on_click="ignore",
-                help=offer.use, key=f"map_change_{suffix.strip('.').replace('.', '_')}", disabled=layer.frame.empty,
-            )  # fmt: skip
+                PRODUCTS[suffix].title,
+                exporter(lambda: layer, name),
+                name,
+                offer.media_type,
+                icon=offer.icon,
+                on_click="ignore",
+                help=offer.use,
+                key=f"map_change_{suffix.strip('.').replace('.', '_')}",
+                disabled=layer.frame.empty,
+            )
 
 
 def of_lines(lines: LineLayer) -> None:
     """The centre lines as GeoPackage."""
     st.download_button(
-        "Centre lines (GeoPackage)", exporter(lambda: lines, "centre-lines.gpkg"), "centre-lines.gpkg", _SQLITE, key="map_download_lines",
-        icon=":material/polyline:", on_click="ignore", help="Lines with length, width and the nodes where they meet.",
-    )  # fmt: skip
+        "Centre lines (GeoPackage)",
+        exporter(lambda: lines, "centre-lines.gpkg"),
+        "centre-lines.gpkg",
+        _SQLITE,
+        key="map_download_lines",
+        icon=":material/polyline:",
+        on_click="ignore",
+        help="Lines with length, width and the nodes where they meet.",
+    )
 
 
 def stem_of(title: str) -> str:
@@ -176,10 +208,14 @@ def choose_crs(layer: PolygonLayer) -> str | None:
         utm: f"Local UTM zone ({utm})",
     }
     wanted = st.selectbox(
-        "Coordinates of the files", [code for code in names if code != own], format_func=lambda code: names.get(code, code), key="map_crs",
-        accept_new_options=True, persist_state="session",
+        "Coordinates of the files",
+        [code for code in names if code != own],
+        format_func=lambda code: names.get(code, code),
+        key="map_crs",
+        accept_new_options=True,
+        persist_state="session",
         help="Choose one or type another, EPSG:25832 say. GeoJSON, KML, web map and report are always in longitude and latitude.",
-    )  # fmt: skip
+    )
     if wanted == _OWN or not wanted:
         return None
     try:
@@ -196,9 +232,14 @@ def _middle(layer: PolygonLayer) -> tuple[float, float]:
 
 
 def exporter(
-    part: Callable[[], PolygonLayer | LineLayer], name: str, *, crs: str | None = None, source: MapSource | None = None,
-    lines: LineLayer | None = None, base: str = "scene",
-) -> Callable[[], bytes]:  # fmt: skip
+    part: Callable[[], PolygonLayer | LineLayer],
+    name: str,
+    *,
+    crs: str | None = None,
+    source: MapSource | None = None,
+    lines: LineLayer | None = None,
+    base: str = "scene",
+) -> Callable[[], bytes]:
     """A function that writes the layer under `name` in a folder of its own and returns the file's bytes.
 
     `source` gives pictures the scene below the polygons, and reports what is known of the prediction; printed maps lie on `base`.

@@ -86,8 +86,10 @@ class Underlay:
 
 ONLINE = (
     {
-        "name": "OpenStreetMap (online)", "url": "https://tile.openstreetmap.org/{z}/{x}/{y}.png",
-        "probe": "https://tile.openstreetmap.org/0/0/0.png", "attribution": "© OpenStreetMap contributors",
+        "name": "OpenStreetMap (online)",
+        "url": "https://tile.openstreetmap.org/{z}/{x}/{y}.png",
+        "probe": "https://tile.openstreetmap.org/0/0/0.png",
+        "attribution": "© OpenStreetMap contributors",
     },
     {
         "name": "Esri imagery (online)",
@@ -95,7 +97,7 @@ ONLINE = (
         "probe": "https://server.arcgisonline.com/ArcGIS/rest/services/World_Imagery/MapServer/tile/0/0/0",
         "attribution": "Esri, Maxar, Earthstar Geographics",
     },
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -277,9 +279,16 @@ def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any
     placed = frame.to_crs(4326) if frame.crs is not None else frame
     geometry = shapely.to_geojson(shapely.set_precision(placed.geometry.values, 1e-7 if frame.crs is not None else 0.01, mode="pointwise"))
     columns = {
-        "id": "id", "class_id": "class_id", area_name: "area", f"length_{unit}": "length", f"width_{unit}": "width",
-        f"perimeter_{unit}": "perimeter", "compactness": "compactness", "mean_confidence": "confidence", "on_edge": "on_edge",
-    }  # fmt: skip
+        "id": "id",
+        "class_id": "class_id",
+        area_name: "area",
+        f"length_{unit}": "length",
+        f"width_{unit}": "width",
+        f"perimeter_{unit}": "perimeter",
+        "compactness": "compactness",
+        "mean_confidence": "confidence",
+        "on_edge": "on_edge",
+    }
     kept = {new: frame[old].tolist() for old, new in columns.items() if old in frame.columns}
     kept["class_id"] = [class_id + id_offset for class_id in kept["class_id"]]
     features = []

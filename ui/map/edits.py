@@ -57,15 +57,23 @@ def panel(source: MapSource, traced: PolygonLayer, layer: PolygonLayer, digest: 
         _form(layer, digest, int(selected), str(row["class_name"].iloc[0]))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Undo", key="map_undo", icon=":material/undo:", disabled=not corrections.can_undo,
-            on_click=_change, args=(digest, Corrections.undo),
+            "Undo",
+            key="map_undo",
+            icon=":material/undo:",
+            disabled=not corrections.can_undo,
+            on_click=_change,
+            args=(digest, Corrections.undo),
             help=f"Takes back: {corrections.describe()[-1]}." if corrections.can_undo else "Nothing was corrected yet.",
-        )  # fmt: skip
+        )
         st.button(
-            "Redo", key="map_redo", icon=":material/redo:", disabled=not corrections.can_redo,
-            on_click=_change, args=(digest, Corrections.redo),
+            "Redo",
+            key="map_redo",
+            icon=":material/redo:",
+            disabled=not corrections.can_redo,
+            on_click=_change,
+            args=(digest, Corrections.redo),
             help="Puts back what was undone last.",
-        )  # fmt: skip
+        )
         if len(corrections):
             st.badge(f"{len(corrections)} corrected", icon=":material/edit:", color="green")
     if len(corrections):
@@ -77,28 +85,46 @@ def _form(layer: PolygonLayer, digest: str, selected: int, name: str) -> None:
     names = list(layer.scheme.names)
     a, b, c = st.columns([3, 2, 2], vertical_alignment="bottom")
     wanted = a.selectbox(
-        f"Class of polygon {selected}", names, index=names.index(name), key=f"map_class_{digest}_{selected}_{name}",
+        f"Class of polygon {selected}",
+        names,
+        index=names.index(name),
+        key=f"map_class_{digest}_{selected}_{name}",
         help="What the polygon shows in truth.",
-    )  # fmt: skip
+    )
     b.button(
-        "Change class", key="map_reclass", icon=":material/edit:", type="primary", disabled=wanted == name, width="stretch",
-        on_click=_change, args=(digest, lambda steps: steps.reclass(selected, wanted)), help="Gives the polygon the class chosen here.",
-    )  # fmt: skip
+        "Change class",
+        key="map_reclass",
+        icon=":material/edit:",
+        type="primary",
+        disabled=wanted == name,
+        width="stretch",
+        on_click=_change,
+        args=(digest, lambda steps: steps.reclass(selected, wanted)),
+        help="Gives the polygon the class chosen here.",
+    )
     with c.popover("Delete", icon=":material/delete:", width="stretch", help="Takes the polygon out of the layer; undo brings it back."):
         fill = st.radio("What takes its place", list(_FILLS), format_func=_FILLS.get, key="map_fill", persist_state="session")
         st.button(
-            f"Delete polygon {selected}", key="map_delete", icon=":material/delete:", on_click=_change,
+            f"Delete polygon {selected}",
+            key="map_delete",
+            icon=":material/delete:",
+            on_click=_change,
             args=(digest, lambda steps: steps.delete(selected, fill=fill)),
-        )  # fmt: skip
+        )
 
 
 def _labels(source: MapSource, traced: PolygonLayer, corrections: Corrections) -> None:
     usable = source.scene is not None and source.scene.is_file() and source.own_geo == source.geo.georeferenced
     if st.button(
-        "Use as labels", key="map_labels", icon=":material/school:", disabled=not usable,
+        "Use as labels",
+        key="map_labels",
+        icon=":material/school:",
+        disabled=not usable,
         help="Burns the corrected layer into a mask beside the scene: a data set to train on. Pixels that you did not correct keep the "
-        "class of the prediction." if usable else "Needs the scene's own file, in the coordinates that it came with.",
-    ):  # fmt: skip
+        "class of the prediction."
+        if usable
+        else "Needs the scene's own file, in the coordinates that it came with.",
+    ):
         with frame.errors() as outcome:
             folder = label_set(source, traced, corrections)
             state.select(dataset=folder)

@@ -34,9 +34,11 @@ def map_of(source: MapSource, layer: PolygonLayer, digest: str, *, lines: tiles.
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if source.geo.georeferenced:
             st.toggle(
-                "Online base maps", key="map_online", persist_state="session",
+                "Online base maps",
+                key="map_online",
+                persist_state="session",
                 help="Your browser asks OpenStreetMap and Esri; those that answer join the layers button on the map. Never needed.",
-            )  # fmt: skip
+            )
         else:
             st.caption("No coordinates: the map counts pixels. **More**, at the top, gives the scene a pixel size or a place on the earth.")
     return told

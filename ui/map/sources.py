@@ -87,15 +87,23 @@ def choose() -> tuple[MapSource | None, MapSource | None]:
     current = state.linked(_LINK, {state.short(path): path for path in options}) or opened_raster or state.selection().prediction
     labels = _titles(options)
     chosen = first.selectbox(
-        "Prediction", options, index=options.index(current) if current in options else 0, format_func=labels.get, key=_key(options),
+        "Prediction",
+        options,
+        index=options.index(current) if current in options else 0,
+        format_func=labels.get,
+        key=_key(options),
         help="What the outlines are traced from, newest first.",
-    )  # fmt: skip
+    )
     others = [path for path in folders if path != chosen]
     other = second.selectbox(
-        "Compare with", [_NOTHING, *others], format_func=lambda path: "Nothing" if path == _NOTHING else labels[path],
-        key=f"map_compare_{digest_of(str(chosen))}", disabled=not others, persist_state="session",
+        "Compare with",
+        [_NOTHING, *others],
+        format_func=lambda path: "Nothing" if path == _NOTHING else labels[path],
+        key=f"map_compare_{digest_of(str(chosen))}",
+        disabled=not others,
+        persist_state="session",
         help="Shows two dates or two models of one place side by side, with what changed. Needs a second prediction.",
-    )  # fmt: skip
+    )
     state.link(_LINK, state.short(chosen))
     source = open_source(chosen)
     if chosen in folders:
@@ -184,15 +192,23 @@ def _place(source: MapSource) -> None:
     known = _places().get(key)
     st.markdown("**Place this scene** · its file says nothing of coordinates")
     size = st.number_input(
-        "Pixel size, m", 0.0, 1000.0, known.pixel_size_m if known else 0.0, 0.05, format="%g", key=f"map_pixel_size_{key}",
+        "Pixel size, m",
+        0.0,
+        1000.0,
+        known.pixel_size_m if known else 0.0,
+        0.05,
+        format="%g",
+        key=f"map_pixel_size_{key}",
         help="The ground sample distance. Alone it turns pixels into metres and square metres.",
-    )  # fmt: skip
+    )
     corner = f"{known.latitude:.7g}, {known.longitude:.7g}" if known and known.latitude is not None else ""
     where = st.text_input(
-        "Upper left corner: latitude, longitude", corner,
-        key=f"map_corner_{key}", placeholder="25.2048, 55.2708",
+        "Upper left corner: latitude, longitude",
+        corner,
+        key=f"map_corner_{key}",
+        placeholder="25.2048, 55.2708",
         help="In degrees (WGS84), north up. With it the scene lies on the earth, in its UTM zone, and so do all files.",
-    )  # fmt: skip
+    )
     a, b = st.columns(2)
     if a.button("Place", key="map_place", icon=":material/pin_drop:", type="primary", width="stretch"):
         with frame.errors() as outcome:

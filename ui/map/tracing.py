@@ -36,45 +36,88 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
     with st.expander("How outlines are drawn", icon=":material/tune:", key="map_settings"):
         a, b, c, d = st.columns(4, vertical_alignment="bottom")
         threshold = a.slider(
-            "Confidence from, %", 0, 100, round(100 * default.threshold), key="map_threshold", bind="query-params", persist_state="session",
-            disabled=not sure, help="Less certain pixels belong to no polygon and stay empty on the map.",
-        )  # fmt: skip
+            "Confidence from, %",
+            0,
+            100,
+            round(100 * default.threshold),
+            key="map_threshold",
+            bind="query-params",
+            persist_state="session",
+            disabled=not sure,
+            help="Less certain pixels belong to no polygon and stay empty on the map.",
+        )
         unit = "m" if source.geo.units == "m" and st.session_state.get("map_metres") else "px"
         area = b.number_input(
-            f"Smallest area, {'m²' if unit == 'm' else 'px'}", 0, 100_000, int(area_px), key="map_area", bind="query-params",
-            persist_state="session", help="Smaller patches join the neighbour they touch most.",
-        )  # fmt: skip
+            f"Smallest area, {'m²' if unit == 'm' else 'px'}",
+            0,
+            100_000,
+            int(area_px),
+            key="map_area",
+            bind="query-params",
+            persist_state="session",
+            help="Smaller patches join the neighbour they touch most.",
+        )
         simplify = c.slider(
-            f"Simplify, {unit}", 0.0, 10.0, simplify_px, 0.5, key="map_simplify", bind="query-params", persist_state="session",
+            f"Simplify, {unit}",
+            0.0,
+            10.0,
+            simplify_px,
+            0.5,
+            key="map_simplify",
+            bind="query-params",
+            persist_state="session",
             help="How much detail borders lose. Shared borders are simplified once, so no gaps open; 0 keeps the pixel steps.",
-        )  # fmt: skip
+        )
         smooth = d.slider(
-            "Round corners", 0, 4, default.smooth, key="map_smooth", bind="query-params", persist_state="session",
+            "Round corners",
+            0,
+            4,
+            default.smooth,
+            key="map_smooth",
+            bind="query-params",
+            persist_state="session",
             help="Passes that round the corners; 0 leaves them.",
-        )  # fmt: skip
+        )
         e, f, g, h = st.columns(4, vertical_alignment="bottom")
         names = source.scheme.names
         classes = e.multiselect(
             "Classes", names, key="map_classes", placeholder="All classes", persist_state="session", help="Trace only these."
         )
         angled = f.multiselect(
-            "Right angles for", names, key="map_right_angles", placeholder="No class", persist_state="session",
+            "Right angles for",
+            names,
+            key="map_right_angles",
+            placeholder="No class",
+            persist_state="session",
             help="Buildings, say: outlines get straight walls and right angles, as far as they still cover the same ground.",
-        )  # fmt: skip
+        )
         lined = g.multiselect(
-            "Centre lines of", names, key="map_centre_lines", placeholder="No class", persist_state="session",
+            "Centre lines of",
+            names,
+            key="map_centre_lines",
+            placeholder="No class",
+            persist_state="session",
             help="Roads, say: adds their middle lines with length and width, as a network whose lines meet in nodes.",
-        )  # fmt: skip
+        )
         h.toggle(
-            "Sizes in metres", key="map_metres", persist_state="session", disabled=source.geo.units != "m",
+            "Sizes in metres",
+            key="map_metres",
+            persist_state="session",
+            disabled=source.geo.units != "m",
             help="Counts smallest area and simplify in m² and m instead of pixels."
-            if source.geo.units == "m" else "This scene has no coordinates and no pixel size yet: give them under More, above.",
-        )  # fmt: skip
+            if source.geo.units == "m"
+            else "This scene has no coordinates and no pixel size yet: give them under More, above.",
+        )
         pressed = not live and st.button("Trace polygons", type="primary", icon=":material/polyline:", key="map_trace")
     now = VectorSettings(
-        threshold / 100, f"{area}{'m2' if unit == 'm' else 'px'}", f"{simplify:g}{unit}", smooth,
-        classes=tuple(classes) or None, regularize=tuple(angled), centre_lines=tuple(lined),
-    )  # fmt: skip
+        threshold / 100,
+        f"{area}{'m2' if unit == 'm' else 'px'}",
+        f"{simplify:g}{unit}",
+        smooth,
+        classes=tuple(classes) or None,
+        regularize=tuple(angled),
+        centre_lines=tuple(lined),
+    )
     if live or pressed:
         st.session_state[_SETTINGS] = now.to_dict()
     return fitting(VectorSettings.from_dict(st.session_state.get(_SETTINGS, {})), source), pressed

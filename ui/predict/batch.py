@@ -66,9 +66,13 @@ def table(job: Job) -> None:
     failed = sum(row["state"] == "failed" for row in rows)
     st.caption(f"{len(rows) - failed} done" + (f", {failed} failed" if failed else "") + ". Choose a row to open its result below.")
     told = st.dataframe(
-        shown, hide_index=True, column_config=_COLUMNS, key=f"predict_batch_table_{job.name}", on_select="rerun",
+        shown,
+        hide_index=True,
+        column_config=_COLUMNS,
+        key=f"predict_batch_table_{job.name}",
+        on_select="rerun",
         selection_mode="single-row",
-    )  # fmt: skip
+    )
     chosen = [rows[number] for number in told.selection.rows if number < len(rows)]
     if chosen and chosen[0]["state"] == "done" and st.session_state.get("gl_batch_row") != (job.name, chosen[0]["scene"]):
         st.session_state["gl_batch_row"] = (job.name, chosen[0]["scene"])
@@ -77,9 +81,15 @@ def table(job: Job) -> None:
     file = Path(job.request["out"]) / TABLE_FILE
     if file.is_file():
         st.download_button(
-            "Table (CSV)", file.read_bytes, f"{job.name}.csv", "text/csv", key=f"predict_batch_csv_{job.name}", on_click="ignore",
-            icon=":material/table:", help="One row per scene with time, seam score, warnings and errors.",
-        )  # fmt: skip
+            "Table (CSV)",
+            file.read_bytes,
+            f"{job.name}.csv",
+            "text/csv",
+            key=f"predict_batch_csv_{job.name}",
+            on_click="ignore",
+            icon=":material/table:",
+            help="One row per scene with time, seam score, warnings and errors.",
+        )
 
 
 def _rows(job: Job) -> list[dict]:

@@ -76,13 +76,21 @@ def engine(model: Model) -> dict[str, Any]:
     """Memory, engine and resampling, as request keys; offers to make the int8 network where it is missing."""
     first, second = st.columns(2)
     chosen = first.selectbox(
-        "Engine", list(_ENGINES), key="predict_engine", format_func=_ENGINES.get,
-        help="What runs the network. Automatic takes the fastest exact one. Fast rounds weights to 8 bits: a few pixels differ.", **KEEP,
-    )  # fmt: skip
+        "Engine",
+        list(_ENGINES),
+        key="predict_engine",
+        format_func=_ENGINES.get,
+        help="What runs the network. Automatic takes the fastest exact one. Fast rounds weights to 8 bits: a few pixels differ.",
+        **KEEP,
+    )
     memory = second.select_slider(
-        "Memory", ["512MiB", "1GiB", "2GiB", "4GiB", "8GiB"], "1GiB", key="predict_memory",
-        help="An upper bound for the whole process; less makes more, narrower strips.", **KEEP,
-    )  # fmt: skip
+        "Memory",
+        ["512MiB", "1GiB", "2GiB", "4GiB", "8GiB"],
+        "1GiB",
+        key="predict_memory",
+        help="An upper bound for the whole process; less makes more, narrower strips.",
+        **KEEP,
+    )
     if chosen == "auto":
         openvino = importlib.util.find_spec("openvino") is not None
         st.caption("OpenVINO, or TensorFlow on a graphics card." if openvino else "TensorFlow; OpenVINO is not installed.")
@@ -97,10 +105,15 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
     first, second, third = st.columns(3, gap="large", vertical_alignment="center")
     sizes = sorted({card.patch_size, 128, 256, 384, 512})
     size = first.select_slider(
-        "Patch size, px", sizes, card.patch_size, key=f"predict_patch_{card.patch_size}", disabled=fast,
+        "Patch size, px",
+        sizes,
+        card.patch_size,
+        key=f"predict_patch_{card.patch_size}",
+        disabled=fast,
         help=f"The model was trained on {card.patch_size} px. Larger patches see more around each pixel and need more memory. "
-        "The fast engine keeps the model's own size.", **KEEP,
-    )  # fmt: skip
+        "The fast engine keeps the model's own size.",
+        **KEEP,
+    )
     overlap = second.slider(
         "Overlap of patches, %", 0, 75, 50, 5, key="predict_overlap", help="More overlap hides seams and takes longer.", **KEEP
     )
@@ -110,10 +123,13 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
     resample = False
     if pixel_size_m and card.pixel_size_m:
         resample = third.toggle(
-            f"Resample to {card.pixel_size_m:.2g} m per pixel", False, key="predict_resample",
+            f"Resample to {card.pixel_size_m:.2g} m per pixel",
+            False,
+            key="predict_resample",
             help=f"The model was trained on {card.pixel_size_m:.2g} m, this scene has {pixel_size_m:.2g} m. "
-            "The result keeps the scene's pixels.", **KEEP,
-        )  # fmt: skip
+            "The result keeps the scene's pixels.",
+            **KEEP,
+        )
     own_size = fast or size == card.patch_size
     return {
         "patch_size": None if own_size else size,
@@ -135,9 +151,12 @@ def _int8(model: Model) -> None:
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     patches = left.selectbox(
-        "Patches", prepared, format_func=library.prepared_title, key="predict_int8_patches",
+        "Patches",
+        prepared,
+        format_func=library.prepared_title,
+        key="predict_int8_patches",
         help="Some set the ranges of the 8 bits, others measure how many labels change. They must be of the model's classes.",
-    )  # fmt: skip
+    )
     job = jobs_view.newest("quantise", keep=lambda job: job.request["model"] == str(model.folder))
     words = "Takes some minutes, once. Until then choose another engine."
     if right.button("Make it fast", icon=":material/bolt:", key="predict_quantise", help=words, disabled=job is not None and job.active):

@@ -41,16 +41,25 @@ class Choice:
 def choose() -> Choice | None:
     """The scene or scenes to predict; None while nothing is chosen. Raises SceneError."""
     source = st.segmented_control(
-        "Scene", list(_SOURCES), default="data", required=True, format_func=_SOURCES.get, key=_SOURCE,
-        help="An image of a data set, any image or folder on this machine, or one that you send.", **KEEP,
-    )  # fmt: skip
+        "Scene",
+        list(_SOURCES),
+        default="data",
+        required=True,
+        format_func=_SOURCES.get,
+        key=_SOURCE,
+        help="An image of a data set, any image or folder on this machine, or one that you send.",
+        **KEEP,
+    )
     if source == "data":
         return _of_dataset()
     if source == "path":
         typed = st.text_input(
-            "Path", key=_PATH, placeholder="/data/scene.tif",
-            help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.", **KEEP,
-        )  # fmt: skip
+            "Path",
+            key=_PATH,
+            placeholder="/data/scene.tif",
+            help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.",
+            **KEEP,
+        )
         path = typed_path(typed)
         return _of_path(path) if path is not None else None
     sent = st.file_uploader("Image", type=uploads.IMAGE_TYPES, key="predict_upload", help="Large scenes are better opened by their path.")
@@ -128,9 +137,13 @@ def _of_dataset() -> Choice | None:
     current = state.selection().dataset
     left, right = st.columns(2)
     folder = left.selectbox(
-        "Data set", known, index=known.index(current) if current in known else 0, format_func=library.dataset_title, key="predict_dataset",
+        "Data set",
+        known,
+        index=known.index(current) if current in known else 0,
+        format_func=library.dataset_title,
+        key="predict_dataset",
         help="The sample, and those that you opened on Home.",
-    )  # fmt: skip
+    )
     scenes = library.scenes_of(folder)
     choices = [Choice(one.name, one.image, names=(one.name,)) for one in scenes]
     whole = [
@@ -145,9 +158,13 @@ def _of_dataset() -> Choice | None:
     if start is None:
         start = 0 if whole else library.largest(scenes)
     return right.selectbox(
-        "Image", options, index=start, format_func=lambda choice: choice.name, key=f"predict_scene_{folder}",
+        "Image",
+        options,
+        index=start,
+        format_func=lambda choice: choice.name,
+        key=f"predict_scene_{folder}",
         help="Images that continue each other are offered as one scene as well.",
-    )  # fmt: skip
+    )
 
 
 def _mosaics(dataset: Dataset) -> tuple[Mosaic, ...]:
@@ -166,10 +183,14 @@ def _of_path(path: Path) -> Choice:
     if not path.is_dir():
         return Choice(path.stem, path)
     how = st.radio(
-        "The folder holds", ["one", "many"], horizontal=True, key="predict_folder",
+        "The folder holds",
+        ["one", "many"],
+        horizontal=True,
+        key="predict_folder",
         format_func={"one": "chips of one scene", "many": "scenes, to predict one after the other"}.get,
-        help="Chips are put together by their edges or their coordinates.", **KEEP,
-    )  # fmt: skip
+        help="Chips are put together by their edges or their coordinates.",
+        **KEEP,
+    )
     if how == "one":
         return Choice(place_name(path), path)
     found = find_scenes(path)

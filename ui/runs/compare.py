@@ -17,9 +17,13 @@ from ui.runs import read
 from ui.train import check_charts
 
 _CURVES = {
-    "val_mean_iou": "Validation mean IoU", "val_loss": "Validation loss", "loss": "Training loss", "val_accuracy": "Validation accuracy",
-    "mean_iou": "Training mean IoU", "learning_rate": "Learning rate",
-}  # fmt: skip
+    "val_mean_iou": "Validation mean IoU",
+    "val_loss": "Validation loss",
+    "loss": "Training loss",
+    "val_accuracy": "Validation accuracy",
+    "mean_iou": "Training mean IoU",
+    "learning_rate": "Learning rate",
+}
 _MOST = 8
 
 
@@ -28,9 +32,15 @@ def panel(every: Sequence[Job]) -> None:
     by_name = {job.name: job for job in every}
     read.compare_known(list(by_name))
     picked = st.multiselect(
-        "Runs", list(by_name), format_func=lambda name: by_name[name].title, key=read.COMPARED, max_selections=_MOST,
-        help="Two to eight runs; the newest two unless you choose others.", placeholder="Choose runs", **KEEP,
-    )  # fmt: skip
+        "Runs",
+        list(by_name),
+        format_func=lambda name: by_name[name].title,
+        key=read.COMPARED,
+        max_selections=_MOST,
+        help="Two to eight runs; the newest two unless you choose others.",
+        placeholder="Choose runs",
+        **KEEP,
+    )
     if len(picked) < 2:
         st.info("Choose two runs or more to see them over each other.", icon=":material/stacked_line_chart:")
         return
@@ -54,9 +64,11 @@ def _draw(chosen: Sequence[Job]) -> None:
     with left:
         st.markdown("**Scores**")
         st.dataframe(
-            pd.DataFrame([_scores(job, titles[job.name], records[job.name], waiting) for job in chosen]), hide_index=True, height="content",
+            pd.DataFrame([_scores(job, titles[job.name], records[job.name], waiting) for job in chosen]),
+            hide_index=True,
+            height="content",
             column_config={"best val. IoU": st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0)},
-        )  # fmt: skip
+        )
     with right:
         st.markdown("**Settings that differ**")
         _differences(chosen, titles)

@@ -188,9 +188,15 @@ def _event_files(job: Job) -> None:
     st.markdown("The run's event files, for TensorBoard on this machine:")
     st.code(f'tensorboard --logdir "{out if len(files) > 1 else files[0].parent}"', language=None)
     st.download_button(
-        "Event files (zip)", data=lambda: zips.pack(files, below=out), file_name=f"{job.name}-tensorboard.zip", mime="application/zip",
-        on_click="ignore", icon=":material/download:", key="run_events", help="To look at on another machine.",
-    )  # fmt: skip
+        "Event files (zip)",
+        data=lambda: zips.pack(files, below=out),
+        file_name=f"{job.name}-tensorboard.zip",
+        mime="application/zip",
+        on_click="ignore",
+        icon=":material/download:",
+        key="run_events",
+        help="To look at on another machine.",
+    )
 
 
 def _log(job: Job, records: Sequence[Mapping[str, Any]]) -> str:

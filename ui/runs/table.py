@@ -99,9 +99,12 @@ def _actions(picked: Sequence[Job]) -> None:
             st.rerun()
         active = any(job.active for job in picked)
         if st.button(
-            "Delete", icon=":material/delete:", key="run_delete", disabled=active,
+            "Delete",
+            icon=":material/delete:",
+            key="run_delete",
+            disabled=active,
             help="Stop it first." if active else "Moves the runs and their models to the trash; undo is offered.",
-        ):  # fmt: skip
+        ):
             with frame.errors() as outcome:
                 st.session_state[_DELETED] = [job.delete(outputs=True) for job in picked]
             if not outcome.failed:

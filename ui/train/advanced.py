@@ -31,8 +31,11 @@ _OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD with momentum"}
 _SCHEDULES = {"constant": "Constant", "cosine": "Cosine down to 1 %", "step": "Two steps down", "plateau": "Halved on a plateau"}
 _SAMPLINGS = {"uniform": "Each patch once", "balanced": "Rare classes more often"}
 _MONITORS = {
-    "val_mean_iou": "Validation mean IoU", "val_accuracy": "Validation accuracy", "val_loss": "Validation loss", "loss": "Training loss",
-}  # fmt: skip
+    "val_mean_iou": "Validation mean IoU",
+    "val_accuracy": "Validation accuracy",
+    "val_loss": "Validation loss",
+    "loss": "Training loss",
+}
 _MIXED = {"auto": "As the device has it", "on": "16 bits", "off": "32 bits"}
 _WIDTHS = {0.5: "Half", 1.0: "Usual", 2.0: "Double"}
 
@@ -42,8 +45,9 @@ def settings(store: PatchStore, info: ArchitectureInfo, encoder: str | None) -> 
     with st.expander("Advanced", icon=":material/tune:", key="train_advanced"):
         balance, course, changes, machine = st.tabs(
             ["Loss and balance", "Optimizer and schedule", "Augmentation", "Precision and size"],
-            key="train_advanced_tab", on_change="rerun",
-        )  # fmt: skip
+            key="train_advanced_tab",
+            on_change="rerun",
+        )
         with balance:
             chosen = _balance(store)
         with course:
@@ -74,26 +78,40 @@ def fill(full: TrainSettings) -> None:
 def _balance(store: PatchStore) -> dict[str, Any]:
     a, b, c = st.columns(3)
     loss = a.selectbox(
-        "Loss", LOSSES, format_func=LOSS_NAMES.get, key="train_loss",
-        help="Dice, Tversky and Lovász look at areas and suit rare classes; cross-entropy and focal look at pixels.", **KEEP,
-    )  # fmt: skip
+        "Loss",
+        LOSSES,
+        format_func=LOSS_NAMES.get,
+        key="train_loss",
+        help="Dice, Tversky and Lovász look at areas and suit rare classes; cross-entropy and focal look at pixels.",
+        **KEEP,
+    )
     weights = b.selectbox(
-        "Class weights", CLASS_WEIGHTS, format_func=_WEIGHTS.get, key="train_class_weights",
-        help="Gives rare classes more say in the loss, from the pixel counts of the training patches.", **KEEP,
-    )  # fmt: skip
+        "Class weights",
+        CLASS_WEIGHTS,
+        format_func=_WEIGHTS.get,
+        key="train_class_weights",
+        help="Gives rare classes more say in the loss, from the pixel counts of the training patches.",
+        **KEEP,
+    )
     sampling = c.selectbox(
-        "Patches drawn", SAMPLINGS, format_func=_SAMPLINGS.get, key="train_sampling",
-        help="Patches that hold rare classes can be drawn more often.", **KEEP,
-    )  # fmt: skip
+        "Patches drawn",
+        SAMPLINGS,
+        format_func=_SAMPLINGS.get,
+        key="train_sampling",
+        help="Patches that hold rare classes can be drawn more often.",
+        **KEEP,
+    )
     counts = np.asarray(store.counts["train"])
     if weights != "none" and counts.sum():
         pairs = zip(store.scheme.names, class_weights(weights, counts), strict=True)
         st.caption("Weights: " + " · ".join(f"{name} {value:.2g}" for name, value in pairs))
     per_class = st.toggle(
-        "One network per class", key="train_per_class",
+        "One network per class",
+        key="train_per_class",
         help="Each class is learned against the rest by a network of its own, and all are merged by probability. "
-        f"Takes {len(store.scheme)} times as long here.", **KEEP,
-    )  # fmt: skip
+        f"Takes {len(store.scheme)} times as long here.",
+        **KEEP,
+    )
     return {"loss": loss, "class_weights": weights, "sampling": sampling, "per_class": per_class}
 
 
@@ -103,9 +121,17 @@ def _course() -> dict[str, Any]:
         "Optimizer", OPTIMIZERS, format_func=_OPTIMIZERS.get, key="train_optimizer", help="Adam forgives most learning rates.", **KEEP
     )
     decay = b.number_input(
-        "Weight decay", 0.0, 1.0, 1e-4, 1e-4, format="%g", key="train_weight_decay", disabled=optimizer != "adamw",
-        help="Of AdamW: pulls the weights towards zero.", **KEEP,
-    )  # fmt: skip
+        "Weight decay",
+        0.0,
+        1.0,
+        1e-4,
+        1e-4,
+        format="%g",
+        key="train_weight_decay",
+        disabled=optimizer != "adamw",
+        help="Of AdamW: pulls the weights towards zero.",
+        **KEEP,
+    )
     clip = c.number_input(
         "Clip the gradient at",
         0.0,
@@ -118,16 +144,27 @@ def _course() -> dict[str, Any]:
         **KEEP,
     )
     schedule = a.selectbox(
-        "Learning rate goes", SCHEDULES, format_func=_SCHEDULES.get, key="train_schedule",
-        help="Over the epochs; the plateau waits for a third of the patience.", **KEEP,
-    )  # fmt: skip
+        "Learning rate goes",
+        SCHEDULES,
+        format_func=_SCHEDULES.get,
+        key="train_schedule",
+        help="Over the epochs; the plateau waits for a third of the patience.",
+        **KEEP,
+    )
     warm = b.number_input(
         "Warm-up, epochs", 0, 100_000, 0, key="train_warmup_epochs", help="The rate rises in a line over so many epochs first.", **KEEP
     )
     average = c.number_input(
-        "Average of weights", 0.0, 0.99999, 0.0, 0.01, format="%g", key="train_average_weights",
-        help="Momentum of a moving average of the weights, which is validated and kept; 0.99 is usual, 0 is off.", **KEEP,
-    )  # fmt: skip
+        "Average of weights",
+        0.0,
+        0.99999,
+        0.0,
+        0.01,
+        format="%g",
+        key="train_average_weights",
+        help="Momentum of a moving average of the weights, which is validated and kept; 0.99 is usual, 0 is off.",
+        **KEEP,
+    )
     patience = a.number_input(
         "Patience, epochs",
         0,
@@ -153,14 +190,24 @@ def _course() -> dict[str, Any]:
 def _machine(info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
     a, b, c = st.columns(3)
     mixed = a.selectbox(
-        "Precision", MIXED, format_func=_MIXED.get, key="train_mixed_precision",
-        help="Recent graphics cards compute twice as fast in 16 bits. The check below says which device is used.", **KEEP,
-    )  # fmt: skip
+        "Precision",
+        MIXED,
+        format_func=_MIXED.get,
+        key="train_mixed_precision",
+        help="Recent graphics cards compute twice as fast in 16 bits. The check below says which device is used.",
+        **KEEP,
+    )
     sized = info.filters is not None and encoder is None
     width = b.selectbox(
-        "Width of the network", list(_WIDTHS), index=1, format_func=_WIDTHS.get, key="train_width", disabled=not sized,
-        help="Filters of each layer: half as many are about four times as quick.", **KEEP,
-    )  # fmt: skip
+        "Width of the network",
+        list(_WIDTHS),
+        index=1,
+        format_func=_WIDTHS.get,
+        key="train_width",
+        disabled=not sized,
+        help="Filters of each layer: half as many are about four times as quick.",
+        **KEEP,
+    )
     dropout = c.number_input(
         "Dropout",
         0.0,

@@ -19,13 +19,22 @@ def rate_test(found: Mapping[str, Any]) -> go.Figure:
     """Loss over the learning rate, each step and smoothed, with the suggested rate."""
     figure = go.Figure()
     figure.add_scatter(
-        x=found["rates"], y=found["losses"], name="each step", mode="lines", line={"width": 1, "color": COLOURS["training"]}, opacity=0.5,
+        x=found["rates"],
+        y=found["losses"],
+        name="each step",
+        mode="lines",
+        line={"width": 1, "color": COLOURS["training"]},
+        opacity=0.5,
         hovertemplate="%{y:.4g}",
-    )  # fmt: skip
+    )
     figure.add_scatter(
-        x=found["rates"], y=found["smoothed"], name="smoothed", mode="lines", line={"width": 2.5, "color": COLOURS["validation"]},
+        x=found["rates"],
+        y=found["smoothed"],
+        name="smoothed",
+        mode="lines",
+        line={"width": 2.5, "color": COLOURS["validation"]},
         hovertemplate="%{y:.4g}",
-    )  # fmt: skip
+    )
     if found["suggested"]:
         # Positions on a logarithmic axis are given to shapes as they are, and to annotations as powers of ten.
         figure.add_vline(x=found["suggested"], line={"width": 2, "dash": "dot", "color": COLOURS["learning rate"]})
@@ -55,11 +64,15 @@ def batch_sizes(sizes: Sequence[Mapping[str, Any]], proposed: int) -> go.Figure:
     memory = [f"{each['peak_memory_mib'] / 1024:.1f} GiB" if each["fits"] else "does not fit" for each in sizes]
     figure = go.Figure(
         go.Bar(
-            x=x, y=[each["patches_per_s"] or 0 for each in sizes], text=memory, textposition="outside", cliponaxis=False,
+            x=x,
+            y=[each["patches_per_s"] or 0 for each in sizes],
+            text=memory,
+            textposition="outside",
+            cliponaxis=False,
             marker={"color": [COLOURS["validation"] if each["batch_size"] == proposed else "#9FB0B5" for each in sizes]},
             hovertemplate="batches of %{x}: %{y:.1f} patches per second, %{text}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     figure.update_xaxes(title="batch size", type="category")
     figure.update_yaxes(title="patches per second", rangemode="tozero")
     figure.update_layout(height=230, margin={**_MARGIN, "t": 28}, uirevision="sizes")
@@ -74,17 +87,25 @@ def search(found: Mapping[str, Any]) -> go.Figure:
         line = sorted((trial for trial in trials if trial["batch_size"] == size), key=lambda trial: trial["learning_rate"])
         colour = RUN_COLOURS[number % len(RUN_COLOURS)]
         figure.add_scatter(
-            x=[trial["learning_rate"] for trial in line], y=[trial["score"] for trial in line], name=f"batches of {size}",
-            mode="lines+markers", line={"color": colour, "width": 2}, marker={"size": [7 + 4 * trial["rounds"] for trial in line]},
+            x=[trial["learning_rate"] for trial in line],
+            y=[trial["score"] for trial in line],
+            name=f"batches of {size}",
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            marker={"size": [7 + 4 * trial["rounds"] for trial in line]},
             customdata=[[trial["epochs"], trial["state"]] for trial in line],
             hovertemplate="%{y:.3f} after %{customdata[0]} epochs, %{customdata[1]}",
-        )  # fmt: skip
+        )
     best = found.get("best")
     if best:
         figure.add_scatter(
-            x=[best["learning_rate"]], y=[best["score"]], name="best", mode="markers", hoverinfo="skip",
+            x=[best["learning_rate"]],
+            y=[best["score"]],
+            name="best",
+            mode="markers",
+            hoverinfo="skip",
             marker={"symbol": "star", "size": 18, "color": "#F0B429", "line": {"width": 1, "color": "#17262B"}},
-        )  # fmt: skip
+        )
     names = {"val_mean_iou": "validation mean IoU", "val_accuracy": "validation accuracy", "val_loss": "validation loss", "loss": "loss"}
     rates = sorted({trial["learning_rate"] for trial in found["trials"]})
     figure.update_xaxes(type="log", tickvals=rates, ticktext=[f"{rate:g}" for rate in rates], title="learning rate")
@@ -103,9 +124,14 @@ def compared(
     for number, (name, points) in enumerate(curves.items()):
         y = smoothed([value for _, value in points], smoothing)
         figure.add_scatter(
-            x=[place for place, _ in points], y=y, name=name, mode="lines+markers" if len(points) < 40 else "lines",
-            line={"color": RUN_COLOURS[number % len(RUN_COLOURS)], "width": 2.5}, marker={"size": 5}, hovertemplate="%{y:.4g}",
-        )  # fmt: skip
+            x=[place for place, _ in points],
+            y=y,
+            name=name,
+            mode="lines+markers" if len(points) < 40 else "lines",
+            line={"color": RUN_COLOURS[number % len(RUN_COLOURS)], "width": 2.5},
+            marker={"size": 5},
+            hovertemplate="%{y:.4g}",
+        )
     figure.update_xaxes(title=unit)
     figure.update_yaxes(type="log" if log else "linear", title=title)
     figure.update_layout(
@@ -123,9 +149,12 @@ def class_bars(scores: Mapping[str, Mapping[str, float | None]]) -> go.Figure:
     figure = go.Figure()
     for number, (run, classes) in enumerate(scores.items()):
         figure.add_bar(
-            x=list(classes), y=list(classes.values()), name=run, marker={"color": RUN_COLOURS[number % len(RUN_COLOURS)]},
+            x=list(classes),
+            y=list(classes.values()),
+            name=run,
+            marker={"color": RUN_COLOURS[number % len(RUN_COLOURS)]},
             hovertemplate="%{y:.3f}",
-        )  # fmt: skip
+        )
     figure.update_yaxes(range=[0, 1], title="IoU")
     figure.update_layout(height=300, margin=_MARGIN, barmode="group", hovermode="x unified", showlegend=False)
     return figure

@@ -123,18 +123,28 @@ def _costs(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
     proposed = found["proposed_batch_size"]
     right.markdown(f"**Batches of {proposed}** are proposed: no other size that fits is noticeably faster.")
     right.button(
-        f"Take batches of {proposed}", icon=":material/check:", key="take_batch", on_click=forms.take,
+        f"Take batches of {proposed}",
+        icon=":material/check:",
+        key="take_batch",
+        on_click=forms.take,
         kwargs={"batch_size": proposed},
-        disabled=chosen["batch_size"] == proposed, help="Puts it into the form above.",
-    )  # fmt: skip
+        disabled=chosen["batch_size"] == proposed,
+        help="Puts it into the form above.",
+    )
 
 
 def _range() -> dict[str, Any]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         low, high = st.select_slider(
-            "Range", _DECADES, (1e-6, 1.0), format_func=lambda value: f"{value:g}", key="rate_range", width=360,
-            help="From where to where the learning rate rises.", **KEEP,
-        )  # fmt: skip
+            "Range",
+            _DECADES,
+            (1e-6, 1.0),
+            format_func=lambda value: f"{value:g}",
+            key="rate_range",
+            width=360,
+            help="From where to where the learning rate rises.",
+            **KEEP,
+        )
         steps = st.number_input("Steps", 10, 10_000, 100, 10, key="rate_steps", width=140, help="More steps, smoother curve.", **KEEP)
     return {"lowest": low, "highest": max(high, 10 * low), "steps": int(steps)}
 
@@ -150,17 +160,28 @@ def _rates(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
         ended = " It ended early, when the loss ran away." if found["diverged"] else ""
         st.markdown(f"**{rate:g}** is suggested: there the loss falls most steeply.{ended}", width="stretch")
         st.button(
-            f"Take {rate:g}", icon=":material/check:", key="take_rate", on_click=forms.take, kwargs={"learning_rate": rate},
-            disabled=chosen["learning_rate"] == rate, help="Puts it into the form above.",
-        )  # fmt: skip
+            f"Take {rate:g}",
+            icon=":material/check:",
+            key="take_rate",
+            on_click=forms.take,
+            kwargs={"learning_rate": rate},
+            disabled=chosen["learning_rate"] == rate,
+            help="Puts it into the form above.",
+        )
 
 
 def _grid() -> dict[str, Any]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         rates = st.multiselect(
-            "Learning rates", list(forms.RATES), [3e-4, 1e-3, 3e-3], format_func=lambda value: f"{value:g}", key="search_rates",
-            width=330, help="Each is tried with each batch size.", **KEEP,
-        )  # fmt: skip
+            "Learning rates",
+            list(forms.RATES),
+            [3e-4, 1e-3, 3e-3],
+            format_func=lambda value: f"{value:g}",
+            key="search_rates",
+            width=330,
+            help="Each is tried with each batch size.",
+            **KEEP,
+        )
         sizes = st.multiselect("Batch sizes", list(forms.BATCHES), [4, 8], key="search_sizes", width=230, help="Patches per step.", **KEEP)
         epochs = st.number_input(
             "Epochs per round", 1, 100, 2, key="search_epochs", width=150, help="After each round the better half goes on.", **KEEP
@@ -196,9 +217,13 @@ def _found(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
             width="stretch",
         )
         st.button(
-            "Take both", icon=":material/check:", key="take_both", on_click=forms.take,
-            kwargs={"learning_rate": best["learning_rate"], "batch_size": best["batch_size"]}, help="Puts them into the form above.",
-        )  # fmt: skip
+            "Take both",
+            icon=":material/check:",
+            key="take_both",
+            on_click=forms.take,
+            kwargs={"learning_rate": best["learning_rate"], "batch_size": best["batch_size"]},
+            help="Puts them into the form above.",
+        )
 
 
 def _measured_with(job: Job, chosen: Mapping[str, Any], names: tuple[str, ...]) -> None:

@@ -52,9 +52,14 @@ def network(prepared: Path) -> dict[str, Any]:
         **KEEP,
     )
     rate = third.select_slider(
-        "Learning rate", _with_taken(RATES, "learning_rate"), 1e-3, format_func=lambda value: f"{value:g}",
-        key="train_learning_rate", help="The highest one of the run. The test below proposes one.", **KEEP,
-    )  # fmt: skip
+        "Learning rate",
+        _with_taken(RATES, "learning_rate"),
+        1e-3,
+        format_func=lambda value: f"{value:g}",
+        key="train_learning_rate",
+        help="The highest one of the run. The test below proposes one.",
+        **KEEP,
+    )
     chosen = {"architecture": name, "encoder": encoder, "weights": weights, "epochs": int(epochs), "batch_size": int(batch)}
     return {**chosen, "learning_rate": float(rate)}
 
@@ -74,16 +79,22 @@ def start(prepared: Path, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         named = st.text_input("Name", key="train_name", placeholder=usual, help="The run and its model will carry this name.")
         one = st.button(
-            "Queue this training" if busy else "Start training", type="primary", icon=":material/play_arrow:", key="train_start",
+            "Queue this training" if busy else "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            key="train_start",
             disabled=missing is not None,
             help=missing or "Runs in a process of its own: you may leave this page or close the browser. Runs wait for each other.",
-        )  # fmt: skip
+        )
         both = st.button(
-            "Pretrained against random", icon=":material/compare_arrows:", key="train_pair", disabled=better is None or missing is not None,
+            "Pretrained against random",
+            icon=":material/compare_arrows:",
+            key="train_pair",
+            disabled=better is None or missing is not None,
             help="Starts two runs that differ in their starting weights only, and lays them over each other."
             if better
             else "Choose an encoder, or start from a model: this network has no published weights.",
-        )  # fmt: skip
+        )
     name = named.strip() or usual
     if one:
         return [_request(prepared, chosen, name)]

@@ -70,9 +70,11 @@ def _ask(path: Path, examined: Examined) -> dict[str, Any] | None:
     with left:
         name = st.text_input("Name", card.name, key=f"{key}_name", help="What the model will be called.")
         numbers = st.text_input(
-            "Bands of your images, in the order of the network", ", ".join(map(str, card.bands)), key=f"{key}_bands",
+            "Bands of your images, in the order of the network",
+            ", ".join(map(str, card.bands)),
+            key=f"{key}_bands",
             help=f"{bands} numbers from 1. For red, green, blue that is 1, 2, 3 in most files.",
-        )  # fmt: skip
+        )
         normalisation, turned = _normalisation(examined, bands, key)
         a, b, c = st.columns(3)
         dtype = a.selectbox(
@@ -144,12 +146,15 @@ def _normalisation(examined: Examined, bands: int, key: str) -> tuple[dict[str, 
 def _class_table(scheme: ClassScheme, key: str) -> list[dict[str, str]]:
     rows = [{"id": number, "class": name, "colour": scheme.hex(number)} for number, name in enumerate(scheme.names)]
     edited = st.data_editor(
-        pd.DataFrame(rows), hide_index=True, key=f"{key}_classes", disabled=["id"],
+        pd.DataFrame(rows),
+        hide_index=True,
+        key=f"{key}_classes",
+        disabled=["id"],
         column_config={
             "class": st.column_config.TextColumn(required=True, help="In the order of the network's outputs"),
             "colour": st.column_config.TextColumn(required=True, validate="^#[0-9A-Fa-f]{6}$", help="As #rrggbb"),
         },
-    )  # fmt: skip
+    )
     return edited.to_dict("records")
 
 

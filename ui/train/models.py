@@ -50,9 +50,11 @@ def _table(models: dict[str, Model]) -> None:
         for model in models.values()
     ]
     st.dataframe(
-        pd.DataFrame(rows), hide_index=True, key="models_table",
+        pd.DataFrame(rows),
+        hide_index=True,
+        key="models_table",
         column_config={"val. IoU": st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0, help="On validation")},
-    )  # fmt: skip
+    )
 
 
 def choose(folder: str) -> None:
@@ -80,10 +82,15 @@ def _one(models: dict[str, Model]) -> None:
                     st.switch_page(frame.PAGES["predict"][0])
                 files = [file for file in (model.file, model.folder / CARD_FILE, model.folder / "README.md") if file.is_file()]
                 st.download_button(
-                    "Keras file and card", data=lambda: zips.pack(files, below=model.folder), file_name=f"{_slug(model)}.zip",
-                    mime="application/zip", on_click="ignore", icon=":material/download:", key="model_download",
+                    "Keras file and card",
+                    data=lambda: zips.pack(files, below=model.folder),
+                    file_name=f"{_slug(model)}.zip",
+                    mime="application/zip",
+                    on_click="ignore",
+                    icon=":material/download:",
+                    key="model_download",
                     help="All that Groundline needs to use it on another machine.",
-                )  # fmt: skip
+                )
         with right:
             _export(model, chosen)
 
@@ -91,14 +98,23 @@ def _one(models: dict[str, Model]) -> None:
 def _export(model: Model, name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         how = st.segmented_control(
-            "Export for other programs", list(FORMATS), default="onnx", required=True, format_func=lambda key: FORMATS[key].split(",")[0],
-            key="export_format", help="Written by a job, read again and compared with the model before it is offered.", **KEEP,
-        )  # fmt: skip
+            "Export for other programs",
+            list(FORMATS),
+            default="onnx",
+            required=True,
+            format_func=lambda key: FORMATS[key].split(",")[0],
+            key="export_format",
+            help="Written by a job, read again and compared with the model before it is offered.",
+            **KEEP,
+        )
         jobs = [job for job in [jobs_view.newest("export_model", keep=lambda job: _exports(job, model, how))] if job]
         if st.button(
-            "Export", icon=":material/ios_share:", key="export_start", disabled=any(job.active for job in jobs),
+            "Export",
+            icon=":material/ios_share:",
+            key="export_start",
+            disabled=any(job.active for job in jobs),
             help="Takes some seconds to a minute.",
-        ):  # fmt: skip
+        ):
             with frame.errors() as outcome:
                 folder = state.workspace().exports / f"{time.strftime('%Y%m%d-%H%M%S')}-{_slug(model)}-{how}"
                 out = folder / (f"{_slug(model)}.onnx" if how == "onnx" else _slug(model))
@@ -125,10 +141,15 @@ def _exported(job: Job, status: dict) -> None:
     )
     files = sorted(file for file in path.parent.rglob("*") if file.is_file())
     st.download_button(
-        f"Download {FORMATS[result['format']].split(',')[0]} (zip)", data=lambda: zips.pack(files, below=path.parent),
-        file_name=f"{path.stem}-{result['format']}.zip", mime="application/zip", on_click="ignore", icon=":material/download:",
-        key=f"export_download_{job.name}", help="The network with its card.",
-    )  # fmt: skip
+        f"Download {FORMATS[result['format']].split(',')[0]} (zip)",
+        data=lambda: zips.pack(files, below=path.parent),
+        file_name=f"{path.stem}-{result['format']}.zip",
+        mime="application/zip",
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"export_download_{job.name}",
+        help="The network with its card.",
+    )
 
 
 def _exports(job: Job, model: Model, how: str) -> bool:

@@ -25,9 +25,15 @@ def choose(architecture: str, encoder: str | None) -> str:
     published = published_encoder(architecture, encoder)
     offered = [key for key in _NAMES if key != "imagenet" or published]
     start = st.segmented_control(
-        "Start from", offered, default="none", required=True, format_func=_NAMES.get, key=f"train_start_{bool(published)}",
-        help="Weights learned on other pictures save epochs and labels. ImageNet weights are downloaded at their first use.", **KEEP,
-    )  # fmt: skip
+        "Start from",
+        offered,
+        default="none",
+        required=True,
+        format_func=_NAMES.get,
+        key=f"train_start_{bool(published)}",
+        help="Weights learned on other pictures save epochs and labels. ImageNet weights are downloaded at their first use.",
+        **KEEP,
+    )
     if start == "imagenet":
         _tell_of_the_network()
     if start == "model":

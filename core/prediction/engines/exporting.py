@@ -81,9 +81,10 @@ def _check_wish(chosen: str, path: Path) -> None:
     missing = " ".join(name for name in needed if importlib.util.find_spec(name) is None)
     if missing:
         raise SettingsError(
-            f"an export as {chosen} without the packages {missing}", expected="them: to write it, or to read again what was written",
+            f"an export as {chosen} without the packages {missing}",
+            expected="them: to write it, or to read again what was written",
             do=f"Install them with `pip install {missing}`, or choose another format",
-        )  # fmt: skip
+        )
     if path.is_dir() and (chosen == "onnx" or any(path.iterdir())):
         raise SettingsError(f"{path} holds other files", expected="a new place", do="Choose another name")
 
@@ -94,9 +95,10 @@ def _difference(written: Path, sample: np.ndarray, expected: np.ndarray) -> floa
         found = compiled(written, 1)(sample)
     except Exception as error:  # OpenVINO raises its own base class only
         raise ExportError(
-            f"an export that cannot be read again ({' '.join(str(error).split())[:200]})", expected="a network that OpenVINO takes",
+            f"an export that cannot be read again ({' '.join(str(error).split())[:200]})",
+            expected="a network that OpenVINO takes",
             do="Export in another format",
-        ) from error  # fmt: skip
+        ) from error
     difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
     if not difference <= _TOLERANCE:
         raise ExportError(

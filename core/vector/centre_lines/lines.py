@@ -37,9 +37,14 @@ ReadMask = Callable[[int, int, int, int], np.ndarray]
 
 
 def line_layer(
-    arcs: Arcs, class_ids: np.ndarray, scheme: ClassScheme, geo: GeoRef, *, on_progress: OnProgress | None = None,
+    arcs: Arcs,
+    class_ids: np.ndarray,
+    scheme: ClassScheme,
+    geo: GeoRef,
+    *,
+    on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
-) -> LineLayer:  # fmt: skip
+) -> LineLayer:
     """Centre lines of the regions of each class, traced from their exact pixels; see `centre_lines`. Raises Cancelled."""
     frames, nodes = [], 0
     for class_id in class_ids:
@@ -73,9 +78,14 @@ def mask_of(polygons: np.ndarray) -> ReadMask:
 
 
 def centre_lines(
-    read_mask: ReadMask, height: int, width: int, *, block_px: int = BLOCK_PX, on_progress: OnProgress | None = None,
+    read_mask: ReadMask,
+    height: int,
+    width: int,
+    *,
+    block_px: int = BLOCK_PX,
+    on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
-) -> Network:  # fmt: skip
+) -> Network:
     """Centre lines of the set pixels of a mask, in pixel space, block by block.
 
     read_mask(r0, c0, r1, c1) gives bool (r1 - r0, c1 - c0). The skeleton is that of Zhang and Suen (1984): connected as the mask is with

@@ -58,9 +58,15 @@ MAY_BE_UNKNOWN = ("mean_confidence", "confidence_p10", "mean_margin", "distance_
 """Fields of numbers that can be missing."""
 
 SHORT_NAMES = {
-    "perimeter_m": "perim_m", "perimeter_px": "perim_px", "compactness": "compact", "mean_confidence": "mean_conf",
-    "confidence_p10": "conf_p10", "mean_margin": "margin", "second_class": "second", "distance_px": "dist_px",
-}  # fmt: skip
+    "perimeter_m": "perim_m",
+    "perimeter_px": "perim_px",
+    "compactness": "compact",
+    "mean_confidence": "mean_conf",
+    "confidence_p10": "conf_p10",
+    "mean_margin": "margin",
+    "second_class": "second",
+    "distance_px": "dist_px",
+}
 """Names of fields that are longer than the ten letters of a Shapefile."""
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}

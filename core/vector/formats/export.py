@@ -35,9 +35,13 @@ if TYPE_CHECKING:
 
 
 def export(
-    layer: PolygonLayer | LineLayer, path: str | os.PathLike, *, crs: str | CRS | None = None, scene: Scene | None = None,
+    layer: PolygonLayer | LineLayer,
+    path: str | os.PathLike,
+    *,
+    crs: str | CRS | None = None,
+    scene: Scene | None = None,
     lines: LineLayer | None = None,
-) -> Path:  # fmt: skip
+) -> Path:
     """Write a layer to `path`, in the format of its ending, and return the path.
 
     lines: centre lines that go with the polygons: a second layer of a GeoPackage, part of an HTML map, a file of their own (see
@@ -85,17 +89,25 @@ def export(
     except Exception as error:
         # Whatever a driver raises (a full disk, a field it cannot hold), the user needs to know the file and the reason.
         raise ExportError(
-            f"{path.name} could not be written ({type(error).__name__}: {str(error)[:200]})", expected=f"a complete {known.title} file",
+            f"{path.name} could not be written ({type(error).__name__}: {str(error)[:200]})",
+            expected=f"a complete {known.title} file",
             do="Check the free space and the folder's rights, or choose another format",
-        ) from error  # fmt: skip
+        ) from error
     return path
 
 
 def write_product(
-    layer: PolygonLayer | LineLayer, path: str | os.PathLike, *, title: str | None = None, crs: str | CRS | None = None,
-    scene: Scene | None = None, card: ModelCard | None = None, prediction: Prediction | None = None, lines: LineLayer | None = None,
+    layer: PolygonLayer | LineLayer,
+    path: str | os.PathLike,
+    *,
+    title: str | None = None,
+    crs: str | CRS | None = None,
+    scene: Scene | None = None,
+    card: ModelCard | None = None,
+    prediction: Prediction | None = None,
+    lines: LineLayer | None = None,
     base: str = "scene",
-) -> int | None:  # fmt: skip
+) -> int | None:
     """Write a layer to `path` as its ending asks, and return the features that the file holds when it is read again (None for what is no
     layer file).
 

@@ -90,8 +90,12 @@ def _figure() -> Any:
 _PICTURE = ("scene", "lines")
 PRODUCTS: dict[str, Product] = {
     ".gpkg": Product(
-        "GeoPackage", _later(_tables, "write_geopackage"), _later(_tables, "read_ogr"), _later(_tables, "read_geopackage_lines"),
-        takes=("lines",), styled=True,
+        "GeoPackage",
+        _later(_tables, "write_geopackage"),
+        _later(_tables, "read_ogr"),
+        _later(_tables, "read_geopackage_lines"),
+        takes=("lines",),
+        styled=True,
     ),
     ".shp.zip": Product("Shapefile", _later(_tables, "write_zipped_shapefile"), _later(_tables, "read_zipped_shapefile")),
     ".shp": Product("Shapefile in parts", _later(_tables, "write_shapefile"), _later(_tables, "read_shapefile"), in_parts=True),
@@ -102,14 +106,18 @@ PRODUCTS: dict[str, Product] = {
     ".dxf": Product("DXF", _later(_dxf, "write_dxf"), _later(_dxf, "read_dxf")),
     ".fgb": Product("FlatGeobuf", _later(_tables, "write_flatgeobuf"), _later(_tables, "read_ogr"), styled=True),
     ".html": Product(
-        "Web map", _later(_web_map, "write_web_map"), _later(_web_map, "read_web_map"), _later(_web_map, "read_web_lines"),
-        takes=_PICTURE, lonlat=True,
+        "Web map",
+        _later(_web_map, "write_web_map"),
+        _later(_web_map, "read_web_map"),
+        _later(_web_map, "read_web_lines"),
+        takes=_PICTURE,
+        lonlat=True,
     ),
     ".qml": Product("QGIS style", _later(_styles, "write_style")),
     ".report.html": Product("Report", _later(_report, "write_report"), takes=(*_PICTURE, "card", "prediction")),
     ".png": Product("Printed map, PNG", _later(_figure, "draw_figure"), takes=(*_PICTURE, "base")),
     ".pdf": Product("Printed map, PDF", _later(_figure, "draw_figure"), takes=(*_PICTURE, "base")),
-}  # fmt: skip
+}
 """What a layer can be written as, by the ending of the file; command line and page offer just these."""
 
 

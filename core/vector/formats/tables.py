@@ -55,9 +55,15 @@ def write_geopackage(content: Content, path: Path, *, title: str, lines: Content
     layers = {title: content} | ({} if lines is None else {f"{title}_lines": lines})
     for number, (name, part) in enumerate(layers.items()):
         _write_ogr(
-            part, path, "GPKG", layer=name, layer_options={"DESCRIPTION": part.about(), "IDENTIFIER": name},
-            layer_metadata={"made": dump_json(part.made)}, use_arrow=True, append=number > 0,
-        )  # fmt: skip
+            part,
+            path,
+            "GPKG",
+            layer=name,
+            layer_options={"DESCRIPTION": part.about(), "IDENTIFIER": name},
+            layer_metadata={"made": dump_json(part.made)},
+            use_arrow=True,
+            append=number > 0,
+        )
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(
             "CREATE TABLE gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT, "

@@ -38,9 +38,17 @@ _METRES_PER_INCH = 0.0254
 
 
 def draw_figure(
-    layer: PolygonLayer, path: str | os.PathLike, *, title: str | None = None, scene: Scene | None = None, base: str = "scene",
-    attribution: str | None = None, page: str = "a4", dpi: int = 200, lines: LineLayer | None = None,
-) -> Path:  # fmt: skip
+    layer: PolygonLayer,
+    path: str | os.PathLike,
+    *,
+    title: str | None = None,
+    scene: Scene | None = None,
+    base: str = "scene",
+    attribution: str | None = None,
+    page: str = "a4",
+    dpi: int = 200,
+    lines: LineLayer | None = None,
+) -> Path:
     """Draw a layer on a page (landscape "a4" or "a3") as .png or .pdf, whose polygons stay vectors.
 
     Drawn in the layer's CRS, in the local UTM zone for one in degrees or Web Mercator, in pixels without. base: see `BASES`; an online
@@ -54,9 +62,10 @@ def draw_figure(
         raise SettingsError(f"a printed map called {path.name!r}", expected="a name that ends in .png or .pdf", do="Change the ending")
     if base not in BASES or page not in PAGES_IN or not 50 <= dpi <= 600:
         raise SettingsError(
-            f"base {base!r}, page {page!r} and {dpi} dots per inch", expected=f"{', '.join(BASES)}; {', '.join(PAGES_IN)}; 50 to 600",
+            f"base {base!r}, page {page!r} and {dpi} dots per inch",
+            expected=f"{', '.join(BASES)}; {', '.join(PAGES_IN)}; 50 to 600",
             do="Correct the settings of the printed map",
-        )  # fmt: skip
+        )
     figure = compose(layer, title=title, scene=scene, base=base, attribution=attribution, page=page, dpi=dpi, lines=lines)
     named = {"Title": _title(layer, title)}
     try:
@@ -68,9 +77,16 @@ def draw_figure(
 
 
 def compose(
-    layer: PolygonLayer, *, title: str | None, scene: Scene | None, base: str, attribution: str | None, page: str, dpi: int,
+    layer: PolygonLayer,
+    *,
+    title: str | None,
+    scene: Scene | None,
+    base: str,
+    attribution: str | None,
+    page: str,
+    dpi: int,
     lines: LineLayer | None = None,
-) -> Figure:  # fmt: skip
+) -> Figure:
     """The page as a matplotlib Figure, drawn without pyplot so that two users do not share one."""
     from matplotlib.figure import Figure
 
@@ -209,9 +225,14 @@ def _scene_picture(axes: Axes, scene: Scene, crs: CRS | None, corners: np.ndarra
         height, width = max(1, round((north - south) / side)), max(1, round((east - west) / side))
         warped = np.zeros((4, height, width), np.uint8)
         reproject(
-            np.ascontiguousarray(pixels.transpose(2, 0, 1)), warped, src_transform=transform, src_crs=scene.geo.crs,
-            dst_transform=from_bounds(west, south, east, north, width, height), dst_crs=crs, resampling=Resampling.bilinear,
-        )  # fmt: skip
+            np.ascontiguousarray(pixels.transpose(2, 0, 1)),
+            warped,
+            src_transform=transform,
+            src_crs=scene.geo.crs,
+            dst_transform=from_bounds(west, south, east, north, width, height),
+            dst_crs=crs,
+            resampling=Resampling.bilinear,
+        )
         pixels = warped.transpose(1, 2, 0)
     axes.imshow(pixels, extent=(west, east, south, north), interpolation="bilinear", zorder=0, aspect="equal")
     _look_at(axes, corners)

@@ -32,13 +32,23 @@ PLACE_PX = 32
 """Side in pixels of what counts as one independent place of a test scene: neighbouring pixels are right or wrong together."""
 
 _SETTINGS = {
-    "threshold": "Least confidence", "min_area": "Smallest area", "simplify": "Borders may move by", "smooth": "Corners rounded",
-    "simplify_method": "Simplified by", "clipped_to": "Cut to", "distance_to": "Distance to",
-}  # fmt: skip
+    "threshold": "Least confidence",
+    "min_area": "Smallest area",
+    "simplify": "Borders may move by",
+    "smooth": "Corners rounded",
+    "simplify_method": "Simplified by",
+    "clipped_to": "Cut to",
+    "distance_to": "Distance to",
+}
 _PROVENANCE = {
-    "source": "Traced from", "model": "Model", "crs": "Coordinates", "area_method": "Areas", "length_method": "Lengths",
-    "confidence": "Confidence", "software": "Software",
-}  # fmt: skip
+    "source": "Traced from",
+    "model": "Model",
+    "crs": "Coordinates",
+    "area_method": "Areas",
+    "length_method": "Lengths",
+    "confidence": "Confidence",
+    "software": "Software",
+}
 
 
 def write_report(layer: PolygonLayer, path: str | os.PathLike, **given: Any) -> Path:
@@ -50,10 +60,16 @@ def write_report(layer: PolygonLayer, path: str | os.PathLike, **given: Any) -> 
 
 
 def report_html(
-    layer: PolygonLayer, *, title: str | None = None, scene: Scene | None = None, card: ModelCard | None = None,
-    prediction: Prediction | None = None, confusion: Confusion | None = None, metrics: Mapping[str, Any] | None = None,
+    layer: PolygonLayer,
+    *,
+    title: str | None = None,
+    scene: Scene | None = None,
+    card: ModelCard | None = None,
+    prediction: Prediction | None = None,
+    confusion: Confusion | None = None,
+    metrics: Mapping[str, Any] | None = None,
     lines: LineLayer | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """The report as one HTML text that asks for nothing else.
 
     scene: shown below the polygons. lines: centre lines, drawn above them. confusion: of scenes that the model has not seen, metrics:
@@ -121,15 +137,22 @@ def _figures(layer: PolygonLayer, sums: pd.DataFrame, scores: Mapping[str, Any] 
 
 
 def _legend(layer: PolygonLayer, sums: pd.DataFrame, lines: LineLayer | None) -> str:
-    drawn = [] if lines is None else [
-        '<li><label><input type="checkbox" checked value="lines"><i class="dash"></i>Centre lines'
-        f"<em>{length_words(sum(lines.lengths().values()), lines.units)}</em></label></li>"
-    ]  # fmt: skip
-    return "".join([
-        f'<li><label><input type="checkbox" checked value="class{row.class_id}">'
-        f"{class_name(row.class_name, row.colour)}<em>{area_words(row.area, layer.units)}</em></label></li>"
-        for row in sums.itertuples()
-    ] + drawn)  # fmt: skip
+    drawn = (
+        []
+        if lines is None
+        else [
+            '<li><label><input type="checkbox" checked value="lines"><i class="dash"></i>Centre lines'
+            f"<em>{length_words(sum(lines.lengths().values()), lines.units)}</em></label></li>"
+        ]
+    )
+    return "".join(
+        [
+            f'<li><label><input type="checkbox" checked value="class{row.class_id}">'
+            f"{class_name(row.class_name, row.colour)}<em>{area_words(row.area, layer.units)}</em></label></li>"
+            for row in sums.itertuples()
+        ]
+        + drawn
+    )
 
 
 def _area_table(layer: PolygonLayer, sums: pd.DataFrame, adjusted: Mapping[str, tuple[float, float]]) -> str:

@@ -338,7 +338,7 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
 @compiled
 def propose(
     rings, halves, ring_offsets, region, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed, tolerance, directions, shortest
-):  # fmt: skip
+):
     """Right-angled borders for the given rings, the outer ring of each region before its holes.
 
     fixed: (A,) uint8 arcs that stay: WALL or RIM, 0 for the others. directions: (R + 1,) float64, NaN where not known yet; filled.

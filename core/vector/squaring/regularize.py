@@ -101,9 +101,14 @@ class _Rings:
 
 
 def regularize_arcs(
-    arcs: Arcs, points: np.ndarray, offsets: np.ndarray, wanted: np.ndarray, *, min_iou: float = MIN_IOU,
+    arcs: Arcs,
+    points: np.ndarray,
+    offsets: np.ndarray,
+    wanted: np.ndarray,
+    *,
+    min_iou: float = MIN_IOU,
     should_stop: ShouldStop | None = None,
-) -> Regularized:  # fmt: skip
+) -> Regularized:
     """Give the wanted regions (R + 1,) bool right angles, where their outline overlaps the traced one by `min_iou` or more.
 
     points, offsets: the arcs as `simplify_arcs` returns them. Each building has one direction, the circular mean of its sides' angles
@@ -153,14 +158,34 @@ class _Trial:
 
 
 def _one_round(
-    arcs: Arcs, rings: _Rings, chosen: np.ndarray, points: np.ndarray, offsets: np.ndarray, fixed: np.ndarray, directions: np.ndarray,
-    shortest: np.ndarray, min_iou: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    arcs: Arcs,
+    rings: _Rings,
+    chosen: np.ndarray,
+    points: np.ndarray,
+    offsets: np.ndarray,
+    fixed: np.ndarray,
+    directions: np.ndarray,
+    shortest: np.ndarray,
+    min_iou: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points and offsets with the rings that could be squared, and these rings; those that fail go until none does."""
     found, pieces, moves = propose(
-        chosen, rings.halves, rings.offsets, rings.region, arcs.xy, arcs.offsets, points, offsets, arcs.start, arcs.end, arcs.half, fixed,
-        OUTLINE_TOLERANCE_PX, directions, shortest,
-    )  # fmt: skip
+        chosen,
+        rings.halves,
+        rings.offsets,
+        rings.region,
+        arcs.xy,
+        arcs.offsets,
+        points,
+        offsets,
+        arcs.start,
+        arcs.end,
+        arcs.half,
+        fixed,
+        OUTLINE_TOLERANCE_PX,
+        directions,
+        shortest,
+    )
     begins = np.concatenate([[0], np.cumsum(pieces[:, 2])])[:-1].astype(np.int64)
 
     def attempt(candidates: np.ndarray) -> _Trial:
@@ -213,6 +238,16 @@ def _clashing(arcs: Arcs, trial: _Trial, points: np.ndarray, offsets: np.ndarray
     closed, closed_offsets = trial.outlines()
     own = own[np.lexsort((own, ring_of))]
     return bad | jumped_rings(
-        old, old_offsets, closed, closed_offsets, points, trial.points, offsets, trial.offsets, own, trial.half_offsets, arcs.height,
+        old,
+        old_offsets,
+        closed,
+        closed_offsets,
+        points,
+        trial.points,
+        offsets,
+        trial.offsets,
+        own,
+        trial.half_offsets,
+        arcs.height,
         arcs.width,
-    )  # fmt: skip
+    )

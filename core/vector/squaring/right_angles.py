@@ -293,9 +293,17 @@ def lines_of_run(xy, kept, moments, direction, given, lines):
         w = moments[k, 0]
         mx, my = moments[k, 1] / w, moments[k, 2] / w
         _set_line(
-            lines, count, _kind(du, dv), c * mx + s * my, -s * mx + c * my, du, dv, w, c * xy[a, 0] + s * xy[a, 1],
+            lines,
+            count,
+            _kind(du, dv),
+            c * mx + s * my,
+            -s * mx + c * my,
+            du,
+            dv,
+            w,
+            c * xy[a, 0] + s * xy[a, 1],
             -s * xy[a, 0] + c * xy[a, 1],
-        )  # fmt: skip
+        )
         count += 1
     return count
 

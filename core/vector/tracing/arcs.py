@@ -81,10 +81,15 @@ def _grown(array, size):
 
 
 def trace_arcs(
-    read_rows: Callable[[int, int], np.ndarray], height: int, width: int, *,
-    confidence_rows: Callable[[int, int], np.ndarray] | None = None, band_rows: int | None = None,
-    on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None,
-) -> Arcs:  # fmt: skip
+    read_rows: Callable[[int, int], np.ndarray],
+    height: int,
+    width: int,
+    *,
+    confidence_rows: Callable[[int, int], np.ndarray] | None = None,
+    band_rows: int | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Arcs:
     """Trace the borders of a label raster, band of rows by band of rows; memory beside the arcs themselves is that of one band.
 
     read_rows(r0, r1) gives the class ids (r1 - r0, width) of some integer type. confidence_rows likewise gives numbers of any real

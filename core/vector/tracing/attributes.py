@@ -117,7 +117,7 @@ def measure(rings: Rings, points: np.ndarray, geo: GeoRef, height: int, width: i
 
 def distances(
     geometry: np.ndarray, targets: np.ndarray, rings: Rings, points: np.ndarray, geo: GeoRef, height: int, width: int
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Distance (P,) float64 of each polygon to the nearest of the polygons `targets` (P,) bool, in metres, or in pixels without them.
 
     0 where they touch; NaN for the targets themselves, and for all when there are none. Measured in the plane that `measure` uses.

@@ -158,9 +158,17 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
         n += 1
         out_offsets[n] = p
     return (
-        out[:p].copy(), out_offsets[: n + 1].copy(), out_left[:n].copy(), out_right[:n].copy(), out_start[:n].copy(), out_end[:n].copy(),
-        out_first[:n].copy(), out_last[:n].copy(), kept, opened,
-    )  # fmt: skip
+        out[:p].copy(),
+        out_offsets[: n + 1].copy(),
+        out_left[:n].copy(),
+        out_right[:n].copy(),
+        out_start[:n].copy(),
+        out_end[:n].copy(),
+        out_first[:n].copy(),
+        out_last[:n].copy(),
+        kept,
+        opened,
+    )
 
 
 @compiled

@@ -40,9 +40,14 @@ class LabelSource:
 
 
 def open_labels(
-    source: str | os.PathLike | np.ndarray | Scene | LabelSource, *, threshold: float = 0.0, geo: GeoRef | None = None,
-    scheme: ClassScheme | None = None, confidence: str | os.PathLike | np.ndarray | None = None, pixel_size_m: float | None = None,
-) -> LabelSource:  # fmt: skip
+    source: str | os.PathLike | np.ndarray | Scene | LabelSource,
+    *,
+    threshold: float = 0.0,
+    geo: GeoRef | None = None,
+    scheme: ClassScheme | None = None,
+    confidence: str | os.PathLike | np.ndarray | None = None,
+    pixel_size_m: float | None = None,
+) -> LabelSource:
     """Open what `vectorize` takes; pixels below the confidence `threshold` (0 to 1) get the ignored id. A LabelSource is returned as it is.
 
     Raises SceneError or SettingsError when the source is no class raster, or a threshold is asked without confidence.

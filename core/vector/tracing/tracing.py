@@ -155,9 +155,17 @@ def trace_band(ids, codes, bends, junctions, exits):
                     arc += 1
                     offsets[arc] = p
     return (
-        xy[:p].copy(), offsets[: arc + 1].copy(), left[:arc].copy(), right[:arc].copy(), start[:arc].copy(), end[:arc].copy(),
-        first[:arc].copy(), last[:arc].copy(), junction_row, junction_col,
-    )  # fmt: skip
+        xy[:p].copy(),
+        offsets[: arc + 1].copy(),
+        left[:arc].copy(),
+        right[:arc].copy(),
+        start[:arc].copy(),
+        end[:arc].copy(),
+        first[:arc].copy(),
+        last[:arc].copy(),
+        junction_row,
+        junction_col,
+    )
 
 
 @compiled
