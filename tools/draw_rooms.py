@@ -64,19 +64,20 @@ def reached(graph: Mapping[str, set[str]], start: str, *, but: str) -> set[str]:
     return seen
 
 
-def floors() -> tuple[list[list[str]], list[str]]:
+def floors(graph: Mapping[str, set[str]]) -> tuple[list[list[str]], list[str]]:
     """Rooms from the top floor down, and those of the ground: files of core that stand below its folders."""
     ground = [room for floor in FLOORS for room in floor if room.count(".") and (ROOT / f"{room.replace('.', '/')}.py").is_file()]
     ground = [room for room in ground if room != "core.__main__"]
     inside = [[room for room in floor if room != "core" and room not in ground] for floor in reversed(FLOORS)]
-    starting = {room for room in PAGE_FOLDERS for other in PAGE_FOLDERS if room in arrows()[other]}
+    starting = {room for room in PAGE_FOLDERS for other in PAGE_FOLDERS if room in graph[other]}
     upper = [room for room in PAGE_FOLDERS if room not in starting]
     return [["pages"], upper, [*sorted(starting), *SHARED_BY_PAGES], ["ui"], *[floor for floor in inside if floor]], ground
 
 
 def draw() -> str:
     """The picture as SVG."""
-    graph, (rows, ground) = arrows(), floors()
+    graph = arrows()
+    rows, ground = floors(graph)
     seats: dict[str, tuple[float, float, float]] = {}
     for number, row in enumerate(rows):
         row = sorted(row, key=lambda room: COLUMNS.get(room, WIDTH))
