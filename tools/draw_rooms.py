@@ -97,12 +97,14 @@ def draw() -> str:
                 lines.append(f'<path marker-end="url(#tip)" d="M{x:.0f} {y + BOX}{curve}"/>')
     boxes = [box(room, seats[room]) for room in seats]
     bottom = 20 + len(rows) * ROW
-    words = " · ".join(title(room) for room in ground)
-    boxes.append(f'<rect class="ground" x="{MARGIN}" y="{bottom}" width="{WIDTH - MARGIN - 10}" height="{BOX}" rx="6"/>')
-    boxes.append(f'<text x="{(WIDTH + MARGIN - 10) / 2:.0f}" y="{bottom + 25}" text-anchor="middle">{words}</text>')
+    half = (len(ground) + 1) // 2
+    boxes.append(f'<rect class="ground" x="{MARGIN}" y="{bottom}" width="{WIDTH - MARGIN - 10}" height="{BOX + 18}" rx="6"/>')
+    for line, some in enumerate((ground[:half], ground[half:])):
+        words = " · ".join(title(room) for room in some)
+        boxes.append(f'<text x="{(WIDTH + MARGIN - 10) / 2:.0f}" y="{bottom + 24 + 22 * line}" text-anchor="middle">{words}</text>')
     sides = [(0, "the dashboard"), (4, "the library"), (len(rows), "the ground, for all")]
     notes = [f'<text class="side" x="12" y="{45 + at * ROW}">{note}</text>' for at, note in sides]
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + BOX + 20}" role="img">'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + BOX + 38}" role="img">'
     about = "<title>Rooms of Groundline's code; an arrow means: uses</title>"
     return "\n".join([head, about, STYLE, TIP, '<rect width="100%" height="100%" fill="#fff"/>', *lines, *boxes, *notes, "</svg>", ""])
 
