@@ -20,11 +20,30 @@ PICTURE = ROOT / "docs" / "rooms.svg"
 WIDTH, ROW, BOX, GAP, MARGIN = 1000, 84, 40, 26, 190
 # Middles of the boxes from the left, so that no arrow runs behind a box; a row with a room that is not named here is spread evenly.
 COLUMNS = {
-    "pages": 560, "ui.runs": 235, "ui.home": 345, "ui.evaluate": 475, "ui.explore": 620, "ui.map": 740, "ui.predict": 860,
-    "ui.train": 235, "ui.viewer": 740, "ui": 560, "core.jobs": 490, "core.__main__": 650, "core.verbs": 560,
-    "core.vector": 790, "core.evaluation": 790, "core.audit": 330, "core.training": 560, "core.prediction": 790,
-    "core.patches": 330, "core.datasets": 330, "core.scenes": 450, "core.model_store": 675, "core.networks": 675,
-}  # fmt: skip
+    "pages": 560,
+    "ui.runs": 235,
+    "ui.home": 345,
+    "ui.evaluate": 475,
+    "ui.explore": 620,
+    "ui.map": 740,
+    "ui.predict": 860,
+    "ui.train": 235,
+    "ui.viewer": 740,
+    "ui": 560,
+    "core.jobs": 490,
+    "core.__main__": 650,
+    "core.verbs": 560,
+    "core.vector": 790,
+    "core.evaluation": 790,
+    "core.audit": 330,
+    "core.training": 560,
+    "core.prediction": 790,
+    "core.patches": 330,
+    "core.datasets": 330,
+    "core.scenes": 450,
+    "core.model_store": 675,
+    "core.networks": 675,
+}
 NAMES = {"ui": "shell of ui", "pages": "pages, app.py", "core.__main__": "python -m core"}
 STYLE = """<style>text{font:15px system-ui,sans-serif;fill:#1f2a30}.side{font-size:13px;fill:#5b6970}.ui{fill:#dcefec;stroke:#15877c}
 .core{fill:#fff4dc;stroke:#b7791f}.ground{fill:#eceff1;stroke:#78909c}path{fill:none;stroke:#607d8b;stroke-width:1.4}</style>"""
