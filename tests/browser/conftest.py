@@ -30,7 +30,10 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
+# The bare headless browser does the same work in half the processor time: no window, no pages of Chromium's own.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass
@@ -47,9 +50,9 @@ class Server:
 def chromium() -> str:
     """The path of Debian's Chromium or another one; the test is skipped where there is none."""
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed (requirements-dev.txt)")
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
-        pytest.skip("no Chromium on this machine (Debian: apt install chromium, or name one in $CHROMIUM)")
+        pytest.skip("no Chromium on this machine (Debian: apt install chromium-headless-shell, or name one in $CHROMIUM)")
     return found
 
 
@@ -93,18 +96,16 @@ def visitor(browser, server: Server) -> Iterator[Callable]:
     """
     contexts, broken = [], []
 
-    def guard(route) -> None:
-        if urlsplit(route.request.url).hostname in (None, "localhost", "127.0.0.1"):
-            route.continue_()
-        else:
-            server.refused.append(route.request.url)
-            route.abort()
+    def heard(request) -> None:
+        # The browser knows no name but localhost. Asking here whether each request may go would switch its cache off.
+        if urlsplit(request.url).hostname not in (None, "localhost", "127.0.0.1"):
+            server.refused.append(request.url)
 
     def come(**how: Any):
         context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True, **how)
         contexts.append(context)
         context.set_default_timeout(WAIT_MS)
-        context.route("**/*", guard)
+        context.on("request", heard)
         context.on("weberror", lambda error: broken.append(str(error.error)))
         return context.new_page()
 
