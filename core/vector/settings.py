@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from numbers import Real
 
 from core.errors import SettingsError
 from core.settings import Settings, setting
@@ -50,12 +51,21 @@ class VectorSettings(Settings):
         for name in ("classes", "regularize", "centre_lines"):
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, (getattr(self, name),))
+        check_threshold(self.threshold)
+        if self.smooth not in range(5):
+            raise SettingsError(f"smooth {self.smooth!r}", expected="a whole number from 0 to 4", do="Choose 0 for straight sides")
         super().__post_init__()
         read_size(self.min_area, power=2, name="min_area")
         read_size(self.simplify, power=1, name="simplify")
         # An empty list of classes is a plain no, so that both are the same settings.
         for name in ("regularize", "centre_lines"):
             object.__setattr__(self, name, getattr(self, name) or False)
+
+
+def check_threshold(threshold: float) -> None:
+    """Raises SettingsError for a least confidence that is not from 0 to 1."""
+    if isinstance(threshold, Real) and not 0 <= threshold <= 1:
+        raise SettingsError(f"a threshold of {threshold:g}", expected="a confidence from 0 to 1", do="Choose 0 to keep every pixel")
 
 
 def read_size(value: float | int | str, *, power: int, name: str) -> tuple[float, bool]:

@@ -134,6 +134,12 @@ def picture(page, tmp_path: Path):
     return save
 
 
+def drawn(page) -> None:
+    """Wait until the page is drawn to its end: until then the browser keeps what the last drawing left."""
+    page.locator("[data-test-script-state='notRunning']").first.wait_for(state="attached")
+    page.wait_for_timeout(300)
+
+
 def press(button, then) -> None:
     """Click `button` until `then` (locators both) is there."""
 

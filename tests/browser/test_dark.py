@@ -5,6 +5,8 @@ from pathlib import Path
 import axe_playwright_python
 import pytest
 
+from tests.browser.conftest import drawn
+
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
 GROUND = "getComputedStyle(document.querySelector('.stApp')).backgroundColor"
@@ -14,8 +16,7 @@ DARK = "rgb(18, 25, 29)"
 
 def complaints(page) -> list[str]:
     """What axe finds wrong on the page: the rule and what breaks it."""
-    page.locator("[data-test-script-state='notRunning']").first.wait_for(state="attached")
-    page.wait_for_timeout(300)
+    drawn(page)
     page.wait_for_function(STILL)  # elements fade in, and a half transparent word has no contrast
     page.evaluate(AXE)
     found = page.evaluate(RULES)["violations"]

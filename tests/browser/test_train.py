@@ -6,7 +6,7 @@ import pytest
 
 from core.datasets.datasets import open_dataset
 from core.patches.prepare import prepare
-from tests.browser.conftest import ROOT, fetched, press
+from tests.browser.conftest import ROOT, drawn, fetched, press
 
 LONG_MS = 300_000
 
@@ -34,6 +34,7 @@ def test_a_training_is_started_followed_and_used(page, server, picture, chips):
 
     page.locator(".st-key-use_model button").first.wait_for(timeout=LONG_MS)
     panel.get_by_text("2 of 2").first.wait_for()
+    drawn(page)
     assert panel.locator(".js-plotly-plot").count() == 3  # loss and IoU, classes, learning rate
     panel.get_by_alt_text("Image, mask and prediction of a few validation patches").wait_for()
     assert "epoch 2: loss" in panel.get_by_test_id("stCode").first.inner_text()

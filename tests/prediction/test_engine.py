@@ -16,6 +16,7 @@ from core.prediction.engines.engine import convert, open_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 needs_openvino = pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")
+pytestmark = pytest.mark.slow  # networks are built, converted and loaded by other programs
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from core.prediction.engines.exporting import FORMATS, export_model
 from core.verbs import registry
 
 SCHEME = ClassScheme(("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (99, 99, 99)))
+pytestmark = pytest.mark.slow  # networks are built, converted and loaded by other programs
 
 
 @pytest.fixture(scope="module")

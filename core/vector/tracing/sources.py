@@ -15,6 +15,7 @@ from core.geo import GeoRef
 from core.prediction.folder.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction
 from core.scenes.opening import open_scene, scene_of_array
 from core.scenes.scene import Scene, Window
+from core.vector.settings import check_threshold
 
 BAND_PIXELS = 1 << 22
 
@@ -54,8 +55,7 @@ def open_labels(
     """
     if isinstance(source, LabelSource):
         return source
-    if not 0 <= threshold <= 1:
-        raise SettingsError(f"a threshold of {threshold:g}", expected="a confidence from 0 to 1", do="Choose 0 to keep every pixel")
+    check_threshold(threshold)
     if pixel_size_m is not None and not 0 < pixel_size_m < 1e6:
         raise SettingsError(f"a pixel size of {pixel_size_m:g} m", expected="a number of metres above 0", do="Correct the pixel size")
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
