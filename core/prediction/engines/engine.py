@@ -105,6 +105,7 @@ def convert(keras_model, patch_size: int, folder: Path) -> Path:
     import tensorflow as tf
 
     openvino = quiet_openvino()
+    _tell_version(tf.__version__)
     bands = int(keras_model.input_shape[-1])
     lean = _with_plain_upsampling(keras_model)
     function = tf.function(lambda patches: lean(patches, training=False))
@@ -130,6 +131,13 @@ def convert(keras_model, patch_size: int, folder: Path) -> Path:
                 do="Choose the engine tensorflow",
             )
     return folder / NETWORK_FILE
+
+
+def _tell_version(version: str) -> None:
+    """Tell OpenVINO TensorFlow's version: it finds it by `exec` in a way that Python 3.13 no longer allows (PEP 667; OpenVINO 2026.4)."""
+    from openvino.frontend.tensorflow import utils
+
+    utils.get_environment_setup = lambda framework: {"tensorflow": version}
 
 
 def _with_plain_upsampling(keras_model):
