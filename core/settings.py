@@ -28,6 +28,7 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     metavar: str | None = None,
+    do: str | None = None,
     key: str | None = None,
     flag: str | None = None,
     repeated: bool = False,
@@ -36,12 +37,13 @@ def setting(
     """A field of a `Settings` class.
 
     `help` is its sentence for people, with its unit. `low` and `high` belong to the range, of a number or of each number
-    of a list. `metavar` stands for the value in the command line's help. `key` is its name in a request where that is
+    of a list. `metavar` stands for the value in the command line's help. `do` is what to do about a value
+    that does not fit, where "Change NAME" says too little. `key` is its name in a request where that is
     not the field's own, `flag` its name on the command line where that is not the key's: "--name", "NAME" for what is typed
     without one, "" for what cannot be typed. `repeated` gives the flag for each item of a list; `read` makes the value of
     what was typed where its type does not say how.
     """
-    told = {"help": help, "choices": choices, "low": low, "high": high, "metavar": metavar, "key": key, "flag": flag}
+    told = {"help": help, "choices": choices, "low": low, "high": high, "metavar": metavar, "do": do, "key": key, "flag": flag}
     return field(default=default, metadata={**told, "repeated": repeated, "read": read})
 
 
@@ -63,6 +65,7 @@ class Option:
     low: float | None = None
     high: float | None = None
     metavar: str | None = None
+    do: str | None = None
     key: str = ""
     flag: str = ""
     group: type[Settings] | None = None
@@ -95,7 +98,8 @@ class Option:
             fitting, found = _fit(kind, value)
             if fitting and self._within(found):
                 return found
-        raise SettingsError(f"{self.key or self.name} {value!r}", expected=self.expected, do=f"Change {self.key or self.name}")
+        name = self.key or self.name
+        raise SettingsError(f"{name} {value!r}", expected=self.expected, do=self.do or f"Change {name}")
 
     def _within(self, value: Any) -> bool:
         if self.choices is not None:

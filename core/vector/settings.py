@@ -37,7 +37,7 @@ class VectorSettings(Settings):
     threshold: float = setting(0.0, "pixels less sure than this are left out", low=0, high=1, metavar="FRACTION")
     min_area: str | float = setting("4px", "smaller ones are merged: 4, 4px or 10m2", metavar="AREA")
     simplify: str | float = setting("1px", "tolerance: 1, 1px or 0.5m; 0: none", metavar="LENGTH")
-    smooth: int = setting(0, "times to round the corners off", low=0, high=4, metavar="TIMES")
+    smooth: int = setting(0, "times to round the corners off", low=0, high=4, metavar="TIMES", do="Choose 0 for straight sides")
     classes: tuple[str | int, ...] | None = setting(None, "only these classes", key="classes_only", metavar="NAME,NAME")
     pixel_size_m: float | None = setting(None, "metres per pixel, for a raster without coordinates", key="pixel_size", metavar="M")
     method: str = setting("visvalingam", "the order in which points go", choices=tuple(METHODS))
@@ -52,8 +52,6 @@ class VectorSettings(Settings):
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, (getattr(self, name),))
         check_threshold(self.threshold)
-        if self.smooth not in range(5):
-            raise SettingsError(f"smooth {self.smooth!r}", expected="a whole number from 0 to 4", do="Choose 0 for straight sides")
         super().__post_init__()
         read_size(self.min_area, power=2, name="min_area")
         read_size(self.simplify, power=1, name="simplify")
