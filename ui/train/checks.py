@@ -122,15 +122,8 @@ def _costs(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
     left.plotly_chart(check_charts.batch_sizes(found["sizes"], found["proposed_batch_size"]), key="probe_chart")
     proposed = found["proposed_batch_size"]
     right.markdown(f"**Batches of {proposed}** are proposed: no other size that fits is noticeably faster.")
-    right.button(
-        f"Take batches of {proposed}",
-        icon=":material/check:",
-        key="take_batch",
-        on_click=forms.take,
-        kwargs={"batch_size": proposed},
-        disabled=chosen["batch_size"] == proposed,
-        help="Puts it into the form above.",
-    )
+    with right:
+        _take("batch", f"batches of {proposed}", chosen, "batch_size", proposed)
 
 
 def _range() -> dict[str, Any]:
@@ -159,15 +152,7 @@ def _rates(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
     with st.container(horizontal=True, vertical_alignment="center"):
         ended = " It ended early, when the loss ran away." if found["diverged"] else ""
         st.markdown(f"**{rate:g}** is suggested: there the loss falls most steeply.{ended}", width="stretch")
-        st.button(
-            f"Take {rate:g}",
-            icon=":material/check:",
-            key="take_rate",
-            on_click=forms.take,
-            kwargs={"learning_rate": rate},
-            disabled=chosen["learning_rate"] == rate,
-            help="Puts it into the form above.",
-        )
+        _take("rate", f"{rate:g}", chosen, "learning_rate", rate)
 
 
 def _grid() -> dict[str, Any]:
@@ -224,6 +209,19 @@ def _found(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
             kwargs={"learning_rate": best["learning_rate"], "batch_size": best["batch_size"]},
             help="Puts them into the form above.",
         )
+
+
+def _take(key: str, words: str, chosen: Mapping[str, Any], name: str, value: float) -> None:
+    """A button that puts a proposed value into the form; off while the form has it."""
+    st.button(
+        f"Take {words}",
+        icon=":material/check:",
+        key=f"take_{key}",
+        on_click=forms.take,
+        kwargs={name: value},
+        disabled=chosen[name] == value,
+        help="Puts it into the form above.",
+    )
 
 
 def _measured_with(job: Job, chosen: Mapping[str, Any], names: tuple[str, ...]) -> None:
