@@ -25,7 +25,10 @@ _LAYOUTS = "images/ and masks/ (or img/label, also inside Tile folders), or scen
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pairs of image and mask, and the classes. `scheme_source` says in words where the classes come from."""
+    """Pairs of image and mask, and the classes. `scheme_source` says in words where the classes come from.
+
+    `marks_unlabelled`: a sample of the masks shows a colour or value that is no class, such as 255.
+    """
 
     root: Path
     name: str
@@ -36,6 +39,7 @@ class Dataset:
     kind: str
     images_alone: tuple[Path, ...] = ()
     remedies: Remedies = field(default_factory=Remedies)
+    marks_unlabelled: bool = False
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -105,7 +109,7 @@ def open_dataset(
         )
     place = root if root.is_dir() else root.parent
     remedies = read_remedies(place)
-    scheme, source, kind = _scheme(place, found, remedies, classes)
+    scheme, source, kind, marked = _scheme(place, found, remedies, classes)
     pairs = _mended([replace(pair, kind=kind) for pair in found.pairs], remedies)
     if not pairs:
         raise DatasetError(f"every image of {name} is left out by {remedies.path}", expected="at least one pair", do="Mend the remedy file")
@@ -119,10 +123,11 @@ def open_dataset(
         kind=kind,
         images_alone=found.images_alone,
         remedies=remedies,
+        marks_unlabelled=marked,
     )
 
 
-def _scheme(place: Path, found: Found, remedies: Remedies, classes: str | os.PathLike | None) -> tuple[ClassScheme, str, str]:
+def _scheme(place: Path, found: Found, remedies: Remedies, classes: str | os.PathLike | None) -> tuple[ClassScheme, str, str, bool]:
     if found.scheme is not None:
         # The ids are ours, made from the names: a class file can rename and recolour them, but not reorder them.
         scheme, source = found.scheme, found.scheme_source
@@ -130,13 +135,15 @@ def _scheme(place: Path, found: Found, remedies: Remedies, classes: str | os.Pat
             scheme, source = palettes.recoloured(scheme, ClassScheme.load(classes)), f"class file {Path(classes).name}, as asked"
         elif remedies.scheme is not None:
             scheme, source = palettes.recoloured(scheme, remedies.scheme), f"remedy file {REMEDY_FILE}"
-        return scheme, source, "ids"
+        return scheme, source, "ids", True
     sample = palettes.sample_masks([partial(getattr, pair, "mask") for pair in found.pairs])
     if classes is not None:
-        return ClassScheme.load(classes), f"class file {Path(classes).name}, as asked", sample.kind
-    if remedies.scheme is not None:
-        return remedies.scheme, f"remedy file {REMEDY_FILE}", sample.kind
-    return *palettes.choose_scheme(sample, class_file=_class_file(place)), sample.kind
+        scheme, source = ClassScheme.load(classes), f"class file {Path(classes).name}, as asked"
+    elif remedies.scheme is not None:
+        scheme, source = remedies.scheme, f"remedy file {REMEDY_FILE}"
+    else:
+        scheme, source = palettes.choose_scheme(sample, class_file=_class_file(place))
+    return scheme, source, sample.kind, bool(set(sample.counts) - palettes.of_classes(scheme, sample.kind))
 
 
 def _innermost(root: Path) -> Path:

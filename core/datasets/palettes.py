@@ -41,9 +41,15 @@ class MaskSample:
 
 def declared(scheme: ClassScheme, kind: str) -> set[int]:
     """Colour codes (red in the highest byte) or mask values that a scheme declares, the ignored ones included."""
+    ignored = {scheme.ignored_id} if kind == "ids" else {int(pack(colour)) for colour in scheme.ignored_colours}
+    return of_classes(scheme, kind) | ignored
+
+
+def of_classes(scheme: ClassScheme, kind: str) -> set[int]:
+    """Colour codes or mask values of the classes of a scheme, the ignored ones left out."""
     if kind == "ids":
-        return {*(scheme.values if scheme.values is not None else range(len(scheme))), scheme.ignored_id}
-    return {int(pack(colour)) for colour in scheme.colours + scheme.ignored_colours}
+        return set(scheme.values if scheme.values is not None else range(len(scheme)))
+    return {int(pack(colour)) for colour in scheme.colours}
 
 
 def is_colour_mask(mask: Scene) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class PatchTable:
 
     `pair`, `row` and `col` are int (N,): the pair's position in the data set and the first pixel in the resized
     scene. `counts` is int64 (N, K + 1): pixels of each class, the last for those not labelled (and those made up by
-    padding). `shapes` gives the (height, width) of each resized scene.
+    padding). `shapes` gives the (height, width) of each resized scene, `rim` what becomes of its rim.
     """
 
     patch_size: int
@@ -37,6 +38,7 @@ class PatchTable:
     col: np.ndarray
     counts: np.ndarray
     shapes: tuple[tuple[int, int], ...]
+    rim: str = "fill"
 
     def __len__(self) -> int:
         return len(self.pair)
@@ -46,10 +48,13 @@ class PatchTable:
         """Share of labelled pixels of each patch, float (N,)."""
         return self.counts[:, :-1].sum(axis=1) / float(self.patch_size**2)
 
-    def kept(self, min_labelled: float) -> np.ndarray:
-        """bool (N,): True for patches of which at least `min_labelled` is labelled (and never for wholly unlabelled ones)."""
+    def kept(self, min_labelled: float, *, without: Sequence[int] = ()) -> np.ndarray:
+        """bool (N,): True for patches of which at least `min_labelled` is labelled (and never for wholly unlabelled ones).
+
+        The classes `without`, by their ids, do not count as labelled.
+        """
         fraction = self.labelled_fraction
-        return (fraction >= min_labelled - 1e-12) & (fraction > 0)
+        return (fraction - self.counts[:, list(without)].sum(axis=1) / float(self.patch_size**2) >= min_labelled - 1e-12) & (fraction > 0)
 
 
 def patch_table(
@@ -58,6 +63,7 @@ def patch_table(
     patch_size: int,
     stride: int,
     scale: float = 1.0,
+    rim: str = "fill",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> PatchTable:
@@ -70,7 +76,7 @@ def patch_table(
     for i, pair in enumerate(dataset.pairs):
         check(should_stop)
         report(on_progress, i, len(dataset.pairs), f"Counting classes in {pair.name}")
-        places, own = count_pair(pair, dataset, patch_size=patch_size, stride=stride, scale=scale)
+        places, own = count_pair(pair, dataset, patch_size=patch_size, stride=stride, scale=scale, rim=rim)
         pairs.append(np.full(len(places), i))
         rows.append(places[:, 0])
         cols.append(places[:, 1])
@@ -86,34 +92,37 @@ def patch_table(
         np.concatenate(cols),
         np.concatenate(counts),
         tuple(shapes),
+        rim,
     )
 
 
-def count_pair(pair: Pair, dataset: Dataset, *, patch_size: int, stride: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def count_pair(
+    pair: Pair, dataset: Dataset, *, patch_size: int, stride: int, scale: float, rim: str = "fill"
+) -> tuple[np.ndarray, np.ndarray]:
     """First rows and columns int (n, 2) of a scene's patches, and their class counts int64 (n, K + 1)."""
     reader = ScaledPair(pair, dataset.scheme, scale)
     height, width = reader.shape
     classes = len(dataset.scheme)
     places, counts = [], []
-    for slab in slabs((height, width), patch_size, stride, bytes_per_pixel=8 if scale == 1.0 else 16):
+    for slab in slabs((height, width), patch_size, stride, bytes_per_pixel=8 if scale == 1.0 else 16, rim=rim):
         ids = reader.labels(slab.start, slab.stop)
         for row in slab.patch_rows:
             band = pad_labels(ids[row - slab.start : row - slab.start + patch_size], patch_size)
-            for col, patch in zip(positions(width, patch_size, stride), cut_row(band, patch_size, stride), strict=True):
+            for col, patch in zip(positions(width, patch_size, stride, rim), cut_row(band, patch_size, stride, rim), strict=True):
                 places.append((row, col))
                 counts.append(class_counts(patch, classes))
-    return np.array(places, dtype=np.int64).reshape(-1, 2), np.array(counts)
+    return np.array(places, dtype=np.int64).reshape(-1, 2), np.array(counts, dtype=np.int64).reshape(-1, classes + 1)
 
 
-def cut_row(band: np.ndarray, patch_size: int, stride: int) -> np.ndarray:
-    """Patches of a band of rows (patch_size, w) or (patch_size, w, bands), at `positions(w, patch_size, stride)`.
+def cut_row(band: np.ndarray, patch_size: int, stride: int, rim: str = "fill") -> np.ndarray:
+    """Patches of a band of rows (patch_size, w) or (patch_size, w, bands), at `positions(w, patch_size, stride, rim)`.
 
     Returns (patches, patch_size, patch_size[, bands]): patchify's view of the band and, where it leaves columns over, one
     more patch that ends at the last column.
     """
     window = (patch_size, patch_size, *band.shape[2:])
     patches = (patchify or _views)(band, window, step=stride).reshape(-1, *window)
-    if len(positions(band.shape[1], patch_size, stride)) > len(patches):
+    if len(positions(band.shape[1], patch_size, stride, rim)) > len(patches):
         patches = np.concatenate([patches, band[None, :, -patch_size:]])
     return patches
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,18 +29,24 @@ def small_gdal_cache() -> Iterator[None]:
         yield
 
 
-def positions(length: int, patch_size: int, stride: int) -> list[int]:
+def positions(length: int, patch_size: int, stride: int, rim: str = "fill") -> list[int]:
     """First pixels of the patches along a side.
 
     Every `stride` pixels; where that leaves pixels over, one more patch that ends at the last pixel. A side shorter
-    than a patch has one patch at 0, which is filled up by reflection.
+    than a patch has one patch at 0, which is filled up by reflection. With a `rim` of "crop" there are neither of these:
+    what is left over is cut off, as patchify does.
     """
-    if length <= patch_size:
+    if length <= patch_size and rim != "crop":
         return [0]
     starts = list(range(0, length - patch_size + 1, stride))
-    if starts[-1] + patch_size < length:
+    if rim != "crop" and starts[-1] + patch_size < length:
         starts.append(length - patch_size)
     return starts
+
+
+def count_positions(shapes: Iterable[tuple[int, int]], patch_size: int, stride: int, rim: str = "fill") -> int:
+    """Patches of a grid over scenes of these (height, width), kept or not."""
+    return sum(len(positions(height, patch_size, stride, rim)) * len(positions(width, patch_size, stride, rim)) for height, width in shapes)
 
 
 def scaled_shape(pair: Pair, scale: float) -> tuple[int, int]:
@@ -107,17 +113,20 @@ class Slab:
     patch_rows: tuple[int, ...]
 
 
-def slabs(shape: tuple[int, int], patch_size: int, stride: int, *, bytes_per_pixel: int) -> Iterator[Slab]:
+def slabs(shape: tuple[int, int], patch_size: int, stride: int, *, bytes_per_pixel: int, rim: str = "fill") -> Iterator[Slab]:
     """Cut a scene into slabs of rows that hold whole rows of patches and at most SLAB_BYTES where that is possible."""
     height, width = shape
+    if not positions(width, patch_size, stride, rim):
+        return
     most_rows = max(patch_size, SLAB_BYTES // max(1, width * bytes_per_pixel))
     rows: list[int] = []
-    for row in positions(height, patch_size, stride):
+    for row in positions(height, patch_size, stride, rim):
         if rows and row + patch_size - rows[0] > most_rows:
             yield Slab(rows[0], min(height, rows[-1] + patch_size), tuple(rows))
             rows = []
         rows.append(row)
-    yield Slab(rows[0], min(height, rows[-1] + patch_size), tuple(rows))
+    if rows:
+        yield Slab(rows[0], min(height, rows[-1] + patch_size), tuple(rows))
 
 
 def pad_image(pixels: np.ndarray, size: int) -> np.ndarray:

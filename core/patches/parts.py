@@ -10,6 +10,8 @@ DROPPED = -1
 """Too little of the patch is labelled."""
 GUARD = -2
 """The patch lies in the guard band between blocks."""
+LEFT_OVER = -3
+"""More patches of its part than the counts ask for."""
 
 
 def part_score(assigned: np.ndarray, patches: np.ndarray, counts: np.ndarray, targets: np.ndarray) -> tuple[int, int, float]:

@@ -15,7 +15,8 @@ from core.datasets.datasets import Dataset
 from core.errors import DatasetError, SettingsError
 from core.files import Unfinished, digest_of, refuse_foreign_folder, unfinished, write_json
 from core.patches.counting import PatchTable, cut_row, patch_table
-from core.patches.grid import ScaledPair, pad_image, pad_labels, positions, slabs, small_gdal_cache
+from core.patches.grid import ScaledPair, count_positions, pad_image, pad_labels, positions, scaled_shape, slabs, small_gdal_cache
+from core.patches.labelled import not_labelled
 from core.patches.parts import PARTS, TRAIN
 from core.patches.settings import PrepareSettings
 from core.patches.splits import Split
@@ -23,6 +24,7 @@ from core.patches.splits import split as split_dataset
 from core.patches.statistics import BandStatistics
 from core.patches.store import STORE_FILE, PatchStore
 from core.progress import OnProgress, ShouldStop, check, part, report
+from core.words import listed
 
 _VERSION = 1
 
@@ -40,8 +42,8 @@ def prepare(
     """Cut a data set into patches, divide them into parts, and write both to `folder`.
 
     Each of the settings can also be told by its name. The last patch of a row or column is moved inwards so that nothing
-    is lost; a scene smaller than a patch is filled up by reflection, its mask with 255. Pixels without data get the
-    training mean of their band and the label 255.
+    is lost; a scene smaller than a patch is filled up by reflection, its mask with 255; unless the rim is to be cropped. Pixels
+    without data get the training mean of their band and the label 255.
 
     Written beside `folder` first and renamed when whole; what a stopped run wrote is taken up again by the next run
     with the same settings. Raises DatasetError, MaskError, SettingsError; Cancelled when stopped.
@@ -50,11 +52,14 @@ def prepare(
     settings = replace(settings or PrepareSettings(), **told)
     refuse_foreign_folder(folder, STORE_FILE, "a new folder, or one that prepare wrote")
     numbers, dtype = check_images(dataset, settings.bands, should_stop=should_stop)
+    without = not_labelled(dataset, settings.not_labelled, patch_size=settings.patch_size, scale=settings.scale)
+    _check_counts(dataset, settings)
     table = patch_table(
         dataset,
         patch_size=settings.patch_size,
         stride=settings.stride_px,
         scale=settings.scale,
+        rim=settings.rim,
         on_progress=part(on_progress, 0, 1, 2),
         should_stop=should_stop,
     )
@@ -67,6 +72,8 @@ def prepare(
         seed=settings.seed,
         min_labelled=settings.min_labelled,
         hold_out=settings.hold_out,
+        not_labelled=without,
+        counts=settings.counts,
         table=table,
     )
     cutting, pairs = part(on_progress, 1, 2, 2), len(dataset.pairs)
@@ -78,6 +85,20 @@ def prepare(
     writer.finish()
     report(cutting, pairs, pairs, "Patches written")
     return PatchStore.open(folder)
+
+
+def _check_counts(dataset: Dataset, settings: PrepareSettings) -> None:
+    """Raise SettingsError for more patches than the grid has, before any of them is read."""
+    if settings.counts is None:
+        return
+    shapes = (scaled_shape(pair, settings.scale) for pair in dataset.pairs)
+    there = count_positions(shapes, settings.patch_size, settings.stride_px, settings.rim)
+    if sum(settings.counts) > there:
+        raise SettingsError(
+            f"counts of {listed([str(number) for number in settings.counts])}, {sum(settings.counts)} patches in all",
+            expected=f"at most the {there} that {settings.patch_size} px every {settings.stride_px} px give",
+            do="Lower the counts, or use a smaller stride",
+        )
 
 
 def check_images(
@@ -193,7 +214,7 @@ class _Writer:
         slots = {(int(table.row[self.chosen[i]]), int(table.col[self.chosen[i]])): int(i) for i in own}
         reader = ScaledPair(self.dataset.pairs[pair], self.dataset.scheme, table.scale, self.bands)
         pixel = len(self.bands) * np.dtype(self.dtype).itemsize * (1 if table.scale == 1.0 else 6) + 4
-        for slab in slabs(reader.shape, self._size, table.stride, bytes_per_pixel=pixel) if slots else ():
+        for slab in slabs(reader.shape, self._size, table.stride, bytes_per_pixel=pixel, rim=table.rim) if slots else ():
             wanted = [row for row in slab.patch_rows if any(place[0] == row for place in slots)]
             if not wanted:
                 continue
@@ -207,14 +228,14 @@ class _Writer:
 
     def _write_row(self, row: int, slots: dict, image: np.ndarray, valid: np.ndarray, ids: np.ndarray, *, width: int) -> None:
         """Write one row of patches. The maps are opened for it alone: pages that stay mapped count as memory."""
-        size, stride = self._size, self.split.table.stride
-        cols = positions(width, size, stride)
+        size, stride, rim = self._size, self.split.table.stride, self.split.table.rim
+        cols = positions(width, size, stride, rim)
         chosen = [(k, slots[(row, col)]) for k, col in enumerate(cols) if (row, col) in slots]
         images, masks = self._map("images"), self._map("masks")
-        patches = cut_row(pad_image(image, size), size, stride)
-        labels = cut_row(pad_labels(ids, size), size, stride)
+        patches = cut_row(pad_image(image, size), size, stride, rim)
+        labels = cut_row(pad_labels(ids, size), size, stride, rim)
         whole = bool(valid.all())
-        valids = None if whole else cut_row(pad_image(valid[..., None], size), size, stride)[..., 0]
+        valids = None if whole else cut_row(pad_image(valid[..., None], size), size, stride, rim)[..., 0]
         for k, slot in chosen:
             images[slot], masks[slot] = patches[k], labels[k]
             if valids is not None and not valids[k].all():
@@ -267,6 +288,7 @@ class _Writer:
             "patch_size": table.patch_size,
             "stride": table.stride,
             "scale": table.scale,
+            "rim": table.rim,
             "bands": self.bands,
             "band_names": [first.band_names[band - 1] for band in self.bands] if first.band_names else None,
             "dtype": self.dtype,
@@ -274,10 +296,17 @@ class _Writer:
             "scheme": self.dataset.scheme.to_dict(),
             "pairs": [pair.name for pair in pairs],
             "groups": [pair.group for pair in pairs],
+            "images": [_below(pair.image_path, self.dataset.root) for pair in pairs],
+            "shapes": [pair.shape for pair in pairs],
             "counts": {part: self.counts[k] for k, part in enumerate(PARTS)},
             "statistics": statistics,
             "split": self.split.summary(),
         }
+
+
+def _below(path: Path, root: Path) -> str:
+    """A path as it is told from a folder, where it lies there."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _plan(dataset: Dataset, split: Split, bands: tuple[int, ...], dtype: str) -> str:

@@ -8,7 +8,13 @@ from core.errors import SettingsError
 from core.settings import Settings, setting
 
 SPLITS = ("group", "block", "random")
+RIMS = ("fill", "crop")
 VALIDATION_SHARE, TEST_SHARE = 0.2, 0.0
+
+
+def read_classes(text: str) -> list[str]:
+    """Names as they are typed; "none" for the empty list."""
+    return [] if text.strip().lower() == "none" else [part.strip() for part in text.split(",") if part.strip()]
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,10 @@ class PrepareSettings(Settings):
     every `stride` pixels, None for side by side. Kept are patches of which at least `min_labelled` is labelled. `split`
     is what is kept together in one part: "group", "block", or "random" for nothing; groups in `hold_out` are the test
     part. `validation` (None: 0.2) and `test` (None: 0) are shares. `bands` are numbers from 1, or names; None takes all.
+    `not_labelled` are classes, by name or by their value in the masks, that do not count for `min_labelled`; they are
+    learned all the same. None finds them by `core.patches.labelled`. `counts` are numbers of patches for training, validation
+    and test in place of shares; what is left over is in no part. `rim` is what becomes of what a grid leaves over: "fill" moves
+    the last patch inwards and fills up scenes smaller than a patch, "crop" cuts it off.
     Raises SettingsError.
     """
 
@@ -32,12 +42,28 @@ class PrepareSettings(Settings):
     seed: int = setting(0, "equal seeds give equal splits")
     scale: float = setting(1.0, "resize images by this factor first", metavar="FACTOR")
     bands: tuple[int | str, ...] | None = setting(None, "bands to take: numbers from 1, or their names", metavar="N,N,...")
+    not_labelled: tuple[str | int, ...] | None = setting(
+        None,
+        "classes that do not count as labelled, by name or value in the masks; none: all count (default: a class called background or "
+        "unlabelled, or 0 where nobody named the values)",
+        metavar="NAME,NAME|none",
+        read=read_classes,
+    )
+    counts: tuple[int, ...] | None = setting(
+        None, "patches for training, validation and test in place of shares, for example 400,100,30", metavar="N,N,N"
+    )
+    rim: str = setting("fill", "whether the rim of a scene is filled up to whole patches, or cropped", choices=RIMS)
 
     title = "settings of patches"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_grid(self.patch_size, self.stride_px, self.min_labelled, self.scale)
+        check_counts(self.counts)
+        if self.counts is not None and (self.validation is not None or self.test is not None):
+            raise SettingsError(
+                f"counts {list(self.counts)} and shares besides", expected="one of the two", do="Leave the shares or the counts away"
+            )
         check_shares(*self.shares)
 
     @property
@@ -66,6 +92,16 @@ def check_grid(patch_size: int, stride: int, min_labelled: float, scale: float) 
         raise SettingsError(f"minimum labelled share {min_labelled}", expected="a share from 0 to 1", do="Choose another share")
     if not 0.01 <= scale <= 16:
         raise SettingsError(f"scale {scale}", expected="a factor from 0.01 to 16", do="Choose another scale")
+
+
+def check_counts(counts: tuple[int, ...] | None) -> None:
+    """Raise SettingsError for counts of patches that are no split; None is fine."""
+    if counts is not None and not (2 <= len(counts) <= 3 and min(counts) >= 0 and counts[0] > 0):
+        raise SettingsError(
+            f"counts {list(counts)}",
+            expected="patches for training, validation and, where wanted, test, such as 400,100,30",
+            do="Change counts",
+        )
 
 
 def check_shares(validation: float, test: float) -> None:

@@ -12,10 +12,12 @@ from core.datasets.datasets import Dataset
 from core.errors import DatasetError, SettingsError
 from core.patches.blocks import block_parts
 from core.patches.counting import PatchTable, patch_table
-from core.patches.parts import DROPPED, GUARD, PARTS, TEST, TRAIN, VALIDATION, part_score
-from core.patches.settings import SPLITS, TEST_SHARE, VALIDATION_SHARE, check_shares
+from core.patches.labelled import NotLabelled
+from core.patches.parts import DROPPED, GUARD, LEFT_OVER, PARTS, TEST, TRAIN, VALIDATION, part_score
+from core.patches.settings import SPLITS, TEST_SHARE, VALIDATION_SHARE, check_counts, check_shares
 from core.progress import OnProgress, ShouldStop
 from core.scenes.scene import Window
+from core.words import counted, listed
 
 _ENUMERATED = 6000
 _DRAWS = 1500
@@ -26,7 +28,8 @@ class Split:
     """Which part each patch of a grid belongs to.
 
     `part` is int8 (N,) over the patches of `table`: 0 train, 1 validation, 2 test, -1 too little labelled, -2 in the
-    guard band between blocks. `notes` are sentences for the user, `warnings` those that must not be overlooked.
+    guard band between blocks, -3 more than the counts ask for. `not_labelled` are names of classes that do not count as labelled.
+    `notes` are sentences for the user, `warnings` those that must not be overlooked.
     """
 
     how: str
@@ -39,6 +42,8 @@ class Split:
     min_labelled: float
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    not_labelled: tuple[str, ...] = ()
+    counts: tuple[int, ...] | None = None
 
     def rows(self, part: str) -> np.ndarray:
         """Positions in the table, int (n,), of the patches of "train", "validation" or "test"."""
@@ -67,10 +72,13 @@ class Split:
             "how": self.how,
             "seed": self.seed,
             "min_labelled": self.min_labelled,
+            "not_labelled": list(self.not_labelled),
+            "counts": None if self.counts is None else list(self.counts),
             "patches": {part: int(len(self.rows(part))) for part in PARTS},
             "dropped": int(np.count_nonzero(self.part < 0)),
             "dropped_unlabelled": int(np.count_nonzero(self.part == DROPPED)),
             "dropped_guard": int(np.count_nonzero(self.part == GUARD)),
+            "dropped_left_over": int(np.count_nonzero(self.part == LEFT_OVER)),
             "groups": groups,
             "pairs": pairs,
             "shared_pixels": self.shared_pixels(),
@@ -91,6 +99,9 @@ def split(
     min_labelled: float = 0.05,
     scale: float = 1.0,
     hold_out: Sequence[str] = (),
+    not_labelled: NotLabelled | None = None,
+    counts: Sequence[int] | None = None,
+    rim: str = "fill",
     table: PatchTable | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -99,27 +110,29 @@ def split(
 
     `how`: "group" keeps each group (tile, mosaic, scene) in one part; "block" cuts each scene into blocks with a guard
     band of one patch between them; "random" deals out single patches and warns of the pixels that parts share.
-    `validation` and `test` are shares of the patches. Groups named in `hold_out` go to test, whatever `how` is.
+    `validation` and `test` are shares of the patches; `counts` (training, validation, test) take their place, and patches beyond
+    them are in no part. Groups named in `hold_out` go to test, whatever `how` is. Classes that are `not_labelled` do not count for
+    `min_labelled`.
     Groups and blocks are chosen so that every class is in every part where that is possible. Two calls with the same
     seed give the same split. Raises SettingsError and DatasetError for settings that cannot be met.
     """
     if how not in SPLITS:
         raise SettingsError(f"split {how!r}", expected="group, block or random", do="Choose one of them")
     check_shares(validation, test)
+    check_counts(None if counts is None else tuple(counts))
     unknown = [name for name in hold_out if name not in dataset.groups]
     if unknown:
         raise DatasetError(
             f"no group named {unknown[0]!r} to hold out", expected=f"one of {_few(dataset.groups)}", do="Choose a group that exists"
         )
     if table is None:
-        table = patch_table(dataset, patch_size=patch_size, stride=stride, scale=scale, on_progress=on_progress, should_stop=should_stop)
-    kept = table.kept(min_labelled)
-    if not kept.any():
-        raise DatasetError(
-            f"none of the {len(table)} patches of {dataset.name} has {min_labelled:.0%} of its pixels labelled",
-            expected="at least one patch with labels",
-            do="Lower the minimum labelled share, or check the classes in the audit",
+        table = patch_table(
+            dataset, patch_size=patch_size, stride=stride, scale=scale, rim=rim, on_progress=on_progress, should_stop=should_stop
         )
+    without = not_labelled or NotLabelled()
+    names = [dataset.scheme.names[k] for k in without.ids]
+    kept = table.kept(min_labelled, without=without.ids)
+    _refuse_too_few(dataset, table, kept, counts, f"{min_labelled:.0%} of its pixels labelled" + _not_counted(names))
     rng = np.random.default_rng(seed)
     group_of = np.array([pair.group for pair in dataset.pairs])[table.pair]
     held = kept & np.isin(group_of, list(hold_out))
@@ -128,8 +141,10 @@ def split(
         raise DatasetError("every group is held out for the test", expected="at least one group to train on", do="Hold out fewer groups")
     part = np.full(len(table), DROPPED, np.int8)
     part[held] = TEST
+    if counts is not None:
+        validation, test = _shares_of(counts, held_out=bool(hold_out))
     fractions = (validation, 0.0 if hold_out else test)
-    notes: list[str] = []
+    notes = _labelling(without, names, table, min_labelled, kept)
     free_groups = list(dict.fromkeys(group_of[free]))
     if how == "group" and len(free_groups) < 2 and sum(fractions) > 0:
         notes.append(f"There is only one group ({free_groups[0]}), so it was split into blocks instead of by group.")
@@ -151,6 +166,8 @@ def split(
             )
     else:
         part[free] = _by_chance(int(free.sum()), fractions, rng)
+    if counts is not None:
+        notes += _leave_over(part, counts, rng)
     missing = _missing_classes(table, part, dataset.scheme.names)
     shared = count_shared(table, part)
     return Split(
@@ -164,7 +181,35 @@ def split(
         min_labelled=min_labelled,
         notes=tuple(notes + missing),
         warnings=tuple(_random_warning(shared)) if how == "random" else (),
+        not_labelled=tuple(names),
+        counts=None if counts is None else tuple(counts),
     )
+
+
+def _refuse_too_few(dataset: Dataset, table: PatchTable, kept: np.ndarray, counts: Sequence[int] | None, wanted: str) -> None:
+    """Raise DatasetError where there is no patch, none that has what is `wanted`, or fewer than the counts ask for."""
+    if not len(table):
+        raise DatasetError(
+            f"no scene of {dataset.name} that holds a whole patch of {table.patch_size} pixels",
+            expected="scenes of a patch's size or more where their rim is cropped",
+            do="Choose a smaller patch size, or fill the rim",
+        )
+    if not kept.any():
+        raise DatasetError(
+            f"none of the {len(table)} patches of {dataset.name} has {wanted}",
+            expected="at least one patch with labels",
+            do="Lower the minimum labelled share, or check the classes in the audit",
+        )
+    if counts is not None and sum(counts) > np.count_nonzero(kept):
+        raise DatasetError(
+            f"counts of {listed([str(number) for number in counts])}, {sum(counts)} patches in all",
+            expected=f"at most the {np.count_nonzero(kept)} patches of {dataset.name} that are labelled enough",
+            do="Lower the counts or the minimum labelled share, or use a smaller stride",
+        )
+
+
+def _not_counted(names: Sequence[str]) -> str:
+    return f", {listed(names)} not counted" if names else ""
 
 
 def count_shared(table: PatchTable, part: np.ndarray) -> int:
@@ -186,6 +231,37 @@ def count_shared(table: PatchTable, part: np.ndarray) -> int:
         areas = np.diff(rows)[:, None] * np.diff(cols)[None, :]
         total += int(areas[np.isin(seen, (3, 5, 6, 7))].sum())
     return total
+
+
+def _labelling(without: NotLabelled, names: Sequence[str], table: PatchTable, min_labelled: float, kept: np.ndarray) -> list[str]:
+    """What was decided about classes that do not count as labelled, and how many patches that cost."""
+    if not names:
+        return []
+    cost = int(np.count_nonzero(table.kept(min_labelled)) - np.count_nonzero(kept))
+    verb = "does" if len(names) == 1 else "do"
+    decided = f"{listed(names)} {verb} not count as labelled: {counted(cost, 'patch', 'patches')} left out for that. The class is learned."
+    return [decided, *filter(None, [without.question])]
+
+
+def _shares_of(counts: Sequence[int], *, held_out: bool) -> tuple[float, float]:
+    """The shares for validation and test that counts stand for; groups that are held out have no share."""
+    train, validation, test = (*counts, 0)[:3]
+    return (validation / (train + validation), 0.0) if held_out else (validation / sum(counts), test / sum(counts))
+
+
+def _leave_over(part: np.ndarray, counts: Sequence[int], rng: np.random.Generator) -> list[str]:
+    """Take patches beyond the counts out of their part, by chance; a sentence for each part that has fewer."""
+    notes = []
+    for number, (name, wanted) in enumerate(zip(PARTS, (*counts, 0), strict=False)):
+        here = np.flatnonzero(part == number)
+        if len(here) < wanted:
+            notes.append(
+                f"The {name} part has {len(here)} of the {wanted} patches asked for: what is kept together gave no more. "
+                "A split by patch gives the exact counts."
+            )
+        else:
+            part[rng.permutation(here)[wanted:]] = LEFT_OVER
+    return notes
 
 
 def _by_group(
@@ -226,6 +302,8 @@ def _candidates(patches: np.ndarray, wanted: list[int], targets: np.ndarray, rng
         start = 0.0
         for part in wanted:
             chosen = order[(reached >= start) & (reached < start + targets[part])]
+            if not len(chosen):  # a share smaller than any group still gets one
+                chosen = order[[np.abs(reached - start - targets[part] / 2).argmin()]]
             candidate[chosen] = part
             start += targets[part]
         yield candidate

@@ -131,6 +131,11 @@ class PatchStore:
         return self.record["statistics"]
 
     @property
+    def not_labelled(self) -> tuple[str, ...]:
+        """Names of classes that did not count as labelled when the patches were chosen; none in patches of earlier versions."""
+        return tuple(self.split_info.get("not_labelled", ()))
+
+    @property
     def split_info(self) -> dict[str, Any]:
         """How the patches were split, and which groups and pairs are in which part."""
         return self.record["split"]
@@ -145,6 +150,8 @@ class PatchStore:
             "dropped": split["dropped"],
             "dropped_unlabelled": split["dropped_unlabelled"],
             "dropped_guard": split["dropped_guard"],
+            "dropped_left_over": split.get("dropped_left_over", 0),
+            "not_labelled": list(self.not_labelled),
             "shared_pixels": split["shared_pixels"],
             "split": split["how"],
             "groups": split["groups"],
@@ -154,5 +161,6 @@ class PatchStore:
             "bands": list(self.bands),
             "dtype": self.dtype,
             "scale": self.scale,
+            "rim": self.record.get("rim", "fill"),
             "classes": {part: dict(zip(names, self.record["counts"][part], strict=True)) for part in PARTS},
         }

@@ -21,6 +21,12 @@ from tests.helpers.datasets import stripes
         ({"test": 0.8}, "shares of 0.2 for validation and 0.8 for test"),
         ({"scale": "half"}, "scale 'half'. Expected a number. Change scale."),
         ({"hold_out": "a"}, "hold_out 'a'. Expected a list of names. Change hold_out."),
+        ({"validation": -0.1}, "shares of -0.1 for validation and 0.0 for test. Expected shares that leave something to train on"),
+        ({"counts": [400, -100, 30]}, r"counts \[400, -100, 30\]. Expected patches for training, validation and, where wanted, test"),
+        ({"counts": [400]}, r"counts \[400\]"),
+        ({"counts": [0, 100, 30]}, r"counts \[0, 100, 30\]"),
+        ({"counts": [400, 100, 30], "test": 0.1}, "and shares besides. Expected one of the two"),
+        ({"rim": "cut"}, "rim 'cut'. Expected one of fill, crop. Change rim."),
     ],
 )
 def test_settings_that_make_no_sense(change, sentence):
@@ -41,6 +47,9 @@ def test_a_request_holds_what_it_always_held_and_is_read_again():
         "seed": 0,
         "scale": 1.0,
         "bands": [3, "b08"],
+        "not_labelled": None,
+        "counts": None,
+        "rim": "fill",
     }
     assert PrepareSettings.from_request({**settings.to_request(), "dataset": "here"}) == settings
     assert settings.stride_px == 64 and settings.shares == (0.2, 0.0)

@@ -30,7 +30,7 @@ def test_the_recipe_is_repeated_on_a_random_split_of_the_same_patches(tmp_path, 
     answer = registry.run("random_split", request, on_progress=lambda *step: told.append(step))
     cut, learn, measure = asked
     assert answer == {"kind": "evaluate"}
-    assert cut.cutting == PrepareSettings(16, 8, 0.2, "random", seed=5, bands=(1, 2, 3))
+    assert cut.cutting == PrepareSettings(16, 8, 0.2, "random", seed=5, bands=(1, 2, 3), not_labelled=())
     assert cut.out == learn.prepared == measure.patches == tmp_path / "leaked"
     assert learn.settings == TrainSettings(epochs=2) and learn.out == Path(measure.model) == tmp_path / "net"
     assert (measure.scenes, measure.dataset, measure.out) == ("validation", dataset, tmp_path / "score")
