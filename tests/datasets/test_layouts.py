@@ -100,7 +100,7 @@ def test_landslide_chips_in_two_folders(tmp_path):
     window = Window(3, 4, 10, 20)
     np.testing.assert_array_equal(image.read(window, [14, 2]), images[1][window.slices][..., [13, 1]])
     np.testing.assert_array_equal(dataset.pairs[1].labels(dataset.scheme, window), stripes(32, 32, 0, 1)[window.slices])
-    store = prepare(dataset, tmp_path / "store", patch_size=16, stride=16, bands=[4, 3, 2])
+    store = prepare(dataset, tmp_path / "store", patch_size=16, stride=16, bands=[4, 3, 2], not_labelled=[])
     np.testing.assert_array_equal(store.images[0], images[0][:16, :16, [3, 2, 1]])
 
 
