@@ -170,6 +170,8 @@ def describe(card: ModelCard) -> str:
         f"- Bands: {', '.join(map(str, card.bands))} of {card.dtype} images",
         f"- Normalisation: {_normalisation_sentence(card.normalisation)}",
     ]
+    if card.network.get("rates"):
+        lines.append(f"- Atrous rates: {_short(card.network['rates'])} pixels of the map, which has one for 16 x 16 pixels of the patch")
     if card.scale != 1.0:
         lines.append(f"- Scenes are resized by {card.scale:g} before the network")
     if card.temperature != 1.0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.errors import SettingsError
 from core.networks.encoders import ZOO_ENCODERS
@@ -21,7 +21,7 @@ class ArchitectureInfo:
     `builder`: "file.function" of this folder that builds it on its own encoder; None when it stands on one of `encoders` only.
     `filters`: default channel counts, finest level first, where they can be chosen; `fewest_filters`: how many it needs.
     `default_encoder` is taken when none is named and one is needed. `backbone` names the published weights that its own
-    encoder can take.
+    encoder can take. `pyramid`: it has an atrous pyramid, whose rates can be chosen.
     """
 
     name: str
@@ -34,12 +34,18 @@ class ArchitectureInfo:
     default_encoder: str | None = None
     smallest_px: int = 16
     backbone: str | None = None
+    pyramid: bool = False
 
     @property
     def own_encoder(self) -> bool:
         """Whether it can be built without naming an encoder."""
         return self.builder is not None
 
+
+PYRAMID_RATES = (6, 12, 18)
+"""Of the three dilated convolutions of an atrous pyramid, as published, in pixels of the map (Chen et al. 2017)."""
+PYRAMID_STRIDE = 16
+"""Pixels of the patch for one of the pyramid's map."""
 
 ON_AN_ENCODER = "zoo.build_zoo"
 """Builds every network that stands on one of `encoders`."""
@@ -76,6 +82,7 @@ _ARCHITECTURES = (
         "deeplab.build_deeplabv3plus",
         smallest_px=32,
         backbone="resnet50-keras",
+        pyramid=True,
     ),
     ArchitectureInfo(
         "deeplabv3",
@@ -84,6 +91,7 @@ _ARCHITECTURES = (
         "deeplab.build_deeplabv3",
         smallest_px=32,
         backbone="resnet50-keras",
+        pyramid=True,
     ),
     ArchitectureInfo(
         "fpn",
@@ -146,30 +154,47 @@ def build(
     encoder: str | None = None,
     filters: Sequence[int] | None = None,
     dropout: float = 0.1,
+    rates: Sequence[int] | None = None,
     per_class: bool = False,
 ) -> keras.Model:
     """A network from normalised float32 (n, height, width, bands) to class probabilities float32 (n, height, width, classes).
 
     Any height and width from `smallest_px` on; a size that the network cannot halve often enough is filled up inside.
+    `rates`: of an atrous pyramid, the published ones by default; see `fitted_rates`.
     `per_class`: a network of its own for each class, merged into one. Raises SettingsError for a combination that does not exist.
     """
     info, encoder = architecture(architecture_name), resolve_encoder(architecture_name, encoder)
     _check_sizes(info, height, width, bands, classes, filters)
     sizes = {"height": height, "width": width, "bands": bands, "classes": classes}
-    channels = tuple(filters or info.filters or ())
+    chosen: dict[str, Any] = {"dropout": dropout}
+    if info.filters is not None:
+        chosen["filters"] = tuple(filters or info.filters)
+    if info.pyramid:
+        chosen["rates"] = tuple(rates or PYRAMID_RATES)
     if per_class:
         from core.networks.merged import merge
 
-        return merge([_build(info, encoder, {**sizes, "classes": 2}, channels, dropout) for _ in range(classes)])
-    return _build(info, encoder, sizes, channels, dropout)
+        return merge([_build(info, encoder, {**sizes, "classes": 2}, chosen) for _ in range(classes)])
+    return _build(info, encoder, sizes, chosen)
 
 
-def _build(info: ArchitectureInfo, encoder: str | None, sizes: dict[str, int], filters: tuple[int, ...], dropout: float) -> keras.Model:
+def fitted_rates(name: str, *, height: int, width: int) -> tuple[int, ...] | None:
+    """Rates of an atrous pyramid for patches of some size in pixels; None for a network without one.
+
+    The published ones from 256 pixels on. On the map of a smaller patch two or all of them would reach past the rim and
+    see their middle tap only; there the pyramid looks a quarter, half and three quarters of the map far.
+    """
+    if not architecture(name).pyramid:
+        return None
+    side = -(-min(height, width) // PYRAMID_STRIDE)
+    return PYRAMID_RATES if side >= 16 else tuple(max(1, side * quarters // 4) for quarters in (1, 2, 3))
+
+
+def _build(info: ArchitectureInfo, encoder: str | None, sizes: dict[str, int], chosen: dict[str, Any]) -> keras.Model:
     if encoder is not None:
         return function_of(ON_AN_ENCODER)(info.name, encoder=encoder, **sizes)
     assert info.builder is not None, "resolve_encoder names an encoder where there is no builder of its own"
-    chosen = {"filters": filters} if info.filters is not None else {}
-    return function_of(info.builder)(dropout=dropout, **chosen, **sizes)
+    return function_of(info.builder)(**chosen, **sizes)
 
 
 def function_of(builder: str) -> Callable[..., keras.Model]:

@@ -2,52 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
+from core.networks.architectures import PYRAMID_RATES, PYRAMID_STRIDE
 from core.networks.blocks import MOMENTUM, assemble, conv_unit, head
 
-RATES = (6, 12, 18)
 ENCODER_WIDTH, PYRAMID_WIDTH = 64, 256
 """Channels of the encoder's first stage and of each branch of the pyramid, as published."""
 
-_STRIDE = 16
 _BLOCKS = {2: 3, 3: 4, 4: 6, 5: 3}
 
 
-def build_deeplabv3(*, height: int, width: int, bands: int, classes: int, dropout: float) -> keras.Model:
+def build_deeplabv3(
+    *, height: int, width: int, bands: int, classes: int, dropout: float, rates: Sequence[int] = PYRAMID_RATES
+) -> keras.Model:
     """Float32 (n, height, width, bands) -> probabilities (n, height, width, classes).
 
-    Features at a sixteenth of the size go through the atrous pyramid. Layer names of the encoder are those of
-    `keras.applications`, so its published weights fit by name.
+    Features at a sixteenth of the size go through the atrous pyramid, whose three convolutions look `rates` pixels of the
+    map far. Layer names of the encoder are those of `keras.applications`, so its published weights fit by name.
     """
 
     def body(x):
         _, deep = _resnet50(x)
-        return head(_pyramid(deep, dropout), classes, rise=_STRIDE)
+        return head(_pyramid(deep, rates, dropout), classes, rise=PYRAMID_STRIDE)
 
-    return assemble(body, height=height, width=width, bands=bands, multiple=_STRIDE, name="deeplabv3")
+    return assemble(body, height=height, width=width, bands=bands, multiple=PYRAMID_STRIDE, name="deeplabv3")
 
 
-def build_deeplabv3plus(*, height: int, width: int, bands: int, classes: int, dropout: float) -> keras.Model:
+def build_deeplabv3plus(
+    *, height: int, width: int, bands: int, classes: int, dropout: float, rates: Sequence[int] = PYRAMID_RATES
+) -> keras.Model:
     """As `build_deeplabv3`, with a decoder that joins features at a quarter of the size."""
 
     def body(x):
         quarter, deep = _resnet50(x)
-        x = _pyramid(deep, dropout)
-        x = layers.UpSampling2D(_STRIDE // 4, interpolation="bilinear", name="decoder_rise")(x)
+        x = _pyramid(deep, rates, dropout)
+        x = layers.UpSampling2D(PYRAMID_STRIDE // 4, interpolation="bilinear", name="decoder_rise")(x)
         x = layers.Concatenate(name="decoder_join")([x, conv_unit(quarter, 48, kernel=1, name="decoder_low")])
         x = conv_unit(x, PYRAMID_WIDTH, name="decoder_a")
         return head(conv_unit(x, PYRAMID_WIDTH, name="decoder_b"), classes, rise=4)
 
-    return assemble(body, height=height, width=width, bands=bands, multiple=_STRIDE, name="deeplabv3plus")
+    return assemble(body, height=height, width=width, bands=bands, multiple=PYRAMID_STRIDE, name="deeplabv3plus")
 
 
-def _pyramid(x, dropout: float):
+def _pyramid(x, rates: Sequence[int], dropout: float):
     """Atrous spatial pyramid pooling: one 1 x 1 and three dilated convolutions, and the mean of the whole patch."""
     _, rows, columns, _ = x.shape
+    # At a rate as large as the map every tap but the middle one lies outside already. A larger rate gives the same values,
+    # but TensorFlow's processors then convolve rate x rate pictures that are nearly all padding.
+    reached = [min(rate, max(rows, columns)) for rate in rates]
     branches = [conv_unit(x, PYRAMID_WIDTH, kernel=1, name="aspp_1")]
-    branches += [conv_unit(x, PYRAMID_WIDTH, dilation=rate, name=f"aspp_{rate}") for rate in RATES]
+    # The names are those of the published rates, so that weights fit by name whatever the rates are.
+    named = zip(PYRAMID_RATES, reached, strict=True)
+    branches += [conv_unit(x, PYRAMID_WIDTH, dilation=rate, name=f"aspp_{name}") for name, rate in named]
     mean = layers.GlobalAveragePooling2D(keepdims=True, name="aspp_mean")(x)
     mean = conv_unit(mean, PYRAMID_WIDTH, kernel=1, name="aspp_mean")
     branches.append(layers.UpSampling2D((rows, columns), name="aspp_mean_rise")(mean))

@@ -72,24 +72,28 @@ def prepare_network(
     encoder: str | None,
     *,
     sizes: Mapping[str, int],
+    options: Mapping[str, Any],
     loss_weights: Sequence[float] | None,
     fresh: bool,
     **callables: Any,
 ) -> Prepared:
     """Build, load starting weights if `fresh`, and compile. Random numbers all come from the settings' seed.
 
+    `options` is what the builder takes besides the sizes, as a card's `network` has it.
     `callables` are `on_progress` and `should_stop`, for weights that have to be downloaded.
     """
     spread = strategy() if keras.backend.backend() == "tensorflow" else None
     keras.utils.set_random_seed(settings.seed)
     policy = mixed_policy(settings.mixed_precision, capabilities())
+    # Filters are told to an encoder's network too, which refuses them.
+    built = {"encoder": encoder, "filters": settings.filters, **options, **sizes}
     with spread.scope() if spread else contextlib.nullcontext():
-        network = _build(settings, encoder, sizes)
+        network = build(settings.architecture, **built)
         copied = None
         if fresh and settings.weights != "none":
             copied = start(network, settings.weights, architecture=settings.architecture, encoder=encoder, **callables)
         with _policy(policy):
-            inner = _build(settings, encoder, sizes) if policy else network
+            inner = build(settings.architecture, **built) if policy else network
         if policy:
             inner.set_weights(network.get_weights())
         # A model object of its own keeps the saved network free of optimizer, loss and metrics.
@@ -105,10 +109,6 @@ def prepare_network(
     predictor = keras.Model(inner.inputs, inner.outputs[0], name="predictor")
     parts = SpreadTrainer(spread, trainer, scores) if spread else None
     return Prepared(network, trainer, predictor, copied, device_name(policy), parts)
-
-
-def _build(settings: TrainSettings, encoder: str | None, sizes: Mapping[str, int]) -> keras.Model:
-    return build(settings.architecture, encoder=encoder, filters=settings.filters, dropout=settings.dropout, **sizes)
 
 
 def capabilities() -> list[tuple[int, ...]]:

@@ -14,7 +14,7 @@ from core.confusion import Confusion
 from core.errors import Cancelled, DatasetError, SettingsError
 from core.files import dump_json, write_json
 from core.model_store.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
-from core.networks.architectures import architecture, published_encoder, resolve_encoder
+from core.networks.architectures import architecture, fitted_rates, published_encoder, resolve_encoder
 from core.networks.encoders import fitted_normalisation, published_normalisation
 from core.patches.class_view import Patches
 from core.progress import OnProgress, ShouldStop
@@ -96,6 +96,8 @@ class Run:
             self.settings,
             self.encoder,
             sizes=self._sizes(),
+            # A run that goes on keeps the network that it was begun with.
+            options=self.network_options() if saved is None else ModelCard.load(self.folder).network,
             loss_weights=class_weights(self.settings.class_weights, counts),
             fresh=saved is None,
             on_progress=on_progress,
@@ -307,16 +309,19 @@ class Run:
             patch_size=int(store.patch_size),
             scale=float(store.scale),
             pixel_size_m=getattr(store, "pixel_size_m", None),
-            network=self._network_options(),
+            network=self.network_options(),
             split=dict(store.split_info or {}),
             notes=tuple(notes),
         )
 
-    def _network_options(self) -> dict[str, Any]:
+    def network_options(self) -> dict[str, Any]:
+        """What a new network is built with besides its sizes, as the card keeps it."""
         if self.encoder is not None:
             return {}
-        filters = self.settings.filters or architecture(self.settings.architecture).filters
-        return {"filters": None if filters is None else list(filters), "dropout": self.settings.dropout}
+        name, (_, height, width, _) = self.settings.architecture, self.store.images.shape
+        filters, rates = self.settings.filters or architecture(name).filters, fitted_rates(name, height=height, width=width)
+        options = {"filters": None if filters is None else list(filters), "dropout": self.settings.dropout}
+        return options if rates is None else {**options, "rates": list(rates)}
 
     def _normalisation(self) -> dict[str, Any]:
         if self.copied is not None and self.copied.normalisation is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError, SettingsError
-from core.networks import architectures, build, deeplab, resolve_encoder
+from core.networks import architectures, build, deeplab, fitted_rates, resolve_encoder
 from core.networks.copying import copy_weights
 from core.networks.encoders import ZOO_ENCODERS, fitted_normalisation, published_normalisation, wants_bgr
 
@@ -137,6 +137,44 @@ def test_the_resnet_of_deeplab_is_the_published_one():
     # Up to the last stage, which is dilated, both see the same.
     seen = [keras.Model(network.input, network.get_layer("conv4_block6_out").output)(batch) for network in (theirs, ours)]
     np.testing.assert_allclose(seen[0], seen[1], atol=1e-5)
+
+
+def test_deeplab_answers_what_it_always_did(narrow):
+    """Recorded before rates were held at the size of the map; weights and image come from NumPy, not from a version of Keras."""
+    network = build("deeplabv3", height=256, width=256, bands=3, classes=3)
+    rng = np.random.default_rng(7)
+    for variable in network.weights:
+        drawn = rng.random(variable.shape, np.float32)
+        if variable.name in ("gamma", "moving_variance"):
+            variable.assign(0.5 + drawn)
+        else:
+            variable.assign((drawn - 0.5) * (3.4 / np.sqrt(np.prod(variable.shape[:-1])) if drawn.ndim == 4 else 0.2))
+    found = np.asarray(network(rng.random((1, 256, 256, 3), np.float32), training=False))[0, [0, 85, 170], 0]
+    np.testing.assert_allclose(found, [[0.2951, 0.3626, 0.3423], [0.3102, 0.3654, 0.3244], [0.3060, 0.3738, 0.3202]], atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [1, 4, 16, 17])
+def test_a_rate_past_the_rim_of_the_map_is_computed_at_the_rim(side, narrow):
+    """Old files hold the published rates; what is built now gives the same values from the same weights."""
+    inputs = keras.Input((side, side, 8))
+    network = keras.Model(inputs, deeplab._pyramid(inputs, (6, 12, 18), 0.0))
+    values = np.random.default_rng(0).random((1, side, side, 8), np.float32)
+    for rate in (6, 12, 18):
+        layer = network.get_layer(f"aspp_{rate}_conv")
+        as_written = keras.layers.Conv2D.from_config({**layer.get_config(), "dilation_rate": rate})
+        as_written.build(values.shape)
+        as_written.set_weights(layer.get_weights())
+        np.testing.assert_allclose(layer(values), as_written(values), atol=1e-6)
+
+
+def test_a_pyramid_looks_no_farther_than_its_map():
+    def rates(size):
+        return fitted_rates("deeplabv3", height=size, width=size)
+
+    assert [rates(size) for size in (32, 64, 128, 256, 512)] == [(1, 1, 1), (1, 2, 3), (2, 4, 6), (6, 12, 18), (6, 12, 18)]
+    assert fitted_rates("deeplabv3plus", height=256, width=64) == (1, 2, 3) and fitted_rates("unet", height=64, width=64) is None
+    network = build("deeplabv3", height=64, width=64, bands=3, classes=2, rates=rates(64))
+    assert [network.get_layer(f"aspp_{rate}_conv").dilation_rate for rate in (6, 12, 18)] == [(1, 1), (2, 2), (3, 3)]
 
 
 def test_the_zoo_is_all_that_works():

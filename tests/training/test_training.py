@@ -8,9 +8,10 @@ from PIL import Image
 
 from core.confusion import Confusion
 from core.errors import DatasetError, SettingsError
-from core.model_store.cards import ModelCard
+from core.model_store.cards import ModelCard, describe
 from core.model_store.models import find_model
 from core.training import losses
+from core.training.run import Run
 from core.training.settings import TrainSettings
 from core.training.training import train
 from tests.helpers import learning_fakes as fakes
@@ -98,6 +99,13 @@ def test_equal_seeds_give_equal_results_and_a_resumed_run_equals_an_unbroken_one
     assert broken == whole
     for one, other in zip(weights_of(tmp_path / "toy"), weights_of(folder), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_the_card_keeps_the_rates_of_an_atrous_pyramid(tmp_path):
+    options = Run(fakes.store(size=64), tmp_path, TrainSettings(architecture="deeplabv3")).network_options()
+    assert options["rates"] == [1, 2, 3]
+    card = ModelCard("m", "deeplabv3", fakes.store(size=64).scheme, (1, 2, 3), network=options)
+    assert "Atrous rates: 1, 2, 3 pixels" in describe(card)
 
 
 def test_another_seed_gives_another_result(finished, tmp_path):
