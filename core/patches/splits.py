@@ -12,6 +12,7 @@ from core.datasets.datasets import Dataset
 from core.errors import DatasetError, SettingsError
 from core.patches.blocks import block_parts
 from core.patches.counting import PatchTable, patch_table
+from core.patches.ground import Ground, shared_pixels
 from core.patches.labelled import NotLabelled
 from core.patches.parts import DROPPED, GUARD, LEFT_OVER, PARTS, TEST, TRAIN, VALIDATION, part_score
 from core.patches.settings import SPLITS, TEST_SHARE, VALIDATION_SHARE, check_counts, check_shares
@@ -217,19 +218,10 @@ def count_shared(table: PatchTable, part: np.ndarray) -> int:
     total = 0
     for pair in np.unique(table.pair[part >= 0]):
         here = np.flatnonzero((table.pair == pair) & (part >= 0))
-        if len(np.unique(part[here])) < 2:
-            continue
         height, width = table.shapes[pair]
         top, left = table.row[here], table.col[here]
         bottom, right = np.minimum(top + table.patch_size, height), np.minimum(left + table.patch_size, width)
-        # Between neighbouring patch edges every pixel is covered alike, so whole rectangles are counted at once.
-        rows, cols = np.unique(np.concatenate([top, bottom])), np.unique(np.concatenate([left, right]))
-        seen = np.zeros((len(rows) - 1, len(cols) - 1), np.uint8)
-        for i, place in enumerate(here):
-            block = slice(*np.searchsorted(rows, (top[i], bottom[i]))), slice(*np.searchsorted(cols, (left[i], right[i])))
-            seen[block] |= np.uint8(1 << int(part[place]))
-        areas = np.diff(rows)[:, None] * np.diff(cols)[None, :]
-        total += int(areas[np.isin(seen, (3, 5, 6, 7))].sum())
+        total += shared_pixels(Ground(top, left, bottom, right), part[here])
     return total
 
 

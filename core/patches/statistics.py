@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,18 @@ class BandStatistics:
             np.minimum(self.low, pixels.min(axis=0)),
             np.maximum(self.high, pixels.max(axis=0)),
         )
+
+    @classmethod
+    def merged(cls, summaries: Sequence[dict[str, Any]]) -> BandStatistics:
+        """What several `summary`s tell together."""
+        whole = cls.empty(len(summaries[0]["mean"]))
+        for one in summaries:
+            count, mean, low, high = one["pixels"], *(np.array(one[key], float) for key in ("mean", "min", "max"))
+            total, step = whole.pixels + count, mean - whole.mean
+            if count:
+                squares = whole.squares + np.array(one["std"], float) ** 2 * count + step**2 * (whole.pixels * count / total)
+                whole = cls(total, whole.mean + step * (count / total), squares, np.minimum(whole.low, low), np.maximum(whole.high, high))
+        return whole
 
     def summary(self) -> dict[str, Any]:
         """ "mean", "std", "min" and "max" of each band, and "pixels" seen; zeros where none was."""

@@ -77,6 +77,20 @@ class PatchStore:
             for i in range(len(self))
         ]
 
+    @property
+    def part_numbers(self) -> np.ndarray:
+        """Position in PARTS of each patch's part, int8 (N,)."""
+        return self._columns["part"]
+
+    @property
+    def pair_numbers(self) -> np.ndarray:
+        """Position of each patch's scene among those of the record, int32 (N,)."""
+        return self._columns["pair"]
+
+    def corners(self, rows: np.ndarray) -> np.ndarray:
+        """First row and column of patches in their resized scenes, int (n, 2)."""
+        return np.stack([self._columns["row"][rows], self._columns["col"][rows]], axis=1)
+
     def __len__(self) -> int:
         return len(self._columns["part"])
 

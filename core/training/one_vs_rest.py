@@ -15,7 +15,7 @@ from core.confusion import Confusion
 from core.files import dump_json, replacing
 from core.model_store.cards import WEIGHTS_FILE, ModelCard
 from core.patches.class_view import ClassView, Patches
-from core.patches.store import PatchStore
+from core.patches.joined import Prepared
 from core.progress import OnProgress, part
 from core.training.previews import choose_rows, save_preview
 from core.training.run import HISTORY_FILE, PREVIEWS, TrainResult, train_one
@@ -24,7 +24,7 @@ from core.training.settings import TrainSettings
 PARTS = "classes"
 
 
-def one_network(store: PatchStore, settings: TrainSettings) -> tuple[Patches, TrainSettings, int]:
+def one_network(store: Prepared, settings: TrainSettings) -> tuple[Patches, TrainSettings, int]:
     """What to measure of a run: store, settings and number of networks; with one per class, that of the most frequent one."""
     if not settings.per_class:
         return store, settings, 1
@@ -33,7 +33,7 @@ def one_network(store: PatchStore, settings: TrainSettings) -> tuple[Patches, Tr
 
 
 def train_each_class(
-    store: PatchStore,
+    store: Prepared,
     folder: Path,
     settings: TrainSettings,
     *,
@@ -74,7 +74,7 @@ def train_each_class(
     )
 
 
-def _merge(store: PatchStore, folder: Path, settings: TrainSettings, results: list[TrainResult]) -> ModelCard:
+def _merge(store: Prepared, folder: Path, settings: TrainSettings, results: list[TrainResult]) -> ModelCard:
     from core.model_store.loading import load_network
     from core.networks.merged import merge
     from core.training.validation import predict_rows, validate

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from core.errors import Cancelled
-from core.patches.store import PatchStore
+from core.patches.joined import Prepared
 from core.progress import OnProgress, ShouldStop, check, report
 from core.training.event_files import EVENTS_FOLDER
 from core.training.feeding import epoch_rows
@@ -32,7 +32,7 @@ _SAMPLE_S = 0.02
 
 
 def probe(
-    store: PatchStore,
+    store: Prepared,
     settings: TrainSettings,
     *,
     memory_budget_mib: float | None = None,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import Cancelled, SettingsError
-from core.patches.store import PatchStore
+from core.patches.joined import Prepared
 from core.progress import OnProgress, ShouldStop
 from core.training.feeding import epoch_rows
 from core.training.one_vs_rest import one_network
@@ -26,7 +26,7 @@ _FIRST_LOOK = 10
 
 
 def rate_test(
-    store: PatchStore,
+    store: Prepared,
     settings: TrainSettings,
     *,
     lowest: float = 1e-6,

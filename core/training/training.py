@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.patches.store import PatchStore
+from core.patches.joined import Prepared
 from core.progress import OnProgress, ShouldStop
 from core.training.one_vs_rest import train_each_class
 from core.training.run import TrainResult, train_one
@@ -17,7 +17,7 @@ from core.training.spread import writing_place
 
 
 def train(
-    store: PatchStore,
+    store: Prepared,
     folder: str | os.PathLike,
     settings: TrainSettings,
     *,

@@ -56,7 +56,7 @@ def run(
         }
     )
     prepare.run(cut, on_progress=part(on_progress, 0, _PREPARED, 1), **common)
-    learn = train.TrainRequest(asked.patches, asked.settings, asked.model)
+    learn = train.TrainRequest(asked.patches, asked.settings, out=asked.model)
     train.run(learn, on_progress=part(on_progress, _PREPARED, _TRAINED, 1), **common)
     score = evaluate.EvaluateRequest(str(asked.model), asked.dataset, scenes="validation", patches=asked.patches, out=asked.out)
     return evaluate.run(score, on_progress=part(on_progress, _TRAINED, 1, 1), **common)

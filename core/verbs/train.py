@@ -22,7 +22,7 @@ from core.verbs.tables import score, table, whole
 from core.verbs.verb import Answer, OnEvent, Typed, Verb, place_of
 
 if TYPE_CHECKING:
-    from core.patches.store import PatchStore
+    from core.patches.joined import Prepared
 
 PREPARED = "folder that `prepare` wrote"
 
@@ -33,6 +33,7 @@ class TrainingRequest(Settings):
 
     prepared: Path = setting(REQUIRED, PREPARED, flag="PREPARED")
     settings: TrainSettings = group(TrainSettings(), key="settings")
+    also: tuple[Path, ...] = setting((), "another such folder to train on besides; repeatable", metavar="PREPARED", repeated=True)
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class SearchRequest(TrainingRequest):
     out: Path | None = setting(None, "folder for the trials", flag="OUT")
     learning_rates: tuple[float, ...] = setting((1e-4, 3e-4, 1e-3, 3e-3), "for --search", metavar="X,X,...")
     batch_sizes: tuple[int, ...] = setting((4, 8), "for --search", metavar="N,N,...")
+    filters: tuple[int, ...] = setting(
+        (), "of the finest level, for --search; deeper levels in proportion", metavar="N,N,...", flag="--search-filters"
+    )
     epochs: int = setting(2, "in each round of --search", metavar="N", flag="--search-epochs")
     patches_per_epoch: int | None = setting(None, "patches that make an epoch; all when None", flag="")
     resume: bool = setting(False, "go on with what an earlier search left")
@@ -122,7 +126,7 @@ def run_rate_test(
 
 
 def run_search(asked: SearchRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
-    """Try pairs of learning rate and batch size in short runs."""
+    """Try learning rates, batch sizes and filters in short runs."""
     store = _begin(asked, on_progress)
     from core.training.search import search
 
@@ -132,6 +136,7 @@ def run_search(asked: SearchRequest, *, on_progress: OnProgress | None = None, s
         asked.settings,
         learning_rates=asked.learning_rates,
         batch_sizes=asked.batch_sizes,
+        filters=asked.filters,
         epochs=asked.epochs,
         patches_per_epoch=asked.patches_per_epoch,
         resume=asked.resume,
@@ -140,12 +145,12 @@ def run_search(asked: SearchRequest, *, on_progress: OnProgress | None = None, s
     )
 
 
-def _begin(asked: TrainingRequest, on_progress: OnProgress | None) -> PatchStore:
+def _begin(asked: TrainingRequest, on_progress: OnProgress | None) -> Prepared:
     """The patches of a training, checked before the seconds that TensorFlow takes to start, and TensorFlow started."""
     from core.networks.architectures import resolve_encoder
-    from core.patches.store import PatchStore
+    from core.patches.joined import open_patches
 
-    store = PatchStore.open(asked.prepared)
+    store = open_patches(asked.prepared, asked.also)
     resolve_encoder(asked.settings.architecture, asked.settings.encoder)
     start_tensorflow(on_progress)
     return store
@@ -194,18 +199,30 @@ def summary_of_rate_test(answer: Mapping[str, Any]) -> Iterable[str]:
 
 def summary_of_search(answer: Mapping[str, Any]) -> Iterable[str]:
     """All trials, and the best one."""
+    with_filters = any(trial.get("filters") for trial in answer["trials"])
     rows = [
-        (f"{trial['learning_rate']:g}", trial["batch_size"], trial["epochs"], score(trial["score"]), trial["state"])
+        (
+            f"{trial['learning_rate']:g}",
+            trial["batch_size"],
+            *([",".join(str(channels) for channels in trial["filters"])] if with_filters else []),
+            trial["epochs"],
+            score(trial["score"]),
+            trial["state"],
+        )
         for trial in answer["trials"]
     ]
-    yield from table(("learning rate", "batch size", "epochs", answer["monitor"], "state"), rows)
+    yield from table(("learning rate", "batch size", *(["filters"] if with_filters else []), "epochs", answer["monitor"], "state"), rows)
     best = answer["best"]
-    yield f"Best: learning rate {best['learning_rate']:g}, batch size {best['batch_size']}" if best else "No trial came to a score"
+    if not best:
+        yield "No trial came to a score"
+        return
+    width = f", filters {','.join(str(channels) for channels in best['filters'])}" if best.get("filters") else ""
+    yield f"Best: learning rate {best['learning_rate']:g}, batch size {best['batch_size']}{width}"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     own = {option.key: option for option in options(TrainRequest)}
-    for key in ("prepared", "out", "resume"):
+    for key in ("prepared", "out", "also", "resume"):
         add_option(parser, own[key])
     instead = parser.add_mutually_exclusive_group()
     for name, words in _INSTEAD_OF_TRAINING.items():

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from core.training.rate_search import rate_test, smooth, suggest
 from core.training.search import search
 from core.training.settings import TrainSettings
 from core.training.training import train
+from core.verbs.registry import find
 from tests.helpers import learning_fakes as fakes
 
 TINY = TrainSettings(epochs=3, batch_size=4, filters=(4, 8), patience=0)
@@ -83,6 +85,26 @@ def test_a_rate_test_rises_and_leaves_the_start_alone(tmp_path):
         rate_test(store, settings, should_stop=lambda: True)
     with pytest.raises(SettingsError, match="rate test"):
         rate_test(store, settings, lowest=1.0, highest=0.1)
+
+
+def test_a_search_takes_filters_too(tmp_path, monkeypatch):
+    """Each width is tried with each pair; deeper levels keep the proportion of the settings' own, 4 to 8."""
+
+    def trained(store, folder, settings, **_):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "history.jsonl").write_text(json.dumps({"epoch": 1, "val_mean_iou": settings.filters[0] / 10}) + "\n")
+        return SimpleNamespace(epochs=1, stopped=False)
+
+    monkeypatch.setattr("core.training.search.train_one", trained)
+    answer = search(fakes.store(), tmp_path / "a", TINY, learning_rates=[1e-2], batch_sizes=[4], filters=[2, 3, 2], epochs=1)
+    assert [trial["filters"] for trial in answer["trials"]] == [[2, 4], [3, 6]] and answer["rounds"] == [2]
+    assert answer["best"] == {"learning_rate": 1e-2, "batch_size": 4, "filters": [3, 6], "score": 0.3}
+    said = find("search").said(answer)
+    assert "2,4" in said and "batch size 4, filters 3,6" in said
+    with pytest.raises(SettingsError, match="a search over filters of unet with encoder resnet18"):
+        search(fakes.store(), tmp_path / "b", replace(TINY, encoder="resnet18"), filters=[8])
+    with pytest.raises(SettingsError, match="at most 64 trials, filters from 1"):
+        search(fakes.store(), tmp_path / "b", TINY, filters=[0])
 
 
 def test_a_search_that_is_stopped_goes_on_and_ends_as_an_unbroken_one(tmp_path):

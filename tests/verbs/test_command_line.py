@@ -155,6 +155,20 @@ def test_train_tells_what_the_contract_names(model):
     assert 0 <= found["validation"]["mean_iou"] <= 1 and 0 <= found["validation"]["accuracy"] <= 1
 
 
+def test_train_takes_resized_scenes_and_crops_together(dataset, prepared, tmp_path):
+    small, out = tmp_path / "small", tmp_path / "both"
+    answer("prepare", dataset, small, "--patch-size", 32, "--scale", 0.75, "--hold-out", "north", "--validation", 0.5)
+    settings = ("--epochs", 1, "--batch-size", 3, "--filters", "4,8", "--no-augment", "--loss", "cross_entropy", "--seed", 3)
+    found = answer("train", prepared[0], out, "--also", small, *settings)
+    split = json.loads((out / "card.json").read_text())["split"]
+    # "west" is held out by one and "north" by the other: of what is left nothing is shared.
+    assert found["epochs"] == 1 and split["shared_pixels"] == 0 and split["stores"] == [str(prepared[0]), str(small)]
+    assert set(split["pairs"]["test"]) == {"west", "north"} and not {"west", "north"} & set(split["pairs"]["train"])
+    assert "has patches of 16 px. Expected patches of 32 px" in mistake(
+        "train", prepared[0], out, "--also", answer("prepare", dataset, tmp_path / "16", "--patch-size", 16)["folder"]
+    )
+
+
 def test_train_goes_on_after_the_last_epoch(prepared, model, tmp_path):
     copy = tmp_path / "tiny"
     shutil.copytree(model[0], copy)
