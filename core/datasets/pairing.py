@@ -16,6 +16,7 @@ _IMAGE_WORDS = frozenset(("image", "images", "img", "imgs", "rgb", "sat", "ortho
 _MASK_WORDS = frozenset(
     ("mask", "masks", "msk", "label", "labels", "lbl", "gt", "groundtruth", "annotation", "annotations", "annot", "truth", "seg")
 )
+_GLUED = "|".join(sorted(_IMAGE_WORDS | _MASK_WORDS, key=len, reverse=True))
 _FORMAT_WORDS = frozenset(("png", "jpg", "jpeg", "tif", "tiff", "h5", "dir"))
 _PART_WORDS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "data", "dataset"))
 _SKIPPED_FOLDERS = frozenset(("__MACOSX", "__pycache__"))
@@ -62,6 +63,8 @@ def match_folder(root: Path) -> Matches:
     plain = [file for file in rasters if file.role is None]
     pairs, images_left, masks_left = _match(images + plain, masks)
     per_class, images_left, masks_left = _match_per_class(images_left, masks_left)
+    loose, images_left, masks_left = _match_loosely(images_left, masks_left)
+    pairs += loose
     images_found = [image for image, _ in pairs] + [image for image, _, _ in per_class]
     plain_places = {image.place for image in images_found if image.role is None}
     # A picture outside the image folders (a preview, a legend) is no image of the set, unless its neighbours are.
@@ -179,6 +182,32 @@ def _match(images: list[_File], masks: list[_File]) -> tuple[list[tuple[_File, _
         taken = {id(image) for image, _ in pairs}
         images, masks = [image for image in images if id(image) not in taken], left
     return pairs, images, masks
+
+
+def _match_loosely(images: list[_File], masks: list[_File]) -> tuple[list[tuple[_File, _File]], list[_File], list[_File]]:
+    """Pairs of what is left, by stems whose numbers are written otherwise, or stand in one of the two alone; never where two would fit."""
+    pairs: list[tuple[_File, _File]] = []
+    for of_image, of_mask in ((_bare_stem, _bare_stem), (_unnumbered, _bare_stem), (_bare_stem, _unnumbered)):
+        found: dict[tuple, tuple[list[_File], list[_File]]] = defaultdict(lambda: ([], []))
+        for image in images:
+            found[image.place, of_image(image)][0].append(image)
+        for mask in masks:
+            found[mask.place, of_mask(mask)][1].append(mask)
+        alike = [(one[0][0], one[1][0]) for one in found.values() if len(one[0]) == len(one[1]) == 1]
+        pairs += alike
+        taken = {id(file) for pair in alike for file in pair}
+        images, masks = ([file for file in files if id(file) not in taken] for files in (images, masks))
+    return pairs, images, masks
+
+
+def _bare_stem(file: _File) -> str:
+    """The plain stem with numbers as people count (007 is 7), and without a word that is glued to one (img7, mask7)."""
+    return re.sub(r"\d+", lambda number: str(int(number[0])), re.sub(rf"(?<![a-z])(?:{_GLUED})(?=\d)", "", file.plain_stem))
+
+
+def _unnumbered(file: _File) -> str:
+    """The same without the number at its end: NAME_1 is NAME."""
+    return _strip_number(_bare_stem(file))
 
 
 def _match_per_class(

@@ -57,6 +57,33 @@ def test_masks_beside_their_scenes(tmp_path):
     assert found(tmp_path) == {"north": ("north_mask.tif", "north"), "south": ("south_label.tif", "south")}
 
 
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("austin_1.tif", "austin_label.tif"),
+        ("austin-01.tif", "austin-gt.png"),
+        ("austin.tif", "austin_mask_1.tif"),
+        ("austin_part_3.jpg", "austin_labels.png"),
+        ("austin_1.tif", "austin_0001_label.tif"),
+        ("images/austin_07.tif", "masks/austin_7.tif"),
+        ("images/img7.png", "masks/mask7.png"),
+        ("images/austin_1.tif", "labels/austin.tif"),
+    ],
+)
+def test_numbers_that_one_of_the_two_has_alone_or_writes_otherwise(tmp_path, image, mask):
+    touch(tmp_path, image, mask, image.replace("austin", "boston").replace("7", "8"), mask.replace("austin", "boston").replace("7", "8"))
+    matches = match_folder(tmp_path)
+    assert (tmp_path / image, (tmp_path / mask,)) in [(m.image, m.masks) for m in matches.matches]
+    assert len(matches.matches) == 2 and matches.unpaired == ()
+
+
+def test_where_two_would_fit_nothing_is_guessed(tmp_path):
+    touch(tmp_path, "austin_1.tif", "austin_2.tif", "austin_label.tif", "boston_1.tif", "boston_1_label.tif", "boston_label.tif")
+    matches = match_folder(tmp_path)
+    assert [m.name for m in matches.matches] == ["boston_1"]
+    assert {path.name for path in matches.unpaired} == {"austin_1.tif", "austin_2.tif", "austin_label.tif", "boston_label.tif"}
+
+
 def test_words_for_image_and_mask_in_the_file_names(tmp_path):
     touch(tmp_path, "img/image_1.h5", "mask/mask_1.h5", "img/image_12.h5", "mask/mask_12.h5")
     assert [m.masks[0].name for m in match_folder(tmp_path).matches] == ["mask_1.h5", "mask_12.h5"]

@@ -197,6 +197,19 @@ def test_right_angles_and_centre_lines(opened, lake):
     assert classes_of(at)["Water"]["area"] == pytest.approx(500, rel=0.02)
 
 
+def test_the_distance_to_a_class_is_a_choice_and_reaches_the_layer(opened, lake, monkeypatch):
+    from core.vector import vectorize as layers
+
+    drawn, made = layers.vectorize, []
+    monkeypatch.setattr(layers, "vectorize", lambda *given, **how: made.append(drawn(*given, **how)) or made[-1])
+    at = opened(MAP)
+    assert at.selectbox(key="map_distance").value is None and "distance_m" not in made[-1].layer.frame
+    at = sound(at.selectbox(key="map_distance").set_value("Water").run())
+    # The land touches the lake; the lake has no other one to be far from.
+    assert made[-1].layer.frame["distance_m"].fillna(-1).tolist() == [0.0, -1.0] and made[-1].layer.made["distance_to"] == "Water"
+    assert not at.error
+
+
 def test_nothing_left_is_said_plainly(opened, lake):
     at = opened(MAP)
     at = sound(at.multiselect(key="map_classes").set_value(["Road"]).run())

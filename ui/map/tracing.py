@@ -78,7 +78,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
             persist_state="session",
             help="Passes that round the corners; 0 leaves them.",
         )
-        e, f, g, h = st.columns(4, vertical_alignment="bottom")
+        e, f, g, h, i = st.columns(5, vertical_alignment="bottom")
         names = source.scheme.names
         classes = e.multiselect(
             "Classes", names, key="map_classes", placeholder="All classes", persist_state="session", help="Trace only these."
@@ -99,7 +99,15 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
             persist_state="session",
             help="Roads, say: adds their middle lines with length and width, as a network whose lines meet in nodes.",
         )
-        h.toggle(
+        far = h.selectbox(
+            "Distance to",
+            [None, *names],
+            format_func=lambda name: name or "No class",
+            key="map_distance",
+            persist_state="session",
+            help="Adds a column with how far each polygon is from the nearest one of this class: buildings from water, say.",
+        )
+        i.toggle(
             "Sizes in metres",
             key="map_metres",
             persist_state="session",
@@ -117,6 +125,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
         classes=tuple(classes) or None,
         regularize=tuple(angled),
         centre_lines=tuple(lined),
+        distance_to=far,
     )
     if live or pressed:
         st.session_state[_SETTINGS] = now.to_dict()
@@ -128,7 +137,8 @@ def fitting(settings: VectorSettings, source: MapSource) -> VectorSettings:
     known = {name: tuple(k for k in getattr(settings, name) or () if k in source.scheme.names) for name in ("regularize", "centre_lines")}
     classes = tuple(k for k in settings.classes or () if k in source.scheme.names) or None
     threshold = settings.threshold if source.prediction else 0.0
-    return replace(settings, threshold=threshold, classes=classes, pixel_size_m=source.geo.pixel_size_m, **known)
+    far = settings.distance_to if settings.distance_to in source.scheme.names else None
+    return replace(settings, threshold=threshold, classes=classes, pixel_size_m=source.geo.pixel_size_m, distance_to=far, **known)
 
 
 def layer_digest(source: MapSource, settings: VectorSettings) -> str:
