@@ -13,6 +13,7 @@ import numpy as np
 from core.classes import ClassScheme
 from core.errors import ModelError
 from core.files import read_json, write_json
+from core.model_store.normalisation import Limits, check_normalisation, normalisation_sentence, normalise, seams_warning
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.keras"
@@ -24,8 +25,8 @@ _FOR_PROGRAMS = ("confusion", "pairs")  # entries of the card that nobody reads 
 class ModelCard:
     """Everything about a model but its weights.
 
-    `bands` are numbered from 1, in the order in which the network takes them. `normalisation` is {"kind": "none"},
-    {"kind": "divide", "divisor": d} or {"kind": "standard", "mean": [...], "std": [...]}, one value per band.
+    `bands` are numbered from 1, in the order in which the network takes them. `normalisation` is what
+    `core.model_store.normalisation` tells, for example {"kind": "divide", "divisor": 255.0}.
     Scenes are resized by `scale` before the network (1.0 = as they are). `network` holds what the builder took
     besides the sizes (filters, dropout, ...). `output` is what the stored network ends in; `Model.keras_model` turns
     it into probabilities of the K classes in any case; `temperature` then makes them less (above 1) or more sure
@@ -57,15 +58,23 @@ class ModelCard:
         object.__setattr__(self, "bands", tuple(int(band) for band in self.bands))
         object.__setattr__(self, "notes", tuple(self.notes))
         object.__setattr__(self, "assumed", tuple(self.assumed))
-        _check_normalisation(self.normalisation, len(self.bands))
+        check_normalisation(self.normalisation, len(self.bands))
         if self.output not in OUTPUTS:
             raise ModelError(f"a model card with output {self.output!r}", expected=" or ".join(OUTPUTS), do="Mend the card")
         if not 0 < self.temperature < float("inf"):
             raise ModelError(f"a model card with temperature {self.temperature}", expected="a number above 0", do="Mend the card")
 
-    def normalise(self, batch: np.ndarray) -> np.ndarray:
-        """Network input float32 (..., B) of raw scene values (..., B) in the order of `bands`; NaN becomes 0."""
-        return normalise(batch, self.normalisation)
+    def normalise(self, batch: np.ndarray, limits: Limits | None = None) -> np.ndarray:
+        """Network input float32 (..., B) of raw scene values (..., B) in the order of `bands`; NaN becomes 0.
+
+        `limits` (2, B) are those of the image where `by_image` says that they are needed.
+        """
+        return normalise(batch, self.normalisation, limits)
+
+    @property
+    def by_image(self) -> bool:
+        """Whether values are stretched by the statistics of the whole image that they come from."""
+        return self.normalisation["kind"] == "image"
 
     def held_out(self) -> tuple[str, float] | None:
         """The part of the data that the score was measured on, "test" where there is one, else "validation", and its mean IoU (0..1)."""
@@ -127,39 +136,6 @@ class ModelCard:
         return write_json(path / CARD_FILE, self.to_dict())
 
 
-def normalise(batch: np.ndarray, normalisation: Mapping[str, Any]) -> np.ndarray:
-    """Network input float32 (..., B) of raw values (..., B); NaN becomes 0 so that nodata cannot spread."""
-    kind = normalisation["kind"]
-    values = np.array(batch, np.float32)
-    if kind == "divide":
-        values /= np.float32(normalisation["divisor"])
-    elif kind == "standard":
-        values -= np.asarray(normalisation["mean"], np.float32)
-        values /= np.asarray(normalisation["std"], np.float32)
-    if np.issubdtype(np.asarray(batch).dtype, np.floating):
-        np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-    return values
-
-
-def _check_normalisation(value: Mapping[str, Any], bands: int) -> None:
-    kind = value.get("kind")
-    good = (
-        kind == "none"
-        or (kind == "divide" and float(value.get("divisor", 0)) > 0)
-        or (
-            kind == "standard"
-            and len(value.get("mean", ())) == len(value.get("std", ())) == bands
-            and all(float(item) > 0 for item in value["std"])
-        )
-    )
-    if not good:
-        raise ModelError(
-            f"a model card with normalisation {dict(value)} for {bands} bands",
-            expected='"none", "divide" with a positive divisor, or "standard" with one mean and one positive std per band',
-            do="Mend the card",
-        )
-
-
 def describe(card: ModelCard) -> str:
     """The card as a page for people, in Markdown."""
     network = card.architecture if card.encoder is None else f"{card.architecture} with {card.encoder} encoder"
@@ -168,8 +144,10 @@ def describe(card: ModelCard) -> str:
         "",
         f"- Network: {network}, patches of {card.patch_size} x {card.patch_size} pixels",
         f"- Bands: {', '.join(map(str, card.bands))} of {card.dtype} images",
-        f"- Normalisation: {_normalisation_sentence(card.normalisation)}",
+        f"- Normalisation: {normalisation_sentence(card.normalisation)}",
     ]
+    if seams_warning(card.normalisation):
+        lines.append(f"- {seams_warning(card.normalisation)}")
     if card.network.get("rates"):
         lines.append(f"- Atrous rates: {_short(card.network['rates'])} pixels of the map, which has one for 16 x 16 pixels of the patch")
     if card.scale != 1.0:
@@ -186,15 +164,6 @@ def describe(card: ModelCard) -> str:
         lines += [f"- {note}" for note in card.notes]
         lines += [f"- Assumed, because the file does not say it: {item}" for item in card.assumed]
     return "\n".join(lines) + "\n"
-
-
-def _normalisation_sentence(value: Mapping[str, Any]) -> str:
-    if value["kind"] == "divide":
-        return f"divided by {value['divisor']:g}"
-    if value["kind"] == "standard":
-        pairs = zip(value["mean"], value["std"], strict=True)
-        return "per band (value - mean) / std: " + ", ".join(f"({mean:.5g}, {std:.5g})" for mean, std in pairs)
-    return "none"
 
 
 def _section(title: str, values: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from core.files import replacing_folder
 from core.model_store.cards import WEIGHTS_FILE, ModelCard
 from core.model_store.legacy import Described, describe
 from core.model_store.models import Model, default_scheme, guesses, proposed_card
+from core.model_store.normalisation import BLUE_FIRST, PUBLISHED_WAYS, read_normalisation, titled
 from core.model_store.trust import trust
 from core.networks.encoders import published_normalisation, wants_bgr
 from core.progress import OnProgress, ShouldStop, check, report
@@ -94,15 +95,37 @@ def _normalisations(found: Described) -> tuple[LikelyNormalisation, ...]:
     ]
     if found.layer_kinds & _SELF_NORMALISING:
         usual.reverse()
+    by_pixels = [LikelyNormalisation(titled(word), read_normalisation(word)) for word in ("patch", "image", "patch-together")]
+    if found.bands != 3:
+        return *usual, *by_pixels
     encoder = next((name for sign, name in _SIGNS.items() if sign in found.layer_names), None)
-    if encoder is None or found.bands != 3 or encoder == "resnet34":
-        return tuple(usual)
-    published = published_normalisation(encoder)
-    label = f"As the published weights of {encoder.removesuffix('-keras')} want it"
-    if wants_bgr(encoder):
-        published = {**published, "mean": published["mean"][::-1], "std": published["std"][::-1]}
-        return *usual, LikelyNormalisation(f"{label}, blue first", published, (3, 2, 1))
-    return *usual, LikelyNormalisation(label, published)
+    if encoder is not None and encoder != "resnet34":
+        label = f"As the published weights of {encoder.removesuffix('-keras')} want it"
+        usual.append(_published(label, published_normalisation(encoder), blue_first=wants_bgr(encoder)))
+    # ImageNet's other ways, for a network whose encoder cannot be told by its layers.
+    others = [_published(titled(word), read_normalisation(word), blue_first=word == BLUE_FIRST) for word in PUBLISHED_WAYS]
+    named = [one.normalisation for one in usual]
+    return *usual, *by_pixels, *(one for one in others if one.normalisation not in named)
+
+
+def _published(label: str, rule: dict[str, Any], *, blue_first: bool) -> LikelyNormalisation:
+    """One of ImageNet's rules for red, green, blue; with `blue_first` turned round for a network that takes the bands so."""
+    if not blue_first:
+        return LikelyNormalisation(label, rule)
+    turned = {**rule, "mean": rule["mean"][::-1], "std": rule["std"][::-1]}
+    return LikelyNormalisation(label if "blue first" in label else f"{label}, blue first", turned, (3, 2, 1))
+
+
+def told_by_word(text: str, examined: Examined, bands: tuple[int, ...] | None) -> LikelyNormalisation:
+    """What a word of `core.model_store.normalisation.WAYS` says about a file, for images whose red, green, blue are `bands`.
+
+    Raises SettingsError.
+    """
+    rule = read_normalisation(text, bands=examined.found.bands)
+    if text != BLUE_FIRST:
+        return LikelyNormalisation(text, rule)
+    told = _published(text, rule, blue_first=True)
+    return replace(told, bands=tuple(bands[::-1]) if bands else told.bands)
 
 
 def _tells(found: Described, card: ModelCard) -> tuple[str, ...]:

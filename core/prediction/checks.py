@@ -74,10 +74,11 @@ def _values(card: ModelCard, scene: Scene, window: Window | None) -> list[Concer
     sample = _sample(card, scene, window)
     if len(sample) == 0:
         return [Concern("no-pixels", "No valid pixel was found in a sample of the scene; check its nodata value or transparency.")]
-    inputs = card.normalise(sample)
     concerns = []
-    low, high = (float(value) for value in np.percentile(inputs, (1, 99)))
     kind = card.normalisation["kind"]
+    # By patch or by image everything comes to lie between 0 and 1, wherever it was before.
+    inputs = sample if kind in ("patch", "image") else card.normalise(sample)
+    low, high = (float(value) for value in np.percentile(inputs, (1, 99)))
     if (kind == "divide" and (high > 2 or high < 0.06)) or (kind == "standard" and max(abs(low), abs(high)) > 12):
         concerns.append(
             Concern(

@@ -114,7 +114,7 @@ def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float,
         rows, cols = (np.arange(size) * length // size for length in (height, width))
         patches = np.repeat(pixels[np.ix_(rows, cols)][None], engine.batch_size, axis=0)
         begun = time.perf_counter()
-        answer = engine(patches)[0]
+        answer = engine(patches, setup.any_limits)[0]
         network.append((time.perf_counter() - begun) / engine.batch_size)
         packed.append(_packed(answer))
     return float(np.median(reading)), float(np.median(network)), float(np.mean(packed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import rasterio
@@ -12,7 +13,8 @@ import rasterio
 from core.errors import SceneError
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
-from core.prediction.blend.blending import BlendResult, blend, bytes_per_column
+from core.patches.statistics import image_limits
+from core.prediction.blend.blending import BlendResult, Network, blend, bytes_per_column
 from core.prediction.blend.plans import BlendPlan, plan_blend
 from core.prediction.budget import resident_bytes
 from core.prediction.checks import Concern, check_scene, resampling_factor
@@ -54,8 +56,13 @@ class Setup:
         """The engine, warmed up with one batch so that its memory is known."""
         ready = engine if isinstance(engine, Engine) else open_engine(self.model, engine=engine, patch_size=self.patch_size)
         shape = (ready.batch_size, ready.patch_size, ready.patch_size, len(self.model.card.bands))
-        ready(np.zeros(shape, self.scene.dtype))
+        ready(np.zeros(shape, self.scene.dtype), self.any_limits)
         return ready
+
+    @property
+    def any_limits(self) -> np.ndarray | None:
+        """Limits to try a network with whose values are stretched by the scene's own, which take a while; None for others."""
+        return np.array([[0.0], [1.0]]) if self.model.card.by_image else None
 
 
 def set_up(
@@ -121,18 +128,24 @@ def run_blend(
     """Blend a window of a scene, which is the plan's region; `write` gets windows that are counted from its corner.
 
     Pixels around the window are read as its surroundings. `done` is that of `blend`, in rows of the scene. The card's
-    temperature is applied to the blended probabilities, so that it cannot change which class wins.
+    temperature is applied to the blended probabilities, so that it cannot change which class wins. What a card wants to know
+    of the whole scene is read first, window by window.
     """
+    network: Network = engine
 
     def written(part: Window, probabilities: np.ndarray) -> None:
         place = Window(part.row - window.row, part.col - window.col, part.height, part.width)
         write(place, with_temperature(probabilities, card.temperature))
 
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
+        if card.by_image:
+            rule = card.normalisation
+            limits = image_limits(scene, card.bands, low=rule["low"], high=rule["high"], should_stop=should_stop)
+            network = partial(engine, limits=limits)
         return blend(
             plan,
             lambda part: scene.read(part, card.bands),
-            engine,
+            network,
             written,
             classes=engine.classes,
             valid=scene.valid,

@@ -16,6 +16,7 @@ from core.files import dump_json, replacing
 from core.model_store.cards import WEIGHTS_FILE, ModelCard
 from core.patches.class_view import ClassView, Patches
 from core.patches.joined import Prepared
+from core.patches.stretched_view import fed
 from core.progress import OnProgress, part
 from core.training.previews import choose_rows, save_preview
 from core.training.run import HISTORY_FILE, PREVIEWS, TrainResult, train_one
@@ -83,13 +84,14 @@ def _merge(store: Prepared, folder: Path, settings: TrainSettings, results: list
     with replacing(folder / WEIGHTS_FILE, suffix=".keras") as temporary:
         network.save(temporary)
     first, names = results[0].card, store.scheme.names
+    seen, normalise = fed(store, first)
     rows = np.asarray(store.rows("validation"))
     metrics: dict[str, Any] = {}
     if len(rows):
-        confusion: Confusion = validate(network, store, rows, first.normalise, batch_size=settings.batch_size)[0]
+        confusion: Confusion = validate(network, seen, rows, normalise, batch_size=settings.batch_size)[0]
         metrics = {"validation": confusion.summary(store.scheme)}
     shown = choose_rows(store, rows if len(rows) else np.asarray(store.rows("train")))
-    ids = predict_rows(network, store, shown, first.normalise)
+    ids = predict_rows(network, seen, shown, normalise)
     save_preview(folder / PREVIEWS / "epoch_0001.png", store.images[shown], store.masks[shown], ids, store.scheme)
     lines = [line for name, result in zip(names, results, strict=True) for line in _history(name, result.folder)]
     with replacing(folder / HISTORY_FILE) as temporary:

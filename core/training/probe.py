@@ -180,7 +180,7 @@ def _epoch_end(run: Run, should_stop: ShouldStop | None) -> dict[str, float]:
                     run.prepared.predictor,
                     run.store,
                     sample,
-                    run.card.normalise,
+                    run.normalise,
                     batch_size=batch,
                     loss=run.trainer.loss,
                     should_stop=should_stop,

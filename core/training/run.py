@@ -14,9 +14,11 @@ from core.confusion import Confusion
 from core.errors import Cancelled, DatasetError, SettingsError
 from core.files import dump_json, write_json
 from core.model_store.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
+from core.model_store.normalisation import read_normalisation
 from core.networks.architectures import architecture, fitted_rates, published_encoder, resolve_encoder
 from core.networks.encoders import fitted_normalisation, published_normalisation
 from core.patches.class_view import Patches
+from core.patches.stretched_view import fed
 from core.progress import OnProgress, ShouldStop
 from core.training.balance import class_weights, patch_weights
 from core.training.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
@@ -110,6 +112,7 @@ class Run:
             write_json(self.folder / SETTINGS_FILE, self.settings.to_dict())
         else:
             self._restore(*saved)
+        self.store, self.normalise = fed(self.store, self.card)
         self.events = EventFiles(self.folder / EVENTS_FOLDER, epoch=self.state.epoch)
         self.preview_rows = choose_rows(self.store, self.validation_rows if len(self.validation_rows) else self.train_rows)
         self.draw = patch_weights(self._patch_counts()) if self.settings.sampling == "balanced" else None
@@ -178,7 +181,7 @@ class Run:
         return training_batches(
             self.store,
             order,
-            self.card.normalise,
+            self.normalise,
             augmentation=self.settings.augmentation if self.settings.augment else None,
             seed=self.settings.seed,
             epoch=epoch,
@@ -195,7 +198,7 @@ class Run:
             self.prepared.predictor,
             self.store,
             self.validation_rows,
-            self.card.normalise,
+            self.normalise,
             batch_size=self.settings.batch_size,
             loss=self.trainer.loss,
             should_stop=should_stop,
@@ -253,7 +256,7 @@ class Run:
         """Ids uint8 (n, h, w) that the network now gives for the patches that are drawn after each epoch."""
         from core.training.validation import predict_rows
 
-        return predict_rows(self.prepared.predictor, self.store, self.preview_rows, self.card.normalise)
+        return predict_rows(self.prepared.predictor, self.store, self.preview_rows, self.normalise)
 
     def _preview(self, epoch: int) -> Path:
         ids = self.predict_previews()
@@ -327,6 +330,8 @@ class Run:
         if self.copied is not None and self.copied.normalisation is not None:
             return dict(self.copied.normalisation)
         statistics, eight_bit = self.store.statistics, str(self.store.dtype) == "uint8"
+        if self.settings.normalisation != "auto":
+            return read_normalisation(self.settings.normalisation, bands=len(self.store.bands), statistics=statistics)
         mean, std = ([float(value) for value in np.asarray(statistics[name])] for name in ("mean", "std"))
         if self.copied is not None and self.copied.published:
             known_as = published_encoder(self.settings.architecture, self.encoder)
@@ -334,8 +339,8 @@ class Run:
                 return published_normalisation(known_as)
             return fitted_normalisation(known_as, mean, std)
         if eight_bit:
-            return {"kind": "divide", "divisor": 255.0}
-        return {"kind": "standard", "mean": mean, "std": [max(value, 1e-6) for value in std]}
+            return read_normalisation("divide")
+        return read_normalisation("standard", statistics=statistics)
 
     def _save_card(self, how: str) -> None:
         self.card = replace(

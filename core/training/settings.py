@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.errors import SettingsError
+from core.model_store.normalisation import SEAMS, WAYS, check_way
 from core.settings import Settings, setting
 from core.training.augmentation import Augmentation
 
@@ -37,7 +38,8 @@ class TrainSettings(Settings):
     does. `steps_per_epoch` None means each training patch once per epoch. `augmentation` holds the strengths of the
     changes that `augment` switches on. `per_class`: one network for each class against the rest, merged by probability.
     `average_weights`: momentum of a moving average of the weights, taken in every step, that is validated and kept
-    instead of the last weights; 0 for none (Polyak and Juditsky 1992).
+    instead of the last weights; 0 for none (Polyak and Juditsky 1992). `normalisation`: a word of
+    `core.model_store.normalisation.WAYS` with numbers if it takes some.
     Raises SettingsError.
     """
 
@@ -72,6 +74,13 @@ class TrainSettings(Settings):
         0.0, "momentum of a moving average of the weights that is kept instead of the last ones; 0: none", low=0.0, high=0.99999
     )
 
+    normalisation: str = setting(
+        "auto",
+        "how values are scaled for the network: " + ", ".join(way.word for way in WAYS) + "; as in divide=10000 or image=1,99. "
+        "patch shows seams: " + SEAMS,
+        metavar="WAY",
+    )
+
     title = "training settings"
 
     def __post_init__(self) -> None:
@@ -80,5 +89,6 @@ class TrainSettings(Settings):
             raise SettingsError(
                 f"filters {list(self.filters)}", expected="2 to 8 positive numbers, from the finest level down", do="Change filters"
             )
+        check_way(self.normalisation)
         if not self.weights:
             raise SettingsError("an empty weights setting", expected='"none", "imagenet", a file or a model', do="Change weights")

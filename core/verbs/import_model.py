@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.model_store.normalisation import SEAMS, WAYS, seams_warning
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, setting
 from core.verbs.verb import Answer, Verb, place_of
@@ -36,6 +37,15 @@ class ImportModelRequest(Settings):
     normalisation: dict[str, Any] | None = setting(
         None, "what its training divided the values by; 1: nothing", flag="--divide-by", metavar="X", read=_normalisation
     )
+    scaling: str | None = setting(
+        None,
+        "how its training scaled the values, where it was not only divided: "
+        + ", ".join(way.word for way in WAYS if way.word != "auto")
+        + "; numbers follow, as in divide=MAX,MAX,..., standard=MEAN,...,SPREAD,... or image=1,99. caffe turns the bands round. "
+        "patch shows seams: " + SEAMS,
+        flag="--normalisation",
+        metavar="WAY",
+    )
     patch_size: int | None = setting(None, "for a network that takes any size", metavar="PX")
     dtype: str = setting("uint8", "of the values that it was trained on", metavar="TYPE")
     scale: float = setting(1.0, "resize scenes by this factor first", metavar="FACTOR")
@@ -46,13 +56,17 @@ class ImportModelRequest(Settings):
 
 def run(asked: ImportModelRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Write a model folder of a Keras file and the answers about it."""
-    from core.model_store.importing import Answers, import_model, scheme_of
+    from core.model_store.importing import Answers, examine, import_model, scheme_of, told_by_word
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    bands, normalisation = asked.bands, asked.normalisation
+    if asked.scaling is not None:
+        told = told_by_word(asked.scaling, examine(asked.file), bands)
+        bands, normalisation = told.bands or bands, told.normalisation
     answers = Answers(
         scheme=scheme_of(asked.classes),
-        bands=asked.bands,
-        normalisation=asked.normalisation,
+        bands=bands,
+        normalisation=normalisation,
         patch_size=asked.patch_size,
         dtype=asked.dtype,
         scale=asked.scale,
@@ -60,12 +74,19 @@ def run(asked: ImportModelRequest, *, on_progress: OnProgress | None = None, sho
         name=asked.name,
     )
     model = import_model(asked.file, place_of(asked.out), answers, trusted=asked.trusted, on_progress=on_progress, should_stop=should_stop)
-    return {"model": str(model.folder), "folder": str(model.folder), "assumed": list(model.card.assumed)}
+    seams = seams_warning(model.card.normalisation)
+    return {
+        "model": str(model.folder),
+        "folder": str(model.folder),
+        "assumed": list(model.card.assumed),
+        "warnings": [seams] if seams else [],
+    }
 
 
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     """What was assumed, and where the model is."""
     yield from (f"Assumed, since nobody said otherwise: {sentence}" for sentence in answer["assumed"])
+    yield from answer.get("warnings", ())
     yield f"Model in {answer['folder']}; the new file gives what the old one gave"
 
 

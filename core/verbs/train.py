@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.model_store.normalisation import seams_warning
 from core.progress import OnProgress, ShouldStop, report
 from core.settings import REQUIRED, Settings, group, options, setting
 from core.training.settings import TrainSettings
@@ -95,7 +96,8 @@ def run(
         on_epoch=on_epoch,
         resume=asked.resume,
     )
-    return {**result.summary(), "folder": str(asked.out)}
+    seams = seams_warning(result.card.normalisation)
+    return {**result.summary(), "folder": str(asked.out), "warnings": [seams] if seams else []}
 
 
 def run_probe(asked: ProbeRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
@@ -172,6 +174,7 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"{answer['epochs']} epochs, the best one is number {answer['best_epoch']}"
     scores = answer["validation"] or {}
     yield f"Validation: mean IoU {score(scores.get('mean_iou'))}, accuracy {score(scores.get('accuracy'))}"
+    yield from answer.get("warnings", ())
     yield f"Model in {answer['folder']}"
 
 

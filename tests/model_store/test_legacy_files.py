@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import ModelError
-from core.model_store.importing import Answers, examine, import_model
+from core.model_store.importing import Answers, examine, import_model, told_by_word
 from core.model_store.legacy import describe
 from core.model_store.models import find_model
 
@@ -44,12 +44,25 @@ def test_what_such_a_file_tells(saved, encoder):
 def test_the_likely_normalisations_follow_from_the_encoder(saved):
     by_encoder = {encoder: examine(saved[0] / name) for encoder, name in FILES.items()}
     assert by_encoder["resnet34"].asks == ("bands", "normalisation", "scheme")
-    assert [option.normalisation["kind"] for option in by_encoder["resnet34"].normalisations] == ["divide", "none"]
-    vgg = by_encoder["vgg16"].normalisations[-1]
+    kinds = [option.normalisation["kind"] for option in by_encoder["resnet34"].normalisations]
+    assert kinds == ["divide", "none", "patch", "image", "patch", "standard", "standard", "standard"]
+    vgg = by_encoder["vgg16"].normalisations[2]
     # What segmentation_models' preprocess_input did: RGB to BGR, less the means of blue, green and red.
     assert vgg.bands == (3, 2, 1) and vgg.normalisation["mean"] == [103.939, 116.779, 123.68]
-    efficient = by_encoder["efficientnetb0"].normalisations[-1]
+    efficient = by_encoder["efficientnetb0"].normalisations[2]
     assert efficient.bands is None and efficient.normalisation["mean"] == pytest.approx([123.675, 116.28, 103.53])
+    # No rule is offered twice: ImageNet's other ways follow, the one with blue first among them.
+    for examined in by_encoder.values():
+        rules = [option.normalisation for option in examined.normalisations]
+        assert all(rules.count(rule) == 1 for rule in rules) and sum(option.bands == (3, 2, 1) for option in examined.normalisations) == 1
+
+
+def test_a_word_says_how_a_files_values_were_scaled(saved):
+    examined = examine(saved[0] / FILES["vgg16"])
+    assert told_by_word("patch", examined, None).normalisation == {"kind": "patch", "bands": "each"}
+    caffe = told_by_word("caffe", examined, (4, 3, 2))  # red, green, blue of Sentinel-2 in the order of its bands
+    assert caffe.bands == (2, 3, 4) and caffe.normalisation["mean"] == [103.939, 116.779, 123.68]
+    assert told_by_word("divide=1,2,4", examined, None).normalisation == {"kind": "divide", "divisor": [1, 2, 4]}
 
 
 def test_an_imported_file_needs_nothing_of_keras_2_any_more(saved, tmp_path):

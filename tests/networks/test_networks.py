@@ -186,7 +186,7 @@ def test_the_zoo_is_all_that_works():
 
 @pytest.mark.parametrize("encoder", ZOO_ENCODERS)
 def test_published_normalisation_equals_the_librarys(encoder):
-    from core.model_store.cards import normalise
+    from core.model_store.normalisation import normalise
     from core.networks.zoo import library
 
     image = np.random.default_rng(0).integers(0, 256, (1, 4, 4, 3)).astype(np.float32)
@@ -197,7 +197,7 @@ def test_published_normalisation_equals_the_librarys(encoder):
 
 @pytest.mark.parametrize("encoder", ["resnet34", "vgg16", "mobilenetv2", "efficientnetb0"])
 def test_other_bands_are_brought_to_what_the_encoder_knows(encoder):
-    from core.model_store.cards import normalise
+    from core.model_store.normalisation import normalise
 
     rng = np.random.default_rng(0)
     published = published_normalisation(encoder)

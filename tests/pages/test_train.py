@@ -11,6 +11,7 @@ from core.classes import DUBAI
 from core.jobs import records
 from core.jobs.jobs import Job, list_jobs
 from core.model_store.cards import ModelCard
+from core.model_store.normalisation import SEAMS
 from core.training.augmentation import Augmentation
 from core.training.previews import save_preview
 from core.training.settings import TrainSettings
@@ -253,8 +254,14 @@ def test_every_setting_of_the_form_is_one_of_the_trainings(opened, workspace, tm
     at.number_input(key="train_clip_norm").set_value(1.0)
     at.slider(key="train_augment_cutout").set_value(0.3)
     at.selectbox(key="train_width").set_value(0.5)
+    at = at.selectbox(key="train_normalisation").set_value("patch").run()
+    assert SEAMS in [caption.value for caption in at.caption]
+    at = at.selectbox(key="train_normalisation").set_value("image").run()
+    assert SEAMS not in [caption.value for caption in at.caption]
+    at.text_input(key="train_normalisation_numbers").set_value("1, 99")
     sound(at.button(key="train_start").click().run())
     chosen = TrainSettings.from_dict(asked[0][1]["settings"])
+    assert chosen.normalisation == "image=1, 99"
     assert set(asked[0][1]["settings"]) == {item.name for item in fields(TrainSettings)}
     assert (chosen.per_class, chosen.optimizer, chosen.clip_norm, chosen.filters) == (True, "adamw", 1.0, (8, 16, 32, 64, 128))
     assert chosen.augmentation.cutout == 0.3 and chosen.augmentation.zoom == 0.25 and chosen.steps_per_epoch is None
@@ -508,9 +515,14 @@ def test_the_wizard_shows_what_a_file_tells_and_asks_only_the_rest(opened, works
     assert not any("Patch size" in box.label for box in at.number_input)  # the file says it
     bands = next(box for box in at.text_input if box.label.startswith("Bands"))
     assert bands.value == "1, 2"
+    way = next(box for box in at.selectbox if box.label == "Values were normalised")
+    assert way.options[:2] == ["Divided by 255", "None: values as the file has them"]
+    assert SEAMS in text_of(sound(way.set_value("Min-max of each patch, band by band").run()))
+    bands = next(box for box in at.text_input if box.label.startswith("Bands"))
     bands.set_value("4 3")
     sound(at.button(key="import_start").click().run())
     kind, request, _ = asked[0]
+    assert request["normalisation"] == {"kind": "patch", "bands": "each"}
     assert kind == "import_model" and request["bands"] == [4, 3] and not request["trusted"]
     assert [entry["name"] for entry in request["classes"]["classes"]] == ["Class 0", "Class 1", "Class 2"]
 

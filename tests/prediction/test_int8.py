@@ -134,8 +134,8 @@ def test_a_scene_serves_where_the_patches_are_gone(quick, tmp_path):
     # 100 px hold three patches of 32 px along each side; the first and the last lie at the corners.
     scene = open_scene(tmp_path / "scene.png").read()
     assert images.shape == (9, 32, 32, 3) and masks is None
-    np.testing.assert_array_equal(images[0], scene[:32, :32])
-    np.testing.assert_array_equal(images[8], scene[-32:, -32:])
+    np.testing.assert_array_equal(images[0], ready.card.normalise(scene[:32, :32]))
+    np.testing.assert_array_equal(images[8], ready.card.normalise(scene[-32:, -32:]))
     Image.fromarray(two_greys(5, 32)[0]).save(tmp_path / "small.png")
     with pytest.raises(InputError, match="1 patch"):
         quantise(ready, tmp_path / "small.png")

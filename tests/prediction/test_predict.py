@@ -59,6 +59,42 @@ def test_labels_probabilities_confidence_and_margin_belong_together(model, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"model", "out"}
 
 
+@pytest.mark.parametrize("window", [None, Window(11, 5, 40, 60)])
+def test_a_stretch_by_image_takes_the_limits_of_the_whole_scene(tmp_path, window):
+    """Labels are those of the whole image stretched by NumPy at once, also where a part of it is predicted."""
+    model = make_model(tmp_path / "model", normalisation={"kind": "image", "low": 2.0, "high": 98.0})
+    image = np.random.default_rng(0).normal(120, 30, (70, 91, 3)).clip(1, 255).astype(np.uint8)
+    run(model, scene_of_array(image, geo=UTM), tmp_path / "out", window=window)
+    low, high = np.percentile(image, (2, 98), axis=(0, 1))
+    expected = probabilities(np.clip((image - low) / (high - low), 0, 1)[None])[0][window.slices if window else ...]
+    made = Prediction.open(tmp_path / "out")
+    assert np.abs(made.probabilities() / 255 - expected).max() <= 1.01 / 255 + 1e-3
+    sure = np.sort(expected, axis=2)[..., 2] - np.sort(expected, axis=2)[..., 1] > 2 / 255
+    np.testing.assert_array_equal(made.labels()[sure], expected.argmax(axis=2)[sure])
+
+
+def test_min_max_by_patch_gives_the_labels_of_the_tutorials_loop(tmp_path):
+    """Every patch that prediction cuts, scaled by its own range: the same labels as scaling and predicting it by itself."""
+    model = make_model(tmp_path / "model", normalisation={"kind": "patch", "bands": "each"})
+    cut, given = [], []
+
+    def scale(patches):
+        cut.extend(patches.astype(np.float64))
+        return model.card.normalise(patches)
+
+    def network(patches):
+        given.extend(probabilities(patches).argmax(-1))
+        return probabilities(patches)
+
+    image = np.random.default_rng(0).normal(np.linspace(60, 180, 91)[None, :, None], 20, (70, 91, 3)).clip(0, 255).astype(np.uint8)
+    run(model, scene_of_array(image), tmp_path / "out", engine=replace(make_engine(model, network), normalise=scale))
+    assert len(cut) == len(given) >= 30
+    for patch, labels in zip(cut, given, strict=True):
+        low, high = patch.min((0, 1)), patch.max((0, 1))
+        scaled = (patch - low) / np.where(high > low, high - low, 1)
+        np.testing.assert_array_equal(labels, probabilities(scaled.astype(np.float32)[None])[0].argmax(-1))
+
+
 def test_a_threshold_hides_unsure_pixels_without_the_network(model, tmp_path):
     run(model, scene_of_array(picture(40, 50)), tmp_path / "out")
     made = Prediction.open(tmp_path / "out")

@@ -10,6 +10,7 @@ from core.confusion import Confusion
 from core.errors import DatasetError, SettingsError
 from core.model_store.cards import ModelCard, describe
 from core.model_store.models import find_model
+from core.model_store.normalisation import normalise
 from core.training import losses
 from core.training.run import Run
 from core.training.settings import TrainSettings
@@ -106,6 +107,27 @@ def test_the_card_keeps_the_rates_of_an_atrous_pyramid(tmp_path):
     assert options["rates"] == [1, 2, 3]
     card = ModelCard("m", "deeplabv3", fakes.store(size=64).scheme, (1, 2, 3), network=options)
     assert "Atrous rates: 1, 2, 3 pixels" in describe(card)
+
+
+@pytest.mark.parametrize(
+    ("way", "wanted"),
+    [
+        ("patch", {"kind": "patch", "bands": "each"}),
+        ("divide=1000", {"kind": "divide", "divisor": 1000.0}),
+        ("maximum", None),
+    ],
+)
+def test_a_run_scales_values_as_it_is_told(way, wanted, tmp_path):
+    store = fakes.store(size=16)
+    run = Run(store, tmp_path, replace(TINY, normalisation=way, augment=False))
+    run.open(resume=False)
+    run.events.close()
+    if way == "maximum":
+        wanted = {"kind": "divide", "divisor": [float(value) for value in store.statistics["max"]]}
+    assert run.card.normalisation == wanted
+    order = run.train_rows[None, :4]
+    images, _ = next(iter(run.batches(order, epoch=0)))
+    np.testing.assert_allclose(images, np.stack([normalise(store.images[row], wanted) for row in order[0]]), atol=1e-6)
 
 
 def test_another_seed_gives_another_result(finished, tmp_path):

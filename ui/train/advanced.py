@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from core.model_store.normalisation import WAYS, seams_warning, titled
 from core.networks import ArchitectureInfo
 from core.networks.architectures import architecture
 from core.patches.store import PatchStore
@@ -37,6 +38,11 @@ _MONITORS = {
     "loss": "Training loss",
 }
 _MIXED = {"auto": "As the device has it", "on": "16 bits", "off": "32 bits"}
+_NUMBERS = {
+    "divide": ("Divided by", "255; or one number per band"),
+    "standard": ("Means, then spreads", "of the training patches; or all means and then all spreads"),
+    "image": ("Percent, low and high", "2, 98"),
+}
 _WIDTHS = {0.5: "Half", 1.0: "Usual", 2.0: "Double"}
 
 
@@ -65,6 +71,8 @@ def fill(full: TrainSettings) -> None:
         st.session_state[f"train_{name}"] = getattr(full, name)
     for name in ("weight_decay", "average_weights", "warmup_epochs", "mixed_precision", "dropout", "seed"):
         st.session_state[f"train_{name}"] = getattr(full, name)
+    word, _, numbers = full.normalisation.partition("=")
+    st.session_state["train_normalisation"], st.session_state["train_normalisation_numbers"] = word, numbers
     st.session_state["train_clip_norm"] = full.clip_norm or 0.0
     st.session_state["train_steps_per_epoch"] = full.steps_per_epoch or 0
     usual = architecture(full.architecture).filters
@@ -219,13 +227,29 @@ def _machine(info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
         help="Of the networks without a library encoder.",
         **KEEP,
     )
+    scaling = c.selectbox(
+        "Values are scaled",
+        [way.word for way in WAYS],
+        format_func=titled,
+        key="train_normalisation",
+        help="What the network is fed with; the card keeps it, and predictions do the same.",
+        **KEEP,
+    )
+    # Shown for a way that takes numbers only; without any it has its usual ones.
+    numbers = ""
+    if scaling in _NUMBERS:
+        label, hint = _NUMBERS[scaling]
+        numbers = c.text_input(label, key="train_normalisation_numbers", placeholder=hint, help="Empty: " + hint, **KEEP)
     steps = a.number_input(
         "Steps per epoch", 0, 10_000_000, 0, key="train_steps_per_epoch", help="Batches of an epoch; 0 means each patch once.", **KEEP
     )
     seed = b.number_input("Seed", 0, 2**31 - 1, 0, key="train_seed", help="Equal seeds give equal runs on the CPU.", **KEEP)
+    if seams_warning(scaling):
+        st.caption(seams_warning(scaling))
     st.caption("All graphics cards that TensorFlow sees are used; several machines are joined by TensorFlow's own TF_CONFIG.")
     return {
         "mixed_precision": mixed,
+        "normalisation": f"{scaling}={numbers}" if numbers.strip() else scaling,
         "filters": [max(1, round(width * count)) for count in info.filters] if sized and width != 1.0 else None,
         "dropout": float(dropout),
         "steps_per_epoch": int(steps) or None,

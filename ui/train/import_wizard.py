@@ -12,6 +12,7 @@ from core.classes import ClassScheme
 from core.errors import GroundlineError
 from core.jobs.jobs import Job
 from core.model_store.importing import Examined, examine
+from core.model_store.normalisation import seams_warning
 from ui import frame, jobs_view, library, state, uploads
 from ui.input import typed_path
 
@@ -134,6 +135,8 @@ def _normalisation(examined: Examined, bands: int, key: str) -> tuple[dict[str, 
     )
     if chosen != _OTHER:
         option = options[chosen]
+        if seams_warning(option.normalisation):
+            st.caption(seams_warning(option.normalisation))
         if option.bands:
             st.caption(f"Reads the bands as {', '.join(map(str, option.bands))}, whatever is written above.")
         return option.normalisation, list(option.bands) if option.bands else None

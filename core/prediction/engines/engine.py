@@ -42,17 +42,17 @@ class Engine:
 
     name: str
     run: Callable[[np.ndarray], np.ndarray]
-    normalise: Callable[[np.ndarray], np.ndarray]
+    normalise: Callable[..., np.ndarray]
     classes: int
     patch_size: int
     batch_size: int = 1
     doubt: str = ""
     seconds: float = field(default=0.0, init=False)
 
-    def __call__(self, patches: np.ndarray) -> np.ndarray:
-        """Probabilities float32 (n, h, w, K) of patches (n, h, w, B) as they are read."""
+    def __call__(self, patches: np.ndarray, limits: np.ndarray | None = None) -> np.ndarray:
+        """Probabilities float32 (n, h, w, K) of patches (n, h, w, B) as they are read, `limits` (2, B) those of their scene if needed."""
         begun = time.perf_counter()
-        result = self.run(self.normalise(patches))
+        result = self.run(self.normalise(patches) if limits is None else self.normalise(patches, limits))
         self.seconds += time.perf_counter() - begun
         return result
 

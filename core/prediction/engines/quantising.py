@@ -18,7 +18,9 @@ from core.errors import InputError, ModelError, SettingsError
 from core.files import content_digest, replacing_folder, write_json
 from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.models import Model, find_model
+from core.patches.statistics import image_limits
 from core.patches.store import STORE_FILE, PatchStore
+from core.patches.stretched_view import fed
 from core.prediction.blend.blending import blend
 from core.prediction.blend.plans import plan_blend
 from core.prediction.engines.engine import compiled, network_file, quiet_openvino
@@ -54,7 +56,6 @@ def quantise(
         )
     report(on_progress, 0, 0, "Reading patches")
     images, masks = _patches(model, Path(patches))
-    images = model.card.normalise(images)
     report(on_progress, 0, 0, "Opening the model")
     size = model.card.patch_size
     exact = network_file(model, size)
@@ -122,7 +123,7 @@ def _compared(exact: Path, quick: Path, images: np.ndarray, masks: np.ndarray | 
 
 
 def _patches(model: Model, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Raw patches (n, size, size, B) and their masks, spread evenly over what there is."""
+    """Network input (n, size, size, B) and its masks, spread evenly over what there is."""
     if (path / STORE_FILE).is_file():
         images, masks = _stored(model.card, PatchStore.open(path))
     else:
@@ -150,11 +151,12 @@ def _stored(card: ModelCard, store: PatchStore) -> tuple[np.ndarray, np.ndarray]
     if len(rows) < _FEWEST_PATCHES:
         rows = store.rows("validation")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_PATCHES)).astype(int))] if len(rows) else rows
-    return np.asarray(store.images[rows]), np.asarray(store.masks[rows])
+    seen, normalise = fed(store, card)
+    return normalise(seen.images[rows]), np.asarray(store.masks[rows])
 
 
 def _cut(card: ModelCard, scene: Scene) -> np.ndarray:
-    """Patches of a scene as a prediction would feed them to the network, from a grid of up to 8 x 8 places."""
+    """Network input made of a scene as a prediction would feed them to the network, from a grid of up to 8 x 8 places."""
     found: list[np.ndarray] = []
     size = card.patch_size
 
@@ -172,7 +174,11 @@ def _cut(card: ModelCard, scene: Scene) -> np.ndarray:
 
             reading = dict(read=lambda part: scene.read(at(part), card.bands), valid=lambda part: scene.valid(at(part)))
             blend(plan, network=keep, write=lambda *_: None, classes=len(card.scheme), **reading)
-    return np.stack(found) if found else np.empty((0, size, size, len(card.bands)))
+    if not found:
+        return np.empty((0, size, size, len(card.bands)))
+    rule = card.normalisation
+    limits = image_limits(scene, card.bands, low=rule["low"], high=rule["high"]) if card.by_image else None
+    return card.normalise(np.stack(found), limits)
 
 
 def _places(length: int, part: int) -> list[int]:
