@@ -200,14 +200,28 @@ class ClassScheme:
         ]
         return {"classes": classes, "ignored": ignored, "ignored_id": self.ignored_id}
 
+    def labelled(self) -> ClassScheme:
+        """The same, with a class named Unlabeled (or ignore, void, nodata) as an ignored one."""
+        kept = [class_id for class_id, name in enumerate(self.names) if not _means_unlabelled(name)]
+        left = [class_id for class_id in range(len(self)) if class_id not in kept]
+        return replace(
+            self,
+            names=tuple(self.names[class_id] for class_id in kept),
+            colours=tuple(self.colours[class_id] for class_id in kept),
+            ignored_names=(*(self.names[class_id] for class_id in left), *self.ignored_names),
+            ignored_colours=(*(self.colours[class_id] for class_id in left), *self.ignored_colours),
+            values=None if self.values is None else tuple(self.values[class_id] for class_id in kept),
+        )
+
     @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> ClassScheme:
+    def from_dict(cls, value: dict[str, Any], *, every: bool = False) -> ClassScheme:
         """Read our own form, or the `classes.json` form that the Dubai set ships with ({"title", "color"}).
 
-        A class named Unlabeled (or ignore, void, nodata) is taken as the ignored one.
+        A class named Unlabeled (or ignore, void, nodata) is taken as the ignored one, unless the list says itself which are
+        ignored, as ours do, or `every` class is one.
         """
         try:
-            return cls._from_dict(value)
+            return cls._from_dict(value, every=every or "ignored" in value)
         except (KeyError, TypeError, AttributeError) as error:
             raise ClassesError(
                 f"a class list that lacks {error}",
@@ -216,12 +230,12 @@ class ClassScheme:
             ) from error
 
     @classmethod
-    def _from_dict(cls, value: dict[str, Any]) -> ClassScheme:
+    def _from_dict(cls, value: dict[str, Any], *, every: bool) -> ClassScheme:
         names, colours, values, ignored = [], [], [], []
         for item in value["classes"]:
             name = str(item["name"] if "name" in item else item["title"])
             colour = from_hex(item["colour"] if "colour" in item else item["color"])
-            if name.strip().lower() in _UNLABELLED_NAMES:
+            if not every and _means_unlabelled(name):
                 ignored.append((name, colour))
                 continue
             names.append(name)
@@ -239,8 +253,8 @@ class ClassScheme:
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> ClassScheme:
-        """Read a class file (JSON, ours or the Dubai set's). Raises ClassesError when it is none."""
+    def load(cls, path: str | os.PathLike, *, every: bool = False) -> ClassScheme:
+        """Read a class file (JSON, ours or the Dubai set's); `every` as for `from_dict`. Raises ClassesError when it is none."""
         path = Path(path)
         try:
             value = read_json(path)
@@ -248,7 +262,11 @@ class ClassScheme:
             raise ClassesError(
                 f"no readable class file at {path} ({error})", expected="a JSON class list", do="Give another file"
             ) from error
-        return cls.from_dict(value)
+        return cls.from_dict(value, every=every)
+
+
+def _means_unlabelled(name: str) -> bool:
+    return name.strip().lower() in _UNLABELLED_NAMES
 
 
 def pack(rgb: npt.ArrayLike) -> np.ndarray:

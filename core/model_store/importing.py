@@ -12,12 +12,15 @@ import numpy as np
 from core.classes import ClassScheme
 from core.errors import ModelError, SettingsError
 from core.files import replacing_folder
+from core.model_store.bare_weights import Fit, architecture_beside, bare_weights, fitting_network, registered_network, unfitting
 from core.model_store.cards import WEIGHTS_FILE, ModelCard
-from core.model_store.legacy import Described, describe
-from core.model_store.models import Model, default_scheme, guesses, proposed_card
+from core.model_store.legacy import Described, describe, describe_architecture
+from core.model_store.models import Model, default_scheme, find_model, guesses, proposed_card
 from core.model_store.normalisation import BLUE_FIRST, PUBLISHED_WAYS, read_normalisation, titled
+from core.model_store.saved_models import is_saved_model
 from core.model_store.trust import trust
 from core.networks.encoders import published_normalisation, wants_bgr
+from core.networks.pure import is_pure
 from core.progress import OnProgress, ShouldStop, check, report
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ class Examined:
     """What a file tells (`found`, and a card with guesses in it) and what it does not.
 
     `asks` holds the keys of `Answers` that the user has to give: "bands", "normalisation", "scheme", and "patch_size"
-    where the network takes any. `normalisations` are the likely ones, the likeliest first. `runs_code`: the file holds a
+    where the network takes any, "output" where it has several. `fit` is the network of ours that a file of weights alone belongs
+    to. `normalisations` are the likely ones, the likeliest first. `runs_code`: the file holds a
     Lambda layer and is refused unless the user trusts it. `tells` are sentences for people.
     """
 
@@ -58,6 +62,7 @@ class Examined:
     asks: tuple[str, ...]
     normalisations: tuple[LikelyNormalisation, ...]
     tells: tuple[str, ...]
+    fit: Fit | None = None
 
     @property
     def runs_code(self) -> bool:
@@ -77,15 +82,67 @@ class Answers:
     scale: float = 1.0
     pixel_size_m: float | None = None
     name: str | None = None
+    output: str | None = None
 
 
-def examine(path: str | os.PathLike) -> Examined:
-    """Read what a `.h5`, `.hdf5` or `.keras` file tells; without Keras, nothing in it is run. Raises ModelError."""
+@dataclass(frozen=True)
+class OfWeights:
+    """What the user says about the network that a file of weights alone belongs to; None is what the shapes tell."""
+
+    architecture_file: Path | None = None
+    architecture: str | None = None
+    encoder: str | None = None
+    filters: tuple[int, ...] | None = None
+
+
+def examine(path: str | os.PathLike, of_weights: OfWeights = OfWeights()) -> Examined:
+    """Read what a `.h5`, `.hdf5` or `.keras` file or a SavedModel tells; without Keras, nothing in it is run. Raises ModelError."""
     path = Path(path)
-    found = describe(path)
+    if not path.exists():
+        raise ModelError(f"no file at {path}", expected="a Keras file", do="Check the path")
+    if path.is_dir() and not is_saved_model(path):
+        raise ModelError(
+            f"the folder {path.name} as a model to import", expected="a Keras file, or a SavedModel folder", do="Name the file in it"
+        )
+    fit = None
+    bare = None if path.is_dir() else bare_weights(path)
+    if bare is None:
+        found = describe(path)
+    else:
+        text = of_weights.architecture_file or (architecture_beside(path) if of_weights.architecture is None else None)
+        if text is not None:
+            found = describe_architecture(text)
+        else:
+            fit = fitting_network(bare, named=of_weights.architecture, encoder=of_weights.encoder, filters=of_weights.filters)
+            if fit is None:
+                raise unfitting(path, bare)
+            found = fit.described()
+    _refuse_other_shapes(path, found)
     card = proposed_card(path, found)
-    asks = ["bands", "normalisation", "scheme"] + ([] if found.height and found.width else ["patch_size"])
-    return Examined(found, card, tuple(asks), _normalisations(found), _tells(found, card))
+    if fit is not None:
+        network = {"filters": list(fit.filters)} if fit.filters else {}
+        card = replace(card, architecture=fit.architecture, encoder=fit.encoder, network=network, notes=())
+    asks = ["bands", "normalisation", "scheme"]
+    asks += [] if found.height and found.width else ["patch_size"]
+    asks += ["output"] if len(found.heads) > 1 else []
+    return Examined(found, card, tuple(asks), _normalisations(found), _tells(found, card, fit), fit)
+
+
+def _refuse_other_shapes(path: Path, found: Described) -> None:
+    shape = found.head.shape
+    if found.inputs > 1:
+        raise ModelError(f"{path.name} takes {found.inputs} images at once", expected="a network of one image", do="Use another model")
+    if len(shape) == 1 and shape[0] is not None:
+        raise ModelError(
+            f"{path.name} gives one label of {shape[0]} for a whole image", expected="a label for each pixel", do="Use a segmentation model"
+        )
+    unknown = [name for name in found.functions if not is_pure(name)]
+    if unknown:
+        raise ModelError(
+            f"{path.name} calls TensorFlow's {', '.join(unknown)}",
+            expected="functions that compute values of values",
+            do="Rebuild the network without these",
+        )
 
 
 def _normalisations(found: Described) -> tuple[LikelyNormalisation, ...]:
@@ -128,10 +185,19 @@ def told_by_word(text: str, examined: Examined, bands: tuple[int, ...] | None) -
     return replace(told, bands=tuple(bands[::-1]) if bands else told.bands)
 
 
-def _tells(found: Described, card: ModelCard) -> tuple[str, ...]:
+def _tells(found: Described, card: ModelCard, fit: Fit | None) -> tuple[str, ...]:
     size = f"{found.height} x {found.width} pixels" if found.height and found.width else "any size"
     end = {"softmax": "probabilities", "sigmoid": "one probability each", "logits": "values that become probabilities"}[card.output]
-    sentences = [f"Takes {found.bands} bands in patches of {size}.", f"Gives {len(card.scheme)} classes as {end}."]
+    classes = f"{len(card.scheme)} classes" if found.outputs else "classes, whose number it does not tell,"
+    sentences = [f"Takes {found.bands} bands in patches of {size}.", f"Gives {classes} as {end}."]
+    if fit is not None:
+        sentences.insert(0, f"Weights alone, which fit {fit.told()}.")
+    if found.weights_alone:
+        sentences.insert(0, "Weights alone, with the architecture that lies beside them.")
+    if len(found.heads) > 1:
+        sentences.append(f"Has {len(found.heads)} outputs: {', '.join(head.name for head in found.heads)}.")
+    if found.height != found.width:
+        sentences.append(f"Square patches of {card.patch_size} pixels are put together of such windows.")
     if found.saved_by:
         sentences.append(f"Saved by Keras {found.saved_by}.")
     if found.compiled_with:
@@ -144,6 +210,7 @@ def import_model(
     folder: str | os.PathLike,
     answers: Answers,
     *,
+    of_weights: OfWeights = OfWeights(),
     trusted: bool = False,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -154,17 +221,18 @@ def import_model(
     Raises ModelError for a file that cannot be taken, SettingsError for answers that do not fit it, Cancelled.
     """
     path, folder = Path(path), Path(folder)
-    examined = examine(path)
-    card = _answered(examined, answers)
+    examined = examine(path, of_weights)
+    card = _answered(path, examined, answers)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise SettingsError(f"{folder} is there already", expected="a new folder", do="Choose another name")
-    if examined.runs_code and trusted:
+    if examined.runs_code and trusted and path.is_file():
         trust(path)
     report(on_progress, 0, 3, f"Loading {path.name}")
-    network = Model(card, path.parent, path).keras_model()
+    network, card = _loaded(path, examined, answers, card)
     check(should_stop)
-    # What is saved ends in probabilities, whatever the file ended in.
-    saved = replace(card, output="softmax", weights_file=WEIGHTS_FILE)
+    # What is saved takes square patches and ends in probabilities, whatever the file did.
+    own = examined.fit is not None
+    saved = replace(card, output="softmax", network=card.network if own else {}, weights_file=WEIGHTS_FILE)
     with replacing_folder(folder) as temporary:
         report(on_progress, 1, 3, "Writing the model folder")
         network.save(temporary / WEIGHTS_FILE)
@@ -173,40 +241,89 @@ def import_model(
             trust(temporary / WEIGHTS_FILE)
         check(should_stop)
         report(on_progress, 2, 3, "Comparing the two")
-        _compare(network, Model(saved, temporary, temporary / WEIGHTS_FILE).keras_model(), card.patch_size)
+        _compare(network, find_model(temporary).keras_model(), card.patch_size)
     report(on_progress, 3, 3, "Done")
-    return Model(saved, folder, folder / WEIGHTS_FILE)
+    return find_model(folder)
 
 
-def _answered(examined: Examined, answers: Answers) -> ModelCard:
+def _loaded(path: Path, examined: Examined, answers: Answers, card: ModelCard) -> tuple[keras.Model, ModelCard]:
+    """The network in the form that the pipeline takes, and the card with what only the loaded network tells: how many classes it gives."""
+    from core.model_store.fitting import fitted
+    from core.model_store.loading import read_network
+
+    if examined.fit is not None:
+        return registered_network(path, examined.fit, card.patch_size), card
+    network = read_network(path, examined.found)
+    found = examined.found
+    given = tuple(network.outputs[card.network.get("output", 0)].shape[1:])
+    if given[-1] != found.outputs and len(given) in (2, 3):
+        heads = [replace(head, shape=given) if head == found.head else head for head in found.heads]
+        found = replace(found, heads=tuple(heads))
+        card = _answered(path, replace(examined, found=found, card=proposed_card(path, found)), answers)
+    return fitted(network, card), card
+
+
+def _answered(path: Path, examined: Examined, answers: Answers) -> ModelCard:
     card, found = examined.card, examined.found
+    if answers.output is not None:
+        found = _with_output(found, answers.output)
+        card = proposed_card(path, found)
     if answers.bands is not None and (len(answers.bands) != found.bands or min(answers.bands) < 1):
         raise SettingsError(
             f"bands {list(answers.bands)}", expected=f"{found.bands} band numbers from 1, as the file takes them", do="Name as many bands"
         )
-    if answers.scheme is not None and len(answers.scheme) != len(card.scheme):
-        raise SettingsError(
-            f"{len(answers.scheme)} class names", expected=f"{len(card.scheme)}, as many as the file gives", do="Name each class once"
-        )
+    scheme = answers.scheme
+    if scheme is not None and found.outputs and len(scheme) != len(card.scheme):
+        scheme = scheme.labelled()  # a class list may hold "Unlabeled" as a class or as what is none
+        if len(scheme) != len(card.scheme):
+            raise SettingsError(
+                f"{len(answers.scheme)} class names", expected=f"{len(card.scheme)}, as many as the file gives", do="Name each class once"
+            )
     fixed = (found.height, found.width)
-    if answers.patch_size is not None and None not in fixed and fixed != (answers.patch_size,) * 2:
+    if answers.patch_size is not None and None not in fixed and card.patch_size != answers.patch_size:
         raise SettingsError(f"patches of {answers.patch_size} px", expected=f"{fixed[0]} x {fixed[1]}, which is fixed", do="Leave it")
-    told = {"bands": answers.bands, "normalisation": answers.normalisation, "scheme": answers.scheme, "patch_size": answers.patch_size}
+    told = {
+        "bands": answers.bands,
+        "normalisation": answers.normalisation,
+        "scheme": scheme,
+        "output": answers.output,
+        "patch_size": answers.patch_size,
+    }
     given = {key: value for key, value in told.items() if value is not None}
+    assumed = [sentence for key, sentence in guesses(found).items() if key not in given]
+    if examined.fit is not None:
+        assumed.append(f"the network that the weights belong to: {examined.fit.told()}")
     return replace(
         card,
-        **given,
+        **{key: value for key, value in given.items() if key != "output"},
         name=answers.name or card.name,
         dtype=answers.dtype,
         scale=answers.scale,
         pixel_size_m=answers.pixel_size_m,
-        assumed=tuple(sentence for key, sentence in guesses(found).items() if key not in given),
+        assumed=tuple(assumed),
     )
+
+
+def _with_output(found: Described, asked: str) -> Described:
+    """The same with another output as the answer: by its name, or its number from 1."""
+    names = [head.name for head in found.heads]
+    numbers = [str(number) for number in range(1, len(names) + 1)]
+    for words in (names, numbers):
+        if asked in words:
+            return replace(found, chosen=words.index(asked))
+    raise SettingsError(f"the output {asked!r}", expected="one of " + ", ".join(names), do="Name one of these, or its number from 1")
 
 
 def _compare(old: keras.Model, new: keras.Model, patch_size: int) -> None:
     sample = np.random.default_rng(0).random((1, patch_size, patch_size, old.input_shape[-1]), np.float32)
-    difference = float(np.abs(old.predict_on_batch(sample) - new.predict_on_batch(sample)).max())
+    try:
+        difference = float(np.abs(old.predict_on_batch(sample) - new.predict_on_batch(sample)).max())
+    except Exception as error:  # TensorFlow raises many kinds for what a processor cannot do
+        raise ModelError(
+            f"a network that does not run on this machine ({' '.join(str(error).split())[-200:]})",
+            expected="operations that TensorFlow has for it",
+            do="Rebuild the network without these",
+        ) from error
     if not difference <= _TOLERANCE:
         raise ModelError(
             f"a network that gives other values when it is saved again (by {difference:.2g})",
@@ -216,9 +333,14 @@ def _compare(old: keras.Model, new: keras.Model, patch_size: int) -> None:
 
 
 def scheme_of(value: Any) -> ClassScheme | None:
-    """Class names and colours of a request: None, a list of names, a class file's path, or what is in such a file."""
+    """Class names and colours of a request: None, a list of names, a class file's path, or what is in such a file.
+
+    A class called "Unlabeled" is one like the others here: a network may well give it.
+    """
     if value is None:
         return None
     if isinstance(value, str):
-        return ClassScheme.load(value)
-    return ClassScheme.from_dict(value) if isinstance(value, dict) else replace(default_scheme(len(value)), names=tuple(map(str, value)))
+        return ClassScheme.load(value, every=True)
+    if isinstance(value, dict):
+        return ClassScheme.from_dict(value, every=True)
+    return replace(default_scheme(len(value)), names=tuple(map(str, value)))

@@ -6,13 +6,16 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from core.errors import ModelError
+from core.model_store.file_kinds import refused
+from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, Head, ends_of, every_layer, name_of, plain_kind
+from core.model_store.saved_models import description_of, is_saved_model
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 _ATTRIBUTES = {"network": "model_config", "training": "training_config", "version": "keras_version"}
@@ -20,26 +23,48 @@ _ATTRIBUTES = {"network": "model_config", "training": "training_config", "versio
 
 @dataclass(frozen=True)
 class Described:
-    """Input height and width (None when free), bands, outputs, how the network ends, the kinds and names of its layers.
+    """Input height and width (None when free), bands, the outputs, the kinds and names of its layers.
 
-    `saved_by` is the version of Keras, "" when it is not told; `compiled_with` names the losses and metrics it was trained with.
+    `saved_by` is the version of Keras, "" when it is not told; `compiled_with` names the losses and metrics it was trained
+    with; `network` is the whole description; `functions` are those of TensorFlow that it calls between its layers.
+    `chosen` numbers the output that counts; `weights_alone`: the description lies in another file than the weights.
     """
 
     height: int | None
     width: int | None
     bands: int
-    outputs: int
-    activation: str
+    heads: tuple[Head, ...]
     layer_kinds: frozenset[str]
     layer_names: frozenset[str]
     name: str
     saved_by: str = ""
     compiled_with: tuple[str, ...] = ()
+    network: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    inputs: int = 1
+    channels_first: bool = False
+    functions: tuple[str, ...] = ()
+    chosen: int = -1
+    weights_alone: bool = False
+
+    @property
+    def head(self) -> Head:
+        """The output that counts: the last one, which is the answer of networks with deep supervision, or the chosen one."""
+        return self.heads[self.chosen]
+
+    @property
+    def outputs(self) -> int:
+        """How many values each pixel gets; 0 when the description does not tell."""
+        return self.head.channels
+
+    @property
+    def activation(self) -> str:
+        """What the network ends in: "softmax", "sigmoid", "linear" or another activation."""
+        return self.head.activation
 
     @property
     def runs_code(self) -> bool:
         """Whether the file holds a layer that is Python code."""
-        return bool(self.layer_kinds & {"Lambda", "TFOpLambda"})
+        return "Lambda" in self.layer_kinds
 
 
 def has_network(path: str | os.PathLike) -> bool:
@@ -50,16 +75,33 @@ def has_network(path: str | os.PathLike) -> bool:
 def describe(path: str | os.PathLike) -> Described:
     """Read the network's description in a file. Raises ModelError when there is none or it is not understood."""
     path = Path(path)
+    if is_saved_model(path):
+        network = description_of(path)
+        return _described(path, {"network": json.dumps(network), "version": network.get("keras_version", "2.")})
     texts = _texts(path)
     if "network" not in texts:
+        raise refused(path)
+    return _described(path, texts)
+
+
+def describe_architecture(path: str | os.PathLike) -> Described:
+    """Read what `model.to_json()` gave, for weights that lie in another file. Raises ModelError when it is not understood."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        version = json.loads(text).get("keras_version", "")
+    except (OSError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{path.name} holds no Keras network",
-            expected="a whole model saved as .keras, .h5 or .hdf5 (not weights alone)",
-            do="Save it with model.save(), or name a model folder",
-        )
+            f"{path.name} is no architecture ({error})", expected="the text of model.to_json()", do="Name another file"
+        ) from error
+    return replace(_described(path, {"network": text, "version": version}), weights_alone=True)
+
+
+def _described(path: Path, texts: Mapping[str, str]) -> Described:
     try:
         network = json.loads(texts["network"])
-        training = json.loads(texts["training"]) if texts.get("training") else network.get("compile_config") or {}
+        told = network.get("compile_config") or network.get("training_config") or {}
+        training = json.loads(texts["training"]) if texts.get("training") else told
         return _describe(network, texts.get("version", ""), training)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
         raise ModelError(
@@ -87,24 +129,26 @@ def _texts(path: Path) -> dict[str, str]:
     return {key: text.decode() if isinstance(text, bytes) else str(text) for key, text in found.items() if text is not None}
 
 
-def _describe(model: Mapping[str, Any], version: str, training: Mapping[str, Any]) -> Described:
-    config = model["config"]
-    layers = config["layers"]
-    _, height, width, bands = _input_shape(layers, config)
-    final = _outputs(layers, config)
-    outputs, activation = _ending(final, {_name(layer): layer for layer in layers})
-    every = list(_all_layers(layers))
+def _describe(network: Mapping[str, Any], version: str, training: Mapping[str, Any]) -> Described:
+    config = network["config"]
+    every = list(every_layer(config["layers"]))
+    ends = ends_of(network)
+    functions = [str(layer["config"].get("function")) for layer in every if plain_kind(layer["class_name"]) in FUNCTIONS_OF_TENSORFLOW]
+    height, width, bands = ends.inputs[0] if len(ends.inputs[0]) == 3 else (None, None, ends.inputs[0][-1])
     return Described(
         height,
         width,
         int(bands),
-        outputs,
-        activation,
-        frozenset(layer["class_name"] for layer in every),
-        frozenset(_name(layer) for layer in every),
+        ends.heads,
+        frozenset(plain_kind(layer["class_name"]) for layer in every),
+        frozenset(name_of(layer) for layer in every),
         str(config.get("name", "")),
         version,
         tuple(dict.fromkeys(_names_of([training.get("loss"), training.get("metrics")]))),
+        network,
+        len(ends.inputs),
+        ends.channels_first,
+        tuple(dict.fromkeys(functions)),
     )
 
 
@@ -118,64 +162,3 @@ def _names_of(value: Any) -> Iterator[str]:
             yield from _names_of(item)
     elif isinstance(value, str):
         yield value
-
-
-def _input_shape(layers: list[dict], config: Mapping[str, Any]) -> list[int | None]:
-    for layer in layers:
-        inner = layer["config"]
-        shape = inner.get("batch_shape") or inner.get("batch_input_shape")
-        if shape:
-            return list(shape)
-    return list(config["build_input_shape"])
-
-
-def _outputs(layers: list[dict], config: Mapping[str, Any]) -> dict:
-    names = list(_strings(config.get("output_layers", [])))
-    by_name = {_name(layer): layer for layer in layers}
-    return next(by_name[name] for name in names if name in by_name) if names else layers[-1]
-
-
-def _ending(layer: dict, by_name: Mapping[str, dict]) -> tuple[int, str]:
-    """Walk back from the output to the layer that sets the number of channels; the activation nearest to the output counts."""
-    activation = "linear"
-    while True:
-        kind, config = layer["class_name"], layer["config"]
-        if activation == "linear":
-            activation = {"Softmax": "softmax"}.get(kind) or _activation(config)
-        if kind in ("Functional", "Model", "Sequential"):
-            inner = config["layers"]
-            return _combine(_ending(_outputs(inner, config), {_name(item): item for item in inner}), activation)
-        count = config.get("filters") or config.get("units")
-        if count:
-            return int(count), activation
-        layer = by_name[next(name for name in _strings(layer.get("inbound_nodes", [])) if name in by_name)]
-
-
-def _combine(inner: tuple[int, str], activation: str) -> tuple[int, str]:
-    return inner[0], inner[1] if activation == "linear" else activation
-
-
-def _activation(config: Mapping[str, Any]) -> str:
-    value = config.get("activation", "linear")
-    return value if isinstance(value, str) else str(value.get("class_name", "linear")).lower()
-
-
-def _name(layer: Mapping[str, Any]) -> str:
-    return layer.get("name") or layer["config"]["name"]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _strings(item)
-
-
-def _all_layers(layers: list[dict]) -> Iterator[dict]:
-    for layer in layers:
-        yield layer
-        yield from _all_layers(layer["config"].get("layers", []))

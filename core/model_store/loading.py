@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 
 import keras
-from keras import layers, ops
 
+import core.networks.keras2  # noqa: F401  (tells Keras about what imported networks of Keras 2 may hold)
 from core.errors import ModelError
 from core.model_store.cards import ModelCard
-from core.model_store.legacy import describe
+from core.model_store.filling import fill
+from core.model_store.fitting import fitted
+from core.model_store.legacy import Described, describe
+from core.model_store.rebuilding import rebuild
+from core.model_store.saved_models import fill_from_checkpoint, is_saved_model
 from core.model_store.trust import refuse_untrusted
 from core.networks.architectures import build
 from core.networks.copying import copy_weights
 from core.networks.encoders import ZOO_ENCODERS
-
-
-class _OldDepthwise:
-    """Drops the `groups` argument that Keras 2 wrote and Keras 3 refuses; it was always 1."""
-
-    @classmethod
-    def from_config(cls, config: dict) -> layers.DepthwiseConv2D:
-        """Keras's own layer, so that what is saved again needs nothing of ours."""
-        return layers.DepthwiseConv2D(**{name: value for name, value in config.items() if name != "groups"})
 
 
 def load_network(file: Path, card: ModelCard) -> keras.Model:
@@ -30,44 +27,54 @@ def load_network(file: Path, card: ModelCard) -> keras.Model:
 
     Raises ModelError when Keras cannot load it, when it does not fit its card, or when it holds code that is not trusted.
     """
-    runs_code = describe(file).runs_code
-    if runs_code:
+    network = fitted(read_network(file, describe(file), card.encoder), card)
+    if network.input_shape[-1] != len(card.bands) or network.output_shape[-1] != len(card.scheme):
+        raise ModelError(
+            f"{file.name} turns {network.input_shape[-1]} bands into {network.output_shape[-1]} classes",
+            expected=f"{len(card.bands)} bands and {len(card.scheme)} classes, as its card says",
+            do="Mend the card or name the right file; a file without a card is imported first",
+        )
+    return network
+
+
+def read_network(file: Path, found: Described, encoder: str | None = None) -> keras.Model:
+    """The network of a described file as it was saved, but with channels last. Raises ModelError."""
+    if found.runs_code:
         refuse_untrusted(file)
-    custom = {} if file.suffix == ".keras" else {"DepthwiseConv2D": _OldDepthwise}
-    if card.encoder in ZOO_ENCODERS or card.architecture == "file":
+    if encoder in ZOO_ENCODERS or "Custom>" in str(found.network):
         from core.networks.zoo import library
 
         library()  # importing it tells Keras about the swish and dropout layers of EfficientNet
+    ours = found.saved_by.startswith(("1.", "2.")) or found.channels_first or is_saved_model(file)
     try:
-        network = keras.models.load_model(file, compile=False, custom_objects=custom, safe_mode=not runs_code)
+        return _rebuilt(file, found) if ours else _by_keras(file, found)
+    except ModelError as error:
+        raise ModelError(f"{file.name}: {error.found}", expected=error.expected, do=error.do) from error
     except Exception as error:  # Keras raises nearly everything here, down to KeyError
         raise ModelError(
             f"Keras cannot load {file.name} ({' '.join(str(error).split())[:200]})",
             expected="a network of Keras's own layers",
             do="Save it again with the Keras it was made with, or train anew",
         ) from error
-    network = _to_probabilities(network, card)
-    if network.input_shape[-1] != len(card.bands) or network.output_shape[-1] != len(card.scheme):
-        raise ModelError(
-            f"{file.name} turns {network.input_shape[-1]} bands into {network.output_shape[-1]} classes",
-            expected=f"{len(card.bands)} bands and {len(card.scheme)} classes, as its card says",
-            do="Mend the card or name the right file",
-        )
+
+
+def _rebuilt(file: Path, found: Described) -> keras.Model:
+    network, graph = rebuild(found.network, trusted=found.runs_code)
+    (fill_from_checkpoint if is_saved_model(file) else fill)(graph, file)
     return network
 
 
-def _to_probabilities(network: keras.Model, card: ModelCard) -> keras.Model:
-    if card.output == "softmax":
-        return network
-    outputs = network.outputs[0]
-    if outputs.shape[-1] == 1:
-        share = outputs if card.output == "sigmoid" else layers.Activation("sigmoid")(outputs)
-        outputs = layers.Concatenate()([1.0 - share, share])
-    elif card.output == "sigmoid":
-        outputs = outputs / ops.maximum(ops.sum(outputs, axis=-1, keepdims=True), 1e-7)
-    else:
-        outputs = layers.Softmax()(outputs)
-    return keras.Model(network.inputs, outputs, name=network.name)
+def _by_keras(file: Path, found: Described) -> keras.Model:
+    try:
+        if found.weights_alone:
+            network = keras.models.model_from_json(json.dumps(found.network))
+            network.load_weights(file)
+            return network
+        return keras.models.load_model(file, compile=False, safe_mode=not found.runs_code)
+    except Exception:  # what Keras refuses may still be followed by hand, such as old arguments in a newer file
+        with contextlib.suppress(Exception):
+            return _rebuilt(file, found)
+        raise
 
 
 def resized(network: keras.Model, card: ModelCard, *, height: int, width: int) -> keras.Model:

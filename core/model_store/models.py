@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from core.classes import ClassScheme
 from core.errors import ModelError
 from core.model_store.cards import CARD_FILE, ModelCard
+from core.model_store.file_kinds import refused
 from core.model_store.legacy import SUFFIXES, Described, describe
+from core.model_store.saved_models import is_saved_model
 from core.model_store.trust import refuse_untrusted
 from core.workspace import MODELS, default_workspace
 
@@ -76,6 +78,8 @@ def find_model(name_or_path: str | os.PathLike) -> Model:
     """
     path = Path(name_or_path).expanduser()
     if path.is_dir():
+        if is_saved_model(path) and not (path / CARD_FILE).is_file():
+            raise ModelError(f"the SavedModel folder {path.name} without a card", expected="a model folder", do="Import it first")
         return _open_folder(path)
     if path.is_file():
         return _open_file(path)
@@ -106,9 +110,7 @@ def _open_file(path: Path) -> Model:
         if card.weights_file == path.name:
             return Model(card, path.parent, path)
     if path.suffix.lower() not in SUFFIXES:
-        raise ModelError(
-            f"the file {path.name} as a model", expected="a .keras, .h5 or .hdf5 file", do="Name a model folder or a Keras file"
-        )
+        raise refused(path)
     return Model(card_from_file(path), path.parent, path)
 
 
@@ -125,12 +127,14 @@ def proposed_card(path: Path, found: Described) -> ModelCard:
     """The card of `card_from_file`, for a file that may hold code: nothing of it is run here."""
     classes = max(2, found.outputs)
     output, notes = _ending(found)
+    network = {"output": found.chosen % len(found.heads)} if len(found.heads) > 1 else {}
     return ModelCard(
         name=path.stem,
         architecture="file",
         scheme=default_scheme(classes),
         bands=tuple(range(1, found.bands + 1)),
-        patch_size=found.height or found.width or _ANY_SIZE_PX,
+        patch_size=max(found.height or 0, found.width or 0) or _ANY_SIZE_PX,
+        network=network,
         output=output,
         weights_file=path.name,
         notes=(f"Read from the Keras file {path.name}; its custom losses and metrics are not needed and left out.", *notes),
@@ -145,10 +149,14 @@ def guesses(found: Described) -> dict[str, str]:
         "bands": f"the first {found.bands} bands in the image's order" if found.bands != 3 else "bands 1, 2, 3 = red, green, blue",
         "scheme": f"class names and colours ({max(2, found.outputs)} classes)",
     }
+    if len(found.heads) > 1:
+        names = ", ".join(head.name for head in found.heads)
+        which = "the last" if found.chosen in (-1, len(found.heads) - 1) else "one"
+        made["output"] = f"the output {found.head.name} is the answer, {which} of {names}"
     if _ending(found)[0] == "logits":
-        made["output"] = "the output is logits, turned into probabilities by a softmax"
+        made["logits"] = "the output is logits, turned into probabilities by a softmax"
     if not found.height or not found.width:
-        size = found.height or found.width or _ANY_SIZE_PX
+        size = max(found.height or 0, found.width or 0) or _ANY_SIZE_PX
         made["patch_size"] = f"patches of {size} x {size} pixels, since the network takes any size"
     return made
 

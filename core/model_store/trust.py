@@ -25,7 +25,7 @@ def trust(file: str | os.PathLike) -> None:
 def is_trusted(file: str | os.PathLike) -> bool:
     """Whether the user has allowed the code in `file`."""
     known = _known()
-    return bool(known) and content_digest(file) in known
+    return bool(known) and Path(file).is_file() and content_digest(file) in known
 
 
 def refuse_untrusted(file: str | os.PathLike) -> None:

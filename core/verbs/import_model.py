@@ -28,7 +28,7 @@ def _normalisation(text: str) -> dict[str, Any]:
 class ImportModelRequest(Settings):
     """What `import-model` can be told; a request may hold what is in a class file instead of its path."""
 
-    file: Path = setting(REQUIRED, "an .h5, .hdf5 or .keras file of another origin", flag="FILE")
+    file: Path = setting(REQUIRED, "an .h5, .hdf5 or .keras file, weights alone, or a SavedModel folder of Keras 2", flag="FILE")
     out: Path | None = setting(None, "folder for the model", flag="OUT")
     classes: str | tuple[str, ...] | dict[str, Any] | None = setting(
         None, "a class file, or the names in order", metavar="FILE|NAME,NAME,..."
@@ -51,17 +51,25 @@ class ImportModelRequest(Settings):
     scale: float = setting(1.0, "resize scenes by this factor first", metavar="FACTOR")
     pixel_size_m: float | None = setting(None, "metres per pixel that it was trained on", flag="--pixel-size", metavar="M")
     name: str | None = setting(None, "the model's name; the file's when left away")
+    output: str | None = setting(None, "which output is the answer, by name or number from 1; the last when left away", metavar="NAME")
+    architecture_file: Path | None = setting(
+        None, "for weights alone: the JSON of model.to_json(); one that lies beside them is found", metavar="JSON"
+    )
+    architecture: str | None = setting(None, "for weights alone: which network of ours they belong to", metavar="NAME")
+    encoder: str | None = setting(None, "for weights alone: the network's encoder", metavar="NAME")
+    filters: tuple[int, ...] | None = setting(None, "for weights alone: the network's filters, finest level first", metavar="N,N,...")
     trusted: bool = setting(False, "run the Python code that a Lambda layer in the file holds")
 
 
 def run(asked: ImportModelRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Write a model folder of a Keras file and the answers about it."""
-    from core.model_store.importing import Answers, examine, import_model, scheme_of, told_by_word
+    from core.model_store.importing import Answers, OfWeights, examine, import_model, scheme_of, told_by_word
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    of_weights = OfWeights(asked.architecture_file, asked.architecture, asked.encoder, asked.filters)
     bands, normalisation = asked.bands, asked.normalisation
     if asked.scaling is not None:
-        told = told_by_word(asked.scaling, examine(asked.file), bands)
+        told = told_by_word(asked.scaling, examine(asked.file, of_weights), bands)
         bands, normalisation = told.bands or bands, told.normalisation
     answers = Answers(
         scheme=scheme_of(asked.classes),
@@ -72,8 +80,17 @@ def run(asked: ImportModelRequest, *, on_progress: OnProgress | None = None, sho
         scale=asked.scale,
         pixel_size_m=asked.pixel_size_m,
         name=asked.name,
+        output=asked.output,
     )
-    model = import_model(asked.file, place_of(asked.out), answers, trusted=asked.trusted, on_progress=on_progress, should_stop=should_stop)
+    model = import_model(
+        asked.file,
+        place_of(asked.out),
+        answers,
+        of_weights=of_weights,
+        trusted=asked.trusted,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
     seams = seams_warning(model.card.normalisation)
     return {
         "model": str(model.folder),

@@ -175,13 +175,13 @@ def test_a_lambda_layer_is_refused(tmp_path):
 def test_weights_alone_and_other_files_say_what_they_are(tmp_path):
     plain(2, "softmax").save_weights(tmp_path / "only.weights.h5")
     assert not has_network(tmp_path / "only.weights.h5")
-    with pytest.raises(ModelError, match="holds no Keras network"):
+    with pytest.raises(ModelError, match="is a file of weights alone"):
         card_from_file(tmp_path / "only.weights.h5")
     (tmp_path / "notes.h5").write_text("hello")
-    with pytest.raises(ModelError, match="holds no Keras network"):
+    with pytest.raises(ModelError, match="notes.h5 is of no kind"):
         find_model(tmp_path / "notes.h5")
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(ModelError, match="notes.txt as a model"):
+    with pytest.raises(ModelError, match="notes.txt is of no kind"):
         find_model(tmp_path / "notes.txt")
 
 

@@ -1,0 +1,74 @@
+"""What flows between the layers of a Keras model, as its description writes it down: in Keras 2's form and in Keras 3's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Output number `output` of the call number `call` of a layer."""
+
+    layer: str
+    call: int
+    output: int
+
+
+def chained(written: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> tuple[list, list[Reference], list[Reference]]:
+    """A Sequential model as a graph: layers with what flows between them, its input and its output."""
+    layers = list(written)
+    if layers[0]["class_name"] != "InputLayer":
+        first = layers[0]["config"]
+        shape = first.get("batch_input_shape") or first.get("batch_shape") or config.get("build_input_shape")
+        if shape is None and "layers" in first:
+            inner = first["layers"][0]["config"]
+            shape = inner.get("batch_input_shape") or inner.get("batch_shape")
+        layers.insert(
+            0, {"class_name": "InputLayer", "config": {"name": f"{config.get('name', 'sequential')}_input", "batch_shape": shape}}
+        )
+    names = [layer.get("name") or layer["config"]["name"] for layer in layers]
+    chained = [{**layer, "inbound_nodes": [[[before, 0, 0, {}]]]} for before, layer in zip(names[:-1], layers[1:], strict=True)]
+    return [{**layers[0], "inbound_nodes": []}, *chained], [Reference(names[0], 0, 0)], [Reference(names[-1], 0, 0)]
+
+
+def references_of(value: Any) -> Iterator[Reference]:
+    """The references in what a description names as inputs or outputs: ["layer", 0, 0], or such in lists and dicts."""
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+        yield Reference(*value)
+    elif isinstance(value, (list, Mapping)):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from references_of(item)
+
+
+def call_of(node: Any) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and keyword arguments of one call, with references where tensors go in; of Keras 2's and Keras 3's form."""
+    if isinstance(node, Mapping):
+        return [_referring(item) for item in node.get("args", [])], {key: _referring(item) for key, item in node.get("kwargs", {}).items()}
+    entries = [node] if isinstance(node[0], str) else node
+    tensors = [entry[2] if entry[0] == "_CONSTANT_VALUE" else Reference(*entry[:3]) for entry in entries]
+    kwargs = entries[0][3] if len(entries[0]) > 3 else {}
+    single = len(tensors) == 1
+    return [tensors[0] if single else tensors], {key: _referring(item) for key, item in kwargs.items()}
+
+
+def _referring(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        if value.get("class_name") == "__keras_tensor__":
+            return Reference(*value["config"]["keras_history"])
+        return {key: _referring(item) for key, item in value.items()}
+    if isinstance(value, list):
+        if len(value) in (3, 4) and isinstance(value[0], str) and all(isinstance(item, int) for item in value[1:3]):
+            return Reference(*value[:3])
+        return [_referring(item) for item in value]
+    return value
+
+
+def references_in(value: Any) -> Iterator[Reference]:
+    """All references in the arguments of a call."""
+    if isinstance(value, Reference):
+        yield value
+    elif isinstance(value, (list, tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from references_in(item)

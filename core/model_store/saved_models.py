@@ -1,0 +1,154 @@
+"""SavedModel folders of Keras 2, or zips of them: its own description and the checkpoint are read, TensorFlow's graph is not run."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from core.errors import ModelError
+from core.model_store.filling import weighted
+
+GRAPH_FILE = "saved_model.pb"
+_METADATA = "keras_metadata.pb"
+_NODES, _PATH, _JSON = 1, 3, 5  # numbers of the fields of SavedMetadata and SavedObject
+_VARINT, _BYTES = 0, 2
+
+
+def is_saved_model(path: Path) -> bool:
+    """Whether it is a folder that TensorFlow saved, or a zip of one."""
+    if path.is_dir():
+        return (path / GRAPH_FILE).is_file()
+    return path.is_file() and zipfile.is_zipfile(path) and _inside(path) is not None
+
+
+def description_of(path: Path) -> dict[str, Any]:
+    """The network as Keras 2 described it in a SavedModel. Raises ModelError when another program wrote it."""
+    content = _content(path)
+    try:
+        for number, node in _fields(content or b""):
+            found = dict(_fields(node)) if number == _NODES else {}
+            if found.get(_PATH) == b"root":
+                value = _plain(json.loads(found[_JSON]))
+                if "layers" in value.get("config", {}):
+                    return value
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise ModelError(f"{path.name} holds a damaged {_METADATA} ({error})", expected="a whole SavedModel", do="Copy it again") from error
+    raise ModelError(
+        f"{path.name} is a SavedModel without Keras's description of its layers, as model.export() or other programs write it",
+        expected="one that Keras 2's model.save() wrote, or a .keras or .h5 file",
+        do="Save the model as .keras",
+    )
+
+
+def fill_from_checkpoint(graph: Any, path: Path) -> None:
+    """Put the variables of a SavedModel into the layers of `core.model_store.rebuilding.rebuild`'s graph. Raises ModelError."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+    with _unpacked(path) as folder:
+        reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+        objects = trackable_object_graph_pb2.TrackableObjectGraph()
+        objects.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+        _Checkpoint(reader, objects).fill(graph, 0)
+
+
+class _Checkpoint:
+    """Variables by what they belong to: objects by number, each with children by name."""
+
+    def __init__(self, reader: Any, objects: Any):
+        self.reader, self.objects = reader, objects.nodes
+
+    def fill(self, graph: Any, number: int) -> None:
+        """Each layer with weights from the object that has its number among those."""
+        children = self._children(number)
+        for place, part in enumerate(weighted(graph)):
+            inner = children[f"layer_with_weights-{place}"]
+            if part.graph is not None:
+                self.fill(part.graph, inner)
+            else:
+                self._into(part.layer, inner)
+
+    def _into(self, layer: Any, number: int) -> None:
+        children = self._children(number)
+        for variable in [*layer._trainable_variables, *layer._non_trainable_variables]:
+            if variable.name in children:
+                variable.assign(self.reader.get_tensor(self.objects[children[variable.name]].attributes[0].checkpoint_key))
+        for name, inner in children.items():
+            part = getattr(layer, name, None)
+            if part is not None and part is not layer and hasattr(part, "_trainable_variables"):
+                self._into(part, inner)
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+
+    def _children(self, number: int) -> dict[str, int]:
+        return {child.local_name: child.node_id for child in self.objects[number].children}
+
+
+def _content(path: Path) -> bytes | None:
+    if path.is_dir():
+        return (path / _METADATA).read_bytes() if (path / _METADATA).is_file() else None
+    with zipfile.ZipFile(path) as archive:
+        name = str(PurePosixPath(_inside(path) or "") / _METADATA)
+        return archive.read(name) if name in archive.namelist() else None
+
+
+def _inside(path: Path) -> str | None:
+    """The folder in a zip that holds the SavedModel."""
+    with zipfile.ZipFile(path) as archive:
+        found = next((name for name in archive.namelist() if PurePosixPath(name).name == GRAPH_FILE), None)
+    return None if found is None else str(PurePosixPath(found).parent)
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[Path]:
+    """The SavedModel as a folder; of a zip the variables alone are unpacked, for as long as they are needed."""
+    if path.is_dir():
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="groundline-") as name, zipfile.ZipFile(path) as archive:
+        folder = Path(name)
+        (folder / "variables").mkdir()
+        wanted = PurePosixPath(_inside(path) or "") / "variables"
+        for member in archive.infolist():
+            if PurePosixPath(member.filename).parent == wanted and not member.is_dir():
+                (folder / "variables" / PurePosixPath(member.filename).name).write_bytes(archive.read(member))
+        yield folder
+
+
+def _plain(value: Any) -> Any:
+    """Tuples and shapes as Keras 2 wrote them, as lists."""
+    if isinstance(value, Mapping):
+        if value.get("class_name") in ("__tuple__", "TensorShape") and "items" in value:
+            return [_plain(item) for item in value["items"]]
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _fields(content: bytes) -> Iterator[tuple[int, Any]]:
+    """Number and value of each field of a protocol buffer's message."""
+    at = 0
+
+    def varint() -> int:
+        nonlocal at
+        found = shift = 0
+        while True:
+            byte = content[at]
+            at, found, shift = at + 1, found | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                return found
+
+    while at < len(content):
+        key = varint()
+        if key & 7 == _VARINT:
+            yield key >> 3, varint()
+        elif key & 7 == _BYTES:
+            length = varint()
+            yield key >> 3, content[at : at + length]
+            at += length
+        else:
+            raise ValueError(f"a field of kind {key & 7}")
