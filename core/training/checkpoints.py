@@ -1,20 +1,26 @@
-"""The state of a run after its last epoch, so that a killed one goes on as if nothing had happened."""
+"""What an epoch leaves: the network as a file, and the state of the run, so that a killed one goes on as if nothing had happened."""
 
 from __future__ import annotations
 
+import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.errors import ModelError
 from core.files import replacing
 
+if TYPE_CHECKING:
+    import keras
+
 LAST_FILE = "last.npz"
+_WEIGHTS = "model.weights.h5"
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,61 @@ class RunState:
     since_best: int = 0
     plateaus: int = 0
     seconds: float = 0.0
+
+
+class NetworkFile:
+    """Writes a network as the `.keras` file that Keras would write, epoch after epoch, in a tenth of the time.
+
+    Of such a file only the weights change: Keras writes it once, with each variable's number for its values, which tells where
+    in the file the variable lies.
+    """
+
+    def __init__(self, network: keras.Model):
+        self.network, self.variables = network, list(network.weights)
+        before = [_to_numpy(variable) for variable in self.variables]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.keras"
+            try:
+                for number, variable in enumerate(self.variables):
+                    variable.assign(np.full(variable.shape, number + 1, variable.dtype))
+                network.save(path)
+            finally:
+                for variable, value in zip(self.variables, before, strict=True):
+                    variable.assign(value)
+            with zipfile.ZipFile(path) as archive:
+                self._rest = {name: archive.read(name) for name in archive.namelist() if name != _WEIGHTS}
+                self._weights = bytearray(archive.read(_WEIGHTS))
+        self._places = _places(self._weights)
+        self._whole = sorted(self._places) == list(range(1, 1 + len(self.variables)))
+
+    def write(self, path: Path) -> None:
+        """Write the network as it is now to `path`; one whose file holds more than its weights is left to Keras."""
+        if not self._whole:
+            self.network.save(path)
+            return
+        for number, variable in enumerate(self.variables, start=1):
+            value = np.ascontiguousarray(_to_numpy(variable))
+            start = self._places[number]
+            self._weights[start : start + value.nbytes] = value.tobytes()
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in self._rest.items():
+                archive.writestr(name, content)
+            archive.writestr(_WEIGHTS, bytes(self._weights))
+
+
+def _places(weights: bytearray) -> dict[int, int]:
+    """Where the values of each data set of an HDF5 file begin, by its first value."""
+    import h5py
+
+    found: dict[int, int] = {}
+
+    def look(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.size:
+            found[int(np.ravel(item[()])[0])] = item.id.get_offset()
+
+    with h5py.File(io.BytesIO(bytes(weights)), "r") as file:
+        file.visititems(look)
+    return found
 
 
 def save_last(folder: Path, state: RunState, settings: dict[str, Any], variables: Sequence[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import keras
 from core.files import replacing
 from core.model_store.start_weights import Copied, start
 from core.networks.architectures import build
+from core.training.checkpoints import NetworkFile
 from core.training.losses import SegmentationLoss
 from core.training.optimizers import make_optimizer
 from core.training.running import Pulse, RunningScores
@@ -64,7 +66,11 @@ class Prepared:
         if self.network is not self.trainer:
             self.network.set_weights(self.trainer.get_weights())
         with replacing(path, suffix=".keras") as temporary:
-            self.network.save(temporary)
+            self._file.write(temporary)
+
+    @cached_property
+    def _file(self) -> NetworkFile:
+        return NetworkFile(self.network)
 
 
 def prepare_network(

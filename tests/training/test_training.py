@@ -1,4 +1,5 @@
 import json
+import zipfile
 from dataclasses import replace
 
 import keras
@@ -11,7 +12,9 @@ from core.errors import DatasetError, SettingsError
 from core.model_store.cards import ModelCard, describe
 from core.model_store.models import find_model
 from core.model_store.normalisation import normalise
+from core.networks import build
 from core.training import losses
+from core.training.checkpoints import NetworkFile
 from core.training.run import Run
 from core.training.settings import TrainSettings
 from core.training.training import train
@@ -80,6 +83,23 @@ def test_the_saved_model_is_the_best_epoch_and_scores_what_the_card_says(finishe
     scores = Confusion.empty(3).add(store.masks[rows], guess)
     assert scores.counts.tolist() == model.card.metrics["validation"]["confusion"]
     assert scores.mean_iou == pytest.approx(result.validation["mean_iou"])
+
+
+@pytest.mark.parametrize("name", ["unet", "attention-unet"])
+def test_the_file_of_an_epoch_is_what_keras_would_write(name, tmp_path):
+    network = build(name, height=32, width=32, bands=3, classes=3, filters=(4, 8))
+    first = [value.copy() for value in network.get_weights()]
+    file = NetworkFile(network)
+    assert file._whole and all(np.array_equal(old, new) for old, new in zip(first, network.get_weights(), strict=True))
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        network.set_weights([rng.random(value.shape, np.float32) for value in first])
+        file.write(tmp_path / "ours.keras")
+    network.save(tmp_path / "keras.keras")
+    ours, theirs = (zipfile.ZipFile(tmp_path / file) for file in ("ours.keras", "keras.keras"))
+    assert ours.namelist() == theirs.namelist()
+    for part in ("config.json", "model.weights.h5"):
+        assert ours.read(part) == theirs.read(part)
 
 
 def test_previews_show_the_same_patches_in_three_columns(finished):
