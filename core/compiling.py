@@ -70,3 +70,14 @@ def _cache_folder(beside: Path = _PACKAGE) -> Path:
         if other != folder and other.stat().st_mtime < oldest:
             shutil.rmtree(other, ignore_errors=True)
     return folder
+
+
+# Last: what compiles it stands above.
+@compiled
+def copy_row(target, k, source, m):
+    """target[k] = source[m] of two tables, number by number.
+
+    The assignment of a whole row takes numba 5 s to compile, with its words for unequal shapes.
+    """
+    for column in range(target.shape[1]):
+        target[k, column] = source[m, column]

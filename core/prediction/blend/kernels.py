@@ -126,7 +126,9 @@ def quantise(probabilities, valid, out, labels):
             for k in range(classes):
                 line[k, j] = probabilities[i, j, k]
         winner[:] = 0
-        most[:] = line[0]
+        # A loop, for the reason that `copy_row` has.
+        for j in range(width):
+            most[j] = line[0, j]
         for k in range(1, classes):
             for j in range(width):
                 winner[j] = np.uint8(k) if line[k, j] > most[j] else winner[j]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.compiling import compiled
+from core.compiling import compiled, copy_row
 from core.vector.squaring.outline_chains import cuts_of, piece_of
 from core.vector.squaring.right_angles import (
     LINE_COLUMNS,
@@ -76,7 +76,7 @@ def ring_points(halves, ring_offsets, xy, offsets):
         first = p
         for k in range(ring_offsets[ring], ring_offsets[ring + 1]):
             p = _copy_half(xy, offsets, halves[k], out, p)
-        out[p] = out[first]
+        copy_row(out, p, out, first)
         p += 1
         out_offsets[ring + 1] = p
     return out, out_offsets
@@ -117,7 +117,7 @@ def _outline(order, fixed, raw_xy, raw_offsets, xy, offsets):
                 before = order[k - 1]
                 out[where[k]] = xy[last_point(before, offsets)]
     where[order.size] = p
-    out[p] = out[0]
+    copy_row(out, p, out, 0)
     return out, where
 
 
@@ -138,7 +138,7 @@ def _from_a_corner(xy):
     shift = _farthest(xy, size)
     out = np.empty_like(xy)
     for k in range(size + 1):
-        out[k] = xy[(shift + k) % size]
+        copy_row(out, k, xy, (shift + k) % size)
     return out
 
 
@@ -194,7 +194,7 @@ def _chain(corners, count, closed, direction, xy, a, b, slides):
         out[m - low, 0] = c * corners[m, 0] - s * corners[m, 1]
         out[m - low, 1] = s * corners[m, 0] + c * corners[m, 1]
     if closed:
-        out[count] = out[0]
+        copy_row(out, count, out, 0)
         return out
     if not slides[0]:
         out = _with_end(out, xy[a], 0)
@@ -314,7 +314,7 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
         loop = closed and start[arc_of(order[0])] < 0
         places = np.empty((k - first, 2), np.float64)
         for m in range(k - first):
-            places[m] = ring[where[first + m]]
+            copy_row(places, m, ring, where[first + m])
         chain, cuts = cuts_of(chain, closed and not loop, places, SNAP_PX)
         if cuts.shape[0] == 0:
             return points, arcs[:0], moves[:0], direction
@@ -365,12 +365,13 @@ def propose(
             continue
         while n + found.shape[0] > points.shape[0]:
             points = np.concatenate((points, np.empty_like(points)))
-        points[n : n + found.shape[0]] = found
-        n += found.shape[0]
+        for k in range(found.shape[0]):
+            copy_row(points, n, found, k)
+            n += 1
         for k in range(arcs.shape[0]):
             pieces[m, 0], pieces[m, 1], pieces[m, 2] = ring, arcs[k, 0], arcs[k, 1]
             m += 1
         for k in range(moved.shape[0]):
-            moves[j, 0], moves[j, 1:] = ring, moved[k]
+            moves[j, 0], moves[j, 1], moves[j, 2], moves[j, 3] = ring, moved[k, 0], moved[k, 1], moved[k, 2]
             j += 1
     return points[:n].copy(), pieces[:m].copy(), moves[:j].copy()

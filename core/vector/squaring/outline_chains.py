@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.compiling import compiled
+from core.compiling import compiled, copy_row
 
 
 @compiled
@@ -52,8 +52,8 @@ def cuts_of(chain, closed, places, snap):
         spun = np.empty((n + 1, 2), np.float64)
         spun[0, 0], spun[0, 1] = x, y
         for m in range(n - 1):
-            spun[m + 1] = chain[(piece + 1 + m) % (n - 1)]
-        spun[n] = spun[0]
+            copy_row(spun, m + 1, chain, (piece + 1 + m) % (n - 1))
+        copy_row(spun, n, spun, 0)
         chain = spun
         n += 1
     cuts = np.empty((arcs + 1, 3), np.float64)
@@ -79,12 +79,12 @@ def piece_of(chain, cuts, m, backwards):
     """Points of the m-th arc of a cut chain, in the arc's own direction."""
     low, high = int(cuts[m, 0]) + 1, int(cuts[m + 1, 0]) + 1
     out = np.empty((high - low + 2, 2), np.float64)
-    out[0] = cuts[m, 1:]
+    out[0, 0], out[0, 1] = cuts[m, 1], cuts[m, 2]
     p = 1
     for k in range(low, high):
         if (chain[k] != out[p - 1]).any() and (chain[k] != cuts[m + 1, 1:]).any():
-            out[p] = chain[k]
+            copy_row(out, p, chain, k)
             p += 1
-    out[p] = cuts[m + 1, 1:]
+    out[p, 0], out[p, 1] = cuts[m + 1, 1], cuts[m + 1, 2]
     p += 1
     return out[:p][::-1].copy() if backwards else out[:p].copy()

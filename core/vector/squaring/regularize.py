@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from core.compiling import compiled
+from core.compiling import compiled, copy_row
 from core.progress import ShouldStop, check
 from core.vector.squaring.building_outlines import RIM, WALL, find_rings, propose, ring_points
 from core.vector.squaring.crossings import clashing_arcs, jumped_rings
@@ -65,15 +65,16 @@ def _applied(xy, offsets, start, end, points, at, size, moved_to):
     for arc in range(arcs):
         a, b = out_offsets[arc], out_offsets[arc + 1]
         if at[arc] >= 0:
-            out[a:b] = points[at[arc] : at[arc] + size[arc]]
+            for k in range(b - a):
+                copy_row(out, a + k, points, at[arc] + k)
             continue
         for k in range(b - a):
             out[a + k, 0], out[a + k, 1] = xy[offsets[arc] + k, 0], xy[offsets[arc] + k, 1]
         if start[arc] >= 0:
             if not np.isnan(moved_to[start[arc], 0]):
-                out[a] = moved_to[start[arc]]
+                copy_row(out, a, moved_to, start[arc])
             if not np.isnan(moved_to[end[arc], 0]):
-                out[b - 1] = moved_to[end[arc]]
+                copy_row(out, b - 1, moved_to, end[arc])
     return out, out_offsets
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.compiling import compiled
+from core.compiling import compiled, copy_row
 
 ALONG, ACROSS, RISING, FALLING, GIVEN = 0, 1, 2, 3, 4
 """Kinds of lines: along the main axis, across it, its two diagonals, and lines that are given and stay."""
@@ -136,7 +136,7 @@ def _crossing(lines, a, b):
 @compiled
 def _drop_line(lines, count, k):
     for m in range(k, count - 1):
-        lines[m] = lines[m + 1]
+        copy_row(lines, m, lines, m + 1)
     return count - 1
 
 
@@ -181,7 +181,7 @@ def _connect(lines, count, closed, shortest):
         if count == lines.shape[0]:
             return 0
         for m in range(count, k + 1, -1):
-            lines[m] = lines[m - 1]
+            copy_row(lines, m, lines, m - 1)
         count += 1
         _set_line(lines, k + 1, other, su, sv, sign * lines[k, 1], sign * lines[k, 2], abs(step), su, sv)
         lines[k + 1, 9] = abs(step)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.compiling import compiled
+from core.compiling import compiled, copy_row
 from core.vector.tracing.half_arcs import arc_of, end_of, is_forwards, last_point, region_of
 
 
@@ -150,7 +150,7 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
                     corner = k
             step = 1 if loop[(corner + 1) % points, 1] == loop[corner, 1] else -1
             for k in range(points + 1):
-                out[begin + k] = loop[(corner + step * k) % points]
+                copy_row(out, begin + k, loop, (corner + step * k) % points)
             p += 1
             out_left[n] = left[arc] if step == 1 else right[arc]
             out_right[n] = right[arc] if step == 1 else left[arc]
