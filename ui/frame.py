@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -139,9 +141,15 @@ def empty_state(
 
 @contextmanager
 def opening(words: str) -> Iterator[None]:
-    """Show `words` and the seconds that pass while a page loads what it needs: the frame is on screen by then."""
+    """Show `words` and the seconds that pass while a page loads what it needs: the frame is on screen by then.
+
+    What it loaded stays to the end: after each run Streamlit calls the collector, which went through all of it again (0.2 s).
+    """
+    known = len(sys.modules)
     with st.spinner(words, show_time=True):
         yield
+    if len(sys.modules) > known:
+        gc.freeze()
 
 
 def next_step(text: str, page: str, label: str, icon: str) -> None:
