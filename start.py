@@ -166,13 +166,14 @@ def install(python, requirements):
 
 
 def spread(words):
-    """Words for pytest that share the files of tests among up to four processes; none where one will do or is asked for.
+    """Words for pytest that share the files of tests among a few processes; none where one will do or is asked for.
 
+    One more than there are processors, since tests wait for browsers and jobs, but four at most, since each holds a TensorFlow.
     The tests of a file stay together and the files in the order of `tests/conftest.py`: what they start, they share.
     """
     alone = ("-n", "--numprocesses", "--dist", "--pdb", "--trace", "-s", "tests")
-    workers = min(4, os.cpu_count() or 1)
-    if workers == 1 or any(word.startswith(alone) for word in words):
+    workers = min(4, (os.cpu_count() or 1) + 1)
+    if any(word.startswith(alone) for word in words):
         return []
     return ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"]
 

@@ -152,13 +152,13 @@ def test_what_follows_test_goes_to_pytest(project, monkeypatch, commands):
 
 def test_tests_are_shared_among_processors_unless_a_file_or_a_debugger_is_asked_for(monkeypatch):
     monkeypatch.setattr(start.os, "cpu_count", lambda: 2)
-    assert start.spread(["-m", "not slow"]) == start.spread([]) == ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    assert start.spread(["-m", "not slow"]) == start.spread([]) == ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"]
     for words in (["tests/test_geo.py"], ["-x", "--pdb"], ["-n0"], ["-n", "3"]):
         assert start.spread(words) == []
     monkeypatch.setattr(start.os, "cpu_count", lambda: 64)
     assert start.spread([])[1] == "4"  # each holds a TensorFlow
     monkeypatch.setattr(start.os, "cpu_count", lambda: 1)
-    assert start.spread([]) == []
+    assert start.spread([])[1] == "2"
 
 
 def test_check_runs_all_three_and_tells_of_any_that_fails(project, monkeypatch, commands):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 from core.jobs import records
@@ -17,13 +18,19 @@ from core.verbs import registry
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
+SLOW_S = 300  # a busy machine is slow, not broken
 
 
 @pytest.fixture(scope="session", autouse=True)
-def scanned_once() -> Iterator[None]:
-    """Each run of an AppTest reads the metadata of all installed packages, in search of components: half its time, for the same answer."""
+def quickly_drawn() -> Iterator[None]:
+    """Most of the time of a page's run went into what has nothing to do with the page.
+
+    Each run of an AppTest read the metadata of all installed packages, in search of components, for the same answer. And where Keras is
+    loaded, as in a process of tests but never in the dashboard's, Streamlit cleared its session after each run: half a second or more.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        patch.setattr(script_runner, "_clean_problem_modules", lambda: None)
         yield
 
 
@@ -39,7 +46,7 @@ def opened(workspace: Workspace) -> Callable[[str | None], AppTest]:
     """`opened("pages/2_Train.py")`: the page after its first run, in a new session; Home without a name."""
 
     def go(page: str | None = None) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SLOW_S).run()
         if page is not None:
             at = at.switch_page(page).run()
         return sound(at)

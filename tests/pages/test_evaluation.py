@@ -13,7 +13,7 @@ from core.model_store.cards import ModelCard
 from core.verbs import registry
 from tests.evaluation.conftest import make_dataset, run
 from tests.helpers.standins import SCHEME
-from tests.pages.conftest import keys_of, sound, text_of
+from tests.pages.conftest import SLOW_S, keys_of, sound, text_of
 from ui.evaluate import files
 from ui.evaluate.tab import _SECTIONS
 
@@ -61,7 +61,7 @@ def tab(section="Classes") -> AppTest:
 
         evaluation_view.tab()
 
-    at = AppTest.from_function(page, default_timeout=60)
+    at = AppTest.from_function(page, default_timeout=SLOW_S)
     at.session_state["evaluation_section"] = section
     return sound(at.run())
 

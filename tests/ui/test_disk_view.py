@@ -62,7 +62,7 @@ def window():
 
 def test_what_goes_is_asked_about_and_can_come_back_until_the_trash_is_emptied(workspace):
     folder = written(workspace.models / "old", 200_000)
-    at = AppTest.from_function(window, default_timeout=60).run()
+    at = AppTest.from_function(window, default_timeout=300).run()
     assert "| Trained models | 1 | 0.2 MB |" in at.markdown[1].value
     at.multiselect(key="disk_chosen").set_value([str(folder)])
     at = at.run().button(key="disk_move").click().run()
@@ -86,7 +86,7 @@ def test_what_goes_is_asked_about_and_can_come_back_until_the_trash_is_emptied(w
 def test_a_place_that_was_taken_meanwhile_is_one_plain_line(workspace):
     folder = written(workspace.models / "old", 10)
     trash_id = workspace.discard([folder], label="old")
-    at = AppTest.from_function(window, default_timeout=60).run()
+    at = AppTest.from_function(window, default_timeout=300).run()
     written(folder, 20)
     at = at.button(key=f"disk_restore_{trash_id}").click().run()
     assert not at.exception and "exists again" in at.toast[0].value
