@@ -87,12 +87,16 @@ class Answers:
 
 @dataclass(frozen=True)
 class OfWeights:
-    """What the user says about the network that a file of weights alone belongs to; None is what the shapes tell."""
+    """What the user says about the network that a file of weights alone belongs to; None is what the shapes tell.
+
+    `look_beside`: an architecture that lies beside the file is its own.
+    """
 
     architecture_file: Path | None = None
     architecture: str | None = None
     encoder: str | None = None
     filters: tuple[int, ...] | None = None
+    look_beside: bool = True
 
 
 def examine(path: str | os.PathLike, of_weights: OfWeights = OfWeights()) -> Examined:
@@ -109,7 +113,8 @@ def examine(path: str | os.PathLike, of_weights: OfWeights = OfWeights()) -> Exa
     if bare is None:
         found = describe(path)
     else:
-        text = of_weights.architecture_file or (architecture_beside(path) if of_weights.architecture is None else None)
+        beside = of_weights.look_beside and of_weights.architecture is None
+        text = of_weights.architecture_file or (architecture_beside(path) if beside else None)
         if text is not None:
             found = describe_architecture(text)
         else:
@@ -126,6 +131,12 @@ def examine(path: str | os.PathLike, of_weights: OfWeights = OfWeights()) -> Exa
     asks += [] if found.height and found.width else ["patch_size"]
     asks += ["output"] if len(found.heads) > 1 else []
     return Examined(found, card, tuple(asks), _normalisations(found), _tells(found, card, fit), fit)
+
+
+def choose_output(examined: Examined, output: str) -> Examined:
+    """The same file with another of its outputs as the answer, by name or number from 1. Raises SettingsError."""
+    found = _with_output(examined.found, output)
+    return replace(examined, found=found, card=proposed_card(Path(examined.card.weights_file), found))
 
 
 def _refuse_other_shapes(path: Path, found: Described) -> None:
@@ -222,7 +233,7 @@ def import_model(
     """
     path, folder = Path(path), Path(folder)
     examined = examine(path, of_weights)
-    card = _answered(path, examined, answers)
+    card = _answered(examined, answers)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise SettingsError(f"{folder} is there already", expected="a new folder", do="Choose another name")
     if examined.runs_code and trusted and path.is_file():
@@ -259,15 +270,15 @@ def _loaded(path: Path, examined: Examined, answers: Answers, card: ModelCard) -
     if given[-1] != found.outputs and len(given) in (2, 3):
         heads = [replace(head, shape=given) if head == found.head else head for head in found.heads]
         found = replace(found, heads=tuple(heads))
-        card = _answered(path, replace(examined, found=found, card=proposed_card(path, found)), answers)
+        card = _answered(replace(examined, found=found, card=proposed_card(path, found)), answers)
     return fitted(network, card), card
 
 
-def _answered(path: Path, examined: Examined, answers: Answers) -> ModelCard:
+def _answered(examined: Examined, answers: Answers) -> ModelCard:
     card, found = examined.card, examined.found
     if answers.output is not None:
-        found = _with_output(found, answers.output)
-        card = proposed_card(path, found)
+        examined = choose_output(examined, answers.output)
+        card, found = examined.card, examined.found
     if answers.bands is not None and (len(answers.bands) != found.bands or min(answers.bands) < 1):
         raise SettingsError(
             f"bands {list(answers.bands)}", expected=f"{found.bands} band numbers from 1, as the file takes them", do="Name as many bands"

@@ -540,7 +540,41 @@ def test_a_file_that_is_no_network_is_one_plain_line(opened, workspace, tmp_path
     (tmp_path / "notes.h5").write_text("no model")
     at = on_tab(opened(TRAIN), "Models")
     at = sound(at.text_input(key="import_path").set_value(str(tmp_path / "notes.h5")).run())
-    assert len(at.error) == 1 and "no Keras network" in at.error[0].value
+    assert len(at.error) == 1 and "notes.h5 is of no kind that is known" in at.error[0].value
+
+
+def test_the_wizard_asks_which_of_several_outputs_is_the_answer(opened, workspace, tmp_path, asked):
+    file = keras_file(tmp_path)
+    with h5py.File(file, "a") as saved:
+        network = json.loads(saved.attrs["model_config"])
+        network["config"]["output_layers"] = [["middle", 0, 0], ["out", 0, 0]]
+        saved.attrs["model_config"] = json.dumps(network)
+    at = on_tab(opened(TRAIN), "Models")
+    at = sound(at.text_input(key="import_path").set_value(str(file)).run())
+    output = next(box for box in at.selectbox if box.label.startswith("Output"))
+    assert (output.options, output.value) == (["middle", "out"], "out")
+    at = sound(output.set_value("middle").run())
+    sound(at.button(key="import_start").click().run())
+    request = asked[0][1]
+    assert request["output"] == "middle" and len(request["classes"]["classes"]) == 4
+
+
+def test_the_wizard_says_which_network_weights_alone_fit(opened, workspace, tmp_path, asked):
+    kernels = {"down0_a": (3, 3, 4, 8), "down0_b": (3, 3, 8, 8), "bottom_a": (3, 3, 8, 12), "bottom_b": (3, 3, 12, 12)}
+    kernels |= {"up0_rise": (2, 2, 8, 12), "up0_a": (3, 3, 16, 8), "up0_b": (3, 3, 8, 8), "head": (1, 1, 8, 3)}
+    with h5py.File(tmp_path / "only.h5", "w") as file:
+        file.attrs["layer_names"] = list(kernels)
+        for name, shape in kernels.items():
+            rest = [(shape[-1],)] * 4 if name[:4] in ("down", "bott") or name in ("up0_a", "up0_b") else [(8 if "rise" in name else 3,)]
+            for number, each in enumerate([shape, *rest]):
+                file[f"{name}/{number}"] = np.zeros(each)
+            file[name].attrs["weight_names"] = [str(number) for number in range(1 + len(rest))]
+    at = on_tab(opened(TRAIN), "Models")
+    at = sound(at.text_input(key="import_path").set_value(str(tmp_path / "only.h5")).run())
+    assert "Weights alone, which fit unet with filters 8, 12, 4 bands, 3 classes." in text_of(at)
+    sound(at.button(key="import_start").click().run())
+    request = asked[0][1]
+    assert (request["architecture"], request["encoder"], list(request["filters"])) == ("unet", None, [8, 12])
 
 
 def test_a_model_is_exported_by_a_job_and_offered_with_its_card(opened, workspace, tmp_path, finished, asked):

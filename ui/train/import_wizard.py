@@ -11,12 +11,12 @@ import streamlit as st
 from core.classes import ClassScheme
 from core.errors import GroundlineError
 from core.jobs.jobs import Job
-from core.model_store.importing import Examined, examine
+from core.model_store.bare_weights import bare_weights
+from core.model_store.importing import Examined, OfWeights, choose_output, examine
 from core.model_store.normalisation import seams_warning
 from ui import frame, jobs_view, library, state, uploads
 from ui.input import typed_path
 
-_FILES = ["h5", "hdf5", "keras"]
 _LARGEST_MB = 2000
 _OTHER = "Mean and spread of each band"
 _DTYPES = {"uint8": "8 bits (0 to 255)", "uint16": "16 bits", "float32": "Floating point"}
@@ -30,7 +30,10 @@ def wizard() -> None:
     """File, what it tells, questions, and the job that takes it in."""
     left, right = st.columns(2, vertical_alignment="bottom")
     sent = left.file_uploader(
-        "A model saved by Keras", type=_FILES, key="import_file", max_upload_size=_LARGEST_MB, help="A whole model: .h5, .hdf5 or .keras."
+        "A model saved by Keras",
+        key="import_file",
+        max_upload_size=_LARGEST_MB,
+        help="A whole model (.h5, .hdf5, .keras), weights alone, or a zipped SavedModel folder.",
     )
     typed = right.text_input(
         "or its path on this machine", key="import_path", placeholder="/data/model.hdf5", help="Large files need no upload."
@@ -42,7 +45,8 @@ def wizard() -> None:
             "Models trained elsewhere, also with Keras 2 and segmentation_models, are read, checked and kept with a card of their own."
         )
         return
-    examined = examine(path)
+    of_weights = _of_weights(path, sent=sent is not None)
+    examined = examine(path, of_weights)
     with st.container(border=True, key="import_panel"):
         for sentence in examined.tells:
             st.markdown(f":material/check: {sentence}")
@@ -54,7 +58,7 @@ def wizard() -> None:
                 help="Remembered for this very file, on this machine.",
             ):
                 return
-        request = _ask(path, examined)
+        request = _ask(path, examined, of_weights)
         if request is not None:
             with frame.errors() as outcome:
                 jobs_view.start("import_model", request, title=request["name"])
@@ -62,11 +66,35 @@ def wizard() -> None:
                 st.rerun()
 
 
-def _ask(path: Path, examined: Examined) -> dict[str, Any] | None:
+def _of_weights(path: Path, *, sent: bool) -> OfWeights:
+    """What is told about the network of a file of weights alone: its architecture, where somebody sends one."""
+    if not path.is_file() or bare_weights(path) is None:
+        return OfWeights()
+    text = st.file_uploader(
+        "The architecture of these weights, if you have it",
+        type=["json"],
+        key=f"import_architecture_{path.name}",
+        help="What `model.to_json()` gave. Weights of the networks of this program need none: their shapes tell which one it is.",
+    )
+    # What else was uploaded lies beside it by chance.
+    return OfWeights(uploads.once(text, state.workspace().uploads) if text is not None else None, look_beside=not sent)
+
+
+def _ask(path: Path, examined: Examined, of_weights: OfWeights) -> dict[str, Any] | None:
     """The questions, and the request once they are answered."""
-    card, bands = examined.card, examined.found.bands
     key = f"import_{path.name}_{path.stat().st_mtime_ns}"
-    schemes = _schemes(len(card.scheme))
+    output = None
+    if "output" in examined.asks:
+        heads = [head.name for head in examined.found.heads]
+        output = st.selectbox(
+            "Output that is the answer", heads, len(heads) - 1, key=f"{key}_output", help="The last one, in networks with deep supervision."
+        )
+        examined = choose_output(examined, output)
+    card, bands = examined.card, examined.found.bands
+    count = len(card.scheme)
+    if not examined.found.outputs:
+        count = int(st.number_input("Classes", 2, 255, 2, key=f"{key}_classes", help="How many the network gives; the file does not tell."))
+    schemes = _schemes(count)
     left, right = st.columns([3, 2], gap="large")
     with left:
         name = st.text_input("Name", card.name, key=f"{key}_name", help="What the model will be called.")
@@ -111,6 +139,7 @@ def _ask(path: Path, examined: Examined) -> dict[str, Any] | None:
         help="Loads it, saves it anew and compares both.",
     ):
         return None
+    fit = examined.fit
     return {
         "file": path,
         "name": name.strip() or card.name,
@@ -120,6 +149,11 @@ def _ask(path: Path, examined: Examined) -> dict[str, Any] | None:
         "patch_size": patch and int(patch),
         "dtype": dtype,
         "pixel_size_m": float(pixel) or None,
+        "output": output,
+        "architecture_file": of_weights.architecture_file,
+        "architecture": fit and fit.architecture,
+        "encoder": fit and fit.encoder,
+        "filters": fit and fit.filters,
         "trusted": examined.runs_code,
     }
 
