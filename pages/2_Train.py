@@ -42,13 +42,17 @@ def new_run() -> None:
             chosen = forms.network(prepared)
     if read.failed:
         return
-    chosen = forms.advanced(prepared, chosen)
+    patches = {"prepared": prepared, "also": data.also()}
+    with frame.errors() as drawn:
+        chosen = forms.advanced(patches, chosen)
+    if drawn.failed:
+        return
     with frame.errors():
-        _start(forms.start(prepared, chosen))
+        _start(forms.start(patches, chosen))
     with st.container(border=True, key="check_panel"):
         st.subheader(":material/speed: 3 · Check before the start", anchor=False)
         with frame.errors():
-            checks.panel(prepared, chosen)
+            checks.panel(patches, chosen)
 
 
 def _start(requests: list[dict]) -> None:

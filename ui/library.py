@@ -17,6 +17,7 @@ from core.errors import GroundlineError, ModelError
 from core.files import read_json
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, list_models
+from core.patches.joined import Prepared, alike, open_patches
 from core.patches.store import STORE_FILE, PatchStore
 from core.prediction.folder.rasters import PREDICTION_FILE, Prediction, prediction_folders
 from core.scenes.sources import place_name
@@ -81,6 +82,20 @@ def prepared_title(folder: str | Path) -> str:
 def patches(folder: str | Path) -> PatchStore:
     """Open prepared patches; opened again only when the folder changed."""
     return _patches(str(folder), stamp(Path(folder)))
+
+
+def together(prepared: str | Path, also: Iterable[str | Path] = ()) -> Prepared:
+    """Prepared patches, and others that are trained on besides, as one. Raises DatasetError where they do not go together."""
+    folders = tuple(str(one) for one in (prepared, *also))
+    return _together(folders, tuple(stamp(Path(one)) for one in folders)) if len(folders) > 1 else patches(prepared)
+
+
+def go_together(folder: str | Path, other: str | Path) -> bool:
+    """Whether both are there and can be trained on together."""
+    try:
+        return alike(patches(folder), patches(other))
+    except (GroundlineError, OSError):  # still being cut, or of an older version
+        return False
 
 
 def models() -> list[Model]:
@@ -169,6 +184,11 @@ def _dataset(path: str, stamp: int) -> Dataset:
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _patches(folder: str, stamp: int) -> PatchStore:
     return PatchStore.open(folder)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Comparing the ground of the patches")
+def _together(folders: tuple[str, ...], stamps: tuple[int, ...]) -> Prepared:
+    return open_patches(folders[0], folders[1:])
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)

@@ -15,6 +15,7 @@ from core.errors import MaskError, SceneError
 from core.patches.grid import positions, small_gdal_cache
 from core.patches.settings import check_grid
 from core.progress import OnProgress, ShouldStop, check, report
+from core.scenes.resampling import scaled_length
 from core.scenes.scene import Window
 
 BLOCK_PX = 16
@@ -157,38 +158,75 @@ def _in_blocks(ids: np.ndarray, block: int, classes: int) -> np.ndarray:
     return np.bincount(code.ravel(), minlength=rows * cols * (classes + 1)).reshape(rows, cols, classes + 1)
 
 
-def patch_counts(scenes: Sequence[SceneCounts], *, patch_size: int, stride: int, min_labelled: float) -> PatchCounts:
+@dataclass(frozen=True)
+class Grid:
+    """How patches lie: `patch_size` pixels every `stride` of the scene resized by `scale`, and what becomes of the `rim`.
+
+    Kept are those of which `min_labelled` is labelled, where the ids `without` do not count. Raises SettingsError.
+    """
+
+    patch_size: int
+    stride: int
+    min_labelled: float = 0.0
+    scale: float = 1.0
+    rim: str = "fill"
+    without: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_grid(self.patch_size, self.stride, self.min_labelled, self.scale)
+
+    def starts(self, length: int) -> np.ndarray:
+        """First pixels along a side of `length` pixels, float (n,), as they lie before it is resized."""
+        return np.array(positions(scaled_length(length, self.scale), self.patch_size, self.stride, self.rim), float) / self.scale
+
+    @property
+    def side(self) -> float:
+        """Side of a patch in pixels before resizing."""
+        return self.patch_size / self.scale
+
+    def kept(self, counts: np.ndarray) -> np.ndarray:
+        """bool (...): which of the patches with class counts (..., K + 1) are kept."""
+        labelled = counts[..., :-1].sum(axis=-1)
+        counting = labelled - counts[..., list(self.without)].sum(axis=-1)
+        return (counting >= self.min_labelled * self.side**2 - 1e-9) & (labelled > 0)
+
+
+def patch_counts(scenes: Sequence[SceneCounts], grid: Grid) -> PatchCounts:
     """How many patches a grid gives over scenes that were counted, in milliseconds.
 
     Exact where patch size, stride and the scene's sides are multiples of the block; elsewhere patches are taken to
-    begin at the block border before them. Raises SettingsError for a grid that makes no sense.
+    begin at the block border before them.
     """
-    check_grid(patch_size, stride, min_labelled, 1.0)
     kept, total, with_class = 0, 0, np.int64(0)
     for scene in scenes:
-        counts = grid_counts(scene.blocks, patch_size, stride)
-        keep = _kept(counts, patch_size, min_labelled)
-        kept += int(keep.sum())
-        total += keep.size
-        with_class = with_class + (counts[keep][:, :-1] > 0).sum(axis=0)
+        # Patches that begin in one block are counted alike: a stride of one pixel costs no more than one of a block.
+        (rows, high), (cols, wide) = (
+            np.unique((grid.starts(length) // scene.blocks.block_px).astype(int), return_counts=True)
+            for length in (scene.height, scene.width)
+        )
+        times = high[:, None] * wide[None, :]
+        counts = _counts_at(scene.blocks, rows, cols, grid.side)
+        keep = grid.kept(counts)
+        kept += int(times[keep].sum())
+        total += int(times.sum())
+        with_class = with_class + ((counts[..., :-1] > 0) * (keep * times)[..., None]).sum(axis=(0, 1))
     return PatchCounts(kept, total - kept, np.atleast_1d(with_class))
 
 
-def grid_counts(blocks: BlockSums, patch_size: int, stride: int) -> np.ndarray:
+def grid_counts(blocks: BlockSums, grid: Grid) -> np.ndarray:
     """Class counts of each patch of a grid over one scene, int64 (rows, cols, K + 1)."""
-    size, sums = max(1, patch_size // blocks.block_px), blocks.sums
-    rows, cols = (np.array(positions(length, patch_size, stride)) // blocks.block_px for length in (blocks.height, blocks.width))
+    rows, cols = ((grid.starts(length) // blocks.block_px).astype(int) for length in (blocks.height, blocks.width))
+    return _counts_at(blocks, rows, cols, grid.side)
+
+
+def grid_cells(scene: SceneCounts, grid: Grid) -> list[tuple[int, int, int, bool]]:
+    """Patches of one scene as (row, col, size, kept), in pixels before resizing, to be drawn on it."""
+    keep = grid.kept(grid_counts(scene.blocks, grid))
+    rows, cols = (grid.starts(length).round().astype(int).tolist() for length in (scene.height, scene.width))
+    return [(row, col, round(grid.side), bool(keep[i, j])) for i, row in enumerate(rows) for j, col in enumerate(cols)]
+
+
+def _counts_at(blocks: BlockSums, rows: np.ndarray, cols: np.ndarray, side: float) -> np.ndarray:
+    size, sums = max(1, round(side / blocks.block_px)), blocks.sums
     low, right = np.minimum(rows + size, sums.shape[0] - 1), np.minimum(cols + size, sums.shape[1] - 1)
     return sums[np.ix_(low, right)] - sums[np.ix_(rows, right)] - sums[np.ix_(low, cols)] + sums[np.ix_(rows, cols)]
-
-
-def grid_cells(scene: SceneCounts, *, patch_size: int, stride: int, min_labelled: float) -> list[tuple[int, int, int, bool]]:
-    """Patches of one scene as (row, col, size, kept), to be drawn on it."""
-    keep = _kept(grid_counts(scene.blocks, patch_size, stride), patch_size, min_labelled)
-    rows, cols = (positions(length, patch_size, stride) for length in (scene.height, scene.width))
-    return [(row, col, patch_size, bool(keep[i, j])) for i, row in enumerate(rows) for j, col in enumerate(cols)]
-
-
-def _kept(counts: np.ndarray, patch_size: int, min_labelled: float) -> np.ndarray:
-    labelled = counts[..., :-1].sum(axis=-1)
-    return (labelled >= min_labelled * patch_size**2 - 1e-9) & (labelled > 0)

@@ -193,20 +193,33 @@ class Rows:
         return found
 
 
+def alike(first: PatchStore, other: PatchStore) -> bool:
+    """Whether two stores can be trained on together."""
+    return not _differences(first, other)
+
+
 def _refuse_unlike(first: PatchStore, other: PatchStore) -> None:
-    told = (
-        ("classes", listed(first.scheme.names, 8), listed(other.scheme.names, 8), first.scheme.names == other.scheme.names),
-        ("bands", listed([str(b) for b in first.bands], 16), listed([str(b) for b in other.bands], 16), first.bands == other.bands),
-        ("patches of", f"{first.patch_size} px", f"{other.patch_size} px", first.patch_size == other.patch_size),
-        ("pixels of type", first.dtype, other.dtype, first.dtype == other.dtype),
+    for found, wanted in _differences(first, other)[:1]:
+        raise DatasetError(
+            f"{other.folder.name} has {found}",
+            expected=f"{wanted}, as {first.folder.name} has",
+            do="Prepare both alike to train on them together",
+        )
+
+
+def _differences(first: PatchStore, other: PatchStore) -> list[tuple[str, str]]:
+    """What keeps two stores apart, in words: what `other` has, and what `first` has."""
+    theirs, own = (
+        (
+            f"classes {listed(store.scheme.names, 8)}",
+            f"bands {listed([str(band) for band in store.bands], 16)}",
+            f"patches of {store.patch_size} px",
+            f"pixels of type {store.dtype}",
+        )
+        for store in (other, first)
     )
-    for what, wanted, found, alike in told:
-        if not alike:
-            raise DatasetError(
-                f"{other.folder.name} has {what} {found}",
-                expected=f"{what} {wanted}, as {first.folder.name} has",
-                do="Prepare both alike to train on them together",
-            )
+    equal = (first.scheme.names == other.scheme.names, first.bands == other.bands, first.patch_size == other.patch_size)
+    return [(a, b) for a, b, same in zip(theirs, own, (*equal, first.dtype == other.dtype), strict=True) if not same]
 
 
 # ---- which scenes are one ----

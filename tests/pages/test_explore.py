@@ -162,26 +162,57 @@ def test_a_thumbnail_opens_its_scene_large(explore, city):
     assert len(at.get("bidi_component")) == 1
 
 
-def test_patch_sliders_answer_with_counts(explore, city):
+def test_the_patch_form_answers_with_counts(explore, city):
     at = explore(city, "Patches")
     # The start value fits into the scenes of 96 x 128 px: 96 px at columns 0 and 32.
-    assert at.select_slider(key="explore_patch").value == 96 and metrics(at) == {"Patches kept": "4", "Dropped": "0"}
-    at.select_slider(key="explore_patch").set_value(256).run()
-    # A scene of 96 x 128 px has one patch of 256 px, of which 96 * 128 / 256^2 = 19 % are labelled.
-    assert metrics(at) == {"Patches kept": "2", "Dropped": "0"}
-    at.slider(key="explore_labelled").set_value(20).run()
+    assert at.number_input(key="patch_size").value == 96 and metrics(at) == {"Patches kept": "4", "Dropped": "0"}
+    at = at.number_input(key="patch_size").set_value(256).run()
+    # A scene of 96 x 128 px has one patch of 256 px, of which 96 * 128 / 256^2 = 19 % are labelled; the stride went along.
+    assert at.number_input(key="patch_stride").value == 256 and metrics(at) == {"Patches kept": "2", "Dropped": "0"}
+    at = at.number_input(key="patch_labelled").set_value(20).run()
     assert metrics(at) == {"Patches kept": "0", "Dropped": "2"}
-    at.select_slider(key="explore_patch").set_value(64).run()
+    at = at.number_input(key="patch_size").set_value(64).run()
     # 2 x 2 patches a scene (96 px: at 0 and 32; 128 px: at 0 and 64).
     assert metrics(sound(at)) == {"Patches kept": "8", "Dropped": "0"}
+    # Cropped, only the row at 0 is left; at every pixel there are 33 x 65 a scene, too many to be drawn.
+    at = sound(at.selectbox(key="patch_rim").set_value("crop").run())
+    assert metrics(at) == {"Patches kept": "4", "Dropped": "0"}
+    at = sound(at.number_input(key="patch_stride").set_value(1).run())
+    assert metrics(at) == {"Patches kept": f"{2 * 33 * 65:,}", "Dropped": "0"}
+    at = sound(at.multiselect(key="patch_without").set_value(["Land"]).run())
+    assert metrics(at)["Dropped"] != "0"
 
 
-def test_settings_survive_another_page(explore, city):
+def test_wrong_shares_are_one_line_before_anything_is_counted(explore, city):
     at = explore(city, "Patches")
-    at.select_slider(key="explore_patch").set_value(128).run()
-    at.switch_page("pages/2_Train.py").run()
-    at.switch_page(EXPLORE).run()
-    assert turn_to(at, "Patches").select_slider(key="explore_patch").value == 128
+    at.number_input(key="patch_validation").set_value(70)
+    at = sound(at.number_input(key="patch_test").set_value(40).run())
+    assert [error.value.partition(".")[0] for error in at.error] == ["shares of 0"] and "Patches kept" not in metrics(at)
+    at = sound(at.number_input(key="patch_test").set_value(10).run())
+    assert not at.error and "Patches kept" in metrics(at)
+
+
+def test_explore_and_train_share_one_form(explore, city):
+    at = explore(city, "Patches")
+    labels = fields_of(at)
+    assert {"Patch size, px", "Stride, px", "Labelled, %", "Not counted as labelled", "Scale", "Test, %"} <= labels
+    at.number_input(key="patch_size").set_value(48).run()
+    at.number_input(key="patch_stride").set_value(7)
+    at.selectbox(key="patch_parts").set_value("Counts").run()
+    at.number_input(key="patch_count_train").set_value(40).run()
+    at = sound(at.switch_page("pages/2_Train.py").run())
+    assert (at.number_input(key="patch_size").value, at.number_input(key="patch_stride").value) == (48, 7)
+    assert at.number_input(key="patch_count_train").value == 40
+    assert labels - {"Test, %", "Validation, %"} <= fields_of(at)
+    at = at.number_input(key="patch_size").set_value(32).run()
+    at = turn_to(at.switch_page(EXPLORE).run(), "Patches")
+    assert (at.number_input(key="patch_size").value, at.number_input(key="patch_stride").value) == (32, 7)
+
+
+def fields_of(at):
+    """Labels of the fields of the patch form."""
+    found = [*at.number_input, *at.multiselect, *at.selectbox, *at.segmented_control]
+    return {field.label for field in found if (field.key or "").startswith("patch_")}
 
 
 def remedies(at):

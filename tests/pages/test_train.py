@@ -15,7 +15,7 @@ from core.model_store.normalisation import SEAMS
 from core.training.augmentation import Augmentation
 from core.training.previews import save_preview
 from core.training.settings import TrainSettings
-from tests.pages.conftest import keys_of, sound, text_of
+from tests.pages.conftest import ROOT, keys_of, sound, text_of
 from ui import jobs_view
 from ui.state import Selection
 
@@ -66,8 +66,8 @@ def small_dataset(folder, mask_px=64):
     return folder
 
 
-def wait(workspace, kind):
-    deadline = time.time() + 60
+def wait(workspace, kind, patience_s=60):
+    deadline = time.time() + patience_s
     while (job := list_jobs(workspace, kinds=(kind,))[0]).active:
         assert time.time() < deadline
         time.sleep(0.1)
@@ -109,7 +109,7 @@ def test_preparing_runs_as_a_job_and_opens_the_way_to_training(opened, workspace
     at = opened(TRAIN).button(key="use_sample").click().run()
     at.session_state["gl_selection"] = Selection(dataset=small_dataset(tmp_path / "city"))
     at = at.run()
-    at.select_slider(key="train_patch").set_value(64)
+    assert at.number_input(key="patch_size").value == 64  # what fits into its scenes
     sound(at.button(key="train_prepare").click().run())
     job = wait(workspace, "prepare")
     assert job.status()["state"] == "finished", job.log_tail()
@@ -148,6 +148,59 @@ def test_start_asks_for_a_job_with_the_settings_of_the_page(opened, workspace, t
     assert asked["kind"] == "train" and asked["request"]["prepared"] == store
     assert (settings["epochs"], settings["batch_size"], settings["architecture"], settings["weights"]) == (7, 4, "unet", "none")
     assert asked["title"] == settings["name"] == "U-Net on city"
+
+
+def test_the_model_of_bands_4_3_2_is_made_by_clicking(opened, workspace):
+    """The 12-band chips of the tutorial with three networks: patches of three bands, a short training, and the model is there."""
+    chips = ROOT / "sample_data" / "chips12"
+    at = opened("pages/1_Explore.py")
+    at.button(key="explore_sample_chips12").click().run()
+    at = sound(at.switch_page(TRAIN).run())
+    bands = at.multiselect(key="patch_bands")
+    assert bands.options[3] == "4 · B4" and bands.placeholder == "All 12 bands" and bands.value == []
+    at = sound(at.button(key="patch_bands_quick").click().run())
+    assert at.multiselect(key="patch_bands").value == [4, 3, 2]
+    sound(at.button(key="train_prepare").click().run())
+    assert wait(workspace, "prepare").request["bands"] == [4, 3, 2]
+    at = opened(TRAIN)
+    assert "patches of 64 × 64 px, 3 bands" in text_of(at)
+    at.selectbox(key="train_architecture").set_value("unet-small")
+    at.selectbox(key="train_width").set_value(0.5)
+    at.number_input(key="train_epochs").set_value(1)
+    at.number_input(key="train_steps_per_epoch").set_value(1)
+    sound(at.button(key="train_start").click().run())
+    job = wait(workspace, "train", 300)
+    assert job.status()["state"] == "finished", job.log_tail()
+    card = ModelCard.load(job.request["out"])
+    assert card.bands == (4, 3, 2) and card.patch_size == 64 and card.scheme.names == ("Bare and built", "Vegetation", "Water")
+    at = on_tab(opened(TRAIN), "Models")
+    at = sound(at.selectbox(key="models_chosen").set_value(str(job.request["out"])).run())
+    assert card.name == f"U-Net, small on {chips.name}" and not at.error
+
+
+def chosen_patches(at):
+    return next(box for box in at.selectbox if box.label == "Patches")
+
+
+def test_several_prepared_folders_are_trained_on_together(opened, workspace, tmp_path, asked):
+    from core.datasets.datasets import open_dataset
+    from core.patches.prepare import prepare
+
+    store, folder = prepared(workspace, tmp_path / "city"), tmp_path / "city"
+    for name, told in (("halved", {"scale": 0.5}), ("banded", {"bands": [1]})):
+        prepare(open_dataset(folder), workspace.prepared / name, patch_size=32, stride=32, **told)
+    at = opened(TRAIN)
+    at = sound(chosen_patches(at).set_value(store).run())
+    more = at.multiselect(key="train_also")
+    assert len(more.options) == 1  # the one of a single band does not go with it
+    at = sound(more.set_value([workspace.prepared / "halved"]).run())
+    assert "5 train, 5 validation patches of 32 × 32 px" in text_of(at) and "share no pixel" in text_of(at)
+    assert "Scales 0.5 and 1 are mixed" in text_of(at)
+    at = sound(at.button(key="check_probe").click().run())
+    sound(at.button(key="train_start").click().run())
+    assert [(kind, request["prepared"], request["also"]) for kind, request, _ in asked] == [
+        (kind, store, [workspace.prepared / "halved"]) for kind in ("probe", "train")
+    ]
 
 
 def test_a_finished_run_shows_its_scores_and_hands_its_model_on(opened, workspace, tmp_path, finished):
@@ -240,7 +293,7 @@ def asked(finished, tmp_path, monkeypatch):
 
     def start(kind, request, *, title=None):
         calls.append((kind, request, title))
-        return Job(finished(kind, {**request, "out": tmp_path / f"out{len(calls)}"} if kind == "train" else request))
+        return Job(finished(kind, {**request, "out": tmp_path / f"out{len(calls)}"} if kind in ("train", "search") else request))
 
     monkeypatch.setattr("ui.jobs_view.start", start)
     return calls
@@ -379,6 +432,23 @@ def test_what_the_checks_propose_is_one_click_away(opened, workspace, tmp_path, 
     assert at.select_slider(key="train_learning_rate").value == 0.0012
     at = sound(at.button(key="take_both").click().run())
     assert (at.select_slider(key="train_batch_size").value, at.select_slider(key="train_learning_rate").value) == (6, 0.002)
+
+
+def test_a_search_takes_widths_and_what_it_found_is_taken(opened, workspace, tmp_path, finished, asked):
+    store = prepared(workspace, tmp_path / "city")
+    at = opened(TRAIN)
+    at.multiselect(key="search_widths").set_value([0.5, 2.0])
+    sound(at.button(key="check_search").click().run())
+    assert asked[0][1]["filters"] == [8, 32]  # of the usual 16
+    settings = {"architecture": "unet", "encoder": None, "filters": None, "per_class": False, "mixed_precision": "auto"}
+    best = {**SEARCH["best"], "filters": [8, 16, 32, 64, 128]}
+    trials = [{**trial, "filters": best["filters"]} for trial in SEARCH["trials"]]
+    request = {"prepared": store, "out": tmp_path / "found", "settings": settings}
+    finished("search", request, {**SEARCH, "best": best, "trials": trials})
+    at = opened(TRAIN)
+    assert "with batches of 6 and 8 filters" in text_of(at)
+    at = sound(at.button(key="take_both").click().run())
+    assert at.selectbox(key="train_width").value == 0.5 and at.select_slider(key="train_batch_size").value == 6
 
 
 def test_a_check_is_asked_for_with_the_settings_of_the_form(opened, workspace, tmp_path, asked):

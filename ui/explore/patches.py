@@ -1,4 +1,4 @@
-"""The patch grid on the Explore page: sliders that answer at once, the grid on one scene, and the patches as files."""
+"""The patch grid on the Explore page: a form that answers at once, the grid on one scene, and the patches as files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
 from core.errors import GroundlineError
 from core.patches import estimates
+from core.patches.labelled import not_labelled
 from core.patches.pair_files import export_patches
-from core.patches.settings import PrepareSettings
 from core.patches.store import STORE_FILE, PatchStore
-from ui import jobs_view, library, state
+from ui import frame, jobs_view, library, patch_form, state
 from ui.explore import counts as block_counts
 from ui.explore.one_scene import choose_pair
 from ui.kept import has, keep
 from ui.viewer import tiles, viewer
 
-_SIZES = (32, 64, 96, 128, 192, 256, 320, 384, 512, 768, 1024)
-_USUAL = PrepareSettings()
+_MOST_DRAWN = 5000
 _MOST_DOWNLOAD_BYTES = 2**30  # the browser's download goes through the memory of the server
 
 
@@ -35,36 +34,15 @@ def patches(dataset: Dataset) -> None:
 
 @st.fragment
 def _grid(dataset: Dataset) -> None:
-    """Sliders of the patch grid, what they give in all, and the grid on one scene."""
+    """The form of the cut, what it gives in all, and the grid on one scene."""
     read = block_counts.of(dataset)
-    _start_values(dataset, read)
-    first, second, third = st.columns(3)
-    size = first.select_slider(
-        "Patch size, px",
-        _SIZES,
-        key="explore_patch",
-        help="Side of the square patches.",
-        persist_state="session",
-    )
-    step = second.select_slider(
-        "Stride, % of the patch",
-        [25, 50, 75, 100],
-        100,
-        key="explore_stride",
-        help="100 % puts patches side by side; less makes them overlap.",
-        persist_state="session",
-    )
-    least = third.slider(
-        "Least labelled share, %",
-        0,
-        100,
-        round(100 * _USUAL.min_labelled),
-        key="explore_labelled",
-        help="Patches with fewer labelled pixels are dropped.",
-        persist_state="session",
-    )
-    stride = _stride(size, step)
-    result = estimates.patch_counts(read.scenes, patch_size=size, stride=stride, min_labelled=least / 100)
+    with frame.errors() as reading:
+        asked = patch_form.form(dataset, wide=True)
+    if reading.failed:
+        return
+    without = not_labelled(dataset, asked.not_labelled, patch_size=asked.patch_size).ids
+    grid = estimates.Grid(asked.patch_size, asked.stride_px, asked.min_labelled, asked.scale, asked.rim, without)
+    result = estimates.patch_counts(read.scenes, grid)
     left, right = st.columns([2, 3], gap="large")
     with left:
         with st.container(horizontal=True):
@@ -79,7 +57,7 @@ def _grid(dataset: Dataset) -> None:
     with right:
         pair = choose_pair(dataset)
         scene = next((scene for scene in read.scenes if scene.name == pair.name), None)
-        cells = estimates.grid_cells(scene, patch_size=size, stride=stride, min_labelled=least / 100) if scene else []
+        cells = estimates.grid_cells(scene, grid) if scene is not None and _drawn(scene, grid) else []
         viewer.panes(
             [viewer.Pane("Patches of this scene", (tiles.image_layer(pair.image_path), *_mask_of(pair, dataset.scheme)))],
             key="explore_grid",
@@ -87,21 +65,20 @@ def _grid(dataset: Dataset) -> None:
             grid=cells,
             height=430,
         )
-        st.caption(f"{size} px patches every {stride} px. Framed: kept. Red: dropped." if cells else "This scene was not among those read.")
+        if scene is None:
+            st.caption("This scene was not among those read.")
+        elif cells:
+            st.caption(f"{asked.patch_size} px patches every {asked.stride_px} px. Framed: kept. Red: dropped.")
+        else:
+            st.caption("Too many patches to be drawn." if _many(scene, grid) else "No whole patch lies in this scene.")
 
 
-def _start_values(dataset: Dataset, read: estimates.DatasetCounts) -> None:
-    """A patch size that fits into the scenes, once for each data set."""
-    if st.session_state.get("explore_patch_for") == str(dataset.root) and "explore_patch" in st.session_state:
-        return
-    smallest = min((min(scene.height, scene.width) for scene in read.scenes), default=_USUAL.patch_size)
-    st.session_state["explore_patch"] = max((size for size in _SIZES if size <= min(smallest, _USUAL.patch_size)), default=_SIZES[0])
-    st.session_state["explore_patch_for"] = str(dataset.root)
+def _many(scene: estimates.SceneCounts, grid: estimates.Grid) -> int:
+    return len(grid.starts(scene.height)) * len(grid.starts(scene.width))
 
 
-def _stride(size: int, percent: int) -> int:
-    block = estimates.BLOCK_PX
-    return max(block, size * percent // 100 // block * block)
+def _drawn(scene: estimates.SceneCounts, grid: estimates.Grid) -> bool:
+    return 0 < _many(scene, grid) <= _MOST_DRAWN
 
 
 def _mask_of(pair: Pair, scheme: ClassScheme) -> tuple[tiles.Picture, ...]:
@@ -138,29 +115,21 @@ def _take_home(dataset: Dataset) -> None:
     with st.container(border=True):
         left, right = st.columns([3, 1], vertical_alignment="center")
         left.markdown(
-            "**The patches as files** · cut with these settings and split by tile, for training here or as images and masks to take home."
+            "**The patches as files** · cut and split with these settings, for training here or as images and masks to take home."
         )
         if right.button(
             "Cut the patches", icon=":material/grid_on:", key="explore_cut", width="stretch", help="Runs as a job: you can leave the page."
         ):
-            jobs_view.start("prepare", _request(dataset))
-            st.rerun()
+            with frame.errors() as starting:
+                jobs_view.start("prepare", patch_form.request(dataset))
+            if not starting.failed:
+                st.rerun()
         job = jobs_view.newest("prepare", keep=lambda job: Path(job.request["dataset"]) == dataset.root)
         if job is not None and job.status()["state"] not in ("finished", "stopped"):
             jobs_view.progress(job.folder, "explore_cutting")
         stores = [folder for folder in library.prepared() if _of(folder, dataset)]
         if stores:
             _download(stores)
-
-
-def _request(dataset: Dataset) -> dict:
-    size = st.session_state["explore_patch"]
-    return {
-        "dataset": dataset.root,
-        "patch_size": size,
-        "stride": _stride(size, st.session_state["explore_stride"]),
-        "min_labelled": st.session_state["explore_labelled"] / 100,
-    }
 
 
 def _of(folder: Path, dataset: Dataset) -> bool:

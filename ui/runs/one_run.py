@@ -18,7 +18,7 @@ from core.words import duration_words
 from ui import charts, frame, jobs_view, library, state, zips
 from ui.input import KEEP
 from ui.runs import read
-from ui.train import forms, models
+from ui.train import data, forms, models
 
 _LOG_LINES = 14
 _CHATTER = ("I0000 ", "WARNING: All log messages before absl", "cuInit")
@@ -51,6 +51,7 @@ def actions(job: Job) -> None:
         forms.fill(job.request["settings"])
         if Path(job.request["prepared"]).is_dir():
             state.select(prepared=job.request["prepared"])
+            data.take_also(job.request.get("also") or ())
         read.go(read.NEW)
         st.rerun(scope="app")
 
@@ -151,7 +152,8 @@ def _other_weights(job: Job) -> None:
     with st.container(horizontal=True):
         if st.button("Start from random weights", icon=":material/casino:", key="run_random", help="A new run; the other settings stay."):
             with frame.errors() as outcome:
-                request = {"prepared": job.request["prepared"], "settings": {**settings, "weights": "none"}}
+                patches = {key: job.request[key] for key in ("prepared", "also") if job.request.get(key)}
+                request = {**patches, "settings": {**settings, "weights": "none"}}
                 read.show(jobs_view.start("train", request, title=f"{job.title}, random weights").name)
             if not outcome.failed:
                 st.rerun(scope="app")

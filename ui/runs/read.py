@@ -96,4 +96,5 @@ def value_words(name: str, value: Any) -> str:
 
 def data_words(job: Job) -> str:
     """The patches of a run."""
-    return library.prepared_title(job.request["prepared"])
+    more = len(job.request.get("also") or ())
+    return library.prepared_title(job.request["prepared"]) + (f" and {more} more" if more else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import streamlit as st
 from core.model_store.normalisation import WAYS, seams_warning, titled
 from core.networks import ArchitectureInfo
 from core.networks.architectures import architecture
-from core.patches.store import PatchStore
+from core.patches.joined import Prepared
 from core.training.balance import class_weights
 from core.training.settings import CLASS_WEIGHTS, LOSSES, MIXED, MONITORS, OPTIMIZERS, SAMPLINGS, SCHEDULES, TrainSettings
 from ui.input import KEEP
@@ -43,10 +44,10 @@ _NUMBERS = {
     "standard": ("Means, then spreads", "of the training patches; or all means and then all spreads"),
     "image": ("Percent, low and high", "2, 98"),
 }
-_WIDTHS = {0.5: "Half", 1.0: "Usual", 2.0: "Double"}
+WIDTHS = {0.5: "Half", 1.0: "Usual", 2.0: "Double"}
 
 
-def settings(store: PatchStore, info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
+def settings(store: Prepared, info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
     """The widgets, folded away, and their settings."""
     with st.expander("Advanced", icon=":material/tune:", key="train_advanced"):
         balance, course, changes, machine = st.tabs(
@@ -75,15 +76,23 @@ def fill(full: TrainSettings) -> None:
     st.session_state["train_normalisation"], st.session_state["train_normalisation_numbers"] = word, numbers
     st.session_state["train_clip_norm"] = full.clip_norm or 0.0
     st.session_state["train_steps_per_epoch"] = full.steps_per_epoch or 0
-    usual = architecture(full.architecture).filters
-    if full.filters and usual:
-        st.session_state["train_width"] = min(_WIDTHS, key=lambda width: abs(width - full.filters[0] / usual[0]))
-    else:
-        st.session_state["train_width"] = 1.0
+    take_width(full.architecture, full.filters)
     augment.fill(full)
 
 
-def _balance(store: PatchStore) -> dict[str, Any]:
+def take_width(network: str, channels: Sequence[int] | None) -> None:
+    """Put filters into the widgets, as the width that comes nearest; a callback of buttons."""
+    usual = architecture(network).filters
+    factor = channels[0] / usual[0] if channels and usual else 1.0
+    st.session_state["train_width"] = min(WIDTHS, key=lambda width: abs(width - factor))
+
+
+def filters(usual: Sequence[int], width: float) -> list[int]:
+    """The filters of a network whose usual ones are these, made wider or narrower."""
+    return [max(1, round(width * count)) for count in usual]
+
+
+def _balance(store: Prepared) -> dict[str, Any]:
     a, b, c = st.columns(3)
     loss = a.selectbox(
         "Loss",
@@ -208,9 +217,9 @@ def _machine(info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
     sized = info.filters is not None and encoder is None
     width = b.selectbox(
         "Width of the network",
-        list(_WIDTHS),
+        list(WIDTHS),
         index=1,
-        format_func=_WIDTHS.get,
+        format_func=WIDTHS.get,
         key="train_width",
         disabled=not sized,
         help="Filters of each layer: half as many are about four times as quick.",
@@ -250,7 +259,7 @@ def _machine(info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
     return {
         "mixed_precision": mixed,
         "normalisation": f"{scaling}={numbers}" if numbers.strip() else scaling,
-        "filters": [max(1, round(width * count)) for count in info.filters] if sized and width != 1.0 else None,
+        "filters": filters(info.filters, width) if sized and width != 1.0 else None,
         "dropout": float(dropout),
         "steps_per_epoch": int(steps) or None,
         "seed": int(seed),

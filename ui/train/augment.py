@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.patches.store import PatchStore
+from core.patches.joined import Prepared
 from core.training.augmentation import Augmentation
 from core.training.previews import augmented, display
 from core.training.settings import TrainSettings
@@ -33,7 +33,7 @@ _STRENGTHS = {
 }
 
 
-def settings(store: PatchStore, *, preview: bool) -> dict[str, Any]:
+def settings(store: Prepared, *, preview: bool) -> dict[str, Any]:
     """The strengths of all changes, and with `preview` what they make of a patch."""
     usual = Augmentation()
     on = st.toggle("Vary the training patches", True, key="train_augment", help="Never the validation patches.", **KEEP)
@@ -69,7 +69,7 @@ def fill(full: TrainSettings) -> None:
         st.session_state[f"train_augment_{item.name}"] = min(value, most)
 
 
-def _preview(store: PatchStore, changes: Augmentation) -> None:
+def _preview(store: Prepared, changes: Augmentation) -> None:
     rows = store.rows("train")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         number = 1

@@ -80,16 +80,16 @@ def batch_sizes(sizes: Sequence[Mapping[str, Any]], proposed: int) -> go.Figure:
 
 
 def search(found: Mapping[str, Any]) -> go.Figure:
-    """Score over the learning rate, one line per batch size; larger marks went more rounds, the star is the best."""
+    """Score over the learning rate, one line per batch size and filters; larger marks went more rounds, the star is the best."""
     figure = go.Figure()
     trials = [trial for trial in found["trials"] if trial["score"] is not None]
-    for number, size in enumerate(sorted({trial["batch_size"] for trial in found["trials"]})):
-        line = sorted((trial for trial in trials if trial["batch_size"] == size), key=lambda trial: trial["learning_rate"])
+    for number, (size, filters) in enumerate(sorted({_line_of(trial) for trial in found["trials"]})):
+        line = sorted((trial for trial in trials if _line_of(trial) == (size, filters)), key=lambda trial: trial["learning_rate"])
         colour = RUN_COLOURS[number % len(RUN_COLOURS)]
         figure.add_scatter(
             x=[trial["learning_rate"] for trial in line],
             y=[trial["score"] for trial in line],
-            name=f"batches of {size}",
+            name=f"batches of {size}" + (f", {filters} filters" if filters else ""),
             mode="lines+markers",
             line={"color": colour, "width": 2},
             marker={"size": [7 + 4 * trial["rounds"] for trial in line]},
@@ -114,6 +114,11 @@ def search(found: Mapping[str, Any]) -> go.Figure:
         height=300, margin=_MARGIN, hovermode="x unified", legend={"orientation": "h", "y": 1.12, "x": 0}, uirevision="search"
     )
     return figure
+
+
+def _line_of(trial: Mapping[str, Any]) -> tuple[int, int]:
+    """Batch size of a trial and filters of its finest level, 0 where none were searched over."""
+    return trial["batch_size"], (trial.get("filters") or [0])[0]
 
 
 def compared(

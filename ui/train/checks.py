@@ -17,7 +17,7 @@ from core.training.search import SEARCH_FILE
 from core.words import MIB, duration_words, memory_words, size_words
 from ui import jobs_view
 from ui.input import KEEP
-from ui.train import check_charts, forms
+from ui.train import advanced, check_charts, forms
 
 _DECADES = [10.0**power for power in range(-8, 2)]
 # What changes time and memory, and what changes the best learning rate besides.
@@ -26,48 +26,48 @@ _WORDS = {"architecture": "network", "filters": "width", "per_class": "one netwo
 _LEARNS = (*_COSTS, "loss", "optimizer", "weights")
 
 
-def panel(prepared: Path, chosen: Mapping[str, Any]) -> None:
-    """The three checks, for these patches and the settings of the form."""
+def panel(patches: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+    """The three checks, for these patches, as a request names them, and the settings of the form."""
     costs, rates, grid = st.tabs(["Time and memory", "Learning-rate test", "Small search"])
     with costs:
         _offer(
             "probe",
             "Check now",
             "Runs a few steps of several batch sizes on your patches: time of an epoch, memory, disk and a batch size. Keeps nothing.",
-            prepared,
+            patches,
             chosen,
             {},
         )
-        _follow("probe", prepared, lambda job, result: _costs(job, result, chosen))
+        _follow("probe", patches, lambda job, result: _costs(job, result, chosen))
     with rates:
         _offer(
             "rate_test",
             "Test learning rates",
             "One short run in which the rate rises from step to step; the loss shows where it learns fastest.",
-            prepared,
+            patches,
             chosen,
             _range(),
         )
-        _follow("rate_test", prepared, lambda job, result: _rates(job, result, chosen))
+        _follow("rate_test", patches, lambda job, result: _rates(job, result, chosen))
     with grid:
         _offer(
             "search",
             "Search",
-            "Short runs of each pair of learning rate and batch size; the better half goes on each time.",
-            prepared,
+            "Short runs of each pair of learning rate and batch size, and of widths; the better half goes on each time.",
+            patches,
             chosen,
-            _grid(),
+            _grid(chosen),
         )
-        _follow("search", prepared, lambda job, result: _found(job, result, chosen), live=_so_far)
+        _follow("search", patches, lambda job, result: _found(job, result, chosen), live=_so_far)
 
 
-def _offer(kind: str, label: str, words: str, prepared: Path, chosen: Mapping[str, Any], more: Mapping[str, Any]) -> None:
-    newest = _newest(kind, prepared)
+def _offer(kind: str, label: str, words: str, patches: Mapping[str, Any], chosen: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+    newest = _newest(kind, patches)
     busy = newest is not None and newest.active
     if newest is None:
         st.caption(words)
     if st.button(label, icon=jobs_view.KINDS[kind][1], key=f"check_{kind}", disabled=busy or more.get("batch_sizes") == [], help=words):
-        request = {"prepared": prepared, "settings": {**chosen, "name": None}, **more}
+        request = {**patches, "settings": {**chosen, "name": None}, **more}
         if not chosen["weights"]:
             request["settings"]["weights"] = "none"
         try:
@@ -78,8 +78,8 @@ def _offer(kind: str, label: str, words: str, prepared: Path, chosen: Mapping[st
         st.rerun()
 
 
-def _follow(kind: str, prepared: Path, show: Any, *, live: Any = None) -> None:
-    job = _newest(kind, prepared)
+def _follow(kind: str, patches: Mapping[str, Any], show: Any, *, live: Any = None) -> None:
+    job = _newest(kind, patches)
     if job is None:
         return
 
@@ -93,8 +93,11 @@ def _follow(kind: str, prepared: Path, show: Any, *, live: Any = None) -> None:
     jobs_view.progress(job.folder, f"check_{job.name}", body=body)
 
 
-def _newest(kind: str, prepared: Path) -> Job | None:
-    return jobs_view.newest(kind, keep=lambda job: Path(job.request["prepared"]) == Path(prepared))
+def _newest(kind: str, patches: Mapping[str, Any]) -> Job | None:
+    wanted = [Path(patches["prepared"]), *(Path(one) for one in patches["also"])]
+    return jobs_view.newest(
+        kind, keep=lambda job: [Path(job.request["prepared"]), *(Path(one) for one in job.request.get("also") or ())] == wanted
+    )
 
 
 def _costs(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
@@ -155,7 +158,7 @@ def _rates(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
         _take("rate", f"{rate:g}", chosen, "learning_rate", rate)
 
 
-def _grid() -> dict[str, Any]:
+def _grid(chosen: Mapping[str, Any]) -> dict[str, Any]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         rates = st.multiselect(
             "Learning rates",
@@ -163,23 +166,43 @@ def _grid() -> dict[str, Any]:
             [3e-4, 1e-3, 3e-3],
             format_func=lambda value: f"{value:g}",
             key="search_rates",
-            width=330,
-            help="Each is tried with each batch size.",
+            width=260,
+            help="Each is tried with each batch size and width.",
             **KEEP,
         )
-        sizes = st.multiselect("Batch sizes", list(forms.BATCHES), [4, 8], key="search_sizes", width=230, help="Patches per step.", **KEEP)
+        sizes = st.multiselect("Batch sizes", list(forms.BATCHES), [4, 8], key="search_sizes", width=160, help="Patches per step.", **KEEP)
+        widths = _widths(chosen)
         epochs = st.number_input(
-            "Epochs per round", 1, 100, 2, key="search_epochs", width=150, help="After each round the better half goes on.", **KEEP
+            "Epochs per round", 1, 100, 2, key="search_epochs", width=140, help="After each round the better half goes on.", **KEEP
         )
         patches = st.number_input(
-            "Patches per epoch", 0, 10_000_000, 0, 16, key="search_patches", width=160, help="Fewer make it quick; 0 means all.", **KEEP
+            "Patches per epoch", 0, 10_000_000, 0, 16, key="search_patches", width=150, help="Fewer make it quick; 0 means all.", **KEEP
         )
     return {
         "learning_rates": rates,
         "batch_sizes": sizes if rates else [],
+        "filters": widths,
         "epochs": int(epochs),
         "patches_per_epoch": int(patches) or None,
     }
+
+
+def _widths(chosen: Mapping[str, Any]) -> list[int]:
+    """Filters of the finest level to try; none for a network whose filters are fixed."""
+    usual = architecture(chosen["architecture"]).filters
+    if usual is None or chosen["encoder"] is not None:
+        return []
+    picked = st.multiselect(
+        "Widths",
+        list(advanced.WIDTHS),
+        format_func=lambda width: f"{advanced.WIDTHS[width]}, {advanced.filters(usual, width)[0]}",
+        key="search_widths",
+        placeholder="As above",
+        width=180,
+        help="Filters of the finest level; the deeper levels keep their proportion. Empty: the width of the form.",
+        **KEEP,
+    )
+    return [advanced.filters(usual, width)[0] for width in picked]
 
 
 def _so_far(job: Job) -> None:
@@ -196,19 +219,27 @@ def _found(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
         st.markdown("No pair gave a score. Try lower learning rates.")
         return
     words = "score" if found["higher_is_better"] else "loss"
+    filters = best.get("filters")
     with st.container(horizontal=True, vertical_alignment="center"):
+        width = f" and {filters[0]} filters" if filters else ""
         st.markdown(
-            f"**{best['learning_rate']:g} with batches of {best['batch_size']}** is best, with a {words} of {best['score']:.3f}.",
+            f"**{best['learning_rate']:g} with batches of {best['batch_size']}{width}** is best, with a {words} of {best['score']:.3f}.",
             width="stretch",
         )
         st.button(
-            "Take both",
+            "Take them all" if filters else "Take both",
             icon=":material/check:",
             key="take_both",
-            on_click=forms.take,
-            kwargs={"learning_rate": best["learning_rate"], "batch_size": best["batch_size"]},
+            on_click=_take_best,
+            args=(best, job.request["settings"]["architecture"]),
             help="Puts them into the form above.",
         )
+
+
+def _take_best(best: Mapping[str, Any], network: str) -> None:
+    forms.take(learning_rate=best["learning_rate"], batch_size=best["batch_size"])
+    if best.get("filters"):
+        advanced.take_width(network, best["filters"])
 
 
 def _take(key: str, words: str, chosen: Mapping[str, Any], name: str, value: float) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
-from core.patches.settings import VALIDATION_SHARE, PrepareSettings
-from ui import charts, frame, jobs_view, library, state
+from core.datasets.datasets import Dataset
+from core.patches.joined import JoinedStore
+from core.words import listed
+from ui import charts, frame, jobs_view, library, patch_form, state
+from ui.input import KEEP
 
-_USUAL = PrepareSettings()
-_SPLITS = {"group": "By tile or scene", "block": "By blocks", "random": "By patch"}
+_ALSO = "train_also"
 
 
 def panel(folders: list[Path]) -> None:
@@ -26,10 +29,7 @@ def panel(folders: list[Path]) -> None:
         if dataset is None:
             st.markdown("Open a data set on Home first.")
             return
-        request = prepare(dataset)
-        if request is not None:
-            jobs_view.start("prepare", request)
-            st.rerun()
+        _prepare(library.dataset(dataset))
 
 
 def choose_dataset() -> Path | None:
@@ -50,104 +50,28 @@ def choose_dataset() -> Path | None:
     return chosen
 
 
-def prepare(dataset: Path) -> dict | None:
-    """The form that cuts a data set into patches; a request for the job when it is sent."""
-    opened = library.dataset(dataset)
-    groups = sorted({pair.group for pair in opened.pairs})
-    with st.form("prepare_form", border=False):
-        first, second, third = st.columns(3, vertical_alignment="bottom")
-        size = first.select_slider(
-            "Patch size, px",
-            [64, 96, 128, 192, 256, 384, 512],
-            _USUAL.patch_size,
-            key="train_patch",
-            help="Side of the square patches.",
-            persist_state="session",
-        )
-        stride = second.slider(
-            "Overlap, %",
-            0,
-            75,
-            0,
-            25,
-            key="train_overlap",
-            help="Of neighbouring patches; more overlap makes more patches.",
-            persist_state="session",
-        )
-        labelled = third.slider(
-            "Labelled from, %",
-            0,
-            100,
-            round(100 * _USUAL.min_labelled),
-            key="train_labelled",
-            help="Patches with fewer labelled pixels are left out.",
-            persist_state="session",
-        )
-        how = st.segmented_control(
-            "Split into training and validation",
-            list(_SPLITS),
-            default="group" if len(groups) > 1 else "block",
-            format_func=_SPLITS.get,
-            required=True,
-            key="train_split",
-            persist_state="session",
-            help="By tile keeps whole places apart and is the honest one. By blocks cuts each image into areas. "
-            "By patch is how many tutorials do it; with overlap, validation then sees training pixels.",
-        )
-        held = st.multiselect(
-            "Keep for the final test",
-            groups,
-            key="train_hold",
-            help="These tiles are neither trained nor validated on.",
-            placeholder="No tile",
-            persist_state="session",
-        )
-        with st.expander("Advanced"):
-            a, b, c = st.columns(3)
-            share = a.slider(
-                "Validation, %",
-                5,
-                50,
-                round(100 * VALIDATION_SHARE),
-                5,
-                key="train_validation",
-                persist_state="session",
-                help="Of the patches' area.",
-            )
-            scale = b.number_input(
-                "Resize scenes by",
-                0.1,
-                4.0,
-                _USUAL.scale,
-                0.1,
-                key="train_scale",
-                persist_state="session",
-                help="0.5 halves the size: the network sees more ground in a patch, and less detail.",
-            )
-            seed = c.number_input(
-                "Seed", 0, 9999, _USUAL.seed, key="train_prepare_seed", persist_state="session", help="The same seed gives the same split."
-            )
-        first = not library.prepared()
-        sent = st.form_submit_button(
-            "Prepare patches", icon=":material/grid_on:", key="train_prepare", type="primary" if first else "secondary"
-        )
-    if not sent:
-        return None
-    return {
-        "dataset": dataset,
-        "patch_size": size,
-        "stride": max(1, size * (100 - stride) // 100),
-        "min_labelled": labelled / 100,
-        "split": how,
-        "validation": share / 100,
-        "hold_out": held,
-        "scale": float(scale),
-        "seed": int(seed),
-    }
+@st.fragment
+def _prepare(dataset: Dataset) -> None:
+    """The form that cuts a data set into patches, and the button that starts the job."""
+    with frame.errors() as reading:
+        patch_form.form(dataset, wide=False)
+    first = not library.prepared()
+    if st.button(
+        "Prepare patches",
+        icon=":material/grid_on:",
+        key="train_prepare",
+        type="primary" if first else "secondary",
+        disabled=reading.failed,
+        help="Cuts and splits them in a job: you may leave the page.",
+    ):
+        with frame.errors() as starting:
+            jobs_view.start("prepare", patch_form.request(dataset))
+        if not starting.failed:
+            st.rerun()
 
 
-def choose_prepared(folders: list[Path]) -> Path:
-    """A selectbox of prepared patches with what is in the chosen ones."""
+def choose_prepared(folders: list[Path]) -> None:
+    """A selectbox of prepared patches, others that are trained on besides, and what is in the chosen ones."""
     current = state.selection().prepared
     chosen = st.selectbox(
         "Patches",
@@ -157,7 +81,8 @@ def choose_prepared(folders: list[Path]) -> Path:
         help="Cut from a data set, split and stored on disk.",
     )
     state.select(prepared=chosen)
-    store = library.patches(chosen)
+    more = _choose_more(chosen, folders)
+    store = library.together(chosen, more)
     numbers = store.summary()
     parts = ", ".join(f"{count:,} {part}" for part, count in numbers["patches"].items() if count)
     shared = numbers["shared_pixels"]
@@ -168,9 +93,39 @@ def choose_prepared(folders: list[Path]) -> Path:
         )
     else:
         st.caption(":material/verified: Training and validation share no pixel.")
+    if numbers["not_labelled"]:
+        least = store.split_info["min_labelled"]
+        st.caption(f"At least {least:.0%} of each patch is labelled, {listed(numbers['not_labelled'])} not counted.")
+    for sentence in store.notes if isinstance(store, JoinedStore) else ():
+        st.caption(sentence)
     for sentence in numbers["warnings"]:
         st.warning(sentence, icon=":material/warning:")
     counts = store.counts["train"]
     if counts.sum():
         st.plotly_chart(charts.shares(store.scheme, counts / counts.sum(), title="share of training pixels"), key="train_shares")
-    return chosen
+
+
+def also() -> list[Path]:
+    """Prepared patches that are trained on besides those of the selection."""
+    return list(st.session_state.get(_ALSO, ()))
+
+
+def take_also(folders: Sequence[str | Path]) -> None:
+    """Choose them, as far as they are still there; for the settings of another run."""
+    st.session_state[_ALSO] = [Path(folder) for folder in folders if Path(folder).is_dir()]
+
+
+def _choose_more(chosen: Path, folders: list[Path]) -> list[Path]:
+    others = [folder for folder in folders if folder != chosen and library.go_together(chosen, folder)]
+    st.session_state[_ALSO] = [folder for folder in also() if folder in others]
+    if not others:
+        return []
+    return st.multiselect(
+        "Train on these too",
+        others,
+        format_func=library.prepared_title,
+        key=_ALSO,
+        placeholder="No others",
+        help="Of the same classes, bands and patch size: rescaled scenes beside crops, say. What one holds back, none is trained on.",
+        **KEEP,
+    )

@@ -64,18 +64,21 @@ def network(prepared: Path) -> dict[str, Any]:
     return {**chosen, "learning_rate": float(rate)}
 
 
-def advanced(prepared: Path, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def advanced(patches: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
     """All settings of a run: those chosen, and those that are folded away."""
     info = networks.architecture(chosen["architecture"])
-    return {**chosen, **train_advanced.settings(library.patches(prepared), info, chosen["encoder"])}
+    return {**chosen, **train_advanced.settings(library.together(**patches), info, chosen["encoder"])}
 
 
-def start(prepared: Path, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Name and start buttons; the requests to start now: none, one, or two that differ in their starting weights only."""
+def start(patches: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Name and start buttons; the requests to start now: none, one, or two that differ in their starting weights only.
+
+    `patches` are the keys of a request that name what is trained on.
+    """
     busy = any(job.active for job in [jobs_view.newest("train")] if job)
     missing = train_weights.missing(chosen["weights"])
     better = pretrained_weights(chosen)
-    usual = default_title(prepared, chosen)
+    usual = default_title(patches["prepared"], chosen)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         named = st.text_input("Name", key="train_name", placeholder=usual, help="The run and its model will carry this name.")
         one = st.button(
@@ -97,10 +100,10 @@ def start(prepared: Path, chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
         )
     name = named.strip() or usual
     if one:
-        return [_request(prepared, chosen, name)]
+        return [_request(patches, chosen, name)]
     if both:
         pair = ((better, "pretrained"), ("none", "random weights"))
-        return [_request(prepared, {**chosen, "weights": weights}, f"{name}, {words}") for weights, words in pair]
+        return [_request(patches, {**chosen, "weights": weights}, f"{name}, {words}") for weights, words in pair]
     return []
 
 
@@ -139,8 +142,8 @@ def fill(chosen: Mapping[str, Any]) -> None:
     train_advanced.fill(full)
 
 
-def _request(prepared: Path, chosen: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {"prepared": prepared, "settings": {**chosen, "name": name}}
+def _request(patches: Mapping[str, Any], chosen: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {**patches, "settings": {**chosen, "name": name}}
 
 
 def _with_taken(usual: tuple, name: str) -> list:
