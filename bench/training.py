@@ -2,10 +2,14 @@
 
     python bench/training.py pipeline     share of a step that waits for data (aim: under 5 %)
     python bench/training.py probe        the probe's time per epoch against a real one (aim: within 30 %)
+    python bench/training.py epoch        an epoch against `model.fit` of the same network, batch and arrays, and its files' share
+                                          (aim: 1.05 times at 64 px, 1.02 at 256; 3 %)
+    python bench/training.py atrous       a step of DeepLabV3 against that of the DeepLabV3+ of Keras's examples (aim: 1.3 times)
     python bench/training.py attention    Attention U-Net on the landslide HDF5 sample
     python bench/training.py deeplab      DeepLabV3 on the 12-band sample
 
-`pipeline` and `probe` use patches of noise, so that nothing has to be downloaded; the last two the sample data.
+All but the last two use patches of noise, so that nothing has to be downloaded; those the sample data. `epoch` and `atrous`
+take turns within one run, and give processor seconds, since the clock also counts what others do on the machine.
 """
 
 from __future__ import annotations
@@ -93,6 +97,122 @@ def compare_probe(folder: Path, settings: TrainSettings) -> None:
     print("batch size: patches/s  " + ", ".join(f"{each['batch_size']}: {each['patches_per_s']:.1f}" for each in told["sizes"]))
 
 
+class Spent:
+    """Seconds of processor and of the clock, over several uses as a context."""
+
+    def __init__(self):
+        self.laps: list[np.ndarray] = []
+
+    def __enter__(self):
+        self.begun = self._now()
+
+    def __exit__(self, *_):
+        self.laps.append(self._now() - self.begun)
+
+    def around(self, function):
+        """The function, whose calls are timed."""
+
+        def timed(*arguments, **named):
+            with self:
+                return function(*arguments, **named)
+
+        return timed
+
+    @staticmethod
+    def _now() -> np.ndarray:
+        return np.array([time.process_time(), time.perf_counter()])
+
+    def total(self, laps: slice = slice(None)) -> np.ndarray:
+        """Sum over some of the uses: (processor seconds, seconds)."""
+        return np.sum(self.laps[laps], axis=0)
+
+
+def compare_epoch(folder: Path, settings: TrainSettings, *, size: int, steps: int) -> None:
+    """Epochs of a run and of plain `fit` in turn; the first of each prepares the work and does not count."""
+    import keras
+
+    from core.networks import build
+
+    store = noise(folder, patches=steps * settings.batch_size, size=size)
+    train_rows, rest = store.rows("train"), store.rows("validation")
+    images, masks = np.asarray(store.images, np.float32) / 255, np.asarray(store.masks)
+    learned, held = (images[train_rows], masks[train_rows]), (images[rest], masks[rest])
+    counted = settings.epochs - 1
+    print(f"{settings.architecture}, {size} px, batches of {settings.batch_size}, {steps} steps; {counted} epochs of each in turn")
+    for augment in (False, True):
+        run = Run(store, folder / f"run{augment:d}", replace(settings, augment=augment))
+        run.open(resume=False)
+        plain = build(settings.architecture, height=size, width=size, bands=3, classes=len(store.scheme))
+        plain.compile(keras.optimizers.Adam(settings.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        ours, theirs, files = Spent(), Spent(), Spent()
+        # `keep` draws the preview and writes card, network, history and events; `remember` what a resumed run needs.
+        run.keep, run.remember = files.around(run.keep), files.around(run.remember)
+
+        def fit(_, plain=plain, ours=ours, theirs=theirs):
+            ours.__exit__()
+            with theirs:
+                plain.fit(*learned, batch_size=settings.batch_size, validation_data=held, verbose=0)
+            ours.__enter__()
+
+        ours.__enter__()
+        run.go(on_progress=None, should_stop=None, should_pause=None, on_epoch=fit)
+        run.events.close()
+        mine, other = ours.total(slice(1, None)), theirs.total(slice(1, None))
+        processor, clock = mine / other
+        share = files.total(slice(2, None))[0] / mine[0]
+        print(
+            f"{'with' if augment else 'without'} augmentation: an epoch of ours / of model.fit {processor:.3f} in processor seconds "
+            f"({mine[0] / counted:.1f} against {other[0] / counted:.1f}), {clock:.3f} by the clock; files {100 * share:.1f} % of ours",
+            flush=True,
+        )
+
+
+def compare_atrous(*, size: int, batch: int, repeats: int) -> None:
+    """Steps of our DeepLabV3, as a run builds it for patches of this size, and of Keras's example in turn."""
+
+    from core.networks import build, fitted_rates
+
+    rng = np.random.default_rng(0)
+    images = rng.random((batch, size, size, 3), np.float32)
+    masks = rng.integers(0, 6, (batch, size, size), dtype=np.uint8)
+    rates = fitted_rates("deeplabv3", height=size, width=size)
+    networks = (build("deeplabv3", height=size, width=size, bands=3, classes=6, rates=rates), keras_example(size, classes=6))
+    spent = (Spent(), Spent())
+    for network in networks:
+        network.compile("adam", "sparse_categorical_crossentropy")
+        network.train_on_batch(images, masks)  # the first step compiles
+    for _ in range(repeats):
+        for network, each in zip(networks, spent, strict=True):
+            with each:
+                network.train_on_batch(images, masks)
+    ours, theirs = (each.total() / repeats for each in spent)
+    print(f"{size} px, batches of {batch}, rates {rates}: {ours[0]:.2f} against {theirs[0]:.2f} processor seconds a step")
+    print(f"ours / Keras's example: {ours[0] / theirs[0]:.2f} in processor seconds, {ours[1] / theirs[1]:.2f} by the clock")
+
+
+def keras_example(size: int, *, classes: int):
+    """The DeepLabV3+ of https://keras.io/examples/vision/deeplabv3_plus/ with a softmax at its end, which the tutorials take."""
+    import keras
+    from keras import layers
+
+    def unit(x, filters=256, kernel=3, dilation=1, bias=False):
+        x = layers.Conv2D(filters, kernel, dilation_rate=dilation, padding="same", use_bias=bias, kernel_initializer="he_normal")(x)
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    inputs = keras.Input((size, size, 3))
+    encoder = keras.applications.ResNet50(weights=None, include_top=False, input_tensor=inputs)
+    deep = encoder.get_layer("conv4_block6_2_relu").output
+    side = deep.shape[1]
+    mean = unit(layers.AveragePooling2D(side)(deep), kernel=1, bias=True)
+    branches = [layers.UpSampling2D(side, interpolation="bilinear")(mean), unit(deep, kernel=1)]
+    branches += [unit(deep, dilation=rate) for rate in (6, 12, 18)]
+    x = unit(layers.Concatenate()(branches), kernel=1)
+    x = layers.UpSampling2D(size // 4 // side, interpolation="bilinear")(x)
+    x = layers.Concatenate()([x, unit(encoder.get_layer("conv2_block3_2_relu").output, 48, 1)])
+    x = layers.UpSampling2D(4, interpolation="bilinear")(unit(unit(x)))
+    return keras.Model(inputs, layers.Conv2D(classes, 1, padding="same", activation="softmax")(x))
+
+
 def sample(folder: Path, name: str) -> None:
     """Train on a sample data set and print the history."""
     dataset, settings = SAMPLES[name]
@@ -106,13 +226,26 @@ def sample(folder: Path, name: str) -> None:
 def main() -> None:
     """Run one benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("pipeline", "probe", *SAMPLES))
-    parser.add_argument("--architecture", default="unet-small")
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("what", choices=("pipeline", "probe", "epoch", "atrous", *SAMPLES))
+    parser.add_argument("--architecture", help="unet for epoch, unet-small otherwise")
+    parser.add_argument("--steps", type=int, help="50 for epoch, 8 otherwise")
+    parser.add_argument("--size", type=int, default=64, metavar="PX", help="side of the patches of epoch and atrous")
+    parser.add_argument("--batch", type=int, default=8, help="patches in a step of epoch and atrous")
+    parser.add_argument("--repeats", type=int, default=3, help="epochs of epoch, steps of atrous")
     chosen = parser.parse_args()
+    if chosen.what == "atrous":
+        compare_atrous(size=chosen.size, batch=chosen.batch, repeats=chosen.repeats)
+        return
+    epoch = chosen.what == "epoch"
+    chosen.architecture = chosen.architecture or ("unet" if epoch else "unet-small")
+    chosen.steps = chosen.steps or (50 if epoch else 8)
     settings = TrainSettings(architecture=chosen.architecture, epochs=3, batch_size=8, patience=0)
     with tempfile.TemporaryDirectory() as temporary:
-        if chosen.what == "pipeline":
+        if epoch:
+            # By the training loss every epoch is the best one so far, and writes all its files.
+            course = replace(settings, epochs=1 + chosen.repeats, batch_size=chosen.batch, monitor="loss")
+            compare_epoch(Path(temporary), course, size=chosen.size, steps=chosen.steps)
+        elif chosen.what == "pipeline":
             pipeline(Path(temporary), settings, chosen.steps)
         elif chosen.what == "probe":
             compare_probe(Path(temporary), replace(settings, epochs=4, batch_size=4))

@@ -179,6 +179,6 @@ def test_the_picture_of_the_rooms_is_what_the_code_is():
 
 def test_another_arrow_is_another_picture(monkeypatch):
     graph = draw_rooms.arrows()
-    graph["core.audit"].add("core.networks")
+    graph["core.scenes"].add("core.networks")
     monkeypatch.setattr(draw_rooms, "arrows", lambda: graph)
     assert draw_rooms.PICTURE.read_text(encoding="utf-8") != draw_rooms.draw()

@@ -588,11 +588,13 @@ def test_the_wizard_shows_what_a_file_tells_and_asks_only_the_rest(opened, works
     way = next(box for box in at.selectbox if box.label == "Values were normalised")
     assert way.options[:2] == ["Divided by 255", "None: values as the file has them"]
     assert SEAMS in text_of(sound(way.set_value("Min-max of each patch, band by band").run()))
+    at = sound(way.set_value("Divided by another number").run())
+    next(box for box in at.text_input if box.label == "Divisor").set_value("3000 2500")
     bands = next(box for box in at.text_input if box.label.startswith("Bands"))
     bands.set_value("4 3")
-    sound(at.button(key="import_start").click().run())
+    at = sound(at.button(key="import_start").click().run())
     kind, request, _ = asked[0]
-    assert request["normalisation"] == {"kind": "patch", "bands": "each"}
+    assert request["normalisation"] == {"kind": "divide", "divisor": [3000.0, 2500.0]}
     assert kind == "import_model" and request["bands"] == [4, 3] and not request["trusted"]
     assert [entry["name"] for entry in request["classes"]["classes"]] == ["Class 0", "Class 1", "Class 2"]
 

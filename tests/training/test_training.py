@@ -8,17 +8,20 @@ import pytest
 from PIL import Image
 
 from core.confusion import Confusion
+from core.datasets.datasets import open_dataset
 from core.errors import DatasetError, SettingsError
 from core.model_store.cards import ModelCard, describe
 from core.model_store.models import find_model
 from core.model_store.normalisation import normalise
 from core.networks import build
+from core.patches.prepare import prepare
 from core.training import losses
 from core.training.checkpoints import NetworkFile
 from core.training.run import Run
 from core.training.settings import TrainSettings
 from core.training.training import train
 from tests.helpers import learning_fakes as fakes
+from tests.helpers.datasets import save
 
 TINY = TrainSettings(epochs=2, batch_size=4, filters=(4, 8), learning_rate=5e-3, patience=0)
 
@@ -148,6 +151,27 @@ def test_a_run_scales_values_as_it_is_told(way, wanted, tmp_path):
     order = run.train_rows[None, :4]
     images, _ = next(iter(run.batches(order, epoch=0)))
     np.testing.assert_allclose(images, np.stack([normalise(store.images[row], wanted) for row in order[0]]), atol=1e-6)
+
+
+def test_a_run_that_stretches_by_image_scores_what_its_model_gives_for_the_stretched_images(tmp_path):
+    images = {}
+    for name, level in (("a", 300), ("b", 9000)):
+        image, ids = fakes.blobs(level, 48)
+        images[name] = (image.astype(np.uint16) + 1) * (level // 100)
+        save(tmp_path / "set" / "images" / f"{name}.tif", images[name])
+        save(tmp_path / "set" / "masks" / f"{name}.tif", np.where(ids == 255, 0, ids))
+    store = prepare(open_dataset(tmp_path / "set"), tmp_path / "store", patch_size=16, stride=16, split="random", validation=0.3)
+    result = train(store, tmp_path / "model", replace(TINY, epochs=1, normalisation="image=1,99"))
+    model, rows = find_model(result.folder), store.rows("validation")
+    assert model.card.normalisation == {"kind": "image", "low": 1.0, "high": 99.0}
+    stretched = []
+    for row in rows:
+        image = images[store.index[row]["pair"]]
+        low, high = np.percentile(image, (1, 99), axis=(0, 1))
+        stretched.append(np.clip((store.images[row] - low) / (high - low), 0, 1))
+    guess = model.keras_model().predict_on_batch(np.stack(stretched).astype(np.float32)).argmax(-1)
+    counts = Confusion.empty(len(store.scheme)).add(store.masks[rows], guess).counts
+    assert counts.tolist() == model.card.metrics["validation"]["confusion"]
 
 
 def test_another_seed_gives_another_result(finished, tmp_path):

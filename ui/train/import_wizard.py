@@ -18,7 +18,7 @@ from ui import frame, jobs_view, library, state, uploads
 from ui.input import typed_path
 
 _LARGEST_MB = 2000
-_OTHER = "Mean and spread of each band"
+_DIVIDED, _OTHER = "Divided by another number", "Mean and spread of each band"
 _DTYPES = {"uint8": "8 bits (0 to 255)", "uint16": "16 bits", "float32": "Floating point"}
 _LAMBDA = (
     "This file holds a **Lambda layer**: Python code that runs on this machine, with your rights, when the model is loaded. "
@@ -163,10 +163,14 @@ def _normalisation(examined: Examined, bands: int, key: str) -> tuple[dict[str, 
     options = {option.label: option for option in examined.normalisations}
     chosen = st.selectbox(
         "Values were normalised",
-        [*options, _OTHER],
+        [*options, _DIVIDED, _OTHER],
         key=f"{key}_normalisation",
         help="How images were prepared for training; the likeliest is first.",
     )
+    if chosen == _DIVIDED:
+        divisor = st.text_input("Divisor", "10000", key=f"{key}_divisor", help="One number for all bands, or one per band.")
+        numbers = _numbers(divisor, float)
+        return {"kind": "divide", "divisor": numbers[0] if len(numbers) == 1 else numbers}, None
     if chosen != _OTHER:
         option = options[chosen]
         if seams_warning(option.normalisation):
