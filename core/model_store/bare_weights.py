@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -205,7 +205,7 @@ def _arrays(name: str, levels: int) -> int:
 
 def registered_network(path: Path, fit: Fit, size: int) -> keras.Model:
     """One of our networks for patches of `size` with the weights of a file. Raises ModelError when they do not fit it."""
-    sides = {"height": _ANY_SIZE_PX, "width": _ANY_SIZE_PX, "bands": fit.bands}
+    sides: dict[str, Any] = {"height": _ANY_SIZE_PX, "width": _ANY_SIZE_PX, "bands": fit.bands}
     chosen: dict[str, Any] = {"encoder": fit.encoder} if fit.encoder else {"filters": fit.filters}
     try:
         if fit.classes == 1 and fit.encoder:
@@ -237,9 +237,10 @@ class _Layers:
 
 class _Layer:
     graph = None
+    config: Mapping[str, Any] = {}
 
     def __init__(self, layer: keras.layers.Layer):
-        self.layer, self.name, self.kind, self.config = layer, layer.name, type(layer).__name__, {}
+        self.layer, self.name, self.kind = layer, layer.name, type(layer).__name__
 
 
 def unfitting(path: Path, bare: Bare) -> ModelError:

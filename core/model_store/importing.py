@@ -285,10 +285,10 @@ def _answered(examined: Examined, answers: Answers) -> ModelCard:
         )
     scheme = answers.scheme
     if scheme is not None and found.outputs and len(scheme) != len(card.scheme):
-        scheme = scheme.labelled()  # a class list may hold "Unlabeled" as a class or as what is none
+        named, scheme = len(scheme), scheme.labelled()  # a class list may hold "Unlabeled" as a class or as what is none
         if len(scheme) != len(card.scheme):
             raise SettingsError(
-                f"{len(answers.scheme)} class names", expected=f"{len(card.scheme)}, as many as the file gives", do="Name each class once"
+                f"{named} class names", expected=f"{len(card.scheme)}, as many as the file gives", do="Name each class once"
             )
     fixed = (found.height, found.width)
     if answers.patch_size is not None and None not in fixed and card.patch_size != answers.patch_size:
@@ -300,7 +300,7 @@ def _answered(examined: Examined, answers: Answers) -> ModelCard:
         "output": answers.output,
         "patch_size": answers.patch_size,
     }
-    given = {key: value for key, value in told.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in told.items() if value is not None}
     assumed = [sentence for key, sentence in guesses(found).items() if key not in given]
     if examined.fit is not None:
         assumed.append(f"the network that the weights belong to: {examined.fit.told()}")

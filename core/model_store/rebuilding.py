@@ -98,7 +98,8 @@ def rebuild(description: Mapping[str, Any], *, trusted: bool = False) -> tuple[k
         inputs.append(_Value(keras.Input(shape[1:], name=builder.free(part.name)), turned))
     outputs = [builder.turned(value, True) if turn and len(value.tensor.shape) == 4 else value for value in builder.run(graph, inputs)]
     name = str(description["config"].get("name") or "network").replace("/", "_")
-    return keras.Model([value.tensor for value in inputs], [value.tensor for value in outputs], name=name), graph
+    ends = [[value.tensor for value in values] for values in (inputs, outputs)]
+    return keras.Model(*(tensors[0] if len(tensors) == 1 else tensors for tensors in ends), name=name), graph
 
 
 def _shape_of(config: Mapping[str, Any]) -> Sequence[int | None]:

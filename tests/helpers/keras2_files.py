@@ -161,7 +161,7 @@ def small(*, classes: int = 3, activation: str = "softmax", first: bool = False,
 
 def write_networks(folder: Path, outputs: dict) -> None:
     """Networks whose form is out of the ordinary, each a few KB, with what they give for `picture`."""
-    picture = outputs["picture"] = np.random.default_rng(1).random((1, 16, 16, 3)).astype(np.float32)
+    picture = outputs["picture"] = (np.random.default_rng(1).integers(0, 256, (1, 16, 16, 3)) / 255).astype(np.float32)
 
     def keep(name: str, network: tf_keras.Model, given=None) -> None:
         outputs[name] = network(picture, training=False) if given is None else given
@@ -201,7 +201,7 @@ def write_networks(folder: Path, outputs: dict) -> None:
     keep("several", several, several(picture, training=False)[-1])
     keep("one_label", shaken(tf_keras.Model(image, kl.Dense(3, activation="softmax")(kl.GlobalAveragePooling2D()(x)))))
     wide = shaken(small(size=(16, 24)))
-    outputs["wide_picture"] = np.random.default_rng(4).random((1, 24, 24, 3)).astype(np.float32)
+    outputs["wide_picture"] = (np.random.default_rng(4).integers(0, 256, (1, 24, 24, 3)) / 255).astype(np.float32)
     keep("rectangular", wide, np.concatenate([wide(outputs["wide_picture"][:, at : at + 16], training=False) for at in (0, 8)]))
 
 

@@ -69,7 +69,7 @@ def test_every_kind_of_layer_gives_what_it_gave_there(saved):
         file = next(folder.glob(f"{name}.*"))
         found = np.asarray(read_network(file, describe(file))(outputs["values"], training=False))
         same = np.mean(found.argmax(-1) == outputs[name].argmax(-1))
-        if not (same >= 0.999 and np.allclose(found, outputs[name], atol=1e-4)):
+        if not (found.shape == outputs[name].shape and same >= 0.999 and np.allclose(found, outputs[name], atol=1e-4)):
             wrong[file.name] = (same, np.abs(found - outputs[name]).max())
     assert not wrong
 

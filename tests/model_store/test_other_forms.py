@@ -7,7 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import rasterio
 from keras import layers
+from PIL import Image
 
 from core.classes import ClassScheme
 from core.errors import ModelError, SettingsError
@@ -221,3 +223,18 @@ def test_what_lies_in_the_folder_is_untouched_by_a_refusal(saved, tmp_path):
         import_model(tmp_path / "one.h5", tmp_path / "m", Answers())
     assert [file.name for file in tmp_path.iterdir()] == ["one.h5"]
     assert ClassScheme(("Unlabeled",), ((1, 2, 3),)) == ClassScheme.from_dict(ClassScheme(("Unlabeled",), ((1, 2, 3),)).to_dict())
+
+
+@pytest.mark.parametrize("name", ["six", "several"])
+def test_an_imported_file_predicts_a_scene_from_the_command_line(saved, tmp_path, name):
+    from core.__main__ import main
+
+    folder, outputs = saved
+    words = ["--classes", "Building,Land,Road,Vegetation,Water,Unlabeled"] if name == "six" else []
+    Image.fromarray(np.round(outputs["picture"][0] * 255).astype(np.uint8)).save(tmp_path / "scene.png")
+    assert main(["import-model", str(folder / f"{name}.h5"), str(tmp_path / "m"), "--divide-by", "255", *words]) == 0
+    assert main(["predict", str(tmp_path / "m"), str(tmp_path / "scene.png"), str(tmp_path / "p"), "--overlap", "0"]) == 0
+    with rasterio.open(tmp_path / "p" / "labels.tif") as raster:
+        found = raster.read(1)
+    old = outputs[name][0]
+    assert same(found, old.argmax(-1) if name == "six" else old[..., 0] > 0.5) >= 0.999
