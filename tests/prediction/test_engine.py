@@ -80,10 +80,14 @@ def test_a_broken_model_or_unknown_engine_is_named(model, tmp_path, monkeypatch)
 
 
 @needs_openvino
-def test_nearest_upsampling_is_one_operation(tmp_path):
+@pytest.mark.parametrize("inside", [False, True])
+def test_nearest_upsampling_is_one_operation(tmp_path, inside):
     import keras
 
     inputs = keras.Input((16, 16, 2))
     network = keras.Model(inputs, keras.layers.UpSampling2D(2)(keras.layers.MaxPooling2D(2)(inputs)))
+    if inside:  # as in an imported model
+        image = keras.Input((16, 16, 2))
+        network = keras.Model(image, keras.layers.Softmax()(network(image)))
     path = convert(network, 16, tmp_path / "network")
     assert 'type="Interpolate"' in path.read_text() and 'type="Tile"' not in path.read_text()

@@ -162,7 +162,7 @@ def _with_plain_upsampling(keras_model):
         return layer
 
     try:
-        return keras.models.clone_model(keras_model, clone_function=replaced)
+        return keras.models.clone_model(keras_model, clone_function=replaced, recursive=True)
     except ValueError:
         return keras_model  # a network that is not a graph of layers: it is converted as it is
 
