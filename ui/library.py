@@ -76,12 +76,20 @@ def prepared_title(folder: str | Path) -> str:
         return folder.name
     when = datetime.fromtimestamp((folder / STORE_FILE).stat().st_mtime)
     how = {"group": "by tile", "block": "by blocks", "random": "by patch"}.get(store.split_info["how"], store.split_info["how"])
-    return f"{Path(store.record['dataset']).name} · {store.patch_size} px · {how} · {when:%d %b %H:%M}"
+    size = f"{store.patch_size} px" + (f" at scale {store.scale:g}" if store.scale != 1 else "")
+    return f"{Path(store.record['dataset']).name} · {size} · {how} · {when:%d %b %H:%M}"
 
 
 def patches(folder: str | Path) -> PatchStore:
     """Open prepared patches; opened again only when the folder changed."""
     return _patches(str(folder), stamp(Path(folder)))
+
+
+def prepared_labels(folders: Iterable[Path]) -> dict[Path, str]:
+    """Titles of prepared patches, no two alike: of two equal entries a list box gives the first, whichever was chosen."""
+    labels = {folder: prepared_title(folder) for folder in folders}
+    known = Counter(labels.values())
+    return {folder: label if known[label] == 1 else f"{label} · {folder.name}" for folder, label in labels.items()}
 
 
 def together(prepared: str | Path, also: Iterable[str | Path] = ()) -> Prepared:

@@ -72,16 +72,16 @@ def _prepare(dataset: Dataset) -> None:
 
 def choose_prepared(folders: list[Path]) -> None:
     """A selectbox of prepared patches, others that are trained on besides, and what is in the chosen ones."""
-    current = state.selection().prepared
+    current, labels = state.selection().prepared, library.prepared_labels(folders)
     chosen = st.selectbox(
         "Patches",
         folders,
         index=folders.index(current) if current in folders else 0,
-        format_func=library.prepared_title,
+        format_func=labels.get,
         help="Cut from a data set, split and stored on disk.",
     )
     state.select(prepared=chosen)
-    more = _choose_more(chosen, folders)
+    more = _choose_more(chosen, labels)
     store = library.together(chosen, more)
     numbers = store.summary()
     parts = ", ".join(f"{count:,} {part}" for part, count in numbers["patches"].items() if count)
@@ -115,15 +115,15 @@ def take_also(folders: Sequence[str | Path]) -> None:
     st.session_state[_ALSO] = [Path(folder) for folder in folders if Path(folder).is_dir()]
 
 
-def _choose_more(chosen: Path, folders: list[Path]) -> list[Path]:
-    others = [folder for folder in folders if folder != chosen and library.go_together(chosen, folder)]
+def _choose_more(chosen: Path, labels: dict[Path, str]) -> list[Path]:
+    others = [folder for folder in labels if folder != chosen and library.go_together(chosen, folder)]
     st.session_state[_ALSO] = [folder for folder in also() if folder in others]
     if not others:
         return []
     return st.multiselect(
         "Train on these too",
         others,
-        format_func=library.prepared_title,
+        format_func=labels.get,
         key=_ALSO,
         placeholder="No others",
         help="Of the same classes, bands and patch size: rescaled scenes beside crops, say. What one holds back, none is trained on.",
