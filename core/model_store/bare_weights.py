@@ -246,9 +246,9 @@ class _Layer:
 def unfitting(path: Path, bare: Bare) -> ModelError:
     """The error for weights that fit none of our networks; to be raised."""
     return ModelError(
-        f"{path.name} holds weights alone, of {len(bare.layers)} layers, and no network of ours has such: {bare.told()}",
+        f"{path.name} holds weights alone, of {len(bare.layers)} layers, and no network of ours is known by such: {bare.told()}",
         expected="the architecture beside them, as model.to_json() gives it, or weights of one of our networks",
-        do="Put that JSON beside the file or name it with --architecture-file, or save the whole model",
+        do="Put that JSON beside the file or name it by --architecture-file, name --architecture and --encoder, or save the whole model",
     )
 
 
