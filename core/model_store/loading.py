@@ -41,6 +41,7 @@ def read_network(file: Path, found: Described, encoder: str | None = None) -> ke
     """The network of a described file as it was saved, but with channels last. Raises ModelError."""
     if found.runs_code:
         refuse_untrusted(file)
+        _name_as_notebooks_do()
     if encoder in ZOO_ENCODERS or "Custom>" in str(found.network):
         from core.networks.zoo import library
 
@@ -56,6 +57,18 @@ def read_network(file: Path, found: Described, encoder: str | None = None) -> ke
             expected="a network of Keras's own layers",
             do="Save it again with the Keras it was made with, or train anew",
         ) from error
+
+
+def _name_as_notebooks_do() -> None:
+    """Let the code of Lambda layers find what notebooks import under these names: it sees the globals of Keras's own reader."""
+    import numpy as np
+    import tensorflow as tf
+    from keras.src.legacy import backend
+    from keras.src.utils import python_utils
+
+    usual = {"K": backend, "backend": backend, "tf": tf, "tensorflow": tf, "keras": keras, "layers": keras.layers, "np": np}
+    for name, thing in usual.items():
+        vars(python_utils).setdefault(name, thing)
 
 
 def _rebuilt(file: Path, found: Described) -> keras.Model:

@@ -10,6 +10,7 @@ import numpy as np
 import segmentation_models as sm
 import tensorflow as tf
 import tf_keras
+from tf_keras import backend as K
 from tf_keras import layers as kl
 from tf_keras.src.layers.normalization.batch_normalization_v1 import BatchNormalization as FirstBatchNormalization
 
@@ -227,8 +228,11 @@ def main(folder: str) -> None:
             network.save_weights(os.path.join(folder, "vgg16_only.h5"))
             network.save_weights(os.path.join(folder, "vgg16_only.weights.h5"))
     inputs = tf_keras.Input((32, 32, 3))
-    scaled = tf_keras.layers.Lambda(lambda values: values / 255.0)(inputs)
-    tf_keras.Model(inputs, tf_keras.layers.Conv2D(3, 1, activation="softmax")(scaled)).save(os.path.join(folder, "lambda.h5"))
+    # As the tutorials' attention gates repeat a band.
+    twice = kl.Lambda(lambda values, times: K.repeat_elements(values / 255.0, times, axis=3), arguments={"times": 2})(inputs)
+    network = tf_keras.Model(inputs, kl.Conv2D(3, 1, activation="softmax")(twice))
+    outputs["lambda"] = network.predict(batch * 255, verbose=0)
+    network.save(os.path.join(folder, "lambda.h5"))
     (Path(folder) / "bare").mkdir()
     write_layers(Path(folder), outputs)
     write_networks(Path(folder), outputs)
