@@ -83,7 +83,8 @@ def test_from_a_folder_to_every_file(page, server, city, picture, tmp_path):
     page.locator(".st-key-train_architecture input").press("Enter")
     page.locator(".st-key-train_epochs input").fill("2")
     page.locator(".st-key-train_epochs input").press("Tab")
-    running = page.get_by_test_id("stSidebar").get_by_text("Training")
+    # Its bar of progress: the menu's own icon is spelled "model_training".
+    running = page.get_by_test_id("stSidebar").get_by_test_id("stProgress").get_by_text("Training")
     press(page.locator(".st-key-train_start button:enabled").first, running.first)
     page.reload()
     running.first.wait_for()  # in the middle of the job: it goes on, and is told everywhere

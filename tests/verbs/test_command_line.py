@@ -213,6 +213,7 @@ def _every_setting() -> list[str]:
         "name": "mine",
         "augmentation": "hue=0.1",
         "average_weights": 0.9,
+        "normalisation": "patch",
     }
     typed = [text for name, value in values.items() for text in (f"--{name.replace('_', '-')}", str(value))]
     return [*typed, "--no-augment", "--per-class"]
