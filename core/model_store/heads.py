@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.model_store.nodes import Reference, call_of, chained, references_in, references_of
+from core.model_store.nodes import Reference, call_of, graph_of, name_of, plain_kind, references_in, shape_of
 
 MODELS_INSIDE = ("Functional", "Model", "Sequential")
 """Kinds of layers that are models themselves."""
@@ -66,30 +66,15 @@ def every_layer(layers: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, An
             yield from every_layer([layer["config"]["layer"]])
 
 
-def plain_kind(kind: str) -> str:
-    """A kind of layer without the name of the package that registered it: "Custom>Swish" -> "Swish"."""
-    return kind.rsplit(">", 1)[-1]
-
-
-def name_of(layer: Mapping[str, Any]) -> str:
-    """The name of a described layer."""
-    return layer.get("name") or layer["config"]["name"]
-
-
 def _shape_of(config: Mapping[str, Any]) -> Shape:
-    return tuple((config.get("batch_shape") or config["batch_input_shape"])[1:])
+    return tuple(shape_of(config)[1:])
 
 
 class _Graph:
     """A described model: from each output back to what sets its channels."""
 
     def __init__(self, description: Mapping[str, Any], given: Sequence[Shape] | None = None):
-        config = description["config"]
-        written = config["layers"]
-        if plain_kind(description["class_name"]) == "Sequential":
-            written, self.inputs, self.outputs = chained(written, config)
-        else:
-            self.inputs, self.outputs = (list(references_of(config[key])) for key in ("input_layers", "output_layers"))
+        written, self.inputs, self.outputs = graph_of(description)
         self.layers = {name_of(layer): layer for layer in written}
         self.given = dict(zip((reference.layer for reference in self.inputs), given or (), strict=False))
         self.known: dict[Reference, Shape] = {}

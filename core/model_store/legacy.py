@@ -14,7 +14,8 @@ import h5py
 
 from core.errors import ModelError
 from core.model_store.file_kinds import refused
-from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, Head, ends_of, every_layer, name_of, plain_kind
+from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, Head, ends_of, every_layer
+from core.model_store.nodes import name_of, plain_kind
 from core.model_store.saved_models import description_of, is_saved_model
 
 SUFFIXES = (".h5", ".hdf5", ".keras")

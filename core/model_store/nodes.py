@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -16,9 +18,33 @@ class Reference:
     output: int
 
 
-def chained(written: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> tuple[list, list[Reference], list[Reference]]:
-    """A Sequential model as a graph: layers with what flows between them, its input and its output."""
-    layers = list(written)
+def plain_kind(kind: str) -> str:
+    """A kind of layer without the name of the package that registered it: "Custom>Swish" -> "Swish"."""
+    return kind.rsplit(">", 1)[-1]
+
+
+def name_of(layer: Mapping[str, Any]) -> str:
+    """The name of a described layer."""
+    return layer.get("name") or layer["config"]["name"]
+
+
+def shape_of(config: Mapping[str, Any]) -> Sequence[int | None]:
+    """What a layer takes, the batch first, in Keras 3's form or Keras 2's. Raises KeyError where it does not tell."""
+    return config.get("batch_shape") or config["batch_input_shape"]
+
+
+def graph_of(description: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Reference], list[Reference]]:
+    """The layers of a described model with what flows between them, its inputs and its outputs."""
+    config = description["config"]
+    if plain_kind(description["class_name"]) == "Sequential":
+        return _chained(config)
+    inputs, outputs = (list(references_of(config[key])) for key in ("input_layers", "output_layers"))
+    return list(config["layers"]), inputs, outputs
+
+
+def _chained(config: Mapping[str, Any]) -> tuple[list, list[Reference], list[Reference]]:
+    """A Sequential model as a graph."""
+    layers = list(config["layers"])
     if layers[0]["class_name"] != "InputLayer":
         first = layers[0]["config"]
         shape = first.get("batch_input_shape") or first.get("batch_shape") or config.get("build_input_shape")
@@ -28,7 +54,7 @@ def chained(written: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> 
         layers.insert(
             0, {"class_name": "InputLayer", "config": {"name": f"{config.get('name', 'sequential')}_input", "batch_shape": shape}}
         )
-    names = [layer.get("name") or layer["config"]["name"] for layer in layers]
+    names = [name_of(layer) for layer in layers]
     chained = [{**layer, "inbound_nodes": [[[before, 0, 0, {}]]]} for before, layer in zip(names[:-1], layers[1:], strict=True)]
     return [{**layers[0], "inbound_nodes": []}, *chained], [Reference(names[0], 0, 0)], [Reference(names[-1], 0, 0)]
 
@@ -67,8 +93,13 @@ def _referring(value: Any) -> Any:
 
 def references_in(value: Any) -> Iterator[Reference]:
     """All references in the arguments of a call."""
-    if isinstance(value, Reference):
+    return each_of(Reference, value)
+
+
+def each_of(kind: type[Found], value: Any) -> Iterator[Found]:
+    """All values of a kind in the arguments of a call, however deep they lie in lists and dicts."""
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, (list, tuple, dict)):
         for item in value.values() if isinstance(value, dict) else value:
-            yield from references_in(item)
+            yield from each_of(kind, item)

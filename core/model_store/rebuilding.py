@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from core.errors import ModelError
-from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, MODELS_INSIDE, name_of, plain_kind, takes_channels_first
-from core.model_store.nodes import Reference, call_of, chained, references_in, references_of
+from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, MODELS_INSIDE, takes_channels_first
+from core.model_store.nodes import Reference, call_of, each_of, graph_of, name_of, plain_kind, references_in, shape_of
 from core.networks.keras2 import TensorFlowCall, hard_sigmoid_of_keras_2
 
 _CALLED_NOW = {
@@ -91,7 +91,7 @@ def rebuild(description: Mapping[str, Any], *, trusted: bool = False) -> tuple[k
     inputs = []
     for reference in graph.inputs:
         part = next(part for part in graph.parts if part.name == reference.layer)
-        shape = list(_shape_of(part.config))
+        shape = list(shape_of(part.config))
         turned = turn and len(shape) == 4
         if turned:
             shape = [shape[0], *shape[2:], shape[1]]
@@ -100,10 +100,6 @@ def rebuild(description: Mapping[str, Any], *, trusted: bool = False) -> tuple[k
     name = str(description["config"].get("name") or "network").replace("/", "_")
     ends = [[value.tensor for value in values] for values in (inputs, outputs)]
     return keras.Model(*(tensors[0] if len(tensors) == 1 else tensors for tensors in ends), name=name), graph
-
-
-def _shape_of(config: Mapping[str, Any]) -> Sequence[int | None]:
-    return config.get("batch_shape") or config["batch_input_shape"]
 
 
 class _Builder:
@@ -124,12 +120,7 @@ class _Builder:
 
     def graph(self, description: Mapping[str, Any]) -> _Graph:
         """All layers of a model, made, not yet called."""
-        config = description["config"]
-        written = config["layers"]
-        if plain_kind(description["class_name"]) == "Sequential":
-            written, inputs, outputs = chained(written, config)
-        else:
-            inputs, outputs = (list(references_of(config[key])) for key in ("input_layers", "output_layers"))
+        written, inputs, outputs = graph_of(description)
         graph = _Graph([self._part(layer) for layer in written], inputs, outputs)
         told = [reference for part in graph.parts for node in part.calls for reference in references_in(call_of(node))]
         for part in graph.parts:
@@ -223,7 +214,7 @@ class _Builder:
         if part.kind in FUNCTIONS_OF_TENSORFLOW:
             return self._function(part, args, kwargs)
         kwargs = {key: value for key, value in kwargs.items() if key not in ("training", "mask", "name") and value is not None}
-        values = list(_values([args, kwargs]))
+        values = list(each_of(_Value, [args, kwargs]))
         if part.kind in _IDENTITIES:
             return values[:1]
         if part.graph is not None:
@@ -323,14 +314,6 @@ def _axis_moved(config: Mapping[str, Any], rank: int) -> dict[str, Any]:
     axis = config["axis"]
     axes = [moved[item % 4] for item in (axis if isinstance(axis, list) else [axis])]
     return {**config, "axis": axes if len(axes) > 1 else axes[0]}
-
-
-def _values(value: Any) -> Iterator[_Value]:
-    if isinstance(value, _Value):
-        yield value
-    elif isinstance(value, (list, tuple, dict)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _values(item)
 
 
 def _resolved(value: Any, known: Mapping[tuple[str, int], list[_Value]]) -> Any:
