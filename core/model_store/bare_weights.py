@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from core.errors import ModelError, SettingsError
-from core.model_store.filling import CONTAINERS, fill, texts_of, weights_of
+from core.model_store.filling import container_of, fill, names_layers, texts_of, weights_of
 from core.model_store.heads import MODELS_INSIDE, Head
 from core.model_store.legacy import Described, has_network
 from core.networks.architectures import ON_AN_ENCODER, architecture, build, function_of, resolve_encoder
@@ -81,14 +81,14 @@ def bare_weights(path: str | os.PathLike) -> Bare | None:
         return None
     try:
         with weights_of(path) as group:
-            by_kind = "layer_names" not in group.attrs and "layer_names0" not in group.attrs
+            by_kind = not names_layers(group)
             if not by_kind:
                 found = [
                     (name, tuple(group[name][weight].shape for weight in texts_of(group[name], "weight_names")))
                     for name in texts_of(group, "layer_names")
                 ]
             else:
-                container = next((group[name] for name in CONTAINERS if name in group), None)
+                container = container_of(group)
                 if container is None:
                     return None
                 found = [(name, _shapes_in(container[name])) for name in sorted(container, key=_by_number)]
@@ -154,11 +154,11 @@ def fitting_network(
         chosen = resolve_encoder(named, encoder)
         own = tuple(filters) if filters else (_own_filters(named, bare, bands) if info.filters and chosen is None else None)
         return Fit(named, chosen, own, bands, classes)
+    arrays = sum(len(shapes) for _, shapes in bare.layers)
     for name in ("unet", "attention-unet", "fast"):
         found = _own_filters(name, bare, bands)
-        if found and len(found) > 1 and sum(len(shapes) for _, shapes in bare.layers) == _arrays(name, len(found)):
+        if found and len(found) > 1 and arrays == _arrays(name, len(found)):
             return Fit(name, None, found, bands, classes)
-    arrays = sum(len(shapes) for _, shapes in bare.layers)
     values = sum(prod(shape) for _, shapes in bare.layers for shape in shapes)
     for (name, on), size in sizes().items():
         if arrays == size.arrays and values == size.values(bands, classes):

@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 
 from core.errors import ModelError
+from core.model_store.filling import container_of, names_layers
 
 _HEAD_BYTES = 4096
 _KERAS = "a Keras model: .keras, .h5, .hdf5 or a SavedModel folder"
@@ -16,7 +17,6 @@ _TO_KERAS = "Save the model with Keras's model.save()"
 _TORCH = "Groundline runs Keras networks; train the network anew here, or with Keras"
 _DOWNLOAD = "Download the file itself"
 _BY_FIRST_BYTES = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", ""),
     (
         b"version https://git-lfs",
         "a Git LFS pointer: the few lines that stand for a large file",
@@ -115,12 +115,12 @@ def _kind_of_hdf5(path: Path, size: int) -> tuple[str, str]:
     try:
         with h5py.File(path, "r") as file:
             keys = list(file)
-            kept = "layer_names" in file.attrs or "layer_names0" in file.attrs or "model_weights" in file
+            kept = names_layers(file) or container_of(file) is not None or "model_weights" in file
     except OSError as error:
         if "truncated" in str(error).lower():
             return f"cut off: an HDF5 file of which only {size:,} bytes arrived", _DOWNLOAD + " again"
         return f"a damaged HDF5 file ({' '.join(str(error).split())[:120]})", _DOWNLOAD + " again"
-    if kept or "layers" in keys or "_layer_checkpoint_dependencies" in keys:
+    if kept:
         return (
             "a file of weights alone, without their network",
             "Import it: with the architecture of model.to_json() beside it, or one of our networks",

@@ -18,14 +18,11 @@ from core.errors import ModelError
 if TYPE_CHECKING:
     import keras
 
-CONTAINERS = ("_layer_checkpoint_dependencies", "layers")
-"""Under which of these names a file holds the layers of a model: Keras 2's `.keras` and Keras 3's."""
-
 
 def fill(graph: Any, path: Path) -> None:
     """Put the weights that a file holds into the layers of `core.model_store.rebuilding.rebuild`'s graph. Raises ModelError."""
     with weights_of(path) as group:
-        if "layer_names" not in group.attrs and "layer_names0" not in group.attrs:
+        if not names_layers(group):
             _by_kinds(graph, group)
         elif any(part.name in group for part in weighted(graph)):
             _by_names(graph, group)
@@ -42,6 +39,16 @@ def weights_of(path: Path) -> Iterator[h5py.Group]:
         return
     with h5py.File(path, "r") as file:
         yield file.get("model_weights", file)
+
+
+def names_layers(group: h5py.Group) -> bool:
+    """Whether weights lie under the names of their layers, as in `.h5`, and not under the kinds, as in `.keras`."""
+    return "layer_names" in group.attrs or "layer_names0" in group.attrs
+
+
+def container_of(group: Mapping[str, Any]) -> Any:
+    """What holds the layers of a model where they lie under their kinds, in Keras 2's `.keras` or Keras 3's; None where nothing does."""
+    return next((group[name] for name in ("_layer_checkpoint_dependencies", "layers") if name in group), None)
 
 
 def texts_of(group: h5py.Group, name: str) -> list[str]:
@@ -117,7 +124,7 @@ def _leaves(graph: Any) -> Iterator[Any]:
 
 def _by_kinds(graph: Any, group: Mapping[str, Any]) -> None:
     """The layout of `.keras` and `.weights.h5`: layers under their kinds, counted in their order."""
-    container = next((group[name] for name in CONTAINERS if name in group), None)
+    container = container_of(group)
     if container is None:
         raise _unfitting("a file without layers", "weights that Keras saved")
     needed = weighted(graph)

@@ -32,12 +32,11 @@ def fitted(network: keras.Model, card: ModelCard) -> keras.Model:
     outputs = network.outputs
     chosen = outputs[card.network.get("output", len(outputs) - 1) if card.architecture == "file" else 0]
     height, width = network.inputs[0].shape[1:3]
-    plain = len(outputs) == 1 and len(chosen.shape) == 4 and card.output == "softmax" and height == width
-    if plain and _times(network, chosen, card.patch_size) == 1:
+    times = _times(network, chosen, card.patch_size)
+    if len(outputs) == 1 and len(chosen.shape) == 4 and card.output == "softmax" and height == width and times == 1:
         return network
     inner = keras.Model(network.inputs, chosen, name="network")
     image = keras.Input(network.inputs[0].shape[1:], name="image")
-    times = _times(network, chosen, card.patch_size)
     result = _probabilities(_as_map(inner(image), height, width, times), card)
     if times > 1:
         result = layers.UpSampling2D(times, interpolation="bilinear", name="full_size")(result)
