@@ -38,16 +38,19 @@ class BandStatistics:
         count = len(pixels)
         if count == 0:
             return self
-        mean = pixels.mean(axis=0, dtype=np.float64)
-        squares = pixels.var(axis=0, dtype=np.float64) * count
-        total = self.pixels + count
-        step = mean - self.mean
+        mean, variance = (of(axis=0, dtype=np.float64) for of in (pixels.mean, pixels.var))
+        return self._and(BandStatistics(count, mean, variance * count, pixels.min(axis=0), pixels.max(axis=0)))
+
+    def _and(self, other: BandStatistics) -> BandStatistics:
+        """With the pixels of another one, which has some."""
+        total = self.pixels + other.pixels
+        step = other.mean - self.mean
         return BandStatistics(
             total,
-            self.mean + step * (count / total),
-            self.squares + squares + step**2 * (self.pixels * count / total),
-            np.minimum(self.low, pixels.min(axis=0)),
-            np.maximum(self.high, pixels.max(axis=0)),
+            self.mean + step * (other.pixels / total),
+            self.squares + other.squares + step**2 * (self.pixels * other.pixels / total),
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
         )
 
     @classmethod
@@ -55,11 +58,10 @@ class BandStatistics:
         """What several `summary`s tell together."""
         whole = cls.empty(len(summaries[0]["mean"]))
         for one in summaries:
-            count, mean, low, high = one["pixels"], *(np.array(one[key], float) for key in ("mean", "min", "max"))
-            total, step = whole.pixels + count, mean - whole.mean
+            count = one["pixels"]
             if count:
-                squares = whole.squares + np.array(one["std"], float) ** 2 * count + step**2 * (whole.pixels * count / total)
-                whole = cls(total, whole.mean + step * (count / total), squares, np.minimum(whole.low, low), np.maximum(whole.high, high))
+                mean, std, low, high = (np.array(one[key], float) for key in ("mean", "std", "min", "max"))
+                whole = whole._and(cls(count, mean, std**2 * count, low, high))
         return whole
 
     def summary(self) -> dict[str, Any]:
