@@ -20,6 +20,7 @@ import pytest
 
 WAIT_MS = 120_000  # a busy machine is slow, not broken
 AGAIN_MS = 60_000
+LONG_MS = 900_000  # for work that trains or predicts
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
     "--headless",

@@ -9,9 +9,8 @@ import rasterio
 from PIL import Image
 from rasterio.windows import Window
 
-from tests.browser.conftest import ROOT, fetched, press
+from tests.browser.conftest import LONG_MS, ROOT, fetched, press
 
-LONG_MS = 900_000  # a busy machine is slow, not broken
 TOWN = ROOT / "sample_data" / "town"
 VECTORS = {".gpkg", ".geojson", ".kml", ".fgb", ".dxf"}
 

@@ -6,9 +6,7 @@ import pytest
 
 from core.datasets.datasets import open_dataset
 from core.patches.prepare import prepare
-from tests.browser.conftest import ROOT, drawn, fetched, press
-
-LONG_MS = 900_000  # a busy machine is slow, not broken
+from tests.browser.conftest import LONG_MS, ROOT, drawn, fetched, press
 
 
 @pytest.fixture
