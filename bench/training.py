@@ -170,6 +170,8 @@ def compare_epoch(folder: Path, settings: TrainSettings, *, size: int, steps: in
 
 def compare_atrous(*, size: int, batch: int, repeats: int) -> None:
     """Steps of our DeepLabV3, as a run builds it for patches of this size, and of Keras's example in turn."""
+    import keras
+    from keras_example import keras_example
 
     from core.networks import build, fitted_rates
 
@@ -177,7 +179,10 @@ def compare_atrous(*, size: int, batch: int, repeats: int) -> None:
     images = rng.random((batch, size, size, 3), np.float32)
     masks = rng.integers(0, 6, (batch, size, size), dtype=np.uint8)
     rates = fitted_rates("deeplabv3", height=size, width=size)
-    networks = (build("deeplabv3", height=size, width=size, bands=3, classes=6, rates=rates), keras_example(size, classes=6))
+    networks = (
+        build("deeplabv3", height=size, width=size, bands=3, classes=6, rates=rates),
+        keras_example(keras, size, bands=3, classes=6),
+    )
     spent = (Spent(), Spent())
     for network in networks:
         network.compile("adam", "sparse_categorical_crossentropy")
@@ -189,29 +194,6 @@ def compare_atrous(*, size: int, batch: int, repeats: int) -> None:
     ours, theirs = (each.total() / repeats for each in spent)
     print(f"{size} px, batches of {batch}, rates {rates}: {ours[0]:.2f} against {theirs[0]:.2f} processor seconds a step")
     print(f"ours / Keras's example: {ours[0] / theirs[0]:.2f} in processor seconds, {ours[1] / theirs[1]:.2f} by the clock")
-
-
-def keras_example(size: int, *, classes: int):
-    """The DeepLabV3+ of https://keras.io/examples/vision/deeplabv3_plus/ with a softmax at its end, which the tutorials take."""
-    import keras
-    from keras import layers
-
-    def unit(x, filters=256, kernel=3, dilation=1, bias=False):
-        x = layers.Conv2D(filters, kernel, dilation_rate=dilation, padding="same", use_bias=bias, kernel_initializer="he_normal")(x)
-        return layers.ReLU()(layers.BatchNormalization()(x))
-
-    inputs = keras.Input((size, size, 3))
-    encoder = keras.applications.ResNet50(weights=None, include_top=False, input_tensor=inputs)
-    deep = encoder.get_layer("conv4_block6_2_relu").output
-    side = deep.shape[1]
-    mean = unit(layers.AveragePooling2D(side)(deep), kernel=1, bias=True)
-    branches = [layers.UpSampling2D(side, interpolation="bilinear")(mean), unit(deep, kernel=1)]
-    branches += [unit(deep, dilation=rate) for rate in (6, 12, 18)]
-    x = unit(layers.Concatenate()(branches), kernel=1)
-    x = layers.UpSampling2D(size // 4 // side, interpolation="bilinear")(x)
-    x = layers.Concatenate()([x, unit(encoder.get_layer("conv2_block3_2_relu").output, 48, 1)])
-    x = layers.UpSampling2D(4, interpolation="bilinear")(unit(unit(x)))
-    return keras.Model(inputs, layers.Conv2D(classes, 1, padding="same", activation="softmax")(x))
 
 
 def sample(folder: Path, name: str) -> None:

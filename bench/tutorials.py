@@ -290,25 +290,10 @@ def _attention(size: int, bands: int, classes: int):
 
 
 def _deeplab(size: int, bands: int, classes: int):
-    from tf_keras import Input, Model, applications, layers
+    import tf_keras
+    from keras_example import keras_example
 
-    def block(values, width: int = 256, kernel: int = 3, rate: int = 1):
-        values = layers.Conv2D(width, kernel, dilation_rate=rate, padding="same", use_bias=False)(values)
-        return layers.ReLU()(layers.BatchNormalization()(values))
-
-    inputs = Input((size, size, bands))
-    resnet = applications.ResNet50(weights=None, include_top=False, input_tensor=inputs)
-    deep = resnet.get_layer("conv4_block6_2_relu").output
-    side = deep.shape[1]
-    pooled = block(layers.AveragePooling2D((side, side))(deep), kernel=1)
-    pooled = layers.UpSampling2D((side, side), interpolation="bilinear")(pooled)
-    deep = block(layers.Concatenate()([pooled, block(deep, kernel=1), *(block(deep, rate=rate) for rate in (6, 12, 18))]), kernel=1)
-    deep = layers.UpSampling2D((size // 4 // side, size // 4 // side), interpolation="bilinear")(deep)
-    fine = block(resnet.get_layer("conv2_block3_2_relu").output, 48, 1)
-    values = block(block(layers.Concatenate()([deep, fine])))
-    return Model(
-        inputs, layers.Conv2D(classes, 1, padding="same", activation="softmax")(layers.UpSampling2D(4, interpolation="bilinear")(values))
-    )
+    return keras_example(tf_keras, size, bands=bands, classes=classes)
 
 
 _NETWORKS = {"resnet": _resnet, "vgg": _vgg, "multi_unet": _multi_unet, "attention": _attention, "deeplab": _deeplab}

@@ -36,7 +36,7 @@ class RunState:
 
 
 class NetworkFile:
-    """Writes a network as the `.keras` file that Keras would write, epoch after epoch, in a tenth of the time.
+    """Writes a network as the `.keras` file that Keras would write, epoch after epoch, in a part of the time.
 
     Of such a file only the weights change: Keras writes it once, with each variable's number for its values, which tells where
     in the file the variable lies.
