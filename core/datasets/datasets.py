@@ -12,10 +12,12 @@ from pathlib import Path
 from core.classes import ClassScheme
 from core.datasets import palettes
 from core.datasets.archives import unpack
+from core.datasets.encodings import IDS, Encoding
 from core.datasets.layouts import Found, find_pairs
 from core.datasets.pairing import says_role
 from core.datasets.pairs import Pair
 from core.datasets.remedies import REMEDY_FILE, Remedies, read_remedies
+from core.datasets.sampling import of_classes, sample_masks
 from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
 
@@ -27,6 +29,7 @@ _LAYOUTS = "images/ and masks/ (or img/label, also inside Tile folders), or scen
 class Dataset:
     """Pairs of image and mask, and the classes. `scheme_source` says in words where the classes come from.
 
+    `encoding`: how the masks' pixels say it, and `notes` what was understood of that or left out, in sentences.
     `marks_unlabelled`: a sample of the masks shows a colour or value that is no class, such as 255.
     """
 
@@ -36,10 +39,16 @@ class Dataset:
     scheme: ClassScheme
     unpaired: tuple[Path, ...]
     scheme_source: str
-    kind: str
+    encoding: Encoding
     images_alone: tuple[Path, ...] = ()
     remedies: Remedies = field(default_factory=Remedies)
     marks_unlabelled: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """ "colour" or "ids"."""
+        return self.encoding.kind
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -66,7 +75,7 @@ class Dataset:
     @property
     def digest(self) -> str:
         """A short text that changes when a file, the pairing or the classes change: key for caches."""
-        digest = hashlib.sha256(repr((self.scheme, self.remedies)).encode())
+        digest = hashlib.sha256(repr((self.scheme, self.encoding, self.remedies)).encode())
         for pair in self.pairs:
             digest.update(f"{pair.name}|{pair.group}".encode())
             for path in dict.fromkeys((pair.image_path, pair.mask_path, *pair.label_files)):
@@ -109,25 +118,38 @@ def open_dataset(
         )
     place = root if root.is_dir() else root.parent
     remedies = read_remedies(place)
-    scheme, source, kind, marked = _scheme(place, found, remedies, classes)
-    pairs = _mended([replace(pair, kind=kind) for pair in found.pairs], remedies)
+    read = _reading(place, found, remedies, classes)
+    encoding = replace(read.encoding, snap=remedies.snap)
+    pairs = _mended([replace(pair, encoding=encoding) for pair in found.pairs], remedies)
     if not pairs:
         raise DatasetError(f"every image of {name} is left out by {remedies.path}", expected="at least one pair", do="Mend the remedy file")
     return Dataset(
         root=place,
         name=name,
         pairs=tuple(pairs),
-        scheme=palettes.with_ignored(scheme, remedies.ignore_colours),
+        scheme=palettes.with_ignored(read.scheme, remedies.ignore_colours),
         unpaired=found.unpaired,
-        scheme_source=source,
-        kind=kind,
+        scheme_source=read.source,
+        encoding=encoding,
         images_alone=found.images_alone,
         remedies=remedies,
-        marks_unlabelled=marked,
+        marks_unlabelled=read.marked,
+        notes=(*found.notes, *read.notes),
     )
 
 
-def _scheme(place: Path, found: Found, remedies: Remedies, classes: str | os.PathLike | None) -> tuple[ClassScheme, str, str, bool]:
+@dataclass(frozen=True)
+class _Reading:
+    """The classes, where they come from, how the masks are read, whether some pixels are marked as no class, and notes."""
+
+    scheme: ClassScheme
+    source: str
+    encoding: Encoding
+    marked: bool
+    notes: tuple[str, ...] = ()
+
+
+def _reading(place: Path, found: Found, remedies: Remedies, classes: str | os.PathLike | None) -> _Reading:
     if found.scheme is not None:
         # The ids are ours, made from the names: a class file can rename and recolour them, but not reorder them.
         scheme, source = found.scheme, found.scheme_source
@@ -135,15 +157,20 @@ def _scheme(place: Path, found: Found, remedies: Remedies, classes: str | os.Pat
             scheme, source = palettes.recoloured(scheme, ClassScheme.load(classes)), f"class file {Path(classes).name}, as asked"
         elif remedies.scheme is not None:
             scheme, source = palettes.recoloured(scheme, remedies.scheme), f"remedy file {REMEDY_FILE}"
-        return scheme, source, "ids", True
-    sample = palettes.sample_masks([partial(getattr, pair, "mask") for pair in found.pairs])
+        return _Reading(scheme, source, IDS, True)
+    sample = sample_masks([partial(getattr, pair, "mask_file") for pair in found.pairs])
     if classes is not None:
         scheme, source = ClassScheme.load(classes), f"class file {Path(classes).name}, as asked"
     elif remedies.scheme is not None:
         scheme, source = remedies.scheme, f"remedy file {REMEDY_FILE}"
     else:
         scheme, source = palettes.choose_scheme(sample, class_file=_class_file(place))
-    return scheme, source, sample.kind, bool(set(sample.counts) - palettes.of_classes(scheme, sample.kind))
+    scheme, remark = palettes.fit_values(scheme, sample)
+    coloured = sample.as_colours()
+    if coloured.explained(scheme) > max(0.5, sample.explained(scheme)):
+        sample = coloured
+    marked = bool(sample.gaps or set(sample.counts) - of_classes(scheme, sample.kind))
+    return _Reading(scheme, source + remark, sample.encoding, marked, sample.notes)
 
 
 def _innermost(root: Path) -> Path:
@@ -170,6 +197,7 @@ def _mended(pairs: Sequence[Pair], remedies: Remedies) -> list[Pair]:
             group=remedies.groups.get(pair.name, pair.group),
             shift_px=remedies.shifts_px.get(pair.name, (0, 0)),
             crop=pair.name in remedies.crop,
+            grid=remedies.grid.get(pair.name, ""),
         )
         for pair in pairs
         if pair.name not in remedies.exclude

@@ -27,6 +27,7 @@ class Found:
     images_alone: tuple[Path, ...] = ()
     scheme: ClassScheme | None = None
     scheme_source: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def find_pairs(path: Path) -> Found:

@@ -54,7 +54,7 @@ class Mosaic:
             image_path=first.image_path.parent,
             mask_path=first.mask_path.parent if has_masks and first.mask_path else None,
             group=self.group,
-            kind=first.kind,
+            encoding=first.encoding,
             image_opener=self.image,
             mask_opener=self.mask if has_masks else None,
         )

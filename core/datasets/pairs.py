@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from core.classes import IGNORED_ID, ClassScheme
-from core.datasets import palettes
+from core.datasets.encodings import COLOURS, Encoding, encode_mask, plain
+from core.datasets.mask_place import PlacedSource, place_mask
 from core.errors import MaskError
 from core.scenes.cutting import cut
 from core.scenes.opening import open_scene
@@ -22,17 +23,19 @@ class Pair:
     """An image and its mask. Files are opened when `image`, `mask` or `labels` is first asked for.
 
     `group` names the tile or place it belongs to. `shift_px` (rows, columns) and `crop` are remedies: the mask is
-    moved, and image and mask of different sizes are cut to the common part. `label_files` names the files that the mask
-    is made of where they are more than `mask_path`.
+    moved, and image and mask of different sizes are cut to the common part; so is `grid`, which says what to do where mask and image
+    lie on different grids ("warp", or "pixels" to take them pixel for pixel). `label_files` names the files that the mask is made of
+    where they are more than `mask_path`.
     """
 
     name: str
     image_path: Path
     mask_path: Path | None
     group: str
-    kind: str = "colour"
+    encoding: Encoding = COLOURS
     shift_px: tuple[int, int] = (0, 0)
     crop: bool = False
+    grid: str = ""
     label_files: tuple[Path, ...] = ()
     image_opener: Callable[[], Scene] | None = field(default=None, repr=False, compare=False)
     mask_opener: Callable[[], Scene | None] | None = field(default=None, repr=False, compare=False)
@@ -44,10 +47,21 @@ class Pair:
 
     @cached_property
     def mask(self) -> Scene | None:
-        """The mask as it lies on disk, None for an image without one. Raises SceneError when it cannot be opened."""
+        """The mask on the image's grid, as plain colours or numbers; None for an image without one.
+
+        Raises SceneError when it cannot be opened, MaskError when it lies elsewhere than the image.
+        """
+        mask = self.mask_file
+        if mask is None:
+            return None
+        return place_mask(plain(mask, self.encoding), self.image, self.grid, heeds_gaps=self.encoding.heeds_gaps)
+
+    @cached_property
+    def mask_file(self) -> Scene | None:
+        """The mask as it lies on disk. Raises SceneError when it cannot be opened."""
         if self.mask_opener:
             return self.mask_opener()
-        return None if self.mask_path is None else open_scene(self.mask_path, expand_palette=self.kind == "colour")
+        return None if self.mask_path is None else open_scene(self.mask_path, expand_palette=self.encoding.expands_palettes)
 
     @cached_property
     def shape(self) -> tuple[int, int]:
@@ -83,14 +97,31 @@ class Pair:
         wanted = Window(window.row - rows, window.col - cols, window.height, window.width)
         inside = wanted.intersect(mask.window)
         if inside == wanted:
-            return encode_mask(mask.read(wanted, categorical=True), scheme, self.kind)
+            return self._encoded(mask, wanted, scheme)
         ids = np.full((window.height, window.width), IGNORED_ID, np.uint8)
         if inside.pixels == 0:
             return ids, {}
-        part, strangers = encode_mask(mask.read(inside, categorical=True), scheme, self.kind)
+        part, strangers = self._encoded(mask, inside, scheme)
         row, col = inside.row - wanted.row, inside.col - wanted.col
         ids[row : row + inside.height, col : col + inside.width] = part
         return ids, strangers
+
+    def labels_at(self, scheme: ClassScheme, window: Window, shape: tuple[int, int]) -> np.ndarray:
+        """Class ids uint8 `shape` of a window, nearest pixels when that is fewer than the window has."""
+        mask = self.mask
+        if mask is not None and self.shift_px == (0, 0) and mask.shape == self.image.shape:
+            return self._encoded(mask, window, scheme, shape)[0]
+        ids = self.labels(scheme, window)
+        rows = ((np.arange(shape[0]) + 0.5) * ids.shape[0] / shape[0]).astype(int)
+        cols = ((np.arange(shape[1]) + 0.5) * ids.shape[1] / shape[1]).astype(int)
+        return ids[np.ix_(rows, cols)]
+
+    def _encoded(self, mask: Scene, window: Window, scheme: ClassScheme, shape: tuple[int, int] | None = None):
+        pixels = mask.read(window, out_shape=shape, categorical=True)
+        # A mask that was brought to the image's grid is not valid where it does not reach, whatever its own gaps mean.
+        has_gaps = self.encoding.heeds_gaps or isinstance(mask.source, PlacedSource)
+        valid = mask.valid(window, out_shape=shape) if has_gaps else None
+        return encode_mask(pixels, scheme, self.encoding, valid)
 
 
 def cut_pair(pair: Pair, window: Window) -> Pair | None:
@@ -101,14 +132,3 @@ def cut_pair(pair: Pair, window: Window) -> Pair | None:
     if mask is None or mask.shape != image.shape or pair.shift_px != (0, 0):
         return None
     return replace(pair, image_opener=lambda: cut(image, window), mask_opener=lambda: cut(mask, window))
-
-
-def encode_mask(pixels: np.ndarray, scheme: ClassScheme, kind: str) -> tuple[np.ndarray, dict[str, int]]:
-    """Class ids uint8 (h, w) of mask pixels (h, w, bands), and the pixels of each colour or value that is no class.
-
-    The colours are "#RRGGBB", the values their digits. `kind` is "colour" or "ids".
-    """
-    if kind == "ids":
-        ids, strangers = scheme.encode_values(palettes.as_codes(pixels, kind))
-        return ids, {str(value): count for value, count in strangers.items()}
-    return scheme.encode(pixels if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2))

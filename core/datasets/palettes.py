@@ -2,146 +2,80 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from core.classes import DUBAI, IGNORED_ID, ClassScheme, from_hex, pack, to_hex
-from core.errors import ClassesError, MaskError, SceneError
-from core.scenes.display import three_bands
-from core.scenes.scene import Scene
+from core.datasets.encodings import FRACTION, MIXED
+from core.datasets.public_palettes import PUBLIC_PALETTES
+from core.datasets.sampling import MOST_COLOURS, MaskSample, declared, of_classes
+from core.errors import ClassesError
 
-_SAMPLED_MASKS = 24
-_SAMPLED_SIDE_PX = 2048
-_SAMPLED_PIXELS = 12_000_000
-_MOST_COLOURS = 32
 _RARE_FRACTION = 0.005
-
-
-@dataclass(frozen=True)
-class MaskSample:
-    """What a sample of the masks holds: "colour" or "ids", and the pixels of each colour code or value."""
-
-    kind: str
-    counts: dict[int, int]
-
-    @property
-    def total(self) -> int:
-        """Number of pixels looked at."""
-        return sum(self.counts.values())
-
-    def explained(self, scheme: ClassScheme) -> float:
-        """Share of the pixels whose colour or value the scheme declares."""
-        known = declared(scheme, self.kind)
-        return sum(n for code, n in self.counts.items() if code in known) / max(1, self.total)
-
-
-def declared(scheme: ClassScheme, kind: str) -> set[int]:
-    """Colour codes (red in the highest byte) or mask values that a scheme declares, the ignored ones included."""
-    ignored = {scheme.ignored_id} if kind == "ids" else {int(pack(colour)) for colour in scheme.ignored_colours}
-    return of_classes(scheme, kind) | ignored
-
-
-def of_classes(scheme: ClassScheme, kind: str) -> set[int]:
-    """Colour codes or mask values of the classes of a scheme, the ignored ones left out."""
-    if kind == "ids":
-        return set(scheme.values if scheme.values is not None else range(len(scheme)))
-    return {int(pack(colour)) for colour in scheme.colours}
-
-
-def is_colour_mask(mask: Scene) -> bool:
-    """Whether a mask is colour-coded: three bands of uint8, or a palette."""
-    return mask.bands >= 3 and mask.dtype == "uint8"
-
-
-def sample_masks(openers: Sequence[Callable[[], Scene | None]]) -> MaskSample:
-    """Count the colours or values of up to 24 masks, spread evenly over the data set, or fewer where they are large.
-
-    Masks that cannot be read are passed over (the audit names them). Raises MaskError when not one of them can.
-    """
-    kinds, tables, pixels_seen = [], [], 0
-    for opener in spread(openers):
-        if pixels_seen > _SAMPLED_PIXELS:
-            break
-        try:
-            mask = opener()
-            shape = _sampled_shape(mask.shape)
-            pixels = mask.read(out_shape=shape, categorical=True)
-        except SceneError:
-            continue
-        kinds.append("colour" if is_colour_mask(mask) else "ids")
-        tables.append(count_codes(as_codes(pixels, kinds[-1])))
-        pixels_seen += mask.height * mask.width
-    if not tables:
-        raise MaskError("no mask that can be read", expected="masks that GDAL opens", do="Check the mask files")
-    kind = "colour" if "colour" in kinds else "ids"
-    counts: Counter[int] = Counter()
-    for own, table in zip(kinds, tables, strict=True):
-        # A grey mask among coloured ones: its value v is the colour (v, v, v).
-        counts.update(table if own == kind else {code * 0x10101: n for code, n in table.items()})
-    return MaskSample(kind, dict(counts))
-
-
-def _sampled_shape(shape: tuple[int, int]) -> tuple[int, int] | None:
-    if max(shape) <= _SAMPLED_SIDE_PX:
-        return None
-    factor = _SAMPLED_SIDE_PX / max(shape)
-    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
-
-
-def spread(items: Sequence, count: int = _SAMPLED_MASKS) -> list:
-    """At most `count` items, evenly spaced, in an order whose every beginning is spread over the whole as well."""
-    steps = min(count, len(items))
-    chosen = [items[i * len(items) // steps] for i in range(steps)]
-    bits = max(1, (steps - 1).bit_length())
-    order = sorted(range(steps), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))
-    return [chosen[i] for i in order]
-
-
-def as_codes(pixels: np.ndarray, kind: str) -> np.ndarray:
-    """Colour codes or values, int (h, w), of mask pixels (h, w, bands)."""
-    if kind == "ids":
-        values = pixels[..., 0]
-        return values if np.issubdtype(values.dtype, np.integer) else np.nan_to_num(values, nan=IGNORED_ID).astype(np.int64)
-    return pack(three_bands(pixels))
-
-
-def count_codes(codes: np.ndarray) -> dict[int, int]:
-    """Pixels of each code. Masks hold few codes in large areas, so the commonest are peeled off before the rest is sorted."""
-    counts: dict[int, int] = {}
-    rest = codes.ravel()
-    for _ in range(_MOST_COLOURS):
-        if rest.size == 0:
-            return counts
-        code = rest[0]
-        other = rest != code
-        left = int(np.count_nonzero(other))
-        counts[int(code)] = rest.size - left
-        rest = rest[other]
-    for code, count in zip(*np.unique(rest, return_counts=True), strict=True):
-        counts[int(code)] = int(count)
-    return counts
+_NEARLY_ALL = 0.98
+_SMALL_NUMBERS = 128
+"""Class ids stay below this; where values reach further, they are grey levels."""
+_MOST_NUMBERS = 200
+_NEAR, _NOISE = 12, 24
+"""Colours this close are one, where one of them is much commoner: as they were written, and in masks with more than 32."""
+_MUCH_COMMONER = 10
 
 
 def choose_scheme(sample: MaskSample, *, class_file: Path | None) -> tuple[ClassScheme, str]:
     """The scheme that fits the masks, and a sentence that says where it comes from.
 
     The class file counts when it explains half of the masks' pixels, and no less than the Dubai palette does; then the
-    Dubai palette when it explains half; else every colour or value found is a class.
+    Dubai palette when it explains half, and the palettes of other public sets when they explain nearly all; else every colour or
+    value found is a class.
     """
     from_file = load_quietly(class_file)
     if class_file is not None and from_file is not None:
-        explained = sample.explained(from_file)
+        fitted, remark = fit_values(from_file, sample)
+        explained = sample.explained(fitted)
         better = sample.kind == "colour" and sample.explained(DUBAI) > explained
         if explained >= 0.5 and not better:
-            return from_file, f"class file {class_file.name}"
-    if sample.kind == "colour" and sample.explained(DUBAI) >= 0.5:
+            return fitted, f"class file {class_file.name}{remark}"
+    if sample.kind == "colour":
         doubt = "" if class_file is None else f", because {class_file.name} does not agree with the masks"
-        return DUBAI, f"palette of the Dubai set{doubt}"
+        if sample.explained(DUBAI) >= 0.5:
+            return DUBAI, f"palette of the Dubai set{doubt}"
+        title = _public_palette(sample)
+        if title is not None:
+            return PUBLIC_PALETTES[title], f"palette of {title}{doubt}"
     return discover(sample, from_file), f"{'colours' if sample.kind == 'colour' else 'values'} found in the masks"
+
+
+def _public_palette(sample: MaskSample) -> str | None:
+    """The public palette that explains nearly all pixels and whose colours are seen: five of them, and four fifths of a short one.
+
+    Several are made of the same pure colours, and so may a user's own be: the one that is seen most fully counts.
+    """
+    best = (0.0, None)
+    for title, scheme in PUBLIC_PALETTES.items():
+        seen = len(set(sample.counts) & of_classes(scheme, "colour"))
+        if seen >= 5 and (len(scheme) > 8 or seen >= 0.8 * len(scheme)) and sample.explained(scheme) >= _NEARLY_ALL:
+            best = max(best, (seen / len(scheme), title), key=lambda one: one[0])
+    return best[1]
+
+
+def fit_values(scheme: ClassScheme, sample: MaskSample) -> tuple[ClassScheme, str]:
+    """A class list without values, fitted to masks of numbers: by its grey colours, or in the order of the numbers that the masks hold.
+
+    Returns the scheme and a remark, empty where the list needed nothing. As many classes as numbers are needed, so that 0 and 255 are
+    the two of a list of two, and 1 to 5 the five of a list of five.
+    """
+    if sample.kind != "ids" or scheme.values is not None or set(sample.counts) <= set(range(len(scheme))):
+        return scheme, ""
+    if all(len(set(colour)) == 1 for colour in scheme.colours):
+        grey = replace(scheme, values=tuple(colour[0] for colour in scheme.colours))
+        if set(sample.counts) - sample.rims <= declared(grey, "ids"):
+            return grey, ", whose greys are the masks' values"
+    codes = sorted(set(sample.counts) - sample.rims)
+    void_fits = set(codes) <= {*range(len(scheme)), IGNORED_ID} and codes != [0, IGNORED_ID]
+    if len(codes) == len(scheme) and not void_fits and min(codes) >= 0:
+        return replace(scheme, values=tuple(codes)), f", its classes in the order of the masks' values {', '.join(map(str, codes))}"
+    return scheme, ""
 
 
 def load_quietly(path: Path | None) -> ClassScheme | None:
@@ -155,26 +89,52 @@ def load_quietly(path: Path | None) -> ClassScheme | None:
 def discover(sample: MaskSample, names: ClassScheme | None = None) -> ClassScheme:
     """A scheme with one class for each colour or value of the masks; `names` lends the names of colours it knows.
 
-    Where there are more than 32 (masks that were saved as JPEG), only those with 0.5 % of the pixels count. The value
-    255 means "not labelled" where there are two or more others.
+    Soft rims are no classes, nor are colours that lie close to a much commoner one. Where there are more than 32 (masks that were
+    saved as JPEG), only those with 0.5 % of the pixels count. The value 255 means "not labelled" where there are two or more others
+    that are small numbers; beside values that are spread over the whole range it is one of them.
     """
-    codes = sorted(sample.counts)
-    if len(codes) > _MOST_COLOURS:
-        codes = [code for code in codes if sample.counts[code] >= _RARE_FRACTION * sample.total]
+    codes = _main_codes(sample)
     if sample.kind == "ids":
-        codes = [code for code in codes if code != IGNORED_ID or len(codes) <= 2] or codes
+        others = [code for code in codes if code != IGNORED_ID]
+        if len(others) >= 2 and max(others) < _SMALL_NUMBERS:
+            codes = others
         plain = codes == list(range(len(codes)))
         unnamed = ClassScheme.unnamed(len(codes))
-        return unnamed if plain else replace(unnamed, names=tuple(f"Class {code}" for code in codes), values=tuple(codes))
+        known = tuple("Background" if code in sample.outside else f"Class {code}" for code in codes)
+        return unnamed if plain and not sample.outside else replace(unnamed, names=known, values=tuple(codes))
     ignored = tuple(colour for colour in (names.ignored_colours if names else ()) if pack(colour) in codes)
     kept = [code for code in codes if code not in {int(pack(c)) for c in ignored}] or codes
     colours = [((code >> 16) & 255, (code >> 8) & 255, code & 255) for code in kept]
-    known = dict(zip(names.colours, names.names, strict=True)) if names else {}
+    lent = dict(zip(names.colours, names.names, strict=True)) if names else {}
     return ClassScheme(
-        names=tuple(known.get(colour, f"Class {to_hex(colour)}") for colour in colours),
+        names=tuple(lent.get(colour, f"Class {to_hex(colour)}") for colour in colours),
         colours=tuple(colours),
         ignored_colours=() if kept is codes else ignored,
     )
+
+
+def _main_codes(sample: MaskSample) -> list[int]:
+    """The codes that are classes, in their order: without soft rims, noise, and what lies close to a much commoner colour."""
+    codes = sorted(code for code in set(sample.counts) - sample.rims if code not in (MIXED, FRACTION))
+    spread_out = sample.kind == "colour" or max(codes) - min(codes) >= _SMALL_NUMBERS
+    many = len(codes) > (MOST_COLOURS if spread_out else _MOST_NUMBERS)
+    if many:
+        codes = [code for code in codes if sample.counts[code] >= _RARE_FRACTION * sample.total] or codes[:MOST_COLOURS]
+    if not spread_out or (sample.kind == "ids" and not many):
+        return codes
+    kept: list[int] = []
+    for code in sorted(codes, key=lambda code: -sample.counts[code]):
+        much = [one for one in kept if sample.counts[one] >= _MUCH_COMMONER * sample.counts[code]]
+        if not any(_apart(code, one, sample.kind) <= (_NOISE if many else _NEAR) for one in much):
+            kept.append(code)
+    return sorted(kept)
+
+
+def _apart(one: int, other: int, kind: str) -> int:
+    """How far two codes lie apart: the values, or the channel of the colours that differs most."""
+    if kind == "ids":
+        return abs(one - other)
+    return max(abs(((one >> shift) & 255) - ((other >> shift) & 255)) for shift in (0, 8, 16))
 
 
 def with_ignored(scheme: ClassScheme, colours: Iterable[str]) -> ClassScheme:

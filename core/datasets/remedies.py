@@ -20,8 +20,10 @@ class Remedies:
     """What to do differently when a data set is opened.
 
     `scheme` replaces the classes; `ignore_colours` ("#RRGGBB") mean "not labelled"; pairs named in `exclude` are left
-    out, those in `crop` are cut to the size that image and mask share; `shifts_px` (rows, columns) moves masks;
-    `groups` puts pairs into other groups.
+    out, those in `crop` are cut to the size that image and mask share; `shifts_px` (rows, columns) moves masks; `grid` says for
+    masks on another grid than their image whether to "warp" them or to take them as they are ("pixels"); `groups` puts pairs into
+    other groups. `snap` takes colours and values that are no class as the nearest class. `images` and `masks` are patterns of files
+    below the folder; `alpha` says what a band that files mark as transparency is ("band", "transparency").
     """
 
     path: Path | None = None
@@ -31,6 +33,11 @@ class Remedies:
     crop: tuple[str, ...] = ()
     shifts_px: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
+    grid: Mapping[str, str] = field(default_factory=dict)
+    snap: bool = False
+    images: str = ""
+    masks: str = ""
+    alpha: str = ""
 
     def merged(self, other: Remedies) -> Remedies:
         """These remedies and those of `other`, which wins where both speak."""
@@ -42,6 +49,11 @@ class Remedies:
             crop=tuple(dict.fromkeys((*self.crop, *other.crop))),
             shifts_px={**self.shifts_px, **other.shifts_px},
             groups={**self.groups, **other.groups},
+            grid={**self.grid, **other.grid},
+            snap=self.snap or other.snap,
+            images=other.images or self.images,
+            masks=other.masks or self.masks,
+            alpha=other.alpha or self.alpha,
         )
 
     def without(self, other: Remedies) -> Remedies:
@@ -54,11 +66,22 @@ class Remedies:
             crop=tuple(name for name in self.crop if name not in other.crop),
             shifts_px={name: shift for name, shift in self.shifts_px.items() if other.shifts_px.get(name) != shift},
             groups={name: group for name, group in self.groups.items() if other.groups.get(name) != group},
+            grid={name: how for name, how in self.grid.items() if other.grid.get(name) != how},
+            snap=self.snap and not other.snap,
+            images="" if other.images == self.images else self.images,
+            masks="" if other.masks == self.masks else self.masks,
+            alpha="" if other.alpha == self.alpha else self.alpha,
         )
 
     def steps(self) -> list[Remedy]:
         """The remedies one kind at a time, each with a sentence, so that each can be taken back."""
         found = []
+        if self.images or self.masks:
+            found.append(Remedy(f"Images are {self.images}, masks are {self.masks}.", Remedies(images=self.images, masks=self.masks)))
+        if self.alpha:
+            found.append(Remedy(f"A band that is marked as transparency is read as {self.alpha}.", Remedies(alpha=self.alpha)))
+        if self.snap:
+            found.append(Remedy("Colours and values that are no class are read as the nearest class.", Remedies(snap=True)))
         if self.scheme is not None:
             found.append(Remedy(f"The classes are {', '.join(self.scheme.names)}.", Remedies(scheme=self.scheme)))
         for colour in self.ignore_colours:
@@ -69,6 +92,12 @@ class Remedies:
             found.append(Remedy(f"Cut to the size that image and mask share: {_named(self.crop)}.", Remedies(crop=self.crop)))
         if self.shifts_px:
             found.append(Remedy(f"Mask moved: {_named(tuple(self.shifts_px))}.", Remedies(shifts_px=self.shifts_px)))
+        for how in dict.fromkeys(self.grid.values()):
+            own = {name: its for name, its in self.grid.items() if its == how}
+            words = (
+                "Brought to the image's grid by its nearest pixels" if how == "warp" else "Taken pixel for pixel, wherever it says it lies"
+            )
+            found.append(Remedy(f"{words}: {_named(tuple(own))}.", Remedies(grid=own)))
         for group in dict.fromkeys(self.groups.values()):
             own = {name: its for name, its in self.groups.items() if its == group}
             found.append(Remedy(f"Put into the group {group}: {_named(tuple(own))}.", Remedies(groups=own)))
@@ -84,8 +113,12 @@ class Remedies:
                 value[key] = list(getattr(self, key))
         if self.shifts_px:
             value["shifts_px"] = {name: list(shift) for name, shift in self.shifts_px.items()}
-        if self.groups:
-            value["groups"] = dict(self.groups)
+        for key in ("groups", "grid"):
+            if getattr(self, key):
+                value[key] = dict(getattr(self, key))
+        for key in ("snap", "images", "masks", "alpha"):
+            if getattr(self, key):
+                value[key] = getattr(self, key)
         return value
 
 
@@ -107,11 +140,22 @@ def read_remedies(root: Path) -> Remedies:
             crop=tuple(str(name) for name in value.get("crop", ())),
             shifts_px={str(k): (int(v[0]), int(v[1])) for k, v in value.get("shifts_px", {}).items()},
             groups={str(k): str(v) for k, v in value.get("groups", {}).items()},
+            grid={str(k): _one_of(v, ("warp", "pixels")) for k, v in value.get("grid", {}).items()},
+            snap=bool(value.get("snap", False)),
+            images=str(value.get("images", "")),
+            masks=str(value.get("masks", "")),
+            alpha=_one_of(value.get("alpha", ""), ("", "band", "transparency")),
         )
     except (OSError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
         raise DatasetError(
             f"{path} cannot be understood ({error})", expected="the remedies that Groundline wrote", do="Mend or delete that file"
         ) from error
+
+
+def _one_of(value: Any, words: tuple[str, ...]) -> str:
+    if value not in words:
+        raise ValueError(f"{value!r} instead of {' or '.join(word for word in words if word)}")
+    return value
 
 
 def apply_remedy(root: Path, remedy: Remedies) -> Path:

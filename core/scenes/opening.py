@@ -12,11 +12,11 @@ from core.geo import GeoRef
 from core.scenes.scene import Scene
 
 
-def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_name: str | None = None) -> Scene:
+def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_name: str | None = None, alpha: str = "") -> Scene:
     """Open any raster that GDAL opens, an HDF5 image, or a folder of chips that continue each other.
 
     `expand_palette=False` keeps the indices of a palette image (for masks). `hdf5_name` names the data set to read in
-    an HDF5 file; the one that looks like an image otherwise. Raises SceneError when it is none of these.
+    an HDF5 file; the one that looks like an image otherwise. `alpha` as for `open_raster`. Raises SceneError when it is none of these.
     """
     from core.scenes import sources  # GDAL and HDF5 come in with the first raster, not with the first page or `--help`
 
@@ -29,7 +29,7 @@ def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_nam
         return open_mosaic(path)
     if path.suffix.lower() in sources.HDF5_SUFFIXES:
         return sources.open_hdf5(path, name=hdf5_name)
-    return sources.open_raster(path, expand_palette=expand_palette)
+    return sources.open_raster(path, expand_palette=expand_palette, alpha=alpha)
 
 
 def scene_of_array(array: np.ndarray, *, geo: GeoRef | None = None, nodata: float | None = None, name: str = "array") -> Scene:

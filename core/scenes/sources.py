@@ -21,7 +21,7 @@ from rasterio.windows import Window as RasterWindow
 
 from core.errors import SceneError
 from core.geo import GeoRef
-from core.scenes.scene import Scene, Window
+from core.scenes.scene import Scene, Source, Window
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".bmp", ".webp", ".gif", ".img", ".vrt")
 """Files that GDAL opens as one image; what looks through a folder for images takes these and, where it can, the next."""
@@ -30,6 +30,10 @@ HDF5_IMAGE_NAMES = ("img", "image", "images", "x", "data")
 """What the image in an HDF5 file is called, the likeliest first."""
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "chips")
 """Folders that are called after what is in them, not after the place that they show."""
+BAND, TRANSPARENCY = "band", "transparency"
+"""What a band that a file marks as transparency can be said to be."""
+_ALPHA_SIDE_PX = 256
+_ALPHA_NEAR, _ALPHA_SHARE = 8, 0.98
 _OPEN_FILES_PER_THREAD = 48
 
 
@@ -90,6 +94,9 @@ class RasterSource:
         """bool (h, w); see Scene.valid."""
         dataset = _dataset(self.path)
         shape = out_shape or (window.height, window.width)
+        if any(dataset.colorinterp[index - 1] == ColorInterp.alpha for index in self.band_indexes):
+            # GDAL would take this band for transparency; it is data, so that only a value for "no data" tells gaps.
+            return valid_pixels(self.read(window, range(1, len(self.band_indexes) + 1), out_shape, True), dataset.nodata)
         floating = any(np.issubdtype(np.dtype(dataset.dtypes[index - 1]), np.floating) for index in self.band_indexes)
         if not floating and all(MaskFlags.all_valid in flags for flags in dataset.mask_flag_enums):
             return np.ones(shape, bool)
@@ -160,8 +167,13 @@ class Hdf5Source:
         return hashlib.sha256(f"{file_digest(self.path)}:{self.name}:{self.index}".encode()).hexdigest()[:16]
 
 
-def open_raster(path: Path, *, expand_palette: bool) -> Scene:
-    """A scene over a file that GDAL opens. Raises SceneError when GDAL does not know it."""
+def open_raster(path: Path, *, expand_palette: bool, alpha: str = "") -> Scene:
+    """A scene over a file that GDAL opens.
+
+    A band that the file marks as transparency is taken for it where it holds nearly nothing but 0 and the largest value: GDAL marks
+    every fourth 8-bit band so, near infrared too. `alpha` "band" or "transparency" says what it is instead. Raises SceneError when
+    GDAL does not know the file.
+    """
     dataset = _dataset(path)
     if dataset.driver == "PNG" and not _png_is_whole(path):
         raise SceneError(f"{path.name} breaks off before its end", expected="a complete image file", do="Copy or download it again")
@@ -172,7 +184,12 @@ def open_raster(path: Path, *, expand_palette: bool) -> Scene:
             do="Save one of them as GeoTIFF",
         )
     kinds = dataset.colorinterp
-    indexes = tuple(i for i, kind in zip(dataset.indexes, kinds, strict=True) if kind != ColorInterp.alpha) or tuple(dataset.indexes)
+    see_through = {
+        i
+        for i, kind in zip(dataset.indexes, kinds, strict=True)
+        if kind == ColorInterp.alpha and (alpha == TRANSPARENCY or (alpha != BAND and _is_transparency(dataset, i)))
+    }
+    indexes = tuple(i for i in dataset.indexes if i not in see_through) or tuple(dataset.indexes)
     dtypes = {dataset.dtypes[i - 1] for i in indexes}
     dtype = str(np.result_type(*dtypes)) if len(dtypes) > 1 else dtypes.pop()
     if "complex" in dtype:
@@ -194,6 +211,38 @@ def open_raster(path: Path, *, expand_palette: bool) -> Scene:
         source=RasterSource(path, indexes, palette),
         band_names=names if any(names) and not palette else None,
     )
+
+
+def _is_transparency(dataset: rasterio.DatasetReader, index: int) -> bool:
+    """Whether a band holds 0 and its largest value nearly everywhere, and not 0 alone; looked at in nine places of a large raster."""
+    side = _ALPHA_SIDE_PX
+    rows, cols = (
+        [0] if length <= 3 * side else [round(k * (length - side) / 2) for k in range(3)] for length in (dataset.height, dataset.width)
+    )
+    height, width = (min(length, side if length > 3 * side else 3 * side) for length in (dataset.height, dataset.width))
+    try:
+        pieces = [dataset.read(index, window=RasterWindow(col, row, width, height)).ravel() for row in rows for col in cols]
+    except RasterioIOError:
+        return True
+    values = np.concatenate(pieces)
+    opaque = {np.iinfo(values.dtype).max, 255} if np.issubdtype(values.dtype, np.integer) else {1, 255}
+    near = [np.abs(values.astype(np.float64) - end) <= _ALPHA_NEAR for end in (0, *opaque)]
+    return bool(np.any(near, axis=0).mean() >= _ALPHA_SHARE and np.any(near[1:], axis=0).any())
+
+
+def marked_transparent(scene: Scene) -> tuple[int, ...]:
+    """Bands of a scene, counted from 1, that its file marks as transparency although they are read as data."""
+    if not isinstance(scene.source, RasterSource) or scene.source.palette is not None:
+        return ()
+    kinds = _dataset(scene.source.path).colorinterp
+    return tuple(k for k, index in enumerate(scene.source.band_indexes, 1) if kinds[index - 1] == ColorInterp.alpha)
+
+
+def white_is_zero(source: Source) -> bool:
+    """Whether a file says that its smallest value is white, so that picture viewers show it inverted."""
+    if not isinstance(source, RasterSource):
+        return False
+    return _dataset(source.path).tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
 
 
 def open_hdf5(path: Path, *, name: str | None = None, index: int | None = None) -> Scene:

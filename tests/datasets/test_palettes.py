@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from core.classes import DUBAI, ClassScheme
-from core.datasets.palettes import MaskSample, choose_scheme, count_codes, discover, sample_masks, spread, with_ignored
+from core.datasets.palettes import choose_scheme, discover, with_ignored
+from core.datasets.sampling import MaskSample, count_codes, sample_masks, spread
 from core.errors import MaskError
 from core.scenes.opening import scene_of_array
 
@@ -62,10 +63,12 @@ def test_names_of_a_class_file_are_lent_to_found_colours():
 
 def test_a_sample_tells_colours_from_values():
     grey = scene_of_array(np.full((4, 4), 7, np.uint8))
-    colour = scene_of_array(np.full((4, 4, 3), 7, np.uint8))
+    three = scene_of_array(np.full((4, 4, 3), 7, np.uint8))
+    colour = scene_of_array(np.full((4, 4, 3), (7, 70, 7), np.uint8))
     assert sample_masks([lambda: grey]) == MaskSample("ids", {7: 16})
+    assert sample_masks([lambda: grey, lambda: three]) == MaskSample("ids", {7: 32})
     # Beside a coloured mask the grey one means the colour (7, 7, 7).
-    assert sample_masks([lambda: grey, lambda: colour]) == MaskSample("colour", {0x070707: 32})
+    assert sample_masks([lambda: grey, lambda: colour, lambda: three]) == MaskSample("colour", {0x070707: 32, 0x074607: 16})
     with pytest.raises(MaskError, match="no mask that can be read"):
         sample_masks([])
 

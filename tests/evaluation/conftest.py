@@ -9,6 +9,7 @@ from affine import Affine
 from pyproj import CRS
 
 from core.datasets.datasets import Dataset
+from core.datasets.encodings import IDS
 from core.datasets.pairs import Pair
 from core.evaluation.evaluate import evaluate
 from core.evaluation.result import Evaluation
@@ -47,8 +48,8 @@ def make_dataset(
         image = scene_of_array(picture_of(ids, number, noise), geo=geo, name=f"s{number}")
         mask = scene_of_array(change(number, ids.copy()), name=f"s{number}")
         group = f"g{number % 3}"
-        pairs.append(Pair(f"s{number}", root, root, group, "ids", image_opener=lambda s=image: s, mask_opener=lambda s=mask: s))
-    return Dataset(root, "stripes", tuple(pairs), SCHEME, (), "test", "ids")
+        pairs.append(Pair(f"s{number}", root, root, group, IDS, image_opener=lambda s=image: s, mask_opener=lambda s=mask: s))
+    return Dataset(root, "stripes", tuple(pairs), SCHEME, (), "test", IDS)
 
 
 def run(root: Path, dataset: Dataset, *, network=probabilities, card=None, **settings) -> Evaluation:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from core.datasets.encodings import IDS
 from core.datasets.pairs import Pair
 from core.errors import SceneError
 from core.evaluation.against_mask import count_against
@@ -12,7 +13,7 @@ from tests.helpers.predicted import predicted
 
 
 def mask_of(ids, root):
-    return Pair("m", root, root, "", "ids", image_opener=lambda: scene_of_array(ids), mask_opener=lambda: scene_of_array(ids))
+    return Pair("m", root, root, "", IDS, image_opener=lambda: scene_of_array(ids), mask_opener=lambda: scene_of_array(ids))
 
 
 def test_the_mask_is_counted_class_by_class(town, tmp_path):

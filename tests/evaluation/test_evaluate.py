@@ -8,6 +8,7 @@ import pytest
 from core.classes import ClassScheme
 from core.confusion import Confusion
 from core.datasets.datasets import Dataset
+from core.datasets.encodings import IDS
 from core.datasets.pairs import Pair
 from core.errors import InputError, SettingsError
 from core.evaluation.evaluate import evaluate
@@ -28,9 +29,9 @@ def dataset(tmp_path, *, scheme=SCHEME, groups=("a", "a", "b")):
     for number, group in enumerate(groups):
         image, mask = scene_of_array(np.stack([grey] * 3, axis=-1)), scene_of_array(ids)
         pairs.append(
-            Pair(f"{group}/{number}", tmp_path, tmp_path, group, "ids", image_opener=lambda s=image: s, mask_opener=lambda s=mask: s)
+            Pair(f"{group}/{number}", tmp_path, tmp_path, group, IDS, image_opener=lambda s=image: s, mask_opener=lambda s=mask: s)
         )
-    return Dataset(tmp_path, "stripes", tuple(pairs), scheme, (), "test", "ids")
+    return Dataset(tmp_path, "stripes", tuple(pairs), scheme, (), "test", IDS)
 
 
 def test_pixels_are_counted_scene_by_scene(tmp_path):

@@ -8,12 +8,11 @@ import streamlit as st
 from core.classes import ClassScheme
 from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
-from core.datasets.palettes import spread
+from core.datasets.sampling import spread
 from core.errors import GroundlineError
 from core.scenes.display import default_rgb, display_rgb, stretch_limits
 from ui import frame, state
 from ui.explore import counts, findings
-from ui.viewer import tiles
 
 _PER_PAGE = 24
 _THUMB_PX = 300
@@ -165,7 +164,7 @@ def _thumbnail(
     picture = display_rgb(image, out_shape=shape, limits=_limits)
     if overlay and _pair.mask is not None:
         window = image.window if _pair.shape == image.shape else _pair.mask.window
-        ids = tiles.labels_at(_pair, _scheme, window, shape)
+        ids = _pair.labels_at(_scheme, window, shape)
         mixed = (0.45 * picture + 0.55 * _colours.decode(ids)).astype(np.uint8)
         picture = np.where((ids < len(_scheme))[..., None], mixed, picture)
     # The browser blurs what it enlarges: small chips are enlarged here, pixel by pixel.

@@ -22,7 +22,7 @@ import numpy as np
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.datasets.pairs import Pair, encode_mask
+from core.datasets.pairs import Pair
 from core.files import digest_of
 from core.geo import GeoRef, to_lonlat
 from core.scenes.display import default_rgb, display_rgb, stretch_limits
@@ -150,10 +150,10 @@ def mask_layer(pair: Pair, scheme: ClassScheme) -> Picture:
     mask = pair.mask
 
     def draw(window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, None]:
-        return _codes(labels_at(pair, scheme, window, shape)), None
+        return _codes(pair.labels_at(scheme, window, shape)), None
 
     height, width = pair.shape
-    key = digest_of("mask", mask.digest, scheme, pair.kind, pair.shift_px, pair.shape)
+    key = digest_of("mask", mask.digest, scheme, pair.encoding, pair.shift_px, pair.shape)
     return register(Picture(id=key, height=height, width=width, geo=pair.image.geo, scheme=scheme, draw=draw))
 
 
@@ -169,7 +169,7 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Pictur
     def draw(window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, None]:
         ids = labels.read(window, [1], out_shape=shape, categorical=True)[..., 0]
         sure = confidence.read(window, [1], out_shape=shape, categorical=True)[..., 0]
-        true_ids = None if truth is None else labels_at(truth, prediction.scheme, window, shape)
+        true_ids = None if truth is None else truth.labels_at(prediction.scheme, window, shape)
         return _codes(ids, sure, true_ids), None
 
     def warp(z: int, x: int, y: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -216,17 +216,6 @@ def file_url(path: Path, name: str) -> str:
     """Register a file that may be downloaded as `name`, and give its URL for the page itself."""
     made = register(Download(digest_of("file", str(path), path.stat().st_mtime_ns, name), path, name))
     return f"{base_path()}{PREFIX}/files/{made.id}"
-
-
-def labels_at(pair: Pair, scheme: ClassScheme, window: Window, shape: tuple[int, int]) -> np.ndarray:
-    """Class ids uint8 `shape` of a window of a pair's mask, nearest pixels when that is fewer than the window has."""
-    mask = pair.mask
-    if pair.shift_px == (0, 0) and mask.shape == pair.image.shape:
-        return encode_mask(mask.read(window, out_shape=shape, categorical=True), scheme, pair.kind)[0]
-    ids = pair.labels(scheme, window)
-    rows = ((np.arange(shape[0]) + 0.5) * ids.shape[0] / shape[0]).astype(int)
-    cols = ((np.arange(shape[1]) + 0.5) * ids.shape[1] / shape[1]).astype(int)
-    return ids[np.ix_(rows, cols)]
 
 
 def find(shown_id: str, kind: type[S]) -> S | None:

@@ -1,0 +1,393 @@
+"""What a sample of a data set's masks holds, and how they have to be read: guesses that were checked against the pixels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from core.classes import IGNORED_ID, ClassScheme, pack
+from core.datasets.encodings import COLOURS, IDS, Encoding, as_codes, whole
+from core.errors import MaskError, SceneError
+from core.scenes.scene import Scene, Window
+from core.scenes.sources import RasterSource, white_is_zero
+from core.words import listed
+
+_SAMPLED_MASKS = 24
+_SAMPLED_SIDE_PX = 2048
+_SAMPLED_PIXELS = 12_000_000
+MOST_COLOURS = 32
+_OUTLINE_SIDE_PX = 1024
+_FEW_PIXELS = 0.001
+_IDS_IN_COLOUR = 64
+"""Numbers below this in a single band of three are ids; larger ones are one of the three primary colours."""
+_BETWEEN = 48
+"""Two values or colours this far apart can have soft rims between them."""
+_MIDDLE = 32
+_THIN = 0.02
+
+
+@dataclass(frozen=True)
+class MaskSample:
+    """What a sample of the masks holds: "colour" or "ids", and the pixels of each colour code or value.
+
+    `encoding` is how the masks are read, `notes` say in sentences what was understood or left out, `rims` are codes that only stand
+    on outlines between others (soft rims), `gaps` the pixels without data that are not among the `counts`, and `outside` the codes
+    that only pixels without data have, where those are counted.
+    """
+
+    kind: str
+    counts: dict[int, int]
+    encoding: Encoding = field(default=COLOURS, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    rims: frozenset[int] = field(default=frozenset(), compare=False)
+    gaps: int = field(default=0, compare=False)
+    outside: frozenset[int] = field(default=frozenset(), compare=False)
+
+    @property
+    def total(self) -> int:
+        """Number of pixels looked at."""
+        return sum(self.counts.values())
+
+    def explained(self, scheme: ClassScheme) -> float:
+        """Share of the pixels whose colour or value the scheme declares."""
+        known = declared(scheme, self.kind)
+        return sum(n for code, n in self.counts.items() if code in known) / max(1, self.total)
+
+    def as_colours(self) -> MaskSample:
+        """The sample of grey masks with the value v as the colour (v, v, v); itself where the masks are no plain 8-bit greys."""
+        if self.kind != "ids" or self.encoding.form not in ("plain", "band") or not all(0 <= code <= 255 for code in self.counts):
+            return self
+        encoding = replace(COLOURS, heeds_gaps=self.encoding.heeds_gaps)
+        return MaskSample("colour", {code * 0x10101: n for code, n in self.counts.items()}, encoding, self.notes, gaps=self.gaps)
+
+
+def declared(scheme: ClassScheme, kind: str) -> set[int]:
+    """Colour codes (red in the highest byte) or mask values that a scheme declares, the ignored ones included."""
+    ignored = {scheme.ignored_id} if kind == "ids" else {int(pack(colour)) for colour in scheme.ignored_colours}
+    return of_classes(scheme, kind) | ignored
+
+
+def of_classes(scheme: ClassScheme, kind: str) -> set[int]:
+    """Colour codes or mask values of the classes of a scheme, the ignored ones left out."""
+    if kind == "ids":
+        return set(scheme.values if scheme.values is not None else range(len(scheme)))
+    return {int(pack(colour)) for colour in scheme.colours}
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """One mask of the sample: pixels (h, w, bands) as they lie in the file, which are valid (h, w), and its palette or None."""
+
+    mask: Scene
+    pixels: np.ndarray
+    valid: np.ndarray
+    palette: tuple[tuple[int, ...], ...] | None
+    encoding: Encoding | None
+    """How this mask alone would be read; None where it is 0 everywhere, which fits every form."""
+
+    def plain_pixels(self, encoding: Encoding) -> np.ndarray:
+        """The pixels as the data set's encoding reads them."""
+        if self.palette is not None:
+            return self.pixels if encoding.kind == "ids" else _table(self.palette)[np.minimum(self.pixels[..., 0], len(self.palette) - 1)]
+        if encoding.form == "band" and self.pixels.shape[2] == 1:
+            return self.pixels
+        return encoding.codes(self.pixels)
+
+
+def sample_masks(openers: Sequence[Callable[[], Scene | None]]) -> MaskSample:
+    """Count the colours or values of up to 24 masks, spread evenly over the data set, or fewer where they are large.
+
+    The openers give masks as `open_scene` does, palettes as colours. Masks that cannot be read are passed over (the audit names
+    them). Raises MaskError when not one of them can, and for masks of a kind that is not understood.
+    """
+    looks, pixels_seen = [], 0
+    for opener in spread(openers):
+        if pixels_seen > _SAMPLED_PIXELS:
+            break
+        try:
+            mask = opener()
+            if mask is not None:
+                looks.append(_look(mask))
+                pixels_seen += mask.height * mask.width
+        except SceneError:
+            continue
+    if not looks:
+        raise MaskError("no mask that can be read", expected="masks that GDAL opens", do="Check the mask files")
+    encoding = _common([look for look in looks if look.encoding is not None])
+    valid, everything = Counter[int](), Counter[int]()
+    for look in looks:
+        codes = as_codes(look.plain_pixels(encoding), encoding.kind)
+        everything.update(count_codes(codes))
+        valid.update(count_codes(codes[look.valid]))
+    gaps = everything.total() - valid.total()
+    # Without a second class there is nothing to tell the only one from: then the pixels without data are the background.
+    heeds = gaps > 0 and len([code for code in valid if code != IGNORED_ID or encoding.kind == "colour"]) >= 2
+    encoding = replace(encoding, heeds_gaps=heeds or gaps == 0)
+    counts = dict(valid if heeds else everything)
+    rims = soft_rims([as_codes(_outline_pixels(look, encoding), encoding.kind) for look in looks], encoding.kind, counts)
+    outside = frozenset() if heeds else frozenset(set(everything) - set(valid))
+    return MaskSample(encoding.kind, counts, encoding, tuple(_notes(looks, encoding, gaps)), rims, gaps if heeds else 0, outside)
+
+
+def _look(mask: Scene) -> _Look:
+    palette = mask.source.palette if isinstance(mask.source, RasterSource) else None
+    if palette is not None:
+        mask = replace(mask, bands=1, source=replace(mask.source, palette=None))
+    shape = _sampled_shape(mask.shape)
+    pixels, valid = mask.read(out_shape=shape, categorical=True), mask.valid(out_shape=shape)
+    return _Look(mask, pixels, valid, palette, _own_encoding(mask, pixels, valid, palette))
+
+
+def _own_encoding(mask: Scene, pixels: np.ndarray, valid: np.ndarray, palette: tuple | None) -> Encoding | None:
+    """How one mask alone would be read. Raises MaskError where that is not understood."""
+    seen = pixels[valid] if valid.any() else pixels.reshape(-1, pixels.shape[2])
+    if palette is not None:
+        if not seen.any():
+            return None
+        return replace(IDS, form="indices") if _needs_indices(np.unique(seen), palette) else COLOURS
+    bands, floating = seen.shape[1], np.issubdtype(seen.dtype, np.floating)
+    if floating:
+        seen = seen[np.isfinite(seen).all(axis=1)]
+    if not seen.any():
+        return None if bands > 1 else IDS
+    used = [band for band in range(bands) if seen[:, band].any()]
+    if bands > 1 and all(np.array_equal(seen[:, band], seen[:, 0]) for band in range(1, bands)):
+        used = [0]
+    if len(used) == 1:
+        values = seen[:, used[0]]
+        # One primary colour on black stays a colour; small numbers in one band of three are ids that an RGB file was made for.
+        if bands != 3 or seen.dtype != np.uint8 or values.max() < _IDS_IN_COLOUR or (seen[:, 0] == seen[:, -1]).all():
+            form = "plain" if bands == 1 else "band"
+            return _numbers(mask, values, replace(IDS, form=form, band=used[0] + 1))
+    if _is_one_hot(seen, wide=bands != 3 or seen.dtype != np.uint8):
+        return replace(IDS, form="one-hot")
+    if bands in (3, 4):
+        return _colours(mask, seen[:, :3])
+    raise MaskError(
+        f"{mask.path.name} has {bands} bands that are neither colours nor one band for each class",
+        expected="class ids in one band, colours in three, or a band of 0 and 1 for each class",
+        do="Save the mask in one of these forms",
+    )
+
+
+def _numbers(mask: Scene, values: np.ndarray, encoding: Encoding) -> Encoding:
+    """Whole numbers, or such from 0 to 1 that were whole before they were divided by 255."""
+    if white_is_zero(mask.source) and encoding.form == "plain":
+        top = int(np.iinfo(values.dtype).max) if values.dtype != np.uint8 or values.max() > 1 else 1
+        if np.isin(values, (0, top)).all():
+            return replace(encoding, form="inverted", step=top)
+    if not np.issubdtype(values.dtype, np.floating) or (whole(values) > -1e9).mean() >= 1 - _FEW_PIXELS:
+        return encoding
+    if encoding.form == "plain" and values.min() >= 0 and values.max() <= 1 and (whole(values * 255.0) > -1e9).all():
+        codes = len(np.unique(whole(values * 255.0)))
+        if codes <= MOST_COLOURS:
+            return replace(encoding, form="scaled", step=1 / 255)
+    odd = values[whole(values) < -1e9]
+    raise MaskError(
+        f"{mask.path.name} holds numbers that are not whole, such as {odd[0]:.4g}, in {odd.size / values.size:.0%} of its pixels",
+        expected="class ids",
+        do="Save classes instead of probabilities or resampled values",
+    )
+
+
+def _colours(mask: Scene, seen: np.ndarray) -> Encoding:
+    """Colours of 8 or 16 bits, or from 0 to 1."""
+    if seen.dtype == np.uint8:
+        return COLOURS
+    top = seen.max()
+    for step in (1.0, 257.0, 256.0, 1 / 255):
+        scaled = seen.astype(np.float64) / step
+        if seen.min() >= 0 and scaled.max() <= 255 + 1e-6 and np.abs(scaled - np.rint(scaled)).max() <= 1e-2 and (step < 1 or top > 1):
+            return replace(COLOURS, form="scaled", step=step)
+    raise MaskError(
+        f"{mask.path.name} has three bands of {seen.dtype} up to {top:g}, which are no colours of 8 bits",
+        expected="colours from 0 to 255, the same times 257 or 256, or from 0 to 1",
+        do="Save the mask as 8-bit colours or as class ids",
+    )
+
+
+def _is_one_hot(seen: np.ndarray, *, wide: bool) -> bool:
+    """Whether every band holds 0 and one other value, the same in all, and nearly every pixel has one band set at most."""
+    top = seen.max()
+    if not (wide or top == 1) or not ((seen == 0) | (seen == top)).all():
+        return False
+    return bool(((seen > 0).sum(axis=1) <= 1).mean() >= 1 - _FEW_PIXELS)
+
+
+def _needs_indices(used: np.ndarray, palette: tuple[tuple[int, ...], ...]) -> bool:
+    """Whether a palette's colours would tell less than its numbers: indices beyond the table, equal colours, or a ramp of greys."""
+    if used.max() >= len(palette):
+        return True
+    grey = all(colour[:3] == (index,) * 3 for index, colour in enumerate(palette))
+    return grey or len({palette[index][:3] for index in used}) < len(used)
+
+
+def _common(looks: Sequence[_Look]) -> Encoding:
+    """The encoding that reads all masks. Raises MaskError when they are of kinds that do not go together."""
+    found = {look.encoding: look for look in looks if look.encoding is not None}
+    if not found:
+        return IDS
+    if len(found) == 1:
+        return next(iter(found))
+    forms = {encoding.form for encoding in found}
+    kinds = {encoding.kind for encoding in found}
+    palettes = [look for look in looks if look.palette is not None]
+    if kinds == {"ids"} and forms <= {"plain", "band", "indices"}:
+        bands = {encoding.band for encoding in found if encoding.form == "band"}
+        if len(bands) <= 1:
+            return replace(IDS, form="band" if bands else "indices" if "indices" in forms else "plain", band=max(bands, default=1))
+    if len(palettes) == len(looks):
+        return replace(IDS, form="indices")  # the numbers of some say more than their colours
+    if forms <= {"plain", "band"} and "colour" in kinds:
+        return COLOURS  # a grey mask among coloured ones: its value v is the colour (v, v, v)
+    if kinds == {"colour"} and forms <= {"plain", "scaled"} and len({one.step for one in found if one.form == "scaled"}) == 1:
+        return next(one for one in found if one.form == "scaled")
+    names = [f"{look.mask.path.name} ({_words(encoding)})" for encoding, look in found.items()]
+    raise MaskError(
+        f"masks of different kinds: {listed(names)}", expected="masks that are all written the same way", do="Convert some of them"
+    )
+
+
+def _words(encoding: Encoding) -> str:
+    words = {
+        "indices": "numbers of a palette",
+        "band": f"numbers in band {encoding.band}",
+        "one-hot": "a band for each class",
+        "scaled": "scaled values",
+        "inverted": "white is zero",
+    }
+    return words.get(encoding.form, "colours" if encoding.kind == "colour" else "numbers")
+
+
+def _notes(looks: Sequence[_Look], encoding: Encoding, gaps: int) -> Iterable[str]:
+    """What was understood of the masks' form, and what was left out, in sentences."""
+    if encoding.form == "indices":
+        yield "The masks' palette is not told apart by its colours, so its numbers are the classes"
+    bands = max(look.pixels.shape[2] for look in looks)
+    if encoding.form == "band" and bands > 1:
+        yield f"The masks have {bands} bands; the classes are the numbers in band {encoding.band}, the others are equal to it or empty"
+    if encoding.form == "one-hot":
+        yield f"The masks have a band for each of {bands} classes; pixels in none of them are not labelled"
+    if encoding.form == "inverted":
+        yield "The masks say that white is zero, so they are read inverted, as a picture viewer shows them"
+    if encoding.form == "scaled":
+        by = "multiplied by 255" if encoding.step < 1 else f"divided by {encoding.step:g}"
+        yield (
+            f"The masks' values are {'colours' if encoding.kind == 'colour' else 'class ids'} {by}"
+            if encoding.step != 1
+            else (f"The masks' colours are kept as {looks[0].pixels.dtype}")
+        )
+    if encoding.kind == "colour" and encoding.form in ("plain", "scaled") and bands == 4:
+        yield "The masks have four bands: the first three are the colours, the fourth is left out"
+    if gaps:
+        share = gaps / sum(look.valid.size for look in looks)
+        if encoding.heeds_gaps:
+            yield f"Mask pixels without data, masked out or transparent ({share:.1%}) are not labelled"
+        else:
+            yield (
+                f"Masks mark pixels as without data or transparent ({share:.1%}); since only one class lies beside them, "
+                "they are read as the class that their value says"
+            )
+
+
+def _table(palette: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    return np.array([colour[:3] for colour in palette], np.uint8)
+
+
+def _sampled_shape(shape: tuple[int, int]) -> tuple[int, int] | None:
+    if max(shape) <= _SAMPLED_SIDE_PX:
+        return None
+    factor = _SAMPLED_SIDE_PX / max(shape)
+    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+
+
+def _outline_pixels(look: _Look, encoding: Encoding) -> np.ndarray:
+    """Pixels at their full size, to look at outlines: those that were read, or the middle of a large mask."""
+    if _sampled_shape(look.mask.shape) is None:
+        return look.plain_pixels(encoding)
+    height, width = (min(side, _OUTLINE_SIDE_PX) for side in look.mask.shape)
+    middle = Window((look.mask.height - height) // 2, (look.mask.width - width) // 2, height, width)
+    return replace(look, pixels=look.mask.read(middle, categorical=True)).plain_pixels(encoding)
+
+
+def soft_rims(masks: Sequence[np.ndarray], kind: str, counts: dict[int, int]) -> frozenset[int]:
+    """Codes that stand only on thin outlines, with a value or colour between those of the areas beside them.
+
+    `masks` are codes int (h, w). Outlines that were drawn smooth or resized have several such codes; fewer than three, and those
+    that lie close to a class (ids 3 and 4 between 2 and 5), are classes.
+    """
+    if len(counts) < 5 or len(counts) > 1024:
+        return frozenset()
+    seen, thick = Counter[int](), Counter[int]()
+    for codes in masks:
+        if min(codes.shape) < 3:
+            continue
+        inner = codes[1:-1, 1:-1]
+        uniform = np.ones(inner.shape, bool)
+        for row in range(3):
+            for col in range(3):
+                uniform &= codes[row : row + inner.shape[0], col : col + inner.shape[1]] == inner
+        seen.update(count_codes(inner))
+        thick.update(count_codes(inner[uniform]))
+    areas = [code for code in counts if thick[code] > _THIN * max(1, seen[code])]
+    thin = [code for code in counts if code in seen and code not in areas]
+    between = _between_values if kind == "ids" else _between_colours
+    rims = [code for code in thin if between(code, areas)]
+    middle = any(between(code, areas, margin=_MIDDLE) for code in rims)
+    return frozenset(rims) if len(rims) >= 3 and middle else frozenset()
+
+
+def _between_values(code: int, areas: Sequence[int], margin: int = 1) -> bool:
+    below, above = [one for one in areas if one < code], [one for one in areas if one > code]
+    if not below or not above or min(above) - max(below) < _BETWEEN:
+        return False
+    return min(code - max(below), min(above) - code) >= margin
+
+
+def _between_colours(code: int, areas: Sequence[int], margin: int = 1) -> bool:
+    points = np.array([_channels(one) for one in (code, *areas)], np.float64)
+    own, ends = points[0], points[1:]
+    for i in range(len(ends)):
+        along = ends - ends[i]
+        length = np.linalg.norm(along, axis=1)
+        far = length >= _BETWEEN
+        if not far.any():
+            continue
+        place = ((own - ends[i]) * along[far]).sum(axis=1) / length[far]
+        off = np.linalg.norm(own - ends[i] - place[:, None] * along[far] / length[far][:, None], axis=1)
+        if ((off <= 12) & (place >= margin) & (length[far] - place >= margin)).any():
+            return True
+    return False
+
+
+def _channels(code: int) -> tuple[int, int, int]:
+    return (code >> 16) & 255, (code >> 8) & 255, code & 255
+
+
+def spread(items: Sequence, count: int = _SAMPLED_MASKS) -> list:
+    """At most `count` items, evenly spaced, in an order whose every beginning is spread over the whole as well."""
+    steps = min(count, len(items))
+    chosen = [items[i * len(items) // steps] for i in range(steps)]
+    bits = max(1, (steps - 1).bit_length())
+    order = sorted(range(steps), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))
+    return [chosen[i] for i in order]
+
+
+def count_codes(codes: np.ndarray) -> dict[int, int]:
+    """Pixels of each code. Masks hold few codes in large areas, so the commonest are peeled off before the rest is sorted."""
+    counts: dict[int, int] = {}
+    rest = codes.ravel()
+    for _ in range(MOST_COLOURS):
+        if rest.size == 0:
+            return counts
+        code = rest[0]
+        other = rest != code
+        left = int(np.count_nonzero(other))
+        counts[int(code)] = rest.size - left
+        rest = rest[other]
+    for code, count in zip(*np.unique(rest, return_counts=True), strict=True):
+        counts[int(code)] = int(count)
+    return counts
