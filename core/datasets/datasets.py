@@ -20,6 +20,7 @@ from core.datasets.remedies import REMEDY_FILE, Remedies, read_remedies
 from core.datasets.sampling import of_classes, sample_masks
 from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
+from core.words import counted
 
 CLASS_FILE = "classes.json"
 _LAYOUTS = "images/ and masks/ (or img/label, also inside Tile folders), or scenes beside NAME_mask files"
@@ -89,6 +90,8 @@ def open_dataset(
     path: str | os.PathLike,
     *,
     classes: str | os.PathLike | None = None,
+    images: str = "",
+    masks: str = "",
     unpack_to: str | os.PathLike | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -99,7 +102,8 @@ def open_dataset(
     file for each class, or data sets of HDF5 files, or vector layers. The classes come from the file `classes`; else
     from our remedy file `groundline.json`; else from the names of mask files or vector classes; else from
     `classes.json` when it agrees with the masks; else from the Dubai palette when that explains them; else every
-    colour or value is a class. A zip is unpacked into `unpack_to`, or into a folder for temporary files. Raises
+    colour or value is a class. `images` and `masks` are patterns of files below the folder, or folders in it, that say which are
+    which; else the remedy file's; else names tell. A zip is unpacked into `unpack_to`, or into a folder for temporary files. Raises
     DatasetError when there are no pairs, and ClassesError for a class file that cannot be read.
     """
     root = Path(path).expanduser()
@@ -109,15 +113,15 @@ def open_dataset(
     if root.suffix.lower() == ".zip" and root.is_file():
         root = unpack(root, None if unpack_to is None else Path(unpack_to), on_progress=on_progress, should_stop=should_stop)
     root = _innermost(root)
-    found = find_pairs(root)
+    place = root if root.is_dir() else root.parent
+    remedies = read_remedies(place)
+    found = find_pairs(root, images=images or remedies.images, masks=masks or remedies.masks)
     if not found.pairs:
         raise DatasetError(
             _what_is_there(found, root),
             expected=f"pairs of image and mask: {_LAYOUTS}",
-            do="Arrange the files so, or choose another folder",
+            do='Arrange the files so, or say which are which: --images "PATTERN" --masks "PATTERN", or on the Explore page',
         )
-    place = root if root.is_dir() else root.parent
-    remedies = read_remedies(place)
     read = _reading(place, found, remedies, classes)
     encoding = replace(read.encoding, snap=remedies.snap)
     pairs = _mended([replace(pair, encoding=encoding) for pair in found.pairs], remedies)
@@ -208,4 +212,4 @@ def _what_is_there(found: Found, root: Path) -> str:
     count = len(found.unpaired)
     if count == 0:
         return f"no image file in {root.name}"
-    return f"{count} image file{'s' if count > 1 else ''} in {root.name}, none of which has a mask"
+    return found.seen or f"{counted(count, 'image file')} in {root.name}, none of which has a mask"

@@ -11,33 +11,39 @@ import h5py
 import numpy as np
 
 from core.classes import IGNORED_ID
+from core.datasets.encodings import as_codes
+from core.datasets.sampling import count_codes, soft_rims
 from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from core.scenes.sources import HDF5_IMAGE_NAMES, Hdf5Source, file_digest
 
+_SAMPLED_SIDE_PX = 2048
+_NEARLY_ALL = 0.8
 _MASK_NAMES = ("mask", "masks", "label", "labels", "y", "target", "gt")
 
 
 @dataclass(frozen=True)
 class ClassFilesSource:
-    """Ids from one file for each class: a pixel that is not 0 in a file has that file's class.
+    """Ids from one file for each class: a pixel that is more than half of the file's largest value, in any band, has that file's class.
 
-    Where files contradict each other the first one counts. Where no file speaks the id is `rest` (255, or 0 for the
-    background of a single class).
+    `levels` are those halves. Pixels without data or transparent are in no class. Where files contradict each other the first one
+    counts. Where no file speaks the id is `rest` (255, or 0 for the background of a single class).
     """
 
     paths: tuple[Path, ...]
     class_ids: tuple[int, ...]
     rest: int
+    levels: tuple[float, ...]
 
     def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
         """Ids uint8 (h, w, 1); see Scene.read."""
         ids = np.full(out_shape or (window.height, window.width), self.rest, np.uint8)
-        for path, class_id in reversed(list(zip(self.paths, self.class_ids, strict=True))):
-            pixels = open_scene(path, expand_palette=False).read(window, [1], out_shape=out_shape, categorical=True)[..., 0]
-            ids[pixels > 0] = class_id
+        for path, class_id, level in reversed(list(zip(self.paths, self.class_ids, self.levels, strict=True))):
+            scene = open_scene(path, expand_palette=False)
+            pixels = scene.read(window, out_shape=out_shape, categorical=True)
+            ids[(pixels > level).any(axis=2) & scene.valid(window, out_shape=out_shape)] = class_id
         return np.repeat(ids[..., None], len(bands), axis=2)
 
     def valid(self, window: Window, out_shape: tuple[int, int] | None) -> np.ndarray:
@@ -60,7 +66,29 @@ def open_class_files(paths: tuple[Path, ...], class_ids: tuple[int, ...], rest: 
                 expected=f"the size of {first.path.name}, {first.height} x {first.width}",
                 do="Mend the masks of this image",
             )
-    return id_scene(paths[0], first.shape, first.geo, ClassFilesSource(paths, class_ids, rest))
+    levels = tuple(float(np.nan_to_num(_sampled(scene)).max(initial=0)) / 2 for scene in scenes)
+    return id_scene(paths[0], first.shape, first.geo, ClassFilesSource(paths, class_ids, rest, levels))
+
+
+def holds_one_value(path: Path) -> bool:
+    """Whether a file holds nothing but 0 and one other value or colour, soft rims around it apart. Raises SceneError."""
+    scene = open_scene(path, expand_palette=False)
+    pixels = _sampled(scene)
+    codes = as_codes(pixels, "ids" if pixels.shape[2] < 3 else "colour")
+    counts = count_codes(codes)
+    counts.pop(0, None)
+    rims = soft_rims([codes], "ids" if pixels.shape[2] < 3 else "colour", count_codes(codes))
+    kept = [count for code, count in counts.items() if code not in rims]
+    blurred = path.suffix.lower() in (".jpg", ".jpeg", ".webp")
+    return len(kept) <= 1 or (blurred and max(kept) >= _NEARLY_ALL * sum(kept))
+
+
+def _sampled(scene: Scene) -> np.ndarray:
+    """Pixels of a file (h, w, bands), 0 where it has no data: all of them, or the nearest ones where it is large."""
+    factor = max(1.0, max(scene.shape) / _SAMPLED_SIDE_PX)
+    shape = None if factor == 1 else (max(1, round(scene.height / factor)), max(1, round(scene.width / factor)))
+    pixels = scene.read(out_shape=shape, categorical=True)
+    return np.where(scene.valid(out_shape=shape)[..., None], pixels, 0)
 
 
 def id_scene(path: Path, shape: tuple[int, int], geo: GeoRef, source) -> Scene:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from core.classes import DUBAI, IGNORED_ID, ClassScheme, distinct_colours
-from core.datasets.label_scenes import Hdf5Labels, find_hdf5_labels, open_class_files, open_hdf5_mask
+from core.datasets.label_scenes import Hdf5Labels, find_hdf5_labels, holds_one_value, open_class_files, open_hdf5_mask
 from core.datasets.pairing import Match, Matches, match_folder, names_and_groups
 from core.datasets.pairs import Pair
 from core.datasets.palettes import same_class
+from core.datasets.sampling import spread
 from core.datasets.vector_labels import open_vector_mask, read_layer
-from core.errors import DatasetError
+from core.errors import DatasetError, SceneError
+from core.scenes.band_files import stack_path, write_stack
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene
 from core.scenes.sources import HDF5_SUFFIXES, open_hdf5
+from core.words import counted, listed
+
+_CHECKED_IMAGES = 6
 
 BACKGROUND = "Background"
 
 
 @dataclass(frozen=True)
 class Found:
-    """Pairs and what is left over. `scheme` is None and `scheme_source` empty where the masks' pixels must tell the classes."""
+    """Pairs and what is left over. `scheme` is None and `scheme_source` empty where the masks' pixels must tell the classes.
+
+    `notes` say in sentences what was left out, `seen` what a folder without pairs holds.
+    """
 
     pairs: tuple[Pair, ...]
     unpaired: tuple[Path, ...] = ()
@@ -28,12 +39,13 @@ class Found:
     scheme: ClassScheme | None = None
     scheme_source: str = ""
     notes: tuple[str, ...] = ()
+    seen: str = ""
 
 
-def find_pairs(path: Path) -> Found:
+def find_pairs(path: Path, *, images: str = "", masks: str = "") -> Found:
     """The pairs in a folder, or in an HDF5 file. No image is opened, of HDF5 files without partner only the first.
 
-    Raises DatasetError when a file is no data set.
+    `images` and `masks` are patterns as for `match_folder`. Raises DatasetError when a file is no data set.
     """
     if path.is_file():
         if path.suffix.lower() in HDF5_SUFFIXES:
@@ -43,31 +55,96 @@ def find_pairs(path: Path) -> Found:
             expected="a folder, a zip or an HDF5 file with images and masks",
             do="Give the folder that it lies in",
         )
-    matches = match_folder(path)
+    matches = match_folder(path, images=images, masks=masks)
     if matches.matches:
-        return _of_matches(matches)
+        return _of_matches(matches, path)
     hdf5 = [file for file in matches.images_alone if file.suffix.lower() in HDF5_SUFFIXES]
     if hdf5:
         return _in_hdf5(hdf5, path, matches.unpaired)
     if matches.vectors and matches.images_alone:
         return _with_vectors(matches, path)
-    return Found((), matches.unpaired, matches.images_alone)
+    return Found((), matches.unpaired, matches.images_alone, seen=_seen(matches, path))
 
 
-def _of_matches(matches: Matches) -> Found:
-    names = sorted({name for match in matches.matches for name in match.mask_classes})
+def _seen(matches: Matches, root: Path) -> str:
+    """What lies in a folder without pairs, in words: how many images and masks, with an example each, and what was passed over."""
+    alone = set(matches.images_alone)
+    masks = [path for path in matches.unpaired if path not in alone]
+    parts = []
+    for count, what, examples in ((matches.images, "image", matches.images_alone), (matches.masks, "mask", masks)):
+        example = f" (such as {examples[0].relative_to(root).as_posix()})" if examples else ""
+        parts.append(f"{counted(count, what)}{example}")
+    passed = [path.name for path in matches.passed]
+    more = f"; passed over as neither: {listed(passed, 4)}" if passed else ""
+    return f"{' and '.join(parts)} in {root.name}, none of which go together by their names{more}"
+
+
+def _of_matches(matches: Matches, root: Path) -> Found:
+    per_class = [match for match in matches.matches if match.mask_classes]
+    if per_class and not _one_value_each(per_class):
+        matches = replace(matches, matches=tuple(_as_plain(match, root) for match in matches.matches))
+        per_class = []
+    names = sorted({name for match in per_class for name in match.mask_classes})
+    notes = list(matches.notes)
     if not names:
-        pairs = tuple(Pair(match.name, match.image, match.masks[0], match.group) for match in matches.matches)
-        return Found(pairs, matches.unpaired, matches.images_alone)
+        pairs = tuple(
+            Pair(match.name, _image_path(match), match.masks[0], match.group, image_opener=_image_opener(match))
+            for match in matches.matches
+        )
+        return Found(pairs, matches.unpaired, matches.images_alone, notes=tuple(notes))
     scheme, rest = named_scheme(names)
-    pairs = tuple(_class_file_pair(match, scheme, rest) for match in matches.matches if match.mask_classes)
-    return Found(pairs, matches.unpaired, matches.images_alone, scheme, "names of the mask files, one for each class")
+    pairs = tuple(_class_file_pair(match, scheme, rest) for match in per_class)
+    if len(per_class) < len(matches.matches):
+        others = [match.name for match in matches.matches if not match.mask_classes]
+        notes.append(f"{counted(len(others), 'image')} with one mask instead of one for each class are left out: {listed(others)}")
+    source = "names of the mask files, one for each class"
+    return Found(pairs, matches.unpaired, matches.images_alone, scheme, source, tuple(notes))
+
+
+def _one_value_each(matches: Sequence[Match]) -> bool:
+    """Whether mask files of which each is to be a class hold 0 and one value, in a sample of the images."""
+    try:
+        return all(holds_one_value(path) for match in spread(matches, _CHECKED_IMAGES) for path in match.masks)
+    except SceneError:
+        return True  # the audit names the file that cannot be read
+
+
+def _as_plain(match: Match, root: Path) -> Match:
+    """The match with its only mask file as a mask of many classes. Raises DatasetError where there are several."""
+    if len(match.masks) > 1:
+        names = [path.relative_to(root).as_posix() for path in match.masks]
+        raise DatasetError(
+            f"{match.name} has {len(names)} masks that each hold several classes: {listed(names)}",
+            expected="one mask for each image, or one of 0 and one value for each class",
+            do='Say which are the masks, with --masks "PATTERN" or on the Explore page',
+        )
+    return replace(match, mask_classes=())
+
+
+def _image_path(match: Match) -> Path:
+    return stack_path(match.bands) if match.bands else match.image
+
+
+def _image_opener(match: Match) -> Callable[[], Scene] | None:
+    return partial(_open_stack, match.bands) if match.bands else None
+
+
+def _open_stack(bands: tuple[Path, ...]) -> Scene:
+    return open_scene(write_stack(bands), expand_palette=False)
 
 
 def _class_file_pair(match: Match, scheme: ClassScheme, rest: int) -> Pair:
     ids = tuple(scheme.names.index(name) for name in match.mask_classes)
     opener = partial(open_class_files, match.masks, ids, rest)
-    return Pair(match.name, match.image, match.masks[0], match.group, label_files=match.masks, mask_opener=opener)
+    return Pair(
+        match.name,
+        _image_path(match),
+        match.masks[0],
+        match.group,
+        label_files=match.masks,
+        image_opener=_image_opener(match),
+        mask_opener=opener,
+    )
 
 
 def _in_hdf5(paths: list[Path], root: Path, unpaired: tuple[Path, ...]) -> Found:

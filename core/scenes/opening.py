@@ -13,7 +13,7 @@ from core.scenes.scene import Scene
 
 
 def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_name: str | None = None, alpha: str = "") -> Scene:
-    """Open any raster that GDAL opens, an HDF5 image, or a folder of chips that continue each other.
+    """Open any raster that GDAL opens, an HDF5 image, or a folder of chips that continue each other or are one file for each band.
 
     `expand_palette=False` keeps the indices of a palette image (for masks). `hdf5_name` names the data set to read in
     an HDF5 file; the one that looks like an image otherwise. `alpha` as for `open_raster`. Raises SceneError when it is none of these.
@@ -24,8 +24,13 @@ def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_nam
     if not path.exists():
         raise SceneError(f"nothing at {path}", expected="an image file or a folder of neighbouring chips", do="Check the path")
     if path.is_dir():
-        from core.scenes.mosaic import open_mosaic
+        from core.scenes.band_files import band_stacks, write_stack
+        from core.scenes.mosaic import chip_paths, open_mosaic
 
+        chips = chip_paths(path)
+        stacks = list(band_stacks(((), chip.stem, chip) for chip in chips).values())
+        if len(stacks) == 1 and len(stacks[0]) >= len(chips) / 2:
+            return sources.open_raster(write_stack(stacks[0]), expand_palette=False)
         return open_mosaic(path)
     if path.suffix.lower() in sources.HDF5_SUFFIXES:
         return sources.open_hdf5(path, name=hdf5_name)

@@ -21,7 +21,7 @@ def test_from_home_to_a_downloaded_geopackage(page, server, picture, tmp_path):
     frame.locator("body[data-polygons]").wait_for(timeout=LONG_MS)
     shown = int(frame.locator("body").get_attribute("data-polygons"))
     assert shown > 100
-    assert frame.locator(".leaflet-tile-loaded").first.is_visible()
+    frame.locator(".leaflet-tile-loaded").first.wait_for()
     assert frame.get_by_label("Legend").get_by_text("Building").is_visible()
     page.wait_for_timeout(1500)
     picture("map")

@@ -131,7 +131,7 @@ ROTATED = Affine.translation(325000, 2785000) * Affine.rotation(30) * Affine.sca
 KINDS = {
     "nodata": lambda path, pixels: write_tiff(path, pixels, nodata=0),
     "nan": lambda path, pixels: write_tiff(path, np.where(pixels < 20, np.nan, pixels).astype("float32"), nodata=np.nan),
-    "alpha": lambda path, pixels: write_tiff(path, np.dstack([pixels, pixels[..., :1]]), photometric="RGB", alpha="YES"),
+    "alpha": lambda path, pixels: write_tiff(path, np.dstack([pixels, pixels[..., :1] // 128 * 255]), photometric="RGB", alpha="YES"),
     "internal mask": write_with_mask,
     "control points": write_with_points,
     "rotated": lambda path, pixels: write_tiff(path, pixels, transform=ROTATED),
