@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -74,11 +74,34 @@ class Audit:
         }
 
 
-def audit(dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> Audit:
-    """Look at every pair once, find the mosaics among them, and judge what was seen. Changes nothing."""
-    facts = survey(dataset, on_progress=on_progress, should_stop=should_stop)
+def audit(
+    dataset: Dataset, *, before: Audit | None = None, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None
+) -> Audit:
+    """Look at every pair once, find the mosaics among them, and judge what was seen. Changes nothing.
+
+    Pairs that are as they were in the audit `before` are not looked at again: after a remedy, only those that it touched.
+    """
+    known = {} if before is None else unchanged(before, dataset)
+    facts = survey(dataset, known=known, on_progress=on_progress, should_stop=should_stop)
     mosaics = find_mosaics(dataset, chips=[one.chip for one in facts])
     return Audit(dataset, facts, tuple(mosaics))
+
+
+def unchanged(before: Audit, dataset: Dataset) -> dict[str, PairFacts]:
+    """The facts, by the pair's name, that still hold: the same files read the same way, in the same classes.
+
+    What is declared as not labelled, or read as the nearest class, changes only pairs with pixels that are no class.
+    """
+    old, new = before.dataset, dataset
+    if (old.scheme.names, old.scheme.colours, old.scheme.values) != (new.scheme.names, new.scheme.colours, new.scheme.values):
+        return {}
+    if replace(old.encoding, snap=False) != replace(new.encoding, snap=False) or old.remedies.alpha != new.remedies.alpha:
+        return {}
+    strangers_too = old.scheme == new.scheme and old.encoding.snap == new.encoding.snap
+    facts = {one.name: one for one in before.facts}
+    same = {pair.name: pair.digest for pair in old.pairs}
+    kept = [pair.name for pair in new.pairs if pair.name in facts and same.get(pair.name) == pair.digest]
+    return {name: facts[name] for name in kept if strangers_too or not facts[name].strangers}
 
 
 def find_all(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> tuple[Finding, ...]:

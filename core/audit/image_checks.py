@@ -51,7 +51,8 @@ def unpaired(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mos
 
 def sizes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
     """Masks of another size than their image, and images of one group that differ in size."""
-    differ = [one for one in facts if one.mask_height and not one.same_size]
+    cropped = {pair.name for pair in dataset.pairs if pair.crop}
+    differ = [one for one in facts if one.mask_height and not one.same_size and one.name not in cropped]
     if differ:
         names = tuple(one.name for one in differ)
         one = differ[0]
@@ -62,15 +63,13 @@ def sizes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic
         remedy: Remedy | None = Remedy("Cut image and mask to the part they share", Remedies(crop=names))
         if not small:
             remedy = Remedy("Leave these pairs out", Remedies(exclude=names)) if len(differ) < len(facts) else None
-        mended = all(pair.crop for pair in dataset.pairs if pair.name in names)
         yield Finding(
-            "info" if mended else "error",
+            "error",
             "size_mismatch",
             f"{counted(len(differ), 'mask differs', 'masks differ')} in size from the image: {one.name} has {one.height} x {one.width} "
-            f"pixels (height x width), its mask {one.mask_height} x {one.mask_width}."
-            + (" They are cut to the part they share." if mended else ""),
+            f"pixels (height x width), its mask {one.mask_height} x {one.mask_width}.",
             files_of(dataset, names),
-            None if mended else remedy,
+            remedy,
             names,
         )
     groups = defaultdict(set)
@@ -106,6 +105,22 @@ def kinds(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic
             "info",
             "pixel_size_varies",
             f"Pixel sizes run from {min(pixel_sizes):.2f} m to {max(pixel_sizes):.2f} m: things differ in size between images.",
+        )
+
+
+def transparency(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
+    """Bands that are marked as transparency and are none."""
+    found = [one for one in facts if one.transparent]
+    if found and not dataset.remedies.alpha:
+        names = tuple(one.name for one in found)
+        yield Finding(
+            "info",
+            "alpha_is_data",
+            f"Band {found[0].transparent[0]} of {counted(len(found), 'image')} is marked as transparency but holds other values than 0 "
+            "and the largest, so it is read as a band (often near infrared).",
+            files_of(dataset, names, masks=False),
+            Remedy("Read it as transparency", Remedies(alpha="transparency")),
+            names,
         )
 
 
@@ -210,4 +225,4 @@ def _root(parent: dict[int, int], i: int) -> int:
     return i
 
 
-CHECKS = (unreadable, unpaired, sizes, kinds, continuing, alike, nodata, groups)
+CHECKS = (unreadable, unpaired, sizes, kinds, transparency, continuing, alike, nodata, groups)

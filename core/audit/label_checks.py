@@ -11,22 +11,26 @@ from core.audit.findings import Finding, files_of
 from core.audit.survey import PairFacts
 from core.classes import ClassScheme
 from core.datasets.datasets import Dataset
+from core.datasets.mask_place import ELSEWHERE, MOVED, PIXELS, WARP
 from core.datasets.mosaics import Mosaic
 from core.datasets.palette_check import conflicting_classes
 from core.datasets.palettes import load_quietly
 from core.datasets.remedies import Remedies, Remedy
+from core.datasets.sampling import blurred
+from core.datasets.sampling import declared as declared_codes
 from core.errors import ClassesError
 from core.words import counted, listed
 
 _LOSSY = (".jpg", ".jpeg", ".webp")
 _RARE_FRACTION = 0.005
+_MOSTLY = 0.9
 _SHARP, _MOVED_PX, _GAIN = 4.0, 3.0, 0.25
 
 
 def class_file(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
     """A class file that cannot be read, or that disagrees with the masks."""
     path = dataset.class_file
-    if path is None:
+    if path is None or dataset.remedies.scheme is not None:
         return
     scheme = load_quietly(path)
     if scheme is None:
@@ -35,9 +39,7 @@ def class_file(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[M
     conflicts = conflicting_classes(dataset, _strangers(facts), _counts(dataset, facts))
     if conflicts:
         declared = len(scheme.names) + len(scheme.ignored_colours)
-        remedy = None
-        if dataset.remedies.scheme is None:
-            remedy = Remedy("Write the colours that the masks show as this data set's classes", Remedies(scheme=dataset.scheme))
+        remedy = Remedy("Write the colours that the masks show as this data set's classes", Remedies(scheme=dataset.scheme))
         yield Finding(
             "warning",
             "palette_conflict",
@@ -58,16 +60,51 @@ def strange_colours(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Seque
     thing = "colours" if dataset.kind == "colour" else "values"
     most = [f"{code} ({count:,} pixels)" for code, count in Counter(strangers).most_common(4)]
     more = f" and {len(strangers) - 4} more" if len(strangers) > 4 else ""
+    codes = {code: from_code(code) for code in strangers}
+    known = declared_codes(dataset.scheme, dataset.kind)
+    soft = sum(n for code, n in strangers.items() if codes[code] is not None and blurred(codes[code], known, dataset.kind))
     few = dataset.kind == "colour" and len(strangers) <= 64
+    remedy = Remedy("Declare these colours as not labelled", Remedies(ignore_colours=tuple(strangers))) if few else None
+    words = ""
+    if soft >= _MOSTLY * total:
+        words = " They lie close to the classes or between two of them, as soft outlines and lossy saving make them."
+        remedy = Remedy(f"Read them as the nearest class {thing[:-1]}", Remedies(snap=True))
     yield Finding(
-        "error" if total > 0.05 * pixels else "warning",
+        "error" if words or total > 0.05 * pixels else "warning",
         "off_palette",
         f"{total:,} mask pixels ({total / pixels:.2%}) have {thing} that are no class: {', '.join(most)}{more}. "
-        "They count as not labelled.",
+        f"They count as not labelled.{words}",
         files_of(dataset, names, images=False),
-        Remedy("Declare these colours as not labelled", Remedies(ignore_colours=tuple(strangers))) if few else None,
+        remedy,
         tuple(names),
     )
+
+
+def how_masks_are_read(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
+    """What was understood of the masks' form and what was left out of the folder."""
+    for note in dataset.notes:
+        yield Finding("info", "reading", f"{note}.")
+
+
+def misplaced_masks(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
+    """Masks that say that they lie elsewhere than their image, and those that were turned or moved onto it."""
+    for kind, severity, code in ((ELSEWHERE, "error", "mask_elsewhere"), (MOVED, "info", "mask_turned")):
+        found = [one for one in facts if one.place.kind == kind]
+        if not found:
+            continue
+        names = tuple(one.name for one in found)
+        if kind == ELSEWHERE:
+            text = (
+                f"{counted(len(found), 'mask lies', 'masks lie')} elsewhere than the image and cannot be used: {found[0].name} has "
+                f"{found[0].place.words}."
+            )
+            remedy = Remedy("Bring them to the image's grid by their nearest pixels", Remedies(grid=dict.fromkeys(names, WARP)))
+        else:
+            text = (
+                f"{counted(len(found), 'mask was', 'masks were')} brought to the image's grid: in {found[0].name} {found[0].place.words}."
+            )
+            remedy = Remedy("Take them pixel for pixel instead", Remedies(grid=dict.fromkeys(names, PIXELS)))
+        yield Finding(severity, code, text, files_of(dataset, names), remedy, names)
 
 
 def lossy_masks(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
@@ -169,6 +206,14 @@ def shifted_masks(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequenc
         )
 
 
+def from_code(text: str) -> int | None:
+    """The code of a colour ("#RRGGBB") or value ("7") as it is told; None for what is neither."""
+    try:
+        return int(text[1:], 16) if text.startswith("#") else int(text)
+    except ValueError:
+        return None
+
+
 def _reason(path) -> str:
     try:
         ClassScheme.load(path)
@@ -201,4 +246,14 @@ def _by_group(dataset: Dataset, facts: Sequence[PairFacts]) -> dict[str, np.ndar
     return dict(groups)
 
 
-CHECKS = (class_file, strange_colours, lossy_masks, missing_classes, uneven_classes, unlabelled, shifted_masks)
+CHECKS = (
+    class_file,
+    how_masks_are_read,
+    misplaced_masks,
+    strange_colours,
+    lossy_masks,
+    missing_classes,
+    uneven_classes,
+    unlabelled,
+    shifted_masks,
+)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from core.audit.alignment import Shift, agreement, best_shift
 from core.datasets.datasets import Dataset
+from core.datasets.mask_place import ELSEWHERE, SAME, MaskPlace, mask_place
 from core.datasets.pairs import Pair
 from core.errors import MaskError, SceneError
 from core.patches.estimates import count_pair_blocks
@@ -17,6 +19,7 @@ from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.chip_layout import Chip, read_chip
 from core.scenes.opening import scene_of_array
 from core.scenes.scene import Scene, Window
+from core.scenes.sources import marked_transparent
 
 _WHOLE_BYTES = 96 * 2**20
 _SLAB_PIXELS = 8 * 2**20
@@ -29,7 +32,8 @@ class PairFacts:
     """What one look at a pair tells.
 
     `counts` int64 (K + 1,): pixels of each class, the last not labelled; `strangers`: pixels of each colour or value
-    that is no class; `thumb` float32 (32, 32, bands); `error` is set, and the rest empty, where a file cannot be read.
+    that is no class; `thumb` float32 (32, 32, bands); `place` is how the mask lies to the image; `transparent` are bands that the file
+    marks as transparency and that are read as data; `error` is set, and the rest empty, where a file cannot be read.
     """
 
     name: str
@@ -49,6 +53,8 @@ class PairFacts:
     shift: Shift | None = None
     error: str | None = None
     unreadable: str | None = None
+    place: MaskPlace = field(default_factory=lambda: MaskPlace(SAME))
+    transparent: tuple[int, ...] = ()
 
     @property
     def same_size(self) -> bool:
@@ -57,11 +63,20 @@ class PairFacts:
 
 
 @small_gdal_cache()
-def survey(dataset: Dataset, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> tuple[PairFacts, ...]:
-    """Look at every pair once. Memory is bounded by one image, or by slabs of it where it is large."""
+def survey(
+    dataset: Dataset,
+    *,
+    known: Mapping[str, PairFacts] | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> tuple[PairFacts, ...]:
+    """Look at every pair once, and at none whose facts are `known` by its name. Memory is bounded by one image, or by slabs of it."""
     facts = []
     for i, pair in enumerate(dataset.pairs):
         check(should_stop)
+        if known and pair.name in known:
+            facts.append(replace(known[pair.name], group=pair.group))
+            continue
         report(on_progress, i, len(dataset.pairs), f"Looking at {pair.name}")
         facts.append(look_at(pair, dataset))
     report(on_progress, len(dataset.pairs), len(dataset.pairs), "Every pair looked at")
@@ -82,11 +97,16 @@ def look_at(pair: Pair, dataset: Dataset) -> PairFacts:
             nodata_fraction=_nodata_fraction(image),
             thumb=_thumb(picture),
             chip=read_chip(picture, pair.name),
+            transparent=marked_transparent(image),
         )
         what = "mask"
-        mask = pair.mask
-        if mask is None:
+        if pair.mask_file is None:
             return facts
+        if not pair.grid:
+            facts = replace(facts, place=mask_place(image, pair.mask_file))
+            if facts.place.kind == ELSEWHERE:
+                return facts
+        mask = pair.mask
         facts = replace(facts, mask_height=mask.height, mask_width=mask.width)
         if facts.same_size or pair.crop:
             ids: deque[np.ndarray] = deque(maxlen=1)  # the last band of rows: the whole mask unless it is large

@@ -20,6 +20,7 @@ from core.datasets.remedies import REMEDY_FILE, Remedies, read_remedies
 from core.datasets.sampling import of_classes, sample_masks
 from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
+from core.scenes.opening import open_scene
 from core.words import counted
 
 CLASS_FILE = "classes.json"
@@ -78,11 +79,7 @@ class Dataset:
         """A short text that changes when a file, the pairing or the classes change: key for caches."""
         digest = hashlib.sha256(repr((self.scheme, self.encoding, self.remedies)).encode())
         for pair in self.pairs:
-            digest.update(f"{pair.name}|{pair.group}".encode())
-            for path in dict.fromkeys((pair.image_path, pair.mask_path, *pair.label_files)):
-                if path is not None and path.exists():
-                    state = path.stat()
-                    digest.update(f"{path}|{state.st_size}|{state.st_mtime_ns}".encode())
+            digest.update(f"{pair.name}|{pair.group}|{pair.digest}".encode())
         return digest.hexdigest()[:16]
 
 
@@ -202,6 +199,7 @@ def _mended(pairs: Sequence[Pair], remedies: Remedies) -> list[Pair]:
             shift_px=remedies.shifts_px.get(pair.name, (0, 0)),
             crop=pair.name in remedies.crop,
             grid=remedies.grid.get(pair.name, ""),
+            image_opener=pair.image_opener or (partial(open_scene, pair.image_path, alpha=remedies.alpha) if remedies.alpha else None),
         )
         for pair in pairs
         if pair.name not in remedies.exclude

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -39,6 +40,17 @@ class Pair:
     label_files: tuple[Path, ...] = ()
     image_opener: Callable[[], Scene] | None = field(default=None, repr=False, compare=False)
     mask_opener: Callable[[], Scene | None] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def digest(self) -> str:
+        """A short text that changes when a file of the pair does, or how it is read; its name and group do not count."""
+        how = replace(self.encoding, snap=False), self.shift_px, self.crop, self.grid
+        digest = hashlib.sha256(repr(how).encode())
+        for path in dict.fromkeys((self.image_path, self.mask_path, *self.label_files)):
+            if path is not None and path.exists():
+                state = path.stat()
+                digest.update(f"{path}|{state.st_size}|{state.st_mtime_ns}".encode())
+        return digest.hexdigest()[:16]
 
     @cached_property
     def image(self) -> Scene:

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.classes import DUBAI, IGNORED_ID, ClassScheme, from_hex, pack, to_hex
 from core.datasets.encodings import FRACTION, MIXED
 from core.datasets.public_palettes import PUBLIC_PALETTES
-from core.datasets.sampling import MOST_COLOURS, MaskSample, declared, of_classes
+from core.datasets.sampling import MOST_COLOURS, NOISE, MaskSample, apart, declared, of_classes
 from core.errors import ClassesError
 
 _RARE_FRACTION = 0.005
@@ -17,8 +17,8 @@ _NEARLY_ALL = 0.98
 _SMALL_NUMBERS = 128
 """Class ids stay below this; where values reach further, they are grey levels."""
 _MOST_NUMBERS = 200
-_NEAR, _NOISE = 12, 24
-"""Colours this close are one, where one of them is much commoner: as they were written, and in masks with more than 32."""
+_NEAR = 12
+"""Colours this close are one, where one of them is much commoner."""
 _MUCH_COMMONER = 10
 
 
@@ -36,10 +36,14 @@ def choose_scheme(sample: MaskSample, *, class_file: Path | None) -> tuple[Class
         better = sample.kind == "colour" and sample.explained(DUBAI) > explained
         if explained >= 0.5 and not better:
             return fitted, f"class file {class_file.name}{remark}"
+        if sample.explained(fitted, nearly=_NEAR) >= _NEARLY_ALL:
+            return fitted, f"class file {class_file.name}, whose colours the masks show nearly"
     if sample.kind == "colour":
         doubt = "" if class_file is None else f", because {class_file.name} does not agree with the masks"
         if sample.explained(DUBAI) >= 0.5:
             return DUBAI, f"palette of the Dubai set{doubt}"
+        if sample.explained(DUBAI, nearly=_NEAR) >= _NEARLY_ALL:
+            return DUBAI, f"palette of the Dubai set, which the masks show nearly{doubt}"
         title = _public_palette(sample)
         if title is not None:
             return PUBLIC_PALETTES[title], f"palette of {title}{doubt}"
@@ -106,6 +110,7 @@ def discover(sample: MaskSample, names: ClassScheme | None = None) -> ClassSchem
     kept = [code for code in codes if code not in {int(pack(c)) for c in ignored}] or codes
     colours = [((code >> 16) & 255, (code >> 8) & 255, code & 255) for code in kept]
     lent = dict(zip(names.colours, names.names, strict=True)) if names else {}
+    lent |= {colour: "Background" for code, colour in zip(kept, colours, strict=True) if code in sample.outside}
     return ClassScheme(
         names=tuple(lent.get(colour, f"Class {to_hex(colour)}") for colour in colours),
         colours=tuple(colours),
@@ -125,16 +130,9 @@ def _main_codes(sample: MaskSample) -> list[int]:
     kept: list[int] = []
     for code in sorted(codes, key=lambda code: -sample.counts[code]):
         much = [one for one in kept if sample.counts[one] >= _MUCH_COMMONER * sample.counts[code]]
-        if not any(_apart(code, one, sample.kind) <= (_NOISE if many else _NEAR) for one in much):
+        if not any(apart(code, one, sample.kind) <= (NOISE if many else _NEAR) for one in much):
             kept.append(code)
     return sorted(kept)
-
-
-def _apart(one: int, other: int, kind: str) -> int:
-    """How far two codes lie apart: the values, or the channel of the colours that differs most."""
-    if kind == "ids":
-        return abs(one - other)
-    return max(abs(((one >> shift) & 255) - ((other >> shift) & 255)) for shift in (0, 8, 16))
 
 
 def with_ignored(scheme: ClassScheme, colours: Iterable[str]) -> ClassScheme:

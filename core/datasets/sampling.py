@@ -26,7 +26,10 @@ _IDS_IN_COLOUR = 64
 _BETWEEN = 48
 """Two values or colours this far apart can have soft rims between them."""
 _MIDDLE = 32
+NOISE = 24
+"""Colours or grey levels this close to one another can be one, saved with losses."""
 _THIN = 0.02
+_FEWEST_RIMS = 3
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,13 @@ class MaskSample:
         """Number of pixels looked at."""
         return sum(self.counts.values())
 
-    def explained(self, scheme: ClassScheme) -> float:
-        """Share of the pixels whose colour or value the scheme declares."""
+    def explained(self, scheme: ClassScheme, *, nearly: int = 0) -> float:
+        """Share of the pixels whose colour or value the scheme declares, or one of its colours that differs by `nearly` per channel."""
         known = declared(scheme, self.kind)
+        if nearly and self.kind == "colour":
+            return sum(n for code, n in self.counts.items() if min(apart(code, one, "colour") for one in known) <= nearly) / max(
+                1, self.total
+            )
         return sum(n for code, n in self.counts.items() if code in known) / max(1, self.total)
 
     def as_colours(self) -> MaskSample:
@@ -75,6 +82,22 @@ def of_classes(scheme: ClassScheme, kind: str) -> set[int]:
     if kind == "ids":
         return set(scheme.values if scheme.values is not None else range(len(scheme)))
     return {int(pack(colour)) for colour in scheme.colours}
+
+
+def apart(one: int, other: int, kind: str) -> int:
+    """How far two codes lie apart: the values, or the channel of the colours that differs most."""
+    if kind == "ids":
+        return abs(one - other)
+    return max(abs(a - b) for a, b in zip(_channels(one), _channels(other), strict=True))
+
+
+def blurred(code: int, declared_codes: Iterable[int], kind: str) -> bool:
+    """Whether a code is what blurring or lossy saving makes of declared ones: close to one of them, or between two that lie far apart."""
+    known = list(declared_codes)
+    if kind == "ids" and max(known, default=0) - min(known, default=0) < _BETWEEN:
+        return False
+    between = _between_values if kind == "ids" else _between_colours
+    return any(apart(code, one, kind) <= NOISE for one in known) or between(code, known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,12 +297,9 @@ def _notes(looks: Sequence[_Look], encoding: Encoding, gaps: int) -> Iterable[st
     if encoding.form == "inverted":
         yield "The masks say that white is zero, so they are read inverted, as a picture viewer shows them"
     if encoding.form == "scaled":
-        by = "multiplied by 255" if encoding.step < 1 else f"divided by {encoding.step:g}"
-        yield (
-            f"The masks' values are {'colours' if encoding.kind == 'colour' else 'class ids'} {by}"
-            if encoding.step != 1
-            else (f"The masks' colours are kept as {looks[0].pixels.dtype}")
-        )
+        what, dtype = "colours" if encoding.kind == "colour" else "class ids", looks[0].pixels.dtype
+        by = "multiplied by 255" if encoding.step < 1 else f"divided by {encoding.step:g}" if encoding.step > 1 else "as they are"
+        yield f"The masks hold {dtype}: {by} they are {what}"
     if encoding.kind == "colour" and encoding.form in ("plain", "scaled") and bands == 4:
         yield "The masks have four bands: the first three are the colours, the fourth is left out"
     if gaps:
@@ -332,12 +352,15 @@ def soft_rims(masks: Sequence[np.ndarray], kind: str, counts: dict[int, int]) ->
                 uniform &= codes[row : row + inner.shape[0], col : col + inner.shape[1]] == inner
         seen.update(count_codes(inner))
         thick.update(count_codes(inner[uniform]))
-    areas = [code for code in counts if thick[code] > _THIN * max(1, seen[code])]
+    least = _FEW_PIXELS / 2 * seen.total()
+    areas = [code for code in counts if thick[code] > max(least, _THIN * seen[code])]
     thin = [code for code in counts if code in seen and code not in areas]
     between = _between_values if kind == "ids" else _between_colours
     rims = [code for code in thin if between(code, areas)]
-    middle = any(between(code, areas, margin=_MIDDLE) for code in rims)
-    return frozenset(rims) if len(rims) >= 3 and middle else frozenset()
+    if len(rims) < _FEWEST_RIMS or not any(between(code, areas, margin=_MIDDLE) for code in rims):
+        return frozenset()
+    # Where three areas meet, their colours mix too.
+    return frozenset(rims) | {code for code in thin if counts[code] < _FEW_PIXELS * sum(counts.values())}
 
 
 def _between_values(code: int, areas: Sequence[int], margin: int = 1) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from core.audit.audit import Audit, audit
@@ -127,8 +129,12 @@ def mosaics(dataset: Dataset) -> None:
 
 
 def audited(dataset: Dataset) -> Audit:
-    """The audit of a data set, made once for each state of its files, with its progress shown."""
-    return keep("audit", dataset.digest, lambda tell: audit(dataset, on_progress=tell), words="Checking the data set")
+    """The audit of a data set, made once for each state of its files, with its progress shown; a remedy re-checks what it touched."""
+    last: dict[Path, Audit] = st.session_state.setdefault("explore_last_audit", {})
+    before = last.get(dataset.root)
+    found = keep("audit", dataset.digest, lambda tell: audit(dataset, before=before, on_progress=tell), words="Checking the data set")
+    st.session_state["explore_last_audit"] = {dataset.root: found}
+    return found
 
 
 def is_audited(dataset: Dataset) -> bool:
