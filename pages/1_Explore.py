@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from core.errors import DatasetError
 from ui import frame, library, state
-from ui.explore import findings, one_scene, overview, patches, thumbnails
+from ui.explore import findings, naming, one_scene, overview, patches, thumbnails
 
 frame.begin_page(
     "Explore",
@@ -21,6 +22,9 @@ TABS = {
 }
 
 chosen = overview.choose_dataset()
+if (unnamed := naming.asked()) is not None:
+    naming.name_files(*unnamed)
+    st.stop()
 if chosen is None:
     frame.empty_state(
         "No data set yet",
@@ -33,7 +37,13 @@ if chosen is None:
     st.stop()
 
 with frame.errors() as opening:
-    dataset = library.dataset(chosen)
+    try:
+        dataset = library.dataset(chosen)
+    except DatasetError as error:
+        if not naming.can_name(chosen):
+            raise
+        naming.name_files(chosen, str(error))
+        st.stop()
 if opening.failed:
     st.stop()
 

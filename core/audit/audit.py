@@ -21,11 +21,12 @@ from core.progress import OnProgress, ShouldStop
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What a look at every pair found. `facts` is in the order of the data set's pairs."""
+    """What a look at every pair found. `facts` and `digests`, the pairs' own, are in the order of the data set's pairs."""
 
     dataset: Dataset
     facts: tuple[PairFacts, ...]
     mosaics: tuple[Mosaic, ...]
+    digests: tuple[str, ...]
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -81,10 +82,11 @@ def audit(
 
     Pairs that are as they were in the audit `before` are not looked at again: after a remedy, only those that it touched.
     """
+    digests = tuple(pair.digest for pair in dataset.pairs)
     known = {} if before is None else unchanged(before, dataset)
     facts = survey(dataset, known=known, on_progress=on_progress, should_stop=should_stop)
     mosaics = find_mosaics(dataset, chips=[one.chip for one in facts])
-    return Audit(dataset, facts, tuple(mosaics))
+    return Audit(dataset, facts, tuple(mosaics), digests)
 
 
 def unchanged(before: Audit, dataset: Dataset) -> dict[str, PairFacts]:
@@ -99,8 +101,8 @@ def unchanged(before: Audit, dataset: Dataset) -> dict[str, PairFacts]:
         return {}
     strangers_too = old.scheme == new.scheme and old.encoding.snap == new.encoding.snap
     facts = {one.name: one for one in before.facts}
-    same = {pair.name: pair.digest for pair in old.pairs}
-    kept = [pair.name for pair in new.pairs if pair.name in facts and same.get(pair.name) == pair.digest]
+    then = {pair.name: digest for pair, digest in zip(old.pairs, before.digests, strict=True)}
+    kept = [pair.name for pair in new.pairs if then.get(pair.name) == pair.digest]
     return {name: facts[name] for name in kept if strangers_too or not facts[name].strangers}
 
 

@@ -23,16 +23,18 @@ class Encoding:
     """How the masks of a data set are read.
 
     `kind` is "colour" (three bands of uint8, or a palette) or "ids" (whole numbers). `form` says what lies in the files: "plain";
-    "indices" (a palette's numbers, not its colours); "band" (numbers in band `band`, the others equal to it or 0); "one-hot" (a band for
-    each class); "scaled" (codes are the pixels divided by `step`: 16-bit colours, numbers from 0 to 1); "inverted" (codes are `step`
-    minus the pixels: white is zero). `heeds_gaps`: pixels without data, masked out or transparent are not labelled.
-    `snap`: what is no class goes to the nearest colour or value that is declared.
+    "indices" (a palette's numbers, not its colours); "band" (numbers in band `band`, the others equal to it or 0); "one-hot" (a
+    band for each class); "scaled" (codes are the pixels divided by `step`: 16-bit colours, numbers from 0 to 1); "inverted" (codes
+    are `step` minus the pixels: white is zero). `alpha` "band": what files mark as transparency is one of the bands.
+    `heeds_gaps`: pixels without data, masked out or transparent are not labelled. `snap`: what is no class goes to the nearest
+    colour or value that is declared.
     """
 
     kind: str = "colour"
     form: str = "plain"
     band: int = 1
     step: float = 1.0
+    alpha: str = ""
     heeds_gaps: bool = False
     snap: bool = False
 

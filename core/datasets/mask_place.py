@@ -128,8 +128,9 @@ class PlacedSource:
     def _places(self, window: Window, out_shape: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, Window | None]:
         """Row and column of the mask for each pixel, int (h, w); whether they lie in it; and the window that holds them all."""
         shape = out_shape or (window.height, window.width)
-        down = window.row + (np.arange(shape[0]) + 0.5) * window.height / shape[0]
-        right = window.col + (np.arange(shape[1]) + 0.5) * window.width / shape[1]
+        # The middles of the image's own pixels, so that a turned mask is decimated like one that is not.
+        down = window.row + np.floor((np.arange(shape[0]) + 0.5) * window.height / shape[0]) + 0.5
+        right = window.col + np.floor((np.arange(shape[1]) + 0.5) * window.width / shape[1]) + 0.5
         if self.mapping is not None:
             x, y = np.meshgrid(right, down)
             cols, rows = self.mapping * (x, y)

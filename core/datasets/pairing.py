@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,22 +68,27 @@ def match_folder(root: Path, *, images: str = "", masks: str = "") -> Matches:
     `images` and `masks` are patterns of files below the root ("**/*_rgb.tif"), or folders, that say which are which; what they name is
     an image, or a mask, whatever it is called, and other rasters are passed over. Raises DatasetError for a pattern without files.
     """
-    files = list(walk(root))
-    vectors = tuple(path for path in files if path.suffix.lower() in VECTOR_SUFFIXES)
-    rasters = [path for path in files if path.suffix.lower() in (*RASTER_SUFFIXES, *HDF5_SUFFIXES)]
+    paths = list(walk(root))
+    vectors = tuple(path for path in paths if path.suffix.lower() in VECTOR_SUFFIXES)
+    rasters = [path for path in paths if path.suffix.lower() in (*RASTER_SUFFIXES, *HDF5_SUFFIXES)]
     if images or masks:
         pictures, labels, other = _as_named(root, rasters, images, masks)
-    else:
-        found = described(rasters, root)
-        labels = [file for file in found if file.role == "mask"]
-        pictures = [file for file in found if file.role in ("image", None)]
-        other = [file for file in found if file.role == "other"]
-        if not pictures:
-            pictures, other = [replace(file, role=None) for file in other], []
-        if all(file.role is None for file in pictures):
-            # Nothing is called an image: the folder beside that of the masks holds them, whatever its name.
-            known = {(), *(file.base for file in labels)}
-            pictures = [file if file.base in known else replace(file, base=file.base[:-1], side=file.base[-1]) for file in pictures]
+        left = tuple(file.path for file in other)
+        found = _matched(pictures, labels, vectors, left)
+        if not found.matches:  # the two lie in folders that do not go together: their names alone must do
+            pictures, labels = ([replace(file, place=(), base=()) for file in files] for files in (pictures, labels))
+            found = _matched(pictures, labels, vectors, left)
+        return found
+    files = described(rasters, root)
+    labels = [file for file in files if file.role == "mask"]
+    pictures = [file for file in files if file.role in ("image", None)]
+    other = [file for file in files if file.role == "other"]
+    if not pictures:
+        pictures, other = [replace(file, role=None) for file in other], []
+    if all(file.role is None for file in pictures):
+        # Nothing is called an image: the folder beside that of the masks holds them, whatever its name.
+        known = {(), *(file.base for file in labels)}
+        pictures = [file if file.base in known else replace(file, base=file.base[:-1], side=file.base[-1]) for file in pictures]
     return _matched(pictures, labels, vectors, tuple(file.path for file in other))
 
 
@@ -94,13 +100,21 @@ def _as_named(root: Path, rasters: list[Path], images: str, masks: str) -> tuple
     for role in ("mask", "image"):
         if role in chosen:
             found = described([path for path in chosen[role] if role == "mask" or path not in chosen.get("mask", ())], root)
-            files[role] = [replace(file, role=role) for file in found]
+            files[role] = [_below(file, root, images if role == "image" else masks, role) for file in found]
     rest = described([path for path in rasters if path not in taken], root)
     for role, wanted in (("mask", ("mask",)), ("image", ("image", None))):
         if role not in files:
             files[role] = [file for file in rest if file.role in wanted]
             rest = [file for file in rest if file.role not in wanted]
     return files["image"], files["mask"], rest
+
+
+def _below(file: NamedFile, root: Path, pattern: str, role: str) -> NamedFile:
+    """The file as an image or a mask whose place is counted from the folder that the pattern begins with."""
+    literal = list(itertools.takewhile(lambda part: not set(part) & set("*?["), Path(pattern).parts))
+    folders = file.path.relative_to(root).parts[:-1]
+    start = min(len(literal), len(folders))
+    return replace(file, role=role, place=folders[start:], base=tuple(map(str.lower, folders[start:])), side="/".join(folders[:start]))
 
 
 def _named(root: Path, rasters: list[Path], pattern: str, role: str) -> list[Path]:

@@ -73,7 +73,9 @@ class Pair:
         """The mask as it lies on disk. Raises SceneError when it cannot be opened."""
         if self.mask_opener:
             return self.mask_opener()
-        return None if self.mask_path is None else open_scene(self.mask_path, expand_palette=self.encoding.expands_palettes)
+        if self.mask_path is None:
+            return None
+        return open_scene(self.mask_path, expand_palette=self.encoding.expands_palettes, alpha=self.encoding.alpha)
 
     @cached_property
     def shape(self) -> tuple[int, int]:

@@ -11,8 +11,9 @@ import numpy as np
 from core.classes import IGNORED_ID, ClassScheme, pack
 from core.datasets.encodings import COLOURS, IDS, Encoding, as_codes, whole
 from core.errors import MaskError, SceneError
+from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import RasterSource, white_is_zero
+from core.scenes.sources import BAND, RasterSource, white_is_zero
 from core.words import listed
 
 _SAMPLED_MASKS = 24
@@ -127,7 +128,7 @@ def sample_masks(openers: Sequence[Callable[[], Scene | None]]) -> MaskSample:
     them). Raises MaskError when not one of them can, and for masks of a kind that is not understood.
     """
     looks, pixels_seen = [], 0
-    for opener in spread(openers):
+    for opener in spread(openers, _SAMPLED_MASKS):
         if pixels_seen > _SAMPLED_PIXELS:
             break
         try:
@@ -160,8 +161,32 @@ def _look(mask: Scene) -> _Look:
     if palette is not None:
         mask = replace(mask, bands=1, source=replace(mask.source, palette=None))
     shape = _sampled_shape(mask.shape)
+    whole_file = _with_transparency(mask)
+    if whole_file is not None:
+        pixels = whole_file.read(out_shape=shape, categorical=True)
+        own = _in_all_bands(pixels.reshape(-1, pixels.shape[2]))
+        if own is not None:
+            return _Look(whole_file, pixels, np.ones(pixels.shape[:2], bool), None, own)
     pixels, valid = mask.read(out_shape=shape, categorical=True), mask.valid(out_shape=shape)
     return _Look(mask, pixels, valid, palette, _own_encoding(mask, pixels, valid, palette))
+
+
+def _with_transparency(mask: Scene) -> Scene | None:
+    """The mask with the band that its file marks as transparency as one of its bands; None where there is none."""
+    if not isinstance(mask.source, RasterSource) or mask.source.palette is not None:
+        return None
+    every = open_scene(mask.path, expand_palette=False, alpha=BAND)
+    return every if every.bands > mask.bands else None
+
+
+def _in_all_bands(seen: np.ndarray) -> Encoding | None:
+    """How a mask is read whose last band is no transparency, although it looks so: a band for each class, or all in the last band."""
+    used = [band for band in range(seen.shape[1]) if seen[:, band].any()]
+    if used == [seen.shape[1] - 1]:
+        return replace(IDS, form="band", band=seen.shape[1], alpha=BAND)
+    if len(used) > 1 and used[-1] == seen.shape[1] - 1 and _is_one_hot(seen, wide=True):
+        return replace(IDS, form="one-hot", alpha=BAND)
+    return None
 
 
 def _own_encoding(mask: Scene, pixels: np.ndarray, valid: np.ndarray, palette: tuple | None) -> Encoding | None:
@@ -343,15 +368,13 @@ def soft_rims(masks: Sequence[np.ndarray], kind: str, counts: dict[int, int]) ->
         return frozenset()
     seen, thick = Counter[int](), Counter[int]()
     for codes in masks:
-        if min(codes.shape) < 3:
-            continue
-        inner = codes[1:-1, 1:-1]
-        uniform = np.ones(inner.shape, bool)
+        around = np.pad(codes, 1, mode="edge")
+        uniform = np.ones(codes.shape, bool)
         for row in range(3):
             for col in range(3):
-                uniform &= codes[row : row + inner.shape[0], col : col + inner.shape[1]] == inner
-        seen.update(count_codes(inner))
-        thick.update(count_codes(inner[uniform]))
+                uniform &= around[row : row + codes.shape[0], col : col + codes.shape[1]] == codes
+        seen.update(count_codes(codes))
+        thick.update(count_codes(codes[uniform]))
     least = _FEW_PIXELS / 2 * seen.total()
     areas = [code for code in counts if thick[code] > max(least, _THIN * seen[code])]
     thin = [code for code in counts if code in seen and code not in areas]

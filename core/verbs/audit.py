@@ -9,7 +9,7 @@ from typing import Any
 
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, setting
-from core.verbs.options import CLASSES, DATASET
+from core.verbs.options import CLASSES, DATASET, IMAGES, MASKS
 from core.verbs.tables import percent, table
 from core.verbs.verb import Answer, Verb
 
@@ -22,6 +22,8 @@ class AuditRequest(Settings):
 
     dataset: Path = setting(REQUIRED, DATASET, flag="DATASET")
     classes: Path | None = setting(None, CLASSES, metavar="FILE")
+    images: str = setting("", IMAGES, metavar="PATTERN")
+    masks: str = setting("", MASKS, metavar="PATTERN")
 
 
 def run(asked: AuditRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
@@ -29,7 +31,7 @@ def run(asked: AuditRequest, *, on_progress: OnProgress | None = None, should_st
     from core.audit.audit import audit
     from core.datasets.datasets import open_dataset
 
-    dataset = open_dataset(asked.dataset, classes=asked.classes)
+    dataset = open_dataset(asked.dataset, classes=asked.classes, images=asked.images, masks=asked.masks)
     return audit(dataset, on_progress=on_progress, should_stop=should_stop).summary()
 
 

@@ -11,7 +11,7 @@ from core.errors import SettingsError
 from core.prediction.settings import BlendSettings
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, group, setting
-from core.verbs.options import CLASSES, DATASET, MODEL
+from core.verbs.options import CLASSES, DATASET, IMAGES, MASKS, MODEL
 from core.verbs.tables import score, table
 from core.verbs.verb import Answer, Verb
 
@@ -25,6 +25,8 @@ class EvaluateRequest(Settings):
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
     dataset: Path = setting(REQUIRED, DATASET, flag="DATASET")
     classes: Path | None = setting(None, CLASSES, metavar="FILE")
+    images: str = setting("", IMAGES, metavar="PATTERN")
+    masks: str = setting("", MASKS, metavar="PATTERN")
     scenes: str = setting("all", "which part of the model's split", choices=_SCENES)
     patches: Path | None = setting(None, "score only the patches of that part, as `prepare` cut them (random splits)", metavar="PREPARED")
     out: Path | None = setting(None, "folder for all that was found: JSON, CSV, maps, pictures and a report", metavar="FOLDER")
@@ -50,7 +52,7 @@ def run(asked: EvaluateRequest, *, on_progress: OnProgress | None = None, should
         )
     evaluation = evaluate(
         model,
-        open_dataset(asked.dataset, classes=asked.classes),
+        open_dataset(asked.dataset, classes=asked.classes, images=asked.images, masks=asked.masks),
         asked.blending,
         scenes=asked.scenes,
         patches=asked.patches,

@@ -10,7 +10,7 @@ from typing import Any
 from core.patches.settings import PrepareSettings
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, group, setting
-from core.verbs.options import CLASSES, DATASET
+from core.verbs.options import CLASSES, DATASET, IMAGES, MASKS
 from core.verbs.tables import table
 from core.verbs.verb import Answer, Verb, place_of
 
@@ -21,6 +21,8 @@ class PrepareRequest(Settings):
 
     dataset: Path = setting(REQUIRED, DATASET, flag="DATASET")
     classes: Path | None = setting(None, CLASSES, metavar="FILE")
+    images: str = setting("", IMAGES, metavar="PATTERN")
+    masks: str = setting("", MASKS, metavar="PATTERN")
     out: Path | None = setting(None, "folder for the patches", flag="OUT")
     cutting: PrepareSettings = group(PrepareSettings())
 
@@ -30,7 +32,7 @@ def run(asked: PrepareRequest, *, on_progress: OnProgress | None = None, should_
     from core.datasets.datasets import open_dataset
     from core.patches.prepare import prepare
 
-    dataset = open_dataset(asked.dataset, classes=asked.classes)
+    dataset = open_dataset(asked.dataset, classes=asked.classes, images=asked.images, masks=asked.masks)
     store = prepare(dataset, place_of(asked.out), asked.cutting, on_progress=on_progress, should_stop=should_stop)
     return {**store.summary(), "folder": str(asked.out)}
 

@@ -266,7 +266,7 @@ def test_chips_that_continue_each_other_are_told_and_grouped(tmp_path):
     assert "6 images make one scene of 3 x 2 but count as 6 groups" in finding.sentence
     finding.remedy.apply(tmp_path)
     dataset = open_dataset(tmp_path)
-    assert len(dataset.groups) == 1
+    assert len(dataset.groups) == 1 and findings(tmp_path, "mosaic_parted") == []
     mosaic = find_mosaics(dataset)[0]
     assert (mosaic.rows, mosaic.columns) == (3, 2)
     np.testing.assert_array_equal(mosaic.image().read(), picture())

@@ -9,8 +9,10 @@ import streamlit as st
 
 from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
+from core.errors import MaskError, SceneError
 from core.scenes.display import default_rgb
 from core.scenes.scene import Scene
+from core.scenes.sources import marked_transparent
 from ui import library, state
 from ui.viewer import viewer
 
@@ -22,12 +24,9 @@ def one_scene(dataset: Dataset) -> None:
     pair = choose_pair(dataset)
     image = pair.image
     bands = _choose_bands(image)
-    if pair.mask is not None and pair.mask.shape != image.shape and not pair.crop:
-        st.warning(
-            f"The mask has {library.pixels_text(pair.mask.shape[::-1])} pixels, "
-            f"the image {library.pixels_text(image.shape[::-1])}; only the image is shown.",
-            icon=":material/warning:",
-        )
+    trouble = _mask_trouble(pair)
+    if trouble:
+        st.warning(f"{trouble} Only the image is shown.", icon=":material/warning:")
         viewer.scene_panes(pair.image_path, None, None, key="explore_viewer", bands=bands, height=460)
     else:
         viewer.scene_panes(pair.image_path, pair, dataset.scheme, key="explore_viewer", bands=bands, height=460)
@@ -38,6 +37,18 @@ def one_scene(dataset: Dataset) -> None:
     with right:
         st.subheader("About this scene", anchor=False)
         st.dataframe(pd.DataFrame(_facts(pair), columns=["what", "value"]), hide_index=True)
+
+
+def _mask_trouble(pair: Pair) -> str:
+    """Why the mask cannot be laid over its image, empty where it can, or where there is none."""
+    image = pair.image
+    try:
+        mask = pair.mask
+    except (MaskError, SceneError) as error:
+        return str(error)
+    if mask is None or mask.shape == image.shape or pair.crop:
+        return ""
+    return f"The mask has {library.pixels_text(mask.shape[::-1])} pixels, the image {library.pixels_text(image.shape[::-1])}."
 
 
 def choose_pair(dataset: Dataset) -> Pair:
@@ -123,6 +134,8 @@ def _facts(pair: Pair) -> list[tuple[str, str]]:
         ("tile", pair.group),
         ("width × height", f"{library.pixels_text(image.shape[::-1])} px"),
         ("bands", f"{image.bands} of {image.dtype}"),
+        *((f"band {number}", name) for number, name in enumerate(image.band_names or (), 1) if name),
+        *((f"band {number}", "marked as transparency, read as a band") for number in marked_transparent(image)),
         ("pixel size", f"{distance:.3g} m" if distance else "not known"),
         ("coordinates", crs),
         ("nodata value", "none" if image.nodata is None else f"{image.nodata:g}"),

@@ -10,10 +10,11 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.datasets.datasets import CLASS_FILE, Dataset
-from core.errors import InputError
+from core.errors import DatasetError, InputError
 from core.patches.estimates import DatasetCounts
 from ui import charts, frame, library, state
 from ui.explore import counts as block_counts
+from ui.explore import naming
 from ui.input import typed_path
 
 _SAMPLES = {
@@ -83,7 +84,13 @@ def _open_by_path() -> None:
             path = typed_path(typed)
             if path is None:
                 raise InputError("no folder typed", expected="the path of a folder with images and masks", do="Type one and press Open")
-            library.dataset(path)
+            try:
+                library.dataset(path)
+            except DatasetError as error:
+                if not naming.can_name(path):
+                    raise
+                naming.ask_for(path, str(error))
+                st.rerun()
         if not outcome.failed:
             state.select(dataset=path)
             st.rerun()

@@ -1,0 +1,105 @@
+"""Where names do not tell images from masks: two patterns that say it, with the pairs that they make counted at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.datasets.pairing import Matches, match_folder
+from core.datasets.remedies import Remedies, apply_remedy
+from core.errors import DatasetError
+from core.scenes.sources import HDF5_SUFFIXES, RASTER_SUFFIXES
+from core.words import counted
+from ui import frame, state
+
+_ASKED = "explore_naming"
+_MOST_FOLDERS = 40
+_SHOWN_PAIRS = 5
+
+
+def ask_for(root: Path, why: str) -> None:
+    """Show the form for this folder from the next run on; `why` says what was not understood."""
+    st.session_state[_ASKED] = (root, why)
+
+
+def asked() -> tuple[Path, str] | None:
+    """The folder whose files are to be named, and why; None when there is none."""
+    return st.session_state.get(_ASKED)
+
+
+def can_name(root: Path) -> bool:
+    """Whether there are rasters in the folder that could be named."""
+    return root.is_dir() and not _folders(str(root), root.stat().st_mtime_ns).empty
+
+
+def name_files(root: Path, why: str) -> None:
+    """The folders with their rasters, two patterns, the pairs they make, and a button that writes them beside the data."""
+    with st.container(border=True):
+        st.subheader("Which files are images, and which are masks?", anchor=False)
+        st.warning(why, icon=":material/rule_folder:")
+        st.dataframe(_folders(str(root), root.stat().st_mtime_ns), hide_index=True)
+        left, right = st.columns(2)
+        images = left.text_input(
+            "Images", key="explore_name_images", placeholder="**/*_rgb.tif", help="A pattern of files below the folder, or a folder in it."
+        )
+        masks = right.text_input(
+            "Masks", key="explore_name_masks", placeholder="**/*_label.tif", help="A pattern of files below the folder, or a folder in it."
+        )
+        pairs = _tell(root, images.strip(), masks.strip())
+        with st.container(horizontal=True):
+            if st.button("Use these", key="explore_name_use", type="primary", icon=":material/check:", disabled=pairs == 0):
+                with frame.errors() as outcome:
+                    apply_remedy(root, Remedies(images=images.strip(), masks=masks.strip()))
+                if not outcome.failed:
+                    st.session_state.pop(_ASKED, None)
+                    state.select(dataset=root)
+                    st.rerun()
+            if asked() is not None and st.button("Cancel", key="explore_name_cancel"):
+                st.session_state.pop(_ASKED, None)
+                st.rerun()
+        st.caption("The patterns are written to groundline.json in that folder, and can be taken back under Findings.")
+
+
+def _tell(root: Path, images: str, masks: str) -> int:
+    """Say what the patterns find; the number of pairs, 0 while nothing is typed."""
+    if not images and not masks:
+        st.markdown("Type a pattern, such as `**/*_rgb.tif`, or the name of a folder. `**/` stands for any folders.")
+        return 0
+    try:
+        found = match_folder(root, images=images, masks=masks)
+    except DatasetError as error:
+        st.markdown(f":orange[{error}]")
+        return 0
+    colour = "green" if found.matches else "orange"
+    st.markdown(
+        f":{colour}[**{counted(len(found.matches), 'pair')}**] from {counted(found.images, 'image')} and {counted(found.masks, 'mask')}"
+    )
+    if found.matches:
+        st.code("\n".join(_pair_lines(root, found)), language=None)
+    return len(found.matches)
+
+
+def _pair_lines(root: Path, found: Matches) -> list[str]:
+    lines = [
+        f"{match.image.relative_to(root).as_posix()}  +  {', '.join(mask.relative_to(root).as_posix() for mask in match.masks)}"
+        for match in found.matches[:_SHOWN_PAIRS]
+    ]
+    more = len(found.matches) - len(lines)
+    return [*lines, f"and {more} more"] if more else lines
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _folders(root: str, stamp: int) -> pd.DataFrame:
+    """Folders with rasters: how many, and one of them."""
+    count: Counter[str] = Counter()
+    example: dict[str, str] = {}
+    for path in sorted(Path(root).rglob("*")):
+        if path.suffix.lower() in (*RASTER_SUFFIXES, *HDF5_SUFFIXES) and not path.name.startswith("."):
+            folder = path.parent.relative_to(root).as_posix()
+            count[folder] += 1
+            example.setdefault(folder, path.name)
+    rows = [(folder, number, example[folder]) for folder, number in list(count.items())[:_MOST_FOLDERS]]
+    return pd.DataFrame(rows, columns=["folder", "rasters", "for example"])
