@@ -60,9 +60,9 @@ def strange_colours(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Seque
     thing = "colours" if dataset.kind == "colour" else "values"
     most = [f"{code} ({count:,} pixels)" for code, count in Counter(strangers).most_common(4)]
     more = f" and {len(strangers) - 4} more" if len(strangers) > 4 else ""
-    codes = {code: from_code(code) for code in strangers}
     known = declared_codes(dataset.scheme, dataset.kind)
-    soft = sum(n for code, n in strangers.items() if codes[code] is not None and blurred(codes[code], known, dataset.kind))
+    codes = [(from_code(text), count) for text, count in strangers.items()]
+    soft = sum(count for code, count in codes if code is not None and blurred(code, known, dataset.kind))
     few = dataset.kind == "colour" and len(strangers) <= 64
     remedy = Remedy("Declare these colours as not labelled", Remedies(ignore_colours=tuple(strangers))) if few else None
     words = ""

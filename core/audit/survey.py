@@ -100,13 +100,13 @@ def look_at(pair: Pair, dataset: Dataset) -> PairFacts:
             transparent=marked_transparent(image),
         )
         what = "mask"
-        if pair.mask_file is None:
-            return facts
-        if not pair.grid:
+        if pair.mask_file is not None and not pair.grid:
             facts = replace(facts, place=mask_place(image, pair.mask_file))
             if facts.place.kind == ELSEWHERE:
                 return facts
         mask = pair.mask
+        if mask is None:
+            return facts
         facts = replace(facts, mask_height=mask.height, mask_width=mask.width)
         if facts.same_size or pair.crop:
             ids: deque[np.ndarray] = deque(maxlen=1)  # the last band of rows: the whole mask unless it is large

@@ -58,8 +58,8 @@ def match_families(
         if family not in partners and len(_fitting(used, members)) == len(members):
             notes.append(f"{counted(len(members), 'mask')} in {_title(family)} label images that have a mask already, and are left out")
             taken |= {id(file) for file in members}
-    left = ([file for file in files if id(file) not in taken] for files in (images, masks))
-    return pairs, *left, notes
+    images_left, masks_left = ([file for file in files if id(file) not in taken] for files in (images, masks))
+    return pairs, images_left, masks_left, notes
 
 
 def _families(files: Sequence[NamedFile]) -> dict[Family, list[NamedFile]]:

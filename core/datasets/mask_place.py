@@ -133,7 +133,7 @@ class PlacedSource:
         right = window.col + np.floor((np.arange(shape[1]) + 0.5) * window.width / shape[1]) + 0.5
         if self.mapping is not None:
             x, y = np.meshgrid(right, down)
-            cols, rows = self.mapping * (x, y)
+            cols, rows = _applied(self.mapping, x, y)
         else:
             cols, rows = self._warped(right, down)
         inside = (rows >= 0) & (rows < self.shape[0]) & (cols >= 0) & (cols < self.shape[1])
@@ -162,13 +162,17 @@ def _name(crs: CRS | None) -> str:
 
 def _to_mask(points: np.ndarray, geo: GeoRef, mask_geo: GeoRef) -> np.ndarray:
     """(column, row) in the mask of points (column, row) of the image, float (n, 2); not finite where the CRSs cannot be compared."""
-    x, y = geo.transform * (points[:, 0], points[:, 1])
+    x, y = _applied(geo.transform, points[:, 0], points[:, 1])
     if geo.crs is not None and mask_geo.crs is not None and geo.crs != mask_geo.crs:
         transformer = _transformer(geo.crs, mask_geo.crs)
         if transformer is None:
             return np.full_like(points, np.nan)
         x, y = transformer.transform(x, y)
-    return np.column_stack(~mask_geo.transform * (np.asarray(x), np.asarray(y)))
+    return np.column_stack(_applied(~mask_geo.transform, np.asarray(x), np.asarray(y)))
+
+
+def _applied(transform: Affine, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
 
 
 @lru_cache(maxsize=32)

@@ -55,7 +55,7 @@ def _public_palette(sample: MaskSample) -> str | None:
 
     Several are made of the same pure colours, and so may a user's own be: the one that is seen most fully counts.
     """
-    best = (0.0, None)
+    best: tuple[float, str | None] = (0.0, None)
     for title, scheme in PUBLIC_PALETTES.items():
         seen = len(set(sample.counts) & of_classes(scheme, "colour"))
         if seen >= 5 and (len(scheme) > 8 or seen >= 0.8 * len(scheme)) and sample.explained(scheme) >= _NEARLY_ALL:

@@ -157,9 +157,10 @@ def sample_masks(openers: Sequence[Callable[[], Scene | None]]) -> MaskSample:
 
 
 def _look(mask: Scene) -> _Look:
-    palette = mask.source.palette if isinstance(mask.source, RasterSource) else None
-    if palette is not None:
-        mask = replace(mask, bands=1, source=replace(mask.source, palette=None))
+    source, palette = mask.source, None
+    if isinstance(source, RasterSource) and source.palette is not None:
+        palette = source.palette
+        mask = replace(mask, bands=1, source=replace(source, palette=None))
     shape = _sampled_shape(mask.shape)
     whole_file = _with_transparency(mask)
     if whole_file is not None:
