@@ -12,12 +12,12 @@ import streamlit as st
 
 from core.datasets import archives
 from core.files import replacing
-from core.scenes.sources import HDF5_SUFFIXES, RASTER_SUFFIXES
+from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-IMAGE_TYPES = [suffix.lstrip(".") for suffix in (*RASTER_SUFFIXES, *HDF5_SUFFIXES)]
+IMAGE_TYPES = [suffix.lstrip(".") for suffix in (*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES)]
 
 
 def save(name: str, content: BinaryIO, folder: Path) -> Path:

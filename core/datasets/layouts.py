@@ -16,9 +16,10 @@ from core.datasets.sampling import spread
 from core.datasets.vector_labels import open_vector_mask, read_layer
 from core.errors import DatasetError, SceneError
 from core.scenes.band_files import stack_path, write_stack
+from core.scenes.npy_files import npy_shape, open_npy
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene
-from core.scenes.sources import HDF5_SUFFIXES, open_hdf5
+from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, open_hdf5
 from core.words import counted, listed
 
 _CHECKED_IMAGES = 6
@@ -87,10 +88,7 @@ def _of_matches(matches: Matches, root: Path) -> Found:
     names = sorted({name for match in per_class for name in match.mask_classes})
     notes = list(matches.notes)
     if not names:
-        pairs = tuple(
-            Pair(match.name, _image_path(match), match.masks[0], match.group, image_opener=_image_opener(match))
-            for match in matches.matches
-        )
+        pairs = tuple(pair for match in matches.matches for pair in _plain_pairs(match))
         return Found(pairs, matches.unpaired, matches.images_alone, notes=tuple(notes))
     scheme, rest = named_scheme(names)
     pairs = tuple(_class_file_pair(match, scheme, rest) for match in per_class)
@@ -99,6 +97,40 @@ def _of_matches(matches: Matches, root: Path) -> Found:
         notes.append(f"{counted(len(others), 'image')} with one mask instead of one for each class are left out: {listed(others)}")
     source = "names of the mask files, one for each class"
     return Found(pairs, matches.unpaired, matches.images_alone, scheme, source, tuple(notes))
+
+
+def _plain_pairs(match: Match) -> list[Pair]:
+    """The pair of an image and its mask, or those of two stacks of them that NumPy saved."""
+    stack = _stacked(match.image, match.masks[0])
+    if stack is None:
+        return [Pair(match.name, _image_path(match), match.masks[0], match.group, image_opener=_image_opener(match))]
+    return [
+        Pair(
+            f"{match.name}_{index:05d}",
+            match.image,
+            match.masks[0],
+            f"{match.name}_{index:05d}",
+            image_opener=partial(open_npy, match.image, index=index),
+            mask_opener=partial(open_npy, match.masks[0], index=index),
+        )
+        for index in range(stack)
+    ]
+
+
+def _stacked(image: Path, mask: Path) -> int | None:
+    """How many images and masks two array files hold, None where they hold one each. Raises DatasetError where the numbers differ."""
+    if {image.suffix.lower(), mask.suffix.lower()} - set(ARRAY_SUFFIXES):
+        return None
+    images, masks = npy_shape(image), npy_shape(mask)
+    if len(images) < 4:
+        return None
+    if len(masks) < 3 or images[0] != masks[0]:
+        raise DatasetError(
+            f"{image.name} of shape {images} and {mask.name} of shape {masks}",
+            expected="as many masks (images, h, w) as images (images, h, w, bands)",
+            do="Save both stacks in the same order",
+        )
+    return images[0]
 
 
 def _one_value_each(matches: Sequence[Match]) -> bool:

@@ -23,7 +23,7 @@ from core.datasets.file_names import (
     walk,
 )
 from core.errors import DatasetError
-from core.scenes.sources import HDF5_SUFFIXES, RASTER_SUFFIXES
+from core.scenes.sources import is_raster
 
 VECTOR_SUFFIXES = frozenset((".gpkg", ".geojson", ".shp"))
 _GLUED = "|".join(sorted(IMAGE_WORDS | MASK_WORDS, key=len, reverse=True))
@@ -70,7 +70,7 @@ def match_folder(root: Path, *, images: str = "", masks: str = "") -> Matches:
     """
     paths = list(walk(root))
     vectors = tuple(path for path in paths if path.suffix.lower() in VECTOR_SUFFIXES)
-    rasters = [path for path in paths if path.suffix.lower() in (*RASTER_SUFFIXES, *HDF5_SUFFIXES)]
+    rasters = [path for path in paths if is_raster(path)]
     if images or masks:
         pictures, labels, other = _as_named(root, rasters, images, masks)
         left = tuple(file.path for file in other)

@@ -15,9 +15,9 @@ from core.model_store.models import Model, find_model
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part
-from core.scenes.sources import HDF5_SUFFIXES, RASTER_SUFFIXES
+from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
 
-SCENE_SUFFIXES = (*RASTER_SUFFIXES, *HDF5_SUFFIXES)
+SCENE_SUFFIXES = (*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES)
 TABLE_FILE, RESULTS_FILE = "results.csv", "results.json"
 _COLUMNS = ("scene", "state", "seconds", "windows", "seam_score", "warnings", "folder", "error")
 

@@ -34,6 +34,10 @@ def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_nam
         return open_mosaic(path)
     if path.suffix.lower() in sources.HDF5_SUFFIXES:
         return sources.open_hdf5(path, name=hdf5_name)
+    if path.suffix.lower() in sources.ARRAY_SUFFIXES:
+        from core.scenes.npy_files import open_npy
+
+        return open_npy(path)
     return sources.open_raster(path, expand_palette=expand_palette, alpha=alpha)
 
 

@@ -23,8 +23,14 @@ from core.errors import SceneError
 from core.geo import GeoRef
 from core.scenes.scene import Scene, Source, Window
 
-RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".bmp", ".webp", ".gif", ".img", ".vrt")
+RASTER_SUFFIXES = (
+    *(".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".j2k", ".bmp", ".webp", ".gif", ".img", ".vrt"),
+    *(".asc", ".bil", ".bip", ".bsq", ".ers", ".mrf", ".ntf", ".ppm", ".pgm", ".tga", ".sdat"),
+)
 """Files that GDAL opens as one image; what looks through a folder for images takes these and, where it can, the next."""
+ARRAY_SUFFIXES = (".npy",)
+_ENVI_SUFFIXES = ("", ".dat", ".raw", ".bin")
+"""What ENVI files are called besides; only with a header beside them are they taken for images."""
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
 HDF5_IMAGE_NAMES = ("img", "image", "images", "x", "data")
 """What the image in an HDF5 file is called, the likeliest first."""
@@ -262,8 +268,7 @@ def open_hdf5(path: Path, *, name: str | None = None, index: int | None = None) 
     stack = len(shape) == 4
     if stack:
         index, shape = index or 0, shape[1:]
-    channels_first = len(shape) == 3 and shape[0] < shape[2] and shape[0] < shape[1]
-    height, width, bands = (*shape, 1) if len(shape) == 2 else (*shape[1:], shape[0]) if channels_first else shape
+    height, width, bands, channels_first = axes_of(shape)
     return Scene(
         path=path,
         name=path.stem if not stack else f"{path.stem}_{index:05d}",
@@ -275,6 +280,21 @@ def open_hdf5(path: Path, *, name: str | None = None, index: int | None = None) 
         nodata=None,
         source=Hdf5Source(path, name, index if stack else None, channels_first),
     )
+
+
+def axes_of(shape: tuple[int, ...]) -> tuple[int, int, int, bool]:
+    """Height, width and bands of an array (h, w), (h, w, bands) or (bands, h, w), and whether its bands come first: the shorter axis."""
+    channels_first = len(shape) == 3 and shape[0] < shape[2] and shape[0] < shape[1]
+    height, width, bands = (*shape, 1) if len(shape) == 2 else (*shape[1:], shape[0]) if channels_first else shape
+    return height, width, bands, channels_first
+
+
+def is_raster(path: Path) -> bool:
+    """Whether a file's name says that it is an image: by its ending, or by an ENVI header beside it."""
+    suffix = path.suffix.lower()
+    if suffix in (*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES):
+        return True
+    return suffix in _ENVI_SUFFIXES and (path.with_suffix(".hdr").is_file() or path.with_name(f"{path.name}.hdr").is_file())
 
 
 def place_name(path: Path) -> str:

@@ -14,7 +14,7 @@ from rio_tiler.models import ImageData
 from core.classes import IGNORED_ID, ClassScheme
 from core.scenes.display import stretch, three_bands
 from core.scenes.scene import Scene
-from core.scenes.sources import HDF5_SUFFIXES
+from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES
 
 _OPEN_FILES_PER_THREAD = 8
 
@@ -40,7 +40,7 @@ _readers = _Readers()
 
 def can_warp(scene: Scene) -> bool:
     """Whether GDAL can draw the scene on a map: it has a CRS and is one file."""
-    return scene.geo.georeferenced and scene.path.is_file() and scene.path.suffix.lower() not in HDF5_SUFFIXES
+    return scene.geo.georeferenced and scene.path.is_file() and scene.path.suffix.lower() not in (*HDF5_SUFFIXES, *ARRAY_SUFFIXES)
 
 
 def image_tile(

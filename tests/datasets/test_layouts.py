@@ -291,3 +291,65 @@ def test_a_single_image_is_no_data_set(tmp_path):
     path = scene(tmp_path / "a.png")
     with pytest.raises(DatasetError, match="a.png is a single file"):
         open_dataset(path)
+
+
+# NumPy arrays and ENVI
+
+
+def test_arrays_that_numpy_saved_for_each_image(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 4000, (3, 24, 30, 5)).astype(">u2")
+    for k in range(3):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        np.save(tmp_path / f"images/{k}.npy", pixels[k].transpose(2, 0, 1) if k else pixels[k])
+        np.save(tmp_path / f"masks/{k}.npy", stripes(24, 30, 0, 1).astype(bool))
+    dataset = open_dataset(tmp_path)
+    assert [pair.image.bands for pair in dataset.pairs] == [5, 5, 5] and dataset.pairs[0].image.dtype == "uint16"
+    window = Window(3, 4, 10, 20)
+    np.testing.assert_array_equal(dataset.pairs[2].image.read(window, [5, 1]), pixels[2][window.slices][..., [4, 0]])
+    np.testing.assert_array_equal(dataset.pairs[1].labels(dataset.scheme, window), stripes(24, 30, 0, 1)[window.slices])
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_two_stacks_that_numpy_saved(tmp_path, hot):
+    rng = np.random.default_rng(0)
+    images = rng.random((5, 16, 20, 3)).astype("float32")
+    masks = np.stack([stripes(16, 20, k % 3, 1, 2) for k in range(5)])
+    np.save(tmp_path / "images.npy", images)
+    np.save(tmp_path / "masks.npy", np.eye(3, dtype="float32")[masks] if hot else masks[..., None])
+    dataset = open_dataset(tmp_path)
+    assert [pair.name for pair in dataset.pairs] == [f"images_{k:05d}" for k in range(5)] and len(dataset.groups) == 5
+    np.testing.assert_array_equal(dataset.pairs[3].image.read(), images[3])
+    np.testing.assert_array_equal(dataset.pairs[4].labels(dataset.scheme), masks[4])
+    np.save(tmp_path / "masks.npy", masks[:4])
+    with pytest.raises(DatasetError, match=r"images.npy of shape \(5, 16, 20, 3\) and masks.npy of shape \(4, 16, 20\)"):
+        open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("array", [np.array(["a"]), np.zeros((2, 2), complex), np.zeros(7), {"a": 1}])
+def test_an_array_that_is_no_image_is_refused_in_one_line(tmp_path, array):
+    from core.errors import SceneError
+    from core.scenes.opening import open_scene
+
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    with pytest.raises(SceneError, match="a.npy (holds an array|is no array of numbers)"):
+        open_scene(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("ending", ["", ".dat", ".img"])
+def test_envi_files_with_their_headers(tmp_path, ending):
+    import rasterio
+
+    pixels = np.random.default_rng(0).integers(0, 4000, (4, 20, 30)).astype("int16")
+    for folder, data in (("images", pixels), ("masks", stripes(20, 30, 0, 1)[None])):
+        (tmp_path / folder).mkdir()
+        profile = dict(driver="ENVI", height=20, width=30, count=len(data), dtype=data.dtype, crs=UTM, transform=GRID)
+        with rasterio.open(tmp_path / folder / f"a{ending}", "w", **profile) as file:
+            file.write(data)
+    (tmp_path / "images/notes.dat").write_text("no image")
+    dataset = open_dataset(tmp_path)
+    (pair,) = dataset.pairs
+    np.testing.assert_array_equal(pair.image.read(), pixels.transpose(1, 2, 0))
+    np.testing.assert_array_equal(pair.labels(dataset.scheme), stripes(20, 30, 0, 1))
+    assert pair.image.geo.epsg == 32640

@@ -100,6 +100,41 @@ def test_a_folder_without_pairs_is_one_plain_line(explore, tmp_path):
     ]
 
 
+@pytest.fixture
+def unnamed(tmp_path):
+    """Images and masks that share no name and no folder that says which is which."""
+    rng = np.random.default_rng(0)
+    for name in ("n1", "n2", "s1"):
+        for folder, file, picture in (
+            ("a", f"{name}_x.png", rng.integers(0, 255, (48, 64, 3)).astype(np.uint8)),
+            ("b", f"q_{name}.png", np.eye(48, 64, dtype=np.uint8)),
+        ):
+            (tmp_path / "odd" / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(tmp_path / "odd" / folder / file)
+    return tmp_path / "odd"
+
+
+def test_files_that_names_do_not_tell_apart_are_named_by_patterns_with_the_pairs_counted(explore, unnamed):
+    at = explore(unnamed)
+    assert len(at.warning) == 1 and "none of which go together by their names" in at.warning[0].value
+    assert at.dataframe[0].value["folder"].tolist() == ["a", "b"] and at.dataframe[0].value["rasters"].tolist() == [3, 3]
+    assert at.button(key="explore_name_use").disabled
+    at = sound(at.text_input(key="explore_name_images").set_value("a").run())
+    at = sound(at.text_input(key="explore_name_masks").set_value("c/*").run())
+    assert "no mask file fits 'c/*'" in text_of(at) and at.button(key="explore_name_use").disabled
+    at = sound(at.text_input(key="explore_name_masks").set_value("b/*.png").run())
+    assert "3 pairs" in text_of(at) and "a/n1_x.png  +  b/q_n1.png" in at.code[0].value
+    at = sound(at.button(key="explore_name_use").click().run())
+    assert metrics(at)["Scenes with mask"] == "3"
+    assert json.loads((unnamed / REMEDY_FILE).read_text())["images"] == "a"
+
+
+def test_naming_can_be_left(explore, unnamed):
+    at = explore(unnamed)
+    at = sound(at.button(key="explore_name_cancel").click().run())
+    assert "No data set yet" in text_of(at) and not (unnamed / REMEDY_FILE).exists()
+
+
 def test_the_numbers_of_the_overview(explore, city):
     at = explore(city)
     # 2 x 96 x 128 = 24576 pixels; 40 of them are black and belong to no class: 99.8 %.

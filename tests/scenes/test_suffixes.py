@@ -8,12 +8,12 @@ from core.datasets.pairing import match_folder
 from core.prediction.batch import find_scenes
 from core.scenes.mosaic import chip_paths
 from core.scenes.opening import open_scene
-from core.scenes.sources import HDF5_SUFFIXES, IMAGE_FOLDERS, RASTER_SUFFIXES, place_name
+from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, IMAGE_FOLDERS, RASTER_SUFFIXES, place_name
 from tests.helpers.datasets import save
 from ui.uploads import IMAGE_TYPES
 
 
-@pytest.mark.parametrize("suffix", [*RASTER_SUFFIXES, *HDF5_SUFFIXES, ".TIF"])
+@pytest.mark.parametrize("suffix", [*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES, ".TIF"])
 def test_every_reader_of_folders_knows_every_ending(tmp_path, suffix):
     for place in ("images", "masks"):
         (tmp_path / place).mkdir()
@@ -24,7 +24,7 @@ def test_every_reader_of_folders_knows_every_ending(tmp_path, suffix):
     assert find_scenes(tmp_path / "images") == images
     assert suffix.lower().lstrip(".") in IMAGE_TYPES
     # A VRT describes other files, often the very chips beside it, and an HDF5 file is a data set of its own: neither is a chip.
-    chips = [] if suffix in (".vrt", *HDF5_SUFFIXES) else images
+    chips = [] if suffix in (".vrt", *HDF5_SUFFIXES, *ARRAY_SUFFIXES) else images
     assert chip_paths(tmp_path / "images") == chips
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core.datasets.pairing import Matches, match_folder
 from core.datasets.remedies import Remedies, apply_remedy
 from core.errors import DatasetError
-from core.scenes.sources import HDF5_SUFFIXES, RASTER_SUFFIXES
+from core.scenes.sources import is_raster
 from core.words import counted
 from ui import frame, state
 
@@ -97,7 +97,7 @@ def _folders(root: str, stamp: int) -> pd.DataFrame:
     count: Counter[str] = Counter()
     example: dict[str, str] = {}
     for path in sorted(Path(root).rglob("*")):
-        if path.suffix.lower() in (*RASTER_SUFFIXES, *HDF5_SUFFIXES) and not path.name.startswith("."):
+        if is_raster(path) and not path.name.startswith("."):
             folder = path.parent.relative_to(root).as_posix()
             count[folder] += 1
             example.setdefault(folder, path.name)
