@@ -13,7 +13,7 @@ import shapely
 
 from core.errors import SettingsError
 from core.vector.layer import PolygonLayer
-from core.vector.projecting import LONLAT, moved
+from core.projecting import LONLAT, moved
 from core.vector.tracing.attributes import remeasured
 
 if TYPE_CHECKING:

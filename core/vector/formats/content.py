@@ -12,7 +12,7 @@ from pyproj import CRS
 
 from core.classes import ClassScheme
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.projecting import LONLAT, moved, within_180
+from core.projecting import LONLAT, moved, within_180
 
 LONLAT_DECIMALS = 9
 """Decimals of a degree in GeoJSON and KML: a tenth of a millimetre."""

@@ -15,7 +15,7 @@ from pyproj import CRS
 from core.files import dump_json
 from core.vector.formats.content import MAY_BE_UNKNOWN, Content
 from core.vector.formats.styles import class_colours
-from core.vector.projecting import LONLAT
+from core.projecting import LONLAT
 
 KML = "{http://www.opengis.net/kml/2.2}"
 PIXELS = "pixels"

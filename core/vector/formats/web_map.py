@@ -26,7 +26,7 @@ from core.scenes.display import display_rgb
 from core.scenes.scene import Scene
 from core.vector.formats.content import Content
 from core.vector.formats.styles import class_colours
-from core.vector.projecting import LONLAT
+from core.projecting import LONLAT
 from core.workspace import STATIC
 
 LEAFLET = STATIC / "vendor" / "leaflet"

@@ -19,7 +19,7 @@ from core.scenes.display import display_rgb
 from core.scenes.scene import Scene
 from core.vector.clip import class_sums
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.projecting import moved
+from core.projecting import moved
 from core.words import area_words, length_words
 
 if TYPE_CHECKING:
