@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from core.scenes.sources import HDF5_SUFFIXES, RASTER_SUFFIXES
 
-VECTOR_SUFFIXES = frozenset((".gpkg", ".geojson", ".shp"))
+VECTOR_SUFFIXES = (".gpkg", ".geojson", ".shp", ".shp.zip", ".json", ".fgb", ".kml")
 _IMAGE_WORDS = frozenset(("image", "images", "img", "imgs", "rgb", "sat", "ortho", "scene", "scenes", "photo", "photos"))
 _MASK_WORDS = frozenset(
     ("mask", "masks", "msk", "label", "labels", "lbl", "gt", "groundtruth", "annotation", "annotations", "annot", "truth", "seg")
@@ -57,7 +57,7 @@ def match_folder(root: Path) -> Matches:
     """Pair the images and masks under `root` by folder and file name."""
     files = list(_walk(root))
     rasters = [_describe(path, root) for path in files if path.suffix.lower() in (*RASTER_SUFFIXES, *HDF5_SUFFIXES)]
-    vectors = tuple(path for path in files if path.suffix.lower() in VECTOR_SUFFIXES)
+    vectors = tuple(path for path in files if path.name.lower().endswith(VECTOR_SUFFIXES))
     masks = [file for file in rasters if file.role == "mask"]
     images = [file for file in rasters if file.role == "image"]
     plain = [file for file in rasters if file.role is None]
