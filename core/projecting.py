@@ -92,10 +92,14 @@ def _with_points(ring: np.ndarray, longest: float, move: Callable, *, turning: b
     x, y = np.reshape(x, (-1, 9)), np.reshape(y, (-1, 9))
     if turning:  # longitudes run on, so that a side over the antimeridian is no side round the earth
         x = x[:, :1] + np.cumsum(np.pad((np.diff(x) + 180) % 360 - 180, ((0, 0), (1, 0))), axis=1)
-    chord = np.hypot(x[:, -1] - x[:, 0], y[:, -1] - y[:, 0])
-    off = np.hypot(x - x[:, :1] - shares * (x[:, -1:] - x[:, :1]), y - y[:, :1] - shares * (y[:, -1:] - y[:, :1])).max(axis=1)
+    # A degree of longitude is short near the poles, where a side may turn by many.
+    east = np.cos(np.radians(np.clip(y, -90, 90))) if turning else np.ones_like(y)
+    middles = (east[:, 1:] + east[:, :-1]) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
-        pieces = np.sqrt(off / np.maximum(chord, 1e-12) / _BEND)
+        length = np.hypot(np.diff(x) * middles, np.diff(y)).sum(axis=1)
+        beside = (x - x[:, :1] - shares * (x[:, -1:] - x[:, :1])) * east
+        off = np.hypot(beside, y - y[:, :1] - shares * (y[:, -1:] - y[:, :1])).max(axis=1)
+        pieces = np.sqrt(off / np.maximum(length, 1e-12) / _BEND)
     if turning:
         pieces = np.maximum(pieces, np.ptp(x, axis=1) / _TURN)
     counts = np.ones(len(steps), int)
@@ -179,6 +183,10 @@ def _unwound(ring: np.ndarray, move: Callable) -> np.ndarray:
         points.append((float(lon[k]), float(lat[k])))
     out = np.array(points)
     steps = (np.diff(out[:, 0]) + 180) % 360 - 180
+    along_pole = np.flatnonzero((np.abs(out[1:, 1]) > _POLE) & (np.abs(out[:-1, 1]) > _POLE))
+    turns = round(float(steps.sum()) / 360)
+    if along_pole.size and turns and np.array_equal(ring[0], ring[-1]):
+        steps[along_pole[0]] -= 360 * turns  # a pole on the ring is walked the way round that closes it
     out[1:, 0] = out[0, 0] + np.cumsum(steps)
     # Sums end a hair beside the antimeridian, which would be cut off as an area of its own.
     edges = 180 * np.round(out[:, 0] / 180)

@@ -56,7 +56,18 @@ LINE_DESCRIPTIONS = {
     "to_node": "number of the node where the line ends",
 }
 
-MAY_BE_UNKNOWN = ("mean_confidence", "confidence_p10", "mean_margin", "distance_m", "distance_px")
+MAY_BE_UNKNOWN = (
+    "mean_confidence",
+    "confidence_p10",
+    "mean_margin",
+    "distance_m",
+    "distance_px",
+    "area_m2",
+    "perimeter_m",
+    "length_m",
+    "width_m",
+    "compactness",
+)
 """Fields of numbers that can be missing."""
 
 SHORT_NAMES = {

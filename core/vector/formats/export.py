@@ -247,18 +247,19 @@ def crs_words(crs: CRS) -> str:
 def refuse_no_place(layer: PolygonLayer | LineLayer, path: str | os.PathLike) -> None:
     """Raise ExportError for a format in longitude and latitude where the layer has no place on the earth."""
     known = PRODUCTS[product_of(path)]
-    if known.needs_crs and layer.geo.crs is None:
+    if known.holds(layer.geo):
+        return
+    if layer.geo.crs is None:
         raise ExportError(
             f"a layer without coordinates for {Path(path).name}",
             expected=f"a CRS, which {known.title} needs",
             do="Choose GeoPackage or GeoJSON",
         )
-    if known.lonlat and layer.geo.local:
-        raise ExportError(
-            f"a layer in the local CRS {layer.geo.crs.name} for {Path(path).name}",
-            expected=f"a CRS that leads to longitude and latitude, which {known.title} needs",
-            do="Choose GeoPackage, Shapefile or CSV",
-        )
+    raise ExportError(
+        f"a layer in the local CRS {layer.geo.crs.name} for {Path(path).name}",
+        expected=f"a CRS that leads to longitude and latitude, which {known.title} needs",
+        do="Choose GeoPackage, Shapefile or CSV",
+    )
 
 
 def _write_in_parts(known: Product, content: Content, path: Path, note: OnNote) -> None:

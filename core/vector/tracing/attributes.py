@@ -93,12 +93,15 @@ def _measured_on_ellipsoid(rings: Rings, points: np.ndarray, geo: GeoRef) -> np.
     """The columns of `measure_polygons` (P, 6) for rings of any size; without centroids, which are no points of the CRS.
 
     Sides are walked in the CRS by steps; perimeters are geodesic. Areas, long and short sides are those in the equal-area plane of each
-    polygon's own middle; of polygons that reach round the earth the areas are what their rings enclose on the ellipsoid.
+    polygon's own middle; of polygons that reach round the earth the areas are what their rings enclose on the ellipsoid. NaN for polygons
+    with a point off the earth, as pictures from far above it have them.
     """
     points, offsets = _walked(points, rings.offsets, geo)
     lon, lat = degrees_of(geo.crs, points[:, 0], points[:, 1])
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+    off_earth = ~(np.isfinite(lon) & np.isfinite(lat))
+    if off_earth.all():
         raise _outside(geo)
+    lon[off_earth] = lat[off_earth] = 0
     first = rings.polygons[:-1]
     ring_of = np.searchsorted(offsets, np.arange(len(lon)), side="right") - 1
     inner = np.flatnonzero(ring_of[1:] == ring_of[:-1])
@@ -121,6 +124,7 @@ def _measured_on_ellipsoid(rings: Rings, points: np.ndarray, geo: GeoRef) -> np.
     compact = np.bincount(polygon_of[ring_of], far, first.size) == 0
     table[compact, 0] = plane[compact, 0]
     table[:, 4:] = plane[:, 4:]
+    table[np.unique(polygon_of[ring_of[off_earth]])] = np.nan
     return table
 
 
