@@ -8,7 +8,6 @@ import rasterio
 from affine import Affine
 from PIL import Image
 from pyproj import CRS
-from rasterio.control import GroundControlPoint
 
 from core.errors import SceneError
 from core.geo import PIXEL_TRANSFORM
@@ -87,10 +86,11 @@ def test_transforms_and_control_points_without_crs_are_kept(tmp_path):
     with rasterio.open(tmp_path / "t.tif", "w", driver="GTiff", height=20, width=30, count=1, dtype="uint8", transform=PLACED) as file:
         file.write(np.zeros((1, 20, 30), np.uint8))
     assert open_scene(tmp_path / "t.tif").geo.transform == PLACED
-    points = [GroundControlPoint(row, col, *(PLACED * (col, row))) for row in (0, 20) for col in (0, 30)]
-    with rasterio.open(tmp_path / "p.tif", "w", driver="GTiff", height=20, width=30, count=1, dtype="uint8", gcps=points) as file:
-        file.write(np.zeros((1, 20, 30), np.uint8))
-    geo = open_scene(tmp_path / "p.tif").geo
+    corners = [(row, col, *(PLACED * (col, row))) for row in (0, 20) for col in (0, 30)]
+    points = "".join(f'<GCP Id="" Pixel="{col}" Line="{row}" X="{x}" Y="{y}"/>' for row, col, x, y in corners)
+    band = '<VRTRasterBand dataType="Byte" band="1"/>'
+    (tmp_path / "p.vrt").write_text(f'<VRTDataset rasterXSize="30" rasterYSize="20"><GCPList>{points}</GCPList>{band}</VRTDataset>')
+    geo = open_scene(tmp_path / "p.vrt").geo
     assert geo.unnamed and geo.transform.almost_equals(PLACED, 1e-6)
 
 
