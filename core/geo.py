@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from affine import Affine
 from pyproj import CRS, Geod
 from pyproj.exceptions import CRSError, ProjError
@@ -92,13 +92,12 @@ class GeoRef:
                 f"the CRS {crs.name} for {found}", expected="it for a raster with a transform and no CRS", do="Leave the CRS out"
             )
         placed = GeoRef(self.transform, crs)
-        if placed.georeferenced:
-            longitude, latitude = placed.lonlat(0, 0)
-            if not (abs(longitude) <= 540 and abs(latitude) <= 91):
-                x, y = placed.xy(0, 0)
-                raise SettingsError(
-                    f"the corner {x:g}, {y:g} in {crs.name}", expected="coordinates that this CRS holds", do="Name the CRS they are in"
-                )
+        corner = placed.lonlat(0, 0)
+        if corner is not None and not (abs(corner[0]) <= 540 and abs(corner[1]) <= 91):
+            x, y = placed.xy(0, 0)
+            raise SettingsError(
+                f"the corner {x:g}, {y:g} in {crs.name}", expected="coordinates that this CRS holds", do="Name the CRS they are in"
+            )
         return placed
 
     @property
@@ -132,15 +131,15 @@ class GeoRef:
 
     def lonlat(self, row: float, col: float) -> tuple[float, float] | None:
         """Longitude and latitude (WGS84, degrees) of a point in pixel space, or None where it has no place on the earth."""
-        if not self.georeferenced:
+        if self.crs is None or not self.georeferenced:
             return None
         return to_lonlat(self.crs).transform(*self.xy(row, col))
 
     def pixel_size(self, row: float = 0.0, col: float = 0.0) -> tuple[float, float] | None:
         """Height and width of the pixel at (row, col) in metres, geodesic on the earth; None where nothing is known."""
-        if not self.georeferenced:
+        if self.crs is None or not self.georeferenced:
             return self._side_m()
-        lon, lat = degrees_of(self.crs, *self._points((row, row, row + 1), (col, col + 1, col)))
+        lon, lat = degrees_of(self.crs, *self.points((row, row, row + 1), (col, col + 1, col)))
         width, height = _GEOD.inv(lon[[0, 0]], lat[[0, 0]], lon[1:], lat[1:])[2]
         return float(height), float(width)
 
@@ -151,10 +150,10 @@ class GeoRef:
     def mean_pixel_area_m2(self, height: int, width: int) -> float | None:
         """Mean area in m2 of the pixels of a height x width raster: of a world map no pixel stands for the others."""
         middle = self.pixel_area_m2(height / 2, width / 2)
-        if not self.georeferenced:
+        if middle is None or not self.georeferenced:
             return middle
-        corners = [self.pixel_area_m2(row, col) for row in (0, height - 1) for col in (0, width - 1)]
-        if all(math.isfinite(area) and abs(area - middle) <= 1e-3 * middle for area in corners):
+        corners = [self.pixel_area_m2(row, col) or math.nan for row in (0, height - 1) for col in (0, width - 1)]
+        if all(abs(area - middle) <= 1e-3 * middle for area in corners):
             return middle
         step = max(1, math.ceil(height / 256))
         rows = range(0, height, step)
@@ -169,25 +168,27 @@ class GeoRef:
         unit, t = metres_per_unit(self.crs), self.transform
         return None if unit is None else (math.hypot(t.b, t.e) * unit, math.hypot(t.a, t.d) * unit)
 
-    def _points(self, rows: Any, cols: Any) -> tuple[np.ndarray, np.ndarray]:
-        return self.transform * (np.asarray(cols, float), np.asarray(rows, float))
+    def points(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """x and y (n,) of points (n,) in pixel space; see `xy`."""
+        down, right, t = np.asarray(rows, float), np.asarray(cols, float), self.transform
+        return t.a * right + t.b * down + t.c, t.d * right + t.e * down + t.f
 
     def block_area_m2(self, row: float, col: float, height: float, width: float) -> float | None:
         """Area in m2 of height x width pixels from (row, col) on, geodesic on the earth; None where nothing is known."""
+        if self.crs is None:
+            return None if self.pixel_size_m is None else self.pixel_size_m**2 * height * width
         if not self.georeferenced:
-            if self.crs is None:
-                return None if self.pixel_size_m is None else self.pixel_size_m**2 * height * width
             unit = metres_per_unit(self.crs)
             return None if unit is None else abs(self.transform.determinant) * unit**2 * height * width
         square = np.array([(0, 0), (0, 1), (1, 1), (1, 0), (0, 0)], float) * (height, width) + (row, col)
-        lon, lat = degrees_of(self.crs, *self._points(*square.T))
+        lon, lat = degrees_of(self.crs, *self.points(*square.T))
         if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
             return math.nan
         if max(np.ptp(lon), np.ptp(lat)) < _LARGE_DEGREES:
             return abs(_GEOD.polygon_area_perimeter(lon, lat)[0])
         share = np.linspace(0, 1, _STEPS, endpoint=False)
         ring = np.vstack([*(a + share[:, None] * (b - a) for a, b in pairwise(square)), square[:1]])
-        lon, lat = degrees_of(self.crs, *self._points(*ring.T))
+        lon, lat = degrees_of(self.crs, *self.points(*ring.T))
         return float(ring_areas(lon, lat, np.array([0, len(lon)]), north=np.array([lat.mean() > 0]))[0])
 
 

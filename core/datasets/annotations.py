@@ -95,7 +95,9 @@ def _coco(value: Mapping[str, Any]) -> tuple[Drawing, ...]:
     for image in value["images"]:
         height, width = image.get("height"), image.get("width")
         shape = (int(height), int(width)) if height and width else None
-        geometries, classes, left = [], [], Counter()
+        geometries: list[Any] = []
+        classes: list[str | None] = []
+        left: Counter[str] = Counter()
         for annotation in drawn.pop(image["id"], ()):
             shape_of = _segmentation(annotation.get("segmentation"))
             if shape_of is None or shape_of.is_empty:
@@ -167,7 +169,9 @@ def _of_mask(mask: np.ndarray, row: float, col: float) -> Any:
 def _labelme(value: Mapping[str, Any], path: Path) -> Drawing:
     height, width = value.get("imageHeight"), value.get("imageWidth")
     image = str(value.get("imagePath") or path.stem).replace("\\", "/")
-    geometries, classes, left = [], [], Counter()
+    geometries: list[Any] = []
+    classes: list[str | None] = []
+    left: Counter[str] = Counter()
     for entry in value["shapes"]:
         geometry, label = _shape(entry), str(entry.get("label") or "").strip()
         if geometry is None or geometry.is_empty:

@@ -164,7 +164,7 @@ def grid_of(labels: Labels, image_path: Path) -> tuple[Labels, str | None]:
         "coordinates are taken for columns and rows of the image that run up": ROWS_UP,
     }
     shares = {words: _share_on(bounds, grid, image) for words, grid in choices.items()}
-    words = max(shares, key=shares.get)  # the first of equal ones
+    words = max(shares, key=lambda words: shares[words])  # the first of equal ones
     if said and shares[words] < 0.5:
         return labels, None
     grid = choices[words]
@@ -174,22 +174,22 @@ def grid_of(labels: Labels, image_path: Path) -> tuple[Labels, str | None]:
 
 def _is_said(layer: VectorLayer) -> bool:
     """Whether a layer's CRS says where on the earth it lies."""
-    return layer.crs is not None and on_earth(layer.crs) and _are_degrees(layer)
+    return layer.crs is not None and on_earth(layer.crs) and _are_degrees(layer.geometries, layer.crs)
 
 
-def _are_degrees(layer: VectorLayer) -> bool:
+def _are_degrees(geometries: np.ndarray, crs: CRS) -> bool:
     """Whether coordinates that are said to be degrees can be: GeoJSON is so by definition and often holds metres or pixels."""
-    if not layer.crs.is_geographic or not len(layer.geometries):
+    if not crs.is_geographic or not len(geometries):
         return True
-    factor = np.degrees(layer.crs.axis_info[0].unit_conversion_factor or 1.0)
-    west, south, east, north = shapely.total_bounds(layer.geometries) * factor
+    factor = np.degrees(crs.axis_info[0].unit_conversion_factor or 1.0)
+    west, south, east, north = shapely.total_bounds(geometries) * factor
     return min(west, -east) >= -540 and min(south, -north) >= -90.001
 
 
 def _share_on(bounds: np.ndarray, grid: Affine, image: Scene) -> float:
     """Share of the boxes' corners, brought to columns and rows, that lie on the image or a tenth of its size beside it."""
     xs, ys = bounds[:, [0, 0, 2, 2]].ravel(), bounds[:, [1, 3, 1, 3]].ravel()
-    cols, rows = grid * (xs, ys)
+    rows, cols = GeoRef(grid).points(ys, xs)[::-1]
     spare = 0.1
     on_cols = (cols >= -spare * image.width) & (cols <= (1 + spare) * image.width)
     on_rows = (rows >= -spare * image.height) & (rows <= (1 + spare) * image.height)
@@ -313,17 +313,17 @@ def _placed(layer: VectorLayer, labels: Labels, geo: GeoRef, shape: tuple[int, i
         return _moved_by(layer.geometries, Affine(*labels.grid)), everything
     if layer.crs is None or geo.crs is None or layer.crs.equals(geo.crs, ignore_axis_order=True):
         return _moved_by(layer.geometries, ~geo.transform), everything
-    geometries, kept = _near(layer.geometries, layer.crs, geo, shape)
+    geometries, kept = _near(layer.geometries, layer.crs, geo.transform, geo.crs, shape)
     there = moved(geometries, layer.crs, geo.crs)
     whole = np.isfinite(shapely.bounds(there)).all(axis=1) if len(there) else np.zeros(0, bool)
     return _moved_by(there[whole], ~geo.transform), kept[whole]
 
 
-def _near(geometries: np.ndarray, crs: CRS, geo: GeoRef, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _near(geometries: np.ndarray, crs: CRS, transform: Affine, image_crs: CRS, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Features near an image, in their own CRS, and their numbers; those that reach far beyond are cut, for no CRS holds everywhere."""
     rim = shapely.segmentize(shapely.box(0, 0, shape[1], shape[0]), max(shape) / 16)
-    rim = shapely.transform(rim, lambda xy: np.column_stack(geo.transform * (xy[:, 0], xy[:, 1])))
-    west, south, east, north = shapely.bounds(moved(np.array([rim], object), geo.crs, crs)[0])
+    rim = _moved_by(np.array([rim], object), transform)
+    west, south, east, north = shapely.bounds(moved(rim, image_crs, crs)[0])
     if not np.isfinite([west, south, east, north]).all() or (crs.is_geographic and (east > 180 or west < -180 or east - west > 90)):
         return geometries, np.arange(len(geometries))
     wide, high = _NEAR * (east - west), _NEAR * (north - south)
@@ -339,7 +339,11 @@ def _near(geometries: np.ndarray, crs: CRS, geo: GeoRef, shape: tuple[int, int])
 
 
 def _moved_by(geometries: np.ndarray, grid: Affine) -> np.ndarray:
-    return shapely.transform(geometries, lambda xy: np.column_stack(grid * (xy[:, 0], xy[:, 1]))) if len(geometries) else geometries
+    return (
+        shapely.transform(geometries, lambda xy: np.column_stack(GeoRef(grid).points(xy[:, 1], xy[:, 0])))
+        if len(geometries)
+        else geometries
+    )
 
 
 def _burn(chosen: list, ids: np.ndarray, place: Affine, *, touched: bool) -> np.ndarray:

@@ -164,8 +164,8 @@ def _on_grids(chosen: Chosen) -> tuple[Chosen, tuple[str, ...]]:
                 told[words] = None
             fitted.append(own)
         placed[image] = tuple(fitted)
-    words = list(told)
-    return placed, (*words[:3], *([f"{len(words) - 3} more files likewise"] if len(words) > 3 else []))
+    said = list(told)
+    return placed, (*said[:3], *([f"{len(said) - 3} more files likewise"] if len(said) > 3 else []))
 
 
 def _natural(name: str) -> list:

@@ -175,7 +175,7 @@ def _band_rows(source: LabelSource) -> int:
     rows, geo = max(1, BAND_PIXELS // source.width), source.geo
     if not geo.georeferenced or planar_factor(geo, source.height, source.width) is not None:
         return rows
-    size = geo.pixel_size(source.height / 2, source.width / 2)[0]
+    size = max(geo.pixel_size(source.height / 2, source.width / 2) or (0.0,))
     return max(1, min(rows, 64, int(BAND_M / size) if 0 < size < BAND_M else 1))
 
 
@@ -193,7 +193,8 @@ def _on_grid(one: LabelSource, two: LabelSource) -> Callable[[int, int], np.ndar
     """rows(r0, r1) of the second on the grid of the first; its ignored id where it holds nothing."""
     same_size = (one.height, one.width) == (two.height, two.width)
     unnamed = one.geo.unnamed and two.geo.unnamed
-    same_crs = unnamed or (None not in (one.geo.crs, two.geo.crs) and one.geo.crs.equals(two.geo.crs, ignore_axis_order=True))
+    crs = one.geo.crs
+    same_crs = unnamed or (crs is not None and two.geo.crs is not None and crs.equals(two.geo.crs, ignore_axis_order=True))
     if not same_crs and not (one.geo.georeferenced and two.geo.georeferenced):
         if same_size:
             return two.rows

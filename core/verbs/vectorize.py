@@ -105,7 +105,8 @@ def export_all(
         written.append({"path": str(file), "features": features, "notes": notes})
     if refused:
         first = refused[0]
-        others = f" (written: {', '.join(Path(entry['path']).name for entry in written)})" if written else ""
+        names = [Path(str(entry["path"])).name for entry in written]
+        others = f" (written: {', '.join(names)})" if names else ""
         more = f", and {len(refused) - 1} more such" if len(refused) > 1 else ""
         raise ExportError(f"{first.found}{more}{others}", expected=first.expected, do=first.do) from first
     report(on_progress, len(files), len(files), "Written")

@@ -125,13 +125,14 @@ def content_of(layer: PolygonLayer | LineLayer, suffix: str, *, crs: CRS | None,
     """
     fields = pd.DataFrame(layer.frame.drop(columns="geometry"))
     geometry = layer.frame.geometry.to_numpy()
-    target = None if layer.geo.crs is None else (LONLAT if lonlat else crs)
-    if target is not None:
-        own = target.equals(layer.geo.crs, ignore_axis_order=True)
-        geometry = moved(geometry, layer.geo.crs, target)
+    source = layer.geo.crs
+    target = None if source is None else (LONLAT if lonlat else crs)
+    if target is not None and source is not None:
+        own = target.equals(source, ignore_axis_order=True)
+        geometry = moved(geometry, source, target)
         if not np.isfinite(shapely.bounds(geometry)[~shapely.is_empty(geometry)]).all():
             raise ExportError(
-                f"polygons beyond the part of the earth where {(layer.geo.crs if lonlat else target).name} holds",
+                f"polygons beyond the part of the earth where {(source if lonlat else target).name} holds",
                 expected=f"all of them to have a place in {target.name}",
                 do="Choose GeoPackage in the layer's own CRS, or cut the layer",
             )

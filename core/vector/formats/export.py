@@ -64,7 +64,7 @@ def export(
     known = PRODUCTS[suffix]
     refuse_no_place(layer, path)
     target = _target(layer, crs)
-    note = on_note or (lambda sentence: None)
+    note: OnNote = on_note or (lambda sentence: None)
     if known.lonlat and target is not None and not target.equals(LONLAT, ignore_axis_order=True):
         note(f"{path.name} is in longitude and latitude (WGS 84), as {known.title} always is, not in {crs_words(target)}")
     content = content_of(layer, suffix, crs=target, lonlat=known.lonlat)
@@ -85,7 +85,7 @@ def export(
                 title = path.name[: -len(suffix)]
                 known.write(content, temporary, title=title, **extra)
                 _check(content, known.read(temporary), path.name, note)
-                if "lines" in extra:
+                if beside is not None and known.read_lines is not None and "lines" in extra:
                     _check(beside, known.read_lines(temporary), path.name, lambda sentence: None)
         if known.styled:
             with replacing(path.with_name(f"{path.name[: -len(suffix)]}.qml")) as temporary:
@@ -196,20 +196,21 @@ def _compare_places(meant: Content, found: Content, differ: Callable[[str, objec
 
 def _check(meant: Content, found: Content, name: str, note: OnNote) -> None:
     """`compare`, but for a CRS that the format holds in another form: that is noted where all places stay the same."""
-    if None in (meant.crs, found.crs) or _same_crs(found.crs, meant.crs) or not _same_places(found.crs, meant):
+    want, got = meant.crs, found.crs
+    if want is None or got is None or _same_crs(got, want) or not _same_places(got, want, meant.geometry):
         compare(meant, found, name)
         return
-    compare(replace(meant, crs=found.crs), found, name)
-    note(f"{name} cannot hold the CRS {crs_words(meant.crs)} as it is: other programs will read {crs_words(found.crs)}")
+    compare(replace(meant, crs=got), found, name)
+    note(f"{name} cannot hold the CRS {crs_words(want)} as it is: other programs will read {crs_words(got)}")
 
 
-def _same_places(crs: CRS, meant: Content) -> bool:
-    """Whether the coordinates of a content lie at the same places in another CRS, to a centimetre; of local ones the units must agree."""
-    if not (on_earth(crs) and on_earth(meant.crs)):
-        return on_earth(crs) == on_earth(meant.crs) and metres_per_unit(crs) in (metres_per_unit(meant.crs), None)
-    west, south, east, north = shapely.total_bounds(meant.geometry)
+def _same_places(one_crs: CRS, other_crs: CRS, geometry: np.ndarray) -> bool:
+    """Whether coordinates lie at the same places in two CRS, to a centimetre; of local ones the units must agree."""
+    if not (on_earth(one_crs) and on_earth(other_crs)):
+        return on_earth(one_crs) == on_earth(other_crs) and metres_per_unit(one_crs) in (metres_per_unit(other_crs), None)
+    west, south, east, north = shapely.total_bounds(geometry)
     x, y = np.array([west, east, west, east]), np.array([south, south, north, north])
-    one, other = np.array(degrees_of(crs, x, y)), np.array(degrees_of(meant.crs, x, y))
+    one, other = np.array(degrees_of(one_crs, x, y)), np.array(degrees_of(other_crs, x, y))
     return bool(np.isfinite(one).all() and np.abs(one - other).max() < _CENTIMETRE_DEGREES)
 
 
@@ -222,7 +223,7 @@ def _same_crs(one: CRS, other: CRS) -> bool:
         return one.to_dict() == other.to_dict()
 
 
-def _target(layer: PolygonLayer, crs: str | CRS | None) -> CRS | None:
+def _target(layer: PolygonLayer | LineLayer, crs: str | CRS | None) -> CRS | None:
     if crs is None:
         return layer.geo.crs
     if layer.geo.crs is None:
@@ -256,7 +257,7 @@ def refuse_no_place(layer: PolygonLayer | LineLayer, path: str | os.PathLike) ->
             do="Choose GeoPackage or GeoJSON",
         )
     raise ExportError(
-        f"a layer in the local CRS {layer.geo.crs.name} for {Path(path).name}",
+        f"a layer in the local CRS {layer.geo.coordinates} for {Path(path).name}",
         expected=f"a CRS that leads to longitude and latitude, which {known.title} needs",
         do="Choose GeoPackage, Shapefile or CSV",
     )

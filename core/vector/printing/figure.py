@@ -143,10 +143,11 @@ def _drawing_crs(layer: PolygonLayer) -> CRS | None:
     from core.vector.tracing.attributes import planar_factor
 
     geo, height, width = layer.geo, layer.made["height"], layer.made["width"]
-    if not geo.georeferenced or planar_factor(geo, height, width) is not None:
+    middle = geo.lonlat(height / 2, width / 2)
+    if geo.crs is None or middle is None or planar_factor(geo, height, width) is not None:
         return geo.crs
-    utm = local_utm(*geo.lonlat(height / 2, width / 2))
-    x, y = geo.transform * (np.array([0, width, width, 0], float), np.array([0, 0, height, height], float))
+    utm = local_utm(*middle)
+    x, y = geo.points((0, 0, height, height), (0, width, width, 0))
     reach = np.ptp(np.column_stack(Transformer.from_crs(geo.crs, utm, always_xy=True).transform(x, y)), axis=0).max()
     # No zone holds half of the earth: such a scene is drawn as it lies.
     return utm if reach < WIDEST_M else geo.crs

@@ -72,16 +72,24 @@ def _equal_area_points(points: np.ndarray, geo: GeoRef, height: int, width: int)
 
     Points on the other side of the earth are infinite.
     """
-    lon, lat = (float(values[0]) for values in degrees_of(geo.crs, *(geo.transform * (np.array([width / 2]), np.array([height / 2])))))
+    crs = _earth(geo)
+    lon, lat = (float(values[0]) for values in degrees_of(crs, *geo.points([height / 2], [width / 2])))
     if not (math.isfinite(lon) and math.isfinite(lat)):
         raise _outside(geo)
     plane = CRS.from_proj4(f"+proj=laea +lat_0={lat:.9f} +lon_0={lon:.9f} +datum=WGS84 +units=m +no_defs")
-    metric = np.column_stack(Transformer.from_crs(geo.crs, plane, always_xy=True).transform(points[:, 0], points[:, 1]))
+    metric = np.column_stack(Transformer.from_crs(crs, plane, always_xy=True).transform(points[:, 0], points[:, 1]))
     return metric, f"geodesic (WGS84, Lambert azimuthal equal-area at {lat:.4f}, {lon:.4f})"
 
 
+def _earth(geo: GeoRef) -> CRS:
+    """The CRS of a scene that lies on the earth."""
+    if geo.crs is None:
+        raise _outside(geo)
+    return geo.crs
+
+
 def _outside(geo: GeoRef) -> SceneError:
-    return SceneError(f"coordinates outside of {geo.crs.name}", expected="a place on Earth", do="Correct the scene's transform or CRS")
+    return SceneError(f"coordinates outside of {geo.coordinates}", expected="a place on Earth", do="Correct the scene's transform or CRS")
 
 
 def _is_wide(metric: np.ndarray) -> bool:
@@ -96,8 +104,8 @@ def _measured_on_ellipsoid(rings: Rings, points: np.ndarray, geo: GeoRef) -> np.
     polygon's own middle; of polygons that reach round the earth the areas are what their rings enclose on the ellipsoid. NaN for polygons
     with a point off the earth, as pictures from far above it have them.
     """
-    points, offsets = _walked(points, rings.offsets, geo)
-    lon, lat = degrees_of(geo.crs, points[:, 0], points[:, 1])
+    points, offsets = _walked(points, rings.offsets, _earth(geo))
+    lon, lat = degrees_of(_earth(geo), points[:, 0], points[:, 1])
     off_earth = ~(np.isfinite(lon) & np.isfinite(lat))
     if off_earth.all():
         raise _outside(geo)
@@ -128,11 +136,11 @@ def _measured_on_ellipsoid(rings: Rings, points: np.ndarray, geo: GeoRef) -> np.
     return table
 
 
-def _walked(points: np.ndarray, offsets: np.ndarray, geo: GeoRef) -> tuple[np.ndarray, np.ndarray]:
+def _walked(points: np.ndarray, offsets: np.ndarray, crs: CRS) -> tuple[np.ndarray, np.ndarray]:
     """Closed rings with more points on sides of more than a quarter of a degree, and their offsets."""
-    unit = metres_per_unit(geo.crs)
+    unit = metres_per_unit(crs)
     if unit is None:  # an angle
-        unit = math.degrees(geo.crs.axis_info[0].unit_conversion_factor or math.radians(1)) * 4 * STEP_M
+        unit = math.degrees(crs.axis_info[0].unit_conversion_factor or math.radians(1)) * 4 * STEP_M
     counts = np.clip(np.ceil(np.hypot(*np.diff(points, axis=0).T) * unit / STEP_M), 1, 4096).astype(int)
     counts[offsets[1:-1] - 1] = 1  # from one ring to the next
     starts = np.repeat(np.arange(counts.size), counts)
@@ -150,7 +158,7 @@ def _around_own_middle(lon: np.ndarray, lat: np.ndarray, polygon: np.ndarray, co
     flat = np.sqrt(np.maximum(1 - height**2, 0))
     unit = np.column_stack([flat * np.cos(angle), flat * np.sin(angle), height])
     middle = np.column_stack([np.bincount(polygon, unit[:, k], count) for k in range(3)])
-    middle /= np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-12)
+    middle = middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-12)
     sin0 = np.clip(middle[:, 2], -0.9999999, 0.9999999)[polygon]
     cos0, angle0 = np.sqrt(1 - sin0**2), np.arctan2(middle[:, 1], middle[:, 0])[polygon]
     across = np.cos(angle - angle0)
