@@ -13,7 +13,8 @@ from core.datasets.pairing import Match, Matches, match_folder, names_and_groups
 from core.datasets.pairs import Pair
 from core.datasets.palettes import same_class
 from core.datasets.sampling import spread
-from core.datasets.vector_labels import open_vector_mask, read_layer
+from core.datasets.vector_labels import open_vector_mask
+from core.datasets.vector_layouts import find_vector_labels
 from core.errors import DatasetError, SceneError
 from core.scenes.band_files import stack_path, write_stack
 from core.scenes.npy_files import npy_shape, open_npy
@@ -213,27 +214,27 @@ def _hdf5_labels(path: Path) -> Hdf5Labels:
 
 
 def _with_vectors(matches: Matches, root: Path) -> Found:
-    """Images without masks and vector labels: one file for each image by its name, or one file for all."""
-    by_stem = {path.stem.lower(): path for path in matches.vectors}
-    only = matches.vectors[0] if len(matches.vectors) == 1 else None
-    chosen = {}
-    for image in matches.images_alone:
-        stem = image.stem.lower()
-        vector = next((by_stem[key] for key in (stem, f"{stem}_labels", f"{stem}_label", f"{stem}_mask") if key in by_stem), only)
-        if vector is not None:
-            chosen[image] = vector
-    if not chosen:
-        return Found((), matches.unpaired, matches.images_alone)
-    classes = sorted({name for vector in set(chosen.values()) for name in read_layer(vector).classes})
-    scheme, rest = named_scheme(classes)
-    names, groups = names_and_groups(list(chosen), root)
+    """Images without masks and vector labels: see `find_vector_labels`."""
+    found = find_vector_labels(matches.images_alone, matches.vectors)
+    if found is None:
+        return Found((), matches.unpaired, matches.images_alone, seen=_seen(matches, root))
+    scheme, rest = named_scheme(list(found.classes))
+    names, groups = names_and_groups(list(found.chosen), root)
     pairs = tuple(
-        Pair(name, image, vector, group, mask_opener=partial(open_vector_mask, vector, image, scheme.names, rest))
-        for name, group, (image, vector) in zip(names, groups, chosen.items(), strict=True)
+        Pair(
+            name,
+            image,
+            labels[0].path,
+            group,
+            label_files=tuple(dict.fromkeys(one.path for one in labels)),
+            mask_opener=partial(open_vector_mask, labels, image, scheme.names, rest, own=found.own(image)),
+        )
+        for name, group, (image, labels) in zip(names, groups, found.chosen.items(), strict=True)
     )
-    left = tuple(path for path in matches.unpaired if path not in chosen)
-    alone = tuple(path for path in matches.images_alone if path not in chosen)
-    return Found(pairs, left, alone, scheme, "classes of the vector labels")
+    left = tuple(path for path in matches.unpaired if path not in found.chosen)
+    alone = tuple(path for path in matches.images_alone if path not in found.chosen)
+    source = "classes of the vector labels"
+    return Found(pairs, left, alone, scheme, f"{source} ({'; '.join(found.told)})" if found.told else source)
 
 
 def named_scheme(names: list[str]) -> tuple[ClassScheme, int]:

@@ -25,7 +25,7 @@ from core.datasets.file_names import (
 from core.errors import DatasetError
 from core.scenes.sources import is_raster
 
-VECTOR_SUFFIXES = frozenset((".gpkg", ".geojson", ".shp"))
+VECTOR_SUFFIXES = (".gpkg", ".geojson", ".shp", ".shp.zip", ".json", ".fgb", ".kml")
 _GLUED = "|".join(sorted(IMAGE_WORDS | MASK_WORDS, key=len, reverse=True))
 
 
@@ -69,7 +69,7 @@ def match_folder(root: Path, *, images: str = "", masks: str = "") -> Matches:
     an image, or a mask, whatever it is called, and other rasters are passed over. Raises DatasetError for a pattern without files.
     """
     paths = list(walk(root))
-    vectors = tuple(path for path in paths if path.suffix.lower() in VECTOR_SUFFIXES)
+    vectors = tuple(path for path in paths if path.name.lower().endswith(VECTOR_SUFFIXES))
     rasters = [path for path in paths if is_raster(path)]
     if images or masks:
         pictures, labels, other = _as_named(root, rasters, images, masks)

@@ -174,7 +174,7 @@ class _Counter:
             boundary=self.boundary,
             sample=self.sample,
             mapped=self.mapped,
-            pixel_area_m2=pair.image.geo.pixel_area_m2(height / 2, width / 2),
+            pixel_area_m2=pair.image.geo.mean_pixel_area_m2(height, width),
             polygons={name: matcher.score() for name, matcher in self.matchers.items()},
             map=file.name,
         )

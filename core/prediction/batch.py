@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pyproj import CRS
+
 from core.errors import GroundlineError, SceneError
 from core.files import replacing, write_json
 from core.model_store.models import Model, find_model
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part
+from core.scenes.opening import open_scene
 from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
 
 SCENE_SUFFIXES = (*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES)
@@ -55,11 +58,14 @@ def predict_batch(
     settings: PredictSettings | None = None,
     *,
     engine: Engine | str | None = None,
+    crs: CRS | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
     **told: Any,
 ) -> BatchResult:
     """Predict scenes into subfolders of `folder` that bear their names; settings and `engine` are those of `predict`.
+
+    crs: that of scenes which have a transform and name none.
 
     A scene that cannot be predicted becomes a row with its error. `results.csv` and `results.json` in `folder` are
     renewed after each scene. A run that was stopped goes on where it was: scenes that are finished with the same
@@ -79,7 +85,10 @@ def predict_batch(
         row = dict.fromkeys(_COLUMNS)
         try:
             callables = dict(on_progress=listener, should_stop=should_stop)
-            done = predict(model, path, folder / name, settings, engine=ready, keep_finished=True, **callables).summary()
+            scene = open_scene(path)
+            if crs is not None and scene.geo.unnamed:
+                scene = scene.with_geo(scene.geo.named(crs))
+            done = predict(model, scene, folder / name, settings, engine=ready, keep_finished=True, **callables).summary()
             row.update({key: done[key] for key in ("seconds", "windows", "seam_score", "folder")}, state="done")
             row["warnings"] = " ".join(warning["sentence"] for warning in done["warnings"])
         except GroundlineError as error:

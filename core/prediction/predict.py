@@ -112,7 +112,7 @@ class _Work:
             made = read_json(self.folder / PREDICTION_FILE)
         except (OSError, ValueError):
             return None
-        if made.get("key") != self.key:
+        if made.get("key") != self.key or made["geo"]["crs"] != geo_to_dict(self.scene.geo)["crs"]:
             return None
         warnings = tuple(Concern(entry["code"], entry["sentence"]) for entry in made["warnings"])
         names = ("seconds", "model_seconds", "peak_memory_mib", "windows", "engine")

@@ -12,7 +12,6 @@ from pyproj import Transformer
 
 from core.classes import ClassScheme, distinct_colours
 from core.errors import SceneError
-from core.geo import GeoRef
 from core.progress import OnProgress, ShouldStop, check, report
 from core.vector.editing import painted
 from core.vector.layer import PolygonLayer
@@ -21,6 +20,8 @@ from core.vector.tracing.sources import LabelSource, open_labels
 from core.vector.vectorize import vectorize
 
 BAND_PIXELS = 1 << 20
+BAND_M = 20_000.0
+"""Height of a band whose pixels count as equally large."""
 SAME_GRID_PX = 1e-3
 UNCHANGED = "Unchanged"
 
@@ -88,7 +89,7 @@ def change(
         report(on_progress, row, 2 * one.height, "comparing pixels")
         until = min(row + step, one.height)
         pairs = pair_rows(row, until)
-        areas += np.bincount(pairs[pairs >= 0], minlength=areas.size) * _pixel_area(one.geo, one, (row + until) / 2)
+        areas += np.bincount(pairs[pairs >= 0], minlength=areas.size) * _pixel_area(one, row, until)
     if not areas.any():
         raise SceneError(
             f"{one.name} and {two.name}, which share no pixel with a class",
@@ -171,28 +172,40 @@ def _looked_up(numbers: np.ndarray, ids: np.ndarray) -> np.ndarray:
 
 def _band_rows(source: LabelSource) -> int:
     # Pixels of a grid in degrees shrink towards the poles, so there the bands are low.
-    rows = max(1, BAND_PIXELS // source.width)
-    return min(rows, 64) if source.geo.crs is not None and planar_factor(source.geo, source.height, source.width) is None else rows
+    rows, geo = max(1, BAND_PIXELS // source.width), source.geo
+    if not geo.georeferenced or planar_factor(geo, source.height, source.width) is not None:
+        return rows
+    size = max(geo.pixel_size(source.height / 2, source.width / 2) or (0.0,))
+    return max(1, min(rows, 64, int(BAND_M / size) if 0 < size < BAND_M else 1))
 
 
-def _pixel_area(geo: GeoRef, source: LabelSource, row: float) -> float:
+def _pixel_area(source: LabelSource, row: int, until: int) -> float:
+    """Mean area of the pixels of some rows, m2 or px."""
+    geo = source.geo
     factor = planar_factor(geo, source.height, source.width)
-    return abs(geo.transform.determinant) * factor**2 if factor else geo.pixel_area_m2(row, source.width / 2) or 1.0
+    if factor:
+        return abs(geo.transform.determinant) * factor**2
+    area = geo.block_area_m2(row, 0, until - row, source.width)
+    return area / ((until - row) * source.width) if area else 1.0
 
 
 def _on_grid(one: LabelSource, two: LabelSource) -> Callable[[int, int], np.ndarray]:
     """rows(r0, r1) of the second on the grid of the first; its ignored id where it holds nothing."""
     same_size = (one.height, one.width) == (two.height, two.width)
-    if one.geo.crs is None or two.geo.crs is None:
+    unnamed = one.geo.unnamed and two.geo.unnamed
+    crs = one.geo.crs
+    same_crs = unnamed or (crs is not None and two.geo.crs is not None and crs.equals(two.geo.crs, ignore_axis_order=True))
+    if not same_crs and not (one.geo.georeferenced and two.geo.georeferenced):
         if same_size:
             return two.rows
-        found = "neither has coordinates" if one.geo.crs is two.geo.crs else "only one of them has coordinates"
+        found = "neither has coordinates" if one.geo.crs is two.geo.crs else "their coordinates have nothing in common"
+        if (one.geo.crs is None) != (two.geo.crs is None):
+            found = "only one of them has coordinates"
         raise SceneError(
             f"{one.name} of {one.height} x {one.width} and {two.name} of {two.height} x {two.width} pixels, and {found}",
             expected="two results of the same size, or both with coordinates",
             do="Choose two results of the same scene",
         )
-    same_crs = one.geo.crs.equals(two.geo.crs, ignore_axis_order=True)
     back = ~two.geo.transform * one.geo.transform
     if same_crs and same_size:
         corners = np.array([back * point for point in ((0, 0), (one.width, 0), (0, one.height), (one.width, one.height))])

@@ -12,8 +12,8 @@ import pandas as pd
 import shapely
 
 from core.errors import SettingsError
+from core.projecting import LONLAT, moved
 from core.vector.layer import PolygonLayer
-from core.vector.projecting import LONLAT, moved
 from core.vector.tracing.attributes import remeasured
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def clip(layer: PolygonLayer, region: Mapping[str, Any] | Sequence[float] | Base
     """Cut a layer to a region, with the measures of what is left.
 
     region: GeoJSON (a geometry, a feature or a collection of polygons), a Shapely polygon, or (west, south, east, north). space: "map",
-    longitude and latitude for a layer with a CRS and its own x and y for one without; "pixels", (column, row) of the scene, rows going
+    longitude and latitude for a layer on the earth and its own x and y for any other; "pixels", (column, row) of the scene, rows going
     down; "layer", the layer's own coordinates. A polygon that falls into parts keeps its id for the largest, and the others follow the
     last id. Confidence stays that of the whole polygon; on_edge also marks what the region has cut. Raises SettingsError for anything
     that is no area.
@@ -63,7 +63,7 @@ def region_in_layer(layer: PolygonLayer, region: Any, *, space: str = "map") -> 
     area = _shape(region)
     if space == "pixels":
         return shapely.transform(area, lambda xy: np.column_stack(layer.geo.transform * (xy[:, 0], xy[:, 1])))
-    if space == "map" and layer.geo.crs is not None:
+    if space == "map" and layer.geo.georeferenced:
         # Sides of a region that was drawn on the map stay straight on the map, so they get points before they are moved.
         size = max(area.bounds[2] - area.bounds[0], area.bounds[3] - area.bounds[1])
         area = moved(np.array([shapely.segmentize(area, size / _SIDE_PARTS)], object), LONLAT, layer.geo.crs)[0]

@@ -250,7 +250,9 @@ def burn(layer: PolygonLayer, corrections: Corrections, path: str | os.PathLike,
         ids = np.concatenate([np.full(len(gone), ignored), kept["class_id"].to_numpy()])
     path = Path(path)
     dtype = np.uint8 if ignored <= 255 else np.uint16 if ignored <= 65535 else np.int32
-    placed = {} if layer.geo.crs is None else {"crs": layer.geo.crs.to_wkt(), "transform": layer.geo.transform}
+    placed: dict[str, Any] = {} if layer.geo.crs is None else {"crs": layer.geo.crs.to_wkt()}
+    if placed or layer.geo.unnamed:
+        placed["transform"] = layer.geo.transform
     profile = {"driver": "GTiff", "height": height, "width": width, "count": 1, "dtype": dtype, "nodata": ignored, "compress": "deflate"}
     step = max(1, BAND_PIXELS // width)
     with replacing(path, suffix=".tif") as temporary, rasterio.open(temporary, "w", **profile, **placed) as file:

@@ -86,15 +86,16 @@ class VectorResult:
             "overlap_area": self.overlap_area,
             "seconds": round(self.seconds, 3),
             "crs": None if layer.geo.crs is None else crs_name(layer.geo),
+            "coordinates": layer.geo.coordinates,
             "units": layer.units,
             **network,
         }
 
 
 def crs_name(geo: GeoRef) -> str | None:
-    """ "EPSG:32640", or the name of a CRS without such a code, or None."""
+    """ "EPSG:32640", or the name of a CRS without such a code, or what else is known of the coordinates, None for pixels."""
     if geo.crs is None:
-        return None
+        return geo.coordinates if geo.unnamed else None
     return f"EPSG:{geo.epsg}" if geo.epsg else geo.crs.name
 
 

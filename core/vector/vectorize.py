@@ -98,7 +98,7 @@ def vectorize(
         far = distances(geometry, targets, rings, coordinates, labels.geo, *size)
         layer.frame.insert(len(layer.frame.columns) - 1, f"distance_{labels.geo.units}", far[keep])
         layer.made["distance_to"] = str(asked.distance_to)
-    pixel_area = labels.geo.pixel_area_m2(labels.height / 2, labels.width / 2) or 1.0
+    pixel_area = labels.geo.mean_pixel_area_m2(labels.height, labels.width) or 1.0
     layer.made.update(
         min_area=str(asked.min_area),
         min_area_px=min_area_px,

@@ -15,6 +15,7 @@ from typing import Any
 from core.errors import DatasetError, SceneError
 from core.progress import OnProgress, ShouldStop, check
 from core.settings import Settings, setting
+from core.vector.formats.products import PRODUCTS
 from core.verbs.options import MODEL
 from core.verbs.tables import files_written, score, table
 from core.verbs.vectorize import export_all
@@ -70,8 +71,7 @@ def run(
 
         drawn = vectorize(out / "prediction", **listeners)
     with step("export"):
-        # A KML is in longitude and latitude, which a scene without coordinates cannot give.
-        suffixes = [suffix for suffix in EXPORTS if drawn.layer.geo.georeferenced or suffix != ".kml"]
+        suffixes = [suffix for suffix in EXPORTS if PRODUCTS[suffix].holds(drawn.layer.geo)]
         files = export_all(drawn.layer, [out / f"{scene.stem}{suffix}" for suffix in suffixes], scene=picture, **listeners)
     with step("evaluate"):
         scores = _score(scene, out / "prediction", should_stop)

@@ -28,11 +28,13 @@ class PredictRequest(Settings):
     out: Path | None = setting(None, "folder for the prediction's rasters", flag="OUT")
     blending: PredictSettings = group(PredictSettings())
     window: tuple[int, int, int, int] | None = setting(None, WINDOW, metavar=CORNERS)
+    crs: str | None = setting(None, "names the CRS of a scene that has a transform and none, for example EPSG:2154")
     cluster: str = setting("none", "none, local or tcp://HOST:PORT", metavar="WHERE")
 
 
 def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Predict a whole scene."""
+    from core.geo import read_crs
     from core.model_store.models import find_model
     from core.prediction.folder.rasters import PREDICTION_FILE
     from core.prediction.predict import predict
@@ -47,9 +49,12 @@ def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_
         )
     out = place_of(asked.out)
     refuse_foreign_folder(out, PREDICTION_FILE, "a new folder, or an older prediction")
+    scene = open_scene(asked.scene)
+    if asked.crs is not None:
+        scene = scene.with_geo(scene.geo.named(read_crs(asked.crs)))
     return predict(
         find_model(asked.model),
-        open_scene(asked.scene),
+        scene,
         out,
         asked.blending,
         window=None if asked.window is None else Window(*asked.window),

@@ -26,10 +26,12 @@ class PredictBatchRequest(Settings):
     )
     out: Path | None = setting(None, "folder for a prediction of each scene, and results.csv", flag="OUT")
     blending: PredictSettings = group(PredictSettings())
+    crs: str | None = setting(None, "names the CRS of scenes that have a transform and none, for example EPSG:2154")
 
 
 def run(asked: PredictBatchRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Predict every scene of a folder, or of a list of files."""
+    from core.geo import read_crs
     from core.prediction.batch import RESULTS_FILE, find_scenes, predict_batch
 
     out = place_of(asked.out)
@@ -39,6 +41,7 @@ def run(asked: PredictBatchRequest, *, on_progress: OnProgress | None = None, sh
         find_scenes(asked.scenes) if isinstance(asked.scenes, Path) else asked.scenes,
         out,
         asked.blending,
+        crs=None if asked.crs is None else read_crs(asked.crs),
         on_progress=on_progress,
         should_stop=should_stop,
     ).summary()

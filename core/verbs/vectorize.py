@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import ModelError
+from core.errors import ExportError, ModelError
 from core.files import refuse_no_file
 from core.progress import OnProgress, ShouldStop, check, report
 from core.settings import REQUIRED, Settings, group, setting
@@ -27,7 +27,7 @@ class VectorizeRequest(Settings):
     files: tuple[Path, ...] = setting((), f"file to write: {' '.join(PRODUCTS)}", flag="OUT")
     drawing: VectorSettings = group(VectorSettings())
     scene: Path | None = setting(None, "picture below the polygons of an .html map; the predicted scene's when left away", metavar="SCENE")
-    crs: str | None = setting(None, "coordinates to write, for example EPSG:4326; the raster's when left away")
+    crs: str | None = setting(None, "coordinates to write, for example EPSG:4326; names the CRS of a raster that has a transform and none")
 
 
 def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
@@ -38,18 +38,37 @@ def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, shoul
     for file in asked.files:  # which are minutes of tracing away
         product_of(file)
         refuse_no_file(file)
-    result = vectorize(asked.prediction, asked.drawing, on_progress=on_progress, should_stop=should_stop)
+    geo, crs, notes = _named(asked)
+    result = vectorize(asked.prediction, asked.drawing, geo=geo, on_progress=on_progress, should_stop=should_stop)
     files = export_all(
         result.layer,
         asked.files,
-        crs=asked.crs,
+        crs=crs,
         scene=_pictured(asked),
         prediction=_predicted(asked),
         lines=result.lines,
         on_progress=on_progress,
         should_stop=should_stop,
     )
-    return {**result.summary(), "files": files}
+    return {**result.summary(), "files": files, "notes": [*notes, *(note for file in files for note in file["notes"])]}
+
+
+def _named(asked: VectorizeRequest) -> tuple[Any, str | None, list[str]]:
+    """The georeference of a raster whose CRS `--crs` names (None: its own), the CRS to write (None: the layer's), and a note on both."""
+    from core.geo import read_crs
+    from core.prediction.folder.rasters import PREDICTION_FILE, Prediction
+    from core.scenes.opening import open_scene
+
+    crs = None if asked.crs is None else read_crs(asked.crs)
+    source = asked.prediction
+    if not source.exists():  # which tracing says in its own words
+        return None, asked.crs, []
+    geo = Prediction.open(source).geo if (source / PREDICTION_FILE).is_file() else open_scene(source, expand_palette=False).geo
+    if not geo.unnamed:
+        return None, asked.crs, []
+    if crs is None:
+        return None, None, [f"{source.name} names no CRS: coordinates are {geo.coordinates}. --crs names it."]
+    return geo.named(crs), None, [f"{source.name} names no CRS: its coordinates are taken to be {crs.name}, as --crs says."]
 
 
 def export_all(
@@ -63,7 +82,9 @@ def export_all(
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> list[dict[str, Any]]:
-    """Write a layer to each file and say how many features each of them holds when it is read again (None for what is no layer).
+    """Write a layer to each file; say how many features each holds when read again (None for what is no layer), and what to note of it.
+
+    A file whose format cannot hold the layer keeps no other from being written: ExportError is raised when those are there.
 
     `scene` is the picture below the polygons of a map, `prediction` what a report says more about, `lines` the centre
     lines that go with the polygons; None for none.
@@ -71,11 +92,23 @@ def export_all(
     from core.vector.formats.export import write_product
 
     written, card = [], _card_of(prediction)
+    refused: list[ExportError] = []
     for number, file in enumerate(files):
         check(should_stop)
         report(on_progress, number, len(files), f"Writing {file.name}")
-        features = write_product(layer, file, crs=crs, scene=scene, card=card, prediction=prediction, lines=lines)
-        written.append({"path": str(file), "features": features})
+        notes: list[str] = []
+        try:
+            features = write_product(layer, file, crs=crs, scene=scene, card=card, prediction=prediction, lines=lines, on_note=notes.append)
+        except ExportError as error:
+            refused.append(error)
+            continue
+        written.append({"path": str(file), "features": features, "notes": notes})
+    if refused:
+        first = refused[0]
+        names = [Path(str(entry["path"])).name for entry in written]
+        others = f" (written: {', '.join(names)})" if names else ""
+        more = f", and {len(refused) - 1} more such" if len(refused) > 1 else ""
+        raise ExportError(f"{first.found}{more}{others}", expected=first.expected, do=first.do) from first
     report(on_progress, len(files), len(files), "Written")
     return written
 
@@ -115,13 +148,16 @@ def _pictured(asked: VectorizeRequest) -> Any:
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     """Polygons and areas of each class, faults, and the files."""
     unit = "m2" if answer["units"] == "m" else "px"
-    yield f"{answer['polygons']} polygons in {answer['seconds']:.1f} s, coordinates: {answer['crs'] or 'pixels'}"
+    where = answer["crs"] or ("no CRS" if answer["notes"] else "pixels")
+    yield f"{answer['polygons']} polygons in {answer['seconds']:.1f} s, coordinates: {where}"
     rows = [(name, values["polygons"], _area(values)) for name, values in answer["classes"].items()]
     yield from table(("class", "polygons", f"area ({unit})"), rows)
     faults = [f"{answer[key]:g} {text}" for key, text in _FAULTS.items() if answer[key]]
     if faults:
         yield "Faults: " + ", ".join(faults)
     yield from files_written(answer["files"])
+    for note in answer["notes"]:
+        yield f"Note: {note}"
 
 
 def _area(values: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 from PIL import Image
+from pyproj import CRS
 
 from core.classes import DUBAI
 from core.errors import SceneError
@@ -87,3 +88,17 @@ def test_the_live_preview_shows_what_is_known(tmp_path, monkeypatch):
     expected[3, 2:4, 3] = 0
     np.testing.assert_array_equal(picture[..., 3], expected[..., 3])
     np.testing.assert_array_equal(picture[picture[..., 3] > 0], expected[expected[..., 3] > 0])
+
+
+def test_scenes_that_name_no_crs_are_given_one_and_done_again_for_another(tmp_path):
+    (tmp_path / "scenes").mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(np.full((40, 50, 3), 200, np.uint8)).save(tmp_path / f"scenes/{name}.png")
+    (tmp_path / "scenes/a.pgw").write_text("0.5\n0\n0\n-0.5\n652000.25\n6861999.75\n")
+    model = make_model(tmp_path / "model")
+    for code in (2154, 32631):
+        result = predict_batch(
+            model, find_scenes(tmp_path / "scenes"), tmp_path / "out", engine=make_engine(model), crs=CRS.from_epsg(code)
+        )
+        assert result.failed == 0
+        assert Prediction.open(tmp_path / "out/a").geo.epsg == code and Prediction.open(tmp_path / "out/b").geo.crs is None

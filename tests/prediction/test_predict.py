@@ -195,6 +195,22 @@ def test_control_points_are_kept(model, tmp_path):
     assert sorted((p.row, p.col, p.x, p.y) for p in found) == sorted((p.row, p.col, p.x, p.y) for p in points)
 
 
+LOCAL = 'LOCAL_CS["site",UNIT["metre",1],AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
+ENGINEERING = 'ENGCRS["Plant",EDATUM["Mark"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'
+
+
+@pytest.mark.parametrize("crs", [LOCAL, ENGINEERING, None], ids=["LOCAL_CS", "ENGCRS", "no CRS"])
+def test_a_prediction_lies_where_its_scene_does_on_the_earth_or_not(model, tmp_path, crs):
+    place = {"transform": Affine(0.05, 0, 10, 0, -0.05, 50), **({} if crs is None else {"crs": crs})}
+    write_tif(tmp_path / "scene.tif", picture(50, 60).transpose(2, 0, 1), **place)
+    run(model, tmp_path / "scene.tif", tmp_path / "out", window=Window(10, 20, 32, 32))
+    made, scene = Prediction.open(tmp_path / "out"), open_scene(tmp_path / "scene.tif")
+    for geo in (made.geo, open_scene(tmp_path / "out/labels.tif", expand_palette=False).geo):
+        assert geo.transform.almost_equals(Affine(0.05, 0, 11, 0, -0.05, 49.5))
+        assert geo.crs is None if crs is None else geo.crs == scene.geo.crs
+    assert made.geo.pixel_size() == (None if crs is None else pytest.approx((0.05, 0.05)))
+
+
 def test_a_killed_run_goes_on_where_it_was(model, tmp_path):
     scene, calls = scene_of_array(picture(200, 90)), []
 

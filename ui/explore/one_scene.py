@@ -124,7 +124,7 @@ def _facts(pair: Pair) -> list[tuple[str, str]]:
     image = pair.image
     distance = image.ground_sample_distance_m
     crs = (
-        "none: pixel coordinates"
+        ("no CRS: those of the file's transform" if image.geo.unnamed else "none: pixel coordinates")
         if image.geo.crs is None
         else f"{image.geo.crs.name}" + (f" (EPSG:{image.geo.epsg})" if image.geo.epsg else "")
     )

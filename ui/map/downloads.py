@@ -101,12 +101,12 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
                 name = f"{stem_of(source.title)}{suffix}"
                 made = exporter(lambda: part_of(shown, told, part), name, crs=crs, source=source, lines=lines, base=base)
                 with columns[place % 2].container(horizontal=True, vertical_alignment="center", gap="small"):
-                    _button(offer, suffix, made, name, placed=layer.geo.georeferenced)
+                    _button(offer, suffix, made, name, layer=layer)
 
 
-def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, placed: bool) -> None:
+def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, layer: PolygonLayer) -> None:
     product = PRODUCTS[suffix]
-    placeless = product.needs_crs and not placed
+    placeless = not product.holds(layer.geo)
     st.download_button(
         product.title,
         made,
@@ -118,7 +118,7 @@ def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, 
         disabled=placeless,
         type="primary" if suffix == ".gpkg" else "secondary",
         width=170,
-        help=f"{product.title} needs coordinates, and this scene has none."
+        help=f"{product.title} needs a place on the earth, and this scene has none."
         if placeless
         else "Made when pressed; data files are re-opened and compared.",
     )
@@ -190,12 +190,21 @@ def part_of(layer: PolygonLayer, told: drawing.Told, part: str) -> PolygonLayer:
         names = [name for k, name in enumerate(layer.scheme.names) if k not in told.hidden]
         return filtered(layer, classes=names, min_area=told.area_from, max_area=told.area_to, min_confidence=told.sure or None)
     if part == "region" and told.region:
+        if not layer.geo.georeferenced:  # drawn on the map of pixels, where y runs up
+            ring = [(x, -y) for x, y in (*told.region, told.region[0])]
+            return clip(layer, {"type": "Polygon", "coordinates": [ring]}, space="pixels")
         return clip(layer, {"type": "Polygon", "coordinates": [[*told.region, told.region[0]]]})
     return layer
 
 
 def choose_crs(layer: PolygonLayer) -> str | None:
     """The target CRS, None for the layer's own."""
+    if layer.geo.local:
+        st.caption(f"Files are in the scene's local CRS, {layer.geo.crs.name}: it leads to no place on the earth.")
+        return None
+    if layer.geo.unnamed:
+        st.caption("Files are in the coordinates of the file's transform, which names no CRS. **More**, at the top, names it.")
+        return None
     if not layer.geo.georeferenced:
         st.caption("Files are in pixels: this scene has no coordinates. **More**, at the top, places it on the earth.")
         return None

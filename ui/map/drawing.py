@@ -18,7 +18,7 @@ from branca.element import MacroElement
 from jinja2 import Template
 
 from core.classes import ClassScheme
-from core.geo import GeoRef
+from core.geo import PIXEL_TRANSFORM, GeoRef
 from core.words import UNITS
 from ui.viewer import tiles
 
@@ -160,7 +160,7 @@ def base_map(ground: Ground, pictures: Sequence[Underlay], *, titles: Sequence[s
     config = {
         "pixelScale": scale,
         "bounds": bounds,
-        "crs": "pixel coordinates (no CRS)" if scale else ground.geo.crs.name,
+        "crs": ground.geo.crs.name if not scale else "pixel coordinates" if ground.geo.local else "pixel coordinates (no CRS)",
         "titles": list(titles),
         "plainName": "Plain",
         "dark": dark,
@@ -201,7 +201,7 @@ def message(
         "features": _features_url(drawn),
         "classes": _legend(drawn),
         "units": layer.units,
-        "pixelSize": None if layer.geo.georeferenced else pixel_size_m,
+        "pixelSize": _pixel_size(layer.geo, pixel_size_m),
         "outlines": count > MAX_POLYGONS,
         "note": "",
         "lines": None if lines is None else _url(lines),
@@ -276,8 +276,7 @@ def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any
 
     area_name, unit = layer.area_column, layer.units
     frame = layer.frame.sort_values(area_name, ascending=False, kind="stable").head(MAX_POLYGONS)
-    placed = frame.to_crs(4326) if frame.crs is not None else frame
-    geometry = shapely.to_geojson(shapely.set_precision(placed.geometry.values, 1e-7 if frame.crs is not None else 0.01, mode="pointwise"))
+    geometry = shapely.to_geojson(_on_map(frame, layer.geo))
     columns = {
         "id": "id",
         "class_id": "class_id",
@@ -298,14 +297,33 @@ def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any
     return {"type": "FeatureCollection", "features": features}
 
 
+def _pixel_size(geo: GeoRef, told_m: float | None) -> float | None:
+    """Metres of a map unit on a pixel map; None on the earth, and where they are not known."""
+    if geo.georeferenced:
+        return None
+    size = geo.pixel_size()
+    return told_m if size is None else math.sqrt(size[0] * size[1])
+
+
+def _on_map(frame: Any, geo: GeoRef) -> Any:
+    """The geometries of a layer in the map's coordinates: degrees on the earth, else columns and rows, which run up."""
+    import numpy as np
+    import shapely
+
+    if geo.georeferenced:
+        return shapely.set_precision(frame.to_crs(4326).geometry.values, 1e-7, mode="pointwise")
+    shapes = frame.geometry.to_numpy()
+    if geo.transform != PIXEL_TRANSFORM:
+        to_map = PIXEL_TRANSFORM * ~geo.transform
+        shapes = shapely.transform(shapes, lambda xy: np.column_stack(to_map * (xy[:, 0], xy[:, 1])))
+    return shapely.set_precision(shapes, 0.01, mode="pointwise")
+
+
 def browser_lines(lines: LineLayer) -> dict[str, Any]:
     """Centre lines as GeoJSON for the map, as `browser_geojson` has it."""
     import shapely
 
-    placed = lines.frame.to_crs(4326) if lines.frame.crs is not None else lines.frame
-    shapes = shapely.to_geojson(
-        shapely.set_precision(placed.geometry.values, 1e-7 if lines.frame.crs is not None else 0.01, mode="pointwise")
-    )
+    shapes = shapely.to_geojson(_on_map(lines.frame, lines.geo))
     return {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": json.loads(s)} for s in shapes]}
 
 

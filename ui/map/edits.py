@@ -114,7 +114,7 @@ def _form(layer: PolygonLayer, digest: str, selected: int, name: str) -> None:
 
 
 def _labels(source: MapSource, traced: PolygonLayer, corrections: Corrections) -> None:
-    usable = source.scene is not None and source.scene.is_file() and source.own_geo == source.geo.georeferenced
+    usable = source.scene is not None and source.scene.is_file() and source.own_geo == (source.geo.crs is not None)
     if st.button(
         "Use as labels",
         key="map_labels",

@@ -18,6 +18,13 @@ if TYPE_CHECKING:  # geopandas takes seconds to load: only when it is needed
     from core.vector.layer import PolygonLayer, VectorResult
 
 
+_NO_PLACE = {
+    "local": "A local CRS: the map counts pixels, areas and files are in the metres of the CRS.",
+    "unnamed": "The file names no CRS: the map counts pixels. **More**, at the top, names the CRS of its coordinates.",
+    "pixels": "No coordinates: the map counts pixels. **More**, at the top, gives the scene a pixel size or a place on the earth.",
+}
+
+
 def map_of(source: MapSource, layer: PolygonLayer, digest: str, *, lines: tiles.Features | None = None) -> drawing.Told:
     """The map with its table, and what the user did on it; `lines` are drawn over the polygons."""
     many = len(layer.frame) > drawing.MAX_POLYGONS
@@ -40,7 +47,7 @@ def map_of(source: MapSource, layer: PolygonLayer, digest: str, *, lines: tiles.
                 help="Your browser asks OpenStreetMap and Esri; those that answer join the layers button on the map. Never needed.",
             )
         else:
-            st.caption("No coordinates: the map counts pixels. **More**, at the top, gives the scene a pixel size or a place on the earth.")
+            st.caption(_NO_PLACE["local" if source.geo.local else "unnamed" if source.geo.unnamed else "pixels"])
     return told
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from core.classes import ClassScheme
 from core.errors import InputError, SettingsError
 from core.files import digest_of, read_json, write_json
-from core.geo import GeoRef
+from core.geo import GeoRef, read_crs
 from core.prediction.folder.origin import source_scene
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
 from core.scenes.opening import open_scene
@@ -28,14 +28,21 @@ _NOTHING = "nothing"
 
 @dataclass(frozen=True)
 class Place:
-    """What the user says of a scene without CRS: its pixel size in m, and where its upper left corner lies (degrees) or None."""
+    """What the user says of a scene without CRS: its pixel size in m, and where its upper left corner lies (degrees) or None.
+
+    crs: that of a raster which has a transform and names none; nothing else counts then.
+    """
 
     pixel_size_m: float
     latitude: float | None = None
     longitude: float | None = None
+    crs: str | None = None
 
-    def geo(self) -> GeoRef:
-        """The reference that follows. Raises SettingsError for a place that is not on the earth."""
+    def geo(self, own: GeoRef | None = None) -> GeoRef:
+        """The reference that follows for a raster with the reference `own`. Raises SettingsError for a place that is not on the earth, and
+        a CRS that does not hold there."""
+        if self.crs is not None:
+            return (own or GeoRef.pixels()).named(read_crs(self.crs))
         if self.latitude is None or self.longitude is None:
             return GeoRef.pixels(pixel_size_m=self.pixel_size_m)
         return GeoRef.placed(self.latitude, self.longitude, pixel_size_m=self.pixel_size_m)
@@ -146,7 +153,7 @@ def open_source(path: Path) -> MapSource:
     """A prediction folder or class raster, with the place that the user gave it. Raises InputError or SceneError."""
     found = _from_raster(path) if path.is_file() else _from_prediction(library.prediction(path))
     place = None if found.own_geo else _places().get(found.digest)
-    return found if place is None else replace(found, geo=place.geo(), digest=digest_of(found.digest, place))
+    return found if place is None else replace(found, geo=place.geo(found.geo), digest=digest_of(found.digest, place))
 
 
 def _from_prediction(prediction: Prediction) -> MapSource:
@@ -157,7 +164,7 @@ def _from_prediction(prediction: Prediction) -> MapSource:
         height=prediction.height,
         width=prediction.width,
         geo=prediction.geo,
-        own_geo=prediction.geo.georeferenced,
+        own_geo=prediction.geo.crs is not None,
         digest=digest_of(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest),
         scene=source_scene(prediction),
         prediction=prediction.folder,
@@ -169,7 +176,8 @@ def _from_raster(path: Path) -> MapSource:
 
     labels = open_labels(path)
     digest = open_scene(path, expand_palette=False).digest
-    return MapSource(path, path.stem, labels.scheme, labels.height, labels.width, labels.geo, labels.geo.georeferenced, digest, None, None)
+    own = labels.geo.crs is not None
+    return MapSource(path, path.stem, labels.scheme, labels.height, labels.width, labels.geo, own, digest, None, None)
 
 
 # ---- scenes without coordinates ----
@@ -188,8 +196,11 @@ def _places() -> dict[str, Place]:
 
 def _place(source: MapSource) -> None:
     """The form that gives a scene without CRS a pixel size, and a place on the earth."""
-    key = (_from_raster(source.path) if source.prediction is None else _from_prediction(library.prediction(source.path))).digest
-    known = _places().get(key)
+    bare = _from_raster(source.path) if source.prediction is None else _from_prediction(library.prediction(source.path))
+    key, known = bare.digest, _places().get(bare.digest)
+    if bare.geo.unnamed:
+        _name_crs(key, known, bare.geo)
+        return
     st.markdown("**Place this scene** · its file says nothing of coordinates")
     size = st.number_input(
         "Pixel size, m",
@@ -218,6 +229,32 @@ def _place(source: MapSource) -> None:
         if not outcome.failed:
             st.rerun()
     if known and b.button("Back to pixels", key="map_unplace", icon=":material/undo:", width="stretch"):
+        write_json(_places_file(), {digest: asdict(kept) for digest, kept in _places().items() if digest != key})
+        st.rerun()
+
+
+def _name_crs(key: str, known: Place | None, own: GeoRef) -> None:
+    """The form that names the CRS of a raster which has a transform and none."""
+    x, y = own.xy(0, 0)
+    st.markdown(f"**Name the CRS** · the file places its corner at {x:,.10g}, {y:,.10g} and does not say in which coordinates")
+    named = st.text_input(
+        "CRS of these coordinates",
+        known.crs or "" if known else "",
+        key=f"map_crs_of_{key}",
+        placeholder="EPSG:2154",
+        help="A code or WKT. With it the scene lies on the earth, areas are in m², and all files say where they are.",
+    )
+    a, b = st.columns(2)
+    if a.button("Name", key="map_name_crs", icon=":material/pin_drop:", type="primary", width="stretch"):
+        with frame.errors() as outcome:
+            if not named.strip():
+                raise SettingsError("no CRS", expected='a code such as "EPSG:2154"', do="Type the CRS")
+            place = Place(0.0, crs=named.strip())
+            place.geo(own)
+            write_json(_places_file(), {digest: asdict(kept) for digest, kept in ({**_places(), key: place}).items()})
+        if not outcome.failed:
+            st.rerun()
+    if known and b.button("Take it back", key="map_unname_crs", icon=":material/undo:", width="stretch"):
         write_json(_places_file(), {digest: asdict(kept) for digest, kept in _places().items() if digest != key})
         st.rerun()
 

@@ -151,7 +151,7 @@ def traced(source: MapSource, settings: VectorSettings, digest: str) -> VectorRe
 
     def make(tell: Callable[[int, int, str], None]) -> VectorResult:
         tell(0, 1, "Opening the layer")
-        known = source.prediction and (source.own_geo or not source.geo.georeferenced)
+        known = source.prediction and (source.own_geo or source.geo.crs is None)
         written = finished.find(source.prediction, settings) if known else None
         return written or _trace(source, settings, tell)
 
@@ -161,7 +161,7 @@ def traced(source: MapSource, settings: VectorSettings, digest: str) -> VectorRe
 def _trace(source: MapSource, settings: VectorSettings, tell: Callable[[int, int, str], None]) -> VectorResult:
     from core.vector.vectorize import vectorize
 
-    placed = source.geo.georeferenced and not source.own_geo
+    placed = source.geo.crs is not None and not source.own_geo
     return vectorize(
         source.path,
         settings,

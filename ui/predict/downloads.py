@@ -49,8 +49,9 @@ def downloads(prediction: Prediction, seen: ViewerState) -> None:
         size = f"Every {factor}th pixel, so that the longer side has at most {_PICTURE_PX} px." if factor > 1 else "In full size."
         hint = f"The classes in the colours shown. {size}"
         _button("Picture (PNG)", lambda: label_png(prediction, seen), f"{stem}{part}.png", "png", hint, "image/png")
-        if prediction.geo.georeferenced:
-            words = f"Places the PNG in a GIS: keep both under one name in one folder. CRS: {prediction.geo.crs.name}"
+        if prediction.geo.crs is not None or prediction.geo.unnamed:
+            named = "not known" if prediction.geo.crs is None else prediction.geo.crs.name
+            words = f"Places the PNG in a GIS: keep both under one name in one folder. CRS: {named}"
             _button("World file (PGW)", lambda: world_file(prediction).encode(), f"{stem}{part}.pgw", "pgw", words, "text/plain")
 
 

@@ -46,7 +46,7 @@ def shares(prediction: Prediction, threshold: float) -> None:
     levels = np.arange(256)
     kept = counts * (levels >= round(255 * threshold))
     pixels, unsure = kept.sum(axis=1), int(counts.sum() - kept.sum())
-    area_m2 = prediction.geo.pixel_area_m2(prediction.height / 2, prediction.width / 2)
+    area_m2 = prediction.geo.mean_pixel_area_m2(prediction.height, prediction.width)
     known = max(1, int(counts.sum()))
     table = pd.DataFrame(
         {

@@ -258,8 +258,8 @@ def static_url() -> str:
 
 
 def lonlat_bounds(geo: GeoRef, height: int, width: int) -> list[list[float]] | None:
-    """[[south, west], [north, east]] in degrees around a raster's outline; None without CRS."""
-    if geo.crs is None:
+    """[[south, west], [north, east]] in degrees around a raster's outline; None where it has no place on the earth."""
+    if not geo.georeferenced:
         return None
     steps = np.linspace(0, 1, 9)
     rows = np.concatenate([np.zeros(9), np.ones(9), steps, steps]) * height

@@ -17,7 +17,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter1d
 from skimage.morphology import skeletonize
 
 from core.classes import ClassScheme
-from core.geo import GeoRef, to_lonlat
+from core.geo import GeoRef, metres_per_unit, to_lonlat
 from core.progress import OnProgress, ShouldStop, check, report
 from core.vector.centre_lines.line_graph import Network, Path, clean_network
 from core.vector.centre_lines.skeletons import neighbours_of, trace_paths
@@ -160,14 +160,20 @@ def smoothed(path: Path) -> np.ndarray:
 def line_frame(network: Network, geo: GeoRef, *, height: int, width: int) -> gpd.GeoDataFrame:
     """Lines with length, width and nodes: columns id, length_m, width_m (or _px), from_node, to_node, geometry; widths are means.
 
-    Lengths are geodesic with a CRS, else in pixels, or metres by the pixel size. Nodes are numbered from 1 by their first line.
+    Lengths are geodesic on the earth, those of its plane in a local CRS, else in pixels, or metres by the pixel size. Nodes are numbered
+    from 1 by their first line.
     """
     unit = geo.units
     drawn = [shapely.LineString(smoothed(path)) for path in network.paths]
     drawn = shapely.simplify(np.array(drawn, object), LINE_TOLERANCE_PX) if drawn else np.empty(0, object)
     placed = shapely.transform(drawn, lambda xy: transformed(xy, geo.transform)) if len(drawn) else drawn
     scale = math.sqrt(geo.pixel_area_m2(height / 2, width / 2) or 1.0)
-    lengths = shapely.length(drawn) * scale if geo.crs is None else geodesic_lengths(placed, geo)
+    if geo.georeferenced:
+        lengths = geodesic_lengths(placed, geo)
+    elif geo.local and unit == "m":
+        lengths = shapely.length(placed) * metres_per_unit(geo.crs)
+    else:
+        lengths = shapely.length(drawn) * scale
     nodes = _by_first_use(np.array([[path.start, path.end] for path in network.paths], int).ravel()).reshape(-1, 2)
     columns = {
         "id": np.arange(1, len(drawn) + 1),

@@ -11,8 +11,10 @@ import shapely
 from pyproj import CRS
 
 from core.classes import ClassScheme
+from core.errors import ExportError
+from core.geo import PIXELS, UNNAMED
+from core.projecting import LONLAT, moved, within_180
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.projecting import LONLAT, moved, within_180
 
 LONLAT_DECIMALS = 9
 """Decimals of a degree in GeoJSON and KML: a tenth of a millimetre."""
@@ -54,7 +56,18 @@ LINE_DESCRIPTIONS = {
     "to_node": "number of the node where the line ends",
 }
 
-MAY_BE_UNKNOWN = ("mean_confidence", "confidence_p10", "mean_margin", "distance_m", "distance_px")
+MAY_BE_UNKNOWN = (
+    "mean_confidence",
+    "confidence_p10",
+    "mean_margin",
+    "distance_m",
+    "distance_px",
+    "area_m2",
+    "perimeter_m",
+    "length_m",
+    "width_m",
+    "compactness",
+)
 """Fields of numbers that can be missing."""
 
 SHORT_NAMES = {
@@ -79,8 +92,8 @@ MAP_DECIMALS = {"area": 2, "length": 2, "width": 2, "mean": 4, "distance": 2}
 class Content:
     """Fields (a DataFrame), shapely geometries (n,), and the CRS or None. precision: the rounding step of coordinates, None for none.
 
-    lines: whether the geometries are lines, not polygons. made and scheme are what the layer says of itself; both are empty for content
-    that was read from a file.
+    lines: whether the geometries are lines, not polygons. unnamed: whether coordinates without CRS are those of a transform, not pixels.
+    made and scheme are what the layer says of itself; both are empty for content that was read from a file.
     """
 
     fields: pd.DataFrame
@@ -90,6 +103,7 @@ class Content:
     made: dict[str, Any] = field(default_factory=dict)
     scheme: ClassScheme | None = None
     lines: bool = False
+    unnamed: bool = False
 
     def describe(self, name: str) -> str:
         """What a field of the layer holds; empty for one that is not known."""
@@ -97,7 +111,7 @@ class Content:
 
     def about(self) -> str:
         """One line on how the layer was made and what its coordinates are."""
-        where = "pixels, x to the right and y upwards (no CRS is known)" if self.crs is None else self.crs.name
+        where = self.crs.name if self.crs is not None else UNNAMED if self.unnamed else PIXELS
         made = f"Made by {self.made.get('software')} from {self.made.get('source')}."
         measured = f"Centre lines: {self.made.get('line_method')}" if self.lines else f"Areas: {self.made.get('area_method')}"
         return f"{made} Coordinates: {where}. {measured}."
@@ -111,14 +125,21 @@ def content_of(layer: PolygonLayer | LineLayer, suffix: str, *, crs: CRS | None,
     """
     fields = pd.DataFrame(layer.frame.drop(columns="geometry"))
     geometry = layer.frame.geometry.to_numpy()
-    target = None if layer.geo.crs is None else (LONLAT if lonlat else crs)
-    if target is not None:
-        own = target.equals(layer.geo.crs, ignore_axis_order=True)
-        geometry = moved(geometry, layer.geo.crs, target)
+    source = layer.geo.crs
+    target = None if source is None else (LONLAT if lonlat else crs)
+    if target is not None and source is not None:
+        own = target.equals(source, ignore_axis_order=True)
+        geometry = moved(geometry, source, target)
+        if not np.isfinite(shapely.bounds(geometry)[~shapely.is_empty(geometry)]).all():
+            raise ExportError(
+                f"polygons beyond the part of the earth where {(source if lonlat else target).name} holds",
+                expected=f"all of them to have a place in {target.name}",
+                do="Choose GeoPackage in the layer's own CRS, or cut the layer",
+            )
         # Layers in the scene's own degrees stay as the scene lies, and so does a web map; whatever else reads degrees wants -180 to 180.
         if target.is_geographic and suffix != ".html" and (lonlat or suffix == ".csv" or not own):
             geometry = within_180(geometry)
-    content = Content(fields, geometry, target, None, layer.made, layer.scheme, isinstance(layer, LineLayer))
+    content = Content(fields, geometry, target, None, layer.made, layer.scheme, isinstance(layer, LineLayer), layer.geo.unnamed)
     if suffix in (".shp", ".shp.zip"):
         short = fields.rename(columns=SHORT_NAMES)
         return replace(content, fields=short.astype({name: np.int32 for name in short if short[name].dtype == bool}))

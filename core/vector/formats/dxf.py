@@ -21,7 +21,7 @@ from core.vector.formats.styles import class_colours
 
 APPLICATION = "GROUNDLINE"
 FIELDS = ("id", "class_id", "class_name")
-_NO_CRS = "pixels"
+_NO_CRS = ("pixels", "unnamed units")
 # The standard colours 10 to 249 are 24 hues in five brightnesses, each pure and half mixed with white; 1 to 9 are not needed.
 _BRIGHTNESS = (255, 189, 129, 104, 79)
 
@@ -30,7 +30,13 @@ def write_dxf(content: Content, path: Path, *, title: str) -> None:
     """Write the polygons' rings, and layers named and coloured like the classes."""
     colours = class_colours(content)
     layers = layer_names(list(colours))
-    crs = _NO_CRS if content.crs is None else f"EPSG:{content.crs.to_epsg()}" if content.crs.to_epsg() else content.crs.to_wkt(pretty=False)
+    crs = (
+        _NO_CRS[content.unnamed]
+        if content.crs is None
+        else f"EPSG:{content.crs.to_epsg()}"
+        if content.crs.to_epsg()
+        else content.crs.to_wkt(pretty=False)
+    )
     with path.open("w", encoding="ascii", newline="\r\n") as file:
         file.write(_codes((999, _ascii(f"{title}. {content.about()}")), (999, f"CRS {_ascii(crs)}")))
         file.write(_codes((0, "SECTION"), (2, "HEADER"), (9, "$ACADVER"), (1, "AC1009"), *_extent(content.geometry), (0, "ENDSEC")))
@@ -119,7 +125,7 @@ def _text(line: str) -> str:
 def read_dxf(path: Path) -> Content:
     """Read polygons or lines as `write_dxf` writes them."""
     lines = path.read_text(encoding="ascii").splitlines()
-    crs_text, records, ring = _NO_CRS, [], None
+    crs_text, records, ring = _NO_CRS[0], [], None
     for code, value in zip((int(line) for line in lines[::2]), lines[1::2], strict=True):
         if code == 999 and value.startswith("CRS "):
             crs_text = value[4:]
@@ -136,7 +142,7 @@ def read_dxf(path: Path) -> Content:
             ring["names"].append(_text(value))
         elif ring is not None and code == 1071:
             ring["numbers"].append(int(value))
-    return Content(*_shapes(records), None if crs_text == _NO_CRS else CRS.from_user_input(_text(crs_text)))
+    return Content(*_shapes(records), None if crs_text in _NO_CRS else CRS.from_user_input(_text(crs_text)))
 
 
 def _shapes(records: list[dict]) -> tuple[pd.DataFrame, np.ndarray]:

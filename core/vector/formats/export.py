@@ -19,15 +19,19 @@ import numpy as np
 import pandas as pd
 import shapely
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 
 from core.errors import ExportError, SettingsError
 from core.files import replacing
+from core.geo import degrees_of, metres_per_unit, on_earth, read_crs
+from core.projecting import LONLAT
 from core.scenes.scene import Scene
 from core.vector.formats.content import Content, content_of
 from core.vector.formats.products import PRODUCTS, Product, format_of, product_of
 from core.vector.formats.styles import qgis_style
 from core.vector.layer import LineLayer, PolygonLayer
+
+_CENTIMETRE_DEGREES = 1e-7
+OnNote = Callable[[str], None]
 
 if TYPE_CHECKING:
     from core.model_store.cards import ModelCard
@@ -41,6 +45,7 @@ def export(
     crs: str | CRS | None = None,
     scene: Scene | None = None,
     lines: LineLayer | None = None,
+    on_note: OnNote | None = None,
 ) -> Path:
     """Write a layer to `path`, in the format of its ending, and return the path.
 
@@ -48,7 +53,8 @@ def export(
     `lines_path`) beside any other format.
 
     crs: the target CRS, the layer's own by default; GeoJSON, KML and HTML are always in longitude and latitude (WGS84) when the layer has a
-    CRS. Without one, coordinates are pixels, and each file that can say so does. scene: shown below the polygons of an HTML map.
+    CRS. Without one, coordinates are pixels or those of a transform, and each file that can say so does. scene: shown below the polygons of
+    an HTML map. on_note: told, in a sentence, where the file is in another CRS than was asked, or holds it in another form.
     A QGIS style with the classes' colours is written beside formats that cannot all hold one.
     The file is read again and compared in count, fields, values, geometry and CRS. Raises ExportError when it differs or cannot be written,
     SettingsError for an unknown ending or CRS.
@@ -56,11 +62,11 @@ def export(
     path = Path(path)
     suffix = format_of(path)
     known = PRODUCTS[suffix]
-    if known.needs_crs and layer.geo.crs is None:
-        raise ExportError(
-            f"a layer without coordinates for {path.name}", expected=f"a CRS, which {known.title} needs", do="Choose GeoPackage or GeoJSON"
-        )
+    refuse_no_place(layer, path)
     target = _target(layer, crs)
+    note: OnNote = on_note or (lambda sentence: None)
+    if known.lonlat and target is not None and not target.equals(LONLAT, ignore_axis_order=True):
+        note(f"{path.name} is in longitude and latitude (WGS 84), as {known.title} always is, not in {crs_words(target)}")
     content = content_of(layer, suffix, crs=target, lonlat=known.lonlat)
     extra: dict[str, Any] = {"scene": scene} if "scene" in known.takes else {}
     beside = None
@@ -73,14 +79,14 @@ def export(
             export(lines, lines_path(path), crs=crs)
     try:
         if known.in_parts:
-            _write_in_parts(known, content, path)
+            _write_in_parts(known, content, path, note)
         else:
             with replacing(path, suffix=suffix) as temporary:
                 title = path.name[: -len(suffix)]
                 known.write(content, temporary, title=title, **extra)
-                compare(content, known.read(temporary), path.name)
-                if "lines" in extra:
-                    compare(beside, known.read_lines(temporary), path.name)
+                _check(content, known.read(temporary), path.name, note)
+                if beside is not None and known.read_lines is not None and "lines" in extra:
+                    _check(beside, known.read_lines(temporary), path.name, lambda sentence: None)
         if known.styled:
             with replacing(path.with_name(f"{path.name[: -len(suffix)]}.qml")) as temporary:
                 temporary.write_text(qgis_style(content), encoding="utf-8")
@@ -107,18 +113,19 @@ def write_product(
     prediction: Prediction | None = None,
     lines: LineLayer | None = None,
     base: str = "scene",
+    on_note: OnNote | None = None,
 ) -> int | None:
     """Write a layer to `path` as its ending asks, and return the features that the file holds when it is read again (None for what is no
     layer file).
 
     title: of a report or a printed map, the file's name without its ending when left away. crs: of a layer file. lines: centre lines.
-    scene: shown in maps and reports. card, prediction: for reports. base: what a printed map is drawn on. Raises as `export` and
-    `draw_figure` do.
+    scene: shown in maps and reports. card, prediction: for reports. base: what a printed map is drawn on. on_note: see `export`. Raises as
+    `export` and `draw_figure` do.
     """
     suffix = product_of(path)
     product = PRODUCTS[suffix]
     if product.read is not None:
-        export(layer, path, crs=crs, scene=scene, lines=lines)
+        export(layer, path, crs=crs, scene=scene, lines=lines, on_note=on_note)
         return len(layer.frame)  # which `export` has compared with what it read
     given = {"scene": scene, "card": card, "prediction": prediction, "lines": lines, "base": base}
     product.write(layer, path, title=title or Path(path).name[: -len(suffix)], **{name: given[name] for name in product.takes})
@@ -187,6 +194,26 @@ def _compare_places(meant: Content, found: Content, differ: Callable[[str, objec
         raise differ("CRS", found.crs and found.crs.name, meant.crs and meant.crs.name)
 
 
+def _check(meant: Content, found: Content, name: str, note: OnNote) -> None:
+    """`compare`, but for a CRS that the format holds in another form: that is noted where all places stay the same."""
+    want, got = meant.crs, found.crs
+    if want is None or got is None or _same_crs(got, want) or not _same_places(got, want, meant.geometry):
+        compare(meant, found, name)
+        return
+    compare(replace(meant, crs=got), found, name)
+    note(f"{name} cannot hold the CRS {crs_words(want)} as it is: other programs will read {crs_words(got)}")
+
+
+def _same_places(one_crs: CRS, other_crs: CRS, geometry: np.ndarray) -> bool:
+    """Whether coordinates lie at the same places in two CRS, to a centimetre; of local ones the units must agree."""
+    if not (on_earth(one_crs) and on_earth(other_crs)):
+        return on_earth(one_crs) == on_earth(other_crs) and metres_per_unit(one_crs) in (metres_per_unit(other_crs), None)
+    west, south, east, north = shapely.total_bounds(geometry)
+    x, y = np.array([west, east, west, east]), np.array([south, south, north, north])
+    one, other = np.array(degrees_of(one_crs, x, y)), np.array(degrees_of(other_crs, x, y))
+    return bool(np.isfinite(one).all() and np.abs(one - other).max() < _CENTIMETRE_DEGREES)
+
+
 def _same_crs(one: CRS, other: CRS) -> bool:
     if one.equals(other, ignore_axis_order=True) or (one.to_epsg() is not None and one.to_epsg() == other.to_epsg()):
         return True
@@ -196,23 +223,53 @@ def _same_crs(one: CRS, other: CRS) -> bool:
         return one.to_dict() == other.to_dict()
 
 
-def _target(layer: PolygonLayer, crs: str | CRS | None) -> CRS | None:
+def _target(layer: PolygonLayer | LineLayer, crs: str | CRS | None) -> CRS | None:
     if crs is None:
         return layer.geo.crs
     if layer.geo.crs is None:
         raise SettingsError(f"target CRS {crs} for a layer without coordinates", expected="no target CRS", do="Leave it out")
-    try:
-        return CRS.from_user_input(crs)
-    except CRSError as error:
-        raise SettingsError(f"no CRS {crs!r}", expected='something like "EPSG:32640"', do="Correct the target CRS") from error
+    target = read_crs(crs)
+    if layer.geo.local or not on_earth(target):
+        if target.equals(layer.geo.crs, ignore_axis_order=True):
+            return target
+        raise SettingsError(
+            f"target CRS {crs_words(target)} for a layer in {crs_words(layer.geo.crs)}",
+            expected="two that both lead to longitude and latitude",
+            do="Leave the target CRS out",
+        )
+    return target
 
 
-def _write_in_parts(known: Product, content: Content, path: Path) -> None:
+def crs_words(crs: CRS) -> str:
+    """ "EPSG:32640", or the name of a CRS without a code."""
+    return f"EPSG:{crs.to_epsg()}" if crs.to_epsg() else crs.name
+
+
+def refuse_no_place(layer: PolygonLayer | LineLayer, path: str | os.PathLike) -> None:
+    """Raise ExportError for a format in longitude and latitude where the layer has no place on the earth."""
+    known = PRODUCTS[product_of(path)]
+    if known.holds(layer.geo):
+        return
+    if layer.geo.crs is None:
+        raise ExportError(
+            f"a layer without coordinates for {Path(path).name}",
+            expected=f"a CRS, which {known.title} needs",
+            do="Choose GeoPackage or GeoJSON",
+        )
+    raise ExportError(
+        f"a layer in the local CRS {layer.geo.coordinates} for {Path(path).name}",
+        expected=f"a CRS that leads to longitude and latitude, which {known.title} needs",
+        do="Choose GeoPackage, Shapefile or CSV",
+    )
+
+
+def _write_in_parts(known: Product, content: Content, path: Path, note: OnNote) -> None:
     """Write a plain Shapefile: made and compared in a folder of its own, then its parts take their places, the .shp last."""
     with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
-        made = Path(folder) / path.name
+        # Drivers know their parts by small letters; the main one takes the name that was asked for.
+        made = Path(folder) / f"{path.stem}.shp"
         known.write(content, made, title=path.stem)
-        compare(content, known.read(made), path.name)
-        for part in sorted(Path(folder).iterdir(), key=lambda part: part.suffix == ".shp"):
-            with replacing(path.with_name(part.name)) as temporary:
+        _check(content, known.read(made), path.name, note)
+        for part in sorted(Path(folder).iterdir(), key=lambda part: part == made):
+            with replacing(path if part == made else path.with_name(part.name)) as temporary:
                 shutil.copyfile(part, temporary)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import SettingsError
 
 if TYPE_CHECKING:
+    from core.geo import GeoRef
     from core.vector.formats.content import Content
 
 
@@ -38,6 +39,10 @@ class Product:
     def holds_lines(self) -> bool:
         """Whether centre lines go into the same file as the polygons."""
         return "lines" in self.takes
+
+    def holds(self, geo: GeoRef) -> bool:
+        """Whether a layer that lies so can be written: formats in longitude and latitude need a place on the earth."""
+        return not (self.needs_crs and geo.crs is None) and not (self.lonlat and geo.local)
 
 
 def _later(module: Callable[[], Any], name: str) -> Callable[..., Any]:

@@ -13,12 +13,13 @@ import shapely
 from pyproj import CRS
 
 from core.files import dump_json
+from core.projecting import LONLAT
 from core.vector.formats.content import MAY_BE_UNKNOWN, Content
 from core.vector.formats.styles import class_colours
-from core.vector.projecting import LONLAT
 
 KML = "{http://www.opengis.net/kml/2.2}"
-PIXELS = "pixels"
+PIXELS, UNNAMED = "pixels", "unnamed units"
+"""What files without a CRS say of their coordinates."""
 
 
 def plain_rows(fields: pd.DataFrame) -> list[dict]:
@@ -28,12 +29,12 @@ def plain_rows(fields: pd.DataFrame) -> list[dict]:
 
 
 def write_geojson(content: Content, path: Path, *, title: str) -> None:
-    """Write RFC 7946 GeoJSON: longitude and latitude, outer rings counterclockwise. Without CRS coordinates are pixels, and a member
-    says so."""
+    """Write RFC 7946 GeoJSON: longitude and latitude, outer rings counterclockwise. Without CRS coordinates are pixels, or those of a
+    transform in units that nobody named, and a member says so."""
     geometry = shapely.orient_polygons(content.geometry)
     head = {"type": "FeatureCollection", "name": title, "description": content.about(), "made": content.made}
     if content.crs is None:
-        head["coordinates"] = PIXELS
+        head["coordinates"] = UNNAMED if content.unnamed else PIXELS
     with path.open("w", encoding="utf-8") as file:
         file.write(dump_json(head)[:-1] + ', "features": [')
         for number, (row, shape) in enumerate(zip(plain_rows(content.fields), shapely.to_geojson(geometry), strict=True)):
@@ -49,13 +50,13 @@ def read_geojson(path: Path) -> Content:
     value = json.loads(path.read_text(encoding="utf-8"))
     rows = [feature["properties"] for feature in value["features"]]
     geometry = shapely.from_geojson([json.dumps(feature["geometry"]) for feature in value["features"]])
-    crs = None if value.get("coordinates") == PIXELS else LONLAT
+    crs = None if value.get("coordinates") in (PIXELS, UNNAMED) else LONLAT
     return Content(pd.DataFrame(rows), np.asarray(geometry, object), crs)
 
 
 def write_csv(content: Content, path: Path, *, title: str) -> None:
     """Write a CSV table with the columns of the layer, then crs, then WKT."""
-    table = content.fields.assign(crs=_crs_text(content.crs), WKT=shapely.to_wkt(content.geometry, rounding_precision=-1))
+    table = content.fields.assign(crs=_crs_text(content), WKT=shapely.to_wkt(content.geometry, rounding_precision=-1))
     table.to_csv(path, index=False, encoding="utf-8", lineterminator="\r\n")
 
 
@@ -64,13 +65,14 @@ def read_csv(path: Path) -> Content:
     table = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values={name: [""] for name in MAY_BE_UNKNOWN})
     geometry = np.asarray(shapely.from_wkt(table["WKT"].to_numpy(object)), object)
     text = table["crs"].iloc[0] if len(table) else None
-    crs = None if text in (None, PIXELS) else CRS.from_user_input(text)
+    crs = None if text in (None, PIXELS, UNNAMED) else CRS.from_user_input(text)
     return Content(table.drop(columns=["crs", "WKT"]), geometry, crs)
 
 
-def _crs_text(crs: CRS | None) -> str:
+def _crs_text(content: Content) -> str:
+    crs = content.crs
     if crs is None:
-        return PIXELS
+        return UNNAMED if content.unnamed else PIXELS
     return f"EPSG:{crs.to_epsg()}" if crs.to_epsg() else crs.to_wkt()
 
 

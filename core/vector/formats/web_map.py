@@ -22,11 +22,11 @@ from rasterio.warp import reproject, transform_bounds
 
 from core.errors import ExportError
 from core.files import dump_json
+from core.projecting import LONLAT
 from core.scenes.display import display_rgb
 from core.scenes.scene import Scene
 from core.vector.formats.content import Content
 from core.vector.formats.styles import class_colours
-from core.vector.projecting import LONLAT
 from core.workspace import STATIC
 
 LEAFLET = STATIC / "vendor" / "leaflet"

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import shapely
 from affine import Affine
-from pyproj import CRS
+from pyproj import CRS, Transformer
 
 from core.errors import ExportError, SettingsError
 from core.files import replacing
-from core.geo import local_utm, to_lonlat
+from core.geo import local_utm, metres_per_unit, on_earth, to_lonlat
+from core.projecting import moved
 from core.scenes.display import display_rgb
 from core.scenes.scene import Scene
 from core.vector.clip import class_sums
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.projecting import moved
 from core.words import area_words, length_words
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ PAGES_IN = {"a4": (11.69, 8.27), "a3": (16.54, 11.69)}
 PICTURE_PX = 2400
 INK, QUIET, PAPER = "#1d2733", "#5b6875", "#ffffff"
 _METRES_PER_INCH = 0.0254
+WIDEST_M = 2_000_000.0
+_PLANE = CRS.from_epsg(3857)
+"""Stands for a CRS in which a picture is only turned: GDAL bends nothing between a CRS and itself, and asks for one."""
 
 
 def draw_figure(
@@ -129,19 +132,25 @@ def _title(layer: PolygonLayer, title: str | None) -> str:
 def _source(layer: PolygonLayer, crs: CRS | None) -> str:
     made = layer.made
     model = f" with {made['model']}" if made.get("model") else ""
-    drawn = "pixels, no coordinates known" if crs is None else f"{crs.name}"
+    drawn = crs.name if crs is not None else layer.geo.coordinates if layer.geo.unnamed else "pixels, no coordinates known"
     by = f"{made.get('software', 'Groundline')} from {made.get('source', 'a scene')}{model}"
     return f"{by}. Drawn in: {drawn}. Areas: {made.get('area_method')}."
 
 
 def _drawing_crs(layer: PolygonLayer) -> CRS | None:
-    """The layer's CRS where a length on paper is one on the ground, else the UTM zone of the scene's middle; None without CRS."""
+    """The layer's CRS where a length on paper is one on the ground, or no zone could hold it, else the UTM zone of the scene's middle; None
+    without CRS."""
     from core.vector.tracing.attributes import planar_factor
 
     geo, height, width = layer.geo, layer.made["height"], layer.made["width"]
-    if geo.crs is None or planar_factor(geo, height, width) is not None:
+    middle = geo.lonlat(height / 2, width / 2)
+    if geo.crs is None or middle is None or planar_factor(geo, height, width) is not None:
         return geo.crs
-    return local_utm(*geo.lonlat(height / 2, width / 2))
+    utm = local_utm(*middle)
+    x, y = geo.points((0, 0, height, height), (0, width, width, 0))
+    reach = np.ptp(np.column_stack(Transformer.from_crs(geo.crs, utm, always_xy=True).transform(x, y)), axis=0).max()
+    # No zone holds half of the earth: such a scene is drawn as it lies.
+    return utm if reach < WIDEST_M else geo.crs
 
 
 def _frame_corners(layer: PolygonLayer, crs: CRS | None) -> np.ndarray:
@@ -193,7 +202,7 @@ def _draw_lines(axes: Axes, lines: LineLayer, crs: CRS | None) -> None:
 
 
 def _base_map(axes: Axes, layer: PolygonLayer, scene: Scene | None, base: str, crs: CRS | None, corners: np.ndarray, dpi: int) -> _Credits:
-    if base in ("osm", "imagery") and crs is not None:
+    if base in ("osm", "imagery") and crs is not None and on_earth(crs):
         from core.vector.printing.online_base import draw_online
 
         credit = draw_online(axes, base, crs)
@@ -217,7 +226,8 @@ def _scene_picture(axes: Axes, scene: Scene, crs: CRS | None, corners: np.ndarra
     transform = scene.geo.transform * Affine.scale(scene.width / width, scene.height / height)
     (west, south), (east, north) = corners.min(0), corners.max(0)
     straight = transform.b == transform.d == 0 and transform.a > 0 > transform.e
-    if crs is not None and not (straight and crs.equals(scene.geo.crs, ignore_axis_order=True)):
+    same = crs is None or crs.equals(scene.geo.crs, ignore_axis_order=True)
+    if not (straight and same):
         from rasterio.transform import from_bounds
         from rasterio.warp import Resampling, reproject
 
@@ -228,9 +238,9 @@ def _scene_picture(axes: Axes, scene: Scene, crs: CRS | None, corners: np.ndarra
             np.ascontiguousarray(pixels.transpose(2, 0, 1)),
             warped,
             src_transform=transform,
-            src_crs=scene.geo.crs,
+            src_crs=_PLANE if same else scene.geo.crs,
             dst_transform=from_bounds(west, south, east, north, width, height),
-            dst_crs=crs,
+            dst_crs=_PLANE if same else crs,
             resampling=Resampling.bilinear,
         )
         pixels = warped.transpose(1, 2, 0)
@@ -263,8 +273,9 @@ def _legend(side: Axes, layer: PolygonLayer, sums: pd.DataFrame, lines: LineLaye
 
 def _north(side: Axes, layer: PolygonLayer, crs: CRS | None, corners: np.ndarray) -> None:
     """An arrow to geographic north at the scene's middle; none where the directions are not known."""
-    if crs is None:
-        side.text(0.5, 0.2, "No coordinates:\nnorth is not known", fontsize=8, color=QUIET, ha="center", va="center")
+    if crs is None or not on_earth(crs):
+        why = "No coordinates" if crs is None else "A local CRS"
+        side.text(0.5, 0.2, f"{why}:\nnorth is not known", fontsize=8, color=QUIET, ha="center", va="center")
         return
     middle = corners.mean(0)
     lon, lat = to_lonlat(crs).transform(*middle)
@@ -293,8 +304,13 @@ def _scale_bar(side: Axes, axes: Axes, layer: PolygonLayer, crs: CRS | None, fig
     axes.apply_aspect()
     box = axes.get_position()
     units_per_inch = (axes.get_xlim()[1] - axes.get_xlim()[0]) / (box.width * figure.get_figwidth())
-    metres = crs.axis_info[0].unit_conversion_factor if crs is not None else (layer.geo.pixel_size_m or 1.0)
-    known = layer.units == "m"
+    unit = metres_per_unit(crs) if crs is not None else layer.geo.pixel_size_m
+    known = unit is not None
+    if crs is not None and not known:  # degrees: no length holds all over the map
+        return
+    metres = unit or 1.0
+    if crs is None and layer.geo.unnamed:  # drawn in the units of the transform
+        metres /= math.sqrt(abs(layer.geo.transform.determinant))
     per_inch = units_per_inch * metres
     panel = side.get_position().width * figure.get_figwidth()
     length = round_length(per_inch * panel * 0.9)

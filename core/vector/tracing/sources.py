@@ -81,7 +81,7 @@ def open_labels(
             scene = scene_of_array(array.astype(np.uint8) if array.dtype == bool else array)
         found = _from_scene(scene if geo is None else scene.with_geo(geo), scheme, confidence, threshold)
     if pixel_size_m is not None:
-        if found.geo.georeferenced:
+        if found.geo.crs is not None:
             raise SettingsError(
                 f"a pixel size of {pixel_size_m:g} m for a scene with coordinates", expected="it only for scenes without", do="Leave it out"
             )
