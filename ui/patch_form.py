@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core.datasets.datasets import Dataset
-from core.datasets.sampling import spread
+from core.datasets.masks.sampling import spread
 from core.patches.labelled import NotLabelled, not_labelled
 from core.patches.settings import RIMS, SPLITS, PrepareSettings
 from ui.input import KEEP

@@ -11,13 +11,13 @@ from core.audit.findings import Finding, files_of
 from core.audit.survey import PairFacts
 from core.classes import ClassScheme
 from core.datasets.datasets import Dataset
-from core.datasets.mask_place import ELSEWHERE, MOVED, PIXELS, WARP
+from core.datasets.masks.palettes import load_quietly
+from core.datasets.masks.placing import ELSEWHERE, MOVED, PIXELS, WARP
+from core.datasets.masks.sampling import blurred
+from core.datasets.masks.sampling import declared as declared_codes
 from core.datasets.mosaics import Mosaic
 from core.datasets.palette_check import conflicting_classes
-from core.datasets.palettes import load_quietly
 from core.datasets.remedies import Remedies, Remedy
-from core.datasets.sampling import blurred
-from core.datasets.sampling import declared as declared_codes
 from core.errors import ClassesError
 from core.words import counted, listed
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.audit.alignment import Shift, agreement, best_shift
 from core.datasets.datasets import Dataset
-from core.datasets.mask_place import ELSEWHERE, SAME, MaskPlace, mask_place
+from core.datasets.masks.placing import ELSEWHERE, SAME, MaskPlace, mask_place
 from core.datasets.pairs import Pair
 from core.errors import MaskError, SceneError
 from core.patches.estimates import count_pair_blocks

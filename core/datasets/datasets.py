@@ -10,14 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from core.classes import ClassScheme
-from core.datasets import palettes
 from core.datasets.archives import unpack
-from core.datasets.encodings import IDS, Encoding
 from core.datasets.layouts import Found, find_pairs
+from core.datasets.masks import palettes
+from core.datasets.masks.encodings import IDS, Encoding
+from core.datasets.masks.sampling import of_classes, sample_masks
 from core.datasets.pairing import says_role
 from core.datasets.pairs import Pair
 from core.datasets.remedies import REMEDY_FILE, Remedies, read_remedies
-from core.datasets.sampling import of_classes, sample_masks
 from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
 from core.scenes.opening import open_scene

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 
 from core.classes import IGNORED_ID
-from core.datasets.encodings import as_codes
-from core.datasets.sampling import count_codes, soft_rims
+from core.datasets.masks.encodings import as_codes
+from core.datasets.masks.sampling import count_codes, soft_rims
 from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
 from core.scenes.opening import open_scene

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from core.classes import DUBAI, IGNORED_ID, ClassScheme, distinct_colours
 from core.datasets.label_scenes import Hdf5Labels, find_hdf5_labels, holds_one_value, open_class_files, open_hdf5_mask
+from core.datasets.masks.palettes import same_class
+from core.datasets.masks.sampling import spread
 from core.datasets.pairing import Match, Matches, match_folder, names_and_groups
 from core.datasets.pairs import Pair
-from core.datasets.palettes import same_class
-from core.datasets.sampling import spread
 from core.datasets.vector_labels import open_vector_mask
 from core.datasets.vector_layouts import find_vector_labels
 from core.errors import DatasetError, SceneError

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from core.classes import IGNORED_ID, ClassScheme
-from core.datasets.encodings import COLOURS, Encoding, encode_mask, plain
-from core.datasets.mask_place import PlacedSource, place_mask
+from core.datasets.masks.encodings import COLOURS, Encoding, encode_mask, plain
+from core.datasets.masks.placing import PlacedSource, place_mask
 from core.errors import MaskError
 from core.scenes.cutting import cut
 from core.scenes.opening import open_scene

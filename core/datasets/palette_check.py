@@ -8,7 +8,7 @@ import numpy as np
 
 from core.classes import to_hex
 from core.datasets.datasets import Dataset
-from core.datasets.palettes import load_quietly, same_class
+from core.datasets.masks.palettes import load_quietly, same_class
 
 _MANY_STRANGERS = 0.001
 

@@ -130,7 +130,7 @@ def _by_name(images: Sequence[Path], files: Sequence[Path]) -> Chosen:
 
 
 def _by_family(images: Sequence[Path], files: Sequence[Path]) -> Chosen:
-    """Files whose names are an image's without the wording of their folder: buildings_img1.geojson and RGB_img1.tif; see `match_families`."""
+    """Files whose names are an image's but for the wording of their folder (buildings_img1, RGB_img1); see `match_families`."""
     if not images or not files:
         return {}
     root = Path(os.path.commonpath([path.parent for path in (*images, *files)]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.datasets.datasets import Dataset
-from core.datasets.sampling import spread
+from core.datasets.masks.sampling import spread
 from core.errors import SettingsError
 from core.scenes.resampling import scaled_length
 

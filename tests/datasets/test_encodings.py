@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 from core.audit.audit import audit
 from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
+from core.datasets.masks.sampling import soft_rims
 from core.datasets.remedies import Remedies, apply_remedy
-from core.datasets.sampling import soft_rims
 from core.errors import MaskError
 from core.scenes.scene import Window
 from tests.helpers.datasets import save, stripes
@@ -148,7 +148,7 @@ def test_masks_of_different_kinds_are_refused(tmp_path):
 
 
 def test_a_later_mask_that_breaks_the_guess_is_seen(tmp_path, monkeypatch):
-    monkeypatch.setattr("core.datasets.sampling._SAMPLED_MASKS", 1)
+    monkeypatch.setattr("core.datasets.masks.sampling._SAMPLED_MASKS", 1)
     ids = random_ids(0)
     root = masks(tmp_path, WRITERS["one hot 0/1"], [ids, ids])
     both = one_hot(ids, 1, "uint8")

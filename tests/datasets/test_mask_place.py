@@ -9,7 +9,7 @@ from affine import Affine
 
 from core.audit.audit import audit
 from core.datasets.datasets import open_dataset
-from core.datasets.mask_place import ELSEWHERE, MOVED, SAME, mask_place
+from core.datasets.masks.placing import ELSEWHERE, MOVED, SAME, mask_place
 from core.datasets.remedies import Remedies, apply_remedy
 from core.errors import MaskError
 from core.patches.prepare import prepare

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from core.classes import DUBAI, ClassScheme
-from core.datasets.palettes import choose_scheme, discover, with_ignored
-from core.datasets.sampling import MaskSample, count_codes, sample_masks, spread
+from core.datasets.masks.palettes import choose_scheme, discover, with_ignored
+from core.datasets.masks.sampling import MaskSample, count_codes, sample_masks, spread
 from core.errors import MaskError
 from core.scenes.opening import scene_of_array
 

@@ -9,7 +9,7 @@ from affine import Affine
 from pyproj import CRS
 
 from core.datasets.datasets import Dataset
-from core.datasets.encodings import IDS
+from core.datasets.masks.encodings import IDS
 from core.datasets.pairs import Pair
 from core.evaluation.evaluate import evaluate
 from core.evaluation.result import Evaluation

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.datasets.encodings import IDS
+from core.datasets.masks.encodings import IDS
 from core.datasets.pairs import Pair
 from core.errors import SceneError
 from core.evaluation.against_mask import count_against

@@ -8,7 +8,7 @@ import pytest
 from core.classes import ClassScheme
 from core.confusion import Confusion
 from core.datasets.datasets import Dataset
-from core.datasets.encodings import IDS
+from core.datasets.masks.encodings import IDS
 from core.datasets.pairs import Pair
 from core.errors import InputError, SettingsError
 from core.evaluation.evaluate import evaluate

@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.datasets.datasets import Dataset
+from core.datasets.masks.sampling import spread
 from core.datasets.pairs import Pair
-from core.datasets.sampling import spread
 from core.errors import GroundlineError
 from core.scenes.display import default_rgb, display_rgb, stretch_limits
 from ui import frame, state

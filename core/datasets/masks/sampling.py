@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.classes import IGNORED_ID, ClassScheme, pack
-from core.datasets.encodings import COLOURS, IDS, Encoding, as_codes, whole
+from core.datasets.masks.encodings import COLOURS, IDS, Encoding, as_codes, whole
 from core.errors import MaskError, SceneError
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window

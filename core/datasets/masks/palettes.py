@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.classes import DUBAI, IGNORED_ID, ClassScheme, from_hex, pack, to_hex
-from core.datasets.encodings import FRACTION, MIXED
-from core.datasets.public_palettes import PUBLIC_PALETTES
-from core.datasets.sampling import MOST_COLOURS, NOISE, MaskSample, apart, declared, of_classes
+from core.datasets.masks.encodings import FRACTION, MIXED
+from core.datasets.masks.public_palettes import PUBLIC_PALETTES
+from core.datasets.masks.sampling import MOST_COLOURS, NOISE, MaskSample, apart, declared, of_classes
 from core.errors import ClassesError
 
 _RARE_FRACTION = 0.005
