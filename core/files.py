@@ -20,6 +20,8 @@ import numpy as np
 from core.errors import SettingsError
 
 _STATE_FILE = "state.json"
+STORE_FILE, PREDICTION_FILE = "store.json", "prediction.json"
+"""What tells folders of prepared patches and of predictions: their rasters belong to no data set that they lie in."""
 _KINDS = (
     (stat.S_ISLNK, "a link"),
     (stat.S_ISDIR, "a folder"),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from core.files import PREDICTION_FILE, STORE_FILE
 from core.scenes.band_files import band_stacks
 
 IMAGE_WORDS = frozenset(("image", "images", "img", "imgs", "rgb", "sat", "ortho", "scene", "scenes", "photo", "photos", "naip"))
@@ -76,8 +77,11 @@ def described(paths: Iterable[Path], root: Path) -> list[NamedFile]:
 
 
 def walk(root: Path) -> Iterable[Path]:
-    """Files below a folder in the order of their names; hidden ones and those of other programs are passed over."""
+    """Files below a folder in the order of their names; hidden ones and what programs made, ours too, are passed over."""
     for folder, folders, files in os.walk(root):
+        if STORE_FILE in files or PREDICTION_FILE in files:
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)
         for name in sorted(files):
             if not name.startswith("."):

@@ -12,10 +12,8 @@ import numpy as np
 
 from core.classes import ClassScheme
 from core.errors import DatasetError
-from core.files import read_json
+from core.files import STORE_FILE, read_json
 from core.patches.parts import PARTS
-
-STORE_FILE = "store.json"
 
 
 @dataclass(frozen=True, eq=False)

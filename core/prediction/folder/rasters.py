@@ -15,14 +15,13 @@ from pyproj import CRS
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.errors import InputError, SettingsError
-from core.files import read_json, unfinished_place
+from core.files import PREDICTION_FILE, read_json, unfinished_place
 from core.geo import GeoRef
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window, windows_of
 from core.workspace import Workspace
 
 PROBABILITIES, LABELS, CONFIDENCE, MARGIN = "probabilities.tif", "labels.tif", "confidence.tif", "margin.tif"
-PREDICTION_FILE = "prediction.json"
 NEIGHBOUR_PX = 32
 """How far an unsure pixel may take the class of a sure neighbour."""
 _STEP_PX = 1024
