@@ -87,10 +87,11 @@ def _loaded(path: Path) -> Any:
 
 
 def _coco(value: Mapping[str, Any]) -> tuple[Drawing, ...]:
-    names = {entry["id"]: str(entry["name"]).strip() for entry in value["categories"]}
-    drawn: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
+    # Numbers that some tools write as text are the same ones.
+    names = {str(entry["id"]): str(entry["name"]).strip() for entry in value["categories"]}
+    drawn: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for annotation in value["annotations"]:
-        drawn[annotation["image_id"]].append(annotation)
+        drawn[str(annotation["image_id"])].append(annotation)
     found = []
     for image in value["images"]:
         height, width = image.get("height"), image.get("width")
@@ -98,17 +99,17 @@ def _coco(value: Mapping[str, Any]) -> tuple[Drawing, ...]:
         geometries: list[Any] = []
         classes: list[str | None] = []
         left: Counter[str] = Counter()
-        for annotation in drawn.pop(image["id"], ()):
+        for annotation in drawn.pop(str(image["id"]), ()):
             shape_of = _segmentation(annotation.get("segmentation"))
             if shape_of is None or shape_of.is_empty:
                 left["with a box and no outline" if annotation.get("bbox") else "without geometry"] += 1
-            elif annotation.get("category_id") not in names:
+            elif str(annotation.get("category_id")) not in names:
                 left["without a class"] += 1
                 geometries.append(shape_of)
                 classes.append(None)
             else:
                 geometries.append(shape_of)
-                classes.append(names[annotation["category_id"]])
+                classes.append(names[str(annotation["category_id"])])
         found.append(Drawing(str(image["file_name"]), shape, _objects(geometries), _objects(classes), left))
     lost = sum(len(rest) for rest in drawn.values())
     if lost and found:

@@ -109,11 +109,11 @@ def _in_order(lowered: Mapping[str, str], wanted: tuple[str, ...]) -> list[str]:
 
 
 def _no_class(values: np.ndarray, name: str) -> str | None:
-    """Why the values of a column are no classes; None when they may be, an empty text where nobody would have thought so."""
+    """Why the values of a column are no classes; None when they may be, an empty text where that goes without saying."""
     present = [value for value in values.tolist() if value is not None]
     different = set(present)
     if not present:
-        return ""
+        return "it is empty" if name in _SURE else ""
     if 2 * len(present) < len(values):
         return f"{len(values) - len(present)} of {len(values)} rows hold none"
     if any(re.fullmatch(r"-?\d+\.\d+(e-?\d+)?", value) for value in different):

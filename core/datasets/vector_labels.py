@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -134,11 +135,12 @@ def _check_place(labels: Labels, image: Scene) -> None:
                 expected="the image that the labels were drawn on",
                 do="Give the image in that size, or draw the labels anew",
             )
-    elif labels.grid is None and image.geo.crs is None:
+    elif labels.grid is None and not image.geo.georeferenced:
         for layer in labels.layers():
             if layer.crs is not None:
+                has = f"lies in the local CRS {image.geo.coordinates}" if image.geo.local else "has none"
                 raise MaskError(
-                    f"{labels.path.name} has coordinates in {layer.crs.name}, {image.path.name} has none",
+                    f"{labels.path.name} has coordinates in {layer.crs.name}, {image.path.name} {has}",
                     expected="an image with a georeference",
                     do="Give the image its georeference, or the labels as a mask",
                 )
@@ -148,13 +150,13 @@ def grid_of(labels: Labels, image_path: Path) -> tuple[Labels, str | None]:
     """The labels with the grid that their coordinates fit, and words on it where that had to be guessed. Opens the image's header.
 
     Coordinates in a CRS lie where it says. Those without one (or in degrees that are none), and those of a CRS on an image that has a
-    transform and no CRS, are the image's own, or its columns and rows: whichever of these lies on the image.
+    transform and no CRS or a local one, are the image's own, or its columns and rows: whichever of these lies on the image.
     """
     if labels.image is not None:
         return labels, None
     layers, image = labels.layers(), open_scene(image_path)
     said = all(_is_said(layer) for layer in layers)
-    if said and not image.geo.unnamed:
+    if said and not (image.geo.unnamed or image.geo.local):
         return labels, None
     bounds = np.array([shapely.total_bounds(layer.geometries) for layer in layers if len(layer.geometries)])
     own = ~image.geo.transform
@@ -168,7 +170,7 @@ def grid_of(labels: Labels, image_path: Path) -> tuple[Labels, str | None]:
     if said and shares[words] < 0.5:
         return labels, None
     grid = choices[words]
-    plain = grid == own and image.geo.crs is None and not said
+    plain = grid == own and not said and (image.geo.crs is None or image.geo.crs in [layer.crs for layer in layers])
     return replace(labels, grid=tuple(grid)[:6]), None if plain else f"{words} in {labels.path.name}"
 
 
@@ -243,9 +245,8 @@ def _read_layers(path: Path, named: str | None, changed: int) -> tuple[VectorLay
         several = len(layers) > 1
         found = [_read_one(path, name, named or (name if several else stem_of(path)), several or named is not None) for name, _ in layers]
     except (DataSourceError, DataLayerError, ValueError) as error:
-        raise MaskError(
-            f"{path.name} cannot be read ({error})", expected="GeoPackage, GeoJSON or Shapefile", do="Check the file"
-        ) from error
+        why = str(error).replace(str(path), path.name).partition(";")[0].rstrip(".")
+        raise MaskError(f"{path.name} cannot be read ({why})", expected="GeoPackage, GeoJSON or Shapefile", do="Check the file") from error
     if not any(len(layer.classes) for layer in found):
         raise MaskError(f"no features in {path.name}", expected="labels drawn as polygons or lines", do="Check the file")
     return tuple(layer for layer in found if len(layer.classes) or layer.left_out)
@@ -261,9 +262,17 @@ def _read_one(path: Path, name: str, fallback: str, sure: bool) -> VectorLayer:
     found = classes_of(fields, len(shapes), fallback=fallback, sure=sure)
     classless = int(sum(value is None for value in found.classes[kept]))
     left_out = {"without geometry": int((~kept).sum()), "without a class": classless}
-    crs = CRS.from_user_input(meta["crs"]) if meta["crs"] else None
+    crs = CRS.from_user_input(meta["crs"]) if meta["crs"] and not _names_no_crs(path) else None
     told = tuple(f"{words} in {path.name}" for words in found.told)
     return VectorLayer(path, shapes[kept], found.classes[kept], crs, told, {why: count for why, count in left_out.items() if count})
+
+
+def _names_no_crs(path: Path) -> bool:
+    """Whether a GeoJSON says of itself, as ours do, that its coordinates are no degrees."""
+    if path.suffix.lower() not in (".geojson", ".json"):
+        return False
+    with path.open("rb") as file:
+        return re.search(rb'"coordinates": ?"(pixels|unnamed units)"', file.read(1 << 16)) is not None
 
 
 def stem_of(path: Path) -> str:

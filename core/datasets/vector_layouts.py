@@ -56,8 +56,8 @@ def find_vector_labels(images: Sequence[Path], vectors: Sequence[Path]) -> Vecto
     if not 1 <= len(classes) <= _MOST_CLASSES:
         raise DatasetError(
             f"{len(classes) or 'no'} classes in {layers[0].path.name if layers else 'the vector labels'}",
-            expected=f"1 to {_MOST_CLASSES} in a column such as class_name",
-            do="Name the class of each feature",
+            expected=f"features of 1 to {_MOST_CLASSES} classes",
+            do="Name the class of each feature, in a column class_name say",
         )
     counts = Counter(path for labels in chosen.values() for path in {one.path for one in labels})
     unused = [path.name for path in files if path not in counts]

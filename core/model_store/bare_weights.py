@@ -16,8 +16,9 @@ import numpy as np
 
 from core.errors import ModelError, SettingsError
 from core.model_store.filling import container_of, fill, names_layers, texts_of, weights_of
-from core.model_store.heads import MODELS_INSIDE, Head
+from core.model_store.heads import MODELS_INSIDE
 from core.model_store.legacy import Described, has_network
+from core.model_store.outputs import Head
 from core.networks.architectures import ON_AN_ENCODER, architecture, build, function_of, resolve_encoder
 from core.networks.copying import copy_weights, weighted_layers
 from core.networks.sizes import Size, sizes

@@ -17,6 +17,7 @@ from core.model_store.normalisation import Limits, check_normalisation, normalis
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.keras"
+MIN_PATCH_PX = 8
 OUTPUTS = ("softmax", "sigmoid", "logits")
 _FOR_PROGRAMS = ("confusion", "pairs")  # entries of the card that nobody reads as text
 
@@ -26,7 +27,8 @@ class ModelCard:
     """Everything about a model but its weights.
 
     `bands` are numbered from 1, in the order in which the network takes them. `normalisation` is what
-    `core.model_store.normalisation` tells, for example {"kind": "divide", "divisor": 255.0}.
+    `core.model_store.normalisation` tells, for example {"kind": "divide", "divisor": 255.0}. Patches measure `patch_size` x
+    `patch_size` pixels, or `patch_size` x `patch_width` (height x width) where the network takes no squares.
     Scenes are resized by `scale` before the network (1.0 = as they are). `network` holds what the builder took
     besides the sizes (filters, dropout, ...). `output` is what the stored network ends in; `Model.keras_model` turns
     it into probabilities of the K classes in any case; `temperature` then makes them less (above 1) or more sure
@@ -42,6 +44,7 @@ class ModelCard:
     dtype: str = "uint8"
     normalisation: Mapping[str, Any] = field(default_factory=lambda: {"kind": "divide", "divisor": 255.0})
     patch_size: int = 256
+    patch_width: int | None = None
     scale: float = 1.0
     pixel_size_m: float | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -63,6 +66,11 @@ class ModelCard:
             raise ModelError(f"a model card with output {self.output!r}", expected=" or ".join(OUTPUTS), do="Mend the card")
         if not 0 < self.temperature < float("inf"):
             raise ModelError(f"a model card with temperature {self.temperature}", expected="a number above 0", do="Mend the card")
+
+    @property
+    def patch_shape(self) -> tuple[int, int]:
+        """Height and width of a patch in pixels."""
+        return self.patch_size, self.patch_width or self.patch_size
 
     def normalise(self, batch: np.ndarray, limits: Limits | None = None) -> np.ndarray:
         """Network input float32 (..., B) of raw scene values (..., B) in the order of `bands`; NaN becomes 0.
@@ -94,6 +102,8 @@ class ModelCard:
         """The card as plain values, for JSON."""
         value = {item.name: getattr(self, item.name) for item in fields(self)}
         value["scheme"] = self.scheme.to_dict()
+        if self.patch_width is None:
+            del value["patch_width"]  # cards of squares read as they always did
         for name in ("bands", "notes", "assumed"):
             value[name] = list(value[name])
         for name in ("normalisation", "network", "split", "metrics", "training"):
@@ -139,10 +149,11 @@ class ModelCard:
 def describe(card: ModelCard) -> str:
     """The card as a page for people, in Markdown."""
     network = card.architecture if card.encoder is None else f"{card.architecture} with {card.encoder} encoder"
+    height, width = card.patch_shape
     lines = [
         f"# {card.name}",
         "",
-        f"- Network: {network}, patches of {card.patch_size} x {card.patch_size} pixels",
+        f"- Network: {network}, patches of {height} x {width} pixels",
         f"- Bands: {', '.join(map(str, card.bands))} of {card.dtype} images",
         f"- Normalisation: {normalisation_sentence(card.normalisation)}",
     ]

@@ -1,12 +1,12 @@
-"""A network as other programs left it, put into the form that the pipeline takes: one square patch in, one map of probabilities out.
+"""A network as other programs left it, put into the form that the pipeline takes: one patch in, one map of probabilities out.
 
 The network stays whole, as one layer of a model of ours, so that no layer that is added here can have the name of one of its own.
 """
 
 from __future__ import annotations
 
-from itertools import product
-from math import ceil
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -15,66 +15,92 @@ from keras import layers, ops
 
 from core.errors import ModelError
 from core.model_store.cards import ModelCard
+from core.model_store.outputs import SHARES, Form, Head, form_of, refusal_of_shape
 
-_COARSEST = 32
-_OVERLAP = 0.25
+_CLOSE = 1e-3
+_FAR = 1000.0
 
 
 def fitted(network: keras.Model, card: ModelCard) -> keras.Model:
-    """Float32 (n, p, p, B) -> probabilities float32 (n, p, p, K) of a network that takes rectangles, gives a list of pixels and the like.
+    """Float32 (n, h, w, B) -> probabilities float32 (n, h, w, K) of a network that gives a list of pixels, several outputs and the like.
 
     Of several outputs the one that the card names is taken. Raises ModelError for a network that gives no map.
     """
+    _check_input(network)
+    fixed = tuple(network.inputs[0].shape[1:])
+    last = len(network.outputs) - 1
+    number = card.network.get("output", last) if card.architecture == "file" else 0
+    shape = tuple(network.outputs[number].shape[1:])
+    if None in (*fixed, *shape):
+        shape = output_shapes(network, *card.patch_shape)[number]
+    sides = [length or patch for length, patch in zip(fixed, card.patch_shape, strict=False)]
+    form = form_of(shape, *sides)
+    if form is None:
+        raise refusal_of_shape("a network that", Head("", shape, ""), *sides)
+    # Only a map that is taken as it is can be of any size; of a network with one free side the patch is a square.
+    plain = form.layout == "map" and form.times == 1 and fixed[:2].count(None) != 1
+    alone = last == 0 and isinstance(network.output, keras.KerasTensor) and isinstance(network.input, keras.KerasTensor)
+    if plain and alone and card.output == "softmax":
+        return network
+    inner = single(network, number)
+    image = keras.Input(fixed if plain else (*sides, fixed[-1]), name="image")
+    result = _probabilities(_as_map(inner(image), form, *sides), card)
+    if form.times > 1:
+        result = layers.UpSampling2D(form.times, interpolation="bilinear", name="full_size")(result)
+    return keras.Model(image, result, name="fitted")
+
+
+def single(network: keras.Model, number: int) -> keras.Model:
+    """The same network with one of its outputs alone."""
+    return keras.Model(network.inputs[0], network.outputs[number], name="network")
+
+
+def measured(network: keras.Model, heads: Sequence[Head], height: int, width: int) -> tuple[Head, ...]:
+    """The outputs of a loaded network with the shapes that they have for an image of height x width pixels. Raises ModelError."""
+    _check_input(network)
+    shapes = output_shapes(network, height, width)
+    return tuple(replace(head, shape=shape) for head, shape in zip(heads, shapes, strict=True))
+
+
+def output_shapes(network: keras.Model, height: int, width: int) -> list[tuple[int, ...]]:
+    """The shapes of a network's outputs, without the batch, for an image of height x width pixels. Raises ModelError."""
+    image = keras.Input((height, width, network.inputs[0].shape[-1]))
+    try:
+        given = keras.Model(network.inputs[0], network.outputs)(image)
+    except ValueError as error:
+        raise untaken_size(height, width, error) from error
+    return [tuple(tensor.shape[1:]) for tensor in (given if isinstance(given, (list, tuple)) else [given])]
+
+
+def untaken_size(height: int, width: int, error: Exception) -> ModelError:
+    """The error for a network of any size that fails on this one; to be raised."""
+    return ModelError(
+        f"a network that does not take patches of {height} x {width} pixels ({' '.join(str(error).split())[-200:]})",
+        expected="a size that it can halve and join again, as 256",
+        do="Name another patch size",
+    )
+
+
+def _check_input(network: keras.Model) -> None:
     if len(network.inputs) != 1 or len(network.inputs[0].shape) != 4:
         raise ModelError(
             f"a network that takes {_shapes(network.inputs)}", expected="one image (height, width, bands)", do="Use another model"
         )
-    outputs = network.outputs
-    chosen = outputs[card.network.get("output", len(outputs) - 1) if card.architecture == "file" else 0]
-    height, width = network.inputs[0].shape[1:3]
-    times = _times(network, chosen, card.patch_size)
-    if len(outputs) == 1 and len(chosen.shape) == 4 and card.output == "softmax" and height == width and times == 1:
-        return network
-    inner = keras.Model(network.inputs, chosen, name="network")
-    image = keras.Input(network.inputs[0].shape[1:], name="image")
-    result = _probabilities(_as_map(inner(image), height, width, times), card)
-    if times > 1:
-        result = layers.UpSampling2D(times, interpolation="bilinear", name="full_size")(result)
-    whole = keras.Model(image, result, name="fitted")
-    return whole if height == width else _by_windows(whole, card.patch_size)
 
 
 def _shapes(tensors: list[Any]) -> str:
     return " and ".join(str(tuple(tensor.shape[1:])) for tensor in tensors)
 
 
-def _times(network: keras.Model, output: Any, size: int) -> int:
-    """How many pixels of the image one value of the output stands for, along each axis. Raises ModelError when it is no whole number."""
-    taken = [length or size for length in network.inputs[0].shape[1:3]]
-    shape = tuple(output.shape)
-    if len(shape) == 4 and None in shape[1:3]:
-        found = network.compute_output_shape((1, *taken, network.inputs[0].shape[3]))
-        several = isinstance(found, list)
-        number = next(number for number, tensor in enumerate(network.outputs) if tensor is output)
-        shape = tuple(found[number] if several else found)
-    given = shape[1:]
-    for times in range(1, _COARSEST + 1):
-        sides = [length // times for length in taken]
-        even = all(length % times == 0 for length in taken)
-        if even and (list(given[:2]) == sides or (len(given) == 2 and given[0] == sides[0] * sides[1])):
-            return times
-    what = "one label for a whole image" if len(given) == 1 else f"{' x '.join(map(str, given))} values for {taken[0]} x {taken[1]} pixels"
-    raise ModelError(
-        f"a network that gives {what}", expected="a map of classes, in the image's size or a whole part of it", do="Use another model"
-    )
-
-
-def _as_map(value: Any, height: int | None, width: int | None, times: int) -> Any:
-    """A list of pixels (n, h * w, K), or a map without channels (n, h, w), as (n, h, w, K)."""
-    if len(value.shape) == 4:
+def _as_map(value: Any, form: Form, height: int, width: int) -> Any:
+    """The values of an output as (n, h, w, K)."""
+    if form.layout == "map":
         return value
-    rows, cols = height // times, width // times
-    return layers.Reshape((rows, cols, value.shape[2] if value.shape[1] == rows * cols else 1), name="as_map")(value)
+    if form.layout == "classes first":
+        return layers.Permute((2, 3, 1), name="as_map")(value)
+    if form.layout == "list, classes first":
+        value = layers.Permute((2, 1), name="pixels_first")(value)
+    return layers.Reshape((height // form.times, width // form.times, form.classes), name="as_map")(value)
 
 
 def _probabilities(outputs: Any, card: ModelCard) -> Any:
@@ -88,27 +114,55 @@ def _probabilities(outputs: Any, card: ModelCard) -> Any:
     return layers.Softmax(name="probabilities")(outputs)
 
 
-def _by_windows(network: keras.Model, size: int) -> keras.Model:
-    """The same network for square patches: as many of its windows as cover one, each fading out towards the next."""
-    height, width, bands = (length or size for length in network.input_shape[1:])
-    rows, cols = _along(size, height), _along(size, width)
-    image = keras.Input((size, size, bands), name="patch")
-    parts = []
-    for number, ((row, down), (col, across)) in enumerate(product(rows, cols)):
-        rest = ((row, size - row - height), (col, size - col - width))
-        window = layers.Cropping2D(rest, name=f"window_{number}")(image)
-        weight = (down[:, None] * across[None, :])[..., None]
-        faded = layers.Rescaling(weight.tolist(), name=f"faded_{number}")(network(window))
-        parts.append(layers.ZeroPadding2D(rest, name=f"placed_{number}")(faded))
-    return keras.Model(image, layers.Add(name="joined")(parts), name="by_windows")
+def samples(height: int, width: int, bands: int) -> np.ndarray:
+    """Two patches float32 to try a network with: values from 0 to 1, and values far out, which leave no bounds unseen."""
+    rng = np.random.default_rng(0)
+    usual, far = rng.random((height, width, bands)), _FAR * rng.standard_normal((height, width, bands))
+    return np.stack([usual, far]).astype(np.float32)
 
 
-def _along(size: int, length: int) -> list[tuple[int, np.ndarray]]:
-    """Where windows of `length` begin that cover `size`, and each one's weights along the axis; over all they add up to 1."""
-    count = 1 + ceil((size - length) / (length * (1 - _OVERLAP)))
-    starts = [round(start) for start in np.linspace(0, size - length, count)]
-    ramp = np.minimum(np.arange(length) + 0.5, length - np.arange(length) - 0.5)
-    total = np.zeros(size)
-    for start in starts:
-        total[start : start + length] += ramp
-    return [(start, (ramp / total[start : start + length]).astype(np.float32)) for start in starts]
+def ending(values: np.ndarray, form: Form, described: str) -> str:
+    """What an output ends in: the activation that is described, or what its values for `samples` show it to be.
+
+    Raises ModelError for values that are no shares and no logits of classes.
+    """
+    if not np.issubdtype(values.dtype, np.floating):
+        raise _no_values(f"gives numbers of classes ({values.dtype}) for each pixel", "a value for each class", "Cut off what picks one")
+    usual, far = values
+    if not np.isfinite(usual).all():
+        raise _no_values("gives values that are no numbers (NaN)", "a value for each class", "Check the file")
+    seen = values if np.isfinite(far).all() else values[:1]
+    low, high = float(seen.min()), float(seen.max())
+    shares = low >= -_CLOSE and high <= 1 + _CLOSE
+    if form.classes == 1:
+        return _ending_of_one(described, low, high, surely=len(seen) == 2)
+    sums = seen.sum(axis=1 if form.layout in ("classes first", "list, classes first") else -1)
+    if low >= -_CLOSE and np.abs(sums - 1).max() <= _CLOSE:
+        return "softmax"
+    if described in SHARES and shares:
+        return described
+    if described == "mixed":
+        raise _no_values("joins heads of which some end in shares and others in plain values", "heads that end alike", "Cut off the others")
+    return "joined" if shares and high - low > _CLOSE and len(seen) == 2 else "linear"
+
+
+def _ending_of_one(described: str, low: float, high: float, *, surely: bool) -> str:
+    if described == "softmax":
+        raise _no_values("ends in a softmax over one class, which is 1 everywhere", "a sigmoid, or one output for each class", "Train anew")
+    if described in SHARES:
+        if low < -_CLOSE or high > 1 + _CLOSE:
+            raise _no_values(f"gives one value for each pixel, from {low:.3g} to {high:.3g}", "a share from 0 to 1", "Use another model")
+        return described
+    if surely and low >= -_CLOSE and high <= 1 + _CLOSE and high - low > _CLOSE:
+        return "sigmoid"
+    if surely and low >= 0:
+        raise _no_values(
+            f"gives one value for each pixel that is never below 0 ({described}, {low:.3g} to {high:.3g})",
+            "a sigmoid, or logits on both sides of 0",
+            "Use a segmentation model",
+        )
+    return "linear"
+
+
+def _no_values(found: str, expected: str, do: str) -> ModelError:
+    return ModelError(f"a network that {found}", expected=expected, do=do)

@@ -7,34 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.model_store.nodes import Reference, call_of, graph_of, name_of, plain_kind, references_in, shape_of
+from core.model_store.outputs import Head
+from core.model_store.shapes import Shape, joins, shape_given
 
 MODELS_INSIDE = ("Functional", "Model", "Sequential")
 """Kinds of layers that are models themselves."""
 FUNCTIONS_OF_TENSORFLOW = ("TFOpLambda", "SlicingOpLambda")
 """Kinds of layers of Keras 2 that call a function of TensorFlow by its name; unlike a Lambda they hold no code."""
-_JOINING = ("Concatenate", "concat")
-_ONE_FOR_ALL = ("Flatten", "GlobalAveragePooling2D", "GlobalMaxPooling2D")
-Shape = tuple[int | None, ...]
-"""Lengths without the batch's, None where the description does not tell them; the last one is the number of channels."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """One output: the layer's name, its shape without the batch as far as it is told, and the activation nearest to it."""
-
-    name: str
-    shape: Shape
-    activation: str
-
-    @property
-    def channels(self) -> int:
-        """How many values each pixel gets; 0 when the description does not tell."""
-        return (self.shape[-1] if self.shape else None) or 0
 
 
 @dataclass(frozen=True)
 class Ends:
-    """The shapes of a network's inputs, height and width None where free, and its outputs."""
+    """The shapes of a network's inputs, height and width None where free, and its outputs; `channels_first`: some of it has them first."""
 
     inputs: tuple[Shape, ...]
     heads: tuple[Head, ...]
@@ -43,18 +27,43 @@ class Ends:
 
 def ends_of(description: Mapping[str, Any]) -> Ends:
     """Inputs and outputs of a described network. Raises KeyError and its like for a form that is not understood."""
-    graph = _Graph(description)
-    first = takes_channels_first(description)
+    first = image_channels_first(description)
+    graph = _Graph(description, first=first)
     inputs = [_shape_of(graph.layers[reference.layer]["config"]) for reference in graph.inputs]
-    heads = [Head(reference.layer, graph.shape(reference), graph.activation(reference)) for reference in graph.outputs]
+    names = _names(description, graph)
+    heads = [Head(name, graph.shape(reference), graph.activation(reference)) for name, reference in zip(names, graph.outputs, strict=True)]
     if first:  # heads are told with their channels last, whatever the network gives
         inputs = [(*shape[1:], shape[0]) if len(shape) == 3 else shape for shape in inputs]
-    return Ends(tuple(inputs), tuple(heads), first)
+    return Ends(tuple(inputs), tuple(heads), first or takes_channels_first(description))
 
 
 def takes_channels_first(description: Mapping[str, Any]) -> bool:
     """Whether any layer of a model counts on channels before rows and columns."""
     return any(layer["config"].get("data_format") == "channels_first" for layer in every_layer(description["config"]["layers"]))
+
+
+def image_channels_first(description: Mapping[str, Any]) -> bool:
+    """Whether a network takes (bands, height, width): by its layers, or by a Permute that turns the image before anything else."""
+    layers, inputs, _ = graph_of(description)
+    image = inputs[0].layer
+    takers = [
+        layer
+        for layer in layers
+        if any(reference.layer == image for node in layer.get("inbound_nodes", []) for reference in references_in(call_of(node)))
+    ]
+    orders = {tuple(layer["config"]["dims"]) if plain_kind(layer["class_name"]) == "Permute" else () for layer in takers}
+    if orders == {(2, 3, 1)}:
+        return True
+    return orders != {(3, 1, 2)} and takes_channels_first(description)
+
+
+def _names(description: Mapping[str, Any], graph: _Graph) -> list[str]:
+    """What each output is called: its key where the network gives a dictionary, else its layer; with a number where that is not enough."""
+    written = description["config"].get("output_layers")
+    if isinstance(written, Mapping) and len(written) == len(graph.outputs):
+        return sorted(written)
+    names = [reference.layer for reference in graph.outputs]
+    return [f"{name}.{names[: at + 1].count(name)}" if names.count(name) > 1 else name for at, name in enumerate(names)]
 
 
 def every_layer(layers: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -73,7 +82,8 @@ def _shape_of(config: Mapping[str, Any]) -> Shape:
 class _Graph:
     """A described model: from each output back to what sets its channels."""
 
-    def __init__(self, description: Mapping[str, Any], given: Sequence[Shape] | None = None):
+    def __init__(self, description: Mapping[str, Any], given: Sequence[Shape] | None = None, *, first: bool = False):
+        self.first = first
         written, self.inputs, self.outputs = graph_of(description)
         self.layers = {name_of(layer): layer for layer in written}
         self.given = dict(zip((reference.layer for reference in self.inputs), given or (), strict=False))
@@ -90,30 +100,13 @@ class _Graph:
         kind, config = plain_kind(layer["class_name"]), layer["config"]
         if kind == "InputLayer":
             shape = self.given.get(reference.layer) or _shape_of(config)
-            return (None, None, shape[0]) if takes_channels_first({"config": {"layers": list(self.layers.values())}}) else shape
+            # Where rows and columns lie is not followed through a network that has its channels first.
+            return (None, None, shape[0]) if self.first and reference.layer not in self.given and len(shape) == 3 else shape
         before = [self.shape(needed) for needed in self._needed(reference)]
         if kind in MODELS_INSIDE:
-            inner = _Graph(layer, before)
+            inner = _Graph(layer, before, first=self.first)
             return inner.shape(inner.outputs[reference.output])
-        first = before[0] if before else ()
-        if kind == "Reshape":
-            return tuple(length if length != -1 else None for length in config["target_shape"])
-        if kind == "Permute":
-            return tuple(first[axis - 1] for axis in config["dims"]) if len(first) == len(config["dims"]) else ()
-        if kind in _ONE_FOR_ALL and not config.get("keepdims"):
-            return (first[-1],) if first and kind != "Flatten" else (None,)
-        count = config.get("filters") or config.get("units")
-        if count:
-            return (*first[:-1], int(count))
-        if kind == "DepthwiseConv2D":
-            return (*first[:-1], first[-1] and first[-1] * int(config.get("depth_multiplier", 1)))
-        function = str(config.get("function", "")).rsplit(".", 1)[-1]
-        if kind in _JOINING or function in _JOINING:
-            channels = [shape[-1] for shape in before]
-            return (*first[:-1], sum(filter(None, channels)) if all(channels) else None)
-        if kind in ("GetItem", "Lambda", "SlicingOpLambda") or function in ("reshape", "transpose", "squeeze", "split"):
-            return (*first[:-1], None)
-        return first
+        return shape_given(kind, config, before, channels_first=self.first)
 
     def _needed(self, reference: Reference) -> list[Reference]:
         nodes = self.layers[reference.layer].get("inbound_nodes", [])
@@ -128,11 +121,23 @@ class _Graph:
             inner = _Graph(layer)
             found = inner.activation(inner.outputs[reference.output])
         else:
-            found = {"Softmax": "softmax"}.get(kind) or _activation(config)
+            found = {"Softmax": "softmax", "Sigmoid": "sigmoid"}.get(kind) or _activation(config)
         needed = self._needed(reference)
         if found != "linear" or config.get("filters") or config.get("units") or not needed:
             return found
+        if joins(kind, config):
+            return _together([self.activation(one) for one in needed])
         return self.activation(needed[0])
+
+
+def _together(activations: Sequence[str]) -> str:
+    """What outputs end in that are put one behind the other: "joined" for shares that add up to 1 only among themselves."""
+    kinds = set(activations)
+    if not kinds & {"softmax", "sigmoid"}:
+        return "linear"
+    if kinds == {"sigmoid"}:
+        return "sigmoid"
+    return "joined" if kinds <= {"softmax", "sigmoid"} else "mixed"
 
 
 def _activation(config: Mapping[str, Any]) -> str:

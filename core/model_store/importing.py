@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.classes import ClassScheme
+from core.classes import IGNORED_ID, ClassScheme
 from core.errors import ModelError, SettingsError
 from core.files import replacing_folder
 from core.model_store.bare_weights import Fit, architecture_beside, bare_weights, fitting_network, registered_network, unfitting
-from core.model_store.cards import WEIGHTS_FILE, ModelCard
+from core.model_store.cards import MIN_PATCH_PX, WEIGHTS_FILE, ModelCard
 from core.model_store.legacy import Described, describe, describe_architecture
 from core.model_store.models import Model, default_scheme, find_model, guesses, proposed_card
 from core.model_store.normalisation import BLUE_FIRST, PUBLISHED_WAYS, read_normalisation, titled
+from core.model_store.outputs import chosen_output, refusal_of_outputs, refusal_of_shape
 from core.model_store.saved_models import is_saved_model
 from core.model_store.trust import trust
 from core.networks.encoders import published_normalisation, wants_bgr
@@ -128,25 +129,34 @@ def examine(path: str | os.PathLike, of_weights: OfWeights = OfWeights()) -> Exa
         network = {"filters": list(fit.filters)} if fit.filters else {}
         card = replace(card, architecture=fit.architecture, encoder=fit.encoder, network=network, notes=())
     asks = ["bands", "normalisation", "scheme"]
-    asks += [] if found.height and found.width else ["patch_size"]
+    asks += [] if None not in found.sides else ["patch_size"]
     asks += ["output"] if len(found.heads) > 1 else []
     return Examined(found, card, tuple(asks), _normalisations(found), _tells(found, card, fit), fit)
 
 
 def choose_output(examined: Examined, output: str) -> Examined:
     """The same file with another of its outputs as the answer, by name or number from 1. Raises SettingsError."""
-    found = _with_output(examined.found, output)
+    return _found(examined, _with_output(examined.found, output))
+
+
+def _found(examined: Examined, found: Described) -> Examined:
+    """What more is known about the same file."""
     return replace(examined, found=found, card=proposed_card(Path(examined.card.weights_file), found))
 
 
 def _refuse_other_shapes(path: Path, found: Described) -> None:
-    shape = found.head.shape
     if found.inputs > 1:
         raise ModelError(f"{path.name} takes {found.inputs} images at once", expected="a network of one image", do="Use another model")
-    if len(shape) == 1 and shape[0] is not None:
+    height, width = found.sides
+    if height and width and min(height, width) < MIN_PATCH_PX:
         raise ModelError(
-            f"{path.name} gives one label of {shape[0]} for a whole image", expected="a label for each pixel", do="Use a segmentation model"
+            f"{path.name} takes images of {height} x {width} pixels with {found.bands} bands",
+            expected=f"at least {MIN_PATCH_PX} pixels along each side, channels last",
+            do="Use another model, or put a Permute before it",
         )
+    whole = None not in (height, width, *found.head.shape)
+    if found.sure and (len(found.head.shape) == 1 or (whole and found.form is None)):
+        raise refusal_of_shape(path.name, found.head, height, width)
     unknown = [name for name in found.functions if not is_pure(name)]
     if unknown:
         raise ModelError(
@@ -197,7 +207,8 @@ def told_by_word(text: str, examined: Examined, bands: tuple[int, ...] | None) -
 
 
 def _tells(found: Described, card: ModelCard, fit: Fit | None) -> tuple[str, ...]:
-    size = f"{found.height} x {found.width} pixels" if found.height and found.width else "any size"
+    height, width = found.sides
+    size = f"{height} x {width} pixels" if height and width else "any size"
     end = {"softmax": "probabilities", "sigmoid": "one probability each", "logits": "values that become probabilities"}[card.output]
     classes = f"{len(card.scheme)} classes" if found.outputs else "classes, whose number it does not tell,"
     sentences = [f"Takes {found.bands} bands in patches of {size}.", f"Gives {classes} as {end}."]
@@ -206,9 +217,8 @@ def _tells(found: Described, card: ModelCard, fit: Fit | None) -> tuple[str, ...
     if found.weights_alone:
         sentences.insert(0, "Weights alone, with the architecture that lies beside them.")
     if len(found.heads) > 1:
-        sentences.append(f"Has {len(found.heads)} outputs: {', '.join(head.name for head in found.heads)}.")
-    if found.height != found.width:
-        sentences.append(f"Square patches of {card.patch_size} pixels are put together of such windows.")
+        which = f"{found.head.name} is the answer, {found.why}" if found.sure else "which one is the answer has to be said"
+        sentences.append(f"Has {len(found.heads)} outputs: {', '.join(head.told() for head in found.heads)}; {which}.")
     if found.saved_by:
         sentences.append(f"Saved by Keras {found.saved_by}.")
     if found.compiled_with:
@@ -233,15 +243,15 @@ def import_model(
     """
     path, folder = Path(path), Path(folder)
     examined = examine(path, of_weights)
-    card = _answered(examined, answers)
+    _check(examined, answers)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise SettingsError(f"{folder} is there already", expected="a new folder", do="Choose another name")
     if examined.runs_code and trusted and path.is_file():
         trust(path)
     report(on_progress, 0, 3, f"Loading {path.name}")
-    network, card = _loaded(path, examined, answers, card)
+    network, card = _loaded(path, examined, answers)
     check(should_stop)
-    # What is saved takes square patches and ends in probabilities, whatever the file did.
+    # What is saved ends in one map of probabilities, whatever the file did.
     own = examined.fit is not None
     saved = replace(card, output="softmax", network=card.network if own else {}, weights_file=WEIGHTS_FILE)
     with replacing_folder(folder) as temporary:
@@ -252,47 +262,93 @@ def import_model(
             trust(temporary / WEIGHTS_FILE)
         check(should_stop)
         report(on_progress, 2, 3, "Comparing the two")
-        _compare(network, find_model(temporary).keras_model(), card.patch_size)
+        _compare(network, find_model(temporary).keras_model(), card.patch_shape)
     report(on_progress, 3, 3, "Done")
     return find_model(folder)
 
 
-def _loaded(path: Path, examined: Examined, answers: Answers, card: ModelCard) -> tuple[keras.Model, ModelCard]:
-    """The network in the form that the pipeline takes, and the card with what only the loaded network tells: how many classes it gives."""
+def _loaded(path: Path, examined: Examined, answers: Answers) -> tuple[keras.Model, ModelCard]:
+    """The network in the form that the pipeline takes, and the card with what only the loaded network tells."""
     from core.model_store.fitting import fitted
     from core.model_store.loading import read_network
 
     if examined.fit is not None:
+        card = _answered(examined, answers)
         return registered_network(path, examined.fit, card.patch_size), card
     network = read_network(path, examined.found)
-    found = examined.found
-    given = tuple(network.outputs[card.network.get("output", 0)].shape[1:])
-    if given[-1] != found.outputs and len(given) in (2, 3):
-        heads = [replace(head, shape=given) if head == found.head else head for head in found.heads]
-        found = replace(found, heads=tuple(heads))
-        card = _answered(replace(examined, found=found, card=proposed_card(path, found)), answers)
+    card = _answered(_tried(path, examined, answers, network), answers)
     return fitted(network, card), card
 
 
-def _answered(examined: Examined, answers: Answers) -> ModelCard:
-    card, found = examined.card, examined.found
+def _tried(path: Path, examined: Examined, answers: Answers, network: keras.Model) -> Examined:
+    """What a loaded network shows about its outputs: their true shapes, which one is the answer, and what that one's values are.
+
+    Raises ModelError for one that gives no map of classes, or several of which none is clearly the answer.
+    """
+    from core.model_store.fitting import ending, measured, samples, single, untaken_size
+
+    found = examined.found
+    if None in found.sides:
+        found = replace(found, tried_px=answers.patch_size or examined.card.patch_size)
+    height, width = (length or 0 for length in found.sides)
+    found = replace(found, heads=measured(network, found.heads, height, width))
     if answers.output is not None:
-        examined = choose_output(examined, answers.output)
-        card, found = examined.card, examined.found
+        found = _with_output(found, answers.output)
+    else:
+        choice = chosen_output(found.heads, height, width)
+        if not choice.sure:
+            raise refusal_of_outputs(path.name, found.heads)
+        found = replace(found, chosen=choice.number, why=choice.why)
+    form = found.form
+    if form is None:
+        who = f"{path.name} by its output {found.head.name}" if len(found.heads) > 1 else path.name
+        raise refusal_of_shape(who, found.head, height, width)
+    if form.classes > IGNORED_ID:
+        raise ModelError(f"{path.name} gives {form.classes} classes", expected=f"at most {IGNORED_ID}", do="Use another model")
+    try:
+        values = _run(single(network, found.chosen), samples(height, width, found.bands))
+    except ModelError as error:
+        if found.tried_px is None:
+            raise
+        raise untaken_size(height, width, error) from error
+    head = replace(found.head, activation=ending(values, form, found.activation))
+    heads = [head if number == found.chosen % len(found.heads) else each for number, each in enumerate(found.heads)]
+    return _found(examined, replace(found, heads=tuple(heads)))
+
+
+def _run(network: keras.Model, batch: np.ndarray) -> np.ndarray:
+    try:
+        return network.predict_on_batch(batch)
+    except Exception as error:  # TensorFlow raises many kinds for what a processor cannot do
+        raise ModelError(
+            f"a network that does not run on this machine ({' '.join(str(error).split())[-200:]})",
+            expected="operations that TensorFlow has for it",
+            do="Rebuild the network without these",
+        ) from error
+
+
+def _check(examined: Examined, answers: Answers) -> None:
+    """What of the answers can be checked before the network is loaded. Raises SettingsError."""
+    found = examined.found
+    if answers.output is not None:
+        _with_output(found, answers.output)
     if answers.bands is not None and (len(answers.bands) != found.bands or min(answers.bands) < 1):
         raise SettingsError(
             f"bands {list(answers.bands)}", expected=f"{found.bands} band numbers from 1, as the file takes them", do="Name as many bands"
         )
+    height, width = found.sides
+    if answers.patch_size is not None and height and width and (height, width) != (answers.patch_size, answers.patch_size):
+        raise SettingsError(f"patches of {answers.patch_size} px", expected=f"{height} x {width}, which is fixed", do="Leave it")
+
+
+def _answered(examined: Examined, answers: Answers) -> ModelCard:
+    card, found = examined.card, examined.found
     scheme = answers.scheme
-    if scheme is not None and found.outputs and len(scheme) != len(card.scheme):
+    if scheme is not None and len(scheme) != len(card.scheme):
         named, scheme = len(scheme), scheme.labelled()  # a class list may hold "Unlabeled" as a class or as what is none
         if len(scheme) != len(card.scheme):
-            raise SettingsError(
-                f"{named} class names", expected=f"{len(card.scheme)}, as many as the file gives", do="Name each class once"
-            )
-    fixed = (found.height, found.width)
-    if answers.patch_size is not None and None not in fixed and card.patch_size != answers.patch_size:
-        raise SettingsError(f"patches of {answers.patch_size} px", expected=f"{fixed[0]} x {fixed[1]}, which is fixed", do="Leave it")
+            which = f"its output {found.head.told()}" if len(found.heads) > 1 else "the file"
+            raise SettingsError(f"{named} class names", expected=f"{len(card.scheme)}, as many as {which} gives", do="Name each class once")
     told = {
         "bands": answers.bands,
         "normalisation": answers.normalisation,
@@ -321,20 +377,17 @@ def _with_output(found: Described, asked: str) -> Described:
     numbers = [str(number) for number in range(1, len(names) + 1)]
     for words in (names, numbers):
         if asked in words:
-            return replace(found, chosen=words.index(asked))
-    raise SettingsError(f"the output {asked!r}", expected="one of " + ", ".join(names), do="Name one of these, or its number from 1")
+            return replace(found, chosen=words.index(asked), why="as asked", sure=True)
+    raise SettingsError(
+        f"the output {asked!r}",
+        expected="one of " + ", ".join(head.told() for head in found.heads),
+        do="Name one of these, or its number from 1",
+    )
 
 
-def _compare(old: keras.Model, new: keras.Model, patch_size: int) -> None:
-    sample = np.random.default_rng(0).random((1, patch_size, patch_size, old.input_shape[-1]), np.float32)
-    try:
-        difference = float(np.abs(old.predict_on_batch(sample) - new.predict_on_batch(sample)).max())
-    except Exception as error:  # TensorFlow raises many kinds for what a processor cannot do
-        raise ModelError(
-            f"a network that does not run on this machine ({' '.join(str(error).split())[-200:]})",
-            expected="operations that TensorFlow has for it",
-            do="Rebuild the network without these",
-        ) from error
+def _compare(old: keras.Model, new: keras.Model, patch: tuple[int, int]) -> None:
+    sample = np.random.default_rng(0).random((1, *patch, old.input_shape[-1]), np.float32)
+    difference = float(np.abs(_run(old, sample) - _run(new, sample)).max())
     if not difference <= _TOLERANCE:
         raise ModelError(
             f"a network that gives other values when it is saved again (by {difference:.2g})",

@@ -14,8 +14,9 @@ import h5py
 
 from core.errors import ModelError
 from core.model_store.file_kinds import refused
-from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, Head, ends_of, every_layer
+from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, ends_of, every_layer
 from core.model_store.nodes import name_of, plain_kind
+from core.model_store.outputs import Form, Head, chosen_output, form_of
 from core.model_store.saved_models import description_of, is_saved_model
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
@@ -28,7 +29,9 @@ class Described:
 
     `saved_by` is the version of Keras, "" when it is not told; `compiled_with` names the losses and metrics it was trained
     with; `network` is the whole description; `functions` are those of TensorFlow that it calls between its layers.
-    `chosen` numbers the output that counts; `weights_alone`: the description lies in another file than the weights.
+    `chosen` numbers the output that counts and `why` says in words how it was found; `sure`: nobody has to be asked for it.
+    `weights_alone`: the description lies in another file than the weights. `tried_px`: the patch that a network of any size was
+    tried with.
     """
 
     height: int | None
@@ -46,16 +49,30 @@ class Described:
     functions: tuple[str, ...] = ()
     chosen: int = -1
     weights_alone: bool = False
+    why: str = "the only output"
+    sure: bool = True
+    tried_px: int | None = None
 
     @property
     def head(self) -> Head:
-        """The output that counts: the last one, which is the answer of networks with deep supervision, or the chosen one."""
+        """The output that counts."""
         return self.heads[self.chosen]
 
     @property
     def outputs(self) -> int:
         """How many values each pixel gets; 0 when the description does not tell."""
-        return self.head.channels
+        form = self.form
+        return form.classes if form else self.head.channels
+
+    @property
+    def form(self) -> Form | None:
+        """How the output that counts is a map; None when it is none, or when the description does not tell."""
+        return form_of(self.head.shape, *self.sides)
+
+    @property
+    def sides(self) -> tuple[int | None, int | None]:
+        """Height and width of an image: fixed, or as it was tried; a network with one of them fixed takes squares."""
+        return self.height or self.width or self.tried_px, self.width or self.height or self.tried_px
 
     @property
     def activation(self) -> str:
@@ -136,6 +153,7 @@ def _describe(network: Mapping[str, Any], version: str, training: Mapping[str, A
     ends = ends_of(network)
     functions = [str(layer["config"].get("function")) for layer in every if plain_kind(layer["class_name"]) in FUNCTIONS_OF_TENSORFLOW]
     height, width, bands = ends.inputs[0] if len(ends.inputs[0]) == 3 else (None, None, ends.inputs[0][-1])
+    choice = chosen_output(ends.heads, height or width, width or height)
     return Described(
         height,
         width,
@@ -150,6 +168,9 @@ def _describe(network: Mapping[str, Any], version: str, training: Mapping[str, A
         len(ends.inputs),
         ends.channels_first,
         tuple(dict.fromkeys(functions)),
+        choice.number,
+        why=choice.why,
+        sure=choice.sure,
     )
 
 

@@ -38,7 +38,7 @@ def load_network(file: Path, card: ModelCard) -> keras.Model:
 
 
 def read_network(file: Path, found: Described, encoder: str | None = None) -> keras.Model:
-    """The network of a described file as it was saved, but with channels last. Raises ModelError."""
+    """The network of a described file as it was saved, but taking channels last. Raises ModelError."""
     if found.runs_code:
         refuse_untrusted(file)
         _name_as_notebooks_do()
@@ -96,9 +96,9 @@ def resized(network: keras.Model, card: ModelCard, *, height: int, width: int) -
         return network
     if card.architecture == "file":
         raise ModelError(
-            f"a network that only takes {network.input_shape[1]} x {network.input_shape[2]} pixels",
+            f"a network that only takes {network.input_shape[1]} x {network.input_shape[2]} pixels, and patches of {height} x {width}",
             expected="its own patch size",
-            do=f"Predict with patches of {network.input_shape[1]}",
+            do="Leave the patch size away",
         )
     other = build(
         card.architecture, height=height, width=width, bands=len(card.bands), classes=len(card.scheme), encoder=card.encoder, **card.network

@@ -13,6 +13,7 @@ from core.errors import ModelError
 from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.file_kinds import refused
 from core.model_store.legacy import SUFFIXES, Described, describe
+from core.model_store.outputs import SHARES, refusal_of_outputs
 from core.model_store.saved_models import is_saved_model
 from core.model_store.trust import refuse_untrusted
 from core.workspace import MODELS, default_workspace
@@ -48,7 +49,7 @@ class Model:
         network = load_network(self.file, self.card)
         if (height, width) == (None, None) or (height, width) == tuple(network.input_shape[1:3]):
             return network
-        return resized(network, self.card, height=height or self.card.patch_size, width=width or self.card.patch_size)
+        return resized(network, self.card, height=height or self.card.patch_shape[0], width=width or self.card.patch_shape[1])
 
 
 def model_folders() -> list[Path]:
@@ -120,6 +121,8 @@ def card_from_file(path: str | os.PathLike) -> ModelCard:
     found = describe(path)
     if found.runs_code:
         refuse_untrusted(path)
+    if not found.sure:
+        raise refusal_of_outputs(path.name, found.heads)
     return proposed_card(path, found)
 
 
@@ -128,16 +131,22 @@ def proposed_card(path: Path, found: Described) -> ModelCard:
     classes = max(2, found.outputs)
     output, notes = _ending(found)
     network = {"output": found.chosen % len(found.heads)} if len(found.heads) > 1 else {}
+    height, width = found.sides
     return ModelCard(
         name=path.stem,
         architecture="file",
         scheme=default_scheme(classes),
         bands=tuple(range(1, found.bands + 1)),
-        patch_size=max(found.height or 0, found.width or 0) or _ANY_SIZE_PX,
+        patch_size=height or _ANY_SIZE_PX,
+        patch_width=None if height == width else width,
         network=network,
         output=output,
         weights_file=path.name,
-        notes=(f"Read from the Keras file {path.name}; its custom losses and metrics are not needed and left out.", *notes),
+        notes=(
+            f"Read from the Keras file {path.name}; its custom losses and metrics are not needed and left out.",
+            *notes,
+            *_shaped(found),
+        ),
         assumed=tuple(guesses(found).values()),
     )
 
@@ -150,25 +159,50 @@ def guesses(found: Described) -> dict[str, str]:
         "scheme": f"class names and colours ({max(2, found.outputs)} classes)",
     }
     if len(found.heads) > 1:
-        names = ", ".join(head.name for head in found.heads)
-        which = "the last" if found.chosen in (-1, len(found.heads) - 1) else "one"
-        made["output"] = f"the output {found.head.name} is the answer, {which} of {names}"
+        made["output"] = f"the output {found.head.name} is the answer, {found.why}; the file also gives {_others(found)}"
     if _ending(found)[0] == "logits":
         made["logits"] = "the output is logits, turned into probabilities by a softmax"
-    if not found.height or not found.width:
-        size = max(found.height or 0, found.width or 0) or _ANY_SIZE_PX
+    if not found.height and not found.width:
+        size = found.tried_px or _ANY_SIZE_PX
         made["patch_size"] = f"patches of {size} x {size} pixels, since the network takes any size"
     return made
 
 
 def _ending(found: Described) -> tuple[str, list[str]]:
+    share = found.activation in SHARES
     if found.outputs == 1:
-        if found.activation == "sigmoid":
+        if share:
             return "sigmoid", ["One sigmoid channel: read as two classes, background (1 - p) and object (p)."]
         return "logits", ["One channel without activation: read as two classes through a sigmoid."]
-    if found.activation == "sigmoid":
+    if found.activation == "joined":
+        return "sigmoid", ["Values that do not add up to 1, as of several heads side by side: they are divided by their sum."]
+    if share:
         return "sigmoid", ["One sigmoid per class: the values are divided by their sum to become probabilities."]
     return ("softmax", []) if found.activation == "softmax" else ("logits", [])
+
+
+def _shaped(found: Described) -> list[str]:
+    """What is done to the output that counts: which one it is, and how its values become a map in the image's size."""
+    said, form = [], found.form
+    if len(found.heads) > 1:
+        said.append(f"Of {len(found.heads)} outputs {found.head.told()} is the answer, {found.why}; left out: {_others(found)}.")
+    if None not in found.sides and found.sides[0] != found.sides[1]:
+        said.append("Patches measure {} x {} pixels, height by width.".format(*found.sides))
+    if form is None:
+        return said
+    if form.layout == "list":
+        said.append("The output is a list of pixels: read row by row as a map.")
+    if form.layout == "list, classes first":
+        said.append("The output is a list of pixels for each class: read row by row as a map.")
+    if form.layout == "classes first":
+        said.append("The output has its classes before rows and columns: turned round.")
+    if form.times > 1:
+        said.append(f"One value of the output stands for {form.times} x {form.times} pixels; probabilities are enlarged bilinearly.")
+    return said
+
+
+def _others(found: Described) -> str:
+    return ", ".join(head.told() for head in found.heads if head is not found.head)
 
 
 def default_scheme(classes: int) -> ClassScheme:

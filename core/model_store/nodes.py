@@ -64,7 +64,8 @@ def references_of(value: Any) -> Iterator[Reference]:
     if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
         yield Reference(*value)
     elif isinstance(value, (list, Mapping)):
-        for item in value.values() if isinstance(value, Mapping) else value:
+        # Keras flattens dictionaries in the order of their keys.
+        for item in (value[key] for key in sorted(value)) if isinstance(value, Mapping) else value:
             yield from references_of(item)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 
 from core.errors import ModelError
-from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, MODELS_INSIDE, takes_channels_first
+from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, MODELS_INSIDE, image_channels_first, takes_channels_first
 from core.model_store.nodes import Reference, call_of, each_of, graph_of, name_of, plain_kind, references_in, shape_of
 from core.networks.keras2 import TensorFlowCall, hard_sigmoid_of_keras_2
 
@@ -83,11 +83,12 @@ class _Graph:
 def rebuild(description: Mapping[str, Any], *, trusted: bool = False) -> tuple[keras.Model, _Graph]:
     """The network of a description, without its weights, and the layers of it that `fill` puts them into.
 
-    It takes and gives channels last. `trusted`: the code of a Lambda layer may run. Raises ModelError.
+    It takes channels last, and gives them last where a layer tells which axis holds them. `trusted`: the code of a Lambda layer may run.
+    Raises ModelError.
     """
     builder = _Builder(trusted)
     graph = builder.graph(description)
-    turn = takes_channels_first(description)
+    turn = image_channels_first(description)
     inputs = []
     for reference in graph.inputs:
         part = next(part for part in graph.parts if part.name == reference.layer)
@@ -96,7 +97,7 @@ def rebuild(description: Mapping[str, Any], *, trusted: bool = False) -> tuple[k
         if turned:
             shape = [shape[0], *shape[2:], shape[1]]
         inputs.append(_Value(keras.Input(shape[1:], name=builder.free(part.name)), turned))
-    outputs = [builder.turned(value, True) if turn and len(value.tensor.shape) == 4 else value for value in builder.run(graph, inputs)]
+    outputs = builder.run(graph, inputs)
     name = str(description["config"].get("name") or "network").replace("/", "_")
     ends = [[value.tensor for value in values] for values in (inputs, outputs)]
     return keras.Model(*(tensors[0] if len(tensors) == 1 else tensors for tensors in ends), name=name), graph

@@ -51,6 +51,15 @@ def check_scene(card: ModelCard, scene: Scene, *, window: Window | None = None, 
     return concerns + _values(card, scene, window)
 
 
+def check_symmetries(patch: tuple[int, int], symmetries: int) -> list[Concern]:
+    """Code "symmetries": a patch (height, width) that is not square keeps its form by four of the eight."""
+    height, width = patch
+    if symmetries == 1 or height == width:
+        return []
+    sentence = f"Patches of {height} x {width} pixels cannot be turned by quarters; the mean is over four flips and half turns, not eight."
+    return [Concern("symmetries", sentence)]
+
+
 def resampling_factor(card: ModelCard, scene: Scene) -> float:
     """Factor that brings the scene to the pixel size that the model was trained on; 1.0 where either is not known."""
     size = scene.ground_sample_distance_m

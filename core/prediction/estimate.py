@@ -21,7 +21,7 @@ from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.running import Setup, plan_within, set_up, widest_px
-from core.prediction.settings import PredictSettings
+from core.prediction.settings import PredictSettings, sides
 from core.scenes.scene import Scene, Window
 from core.words import MIB
 
@@ -98,7 +98,9 @@ def disk_bytes(pixels: int, classes: int, packed: float | None = None) -> tuple[
 def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float, float]:
     """Median seconds to read one patch of the scene, and to put one through the network; compressed bytes per pixel."""
     window, bands = setup.window, setup.model.card.bands
-    height, width = (min(length, round(engine.patch_size / plan.scale)) for length in (window.height, window.width))
+    height, width = (
+        min(length, round(side / plan.scale)) for length, side in zip((window.height, window.width), sides(engine.patch_size), strict=True)
+    )
     reading, network, packed = [], [], []
     for place in np.linspace(0, 1, _PROBES):
         corner = Window(
@@ -110,8 +112,7 @@ def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float,
         begun = time.perf_counter()
         pixels = setup.scene.read(corner, bands)
         reading.append(time.perf_counter() - begun)
-        size = engine.patch_size
-        rows, cols = (np.arange(size) * length // size for length in (height, width))
+        rows, cols = (np.arange(side) * length // side for side, length in zip(sides(engine.patch_size), (height, width), strict=True))
         patches = np.repeat(pixels[np.ix_(rows, cols)][None], engine.batch_size, axis=0)
         begun = time.perf_counter()
         answer = engine(patches, setup.any_limits)[0]
@@ -121,7 +122,7 @@ def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float,
 
 
 def _packed(answer: np.ndarray) -> float:
-    """Compressed bytes per pixel of a patch's probabilities (n, n, K) and of the labels, confidence and margin that follow.
+    """Compressed bytes per pixel of a patch's probabilities (h, w, K) and of the labels, confidence and margin that follow.
 
     Blending makes the whole smoother than its patches, by about what the overviews add.
     """
@@ -135,9 +136,9 @@ def _packed(answer: np.ndarray) -> float:
 def _filled_windows(plan: BlendPlan, setup: Setup) -> int:
     """Patches that hold a valid pixel, counted on a decimated mask."""
     starts = plan.rows_touching(plan.region.row)
-    top, bottom = starts[0], starts[-1] + plan.patch_size
+    top, bottom = starts[0], starts[-1] + plan.patch_height
     left = plan.strips[0].col_starts[0]
-    right = plan.strips[-1].col_starts[-1] + plan.patch_size
+    right = plan.strips[-1].col_starts[-1] + plan.patch_width
     corner = math.floor(max(top, 0) / plan.scale), math.floor(max(left, 0) / plan.scale)
     far = (math.ceil(min(bottom, plan.net_height) / plan.scale), math.ceil(min(right, plan.net_width) / plan.scale))
     area = Window(*corner, far[0] - corner[0], far[1] - corner[1]).intersect(setup.scene.window)
@@ -147,14 +148,14 @@ def _filled_windows(plan: BlendPlan, setup: Setup) -> int:
         return plan.windows
     sums = np.pad(valid, ((1, 0), (1, 0))).cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
 
-    def edges(starts: tuple[int, ...], first: int, length: int, masked: int) -> tuple[np.ndarray, np.ndarray]:
-        begin, end = (np.clip((np.array(starts) + plus) / plan.scale - first, 0, length) for plus in (0, plan.patch_size))
+    def edges(starts: tuple[int, ...], side: int, first: int, length: int, masked: int) -> tuple[np.ndarray, np.ndarray]:
+        begin, end = (np.clip((np.array(starts) + plus) / plan.scale - first, 0, length) for plus in (0, side))
         return np.floor(begin * masked / length).astype(int), np.ceil(end * masked / length).astype(int)
 
-    top, bottom = edges(starts, area.row, area.height, shape[0])
+    top, bottom = edges(starts, plan.patch_height, area.row, area.height, shape[0])
     total = 0
     for strip in plan.strips:
-        left, right = edges(strip.col_starts, area.col, area.width, shape[1])
+        left, right = edges(strip.col_starts, plan.patch_width, area.col, area.width, shape[1])
         inside = sums[np.ix_(bottom, right)] - sums[np.ix_(top, right)] - sums[np.ix_(bottom, left)] + sums[np.ix_(top, left)]
         total += int(np.count_nonzero(inside))
     return total

@@ -17,10 +17,10 @@ from core.patches.statistics import image_limits
 from core.prediction.blend.blending import BlendResult, Network, blend, bytes_per_column
 from core.prediction.blend.plans import BlendPlan, plan_blend
 from core.prediction.budget import resident_bytes
-from core.prediction.checks import Concern, check_scene, resampling_factor
+from core.prediction.checks import Concern, check_scene, check_symmetries, resampling_factor
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
-from core.prediction.settings import PredictSettings
+from core.prediction.settings import PatchSize, PredictSettings, plain_size, sides
 from core.prediction.temperature import with_temperature
 from core.progress import OnProgress, ShouldStop
 from core.scenes.opening import open_scene
@@ -48,14 +48,14 @@ class Setup:
     scene: Scene
     window: Window
     layout: BlendLayout
-    patch_size: int
+    patch_size: PatchSize
     memory: int
     concerns: tuple[Concern, ...]
 
     def open_engine(self, engine: str | Engine) -> Engine:
         """The engine, warmed up with one batch so that its memory is known."""
         ready = engine if isinstance(engine, Engine) else open_engine(self.model, engine=engine, patch_size=self.patch_size)
-        shape = (ready.batch_size, ready.patch_size, ready.patch_size, len(self.model.card.bands))
+        shape = (ready.batch_size, *sides(ready.patch_size), len(self.model.card.bands))
         ready(np.zeros(shape, self.scene.dtype), self.any_limits)
         return ready
 
@@ -84,10 +84,11 @@ def set_up(
     window = window or scene.window
     scale = model.card.scale * (resampling_factor(model.card, scene) if settings.resample else 1.0)
     layout = BlendLayout(settings.overlap, settings.symmetries, scale)
-    size = settings.patch_size or model.card.patch_size
+    size = settings.patch_size or plain_size(*model.card.patch_shape)
     plan_blend(scene.height, scene.width, patch_size=size, **vars(layout))
-    concerns = tuple(check_scene(model.card, scene, window=window, resampled=settings.resample))
-    return Setup(model, scene, window, layout, size, settings.memory_bytes, concerns)
+    concerns = [*check_scene(model.card, scene, window=window, resampled=settings.resample)]
+    concerns += check_symmetries(sides(size), settings.symmetries)
+    return Setup(model, scene, window, layout, size, settings.memory_bytes, tuple(concerns))
 
 
 def plan_within(
@@ -102,7 +103,7 @@ def plan_within(
     plan = plan_blend(scene.height, scene.width, **settings)
     column = bytes_per_column(plan, bands=len(card.bands), itemsize=np.dtype(scene.dtype).itemsize, classes=engine.classes)
     free = memory - resident_bytes() - GDAL_CACHE_BYTES - _SPARE_MIB * MIB
-    columns, narrowest = min(free // column, _WIDEST_STRIP_PX), 3 * engine.patch_size
+    columns, narrowest = min(free // column, _WIDEST_STRIP_PX), 3 * sides(engine.patch_size)[1]
     if columns >= widest_px(plan):
         return plan, True
     return plan_blend(scene.height, scene.width, strip_width=max(columns, narrowest), **settings), columns >= narrowest
@@ -110,7 +111,7 @@ def plan_within(
 
 def widest_px(plan: BlendPlan) -> int:
     """Columns of the network's grid that the widest strip holds."""
-    return max(strip.col_starts[-1] - strip.col_starts[0] + plan.patch_size for strip in plan.strips)
+    return max(strip.col_starts[-1] - strip.col_starts[0] + plan.patch_width for strip in plan.strips)
 
 
 def run_blend(

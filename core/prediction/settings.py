@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import SettingsError
@@ -12,6 +13,8 @@ from core.words import MIB
 ENGINES = ("auto", "openvino", "tensorflow", "fast")
 _UNITS = {"": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
 _SMALLEST = 64 * MIB
+PatchSize = int | tuple[int, int]
+"""Length of a square patch, or (height, width), in pixels."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,25 @@ class PredictSettings(BlendSettings):
 
     patch_size: int | None = setting(None, "another one than the model's", metavar="PX")
     resample: bool = setting(False, "resize the scene to the pixel size that the model was trained on")
+
+
+def sides(size: int | Sequence[int]) -> tuple[int, int]:
+    """Height and width of a patch in pixels, of its length or of both as JSON has them."""
+    if isinstance(size, Sequence):
+        height, width = size
+        return int(height), int(width)
+    return int(size), int(size)
+
+
+def plain_size(height: int, width: int) -> PatchSize:
+    """A patch's size as prediction files tell it: one length where the patch is square."""
+    return height if height == width else (height, width)
+
+
+def told_size(size: int | Sequence[int]) -> str:
+    """A patch's size in words: "256", or "64 x 96" (height x width)."""
+    height, width = sides(size)
+    return str(height) if height == width else f"{height} x {width}"
 
 
 def check_overlap(overlap: float) -> None:

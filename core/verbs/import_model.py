@@ -51,7 +51,9 @@ class ImportModelRequest(Settings):
     scale: float = setting(1.0, "resize scenes by this factor first", metavar="FACTOR")
     pixel_size_m: float | None = setting(None, "metres per pixel that it was trained on", flag="--pixel-size", metavar="M")
     name: str | None = setting(None, "the model's name; the file's when left away")
-    output: str | None = setting(None, "which output is the answer, by name or number from 1; the last when left away", metavar="NAME")
+    output: str | None = setting(
+        None, "which output is the answer, by name or number from 1; of outputs of one shape the last when left away", metavar="NAME"
+    )
     architecture_file: Path | None = setting(
         None, "for weights alone: the JSON of model.to_json(); one that lies beside them is found", metavar="JSON"
     )
@@ -95,13 +97,15 @@ def run(asked: ImportModelRequest, *, on_progress: OnProgress | None = None, sho
     return {
         "model": str(model.folder),
         "folder": str(model.folder),
+        "notes": list(model.card.notes),
         "assumed": list(model.card.assumed),
         "warnings": [seams] if seams else [],
     }
 
 
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
-    """What was assumed, and where the model is."""
+    """What was taken and left out, what was assumed, and where the model is."""
+    yield from answer.get("notes", ())
     yield from (f"Assumed, since nobody said otherwise: {sentence}" for sentence in answer["assumed"])
     yield from answer.get("warnings", ())
     yield f"Model in {answer['folder']}; the new file gives what the old one gave"

@@ -36,6 +36,7 @@ def run(asked: ModelsRequest, **_: Any) -> Answer:
                 "bands": card.bands,
                 "dtype": card.dtype,
                 "patch_size": card.patch_size,
+                "patch_width": card.patch_shape[1],
                 "scale": card.scale,
                 "pixel_size_m": card.pixel_size_m,
                 "mean_iou": _validation(card.metrics).get("mean_iou"),

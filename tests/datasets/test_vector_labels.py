@@ -11,10 +11,13 @@ import shapely
 from affine import Affine
 from shapely.geometry import LineString, Point, box
 
+from core.classes import ClassScheme
 from core.datasets.annotations import run_lengths, unpacked
 from core.datasets.class_columns import classes_of
 from core.datasets.datasets import open_dataset
 from core.errors import DatasetError, MaskError
+from core.vector.formats.export import export
+from core.vector.vectorize import vectorize
 from tests.helpers.datasets import save
 
 UTM = "EPSG:32631"
@@ -277,6 +280,36 @@ def test_labels_with_a_crs_fit_an_image_whose_world_file_names_none(tmp_path):
     assert int((ids == 1).sum()) == 80 and "coordinates are taken for those of the image in s.gpkg" in said
 
 
+LOCAL = 'LOCAL_CS["site",UNIT["metre",1],AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
+
+
+@pytest.mark.parametrize(("crs", "said"), [(None, "taken for those of the image"), (LOCAL, ""), (4326, "taken for those of the image")])
+def test_labels_of_an_image_in_a_local_crs_are_in_its_own_metres(tmp_path, crs, said):
+    site = Affine(0.05, 0, 10, 0, -0.05, 50)
+    scene(tmp_path / "s.tif", site, LOCAL)
+    write(tmp_path / "s.gpkg", {"class": ["Water"]}, [ground(2, 2, 12, 10, site)], crs=crs)
+    _, ids, words = labels(tmp_path)
+    assert int((ids == 1).sum()) == 80 and said in words
+
+
+def test_labels_on_the_earth_and_an_image_in_a_local_crs_are_refused(tmp_path):
+    scene(tmp_path / "s.tif", Affine(0.05, 0, 10, 0, -0.05, 50), LOCAL)
+    write(tmp_path / "s.gpkg", {"class": ["Water"]}, CELLS[:1])
+    with pytest.raises(MaskError, match="s.gpkg has coordinates in WGS 84 / UTM zone 31N, s.tif lies in the local CRS site"):
+        labels(tmp_path)
+
+
+def test_what_we_write_of_a_scene_without_crs_labels_it_again(tmp_path):
+    ids = np.zeros((HEIGHT, WIDTH), np.uint8)
+    ids[5:20, 10:30] = 1
+    layer = vectorize(ids, scheme=ClassScheme(("Land", "Water"), ((1, 1, 1), (2, 2, 2))), simplify=0).layer
+    scene(tmp_path / "s.png", crs=None)
+    export(layer, tmp_path / "s.geojson")
+    names, found, _ = labels(tmp_path)
+    assert names == ("Land", "Water")
+    np.testing.assert_array_equal(found, ids)
+
+
 def test_labels_that_lie_beside_their_image_are_refused(tmp_path):
     scene(tmp_path / "s.tif")
     write(tmp_path / "s.gpkg", {"class": ["Water"]}, [ground(500, 500, 600, 600)])
@@ -316,7 +349,7 @@ def test_coco_polygons_and_masks_of_runs_for_all_images(tmp_path):
         [
             {"image_id": 0, "category_id": 7, "segmentation": [corners(2, 3, 12, 20), corners(20, 3, 25, 8)], "bbox": [3, 2, 17, 23]},
             {"image_id": 0, "category_id": 9, "segmentation": {"size": [HEIGHT, WIDTH], "counts": runs}},
-            {"image_id": 1, "category_id": 7, "segmentation": [corners(0, 0, 40, 10)]},
+            {"image_id": "1", "category_id": "7", "segmentation": [corners(0, 0, 40, 10)]},
             {"image_id": 1, "category_id": 9, "segmentation": [], "bbox": [1, 1, 5, 5]},
         ],
     )
@@ -372,7 +405,7 @@ def test_a_file_without_any_class_is_refused(tmp_path):
     coco(
         tmp_path / "all.json", [{"id": 0, "file_name": "a.png"}], [{"image_id": 0, "category_id": 1, "segmentation": [corners(0, 0, 9, 9)]}]
     )
-    with pytest.raises(DatasetError, match=r"no classes in all.json. Expected 1 to 254"):
+    with pytest.raises(DatasetError, match=r"no classes in all.json. Expected features of 1 to 254 classes"):
         labels(tmp_path)
 
 

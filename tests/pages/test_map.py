@@ -250,6 +250,49 @@ def test_a_place_that_is_none_is_one_plain_line(opened, plain_lake):
     assert "somewhere" in at.error[0].value and map_of(at)[2]["units"] == "px"
 
 
+@pytest.fixture
+def world_filed_lake(tmp_path, workspace):
+    """The scene as a PNG with a world file: 0.5 m pixels whose corner lies at 652000, 6862000."""
+    Image.fromarray(lake_picture()).save(tmp_path / "lake.png")
+    (tmp_path / "lake.pgw").write_text("0.5\n0\n0\n-0.5\n652000.25\n6861999.75\n")
+    return predicted(tmp_path / "lake.png", workspace.predictions / "lake", blur_px=1)
+
+
+def test_a_scene_whose_file_names_no_crs_counts_pixels_until_it_is_named(opened, world_filed_lake, does):
+    at = sound(opened(MAP))
+    _, config, _ = map_of(at)
+    assert config["pixelScale"] is not None and metrics(at)["Area"].endswith("px")
+    assert "names the CRS of its coordinates" in text_of(at) and "652,000, 6,862,000" in text_of(at)
+    key = next(widget.key for widget in at.text_input if widget.key.startswith("map_crs_of_"))
+    at.text_input(key=key).set_value("EPSG:4326")
+    at = sound(at.button(key="map_name_crs").click().run())
+    assert "coordinates that this CRS holds" in at.error[0].value
+    at.text_input(key=key).set_value("EPSG:2154")
+    at = sound(at.button(key="map_name_crs").click().run())
+    _, config, message = map_of(at)
+    assert config["pixelScale"] is None and "Lambert" in config["crs"] and message["units"] == "m"
+    assert config["bounds"][0] == pytest.approx([48.855, 2.346], abs=2e-3)
+    at = sound(at.button(key="map_unname_crs").click().run())
+    assert metrics(at)["Area"].endswith("px")
+
+
+def test_a_scene_in_a_local_crs_is_drawn_in_pixels_and_measured_in_metres(opened, tmp_path, workspace, does):
+    local = 'LOCAL_CS["site",UNIT["metre",1],AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
+    place = {"crs": local, "transform": Affine(0.5, 0, 10, 0, -0.5, 50)}
+    with rasterio.open(tmp_path / "lake.tif", "w", driver="GTiff", height=100, width=120, count=3, dtype="uint8", **place) as out:
+        out.write(lake_picture().transpose(2, 0, 1))
+    predicted(tmp_path / "lake.tif", workspace.predictions / "lake", blur_px=1)
+    does(region=((40.0, -30.0), (90.0, -30.0), (90.0, -50.0), (40.0, -50.0)))
+    at = sound(opened(MAP))
+    _, config, message = map_of(at)
+    assert config["pixelScale"] is not None and (message["units"], message["pixelSize"]) == ("m", 0.5)
+    assert metrics(at)["Area"] == "3,000 m²"
+    assert "areas and files are in the metres of the CRS" in text_of(at)
+    assert "1 polygons, 250 m²" in text_of(at)  # half of the lake
+    disabled = {button.label: button.proto.disabled for button in at.get("download_button")}
+    assert disabled["GeoJSON"] and disabled["KML"] and disabled["Web map"] and not disabled["GeoPackage"]
+
+
 def test_large_rasters_wait_for_the_button(opened, lake, monkeypatch):
     monkeypatch.setattr(tracing, "LIVE_PX", 100)
     at = opened(MAP)

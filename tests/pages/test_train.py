@@ -562,11 +562,16 @@ def keras_file(folder, *, runs_code=False):
     kind = "Lambda" if runs_code else "Conv2D"
     layers = [
         {"class_name": "InputLayer", "name": "in", "config": {"name": "in", "batch_shape": [None, 32, 32, 2]}, "inbound_nodes": []},
-        {"class_name": kind, "name": "middle", "config": {"name": "middle", "filters": 4}, "inbound_nodes": [[["in", 0, 0, {}]]]},
+        {
+            "class_name": kind,
+            "name": "middle",
+            "config": {"name": "middle", "filters": 4, "kernel_size": 1},
+            "inbound_nodes": [[["in", 0, 0, {}]]],
+        },
         {
             "class_name": "Conv2D",
             "name": "out",
-            "config": {"name": "out", "filters": 3, "activation": "softmax"},
+            "config": {"name": "out", "filters": 3, "kernel_size": 1, "activation": "softmax"},
             "inbound_nodes": [[["middle", 0, 0, {}]]],
         },
     ]
@@ -615,16 +620,32 @@ def test_a_file_that_is_no_network_is_one_plain_line(opened, workspace, tmp_path
     assert len(at.error) == 1 and "notes.h5 is of no kind that is known" in at.error[0].value
 
 
-def test_the_wizard_asks_which_of_several_outputs_is_the_answer(opened, workspace, tmp_path, asked):
-    file = keras_file(tmp_path)
+def with_outputs(file, *, alike=False):
+    """The same file with two outputs, of other classes or of one shape."""
     with h5py.File(file, "a") as saved:
         network = json.loads(saved.attrs["model_config"])
         network["config"]["output_layers"] = [["middle", 0, 0], ["out", 0, 0]]
+        if alike:
+            network["config"]["layers"][1]["config"] |= {"filters": 3, "activation": "softmax"}
         saved.attrs["model_config"] = json.dumps(network)
+    return file
+
+
+def test_the_wizard_proposes_the_last_of_outputs_of_one_shape(opened, workspace, tmp_path, asked):
     at = on_tab(opened(TRAIN), "Models")
-    at = sound(at.text_input(key="import_path").set_value(str(file)).run())
+    at = sound(at.text_input(key="import_path").set_value(str(with_outputs(keras_file(tmp_path), alike=True))).run())
+    assert "middle (32 x 32 x 3), out (32 x 32 x 3); out is the answer, the last of outputs of one shape" in text_of(at)
+    assert next(box for box in at.selectbox if box.label.startswith("Output")).value == "out"
+    sound(at.button(key="import_start").click().run())
+    assert asked[0][1]["output"] == "out"
+
+
+def test_the_wizard_asks_which_of_several_outputs_is_the_answer(opened, workspace, tmp_path, asked):
+    at = on_tab(opened(TRAIN), "Models")
+    at = sound(at.text_input(key="import_path").set_value(str(with_outputs(keras_file(tmp_path)))).run())
     output = next(box for box in at.selectbox if box.label.startswith("Output"))
-    assert (output.options, output.value) == (["middle", "out"], "out")
+    assert (output.options, output.value) == (["middle (32 x 32 x 4)", "out (32 x 32 x 3)"], None)
+    assert "import_start" not in keys_of(at) and "which one is the answer has to be said" in text_of(at)
     at = sound(output.set_value("middle").run())
     sound(at.button(key="import_start").click().run())
     request = asked[0][1]

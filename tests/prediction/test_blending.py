@@ -6,7 +6,7 @@ import pytest
 from core.errors import Cancelled, ModelError, SettingsError
 from core.prediction.blend.blending import blend
 from core.prediction.blend.plans import plan_blend
-from core.scenes.scene import Window
+from tests.helpers.blended import reference
 
 SHAPES = [(33, 20), (70, 91), (1, 300), (257, 511), (300, 1), (1, 1)]
 
@@ -34,38 +34,10 @@ def run(image, network, *, classes, valid=None, done=(0, 0), batch_size=3, shoul
 
 def rotten(patches):
     """A network whose answer depends on the place in the patch, as a real one's does near the rim."""
-    size = patches.shape[1]
-    place = np.linspace(0, 1, size, dtype=np.float32)
-    grid = place[:, None] * 0.7 + place[None, :] ** 2
+    down, across = (np.linspace(0, 1, length, dtype=np.float32) for length in patches.shape[1:3])
+    grid = down[:, None] * 0.7 + across[None, :] ** 2
     first = patches[..., 0].astype(np.float32) / 255 + 0.3 * grid
     return np.stack([first, 1 - first], axis=-1)
-
-
-def reference(image, network, plan):
-    """The whole scene in float64: pad by reflection, weigh, sum, divide."""
-    size = plan.patch_size
-    height, width = image.shape[:2]
-    before = (-plan.row_starts[0], -plan.col_starts[0])
-    after = (plan.row_starts[-1] + size - height, plan.col_starts[-1] + size - width)
-    mode = [("reflect" if n > 1 else "edge") for n in (height, width)]
-    padded = np.pad(image, ((before[0], after[0]), (0, 0), (0, 0)), mode=mode[0])
-    padded = np.pad(padded, ((0, 0), (before[1], after[1]), (0, 0)), mode=mode[1])
-    taper = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(size) + 0.5) / size)
-    weight = (taper[:, None] * taper[None])[..., None]
-    total, weights = np.zeros((*padded.shape[:2], 2)), np.zeros((*padded.shape[:2], 1))
-    for row in plan.row_starts:
-        for col in plan.col_starts:
-            place = Window(row + before[0], col + before[1], size, size).slices
-            patch = np.ascontiguousarray(padded[place])
-            answers = []
-            for flip in (False, True) if plan.symmetries == 8 else (False,):
-                for k in range(4) if plan.symmetries == 8 else (0,):
-                    turned = np.rot90(patch[:, ::-1] if flip else patch, k)
-                    back = np.rot90(network(turned[None])[0], -k)
-                    answers.append(back[:, ::-1] if flip else back)
-            total[place] += weight * np.mean(answers, axis=0, dtype=np.float64)
-            weights[place] += weight
-    return (total / weights)[before[0] : before[0] + height, before[1] : before[1] + width]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -88,16 +60,18 @@ def test_a_network_that_returns_its_input_gives_the_input_back(shape, symmetries
 
 @pytest.mark.parametrize("symmetries", [1, 8])
 @pytest.mark.parametrize(("shape", "overlap"), [((70, 91), 0.5), ((33, 20), 0.5), ((1, 100), 0.25), ((90, 60), 0.7)])
-def test_equals_the_plain_reference(shape, overlap, symmetries):
+@pytest.mark.parametrize("patch_size", [32, (24, 40), (40, 16)])
+def test_equals_the_plain_reference(shape, overlap, symmetries, patch_size):
     image = np.random.default_rng(2).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    out, _, plan = run(image, rotten, classes=2, patch_size=32, overlap=overlap, symmetries=symmetries)
+    out, _, plan = run(image, rotten, classes=2, patch_size=patch_size, overlap=overlap, symmetries=symmetries)
     np.testing.assert_allclose(out, reference(image, rotten, plan), atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5, 0.37, 1.6])
-def test_strips_equal_the_whole(scale):
+@pytest.mark.parametrize("patch_size", [16, (24, 16), (10, 14)])
+def test_strips_equal_the_whole(scale, patch_size):
     image = np.random.default_rng(3).integers(0, 256, (75, 201, 2), dtype=np.uint8)
-    settings = dict(classes=2, patch_size=16, overlap=0.5, scale=scale)
+    settings = dict(classes=2, patch_size=patch_size, overlap=0.5, scale=scale)
     whole, _, plan = run(image, rotten, **settings)
     parts, _, strips = run(image, rotten, strip_width=40, **settings)
     assert len(plan.strips) == 1 and len(strips.strips) >= 3
@@ -135,9 +109,10 @@ def test_gaps_do_not_reach_valid_pixels(scale):
 
 @pytest.mark.parametrize("scale", [1.0, 0.6])
 @pytest.mark.parametrize("done", [(0, 37), (1, 0), (1, 70)])
-def test_a_resumed_run_writes_the_same_rest(done, scale):
+@pytest.mark.parametrize("patch_size", [16, (16, 12)])
+def test_a_resumed_run_writes_the_same_rest(done, scale, patch_size):
     image = np.random.default_rng(4).integers(0, 256, (75, 130, 1), dtype=np.uint8)
-    settings = dict(classes=2, patch_size=16, scale=scale, strip_width=40)
+    settings = dict(classes=2, patch_size=patch_size, scale=scale, strip_width=40)
     whole, _, plan = run(image, rotten, **settings)
     rest, _, _ = run(image, rotten, done=done, **settings)
     strip = plan.strips[done[0]]
@@ -160,7 +135,13 @@ def test_the_seam_score_tells_seams_from_none():
 
 
 def test_refuses_what_makes_no_sense():
-    for wrong in (dict(patch_size=4), dict(patch_size=32, overlap=1.0), dict(patch_size=32, symmetries=4), dict(patch_size=32, scale=0)):
+    for wrong in (
+        dict(patch_size=4),
+        dict(patch_size=(64, 4)),
+        dict(patch_size=32, overlap=1.0),
+        dict(patch_size=32, symmetries=4),
+        dict(patch_size=32, scale=0),
+    ):
         with pytest.raises(SettingsError):
             plan_blend(100, 100, **wrong)
     with pytest.raises(ModelError, match="answers"):

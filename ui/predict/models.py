@@ -12,6 +12,7 @@ from core.errors import ModelError
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
+from core.prediction.settings import told_size
 from core.words import listed
 from ui import jobs_view, library, state
 from ui.input import KEEP
@@ -35,7 +36,9 @@ def choose() -> Model | None:
     model = models[chosen]
     card = model.card
     network = f"{card.architecture} · {card.encoder}" if card.encoder else card.architecture
-    st.caption(f"{network}, patches of {card.patch_size} px, {len(card.bands)} bands of {card.dtype}, {len(card.scheme)} classes")
+    st.caption(
+        f"{network}, patches of {told_size(card.patch_shape)} px, {len(card.bands)} bands of {card.dtype}, {len(card.scheme)} classes"
+    )
     for sentence in (score_words(card), trained_words(card)):
         if sentence:
             st.markdown(sentence)
@@ -99,12 +102,9 @@ def engine(model: Model) -> dict[str, Any]:
     return {"memory": memory, "engine": chosen}
 
 
-def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[str, Any]:
-    """Sliders of a prediction, as request keys; `pixel_size_m` of the scene decides whether resampling is offered."""
-    card = model.card
-    first, second, third = st.columns(3, gap="large", vertical_alignment="center")
+def _patch_size(column: Any, card: ModelCard, *, fast: bool) -> int:
     sizes = sorted({card.patch_size, 128, 256, 384, 512})
-    size = first.select_slider(
+    return column.select_slider(
         "Patch size, px",
         sizes,
         card.patch_size,
@@ -114,6 +114,15 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
         "The fast engine keeps the model's own size.",
         **KEEP,
     )
+
+
+def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[str, Any]:
+    """Sliders of a prediction, as request keys; `pixel_size_m` of the scene decides whether resampling is offered."""
+    card = model.card
+    first, second, third = st.columns(3, gap="large", vertical_alignment="center")
+    size = None if card.patch_width is not None else _patch_size(first, card, fast=fast)
+    if size is None:
+        first.caption(f"Patches of {told_size(card.patch_shape)} px, as the network takes them.")
     overlap = second.slider(
         "Overlap of patches, %", 0, 75, 50, 5, key="predict_overlap", help="More overlap hides seams and takes longer.", **KEEP
     )
@@ -130,9 +139,8 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
             "The result keeps the scene's pixels.",
             **KEEP,
         )
-    own_size = fast or size == card.patch_size
     return {
-        "patch_size": None if own_size else size,
+        "patch_size": None if fast or size == card.patch_size else size,
         "overlap": overlap / 100,
         "symmetries": 8 if turned else 1,
         "resample": resample,

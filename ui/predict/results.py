@@ -14,6 +14,7 @@ from core.errors import GroundlineError
 from core.evaluation.against_mask import count_against
 from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import Prediction
+from core.prediction.settings import told_size
 from core.words import number_words
 from ui import charts, library, state
 from ui.predict import scenes
@@ -32,8 +33,9 @@ def how_made(prediction: Prediction) -> None:
     """One line on how the prediction was made, and what was doubtful about its scene."""
     made, settings = prediction.made, prediction.made["settings"]
     turns = ", eight turns averaged" if settings.get("symmetries") == 8 else ""
+    size = told_size(settings["patch_size"])
     st.caption(
-        f"{library.pixels_text((prediction.width, prediction.height))} px · {made['windows']:,} patches of {settings['patch_size']} px, "
+        f"{library.pixels_text((prediction.width, prediction.height))} px · {made['windows']:,} patches of {size} px, "
         f"{100 * settings['overlap']:.0f} % overlap{turns} · engine {made['engine']}, network time {made['model_seconds']:.0f} s"
     )
     for concern in made.get("warnings", ()):

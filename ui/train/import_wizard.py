@@ -85,10 +85,19 @@ def _ask(path: Path, examined: Examined, of_weights: OfWeights) -> dict[str, Any
     key = f"import_{path.name}_{path.stat().st_mtime_ns}"
     output = None
     if "output" in examined.asks:
-        heads = [head.name for head in examined.found.heads]
+        found = examined.found
+        told = {head.name: head.told() for head in found.heads}
         output = st.selectbox(
-            "Output that is the answer", heads, len(heads) - 1, key=f"{key}_output", help="The last one, in networks with deep supervision."
+            "Output that is the answer",
+            list(told),
+            found.chosen % len(told) if found.sure else None,
+            format_func=told.get,
+            key=f"{key}_output",
+            placeholder="Which of them is the map of classes?",
+            help="The last one, in networks with deep supervision; the others are left out.",
         )
+        if output is None:
+            return None
         examined = choose_output(examined, output)
     card, bands = examined.card, examined.found.bands
     count = len(card.scheme)
@@ -240,6 +249,8 @@ def _taken_in(job: Job, status: dict) -> None:
     if status["state"] != "finished" or not result or not Path(result["model"]).is_dir():
         return
     st.markdown("It is in the library now; the saved network gives the same values as the file.")
+    for sentence in result.get("notes", ()):
+        st.caption(f":material/info: {sentence}")
     for sentence in result["assumed"]:
         st.caption(f":material/help: Assumed: {sentence}")
     if st.button("Use this model", icon=":material/auto_awesome:", key="import_use", help="Predict a scene with it."):

@@ -14,6 +14,7 @@ from core.model_store.cards import CARD_FILE
 from core.model_store.models import Model
 from core.networks import architectures
 from core.prediction.engines.exporting import FORMATS
+from core.prediction.settings import told_size
 from core.words import size_words
 from core.workspace import MODELS
 from ui import frame, jobs_view, library, state, zips
@@ -44,7 +45,7 @@ def _table(models: dict[str, Model]) -> None:
             "val. IoU": ((model.card.metrics.get("validation") or {}).get("mean_iou")),
             "classes": ", ".join(model.card.scheme.names),
             "bands": len(model.card.bands),
-            "patch, px": model.card.patch_size,
+            "patch, px": told_size(model.card.patch_shape),
             "kept in": "project" if model.folder.parent == MODELS else "workspace",
         }
         for model in models.values()

@@ -21,7 +21,7 @@ from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.scene import Window
 
 Network = Callable[[np.ndarray], np.ndarray]
-"""Patches (n, size, size, bands) -> float32 (n, size, size, classes)."""
+"""Patches (n, height, width, bands) -> float32 (n, height, width, classes)."""
 
 _ROWS_AT_ONCE = 64
 
@@ -72,11 +72,11 @@ def blend(
 def bytes_per_column(plan: BlendPlan, *, bands: int, itemsize: int, classes: int) -> int:
     """Memory of `blend` for each column of a strip on the network's grid."""
     pixel = bands * (4 if plan.row_taps else itemsize)
-    read_ahead = plan.step * bands * (itemsize / plan.scale**2 + 8) if plan.row_taps else plan.step * pixel
-    ring = plan.patch_size * classes * 4
-    finished = 2 * plan.step * classes * 4
+    read_ahead = plan.row_step * bands * (itemsize / plan.scale**2 + 8) if plan.row_taps else plan.row_step * pixel
+    ring = plan.patch_height * classes * 4
+    finished = 2 * plan.row_step * classes * 4
     chunk = _ROWS_AT_ONCE * classes * (8 / plan.scale if plan.row_taps else 4)
-    return round(ring + finished + chunk + 2 * (plan.patch_size * (pixel + 1)) + read_ahead)
+    return round(ring + finished + chunk + 2 * (plan.patch_height * (pixel + 1)) + read_ahead)
 
 
 class _Run:
@@ -86,15 +86,15 @@ class _Run:
         self.plan, self.network, self.write, self.classes = plan, network, write, classes
         self.source = _NetGrid(plan, read, valid, fill)
         self.batch_size, self.on_progress, self.should_stop = batch_size, on_progress, should_stop
-        self.taper = plan.taper()
+        self.tapers = plan.tapers()
         row_sums, col_sums = plan.weight_sums()
         self.row_scale, self.col_scale = (1 / row_sums).astype(np.float32), (1 / col_sums).astype(np.float32)
-        self.turns = turns(plan.patch_size, plan.symmetries)
+        self.turns = turns(plan.patch_height, plan.patch_width, plan.symmetries)
         self.seams = _Seams(plan)
         self.windows, self.looked_at, self.model_seconds = 0, 0, 0.0
 
     def strip(self, number: int, strip: Strip, rows_done: int, reader: ThreadPoolExecutor, writer: ThreadPoolExecutor) -> None:
-        plan, size, step = self.plan, self.plan.patch_size, self.plan.step
+        plan, size, step = self.plan, self.plan.patch_height, self.plan.row_step
         rows_done = max(rows_done, plan.region.row)
         if rows_done >= plan.region.row_stop:
             return
@@ -103,7 +103,7 @@ class _Run:
         self.looked_at = len(all_starts) * sum(len(s.col_starts) for s in plan.strips[:number])
         self.looked_at += (len(all_starts) - len(starts)) * len(strip.col_starts)
         origin = strip.col_starts[0]
-        cols = origin, strip.col_starts[-1] + size
+        cols = origin, strip.col_starts[-1] + plan.patch_width
         total = np.zeros((size, cols[1] - cols[0], self.classes), np.float32)
         output = _Output(plan, strip, self.write, first_row, rows_done, self.seams)
         coming = reader.submit(self.source.rows, starts[0], starts[0] + size, cols)
@@ -131,16 +131,16 @@ class _Run:
                 going.result()
 
     def _band(self, pixels, valid, strip, origin, total, base) -> None:
-        size = self.plan.patch_size
-        filled = [start for start in strip.col_starts if valid[:, start - origin : start - origin + size].any()]
+        width = self.plan.patch_width
+        filled = [start for start in strip.col_starts if valid[:, start - origin : start - origin + width].any()]
         self.looked_at += len(strip.col_starts) - len(filled)
         for at in range(0, len(filled), self.batch_size):
             check(self.should_stop)
             chosen = filled[at : at + self.batch_size]
-            patches = np.stack([pixels[:, start - origin : start - origin + size] for start in chosen])
+            patches = np.stack([pixels[:, start - origin : start - origin + width] for start in chosen])
             for quarters, mirrored, turn in self.turns:
                 for start, patch in zip(chosen, self._call(_turned(patches, quarters, mirrored)), strict=True):
-                    accumulate(total, patch, self.taper, base, start - origin, turn, np.float32(1 / len(self.turns)))
+                    accumulate(total, patch, *self.tapers, base, start - origin, turn, np.float32(1 / len(self.turns)))
             self.windows += len(chosen)
             self.looked_at += len(chosen)
             report(self.on_progress, self.looked_at, self.plan.windows, "Predicting")
@@ -265,11 +265,11 @@ class _Seams:
 
     def score(self) -> float:
         at_border, elsewhere = np.zeros(2), np.zeros(2)
-        for starts, jumps, pairs in (
-            (self.plan.row_starts, self.rows, self.row_pairs),
-            (self.plan.col_starts, self.cols, self.col_pairs),
+        for starts, length, jumps, pairs in (
+            (self.plan.row_starts, self.plan.patch_height, self.rows, self.row_pairs),
+            (self.plan.col_starts, self.plan.patch_width, self.cols, self.col_pairs),
         ):
-            borders = np.array([at for start in starts for at in (start, start + self.plan.patch_size) if 0 < at < len(jumps)], int)
+            borders = np.array([at for start in starts for at in (start, start + length) if 0 < at < len(jumps)], int)
             border = np.zeros(len(jumps), bool)
             border[borders] = True
             at_border += jumps[border].sum(), pairs[border].sum()

@@ -8,29 +8,29 @@ from core.compiling import compiled
 
 
 @compiled(fastmath=True)
-def accumulate(total, patch, taper, base, col, turn, factor):
-    """Add a patch (n, n, K), turned back by `turn`, times the window and `factor`, to the ring of rows `total` (n, w, K).
+def accumulate(total, patch, row_taper, col_taper, base, col, turn, factor):
+    """Add a patch (n, m, K), turned back by `turn`, times the window and `factor`, to the ring of rows `total` (n, w, K).
 
     `base` is the ring row of the patch's first row, `col` its first column. `turn` (2, 3) int64 gives the patch row and
     column of the pixel (i, j) as turn[:, 0] + turn[:, 1] * i + turn[:, 2] * j.
     """
-    size, classes = patch.shape[0], patch.shape[2]
+    size, width, classes = total.shape[0], len(col_taper), patch.shape[2]
     upright = turn[0, 1] == 1 and turn[1, 2] == 1 and turn[0, 0] == 0 and turn[1, 0] == 0
-    weights = np.empty(size * classes, np.float32)
-    for j in range(size):
-        weights[j * classes : (j + 1) * classes] = taper[j] * factor
+    weights = np.empty(width * classes, np.float32)
+    for j in range(width):
+        weights[j * classes : (j + 1) * classes] = col_taper[j] * factor
     for i in range(size):
         ring = base + i
         if ring >= size:
             ring -= size
         if upright:
-            target, source = total[ring, col : col + size].reshape(-1), patch[i].reshape(-1)
-            row_weight = taper[i]
-            for at in range(size * classes):
+            target, source = total[ring, col : col + width].reshape(-1), patch[i].reshape(-1)
+            row_weight = row_taper[i]
+            for at in range(width * classes):
                 target[at] += row_weight * weights[at] * source[at]
             continue
-        for j in range(size):
-            weight = taper[i] * weights[j * classes]
+        for j in range(width):
+            weight = row_taper[i] * weights[j * classes]
             row = turn[0, 0] + turn[0, 1] * i + turn[0, 2] * j
             column = turn[1, 0] + turn[1, 1] * i + turn[1, 2] * j
             for k in range(classes):
@@ -194,21 +194,24 @@ def halve(probabilities, out):
                 out[i, k, j] = (total + 2) >> 2 if count == 4 else ((total + count // 2) // count if count > 0 else 0)
 
 
-def turns(size: int, symmetries: int) -> list[tuple[int, bool, np.ndarray]]:
-    """The transforms of a square patch: quarter turns, mirrored first or not, and how a pixel finds its value again.
+def turns(height: int, width: int, symmetries: int) -> list[tuple[int, bool, np.ndarray]]:
+    """The transforms of a patch: quarter turns, mirrored first or not, and how a pixel finds its value again.
 
     With T(p) = rot90(mirror(p), quarters), the value of pixel (i, j) lies in T(p) at the place that `accumulate`
-    computes from the (2, 3) matrix. 1 gives the identity alone, 8 the dihedral group D4.
+    computes from the (2, 3) matrix. 1 gives the identity alone, 8 the dihedral group D4, of which a patch that is not square
+    has the four that keep its height: D2.
     """
-    last = size - 1
+    every = range(4) if height == width else (0, 2)
     result = []
     for mirrored in (False, True) if symmetries == 8 else (False,):
-        for quarters in range(4) if symmetries == 8 else (0,):
+        for quarters in every if symmetries == 8 else (0,):
             row, col = np.array([0, 1, 0]), np.array([0, 0, 1])
+            rows, cols = height, width
             if mirrored:
-                col = np.array([last, 0, 0]) - col
+                col = np.array([cols - 1, 0, 0]) - col
             for _ in range(quarters):
-                # np.rot90 moves (i, j) to (last - j, i)
-                row, col = np.array([last, 0, 0]) - col, row
+                # np.rot90 moves (i, j) to (cols - 1 - j, i)
+                row, col = np.array([cols - 1, 0, 0]) - col, row
+                rows, cols = cols, rows
             result.append((quarters, mirrored, np.stack([row, col]).astype(np.int64)))
     return result

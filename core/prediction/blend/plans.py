@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import SettingsError
-from core.prediction.settings import check_overlap
+from core.model_store.cards import MIN_PATCH_PX
+from core.prediction.settings import PatchSize, check_overlap, sides
 from core.scenes.resampling import Taps, taps
 from core.scenes.scene import Window
-
-MIN_PATCH_PX = 8
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,18 @@ class Strip:
 class BlendPlan:
     """The patches of one scene, or those that a region of it needs.
 
-    Lengths are in pixels of the network's grid (the scene resized by `scale`) unless they say scene. Patches begin at
-    `row_starts` x `col_starts`; the first and last ones reach beyond the scene, where it is reflected. Output is made
-    for `region`, of the scene, from the same patches as the whole scene's would be.
+    Lengths are in pixels of the network's grid (the scene resized by `scale`) unless they say scene. Patches of `patch_height` x
+    `patch_width`, `row_step` and `col_step` apart, begin at `row_starts` x `col_starts`; the first and last ones reach beyond the
+    scene, where it is reflected. Output is made for `region`, of the scene, from the same patches as the whole scene's would be.
     """
 
     height: int
     width: int
     region: Window
-    patch_size: int
-    step: int
+    patch_height: int
+    patch_width: int
+    row_step: int
+    col_step: int
     symmetries: int
     scale: float
     row_starts: tuple[int, ...]
@@ -72,21 +73,22 @@ class BlendPlan:
     def rows_touching(self, row: int) -> tuple[int, ...]:
         """First rows of the patches that the region needs from its scene row `row` on."""
         low, high = self.net_rows(row)
-        return tuple(start for start in self.row_starts if start < high and start + self.patch_size > low)
+        return tuple(start for start in self.row_starts if start < high and start + self.patch_height > low)
 
-    def taper(self) -> np.ndarray:
-        """Weights of a patch's rows (and columns), float32 (patch_size,), positive everywhere.
+    def tapers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of a patch's rows, float32 (patch_height,), and of its columns (patch_width,), positive everywhere.
 
-        A raised cosine taken at pixel centres; as the outer product of two such vectors it has the symmetries of the square.
+        A raised cosine taken at pixel centres; the outer product of the two has the symmetries of the patch.
         """
-        places = (np.arange(self.patch_size) + 0.5) / self.patch_size
-        return (0.5 - 0.5 * np.cos(2 * np.pi * places)).astype(np.float32)
+        return _taper(self.patch_height), _taper(self.patch_width)
 
     def weight_sums(self) -> tuple[np.ndarray, np.ndarray]:
         """Sum of the weights on each row and each column of the network's grid, float64, positive everywhere."""
         return tuple(
-            _weight_sum(self.taper(), starts, length)
-            for starts, length in ((self.row_starts, self.net_height), (self.col_starts, self.net_width))
+            _weight_sum(taper, starts, length)
+            for taper, starts, length in zip(
+                self.tapers(), (self.row_starts, self.col_starts), (self.net_height, self.net_width), strict=True
+            )
         )
 
 
@@ -94,7 +96,7 @@ def plan_blend(
     height: int,
     width: int,
     *,
-    patch_size: int,
+    patch_size: PatchSize,
     overlap: float = 0.5,
     symmetries: int = 1,
     scale: float = 1.0,
@@ -103,20 +105,21 @@ def plan_blend(
 ) -> BlendPlan:
     """Lay patches of `patch_size` over a scene of height x width pixels.
 
-    Neighbouring patches share the fraction `overlap` of their width. `scale` resizes the scene before the network.
+    Neighbouring patches share the fraction `overlap` of their height or width. `scale` resizes the scene before the network.
     `strip_width` limits the columns of the network's grid held at once; all of them when None. `region`
     limits the output to a part of the scene. Raises SettingsError for settings out of range.
     """
-    _check(patch_size, overlap, symmetries, scale)
-    step = max(1, round(patch_size * (1 - overlap)))
+    patch_height, patch_width = sides(patch_size)
+    _check(min(patch_height, patch_width), overlap, symmetries, scale)
+    row_step, col_step = (max(1, round(length * (1 - overlap))) for length in (patch_height, patch_width))
     net_height, net_width = (max(1, round(length * scale)) for length in (height, width))
     resized = (net_height, net_width) != (height, width)
     row_taps = (taps(height, net_height), taps(net_height, height)) if resized else None
     col_taps = (taps(width, net_width), taps(net_width, width)) if resized else None
-    row_starts, col_starts = (_starts(length, patch_size, step) for length in (net_height, net_width))
+    row_starts, col_starts = _starts(net_height, patch_height, row_step), _starts(net_width, patch_width, col_step)
     region = region or Window(0, 0, height, width)
-    strips = _strips(region, width / net_width, patch_size, step, col_starts, col_taps, strip_width)
-    patches = (patch_size, step, symmetries, scale, row_starts, col_starts)
+    strips = _strips(region, width / net_width, patch_width, col_step, col_starts, col_taps, strip_width)
+    patches = (patch_height, patch_width, row_step, col_step, symmetries, scale, row_starts, col_starts)
     return BlendPlan(height, width, region, *patches, strips, strip_width, row_taps, col_taps)
 
 
@@ -150,6 +153,11 @@ def _strips(region, ratio, size, step, col_starts, col_taps, strip_width) -> tup
     inner = (math.ceil(start * ratio) for start in needed[per_strip::per_strip])
     bounds = [region.col, *(col for col in inner if region.col < col < region.col_stop), region.col_stop]
     return tuple(Strip(col, stop, *touching(col, stop)) for col, stop in itertools.pairwise(bounds))
+
+
+def _taper(length: int) -> np.ndarray:
+    places = (np.arange(length) + 0.5) / length
+    return (0.5 - 0.5 * np.cos(2 * np.pi * places)).astype(np.float32)
 
 
 def _weight_sum(taper: np.ndarray, starts: tuple[int, ...], length: int) -> np.ndarray:

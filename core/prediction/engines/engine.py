@@ -25,7 +25,7 @@ from core.errors import ModelError, SettingsError
 from core.files import content_digest, dump_json, replacing_folder
 from core.model_store.models import Model, find_model
 from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, int8_folder, read_int8
-from core.prediction.settings import ENGINES
+from core.prediction.settings import ENGINES, PatchSize, plain_size, sides, told_size
 from core.workspace import PROJECT
 
 _TOLERANCE = 1e-3
@@ -34,7 +34,7 @@ _CONVERSION = 2  # raised when `convert` changes, so that files in the cache are
 
 @dataclass
 class Engine:
-    """A network ready to run: raw patches (n, size, size, bands) in, probabilities float32 (n, size, size, classes) out.
+    """A network ready to run: raw patches (n, height, width, bands) in, probabilities float32 (n, height, width, classes) out.
 
     `run` takes normalised float32 patches. `doubt` is a sentence about its answers that the user must know, "" for none.
     `seconds` is the time spent in calls so far, normalisation included.
@@ -44,7 +44,7 @@ class Engine:
     run: Callable[[np.ndarray], np.ndarray]
     normalise: Callable[..., np.ndarray]
     classes: int
-    patch_size: int
+    patch_size: PatchSize
     batch_size: int = 1
     doubt: str = ""
     seconds: float = field(default=0.0, init=False)
@@ -57,7 +57,7 @@ class Engine:
         return result
 
 
-def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = None, patch_size: int | None = None) -> Engine:
+def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = None, patch_size: PatchSize | None = None) -> Engine:
     """Make a model ready to predict.
 
     `engine` "auto" takes OpenVINO where it is installed and no graphics card can be used, TensorFlow otherwise; "fast"
@@ -67,7 +67,7 @@ def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = 
     """
     if engine not in ENGINES:
         raise SettingsError(f"the engine {engine!r}", expected=" or ".join(ENGINES), do="Choose auto when in doubt")
-    size = patch_size or model.card.patch_size
+    size = patch_size or plain_size(*model.card.patch_shape)
     installed = importlib.util.find_spec("openvino") is not None
     if engine in ("openvino", "fast") and not installed:
         raise SettingsError(
@@ -97,7 +97,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "groundline"
 
 
-def convert(keras_model, patch_size: int, folder: Path) -> Path:
+def convert(keras_model, patch_size: PatchSize, folder: Path) -> Path:
     """Write a Keras model for patches of `patch_size` as OpenVINO network and compare the two on random input.
 
     Raises ModelError when it cannot be converted or answers differently.
@@ -109,7 +109,7 @@ def convert(keras_model, patch_size: int, folder: Path) -> Path:
     bands = int(keras_model.input_shape[-1])
     lean = _with_plain_upsampling(keras_model)
     function = tf.function(lambda patches: lean(patches, training=False))
-    traced = function.get_concrete_function(tf.TensorSpec([None, patch_size, patch_size, bands], tf.float32))
+    traced = function.get_concrete_function(tf.TensorSpec([None, *sides(patch_size), bands], tf.float32))
     try:
         network = openvino.convert_model(traced)
     except Exception as error:  # OpenVINO raises half a dozen types, some of them its own base class only
@@ -120,7 +120,7 @@ def convert(keras_model, patch_size: int, folder: Path) -> Path:
         ) from error
     with replacing_folder(folder) as temporary:
         openvino.save_model(network, temporary / NETWORK_FILE, compress_to_fp16=False)
-        sample = np.random.default_rng(0).random((1, patch_size, patch_size, bands), np.float32)
+        sample = np.random.default_rng(0).random((1, *sides(patch_size), bands), np.float32)
         expected = np.asarray(keras_model(sample, training=False))
         found = compiled(temporary / NETWORK_FILE, 1)(sample)
         difference = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("inf")
@@ -167,18 +167,18 @@ def _with_plain_upsampling(keras_model):
         return keras_model  # a network that is not a graph of layers: it is converted as it is
 
 
-def _openvino(model: Model, size: int, batch_size: int | None) -> Engine:
+def _openvino(model: Model, size: PatchSize, batch_size: int | None) -> Engine:
     batch = batch_size or 1
     run = compiled(network_file(model, size), batch)
     return Engine("openvino", run, model.card.normalise, len(model.card.scheme), size, batch)
 
 
-def _fast(model: Model, size: int, batch_size: int | None) -> Engine:
+def _fast(model: Model, size: PatchSize, batch_size: int | None) -> Engine:
     record = read_int8(model)
-    if record.patch_size != size:
+    if sides(record.patch_size) != sides(size):
         raise SettingsError(
-            f"patches of {size} px for the engine fast",
-            expected=f"{record.patch_size} px, which the int8 network was made for",
+            f"patches of {told_size(size)} px for the engine fast",
+            expected=f"{told_size(record.patch_size)} px, which the int8 network was made for",
             do="Choose that patch size, or the engine auto",
         )
     doubt = ""
@@ -189,7 +189,7 @@ def _fast(model: Model, size: int, batch_size: int | None) -> Engine:
     return Engine("fast", run, model.card.normalise, len(model.card.scheme), size, batch, doubt)
 
 
-def network_file(model: Model, size: int) -> Path:
+def network_file(model: Model, size: PatchSize) -> Path:
     """The model's network in 32 bits as OpenVINO reads it, converted where that was not done yet. Raises ModelError."""
     path = cache_folder() / "openvino" / _key(model, size) / NETWORK_FILE
     if not path.exists():
@@ -205,17 +205,18 @@ def quiet_openvino():
     return openvino
 
 
-def _convert_apart(model: Model, size: int, folder: Path) -> None:
+def _convert_apart(model: Model, size: PatchSize, folder: Path) -> None:
     """Convert in a process of its own, so that TensorFlow's memory is given back; here when it is loaded anyway."""
+    height, width = sides(size)
     if "tensorflow" in sys.modules:
-        convert(model.keras_model(height=size, width=size), size, folder)
+        convert(model.keras_model(height=height, width=width), size, folder)
         return
     environment = {
         **os.environ,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")]),
     }
-    command = [sys.executable, "-m", "core.prediction.engines.engine", str(model.file), str(size), str(folder)]
+    command = [sys.executable, "-m", "core.prediction.engines.engine", str(model.file), f"{height}x{width}", str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -251,17 +252,18 @@ def compiled(path: Path, batch: int) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
-def _tensorflow(model: Model, size: int, batch_size: int | None) -> Engine:
+def _tensorflow(model: Model, size: PatchSize, batch_size: int | None) -> Engine:
     import tensorflow as tf
 
-    network = model.keras_model(height=size, width=size)
-    signature = [tf.TensorSpec([None, size, size, int(network.input_shape[-1])], tf.float32)]
+    height, width = sides(size)
+    network = model.keras_model(height=height, width=width)
+    signature = [tf.TensorSpec([None, height, width, int(network.input_shape[-1])], tf.float32)]
     function = tf.function(lambda patches: network(patches, training=False), input_signature=signature)
     batch = batch_size or (16 if tf.config.list_physical_devices("GPU") else 4)
     return Engine("tensorflow", lambda patches: function(patches).numpy(), model.card.normalise, len(model.card.scheme), size, batch)
 
 
-def _key(model: Model, size: int) -> str:
+def _key(model: Model, size: PatchSize) -> str:
     card = model.card
     digest = hashlib.sha256(content_digest(model.file).encode())
     digest.update(dump_json([card.architecture, card.encoder, card.output, card.network, size, version("openvino"), _CONVERSION]).encode())
@@ -279,7 +281,8 @@ def _graphics_card() -> bool:
 
 def _main(arguments: list[str]) -> int:
     path, size, folder = arguments
-    convert(find_model(path).keras_model(height=int(size), width=int(size)), int(size), Path(folder))
+    height, width = map(int, size.split("x"))
+    convert(find_model(path).keras_model(height=height, width=width), (height, width), Path(folder))
     return 0
 
 

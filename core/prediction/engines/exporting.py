@@ -48,17 +48,17 @@ def export_model(
     chosen = format or ("onnx" if path.suffix.lower() == ".onnx" else "savedmodel")
     _check_wish(chosen, path)
     report(on_progress, 0, 3, f"Loading {model.card.name}")
-    size = model.card.patch_size
-    network = model.keras_model(height=size, width=size)
+    height, width = model.card.patch_shape
+    network = model.keras_model(height=height, width=width)
     card = replace(model.card, output="softmax", weights_file=path.name)
-    sample = np.random.default_rng(0).random((1, size, size, network.input_shape[-1]), np.float32)
+    sample = np.random.default_rng(0).random((1, height, width, network.input_shape[-1]), np.float32)
     expected = network.predict_on_batch(sample)  # Keras exports only what was called before
     check(should_stop)
     report(on_progress, 1, 3, f"Writing {FORMATS[chosen]}")
     place = replacing(path) if chosen == "onnx" else replacing_folder(path)
     with place as temporary:
         if chosen == "openvino":
-            written = convert(network, size, temporary)
+            written = convert(network, (height, width), temporary)
         else:
             network.export(temporary, format="onnx" if chosen == "onnx" else "tf_saved_model", verbose=False)
             written = temporary

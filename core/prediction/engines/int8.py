@@ -10,6 +10,7 @@ from typing import Any
 from core.errors import ModelError
 from core.files import content_digest, read_json
 from core.model_store.models import Model
+from core.prediction.settings import PatchSize
 
 NETWORK_FILE = "network.xml"
 RECORD_FILE = "int8.json"
@@ -27,7 +28,7 @@ class Int8Record:
 
     weights: str
     digests: Mapping[str, str]
-    patch_size: int
+    patch_size: PatchSize
     calibrated: int
     measured: int
     agreement: float

@@ -25,6 +25,7 @@ from core.prediction.blend.blending import blend
 from core.prediction.blend.plans import plan_blend
 from core.prediction.engines.engine import compiled, network_file, quiet_openvino
 from core.prediction.engines.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, int8_folder
+from core.prediction.settings import plain_size, told_size
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
@@ -57,7 +58,7 @@ def quantise(
     report(on_progress, 0, 0, "Reading patches")
     images, masks = _patches(model, Path(patches))
     report(on_progress, 0, 0, "Opening the model")
-    size = model.card.patch_size
+    size = plain_size(*model.card.patch_shape)
     exact = network_file(model, size)
     total = 2 + len(images[1::2])
     report(on_progress, 1, total, "Quantising")
@@ -123,7 +124,7 @@ def _compared(exact: Path, quick: Path, images: np.ndarray, masks: np.ndarray | 
 
 
 def _patches(model: Model, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Network input (n, size, size, B) and its masks, spread evenly over what there is."""
+    """Network input (n, height, width, B) and its masks, spread evenly over what there is."""
     if (path / STORE_FILE).is_file():
         images, masks = _stored(model.card, PatchStore.open(path))
     else:
@@ -138,6 +139,12 @@ def _patches(model: Model, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _stored(card: ModelCard, store: PatchStore) -> tuple[np.ndarray, np.ndarray]:
+    if card.patch_width is not None:
+        raise InputError(
+            f"square patches of {store.patch_size} px",
+            expected=f"{told_size(card.patch_shape)} px for {card.name}",
+            do="Name a scene instead; its windows are cut as the network takes them",
+        )
     ours = (card.patch_size, card.bands, card.dtype, card.scale)
     theirs = (store.patch_size, store.bands, store.dtype, store.scale)
     if ours != theirs:
@@ -158,14 +165,14 @@ def _stored(card: ModelCard, store: PatchStore) -> tuple[np.ndarray, np.ndarray]
 def _cut(card: ModelCard, scene: Scene) -> np.ndarray:
     """Network input made of a scene as a prediction would feed them to the network, from a grid of up to 8 x 8 places."""
     found: list[np.ndarray] = []
-    size = card.patch_size
+    patch = card.patch_shape
 
     def keep(patches: np.ndarray) -> np.ndarray:
         found.extend(patches)
-        return np.zeros((len(patches), size, size, len(card.scheme)), np.float32)
+        return np.zeros((len(patches), *patch, len(card.scheme)), np.float32)
 
-    height, width = (min(length, max(1, round(size / card.scale))) for length in (scene.height, scene.width))
-    plan = plan_blend(height, width, patch_size=size, overlap=0.0, scale=card.scale)
+    height, width = (min(length, max(1, round(side / card.scale))) for length, side in zip((scene.height, scene.width), patch, strict=True))
+    plan = plan_blend(height, width, patch_size=patch, overlap=0.0, scale=card.scale)
     for row in _places(scene.height, height):
         for col in _places(scene.width, width):
 
@@ -175,7 +182,7 @@ def _cut(card: ModelCard, scene: Scene) -> np.ndarray:
             reading = dict(read=lambda part: scene.read(at(part), card.bands), valid=lambda part: scene.valid(at(part)))
             blend(plan, network=keep, write=lambda *_: None, classes=len(card.scheme), **reading)
     if not found:
-        return np.empty((0, size, size, len(card.bands)))
+        return np.empty((0, *patch, len(card.bands)))
     rule = card.normalisation
     limits = image_limits(scene, card.bands, low=rule["low"], high=rule["high"]) if card.by_image else None
     return card.normalise(np.stack(found), limits)
