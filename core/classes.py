@@ -56,6 +56,7 @@ _HUES = (
     "#003F5C",
 )
 _MOST_HUES = 256
+_TABLE_SUFFIXES = (".csv", ".txt")
 _UNLABELLED_NAMES = {"unlabeled", "unlabelled", "ignore", "ignored", "void", "nodata", "no data"}
 
 
@@ -254,15 +255,41 @@ class ClassScheme:
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, every: bool = False) -> ClassScheme:
-        """Read a class file (JSON, ours or the Dubai set's); `every` as for `from_dict`. Raises ClassesError when it is none."""
+        """Read a class file; `every` as for `from_dict`. Raises ClassesError when it is none.
+
+        JSON, ours or the Dubai set's; or a table of names and colours as public sets have it: `name,r,g,b` with a heading
+        (class_dict.csv), `name:r,g,b` (CVAT's labelmap.txt), `r g b name` (CamVid's label_colors.txt).
+        """
         path = Path(path)
         try:
-            value = read_json(path)
+            value = read_json(path) if path.suffix.lower() not in _TABLE_SUFFIXES else {"classes": _read_table(path)}
         except (OSError, ValueError) as error:
             raise ClassesError(
-                f"no readable class file at {path} ({error})", expected="a JSON class list", do="Give another file"
+                f"no readable class file at {path} ({error})",
+                expected="a class list in JSON, or a table of names and colours",
+                do="Give another file",
             ) from error
         return cls.from_dict(value, every=every)
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    """Names and colours of a text file with a class in each line. Raises ValueError for a line that is none, and for a file without any."""
+    found = []
+    for line in path.read_text(encoding="utf-8-sig").splitlines():
+        words = [word for word in re.split(r"[,;:\t ]+", line.strip()) if word]
+        numbers = [word for word in words if word.isdigit() and int(word) <= 255]
+        name = " ".join(
+            word for word in re.split(r"[,;:\t]+| (?=\d)|(?<=\d) ", line.strip()) if word and not word.strip().isdigit()
+        ).strip()
+        if not words or line.lstrip().startswith("#") or (not numbers and not found):
+            continue  # empty, a remark, or the heading
+        if len(numbers) != 3 or not name:
+            raise ValueError(f"the line {line.strip()[:60]!r}")
+        red, green, blue = map(int, numbers)
+        found.append({"name": name, "colour": to_hex((red, green, blue))})
+    if not found:
+        raise ValueError("no line with a name and three numbers")
+    return found
 
 
 def _means_unlabelled(name: str) -> bool:

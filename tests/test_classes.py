@@ -100,3 +100,27 @@ def test_unnamed_classes_keep_names_and_colours_when_there_are_more():
     assert few.names == ("Class 0", "Class 1", "Class 2") and few.ignored_id == 255
     assert many.names[:3] == few.names and many.colours[:3] == few.colours
     assert ClassScheme.unnamed(300).ignored_id == 300
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("class_dict.csv", "name,r,g,b\nUnlabeled,0,0,0\nPaved area,128,64,128\nwater, 28, 42, 168\n"),
+        ("class_dict_seg.csv", "name, r, g, b\nunlabeled, 0, 0, 0\nPaved area, 128, 64, 128\nwater, 28, 42, 168\n"),
+        ("labelmap.txt", "# label:color_rgb:parts:actions\nunlabelled:0,0,0::\nPaved area:128,64,128::\nwater:28,42,168::\n"),
+        ("label_colors.txt", "0 0 0\tVoid\n128 64 128\tPaved area\n28 42 168\twater\n"),
+    ],
+)
+def test_tables_of_names_and_colours(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    scheme = ClassScheme.load(tmp_path / name)
+    assert scheme.names == ("Paved area", "water") and scheme.colours == ((128, 64, 128), (28, 42, 168))
+    assert scheme.ignored_colours == ((0, 0, 0),)
+
+
+@pytest.mark.parametrize("text", ["", "name,r,g,b\n", "a,1,2\n", "a,1,2,3\nb,1,2\n", "1,2,3\n", "a,1,2,300\n"])
+def test_a_table_that_is_none_is_refused_in_one_line(tmp_path, text):
+    (tmp_path / "class_dict.csv").write_text(text)
+    with pytest.raises(ClassesError, match="no readable class file") as refused:
+        ClassScheme.load(tmp_path / "class_dict.csv")
+    assert "\n" not in str(refused.value)

@@ -24,6 +24,8 @@ from core.scenes.opening import open_scene
 from core.words import counted
 
 CLASS_FILE = "classes.json"
+_CLASS_TABLES = ("class_dict.csv", "class_dict_seg.csv", "labelmap.txt", "label_colors.txt")
+"""What public data sets call their tables of names and colours."""
 _LAYOUTS = "images/ and masks/ (or img/label, also inside Tile folders), or scenes beside NAME_mask files"
 
 
@@ -187,8 +189,7 @@ def _innermost(root: Path) -> Path:
 
 
 def _class_file(root: Path) -> Path | None:
-    path = root / CLASS_FILE
-    return path if path.is_file() else None
+    return next((root / name for name in (CLASS_FILE, *_CLASS_TABLES) if (root / name).is_file()), None)
 
 
 def _mended(pairs: Sequence[Pair], remedies: Remedies) -> list[Pair]:

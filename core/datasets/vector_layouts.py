@@ -138,7 +138,7 @@ def _by_family(images: Sequence[Path], files: Sequence[Path]) -> Chosen:
     # The folders above are those of images and labels; what tells the pairs is in the names.
     pictures, labels = ([replace(file, base=(), side=file.path.parent.as_posix()) for file in found] for found in (pictures, labels))
     pairs, *_ = match_families(pictures, labels, [])
-    return {image.path: (Labels(label.path),) for image, label in pairs}
+    return {image.path: (Labels(label.path, named=_class_folder(label.path)),) for image, label in pairs}
 
 
 def _class_folder(path: Path) -> str | None:

@@ -7,6 +7,9 @@ import warnings
 from collections import OrderedDict
 
 import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.enums import ColorInterp
 from rio_tiler.errors import NoOverviewWarning, TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
@@ -14,7 +17,7 @@ from rio_tiler.models import ImageData
 from core.classes import IGNORED_ID, ClassScheme
 from core.scenes.display import stretch, three_bands
 from core.scenes.scene import Scene
-from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES
+from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, marked_transparent
 
 _OPEN_FILES_PER_THREAD = 8
 
@@ -28,7 +31,7 @@ class _Readers(threading.local):
     def get(self, scene: Scene) -> Reader:
         key = (scene.path, scene.digest)
         if key not in self.open:
-            self.open[key] = Reader(str(scene.path))
+            self.open[key] = Reader(_without_transparency(scene) if marked_transparent(scene) else str(scene.path))
             if len(self.open) > _OPEN_FILES_PER_THREAD:
                 self.open.popitem(last=False)[1].close()
         self.open.move_to_end(key)
@@ -36,6 +39,17 @@ class _Readers(threading.local):
 
 
 _readers = _Readers()
+
+
+def _without_transparency(scene: Scene) -> str:
+    """A virtual raster in memory over a file whose band of transparency is data, so that GDAL does not hide pixels by it."""
+    name = f"/vsimem/groundline-{scene.digest}.vrt"
+    with rasterio.open(scene.path.resolve()) as source:
+        rasterio.shutil.copy(source, name, driver="VRT")
+        kinds = [ColorInterp.undefined if kind == ColorInterp.alpha else kind for kind in source.colorinterp]
+    with rasterio.open(name, "r+") as placed:
+        placed.colorinterp = kinds
+    return name
 
 
 def can_warp(scene: Scene) -> bool:

@@ -22,7 +22,7 @@ SCENE = "any raster that GDAL opens, an HDF5 image, or a folder of neighbouring 
 DATASET = "a folder with images/ and masks/, or with such folders in it"
 IMAGES = 'which files of the data set are images: a pattern such as "**/*_rgb.tif", or a folder in it; told by their names when left away'
 MASKS = 'which files are masks: a pattern such as "**/*_label.tif", or a folder in it'
-CLASSES = "a class file (JSON: names and colours); found out from the masks when left away"
+CLASSES = "a class file (JSON, or a table of names and colours); found out from the masks when left away"
 
 
 class Parser(argparse.ArgumentParser):

@@ -368,3 +368,12 @@ def test_a_remedy_that_snaps_is_taken_back(tmp_path):
     (step,) = open_dataset(root).remedies.steps()
     step.take_back(root)
     assert not (root / "groundline.json").exists() and not open_dataset(root).encoding.snap
+
+
+def test_the_table_of_classes_that_a_public_set_ships_names_them(tmp_path):
+    ids = random_ids(14, classes=3)
+    root = masks(tmp_path, lambda path, ids: save(path.with_suffix(".png"), COLOURS[ids]), [ids])
+    (root / "class_dict.csv").write_text("name,r,g,b\nsea,10,20,160\nroofs,200,41,46\ngrass,10,193,28\n")
+    dataset = open_dataset(root)
+    assert dataset.scheme.names == ("sea", "roofs", "grass") and dataset.scheme_source == "class file class_dict.csv"
+    np.testing.assert_array_equal(dataset.pairs[0].labels(dataset.scheme), ids)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from shapely.geometry import box
 
 from core.datasets.datasets import open_dataset
 from core.datasets.pairing import match_folder
@@ -245,3 +247,27 @@ def test_a_folder_with_a_file_for_each_band_is_one_scene_on_the_finest_grid(tmp_
     np.testing.assert_array_equal(scene.read(categorical=True)[..., 1], coarse.repeat(2, 0).repeat(2, 1))
     with rasterio.open(scene.path) as file:
         assert file.count == 2
+
+
+# Outlines
+
+
+def test_spacenet_has_a_file_of_outlines_for_each_image(tmp_path):
+    place = Affine(1, 0, 500_000, 0, -1, 4_000_000)
+    for k, left in ((1, 0), (12, 20)):
+        image = np.random.default_rng(k).integers(0, 255, (32, 40, 3)).astype(np.uint8)
+        for folder in ("RGB-PanSharpen", "PAN"):
+            here = place * Affine.translation(100 * k, 0)
+            save(tmp_path / f"{folder}/{folder}_AOI_2_Vegas_img{k}.tif", image, crs="EPSG:32631", transform=here)
+        corner = 500_000 + 100 * k + left
+        frame = gpd.GeoDataFrame({"HGT": [3.5]}, geometry=[box(corner, 3_999_980, corner + 15, 3_999_990)], crs="EPSG:32631")
+        path = tmp_path / f"geojson/buildings/buildings_AOI_2_Vegas_img{k}.geojson"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_crs(4326).to_file(path)
+    dataset = open_dataset(tmp_path)
+    assert {pair.image_path.name: pair.mask_path.name for pair in dataset.pairs} == {
+        f"RGB-PanSharpen_AOI_2_Vegas_img{k}.tif": f"buildings_AOI_2_Vegas_img{k}.geojson" for k in (1, 12)
+    }
+    assert len(dataset.scheme) == 2 and dataset.scheme.names[0] == "Background"
+    counts = [int((pair.labels(dataset.scheme) == 1).sum()) for pair in dataset.pairs]
+    assert counts == [150, 150]
