@@ -262,7 +262,7 @@ class ClassScheme:
         """
         path = Path(path)
         try:
-            value = read_json(path) if path.suffix.lower() not in _TABLE_SUFFIXES else {"classes": _read_table(path)}
+            value: Any = {"classes": _read_table(path)} if path.suffix.lower() in _TABLE_SUFFIXES else read_json(path)
         except (OSError, ValueError) as error:
             raise ClassesError(
                 f"no readable class file at {path} ({error})",
