@@ -274,7 +274,7 @@ class ClassScheme:
 
 def _read_table(path: Path) -> list[dict[str, str]]:
     """Names and colours of a text file with a class in each line. Raises ValueError for a line that is none, and for a file without any."""
-    found = []
+    found: list[dict[str, str]] = []
     for line in path.read_text(encoding="utf-8-sig").splitlines():
         words = [word for word in re.split(r"[,;:\t ]+", line.strip()) if word]
         numbers = [word for word in words if word.isdigit() and int(word) <= 255]
