@@ -22,6 +22,7 @@ _SAMPLED_PIXELS = 12_000_000
 MOST_COLOURS = 32
 _OUTLINE_SIDE_PX = 1024
 _FEW_PIXELS = 0.001
+_FEW = 5000
 _IDS_IN_COLOUR = 64
 """Numbers below this in a single band of three are ids; larger ones are one of the three primary colours."""
 _BETWEEN = 48
@@ -141,17 +142,21 @@ def sample_masks(openers: Sequence[Callable[[], Scene | None]]) -> MaskSample:
     if not looks:
         raise MaskError("no mask that can be read", expected="masks that GDAL opens", do="Check the mask files")
     encoding = _common([look for look in looks if look.encoding is not None])
+    codes = [as_codes(look.plain_pixels(encoding), encoding.kind) for look in looks]
     valid, everything = Counter[int](), Counter[int]()
-    for look in looks:
-        codes = as_codes(look.plain_pixels(encoding), encoding.kind)
-        everything.update(count_codes(codes))
-        valid.update(count_codes(codes[look.valid]))
+    for look, own in zip(looks, codes, strict=True):
+        counts = count_codes(own)
+        everything.update(counts)
+        valid.update(counts if look.valid.all() else count_codes(own[look.valid]))
     gaps = everything.total() - valid.total()
     # Without a second class there is nothing to tell the only one from: then the pixels without data are the background.
     heeds = gaps > 0 and len([code for code in valid if code != IGNORED_ID or encoding.kind == "colour"]) >= 2
     encoding = replace(encoding, heeds_gaps=heeds or gaps == 0)
     counts = dict(valid if heeds else everything)
-    rims = soft_rims([as_codes(_outline_pixels(look, encoding), encoding.kind) for look in looks], encoding.kind, counts)
+    whole_size = (
+        own if _sampled_shape(look.mask.shape) is None else _middle(look, encoding) for look, own in zip(looks, codes, strict=True)
+    )
+    rims = soft_rims(whole_size, encoding.kind, counts)
     outside = frozenset() if heeds else frozenset(set(everything) - set(valid))
     return MaskSample(encoding.kind, counts, encoding, tuple(_notes(looks, encoding, gaps)), rims, gaps if heeds else 0, outside)
 
@@ -192,7 +197,7 @@ def _in_all_bands(seen: np.ndarray) -> Encoding | None:
 
 def _own_encoding(mask: Scene, pixels: np.ndarray, valid: np.ndarray, palette: tuple | None) -> Encoding | None:
     """How one mask alone would be read. Raises MaskError where that is not understood."""
-    seen = pixels[valid] if valid.any() else pixels.reshape(-1, pixels.shape[2])
+    seen = pixels[valid] if valid.any() and not valid.all() else pixels.reshape(-1, pixels.shape[2])
     if palette is not None:
         if not seen.any():
             return None
@@ -202,6 +207,15 @@ def _own_encoding(mask: Scene, pixels: np.ndarray, valid: np.ndarray, palette: t
         seen = seen[np.isfinite(seen).all(axis=1)]
     if not seen.any():
         return None if bands > 1 else IDS
+    few = seen[:: max(1, len(seen) // _FEW)]
+    if (
+        bands == 3
+        and few.dtype == np.uint8
+        and few.max() >= _IDS_IN_COLOUR
+        and (few > 0).any(axis=0).sum() > 1
+        and np.ptp(few, axis=1).any()
+    ):
+        return COLOURS  # several bands that differ and hold large numbers: no ids, and no band for each class
     used = [band for band in range(bands) if seen[:, band].any()]
     if bands > 1 and all(np.array_equal(seen[:, band], seen[:, 0]) for band in range(1, bands)):
         used = [0]
@@ -350,16 +364,14 @@ def _sampled_shape(shape: tuple[int, int]) -> tuple[int, int] | None:
     return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
 
 
-def _outline_pixels(look: _Look, encoding: Encoding) -> np.ndarray:
-    """Pixels at their full size, to look at outlines: those that were read, or the middle of a large mask."""
-    if _sampled_shape(look.mask.shape) is None:
-        return look.plain_pixels(encoding)
+def _middle(look: _Look, encoding: Encoding) -> np.ndarray:
+    """Codes of the middle of a large mask at its full size, to look at outlines."""
     height, width = (min(side, _OUTLINE_SIDE_PX) for side in look.mask.shape)
     middle = Window((look.mask.height - height) // 2, (look.mask.width - width) // 2, height, width)
-    return replace(look, pixels=look.mask.read(middle, categorical=True)).plain_pixels(encoding)
+    return as_codes(replace(look, pixels=look.mask.read(middle, categorical=True)).plain_pixels(encoding), encoding.kind)
 
 
-def soft_rims(masks: Sequence[np.ndarray], kind: str, counts: dict[int, int]) -> frozenset[int]:
+def soft_rims(masks: Iterable[np.ndarray], kind: str, counts: dict[int, int]) -> frozenset[int]:
     """Codes that stand only on thin outlines, with a value or colour between those of the areas beside them.
 
     `masks` are codes int (h, w). Outlines that were drawn smooth or resized have several such codes; fewer than three, and those
