@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -17,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import SettingsError
+from core.errors import JobBusy, SettingsError
 
 _STATE_FILE = "state.json"
 STORE_FILE, PREDICTION_FILE = "store.json", "prediction.json"
@@ -71,6 +72,41 @@ def _kind(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
+
+
+@contextmanager
+def claimed(path: str | os.PathLike) -> Iterator[None]:
+    """Hold a file or folder as the output of this process alone, by a lock beside it that the system frees when the process dies.
+
+    Raises JobBusy where another run writes there.
+    """
+    from filelock import FileLock, Timeout  # brings asyncio along, which `--help` can do without
+
+    place = Path(os.path.realpath(path))
+    made = not place.parent.exists()
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place.with_name(f".{place.name}.lock"))
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise JobBusy(
+            f"{path} is being written by another run",
+            expected="an output that nobody else writes",
+            do="Wait until it has ended, stop it, or choose another place",
+        ) from None
+    except OSError:
+        yield  # no lock can lie there, and no output either: who writes it says why
+        return
+    try:
+        yield
+    finally:
+        # Deleted while it is held: after the release it could be another run's.
+        with contextlib.suppress(OSError):
+            Path(lock.lock_file).unlink()
+        lock.release()
+        if made:
+            with contextlib.suppress(OSError):
+                place.parent.rmdir()  # nothing was written
 
 
 @contextmanager

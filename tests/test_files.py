@@ -6,13 +6,16 @@ import os
 import pickle
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.errors import Cancelled, SceneError, SettingsError
+from core.errors import Cancelled, JobBusy, SceneError, SettingsError
 from core.files import (
+    claimed,
     content_digest,
     digest_of,
     put_in_place,
@@ -25,6 +28,8 @@ from core.files import (
     write_json,
 )
 from core.progress import check
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_a_file_that_fails_leaves_the_old_one(tmp_path):
@@ -209,3 +214,58 @@ def test_stopping():
     check(lambda: False)
     with pytest.raises(Cancelled):
         check(lambda: True)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from core.files import claimed
+with claimed(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """`holder(path)` holds an output in a process of its own, and gives the process."""
+    started = []
+
+    def hold(path):
+        process = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield hold
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_one_output_has_one_writer_until_that_dies(tmp_path, holder):
+    out = tmp_path / "new" / "out"
+    process = holder(out)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "new")
+    for same in (out, tmp_path / "new/../new/out", link / "out"):
+        with pytest.raises(JobBusy, match="out is being written by another run"), claimed(same):
+            pass
+    with claimed(tmp_path / "new" / "other"):
+        pass
+    process.kill()  # as the system does when memory is short: nothing is cleaned up
+    process.wait()
+    with claimed(out):
+        assert [path.name for path in out.parent.iterdir()] == [".out.lock"]
+    assert not out.parent.exists() or list(out.parent.iterdir()) == []
+
+
+def test_a_claim_leaves_nothing_behind(tmp_path):
+    with claimed(tmp_path / "a" / "out"):
+        pass
+    with pytest.raises(ValueError), claimed(tmp_path / "out"):
+        raise ValueError
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with claimed(tmp_path / "file" / "out"):
+        pass  # nothing can be written there, which the writer itself says

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.files import claimed
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, setting
 from core.verbs.options import MODEL
@@ -24,9 +25,12 @@ class QuantiseRequest(Settings):
 
 def run(asked: QuantiseRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Make the int8 network of a model."""
+    from core.model_store.models import find_model
     from core.prediction.engines.quantising import quantise
 
-    return quantise(asked.model, asked.patches, on_progress=on_progress, should_stop=should_stop)
+    model = find_model(asked.model)
+    with claimed(model.folder):
+        return quantise(model, asked.patches, on_progress=on_progress, should_stop=should_stop)
 
 
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:

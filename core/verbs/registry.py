@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from core.errors import JobError, SettingsError
+from core.files import claimed
 from core.progress import OnProgress, ShouldStop
 from core.verbs import (
     audit,
@@ -105,8 +107,23 @@ def run(
 ) -> Answer:
     """Do the work in this process and return its answer, a dict of plain values. Raises what `complete` raises, and the work."""
     verb = find(kind)
-    asked = verb.settings.from_request(complete(kind, request))
-    return verb.run(asked, on_progress=on_progress, should_stop=should_stop, on_event=on_event)
+    full = complete(kind, request)
+    asked = verb.settings.from_request(full)
+    with ExitStack() as held:
+        for place in _outputs(verb, full):
+            held.enter_context(claimed(place))
+        return verb.run(asked, on_progress=on_progress, should_stop=should_stop, on_event=on_event)
+
+
+def _outputs(verb: Verb, request: Mapping[str, Any]) -> list[str]:
+    """Files and folders that the work writes, each once."""
+    found: dict[str, None] = {}
+    for key in verb.writes:
+        value = request.get(key)
+        for place in value if isinstance(value, (list, tuple)) else [value]:
+            if place is not None and Path(place).is_absolute():
+                found[str(place)] = None
+    return list(found)
 
 
 def _extra_verbs() -> dict[str, Verb]:

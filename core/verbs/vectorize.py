@@ -165,4 +165,12 @@ def _area(values: Mapping[str, Any]) -> str:
     return known(area, ",.1f")
 
 
-VERB = Verb("vectorize", "turn a prediction into polygons and write them", VectorizeRequest, run, summary, place="layers")
+VERB = Verb(
+    "vectorize",
+    "turn a prediction into polygons and write them",
+    VectorizeRequest,
+    run,
+    summary,
+    place="layers",
+    writes=("out", "files"),
+)

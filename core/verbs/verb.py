@@ -36,8 +36,9 @@ class Verb:
     typed as a verb. `settings` are all that it can be told: the keys of a request and the flags follow from them.
     `run(settings, on_progress=, should_stop=, on_event=)` does it. `summary` gives lines for people about the answer.
     `place` is the workspace folder in which the output goes when the request names none; `heavy` work runs one at a
-    time. `kept` begins the sentence about work that was stopped and left something. `arguments` and `typed` take the
-    place of what is derived from the settings, where a verb takes other words.
+    time. `kept` begins the sentence about work that was stopped and left something. `writes` are the keys of what it
+    writes, which one run holds at a time. `arguments` and `typed` take the place of what is derived from the settings, where a verb
+    takes other words.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Verb:
     place: str | None = None
     heavy: bool = False
     kept: str = ""
+    writes: tuple[str, ...] = ("out",)
     arguments: Callable[[argparse.ArgumentParser], None] | None = None
     typed: Callable[[argparse.Namespace], Typed] | None = None
 

@@ -22,6 +22,7 @@ from rasterio.transform import from_origin
 
 from core.__main__ import main
 from core.classes import DUBAI
+from core.files import claimed
 from core.model_store.cards import ModelCard
 from core.training.settings import TrainSettings
 from core.verbs.options import build_parser
@@ -282,7 +283,8 @@ def test_vectorize_writes_each_file_with_all_its_polygons(prediction, tmp_path):
     assert (found["invalid"], found["gap_area"], found["overlap_area"]) == (0, 0, 0)
     assert (found["crs"], found["units"]) == ("EPSG:32640", "m")
     assert sum(values["polygons"] for values in found["classes"].values()) == found["polygons"] > 0
-    assert found["files"] == [{"path": str(file), "features": found["polygons"]} for file in files]
+    assert [(file["path"], file["features"]) for file in found["files"]] == [(str(file), found["polygons"]) for file in files]
+    assert ["longitude and latitude" in " ".join(file["notes"]) for file in found["files"]] == [False, True, False]
     assert len((tmp_path / "out.csv").read_text().strip().splitlines()) == found["polygons"] + 1
 
 
@@ -478,3 +480,31 @@ def test_ctrl_c_stops_and_leaves_nothing_half_written(tmp_path):
     assert err.strip().splitlines()[-1].startswith("Stopped") and "Traceback" not in err
     assert not out.exists()
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "taken"),
+    [
+        ("prepare", ("{dataset}", "{out}", "--patch-size", "32"), "{out}"),
+        ("vectorize", ("{labels}", "{out}.geojson", "{out}.gpkg"), "{out}.gpkg"),
+        ("audit", ("{dataset}",), None),
+    ],
+)
+def test_a_second_run_into_the_same_place_is_refused_in_one_line(dataset, tmp_path, verb, words, taken):
+    labels = tmp_path / "labels.tif"
+    with rasterio.open(
+        labels, "w", driver="GTiff", height=40, width=50, count=1, dtype="uint8", transform=from_origin(0, 40, 1, 1)
+    ) as file:
+        file.write(np.tri(40, 50, dtype=np.uint8)[None])
+    named = {"dataset": dataset, "labels": labels, "out": tmp_path / "result"}
+    words = [word.format(**named) for word in words]
+    if taken is None:
+        assert run(verb, *words)[0] == 0
+        return
+    before = set(tmp_path.iterdir())
+    with claimed(taken.format(**named)):
+        held = set(tmp_path.iterdir())
+        assert "is being written by another run. Expected an output that nobody else writes" in mistake(verb, *words)
+        assert set(tmp_path.iterdir()) == held  # not a file of the others was written either
+    assert set(tmp_path.iterdir()) == before
+    assert run(verb, *words)[0] == 0
