@@ -86,7 +86,7 @@ def test_crs_names_what_the_raster_does_not(world_filed, tmp_path):
     assert read_content(tmp_path / "o.gpkg").crs.to_epsg() == 2154
     assert shapely.total_bounds(read_content(tmp_path / "o.geojson").geometry)[:2] == pytest.approx((2.3458, 48.8557), abs=1e-4)
     assert "its coordinates are taken to be RGF93 v1 / Lambert-93" in answer["notes"][0]
-    assert answer["notes"][1:] == ["o.geojson is in longitude and latitude (WGS 84), as GeoJSON always is, not in EPSG:2154"]
+    assert answer["notes"][1:] == ["o.geojson is in longitude and latitude (WGS 84), as every GeoJSON is, not in EPSG:2154"]
 
 
 @pytest.mark.parametrize(("crs", "found"), [("EPSG:4326", "the corner 652000"), ("EPSG:99999999", "no CRS 'EPSG:99999999'")])

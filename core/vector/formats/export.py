@@ -66,7 +66,7 @@ def export(
     target = _target(layer, crs)
     note: OnNote = on_note or (lambda sentence: None)
     if known.lonlat and target is not None and not target.equals(LONLAT, ignore_axis_order=True):
-        note(f"{path.name} is in longitude and latitude (WGS 84), as {known.title} always is, not in {crs_words(target)}")
+        note(f"{path.name} is in longitude and latitude (WGS 84), as every {known.title} is, not in {crs_words(target)}")
     content = content_of(layer, suffix, crs=target, lonlat=known.lonlat)
     extra: dict[str, Any] = {"scene": scene} if "scene" in known.takes else {}
     beside = None
