@@ -15,7 +15,9 @@ LONLAT = CRS.from_epsg(4326)
 _LONG_M = 5000.0
 _LONG_DEGREES = 0.05
 """Sides longer than this are asked whether they bend; shorter ones lie off by a millionth of their length at most."""
-_BEND = 1e-3
+_TURNING = 0.2
+"""Degrees of longitude from which on a short side is asked, too."""
+_BEND = 2e-4
 """How far a side may lie off after the move, as a share of its length, before it gets points."""
 _MOST_PIECES = 256
 _TURN = 60.0
@@ -35,8 +37,13 @@ def moved(geometry: np.ndarray, source: CRS, target: CRS) -> np.ndarray:
     if len(geometry) == 0 or source.equals(target, ignore_axis_order=True):
         return geometry
     move = _mover(source, target)
-    geometry = _with_points_on_bends(geometry, source, target, move)
     there = shapely.transform(geometry, lambda xy: np.column_stack(move(xy)))
+    bent = _may_bend(geometry, there, source, target)
+    if bent.size:
+        geometry = geometry.copy()
+        for k in bent:
+            geometry[k] = _by_rings(geometry[k], lambda ring: _with_points(ring, move, turning=bool(target.is_geographic)))
+        there[bent] = shapely.transform(geometry[bent], lambda xy: np.column_stack(move(xy)))
     if not target.is_geographic or source.is_geographic:  # whose longitudes run on as they are
         return _together(there) if target.is_geographic else there
     for k in _torn(there):
@@ -66,44 +73,37 @@ def _mover(source: CRS, target: CRS) -> Callable[[np.ndarray], tuple[np.ndarray,
 # ---- sides that bend ----
 
 
-def _with_points_on_bends(geometry: np.ndarray, source: CRS, target: CRS, move: Callable) -> np.ndarray:
+def _may_bend(geometry: np.ndarray, there: np.ndarray, source: CRS, target: CRS) -> np.ndarray:
+    """Numbers of geometries with a long side, or one that turns: near a pole the shortest side does."""
     longest = _LONG_DEGREES if source.is_geographic else _LONG_M / (metres_per_unit(source) or 1.0)
     xy, owner = shapely.get_coordinates(geometry, return_index=True)
     sides = np.hypot(*np.diff(xy, axis=0).T) > longest
-    flagged = np.unique(owner[1:][sides & (owner[1:] == owner[:-1])])
-    if not flagged.size:
-        return geometry
-    turning = bool(target.is_geographic)
-    out = geometry.copy()
-    for k in flagged:
-        out[k] = _by_rings(geometry[k], lambda ring: _with_points(ring, longest, move, turning=turning))
-    return out
+    if target.is_geographic:
+        turned = np.diff(shapely.get_coordinates(there)[:, 0])
+        sides |= np.abs((turned + 180) % 360 - 180) > _TURNING
+    return np.unique(owner[1:][sides & (owner[1:] == owner[:-1])])
 
 
-def _with_points(ring: np.ndarray, longest: float, move: Callable, *, turning: bool) -> np.ndarray:
-    """The points (n, 2) of a ring or line, and more on long sides that bend; the same ones whichever way a side is walked."""
+def _with_points(ring: np.ndarray, move: Callable, *, turning: bool) -> np.ndarray:
+    """The points (n, 2) of a ring or line, and more on sides that bend; the same ones whichever way a side is walked."""
     steps = np.diff(ring, axis=0)
-    asked = np.flatnonzero(np.hypot(*steps.T) > longest)
-    if not asked.size:
-        return ring
     shares = np.linspace(0, 1, 9)
-    samples = ring[asked, None] + shares[None, :, None] * steps[asked, None]
-    x, y = move(samples.reshape(-1, 2))
-    x, y = np.reshape(x, (-1, 9)), np.reshape(y, (-1, 9))
+    samples = ring[:-1, None] + shares[None, :, None] * steps[:, None]
+    x, y = (np.reshape(values, (-1, 9)) for values in move(samples.reshape(-1, 2)))
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):  # a side off the earth, between corners that may lie on it
+        return np.full_like(ring, np.inf)
     if turning:  # longitudes run on, so that a side over the antimeridian is no side round the earth
         x = x[:, :1] + np.cumsum(np.pad((np.diff(x) + 180) % 360 - 180, ((0, 0), (1, 0))), axis=1)
     # A degree of longitude is short near the poles, where a side may turn by many.
     east = np.cos(np.radians(np.clip(y, -90, 90))) if turning else np.ones_like(y)
     middles = (east[:, 1:] + east[:, :-1]) / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        length = np.hypot(np.diff(x) * middles, np.diff(y)).sum(axis=1)
-        beside = (x - x[:, :1] - shares * (x[:, -1:] - x[:, :1])) * east
-        off = np.hypot(beside, y - y[:, :1] - shares * (y[:, -1:] - y[:, :1])).max(axis=1)
-        pieces = np.sqrt(off / np.maximum(length, 1e-12) / _BEND)
+    length = np.hypot(np.diff(x) * middles, np.diff(y)).sum(axis=1)
+    beside = (x - x[:, :1] - shares * (x[:, -1:] - x[:, :1])) * east
+    off = np.hypot(beside, y - y[:, :1] - shares * (y[:, -1:] - y[:, :1])).max(axis=1)
+    pieces = np.sqrt(off / np.maximum(length, 1e-12) / _BEND)
     if turning:
         pieces = np.maximum(pieces, np.ptp(x, axis=1) / _TURN)
-    counts = np.ones(len(steps), int)
-    counts[asked] = np.clip(np.ceil(np.nan_to_num(pieces, nan=1, posinf=_MOST_PIECES)), 1, _MOST_PIECES)
+    counts = np.clip(np.ceil(pieces), 1, _MOST_PIECES).astype(int)
     starts = np.repeat(np.arange(len(steps)), counts)
     share = (np.arange(starts.size) - np.repeat(np.cumsum(counts) - counts, counts)) / counts[starts]
     return np.vstack([ring[starts] + share[:, None] * steps[starts], ring[-1:]])

@@ -72,11 +72,13 @@ class VectorResult:
     def summary(self) -> dict[str, Any]:
         """The keys that the command line prints for `vectorize`."""
         layer = self.layer
-        counts = layer.frame.groupby("class_id")[layer.area_column].agg(["size", "sum"])
+        groups = layer.frame.groupby("class_id")[layer.area_column]
+        counts, areas = groups.size(), groups.agg(lambda column: column.sum(skipna=False))  # an unknown area makes an unknown sum
         classes = {}
-        for class_id, (count, area) in zip(counts.index, counts.to_numpy(), strict=True):
-            entry = {"polygons": int(count), "area_m2": float(area) if layer.units == "m" else None}
-            classes[layer.scheme.names[class_id]] = entry if layer.units == "m" else entry | {"area_px": float(area)}
+        for class_id, count, area in zip(counts.index, counts, areas, strict=True):
+            area = float(area) if area == area else None
+            entry = {"polygons": int(count), "area_m2": area if layer.units == "m" else None}
+            classes[layer.scheme.names[class_id]] = entry if layer.units == "m" else entry | {"area_px": area}
         network = {} if self.lines is None else {"centre_lines": len(self.lines.frame), f"network_{layer.units}": self.lines.lengths()}
         return {
             "polygons": len(layer.frame),

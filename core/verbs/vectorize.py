@@ -50,6 +50,9 @@ def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, shoul
         on_progress=on_progress,
         should_stop=should_stop,
     )
+    unknown = int(result.layer.frame[result.layer.area_column].isna().sum())
+    if unknown:
+        notes.append(f"{unknown} polygons reach off the earth and have no area.")
     return {**result.summary(), "files": files, "notes": [*notes, *(note for file in files for note in file["notes"])]}
 
 

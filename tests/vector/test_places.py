@@ -86,7 +86,7 @@ def test_crs_names_what_the_raster_does_not(world_filed, tmp_path):
     assert read_content(tmp_path / "o.gpkg").crs.to_epsg() == 2154
     assert shapely.total_bounds(read_content(tmp_path / "o.geojson").geometry)[:2] == pytest.approx((2.3458, 48.8557), abs=1e-4)
     assert "its coordinates are taken to be RGF93 v1 / Lambert-93" in answer["notes"][0]
-    assert answer["notes"][1:] == ["o.geojson is in longitude and latitude (WGS 84), as GeoJSON always is, not in EPSG:2154"]
+    assert answer["notes"][1:] == ["o.geojson is in longitude and latitude (WGS 84), as every GeoJSON is, not in EPSG:2154"]
 
 
 @pytest.mark.parametrize(("crs", "found"), [("EPSG:4326", "the corner 652000"), ("EPSG:99999999", "no CRS 'EPSG:99999999'")])
@@ -253,22 +253,32 @@ def test_endings_count_in_any_case(tmp_path, name):
     assert lines_path(path).name.lower() == f"o_lines{name[1:].lower()}"
 
 
-@pytest.mark.parametrize(
-    ("crs", "suffix"),
-    [("EPSG:7405", ".shp"), ("EPSG:5972", ".shp"), ("+proj=ob_tran +o_proj=longlat +o_lat_p=40 +o_lon_p=10 +lon_0=30", ".gpkg")],
-)
-def test_a_crs_that_a_format_holds_in_another_form_is_noted_or_refused_and_never_lost(tmp_path, crs, suffix):
+def test_a_tie_to_another_datum_that_a_shapefile_loses_is_noted_with_the_distance(tmp_path):
+    tied = CRS.from_proj4("+proj=tmerc +lon_0=9 +ellps=bessel +towgs84=600,70,400 +units=m")
+    layer = traced(block(), GeoRef(Affine(1, 0, 0, 0, -1, 5e6), tied))
+    answer = export_all(layer, [tmp_path / "o.shp", tmp_path / "o.gpkg"])
+    (note,) = answer[0]["notes"]
+    assert note.startswith("o.shp cannot hold the CRS unknown as it is: other programs will read unknown, and place it up to ")
+    assert 10 < float(note.split(" m beside")[0].split()[-1]) < 800
+    assert answer[1]["notes"] == []
+
+
+def test_a_crs_that_a_format_does_not_know_is_refused_and_the_others_are_written(tmp_path):
+    turned = CRS.from_proj4("+proj=ob_tran +o_proj=longlat +o_lat_p=40 +o_lon_p=10 +lon_0=30")
+    layer = traced(block(), GeoRef(Affine(0.01, 0, 0, 0, -0.01, 0), turned))
+    with pytest.raises(ExportError, match=r"o.gpkg cannot hold the CRS unnamed \(written: o.parquet, o.csv\). Expected a CRS"):
+        export_all(layer, [tmp_path / "o.gpkg", tmp_path / "o.parquet", tmp_path / "o.csv"])
+
+
+@pytest.mark.parametrize("crs", ["EPSG:7405", "EPSG:4979", "EPSG:27572", "EPSG:5514", "EPSG:2193", "ESRI:54009", "EPSG:2263"])
+def test_heights_feet_and_other_meridians_are_held_by_every_format(tmp_path, crs):
     wanted = CRS.from_user_input(crs)
-    x, y = (4e5, 4e5) if wanted.is_projected or wanted.is_compound else (0, 0)
-    layer = traced(block(), GeoRef(Affine(0.5, 0, x, 0, -0.5, y), wanted))
-    notes: list[str] = []
-    try:
-        found = read_content(export(layer, tmp_path / f"o{suffix}", on_note=notes.append))
-    except ExportError as error:
-        assert "CRS" in str(error) and not (tmp_path / f"o{suffix}").exists()
-    else:
-        assert found.crs is not None
-        assert notes == [] or "other programs will read" in notes[0]
+    x, y, size = {"EPSG:4979": (8, 50, 1e-4), "EPSG:27572": (6e5, 2.4e6, 1), "EPSG:5514": (-7e5, -1e6, 1)}.get(crs, (4e5, 4e5, 1))
+    layer = traced(block(), GeoRef(Affine(size, 0, x, 0, -size, y), wanted))
+    for suffix in (".shp", ".gpkg", ".parquet", ".fgb"):
+        notes: list[str] = []
+        export(layer, tmp_path / f"o{suffix}", on_note=notes.append)
+        assert notes == []
 
 
 def test_a_compound_crs_is_measured_by_its_plane(tmp_path):

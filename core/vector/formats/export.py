@@ -6,6 +6,7 @@ are text. `Content` is what a format should hold, so the comparison is with that
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import shapely
-from pyproj import CRS
+from pyproj import CRS, Geod
+from pyproj.exceptions import CRSError
 
 from core.errors import ExportError, SettingsError
 from core.files import replacing
@@ -30,7 +32,8 @@ from core.vector.formats.products import PRODUCTS, Product, format_of, product_o
 from core.vector.formats.styles import qgis_style
 from core.vector.layer import LineLayer, PolygonLayer
 
-_CENTIMETRE_DEGREES = 1e-7
+_DATUM_M = 2000.0
+"""How far ties between datums move a place at most."""
 OnNote = Callable[[str], None]
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ def export(
     target = _target(layer, crs)
     note: OnNote = on_note or (lambda sentence: None)
     if known.lonlat and target is not None and not target.equals(LONLAT, ignore_axis_order=True):
-        note(f"{path.name} is in longitude and latitude (WGS 84), as {known.title} always is, not in {crs_words(target)}")
+        note(f"{path.name} is in longitude and latitude (WGS 84), as every {known.title} is, not in {crs_words(target)}")
     content = content_of(layer, suffix, crs=target, lonlat=known.lonlat)
     extra: dict[str, Any] = {"scene": scene} if "scene" in known.takes else {}
     beside = None
@@ -92,6 +95,12 @@ def export(
                 temporary.write_text(qgis_style(content), encoding="utf-8")
     except ExportError:
         raise
+    except CRSError as error:
+        raise ExportError(
+            f"{path.name} cannot hold the CRS {crs_words(content.crs)}",
+            expected=f"a CRS that {known.title} knows",
+            do="Choose GeoParquet or CSV, or another CRS",
+        ) from error
     except Exception as error:
         # Whatever a driver raises (a full disk, a field it cannot hold), the user needs to know the file and the reason.
         raise ExportError(
@@ -195,23 +204,30 @@ def _compare_places(meant: Content, found: Content, differ: Callable[[str, objec
 
 
 def _check(meant: Content, found: Content, name: str, note: OnNote) -> None:
-    """`compare`, but for a CRS that the format holds in another form: that is noted where all places stay the same."""
+    """`compare`, but for a CRS that the format holds in another form, or without its tie to another datum: that is noted."""
     want, got = meant.crs, found.crs
-    if want is None or got is None or _same_crs(got, want) or not _same_places(got, want, meant.geometry):
+    if want is None or got is None or _same_crs(got, want):
+        compare(meant, found, name)
+        return
+    beside = _beside_m(got, want, meant.geometry)
+    if not beside <= _DATUM_M:
         compare(meant, found, name)
         return
     compare(replace(meant, crs=got), found, name)
-    note(f"{name} cannot hold the CRS {crs_words(want)} as it is: other programs will read {crs_words(got)}")
+    away = f", and place it up to {beside:,.0f} m beside" if beside >= 1 else ""
+    note(f"{name} cannot hold the CRS {crs_words(want)} as it is: other programs will read {crs_words(got)}{away}")
 
 
-def _same_places(one_crs: CRS, other_crs: CRS, geometry: np.ndarray) -> bool:
-    """Whether coordinates lie at the same places in two CRS, to a centimetre; of local ones the units must agree."""
-    if not (on_earth(one_crs) and on_earth(other_crs)):
-        return on_earth(one_crs) == on_earth(other_crs) and metres_per_unit(one_crs) in (metres_per_unit(other_crs), None)
+def _beside_m(one: CRS, other: CRS, geometry: np.ndarray) -> float:
+    """How far apart two CRS place coordinates at most, in metres; 0 for local ones of one unit, infinite where they do not compare."""
+    if not (on_earth(one) and on_earth(other)):
+        alike = on_earth(one) == on_earth(other) and metres_per_unit(one) in (metres_per_unit(other), None)
+        return 0.0 if alike else math.inf
     west, south, east, north = shapely.total_bounds(geometry)
     x, y = np.array([west, east, west, east]), np.array([south, south, north, north])
-    one, other = np.array(degrees_of(one_crs, x, y)), np.array(degrees_of(other_crs, x, y))
-    return bool(np.isfinite(one).all() and np.abs(one - other).max() < _CENTIMETRE_DEGREES)
+    (lon, lat), (other_lon, other_lat) = degrees_of(one, x, y), degrees_of(other, x, y)
+    apart = np.max(Geod(ellps="WGS84").inv(lon, lat, other_lon, other_lat)[2])
+    return float(apart) if np.isfinite(apart) else math.inf
 
 
 def _same_crs(one: CRS, other: CRS) -> bool:
@@ -240,8 +256,10 @@ def _target(layer: PolygonLayer | LineLayer, crs: str | CRS | None) -> CRS | Non
     return target
 
 
-def crs_words(crs: CRS) -> str:
+def crs_words(crs: CRS | None) -> str:
     """ "EPSG:32640", or the name of a CRS without a code."""
+    if crs is None:
+        return "none"
     return f"EPSG:{crs.to_epsg()}" if crs.to_epsg() else crs.name
 
 
