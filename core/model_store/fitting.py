@@ -39,8 +39,7 @@ def fitted(network: keras.Model, card: ModelCard) -> keras.Model:
         raise refusal_of_shape("a network that", Head("", shape, ""), *sides)
     # Only a map that is taken as it is can be of any size; of a network with one free side the patch is a square.
     plain = form.layout == "map" and form.times == 1 and fixed[:2].count(None) != 1
-    alone = last == 0 and isinstance(network.output, keras.KerasTensor) and isinstance(network.input, keras.KerasTensor)
-    if plain and alone and card.output == "softmax":
+    if plain and card.output == "softmax" and _takes_and_gives_tensors(network):
         return network
     inner = single(network, number)
     image = keras.Input(fixed if plain else (*sides, fixed[-1]), name="image")
@@ -48,6 +47,13 @@ def fitted(network: keras.Model, card: ModelCard) -> keras.Model:
     if form.times > 1:
         result = layers.UpSampling2D(form.times, interpolation="bilinear", name="full_size")(result)
     return keras.Model(image, result, name="fitted")
+
+
+def _takes_and_gives_tensors(network: keras.Model) -> bool:
+    """Whether a network goes from one tensor to one, and not to lists or dictionaries of them."""
+    if isinstance(network, keras.Sequential):
+        return True
+    return isinstance(network.input, keras.KerasTensor) and isinstance(network.output, keras.KerasTensor)
 
 
 def single(network: keras.Model, number: int) -> keras.Model:
@@ -114,11 +120,44 @@ def _probabilities(outputs: Any, card: ModelCard) -> Any:
     return layers.Softmax(name="probabilities")(outputs)
 
 
-def samples(height: int, width: int, bands: int) -> np.ndarray:
-    """Two patches float32 to try a network with: values from 0 to 1, and values far out, which leave no bounds unseen."""
+def run(network: keras.Model, batch: np.ndarray) -> np.ndarray:
+    """What a network gives for a batch. Raises ModelError where this machine cannot run it."""
+    try:
+        return network.predict_on_batch(batch)
+    except Exception as error:  # TensorFlow raises many kinds for what a processor cannot do
+        raise ModelError(
+            f"a network that does not run on this machine ({' '.join(str(error).split())[-200:]})",
+            expected="operations that TensorFlow has for it",
+            do="Rebuild the network without these",
+        ) from error
+
+
+def values_of(network: keras.Model, number: int, patch: tuple[int, int]) -> np.ndarray:
+    """What an output gives for two patches: with values from 0 to 1, and with values far out, which leave no bounds unseen.
+
+    Raises ModelError.
+    """
     rng = np.random.default_rng(0)
-    usual, far = rng.random((height, width, bands)), _FAR * rng.standard_normal((height, width, bands))
-    return np.stack([usual, far]).astype(np.float32)
+    shape = (*patch, network.inputs[0].shape[-1])
+    usual, far = rng.random(shape), _FAR * rng.standard_normal(shape)
+    return run(single(network, number), np.stack([usual, far]).astype(np.float32))
+
+
+def check_ending(file: str, network: keras.Model, card: ModelCard) -> None:
+    """Raise ModelError for a file without a card whose values are other than its description says, from which its card was made."""
+    number = card.network.get("output", len(network.outputs) - 1)
+    form = form_of(output_shapes(network, *card.patch_shape)[number], *card.patch_shape)
+    if form is None:
+        return  # refused where it is fitted
+    described = {"logits": "linear"}.get(card.output, card.output)
+    shown = ending(values_of(network, number, card.patch_shape), form, described)
+    kind = "softmax" if shown == "softmax" else "sigmoid" if shown in (*SHARES, "joined") else "logits"
+    if kind != card.output:
+        raise ModelError(
+            f"{file} gives values of a {kind} network, and its layers tell of {card.output}",
+            expected="both alike in a file without a card",
+            do="Import it first, which goes by the values",
+        )
 
 
 def ending(values: np.ndarray, form: Form, described: str) -> str:
@@ -127,7 +166,11 @@ def ending(values: np.ndarray, form: Form, described: str) -> str:
     Raises ModelError for values that are no shares and no logits of classes.
     """
     if not np.issubdtype(values.dtype, np.floating):
-        raise _no_values(f"gives numbers of classes ({values.dtype}) for each pixel", "a value for each class", "Cut off what picks one")
+        raise _no_values(
+            f"gives numbers of classes ({values.dtype}) for each pixel",
+            "a value for each class",
+            "Save it without its last step, which picks one class",
+        )
     usual, far = values
     if not np.isfinite(usual).all():
         raise _no_values("gives values that are no numbers (NaN)", "a value for each class", "Check the file")
@@ -142,13 +185,17 @@ def ending(values: np.ndarray, form: Form, described: str) -> str:
     if described in SHARES and shares:
         return described
     if described == "mixed":
-        raise _no_values("joins heads of which some end in shares and others in plain values", "heads that end alike", "Cut off the others")
+        raise _no_values(
+            "joins heads of which some end in shares and others in plain values",
+            "heads that end alike",
+            "Save it with one of these heads alone",
+        )
     return "joined" if shares and high - low > _CLOSE and len(seen) == 2 else "linear"
 
 
 def _ending_of_one(described: str, low: float, high: float, *, surely: bool) -> str:
     if described == "softmax":
-        raise _no_values("ends in a softmax over one class, which is 1 everywhere", "a sigmoid, or one output for each class", "Train anew")
+        raise _no_values("ends in a softmax over one class, which is 1 everywhere", "a sigmoid, or one value for each class", "Train it so")
     if described in SHARES:
         if low < -_CLOSE or high > 1 + _CLOSE:
             raise _no_values(f"gives one value for each pixel, from {low:.3g} to {high:.3g}", "a share from 0 to 1", "Use another model")

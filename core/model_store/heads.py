@@ -16,6 +16,10 @@ FUNCTIONS_OF_TENSORFLOW = ("TFOpLambda", "SlicingOpLambda")
 """Kinds of layers of Keras 2 that call a function of TensorFlow by its name; unlike a Lambda they hold no code."""
 
 
+TRIED_PX = 256
+"""The patch that outputs are told for where a network takes any size."""
+
+
 @dataclass(frozen=True)
 class Ends:
     """The shapes of a network's inputs, height and width None where free, and its outputs; `channels_first`: some of it has them first."""
@@ -27,14 +31,15 @@ class Ends:
 
 def ends_of(description: Mapping[str, Any]) -> Ends:
     """Inputs and outputs of a described network. Raises KeyError and its like for a form that is not understood."""
-    first = image_channels_first(description)
-    graph = _Graph(description, first=first)
+    first, layers_first = image_channels_first(description), takes_channels_first(description)
+    graph = _Graph(description, image_first=first, layers_first=layers_first)
     inputs = [_shape_of(graph.layers[reference.layer]["config"]) for reference in graph.inputs]
+    if first:  # shapes are told with their channels last, whatever the network takes and gives
+        inputs = [(*shape[1:], shape[0]) if len(shape) == 3 else shape for shape in inputs]
+    graph.given = dict(zip((reference.layer for reference in graph.inputs), map(_tried, inputs), strict=True))
     names = _names(description, graph)
     heads = [Head(name, graph.shape(reference), graph.activation(reference)) for name, reference in zip(names, graph.outputs, strict=True)]
-    if first:  # heads are told with their channels last, whatever the network gives
-        inputs = [(*shape[1:], shape[0]) if len(shape) == 3 else shape for shape in inputs]
-    return Ends(tuple(inputs), tuple(heads), first or takes_channels_first(description))
+    return Ends(tuple(inputs), tuple(heads), first or layers_first)
 
 
 def takes_channels_first(description: Mapping[str, Any]) -> bool:
@@ -75,6 +80,14 @@ def every_layer(layers: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, An
             yield from every_layer([layer["config"]["layer"]])
 
 
+def _tried(shape: Shape) -> Shape:
+    """The shape of an image, where a side is free as long as the other one, or TRIED_PX."""
+    if len(shape) != 3:
+        return shape
+    height, width, bands = shape
+    return height or width or TRIED_PX, width or height or TRIED_PX, bands
+
+
 def _shape_of(config: Mapping[str, Any]) -> Shape:
     return tuple(shape_of(config)[1:])
 
@@ -82,8 +95,8 @@ def _shape_of(config: Mapping[str, Any]) -> Shape:
 class _Graph:
     """A described model: from each output back to what sets its channels."""
 
-    def __init__(self, description: Mapping[str, Any], given: Sequence[Shape] | None = None, *, first: bool = False):
-        self.first = first
+    def __init__(self, description: Mapping[str, Any], given: Sequence[Shape] | None = None, **order: bool):
+        self.order = order
         written, self.inputs, self.outputs = graph_of(description)
         self.layers = {name_of(layer): layer for layer in written}
         self.given = dict(zip((reference.layer for reference in self.inputs), given or (), strict=False))
@@ -99,14 +112,12 @@ class _Graph:
         layer = self.layers[reference.layer]
         kind, config = plain_kind(layer["class_name"]), layer["config"]
         if kind == "InputLayer":
-            shape = self.given.get(reference.layer) or _shape_of(config)
-            # Where rows and columns lie is not followed through a network that has its channels first.
-            return (None, None, shape[0]) if self.first and reference.layer not in self.given and len(shape) == 3 else shape
+            return self.given.get(reference.layer) or _shape_of(config)
         before = [self.shape(needed) for needed in self._needed(reference)]
         if kind in MODELS_INSIDE:
-            inner = _Graph(layer, before, first=self.first)
+            inner = _Graph(layer, before, **self.order)
             return inner.shape(inner.outputs[reference.output])
-        return shape_given(kind, config, before, channels_first=self.first)
+        return shape_given(kind, config, before, **self.order)
 
     def _needed(self, reference: Reference) -> list[Reference]:
         nodes = self.layers[reference.layer].get("inbound_nodes", [])

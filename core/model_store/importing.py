@@ -23,6 +23,7 @@ from core.model_store.trust import trust
 from core.networks.encoders import published_normalisation, wants_bgr
 from core.networks.pure import is_pure
 from core.progress import OnProgress, ShouldStop, check, report
+from core.words import counted
 
 if TYPE_CHECKING:
     import keras
@@ -129,7 +130,7 @@ def examine(path: str | os.PathLike, of_weights: OfWeights = OfWeights()) -> Exa
         network = {"filters": list(fit.filters)} if fit.filters else {}
         card = replace(card, architecture=fit.architecture, encoder=fit.encoder, network=network, notes=())
     asks = ["bands", "normalisation", "scheme"]
-    asks += [] if None not in found.sides else ["patch_size"]
+    asks += ["patch_size"] if found.free else []
     asks += ["output"] if len(found.heads) > 1 else []
     return Examined(found, card, tuple(asks), _normalisations(found), _tells(found, card, fit), fit)
 
@@ -148,14 +149,13 @@ def _refuse_other_shapes(path: Path, found: Described) -> None:
     if found.inputs > 1:
         raise ModelError(f"{path.name} takes {found.inputs} images at once", expected="a network of one image", do="Use another model")
     height, width = found.sides
-    if height and width and min(height, width) < MIN_PATCH_PX:
+    if min(height, width) < MIN_PATCH_PX:
         raise ModelError(
             f"{path.name} takes images of {height} x {width} pixels with {found.bands} bands",
             expected=f"at least {MIN_PATCH_PX} pixels along each side, channels last",
             do="Use another model, or put a Permute before it",
         )
-    whole = None not in (height, width, *found.head.shape)
-    if found.sure and (len(found.head.shape) == 1 or (whole and found.form is None)):
+    if found.sure and len(found.head.shape) == 1:  # other shapes are measured when the network is loaded
         raise refusal_of_shape(path.name, found.head, height, width)
     unknown = [name for name in found.functions if not is_pure(name)]
     if unknown:
@@ -208,10 +208,10 @@ def told_by_word(text: str, examined: Examined, bands: tuple[int, ...] | None) -
 
 def _tells(found: Described, card: ModelCard, fit: Fit | None) -> tuple[str, ...]:
     height, width = found.sides
-    size = f"{height} x {width} pixels" if height and width else "any size"
+    size = "any size" if found.free else f"{height} x {width} pixels"
     end = {"softmax": "probabilities", "sigmoid": "one probability each", "logits": "values that become probabilities"}[card.output]
     classes = f"{len(card.scheme)} classes" if found.outputs else "classes, whose number it does not tell,"
-    sentences = [f"Takes {found.bands} bands in patches of {size}.", f"Gives {classes} as {end}."]
+    sentences = [f"Takes {counted(found.bands, 'band')} in patches of {size}.", f"Gives {classes} as {end}."]
     if fit is not None:
         sentences.insert(0, f"Weights alone, which fit {fit.told()}.")
     if found.weights_alone:
@@ -285,12 +285,11 @@ def _tried(path: Path, examined: Examined, answers: Answers, network: keras.Mode
 
     Raises ModelError for one that gives no map of classes, or several of which none is clearly the answer.
     """
-    from core.model_store.fitting import ending, measured, samples, single, untaken_size
+    from core.model_store.fitting import ending, measured, untaken_size, values_of
 
     found = examined.found
-    if None in found.sides:
-        found = replace(found, tried_px=answers.patch_size or examined.card.patch_size)
-    height, width = (length or 0 for length in found.sides)
+    found = replace(found, tried_px=answers.patch_size or found.tried_px)
+    height, width = found.sides
     found = replace(found, heads=measured(network, found.heads, height, width))
     if answers.output is not None:
         found = _with_output(found, answers.output)
@@ -306,25 +305,14 @@ def _tried(path: Path, examined: Examined, answers: Answers, network: keras.Mode
     if form.classes > IGNORED_ID:
         raise ModelError(f"{path.name} gives {form.classes} classes", expected=f"at most {IGNORED_ID}", do="Use another model")
     try:
-        values = _run(single(network, found.chosen), samples(height, width, found.bands))
+        values = values_of(network, found.chosen, (height, width))
     except ModelError as error:
-        if found.tried_px is None:
+        if not found.free:
             raise
         raise untaken_size(height, width, error) from error
     head = replace(found.head, activation=ending(values, form, found.activation))
     heads = [head if number == found.chosen % len(found.heads) else each for number, each in enumerate(found.heads)]
     return _found(examined, replace(found, heads=tuple(heads)))
-
-
-def _run(network: keras.Model, batch: np.ndarray) -> np.ndarray:
-    try:
-        return network.predict_on_batch(batch)
-    except Exception as error:  # TensorFlow raises many kinds for what a processor cannot do
-        raise ModelError(
-            f"a network that does not run on this machine ({' '.join(str(error).split())[-200:]})",
-            expected="operations that TensorFlow has for it",
-            do="Rebuild the network without these",
-        ) from error
 
 
 def _check(examined: Examined, answers: Answers) -> None:
@@ -337,7 +325,7 @@ def _check(examined: Examined, answers: Answers) -> None:
             f"bands {list(answers.bands)}", expected=f"{found.bands} band numbers from 1, as the file takes them", do="Name as many bands"
         )
     height, width = found.sides
-    if answers.patch_size is not None and height and width and (height, width) != (answers.patch_size, answers.patch_size):
+    if answers.patch_size is not None and not found.free and (height, width) != (answers.patch_size, answers.patch_size):
         raise SettingsError(f"patches of {answers.patch_size} px", expected=f"{height} x {width}, which is fixed", do="Leave it")
 
 
@@ -386,8 +374,10 @@ def _with_output(found: Described, asked: str) -> Described:
 
 
 def _compare(old: keras.Model, new: keras.Model, patch: tuple[int, int]) -> None:
+    from core.model_store.fitting import run
+
     sample = np.random.default_rng(0).random((1, *patch, old.input_shape[-1]), np.float32)
-    difference = float(np.abs(_run(old, sample) - _run(new, sample)).max())
+    difference = float(np.abs(run(old, sample) - run(new, sample)).max())
     if not difference <= _TOLERANCE:
         raise ModelError(
             f"a network that gives other values when it is saved again (by {difference:.2g})",

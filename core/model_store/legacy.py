@@ -14,7 +14,7 @@ import h5py
 
 from core.errors import ModelError
 from core.model_store.file_kinds import refused
-from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, ends_of, every_layer
+from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, TRIED_PX, ends_of, every_layer
 from core.model_store.nodes import name_of, plain_kind
 from core.model_store.outputs import Form, Head, chosen_output, form_of
 from core.model_store.saved_models import description_of, is_saved_model
@@ -51,7 +51,7 @@ class Described:
     weights_alone: bool = False
     why: str = "the only output"
     sure: bool = True
-    tried_px: int | None = None
+    tried_px: int = TRIED_PX
 
     @property
     def head(self) -> Head:
@@ -70,7 +70,12 @@ class Described:
         return form_of(self.head.shape, *self.sides)
 
     @property
-    def sides(self) -> tuple[int | None, int | None]:
+    def free(self) -> bool:
+        """Whether the network takes images of any size."""
+        return self.height is None and self.width is None
+
+    @property
+    def sides(self) -> tuple[int, int]:
         """Height and width of an image: fixed, or as it was tried; a network with one of them fixed takes squares."""
         return self.height or self.width or self.tried_px, self.width or self.height or self.tried_px
 
@@ -152,8 +157,11 @@ def _describe(network: Mapping[str, Any], version: str, training: Mapping[str, A
     every = list(every_layer(config["layers"]))
     ends = ends_of(network)
     functions = [str(layer["config"].get("function")) for layer in every if plain_kind(layer["class_name"]) in FUNCTIONS_OF_TENSORFLOW]
+    if len(ends.inputs) == 1 and len(ends.inputs[0]) != 3:
+        taken = " x ".join("?" if length is None else str(length) for length in ends.inputs[0])
+        raise ModelError(f"a network that takes {taken} values", expected="one image: height x width x bands", do="Use another model")
     height, width, bands = ends.inputs[0] if len(ends.inputs[0]) == 3 else (None, None, ends.inputs[0][-1])
-    choice = chosen_output(ends.heads, height or width, width or height)
+    choice = chosen_output(ends.heads, height or width or TRIED_PX, width or height or TRIED_PX)
     return Described(
         height,
         width,

@@ -10,9 +10,9 @@ import keras
 
 import core.networks.keras2  # noqa: F401  (tells Keras about what imported networks of Keras 2 may hold)
 from core.errors import ModelError
-from core.model_store.cards import ModelCard
+from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.filling import fill
-from core.model_store.fitting import fitted
+from core.model_store.fitting import check_ending, fitted
 from core.model_store.legacy import Described, describe
 from core.model_store.rebuilding import rebuild
 from core.model_store.saved_models import fill_from_checkpoint, is_saved_model
@@ -27,7 +27,10 @@ def load_network(file: Path, card: ModelCard) -> keras.Model:
 
     Raises ModelError when Keras cannot load it, when it does not fit its card, or when it holds code that is not trusted.
     """
-    network = fitted(read_network(file, describe(file), card.encoder), card)
+    network = read_network(file, describe(file), card.encoder)
+    if card.architecture == "file" and not (file.parent / CARD_FILE).is_file():
+        check_ending(file.name, network, card)
+    network = fitted(network, card)
     if network.input_shape[-1] != len(card.bands) or network.output_shape[-1] != len(card.scheme):
         raise ModelError(
             f"{file.name} turns {network.input_shape[-1]} bands into {network.output_shape[-1]} classes",

@@ -21,8 +21,6 @@ from core.workspace import MODELS, default_workspace
 if TYPE_CHECKING:
     import keras
 
-_ANY_SIZE_PX = 256
-
 
 @dataclass(frozen=True)
 class Model:
@@ -137,7 +135,7 @@ def proposed_card(path: Path, found: Described) -> ModelCard:
         architecture="file",
         scheme=default_scheme(classes),
         bands=tuple(range(1, found.bands + 1)),
-        patch_size=height or _ANY_SIZE_PX,
+        patch_size=height,
         patch_width=None if height == width else width,
         network=network,
         output=output,
@@ -162,9 +160,8 @@ def guesses(found: Described) -> dict[str, str]:
         made["output"] = f"the output {found.head.name} is the answer, {found.why}; the file also gives {_others(found)}"
     if _ending(found)[0] == "logits":
         made["logits"] = "the output is logits, turned into probabilities by a softmax"
-    if not found.height and not found.width:
-        size = found.tried_px or _ANY_SIZE_PX
-        made["patch_size"] = f"patches of {size} x {size} pixels, since the network takes any size"
+    if found.free:
+        made["patch_size"] = f"patches of {found.tried_px} x {found.tried_px} pixels, since the network takes any size"
     return made
 
 
@@ -186,7 +183,7 @@ def _shaped(found: Described) -> list[str]:
     said, form = [], found.form
     if len(found.heads) > 1:
         said.append(f"Of {len(found.heads)} outputs {found.head.told()} is the answer, {found.why}; left out: {_others(found)}.")
-    if None not in found.sides and found.sides[0] != found.sides[1]:
+    if found.sides[0] != found.sides[1]:
         said.append("Patches measure {} x {} pixels, height by width.".format(*found.sides))
     if form is None:
         return said

@@ -52,9 +52,9 @@ class Choice:
     sure: bool = True
 
 
-def form_of(shape: Sequence[int | None], height: int | None, width: int | None) -> Form | None:
+def form_of(shape: Sequence[int | None], height: int, width: int) -> Form | None:
     """How an output of this shape is a map for an image of height x width pixels; None when it is none, or not known."""
-    if not height or not width or None in shape or len(shape) not in (2, 3):
+    if None in shape or len(shape) not in (2, 3):
         return None
     given = [length or 0 for length in shape]
     for times in range(1, COARSEST + 1):
@@ -78,7 +78,7 @@ def form_of(shape: Sequence[int | None], height: int | None, width: int | None) 
     return None
 
 
-def chosen_output(heads: Sequence[Head], height: int | None, width: int | None) -> Choice:
+def chosen_output(heads: Sequence[Head], height: int, width: int) -> Choice:
     """The output that is the answer.
 
     Of outputs of one shape and activation it is the last one, as networks with deep supervision have it; of others the only one at
@@ -87,11 +87,12 @@ def chosen_output(heads: Sequence[Head], height: int | None, width: int | None) 
     last = len(heads) - 1
     if last == 0:
         return Choice(0, "the only output")
-    if len({(head.shape, head.activation) for head in heads}) == 1:
+    known = not any(None in head.shape for head in heads)
+    if known and len({(head.shape, head.activation) for head in heads}) == 1:
         return Choice(last, "the last of outputs of one shape")
     forms = [form_of(head.shape, height, width) for head in heads]
     maps = [(number, form) for number, form in enumerate(forms) if form is not None]
-    if any(form is None and None in head.shape for form, head in zip(forms, heads, strict=True)) or not maps:
+    if not known or not maps:
         return Choice(last, "the last", sure=False)
     finest = min(form.times for _, form in maps)
     fine = [(number, form) for number, form in maps if form.times == finest]
@@ -114,12 +115,12 @@ def refusal_of_outputs(file: str, heads: Sequence[Head]) -> ModelError:
     )
 
 
-def refusal_of_shape(who: str, head: Head, height: int | None, width: int | None) -> ModelError:
+def refusal_of_shape(who: str, head: Head, height: int, width: int) -> ModelError:
     """The error for an output that is no map of an image of height x width pixels, to be raised; `who` begins it, as "net.h5"."""
     shape = " x ".join("?" if length is None else str(length) for length in head.shape)
     if len(head.shape) == 1:
         count = head.shape[0]
-        flat = height and width and count and count > height * width // COARSEST**2 and count % (height * width) == 0
+        flat = count and count > height * width // COARSEST**2 and count % (height * width) == 0
         if flat:
             what = f"gives {count} values in one row for {height} x {width} pixels"
         else:

@@ -36,16 +36,19 @@ def joins(kind: str, config: Mapping[str, Any]) -> bool:
     return kind in _JOINING or _function(config) in _JOINING
 
 
-def shape_given(kind: str, config: Mapping[str, Any], before: Sequence[Shape], *, channels_first: bool = False) -> Shape:
+def shape_given(
+    kind: str, config: Mapping[str, Any], before: Sequence[Shape], *, image_first: bool = False, layers_first: bool = False
+) -> Shape:
     """The shape of what a layer gives for inputs of the shapes `before`; channels are told last, also of a network that has them first.
 
-    Raises KeyError for a layer that does not tell what its kind has to.
+    `image_first`: its image has its channels first, `layers_first`: some of its layers count on that. Raises KeyError for a layer that does
+    not tell what its kind has to.
     """
     first = before[0] if before else ()
     if kind == "Reshape":
         return _reshaped(first, config["target_shape"])
     if kind == "Permute":
-        if channels_first and tuple(config["dims"]) in ((2, 3, 1), (3, 1, 2)):
+        if image_first and tuple(config["dims"]) in ((2, 3, 1), (3, 1, 2)):
             return first  # only the order changes in which the file has them
         return tuple(first[axis - 1] for axis in config["dims"]) if len(first) == len(config["dims"]) else ()
     if kind == "Flatten":
@@ -53,10 +56,12 @@ def shape_given(kind: str, config: Mapping[str, Any], before: Sequence[Shape], *
     if kind in _ONE_FOR_ALL:
         return (1, 1, first[-1]) if config.get("keepdims") else ((first[-1],) if first else (None,))
     if joins(kind, config):
-        return _joined(before, (1, -3) if channels_first else (-1, len(first)), config.get("axis", -1))
+        return _joined(before, (1, -3) if image_first and layers_first else (-1, len(first)), config.get("axis", -1))
     channels = _channels(kind, config, before)
     if len(first) != 3:
         return (*first[:-1], channels)
+    if config.get("data_format") == "channels_first" and not image_first:
+        return None, None, channels  # where its image was turned round is not followed
     return (*_sides(kind, config, before), channels)
 
 
@@ -109,7 +114,7 @@ def _sides(kind: str, config: Mapping[str, Any], before: Sequence[Shape]) -> Sha
         return sides
     if kind in _MERGING:
         return _agreed([shape[:2] for shape in before]) if all(len(shape) == 3 for shape in before) else (None, None)
-    if None in sides or config.get("data_format") == "channels_first":
+    if None in sides:
         return None, None
     if kind in _MOVING and (config.get("kernel_size") or config.get("pool_size")):
         return tuple(_moved(side, config, axis) for axis, side in enumerate(sides) if side)

@@ -28,7 +28,7 @@ class Concern:
 def check_scene(card: ModelCard, scene: Scene, *, window: Window | None = None, resampled: bool = False) -> list[Concern]:
     """Compare a scene with what the model was trained on.
 
-    Codes: "bands", "dtype", "value-range", "pixel-size", "unlike-training", "no-pixels". `resampled` says that the
+    Codes: "output", "bands", "dtype", "value-range", "pixel-size", "unlike-training", "no-pixels". `resampled` says that the
     scene will be resized to the model's pixel size. Raises SceneError when the scene lacks bands that the model needs.
     """
     needed = max(card.bands)
@@ -39,6 +39,9 @@ def check_scene(card: ModelCard, scene: Scene, *, window: Window | None = None, 
             do=f"Choose a scene with {counted(needed, 'band')}, or a model for {counted(scene.bands, 'band')}",
         )
     concerns = []
+    if card.architecture == "file" and "output" in card.network:
+        taken = f"{card.name} has several outputs, of which number {card.network['output'] + 1} is taken as the map of classes"
+        concerns.append(Concern("output", f"{taken}; import the file with --output to choose another."))
     if scene.bands > len(card.bands):
         names = f" ({', '.join(scene.band_names[band - 1] or '?' for band in card.bands)})" if scene.band_names else ""
         read = f"{card.name} reads {_bands(card)}{names}"

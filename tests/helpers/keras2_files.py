@@ -206,6 +206,63 @@ def write_networks(folder: Path, outputs: dict) -> None:
     keep("rectangular", wide, np.concatenate([wide(outputs["wide_picture"][:, at : at + 16], training=False) for at in (0, 8)]))
 
 
+def in_either_order(made) -> tuple[tf_keras.Model, tf_keras.Model]:
+    """What `made(first)` builds with channels last, which runs on any processor, and with channels first, with the same weights."""
+    last, first = shaken(made(False)), made(True)
+    first.set_weights(last.get_weights())
+    return last, first
+
+
+def write_turned(folder: Path, outputs: dict) -> None:
+    """Networks with channels first, and what they give for `turned_picture` as a map: lists of pixels, Permutes, two outputs."""
+    picture = outputs["turned_picture"] = np.random.default_rng(6).random((1, 16, 24, 3)).astype(np.float32)
+
+    def order(first: bool) -> dict:
+        return {"data_format": "channels_first" if first else "channels_last"}
+
+    def image(first: bool):
+        return kl.Input((3, 16, 24) if first else (16, 24, 3))
+
+    def as_keras_segmentation(first: bool) -> tf_keras.Model:
+        given = image(first)
+        x = kl.Conv2D(5, 3, padding="same", **order(first))(kl.MaxPooling2D(2, **order(first))(given))
+        x = kl.Permute((2, 1))(kl.Reshape((-1, 96))(x)) if first else kl.Reshape((96, -1))(x)
+        return tf_keras.Model(given, kl.Activation("softmax")(x))
+
+    def listed(first: bool) -> tf_keras.Model:
+        given = image(first)
+        x = kl.Conv2D(5, 3, padding="same", **order(first))(given)
+        return tf_keras.Model(given, kl.Softmax(axis=1)(kl.Reshape((5, 384))(x)) if first else kl.Softmax()(kl.Reshape((384, 5))(x)))
+
+    def permuted(first: bool) -> tf_keras.Model:
+        given = image(first)
+        x = kl.Conv2D(5, 3, padding="same", **order(first))(given)
+        return tf_keras.Model(given, kl.Softmax()(kl.Permute((2, 3, 1))(x) if first else x))
+
+    def permuted_inside(first: bool) -> tf_keras.Model:
+        given = kl.Input((16, 24, 3))
+        x = kl.Conv2D(5, 3, padding="same", **order(first))(kl.Permute((3, 1, 2))(given) if first else given)
+        return tf_keras.Model(given, kl.Softmax()(kl.Permute((2, 3, 1))(x) if first else x))
+
+    def two(first: bool) -> tf_keras.Model:
+        given, axis = image(first), 1 if first else -1
+        heads = [
+            kl.Softmax(axis=axis, name=name)(kl.Conv2D(5, 3, strides=step, padding="same", **order(first))(given))
+            for name, step in (("full", 1), ("half", 2))
+        ]
+        return tf_keras.Model(given, heads)
+
+    for made in (as_keras_segmentation, listed, permuted, permuted_inside, two):
+        last, first = in_either_order(made)
+        value = last(picture, training=False)
+        outputs[f"turned_{made.__name__}"] = np.asarray(value[0] if isinstance(value, list) else value)
+        first.save(folder / f"turned_{made.__name__}.h5")
+    given = kl.Input((16, 24, 3))
+    functions = shaken(tf_keras.Model(given, tf.transpose(kl.Conv2D(5, 3, padding="same", activation="softmax")(given), (0, 3, 1, 2))))
+    outputs["turned_function"] = np.moveaxis(np.asarray(functions(picture, training=False)), 1, -1)
+    functions.save(folder / "turned_function.h5")
+
+
 def main(folder: str) -> None:
     """Write the three files of segmentation_models, one with a Lambda layer, all others, and `outputs.npz` for the batches in it."""
     assert tf.keras.__name__.startswith("tf_keras")
@@ -236,6 +293,7 @@ def main(folder: str) -> None:
     (Path(folder) / "bare").mkdir()
     write_layers(Path(folder), outputs)
     write_networks(Path(folder), outputs)
+    write_turned(Path(folder), outputs)
     np.savez(os.path.join(folder, "outputs.npz"), batch=batch, **outputs)
 
 

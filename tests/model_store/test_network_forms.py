@@ -200,6 +200,13 @@ def test_what_the_values_are_is_seen_in_the_values(tmp_path, classes, last, expe
     np.testing.assert_allclose(found(model, batch(16, 16)), expected(np.asarray(network(batch(16, 16)))), atol=1e-5)
 
 
+def test_a_file_alone_whose_values_are_not_as_described_is_not_guessed_at(tmp_path):
+    given = image(16, 16)
+    keras.Model(given, 1 / (1 + ops.exp(-conv(1)(given)))).save(tmp_path / "net.keras")
+    with pytest.raises(ModelError, match="values of a sigmoid network, and its layers tell of logits.*Import it first"):
+        find_model(tmp_path / "net.keras").keras_model()
+
+
 @pytest.mark.parametrize(
     ("last", "said"),
     [
@@ -216,6 +223,30 @@ def test_values_that_are_no_classes_are_refused(tmp_path, last, said):
     with pytest.raises(ModelError, match=said):
         imported(keras.Model(given, last(given)), tmp_path)
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda given: keras.Sequential([given, conv(3, "softmax")]),
+        lambda given: keras.Model(given, {"seg": conv(3, "softmax")(given)}),
+        lambda given: keras.Model(given, [conv(3, "softmax")(given)]),
+        lambda given: keras.Model({"image": given}, conv(3, "softmax")(given)),
+    ],
+)
+def test_one_output_may_lie_in_a_list_or_a_dictionary(tmp_path, made):
+    network = made(image())
+    model = imported(network, tmp_path)
+    expected = network.predict_on_batch({"image": batch()} if isinstance(getattr(network, "input", None), dict) else batch())
+    expected = expected["seg"] if isinstance(expected, dict) else expected[0] if isinstance(expected, list) else expected
+    np.testing.assert_allclose(found(model, batch()), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "said"), [((64, 64, 64, 1), "takes 64 x 64 x 64 x 1 values"), ((256, 3), "takes 256 x 3 values")])
+def test_what_takes_no_image_is_refused(tmp_path, shape, said):
+    given = keras.Input(shape)
+    with pytest.raises(ModelError, match=said):
+        imported(keras.Model(given, layers.Dense(3, activation="softmax")(given)), tmp_path)
 
 
 # Lists, parts of the size, channels first

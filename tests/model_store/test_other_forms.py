@@ -97,6 +97,19 @@ def test_the_last_of_several_outputs_is_the_answer_unless_another_is_named(saved
         import_model(folder / "several.h5", tmp_path / "none", Answers(output="output_9"))
 
 
+@pytest.mark.parametrize("name", ["as_keras_segmentation", "listed", "permuted", "permuted_inside", "two", "function"])
+def test_channels_first_give_the_same_map(saved, tmp_path, name):
+    folder, outputs = saved
+    model = import_model(folder / f"turned_{name}.h5", tmp_path / "m", Answers())
+    expected = outputs[f"turned_{name}"]
+    if name == "as_keras_segmentation":
+        expected = keras.layers.UpSampling2D(2, interpolation="bilinear")(expected.reshape(1, 8, 12, 5))
+    np.testing.assert_allclose(
+        model.keras_model()(outputs["turned_picture"], training=False), np.reshape(expected, (1, 16, 24, 5)), atol=1e-5
+    )
+    assert len(model.card.scheme) == 5 and model.card.patch_shape == (16, 24)
+
+
 def test_the_number_of_classes_is_that_of_the_output(tmp_path):
     image = layers.Input((32, 32, 3))
     both = layers.Concatenate()([layers.Conv2D(1, 1)(image), layers.Conv2D(2, 1)(image)])

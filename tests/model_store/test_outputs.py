@@ -53,6 +53,7 @@ SEG, EDGE, LOGITS = ((64, 64, 5), "softmax"), ((64, 64, 1), "sigmoid"), ((64, 64
         ([EDGE, ((64, 64, 1), "linear")], 1, False),  # a mask and a distance
         ([((3,), "softmax"), ((4,), "softmax")], 1, False),  # no map
         ([SEG, ((64, None, 5), "softmax")], 1, False),  # not known
+        ([((None, None, 5), "softmax")] * 2, 1, False),
     ],
 )
 def test_the_answer_is_clear_or_asked_for(outputs, number, sure):
@@ -61,7 +62,7 @@ def test_the_answer_is_clear_or_asked_for(outputs, number, sure):
 
 
 def test_one_output_needs_no_choice():
-    assert chosen_output(heads(SEG), None, None) == Choice(0, "the only output")
+    assert chosen_output(heads(SEG), 64, 64) == Choice(0, "the only output")
 
 
 @pytest.mark.parametrize(

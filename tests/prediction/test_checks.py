@@ -36,6 +36,12 @@ def test_a_fitting_scene_raises_no_concern(card):
     assert codes(card, scene_of_array(noise(), geo=placed(0.3))) == []
 
 
+def test_a_file_with_several_outputs_says_which_one_is_taken(tmp_path):
+    card = make_model(tmp_path, architecture="file", network={"output": 3}).card
+    (concern,) = check_scene(card, scene_of_array(noise()))
+    assert concern.code == "output" and "number 4 is taken" in concern.sentence and "--output" in concern.sentence
+
+
 def test_missing_bands_are_refused_with_the_remedy(card):
     with pytest.raises(SceneError, match=r"1 band in array. Expected at least 3.*Choose a scene with 3 bands, or a model for 1 band"):
         check_scene(card, scene_of_array(noise(bands=1)))
