@@ -206,15 +206,17 @@ def _closed(ring: np.ndarray) -> np.ndarray:
         ring[-1] = ring[0]
         return ring
     lon, lat = ring[:-1, 0], ring[:-1, 1]
-    # Walked on for a second turn, so that one whole turn begins where the ring crosses 180.
-    lon, lat = np.r_[lon, lon + 360 * turns, lon[0] + 720 * turns], np.r_[lat, lat, lat[0]]
-    edge = 180 + 360 * np.floor((lon[0] + 180) / 360) if turns > 0 else -180 + 360 * np.ceil((lon[0] - 180) / 360)
-    ahead = (lon - edge) * turns
-    k = int(np.flatnonzero((ahead[:-1] <= 0) & (ahead[1:] > 0))[0])
-    share = (edge - lon[k]) / (lon[k + 1] - lon[k])
-    height = lat[k] + share * (lat[k + 1] - lat[k])
-    inner = slice(k + 1, k + len(ring))
     pole = 90.0 * np.sign(turns)
+    # Walked on for a second turn, so that one whole turn begins where the ring crosses the antimeridian nearest to the pole: from there
+    # to the pole it crosses nothing.
+    lon, lat = np.r_[lon, lon + 360 * turns, lon[0] + 720 * turns], np.r_[lat, lat, lat[0]]
+    side = np.floor((lon * turns + 180) / 360)
+    crossings = np.flatnonzero(side[1 : len(ring)] > side[: len(ring) - 1])
+    edges = (side[crossings + 1] * 360 - 180) * turns
+    heights = lat[crossings] + (edges - lon[crossings]) / (lon[crossings + 1] - lon[crossings]) * (lat[crossings + 1] - lat[crossings])
+    nearest = int(np.argmin(np.abs(heights - pole)))
+    k, edge, height = int(crossings[nearest]), float(edges[nearest]), float(heights[nearest])
+    inner = slice(k + 1, k + len(ring))
     ends = edge + 360 * turns
     turn = np.column_stack([np.r_[edge, lon[inner], ends], np.r_[height, lat[inner], height]])
     return np.vstack([turn, [(ends, pole), (edge, pole), (edge, height)]])

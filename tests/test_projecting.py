@@ -132,3 +132,24 @@ def test_degrees_from_0_to_360_and_beyond_the_poles_are_brought_within_180_and_9
     assert found.area == pytest.approx(20 * 10 + 10 * 10, rel=1e-6)
     beyond = within_180(np.array([box(0, 89, 1, 90.5)], object))[0]
     assert beyond.bounds == (0, 89, 1, 90)
+
+
+def jagged(rng: np.random.Generator) -> Polygon:
+    """A random outline of up to 2000 km with a hole, near the pole: it holds the pole or not, and crosses 180 many times."""
+    corners = int(rng.integers(5, 60))
+    angle, reach = np.sort(rng.uniform(0, 2 * np.pi, corners)), rng.uniform(2e5, 2e6, corners)
+    outline = rng.uniform(-1e6, 1e6, 2) + np.column_stack([reach * np.cos(angle), reach * np.sin(angle)])
+    middle = outline.mean(axis=0)
+    whole, hole = Polygon(outline), Polygon(middle + 0.3 * (outline - middle))
+    return whole.difference(hole) if whole.is_valid and hole.is_valid else whole.buffer(0)
+
+
+@pytest.mark.parametrize("crs", [SOUTH, NORTH])
+def test_jagged_outlines_around_a_pole_keep_their_area(crs):
+    plane = CRS.from_proj4(f"+proj=laea +lat_0={90 if crs is NORTH else -90} +lon_0=0 +datum=WGS84")
+    rng = np.random.default_rng(7)
+    shapes = np.array([jagged(rng) for _ in range(20)], object)
+    flat = moved(shapely.segmentize(shapes, 10_000), crs, plane)
+    for shape, found in zip(flat, to_degrees(*shapes, crs=crs), strict=True):
+        assert found.is_valid and found.bounds[0] >= -180 and found.bounds[2] <= 180
+        assert area_km2(found) == pytest.approx(shape.area / 1e6, rel=5e-3)

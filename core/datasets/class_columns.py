@@ -134,12 +134,12 @@ def _is_osm(lowered: Mapping[str, str]) -> bool:
 def _by_tags(fields: Mapping[str, np.ndarray], count: int, refused: list[str]) -> ClassColumn:
     """The key of the first tag that each feature has: a school is a building, whatever its tag says of it."""
     classes = np.full(count, None, object)
-    others = as_classes(fields["other_tags"]) if "other_tags" in fields else classes
+    others = as_classes(fields["other_tags"]) if "other_tags" in fields else classes.copy()
     for key in _TAGS:
         values = as_classes(fields[key]) if key in fields else np.full(count, None, object)
-        for k in range(count):
+        for k in np.flatnonzero((classes == None) & ((values != None) | (others != None))):  # noqa: E711  (of each element)
             value = values[k] if values[k] is not None else _hidden(others[k], key)
-            if classes[k] is None and value is not None and value.lower() not in _NOT_SO:
+            if value is not None and value.lower() not in _NOT_SO:
                 classes[k] = key
     return ClassColumn(classes, (*refused, "the key of OpenStreetMap's tags is the class"))
 
