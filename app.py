@@ -4,14 +4,20 @@ The page is drawn only inside a script run; the server itself imports this file 
 """
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from ui import frame, memory
+from ui import doors, frame, memory
 from ui.home import cards as home_view
 from ui.viewer import routes
 
 memory.few_heaps()
-app = st.App(__file__, routes=routes.routes(), on_script_error=frame.unexpected)
+app = st.App(
+    __file__,
+    routes=routes.routes(),
+    middleware=[Middleware(doors.Doors, hosts=doors.allowed_hosts(st.get_option("server.address")))],
+    on_script_error=frame.unexpected,
+)
 
 
 def home() -> None:

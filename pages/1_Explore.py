@@ -42,7 +42,7 @@ with frame.errors() as opening:
     except DatasetError as error:
         if not naming.can_name(chosen):
             raise
-        naming.name_files(chosen, str(error))
+        naming.name_files(chosen, error.found)
         st.stop()
 if opening.failed:
     st.stop()

@@ -39,7 +39,7 @@ def name_files(root: Path, why: str) -> None:
     """The folders with their rasters, two patterns, the pairs they make, and a button that writes them beside the data."""
     with st.container(border=True):
         st.subheader("Which files are images, and which are masks?", anchor=False)
-        st.warning(why, icon=":material/rule_folder:")
+        st.warning(f"{why}. Say which are which.", icon=":material/rule_folder:")
         st.dataframe(_folders(str(root), root.stat().st_mtime_ns), hide_index=True)
         left, right = st.columns(2)
         images = left.text_input(

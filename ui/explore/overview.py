@@ -89,7 +89,7 @@ def _open_by_path() -> None:
             except DatasetError as error:
                 if not naming.can_name(path):
                     raise
-                naming.ask_for(path, str(error))
+                naming.ask_for(path, error.found)
                 st.rerun()
         if not outcome.failed:
             state.select(dataset=path)
