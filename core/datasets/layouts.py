@@ -234,7 +234,8 @@ def _with_vectors(matches: Matches, root: Path) -> Found:
     left = tuple(path for path in matches.unpaired if path not in found.chosen)
     alone = tuple(path for path in matches.images_alone if path not in found.chosen)
     source = "classes of the vector labels"
-    return Found(pairs, left, alone, scheme, f"{source} ({'; '.join(found.told)})" if found.told else source)
+    source = f"{source} ({'; '.join(found.told)})" if found.told else source
+    return Found(pairs, left, alone, scheme, source, tuple(f"Vector labels: {words}" for words in found.told))
 
 
 def named_scheme(names: list[str]) -> tuple[ClassScheme, int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import ExportError, ModelError
 from core.files import refuse_no_file
+from core.geo import UNNAMED
 from core.progress import OnProgress, ShouldStop, check, report
 from core.settings import REQUIRED, Settings, group, setting
 from core.vector.formats.products import PRODUCTS
@@ -151,7 +152,7 @@ def _pictured(asked: VectorizeRequest) -> Any:
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     """Polygons and areas of each class, faults, and the files."""
     unit = "m2" if answer["units"] == "m" else "px"
-    where = answer["crs"] or ("no CRS" if answer["notes"] else "pixels")
+    where = answer["crs"] or ("those of the file's transform, no CRS" if answer["coordinates"] == UNNAMED else "pixels")
     yield f"{answer['polygons']} polygons in {answer['seconds']:.1f} s, coordinates: {where}"
     rows = [(name, values["polygons"], _area(values)) for name, values in answer["classes"].items()]
     yield from table(("class", "polygons", f"area ({unit})"), rows)

@@ -11,6 +11,7 @@ import shapely
 from affine import Affine
 from shapely.geometry import LineString, Point, box
 
+from core.audit.audit import audit
 from core.classes import ClassScheme
 from core.datasets.annotations import run_lengths, unpacked
 from core.datasets.class_columns import classes_of
@@ -62,6 +63,8 @@ def test_a_building_is_a_building_whatever_its_tag_says(tmp_path):
     assert names == ("Background", "building")
     assert np.mean(ids == 1) == pytest.approx(4 * 80 / 2000)
     assert "the key of OpenStreetMap's tags is the class in buildings.geojson" in said
+    notes = [finding.sentence for finding in audit(open_dataset(tmp_path)).findings]
+    assert "Vector labels: the key of OpenStreetMap's tags is the class in buildings.geojson." in notes
 
 
 def test_the_first_key_of_each_feature_is_its_class_and_features_without_any_are_left_out(tmp_path):

@@ -77,7 +77,7 @@ def test_a_raster_with_a_world_file_is_traced_where_it_lies(world_filed, tmp_pat
     ]
     assert json.loads((tmp_path / "o.geojson").read_text())["coordinates"] == "unnamed units"
     assert "in units that nobody named" in pyogrio.read_info(tmp_path / "o.gpkg", layer="o")["layer_metadata"]["DESCRIPTION"]
-    assert "coordinates: no CRS" in next(iter(summary(answer)))
+    assert "coordinates: those of the file's transform, no CRS" in next(iter(summary(answer)))
 
 
 def test_crs_names_what_the_raster_does_not(world_filed, tmp_path):
