@@ -3,12 +3,14 @@ import zipfile
 
 import numpy as np
 import pytest
+from affine import Affine
 from PIL import Image
 
 from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
 from core.datasets.remedies import REMEDY_FILE
 from core.patches.prepare import prepare
+from tests.helpers.datasets import save
 from tests.pages.conftest import keys_of, sound, text_of
 
 EXPLORE = "pages/1_Explore.py"
@@ -278,3 +280,24 @@ def test_the_mosaics_of_the_real_tiles(explore, dubai):
     at = explore(dubai, "Mosaics")
     assert "6 mosaics" in text_of(at) and not at.error
     assert any(button.key == "explore_predict_mosaic" for button in at.button)
+
+
+def test_a_mask_that_lies_elsewhere_leaves_the_other_scenes_to_be_seen(explore, tmp_path):
+    rng = np.random.default_rng(0)
+    for name, shift in (("fits", 0), ("off", 0.7)):
+        place = dict(crs="EPSG:32631", transform=Affine(1, 0, 500_000, 0, -1, 4_000_000))
+        save(tmp_path / f"odd/images/{name}.tif", rng.integers(0, 255, (48, 64, 3)).astype(np.uint8), **place)
+        place["transform"] *= Affine.translation(shift, 0)
+        save(tmp_path / f"odd/masks/{name}.tif", np.eye(48, 64, dtype=np.uint8), **place)
+    at = explore(tmp_path / "odd")
+    assert metrics(at)["Scenes with mask"] == "2" and len(at.warning) == 1 and "lies elsewhere" in at.warning[0].value
+    for tab in TABS:
+        at = turn_to(at, tab)
+        assert not at.error, (tab, at.error[0].value)
+    at = turn_to(at, "One scene")
+    at = sound(at.selectbox(key="explore_scene").set_value("off").run())
+    assert "lies elsewhere" in at.warning[0].value and len(at.get("bidi_component")) == 1
+    at = turn_to(at, "Findings")
+    at = sound(next(button for button in at.button if button.label.startswith("Bring them to the image")).click().run())
+    at = turn_to(at, "One scene")
+    assert not at.warning
