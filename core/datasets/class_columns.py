@@ -23,6 +23,9 @@ _SURE = (
     "land_cover",
     "lulc",
     "fclass",
+    "classe",
+    "klasse",
+    "clase",
     "class_id",
     "classid",
 )

@@ -53,18 +53,20 @@ class VectorLayer:
 class Labels:
     """A file that labels an image, or the part of it that does.
 
-    named: the class of its features where only the layout tells it. image: what a COCO or labelme file calls the image. grid: the transform
-    from its coordinates to columns and rows, as six numbers, where they are not those of its CRS.
+    named: the class of its features where the layout tells it. called: what their class is called where nothing tells it, the file's name
+    when left away. image: what a COCO or labelme file calls the image. grid: the transform from its coordinates to columns and rows, as six
+    numbers, where they are not those of its CRS.
     """
 
     path: Path
     named: str | None = None
+    called: str | None = None
     image: str | None = None
     grid: tuple[float, ...] | None = None
 
     def layers(self) -> tuple[VectorLayer, ...]:
-        """The layers of the file. Raises MaskError when it holds no features."""
-        return read_layers(self.path, self.named, self.image)
+        """The layers of the file, none where it holds no features. Raises MaskError when it cannot be read."""
+        return read_layers(self.path, self.named, self.called, self.image)
 
 
 @dataclass(frozen=True)
@@ -115,13 +117,19 @@ def open_vector_mask(labels: tuple[Labels, ...], image_path: Path, names: tuple[
     for one in labels:
         _check_place(one, image)
     source = VectorSource(labels, image.geo, image.shape, names, rest)
-    if own and len(source.on_grid()[2].query(shapely.box(0, 0, image.width, image.height))) == 0:
+    if own and labels[0].image is None and _lies_beside(source, image):
         raise MaskError(
             f"no feature of {labels[0].path.name} lies on {image_path.name}",
             expected="labels drawn on their image",
             do="Check the CRS and the place of both",
         )
     return id_scene(labels[0].path, image.shape, image.geo, source)
+
+
+def _lies_beside(source: VectorSource, image: Scene) -> bool:
+    """Whether there are features, and none of them lies on the image."""
+    there = any(len(layer.geometries) for one in source.labels for layer in one.layers())
+    return there and len(source.on_grid()[2].query(shapely.box(0, 0, image.width, image.height))) == 0
 
 
 def _check_place(labels: Labels, image: Scene) -> None:
@@ -154,11 +162,13 @@ def grid_of(labels: Labels, image_path: Path) -> tuple[Labels, str | None]:
     """
     if labels.image is not None:
         return labels, None
-    layers, image = labels.layers(), open_scene(image_path)
+    layers, image = [layer for layer in labels.layers() if len(layer.geometries)], open_scene(image_path)
+    if not layers:
+        return labels, None
     said = all(_is_said(layer) for layer in layers)
     if said and not (image.geo.unnamed or image.geo.local):
         return labels, None
-    bounds = np.array([shapely.total_bounds(layer.geometries) for layer in layers if len(layer.geometries)])
+    bounds = np.array([shapely.total_bounds(layer.geometries) for layer in layers])
     own = ~image.geo.transform
     choices = {
         "coordinates are taken for those of the image": own,
@@ -181,7 +191,7 @@ def _is_said(layer: VectorLayer) -> bool:
 
 def _are_degrees(geometries: np.ndarray, crs: CRS) -> bool:
     """Whether coordinates that are said to be degrees can be: GeoJSON is so by definition and often holds metres or pixels."""
-    if not crs.is_geographic or not len(geometries):
+    if not crs.is_geographic:
         return True
     factor = np.degrees(crs.axis_info[0].unit_conversion_factor or 1.0)
     west, south, east, north = shapely.total_bounds(geometries) * factor
@@ -201,15 +211,15 @@ def _share_on(bounds: np.ndarray, grid: Affine, image: Scene) -> float:
 # ---- reading ----
 
 
-def read_layers(path: Path, named: str | None = None, image: str | None = None) -> tuple[VectorLayer, ...]:
-    """The layers of a file with the class of each feature, the layer's name where no column tells it.
+def read_layers(path: Path, named: str | None = None, called: str | None = None, image: str | None = None) -> tuple[VectorLayer, ...]:
+    """The layers of a file with the class of each feature, the layer's name where no column tells it; none for a file without features.
 
-    named: the class where the layout tells it. image: the one of a COCO or labelme file. Raises MaskError when the file holds no features.
+    named, called, image: as in `Labels`. Raises MaskError when the file cannot be read.
     """
     if image is not None:
         drawing = _drawing(path, image)
         return (VectorLayer(path, drawing.geometries, drawing.classes, None, (), drawing.left_out),)
-    return _read_layers(path, named, _changed(path))
+    return _read_layers(path, named, called, _changed(path))
 
 
 def _drawing(path: Path, image: str) -> Drawing:
@@ -236,19 +246,18 @@ def file_name_of(image: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _read_layers(path: Path, named: str | None, changed: int) -> tuple[VectorLayer, ...]:
+def _read_layers(path: Path, named: str | None, called: str | None, changed: int) -> tuple[VectorLayer, ...]:
     from pyogrio import list_layers
     from pyogrio.errors import DataLayerError, DataSourceError
 
     try:
         layers = [(str(name), kind) for name, kind in list_layers(path) if kind is not None]
         several = len(layers) > 1
-        found = [_read_one(path, name, named or (name if several else stem_of(path)), several or named is not None) for name, _ in layers]
+        plain = called or stem_of(path)
+        found = [_read_one(path, name, named or (name if several else plain), several or named is not None) for name, _ in layers]
     except (DataSourceError, DataLayerError, ValueError) as error:
         why = str(error).replace(str(path), path.name).partition(";")[0].rstrip(".")
         raise MaskError(f"{path.name} cannot be read ({why})", expected="GeoPackage, GeoJSON or Shapefile", do="Check the file") from error
-    if not any(len(layer.classes) for layer in found):
-        raise MaskError(f"no features in {path.name}", expected="labels drawn as polygons or lines", do="Check the file")
     return tuple(layer for layer in found if len(layer.classes) or layer.left_out)
 
 

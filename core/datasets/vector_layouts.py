@@ -13,10 +13,13 @@ from core.datasets.families import match_families
 from core.datasets.file_names import describe
 from core.datasets.pairing import says_role
 from core.datasets.vector_labels import Labels, drawn_images, file_name_of, grid_of, is_label_file, stem_of, told_of
-from core.errors import DatasetError
+from core.errors import DatasetError, MaskError
+from core.words import listed
 
 _LABEL_WORDS = ("", "_labels", "_label", "_mask", "_masks", "_gt", "_annotations", "_annotation")
 _MOST_CLASSES = 254
+_OBJECTS = "Labelled"
+"""What features are called whose file is called after its image, and which have no column of classes."""
 
 Chosen = dict[Path, tuple[Labels, ...]]
 
@@ -50,8 +53,11 @@ def find_vector_labels(images: Sequence[Path], vectors: Sequence[Path]) -> Vecto
     if not chosen:
         return None
     chosen, guessed = _on_grids({image: chosen[image] for image in images if image in chosen})
-    every = {(one.path, one.named, one.image): one for labels in chosen.values() for one in labels}
+    every = {(one.path, one.named, one.called, one.image): one for labels in chosen.values() for one in labels}
     layers = [layer for one in every.values() for layer in one.layers()]
+    empty = sorted({one.path.name for one in every.values() if not any(len(layer.classes) for layer in one.layers())})
+    if not any(len(layer.classes) for layer in layers):
+        raise MaskError(f"no features in {listed(empty, 3)}", expected="labels drawn as polygons or lines", do="Check the file")
     classes = sorted({name for layer in layers for name in layer.classes if name is not None}, key=_natural)
     if not 1 <= len(classes) <= _MOST_CLASSES:
         raise DatasetError(
@@ -62,6 +68,8 @@ def find_vector_labels(images: Sequence[Path], vectors: Sequence[Path]) -> Vecto
     counts = Counter(path for labels in chosen.values() for path in {one.path for one in labels})
     unused = [path.name for path in files if path not in counts]
     told = [*told_of(layers), *guessed, *missing]
+    if empty:
+        told.append(f"no features in {listed(empty, 3)}")
     if unused:
         told.append(f"{len(unused)} vector files label no image ({unused[0]}{', ...' if len(unused) > 1 else ''})")
     shared = frozenset(path for path, count in counts.items() if count > 1)
@@ -123,7 +131,7 @@ def _by_name(images: Sequence[Path], files: Sequence[Path]) -> Chosen:
         if len({path.parent for path in found}) > 1:
             chosen[image] = tuple(Labels(path, named=_class_folder(path)) for path in found)
         elif found:
-            chosen[image] = (Labels(found[0]),)
+            chosen[image] = (Labels(found[0], called=_OBJECTS),)
         elif near:
             chosen[image] = tuple(Labels(path, named=pieces[path]) for path in near)
     return chosen
@@ -138,7 +146,7 @@ def _by_family(images: Sequence[Path], files: Sequence[Path]) -> Chosen:
     # The folders above are those of images and labels; what tells the pairs is in the names.
     pictures, labels = ([replace(file, base=(), side=file.path.parent.as_posix()) for file in found] for found in (pictures, labels))
     pairs, *_ = match_families(pictures, labels, [])
-    return {image.path: (Labels(label.path, named=_class_folder(label.path)),) for image, label in pairs}
+    return {image.path: (Labels(label.path, called=_class_folder(label.path) or _OBJECTS),) for image, label in pairs}
 
 
 def _class_folder(path: Path) -> str | None:

@@ -320,6 +320,20 @@ def test_labels_that_lie_beside_their_image_are_refused(tmp_path):
         labels(tmp_path)
 
 
+def test_an_image_whose_file_holds_no_features_shows_none(tmp_path):
+    empty = '{"type": "FeatureCollection", "features": []}'
+    for name in ("a", "b"):
+        scene(tmp_path / f"images/{name}.tif")
+    write(tmp_path / "labels/a.geojson", {"class": ["Water"]}, gpd.GeoSeries(CELLS[:1], crs=UTM).to_crs(4326), crs=4326)
+    (tmp_path / "labels/b.geojson").write_text(empty)
+    dataset = open_dataset(tmp_path)
+    assert [int((pair.labels(dataset.scheme) == 1).sum()) for pair in dataset.pairs] == [80, 0]
+    assert "no features in b.geojson" in dataset.scheme_source
+    (tmp_path / "labels/a.geojson").write_text(empty)
+    with pytest.raises(MaskError, match="no features in a.geojson and b.geojson. Expected labels drawn as polygons or lines"):
+        open_dataset(tmp_path)
+
+
 # ---- COCO ----
 
 
@@ -444,6 +458,14 @@ def test_labelme_shapes_lie_where_they_were_drawn(tmp_path):
     assert ids[32, 5] == 255 and "1 of 6 features left out: 1 without geometry" in said
 
 
+def test_an_image_on_which_nothing_was_drawn_is_background(tmp_path):
+    for name, shapes in (("a", [{"label": "roof", "points": [[0, 0], [50, 0], [50, 20], [0, 20]]}]), ("b", [])):
+        scene(tmp_path / f"{name}.png", crs=None)
+        labelme(tmp_path / f"{name}.json", shapes)
+    dataset = open_dataset(tmp_path)
+    assert [float(np.mean(pair.labels(dataset.scheme) == 1)) for pair in dataset.pairs] == [0.5, 0]
+
+
 def test_labelme_follows_the_name_of_its_file_where_the_image_was_renamed(tmp_path):
     for name in ("a", "b"):
         scene(tmp_path / f"{name}.tif")
@@ -459,3 +481,13 @@ def test_lines_and_points_take_the_pixels_that_they_touch_whatever_the_file(tmp_
     write(tmp_path / "tree.gpkg", {"x": [1]}, [Point(*(GRID * (2.5, 30.5)))])
     names, ids, _ = labels(tmp_path)
     assert names == ("road", "tree") and (ids[7] == 0).all() and ids[30, 2] == 1
+
+
+def test_files_that_are_called_after_their_images_name_no_classes(tmp_path):
+    for name, cell in (("a", CELLS[0]), ("b", CELLS[1])):
+        scene(tmp_path / f"images/{name}.tif")
+        write(tmp_path / f"labels/{name}.gpkg", {"height": [3.5]}, [cell])
+    names, ids, _ = labels(tmp_path)
+    assert names == ("Background", "Labelled") and int((ids == 1).sum()) == 80
+    write(tmp_path / "labels/b.gpkg", {"type": ["road"]}, CELLS[:1])
+    assert labels(tmp_path)[0] == ("Labelled", "road")

@@ -1,5 +1,7 @@
 """The form of the Predict page: scenes, regions, checks, estimate, engines, batches and runs that broke off."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -172,6 +174,16 @@ def test_fast_needs_an_int8_network_which_needs_patches(opened, model, city):
     at = sound(at.selectbox(key="predict_engine").set_value("fast").run())
     assert any("made once per model from prepared patches" in info.value for info in at.info)
     assert at.select_slider(key="predict_patch_64").disabled
+
+
+def test_a_network_for_rectangles_leaves_no_choice_of_the_patch(opened, model, city, asked):
+    card = ModelCard.load(model)
+    replace(card, architecture="file", patch_width=96).save(model)
+    at = in_path(opened, city / "images" / "sand.png")
+    assert "patches of 64 x 96 px" in text_of(at) and "Patches of 64 x 96 px, as the network takes them." in text_of(at)
+    assert [slider.key for slider in at.select_slider] == ["predict_memory"]
+    sound(start_button(at).click().run())
+    assert asked[0][1]["patch_size"] is None
 
 
 def test_a_killed_run_offers_to_go_on_and_shows_how_far_it_came(opened, model, city, finished, workspace):

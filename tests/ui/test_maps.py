@@ -9,7 +9,7 @@ import shapely
 from affine import Affine
 from pyproj import CRS
 
-from core.classes import ClassScheme
+from core.classes import DUBAI, ClassScheme
 from core.geo import GeoRef
 from core.scenes.opening import scene_of_array
 from core.vector.vectorize import PolygonLayer, vectorize
@@ -170,3 +170,19 @@ def test_the_deepest_zoom_shows_every_pixel_and_no_more():
     # At the equator zoom 0 has 156543 m pixels; 0.5 m pixels need log2(156543 / 0.5) = 18.26 halvings, so 19.
     geo = GeoRef(Affine(0.5, 0, 500000, 0, -0.5, 100), CRS.from_epsg(32640))
     assert drawing._native_zoom(drawing.Ground(200, 200, geo)) == 19
+
+
+def test_a_layer_over_the_antimeridian_is_drawn_in_one_place_and_what_looks_past_the_earth_nowhere():
+    # UTM zone 60 reaches beyond 180 here: 300 m on either side.
+    over = GeoRef(Affine(10, 0, 819_000, 0, -10, 8_120_000), CRS.from_epsg(32760))
+    (_, west), (_, east) = drawing.Ground(40, 120, over).bounds
+    drawn = drawing.browser_geojson(vectorize(np.ones((40, 120), np.uint8), geo=over, scheme=DUBAI).layer)
+    longitudes = shapely.get_coordinates(shapely.from_geojson(json.dumps(drawn["features"][0]["geometry"])))[:, 0]
+    assert 179.9 < west < 180 < east < 180.1
+    assert (longitudes.min(), longitudes.max()) == pytest.approx((west, east), abs=1e-4)
+    ids = np.zeros((60, 60), np.uint8)
+    ids[25:35, 25:35] = 1
+    disc = GeoRef(Affine(2e5, 0, -6e6, 0, -2e5, 6e6), CRS.from_proj4("+proj=geos +h=35785831 +lon_0=0 +sweep=y +ellps=WGS84"))
+    space, ground = drawing.browser_geojson(vectorize(ids, geo=disc, scheme=DUBAI).layer)["features"][::-1]
+    assert space["geometry"]["coordinates"] == [] and ground["geometry"]["coordinates"]
+    assert np.isfinite(drawing.Ground(60, 60, disc).bounds).all()

@@ -19,6 +19,7 @@ from jinja2 import Template
 
 from core.classes import ClassScheme
 from core.geo import PIXEL_TRANSFORM, GeoRef
+from core.projecting import LONLAT, moved
 from core.words import UNITS
 from ui.viewer import tiles
 
@@ -310,9 +311,12 @@ def _on_map(frame: Any, geo: GeoRef) -> Any:
     import numpy as np
     import shapely
 
-    if geo.georeferenced:
-        return shapely.set_precision(frame.to_crs(4326).geometry.values, 1e-7, mode="pointwise")
     shapes = frame.geometry.to_numpy()
+    if geo.crs is not None and geo.georeferenced:
+        there = moved(shapes, geo.crs, LONLAT)
+        # What lies off the earth is drawn nowhere.
+        there = np.where(np.isfinite(shapely.bounds(there)).all(axis=1), there, shapely.Polygon())
+        return shapely.set_precision(there, 1e-7, mode="pointwise")
     if geo.transform != PIXEL_TRANSFORM:
         to_map = PIXEL_TRANSFORM * ~geo.transform
         shapes = shapely.transform(shapes, lambda xy: np.column_stack(to_map * (xy[:, 0], xy[:, 1])))
@@ -348,7 +352,7 @@ def _underlay(under: Underlay, ground: Ground, native_zoom: int | None) -> dict[
 
 def _native_zoom(ground: Ground) -> int:
     """The Web Mercator zoom at which a map pixel is no larger than a scene pixel."""
-    height_m, width_m = ground.geo.pixel_size(ground.height / 2, ground.width / 2)
+    height_m, width_m = (max(side, 1e-6) for side in ground.geo.pixel_size(ground.height / 2, ground.width / 2))
     (south, _), (north, _) = ground.bounds
     widest_m = 2 * math.pi * 6378137 * math.cos(math.radians((south + north) / 2)) / tiles.MAP_TILE_PX
     return min(23, max(0, math.ceil(math.log2(widest_m / min(height_m, width_m)))))

@@ -24,7 +24,7 @@ import streamlit as st
 from core.classes import ClassScheme
 from core.datasets.pairs import Pair
 from core.files import digest_of
-from core.geo import GeoRef, to_lonlat
+from core.geo import GeoRef, degrees_of
 from core.scenes.display import default_rgb, display_rgb, stretch_limits
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
@@ -258,14 +258,19 @@ def static_url() -> str:
 
 
 def lonlat_bounds(geo: GeoRef, height: int, width: int) -> list[list[float]] | None:
-    """[[south, west], [north, east]] in degrees around a raster's outline; None where it has no place on the earth."""
-    if not geo.georeferenced:
+    """[[south, west], [north, east]] in degrees around a raster, beyond 180 over the antimeridian; None without a place on the earth."""
+    if geo.crs is None or not geo.georeferenced:
         return None
-    steps = np.linspace(0, 1, 9)
-    rows = np.concatenate([np.zeros(9), np.ones(9), steps, steps]) * height
-    cols = np.concatenate([steps, steps, np.zeros(9), np.ones(9)]) * width
-    lon, lat = to_lonlat(geo.crs).transform(*(geo.transform * (cols, rows)))
-    return [[float(np.min(lat)), float(np.min(lon))], [float(np.max(lat)), float(np.max(lon))]]
+    rows, cols = np.meshgrid(np.linspace(0, height, 17), np.linspace(0, width, 17))
+    lon, lat = degrees_of(geo.crs, *geo.points(rows.ravel(), cols.ravel()))
+    there = np.isfinite(lon) & np.isfinite(lat)
+    if not there.any():
+        return None
+    lon, lat = lon[there], np.clip(lat[there], -90, 90)
+    beyond = np.where(lon < 0, lon + 360, lon)
+    if np.ptp(lon) > 180 > np.ptp(beyond):
+        lon = beyond
+    return [[float(lat.min()), float(lon.min())], [float(lat.max()), float(lon.max())]]
 
 
 def _codes(ids: np.ndarray, confidence: np.ndarray | None = None, truth: np.ndarray | None = None) -> np.ndarray:
