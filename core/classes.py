@@ -232,8 +232,12 @@ class ClassScheme:
 
     @classmethod
     def _from_dict(cls, value: dict[str, Any], *, every: bool) -> ClassScheme:
-        names, colours, values, ignored = [], [], [], []
-        for item in value["classes"]:
+        names, colours, values, ignored, places = [], [], [], [], []
+        if not isinstance(value, dict) or not isinstance(value["classes"], list):
+            raise ClassesError(
+                "a class list that is a bare list", expected='{"classes": [{"name": ..., "colour": ...}]}', do="Mend the class file"
+            )
+        for place, item in enumerate(value["classes"]):
             name = str(item["name"] if "name" in item else item["title"])
             colour = from_hex(item["colour"] if "colour" in item else item["color"])
             if not every and _means_unlabelled(name):
@@ -241,8 +245,10 @@ class ClassScheme:
                 continue
             names.append(name)
             colours.append(colour)
-            if "value" in item:
-                values.append(int(item["value"]))
+            places.append(place)
+            told = next((item[key] for key in ("value", "id") if isinstance(item.get(key), int)), None)
+            if told is not None:
+                values.append(told)
         ignored += [(str(item["name"]), from_hex(item["colour"])) for item in value.get("ignored", [])]
         return cls(
             names=tuple(names),
@@ -250,7 +256,7 @@ class ClassScheme:
             ignored_id=int(value.get("ignored_id", IGNORED_ID)),
             ignored_names=tuple(name for name, _ in ignored),
             ignored_colours=tuple(colour for _, colour in ignored),
-            values=tuple(values) if values else None,
+            values=_values(values, places, len(value["classes"])),
         )
 
     @classmethod
@@ -270,6 +276,13 @@ class ClassScheme:
                 do="Give another file",
             ) from error
         return cls.from_dict(value, every=every)
+
+
+def _values(told: list[int], places: list[int], lines: int) -> tuple[int, ...] | None:
+    """The masks' values of the classes of a list: as it tells them, else their places where some of its lines are no class."""
+    if told:
+        return None if told == list(range(len(told))) else tuple(told)
+    return tuple(places) if len(places) < lines and places != list(range(len(places))) else None
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:

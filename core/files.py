@@ -234,8 +234,11 @@ def write_json(path: str | os.PathLike, value: Any) -> Path:
 
 
 def read_json(path: str | os.PathLike) -> Any:
-    """Read a JSON file written as UTF-8."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file written as UTF-8. Raises OSError and ValueError, the latter also for lists nested without end."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def dump_json(value: Any, *, indent: int | None = None) -> str:

@@ -16,6 +16,7 @@ MIXED, FRACTION = -2_000_000_001, -2_000_000_002
 """Codes of pixels that fit no whole number: bands that contradict each other, and numbers that are not whole."""
 _CODE_WORDS = {MIXED: "bands that contradict each other", FRACTION: "not a whole number"}
 _WHOLE = 1e-3
+_HUGE = 1e9
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,9 @@ def as_codes(pixels: np.ndarray, kind: str) -> np.ndarray:
 
 
 def whole(values: np.ndarray) -> np.ndarray:
-    """Whole numbers int64 of floats of any shape: 255 for NaN, FRACTION for those that are more than a thousandth off."""
-    numbers = np.clip(np.nan_to_num(values.astype(np.float64), nan=IGNORED_ID), -1e9, 1e9)
+    """Whole numbers int64 of floats of any shape: 255 for NaN and what is beyond a billion, FRACTION for those that are more than a thousandth off."""
+    numbers = values.astype(np.float64)
+    numbers = np.where(np.abs(numbers) < _HUGE, numbers, IGNORED_ID)  # NaN, and the -3.4e38 of programs that have nothing to say
     nearest = np.rint(numbers)
     return np.where(np.abs(numbers - nearest) <= _WHOLE, nearest, FRACTION).astype(np.int64)
 

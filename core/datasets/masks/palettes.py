@@ -9,15 +9,16 @@ from pathlib import Path
 from core.classes import DUBAI, IGNORED_ID, ClassScheme, from_hex, pack, to_hex
 from core.datasets.masks.encodings import FRACTION, MIXED
 from core.datasets.masks.public_palettes import PUBLIC_PALETTES
-from core.datasets.masks.sampling import MOST_COLOURS, NOISE, MaskSample, apart, declared, of_classes
+from core.datasets.masks.sampling import MOST_COLOURS, NOISE, MaskSample, apart, blurred, declared, of_classes
 from core.errors import ClassesError
 
-_RARE_FRACTION = 0.005
+_RARE_FRACTION, _MIXED_FRACTION = 0.005, 0.03
 _NEARLY_ALL = 0.98
+_SMALL_IDS = 64
 _SMALL_NUMBERS = 128
-"""Class ids stay below this; where values reach further, they are grey levels."""
+"""Where values reach further, they may be grey levels; class ids seldom do."""
 _MOST_NUMBERS = 200
-_NEAR = 12
+_NEAR = 6
 """Colours this close are one, where one of them is much commoner."""
 _MUCH_COMMONER = 10
 
@@ -99,8 +100,11 @@ def discover(sample: MaskSample, names: ClassScheme | None = None) -> ClassSchem
     """
     codes = _main_codes(sample)
     if sample.kind == "ids":
+        others = [code for code in codes if code >= 0]
+        if len(others) >= 2:
+            codes = others  # -1 and -9999 are what programs write where they have nothing to say
         others = [code for code in codes if code != IGNORED_ID]
-        if len(others) >= 2 and max(others) < _SMALL_NUMBERS:
+        if len(others) >= 2 and means_unlabelled(others):
             codes = others
         plain = codes == list(range(len(codes)))
         unnamed = ClassScheme.unnamed(len(codes))
@@ -118,21 +122,45 @@ def discover(sample: MaskSample, names: ClassScheme | None = None) -> ClassSchem
     )
 
 
+def means_unlabelled(others: list[int]) -> bool:
+    """Whether 255 beside these values means "not labelled": they are ids, small or close together, and no grey levels."""
+    return max(others) < _SMALL_IDS or max(others) < 3 * len(others) + 5
+
+
 def _main_codes(sample: MaskSample) -> list[int]:
     """The codes that are classes, in their order: without soft rims, noise, and what lies close to a much commoner colour."""
     codes = sorted(code for code in set(sample.counts) - sample.rims if code not in (MIXED, FRACTION))
-    spread_out = sample.kind == "colour" or max(codes) - min(codes) >= _SMALL_NUMBERS
-    many = len(codes) > (MOST_COLOURS if spread_out else _MOST_NUMBERS)
-    if many:
-        codes = [code for code in codes if sample.counts[code] >= _RARE_FRACTION * sample.total] or codes[:MOST_COLOURS]
-    if not spread_out or (sample.kind == "ids" and not many):
+    if not codes:
+        return sorted(sample.counts)
+    spread_out = sample.kind == "colour" or (max(codes) - min(codes) >= _SMALL_NUMBERS and max(codes) <= IGNORED_ID)
+    if len(codes) > (MOST_COLOURS if spread_out else _MOST_NUMBERS):
+        return _without_noise(sample, codes) if spread_out else _frequent(sample, codes)
+    if sample.kind == "ids":
         return codes
     kept: list[int] = []
     for code in sorted(codes, key=lambda code: -sample.counts[code]):
         much = [one for one in kept if sample.counts[one] >= _MUCH_COMMONER * sample.counts[code]]
-        if not any(apart(code, one, sample.kind) <= (NOISE if many else _NEAR) for one in much):
+        if not any(apart(code, one, "colour") <= _NEAR for one in much):
             kept.append(code)
     return sorted(kept)
+
+
+def _frequent(sample: MaskSample, codes: list[int]) -> list[int]:
+    return [code for code in codes if sample.counts[code] >= _RARE_FRACTION * sample.total] or codes[:MOST_COLOURS]
+
+
+def _without_noise(sample: MaskSample, codes: list[int]) -> list[int]:
+    """The middles of the clusters that noisy colours or grey levels make, those that lie between two larger ones left out."""
+    totals: dict[int, int] = {}
+    for code in sorted(codes, key=lambda code: -sample.counts[code]):
+        middle = next((one for one in totals if apart(code, one, sample.kind) <= NOISE), None)
+        totals[code if middle is None else middle] = totals.get(code if middle is None else middle, 0) + sample.counts[code]
+    kept: list[int] = []
+    for code in sorted(totals, key=lambda code: -totals[code]):
+        share = totals[code] / sample.total
+        if share >= _RARE_FRACTION and not (share < _MIXED_FRACTION and len(kept) >= 2 and blurred(code, kept, sample.kind)):
+            kept.append(code)
+    return sorted(kept) or _frequent(sample, codes)
 
 
 def with_ignored(scheme: ClassScheme, colours: Iterable[str]) -> ClassScheme:
