@@ -311,13 +311,13 @@ def _on_grid(
     labels: tuple[Labels, ...], changed: tuple[int, ...], geo: GeoRef, shape: tuple[int, int], names: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray, shapely.STRtree]:
     """Geometries in columns and rows, their class ids, and a tree to find those near a window."""
-    ids = {name: k for k, name in enumerate(names)}
+    ids = {name.casefold(): k for k, name in enumerate(names)}
     placed, class_ids = [], []
     for one in labels:
         for layer in one.layers():
             geometries, kept = _placed(layer, one, geo, shape)
             placed.append(geometries)
-            class_ids.append(np.array([ids.get(name, IGNORED_ID) for name in layer.classes], np.uint8)[kept])
+            class_ids.append(np.array([ids.get((name or "").casefold(), IGNORED_ID) for name in layer.classes], np.uint8)[kept])
     everything = np.concatenate(placed) if placed else np.empty(0, object)
     return everything, np.concatenate(class_ids) if class_ids else np.empty(0, np.uint8), shapely.STRtree(everything)
 

@@ -55,10 +55,12 @@ def find_vector_labels(images: Sequence[Path], vectors: Sequence[Path]) -> Vecto
     chosen, guessed = _on_grids({image: chosen[image] for image in images if image in chosen})
     every = {(one.path, one.named, one.called, one.image): one for labels in chosen.values() for one in labels}
     layers = [layer for one in every.values() for layer in one.layers()]
-    empty = sorted({one.path.name for one in every.values() if not any(len(layer.classes) for layer in one.layers())})
+    empty = sorted({one.path.name for one in every.values() if not one.image and not any(len(layer.classes) for layer in one.layers())})
     if not any(len(layer.classes) for layer in layers):
-        raise MaskError(f"no features in {listed(empty, 3)}", expected="labels drawn as polygons or lines", do="Check the file")
-    classes = sorted({name for layer in layers for name in layer.classes if name is not None}, key=_natural)
+        raise MaskError(
+            f"no features in {listed(empty or [layers[0].path.name], 3)}", expected="labels drawn as polygons or lines", do="Check the file"
+        )
+    classes, alike = _spelt_once(Counter(name for layer in layers for name in layer.classes if name is not None))
     if not 1 <= len(classes) <= _MOST_CLASSES:
         raise DatasetError(
             f"{len(classes) or 'no'} classes in {layers[0].path.name if layers else 'the vector labels'}",
@@ -67,7 +69,7 @@ def find_vector_labels(images: Sequence[Path], vectors: Sequence[Path]) -> Vecto
         )
     counts = Counter(path for labels in chosen.values() for path in {one.path for one in labels})
     unused = [path.name for path in files if path not in counts]
-    told = [*told_of(layers), *guessed, *missing]
+    told = [*told_of(layers), *alike, *guessed, *missing]
     if empty:
         told.append(f"no features in {listed(empty, 3)}")
     if unused:
@@ -189,6 +191,15 @@ def _on_grids(chosen: Chosen) -> tuple[Chosen, tuple[str, ...]]:
         placed[image] = tuple(fitted)
     said = list(told)
     return placed, (*said[:3], *([f"{len(said) - 3} more files likewise"] if len(said) > 3 else []))
+
+
+def _spelt_once(names: Counter[str]) -> tuple[list[str], list[str]]:
+    """The classes, in order, each as it is spelt most often, and words on those that differ by capital letters alone."""
+    spelt: dict[str, list[str]] = defaultdict(list)
+    for name, _ in names.most_common():
+        spelt[name.casefold()].append(name)
+    alike = [f"{' and '.join(sorted(ways))} are one class" for ways in spelt.values() if len(ways) > 1]
+    return sorted((ways[0] for ways in spelt.values()), key=_natural), alike
 
 
 def _natural(name: str) -> list:

@@ -111,7 +111,7 @@ def refusal_of_outputs(file: str, heads: Sequence[Head]) -> ModelError:
     return ModelError(
         f"{file} has {len(heads)} outputs: {', '.join(head.told() for head in heads)}",
         expected="one that is the map of classes, or several of one shape",
-        do="Import it and name that one with --output",
+        do="Name that one with --output when it is imported",
     )
 
 

@@ -137,6 +137,14 @@ def test_rows_without_geometry_or_class_are_counted_and_drawn_ones_are_not_label
     assert "2 of 4 features left out: 1 without geometry, 1 without a class" in said
 
 
+def test_names_that_differ_by_capital_letters_are_one_class_and_that_is_said(tmp_path):
+    scene(tmp_path / "s.tif")
+    write(tmp_path / "s.gpkg", {"class": ["Building", "building", "Building ", "Road"]}, CELLS)
+    names, ids, said = labels(tmp_path)
+    assert names == ("Building", "Road") and int((ids == 0).sum()) == 240
+    assert "Building and building are one class" in said
+
+
 def test_numbers_are_sorted_as_numbers(tmp_path):
     scene(tmp_path / "s.tif")
     write(tmp_path / "s.gpkg", {"class_id": [10.0, 2.0, 1.0, 2.0]}, CELLS)
