@@ -10,6 +10,7 @@ import numpy as np
 from core.audit.findings import Finding, files_of
 from core.audit.survey import PairFacts
 from core.datasets.datasets import Dataset
+from core.datasets.masks.placing import APART
 from core.datasets.mosaics import Mosaic
 from core.datasets.remedies import Remedies, Remedy
 from core.words import counted, listed
@@ -52,7 +53,7 @@ def unpaired(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mos
 def sizes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
     """Masks of another size than their image, and images of one group that differ in size."""
     cropped = {pair.name for pair in dataset.pairs if pair.crop}
-    differ = [one for one in facts if one.mask_height and not one.same_size and one.name not in cropped]
+    differ = [one for one in facts if one.mask_height and not one.same_size and one.name not in cropped and one.place.kind != APART]
     if differ:
         names = tuple(one.name for one in differ)
         one = differ[0]
@@ -120,6 +121,21 @@ def transparency(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence
             "and the largest, so it is read as a band (often near infrared).",
             files_of(dataset, names, masks=False),
             Remedy("Read it as transparency", Remedies(alpha="transparency")),
+            names,
+        )
+
+
+def turned_photos(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
+    """Photographs that say that they are to be turned before they are looked at."""
+    names = tuple(one.name for one in facts if one.turned)
+    if names:
+        yield Finding(
+            "warning",
+            "exif_turned",
+            f"{counted(len(names), 'image is', 'images are')} marked to be turned when shown (EXIF orientation) and read as stored: masks "
+            "that were drawn in a picture viewer do not fit. Save the images turned.",
+            files_of(dataset, names, masks=False),
+            None,
             names,
         )
 
@@ -225,4 +241,4 @@ def _root(parent: dict[int, int], i: int) -> int:
     return i
 
 
-CHECKS = (unreadable, unpaired, sizes, kinds, transparency, continuing, alike, nodata, groups)
+CHECKS = (unreadable, unpaired, sizes, kinds, transparency, turned_photos, continuing, alike, nodata, groups)

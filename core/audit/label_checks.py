@@ -12,8 +12,8 @@ from core.audit.survey import PairFacts
 from core.classes import ClassScheme
 from core.datasets.datasets import Dataset
 from core.datasets.masks.palettes import load_quietly
-from core.datasets.masks.placing import ELSEWHERE, MOVED, PIXELS, WARP
-from core.datasets.masks.sampling import blurred
+from core.datasets.masks.placing import APART, ELSEWHERE, MOVED, PIXELS, WARP
+from core.datasets.masks.sampling import blurred, close
 from core.datasets.masks.sampling import declared as declared_codes
 from core.datasets.mosaics import Mosaic
 from core.datasets.palette_check import conflicting_classes
@@ -63,6 +63,8 @@ def strange_colours(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Seque
     known = declared_codes(dataset.scheme, dataset.kind)
     codes = [(from_code(text), count) for text, count in strangers.items()]
     soft = sum(count for code, count in codes if code is not None and blurred(code, known, dataset.kind))
+    if len(codes) < 3 and not all(code is not None and close(code, known, dataset.kind) for code, _ in codes):
+        soft = 0  # one or two values between the classes are areas of their own, and no outlines
     few = dataset.kind == "colour" and len(strangers) <= 64
     remedy = Remedy("Declare these colours as not labelled", Remedies(ignore_colours=tuple(strangers))) if few else None
     words = ""
@@ -88,12 +90,22 @@ def how_masks_are_read(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Se
 
 def misplaced_masks(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
     """Masks that say that they lie elsewhere than their image, and those that were turned or moved onto it."""
-    for kind, severity, code in ((ELSEWHERE, "error", "mask_elsewhere"), (MOVED, "info", "mask_turned")):
+    sizes = {one.name: one.same_size for one in facts}
+    kinds = ((ELSEWHERE, "error", "mask_elsewhere"), (APART, "error", "mask_apart"), (MOVED, "info", "mask_turned"))
+    for kind, severity, code in kinds:
         found = [one for one in facts if one.place.kind == kind]
         if not found:
             continue
         names = tuple(one.name for one in found)
-        if kind == ELSEWHERE:
+        if kind == APART:
+            text = (
+                f"{counted(len(found), 'mask says that it lies', 'masks say that they lie')} where the image is not, and cannot be used: "
+                f"{found[0].name} has {found[0].place.words}. Its coordinates may be wrong, or those of another image."
+            )
+            remedy: Remedy | None = Remedy("Take them pixel for pixel", Remedies(grid=dict.fromkeys(names, PIXELS)))
+            if not all(sizes[name] for name in names):
+                remedy = Remedy("Leave these pairs out", Remedies(exclude=names)) if len(names) < len(facts) else None
+        elif kind == ELSEWHERE:
             text = (
                 f"{counted(len(found), 'mask lies', 'masks lie')} elsewhere than the image and cannot be used: {found[0].name} has "
                 f"{found[0].place.words}."
@@ -126,7 +138,10 @@ def missing_classes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Seque
     """Classes that no mask shows, that a group lacks, and rare ones."""
     names = dataset.scheme.names
     counts = _counts(dataset, facts)[:-1]
-    nowhere = [names[k] for k in np.flatnonzero(counts == 0)]
+    nowhere = [names[k] for k in np.flatnonzero(counts == 0)] if counts.any() else []
+    if np.count_nonzero(counts) == 1 and len(facts) > 1:
+        only = names[int(np.argmax(counts))]
+        yield Finding("warning", "one_class", f"All masks show one class alone, {only}: there is nothing that a model could tell it from.")
     if nowhere:
         yield Finding("warning", "class_nowhere", f"No mask shows {listed(nowhere, 8)}, so a model cannot learn it.")
     by_group = _by_group(dataset, facts)
@@ -155,6 +170,8 @@ def uneven_classes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequen
     if not 1 < len(by_group) <= 50:
         return
     shares = {group: own / max(1, own.sum()) for group, own in by_group.items() if own.sum()}
+    if not shares:
+        return
     uneven = []
     for k, name in enumerate(dataset.scheme.names):
         low, high = (pick(shares, key=lambda group: shares[group][k]) for pick in (min, max))

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.audit.alignment import Shift, agreement, best_shift
 from core.datasets.datasets import Dataset
-from core.datasets.masks.placing import ELSEWHERE, SAME, MaskPlace, mask_place
+from core.datasets.masks.placing import APART, ELSEWHERE, SAME, MaskPlace, mask_place
 from core.datasets.pairs import Pair
 from core.errors import MaskError, SceneError
 from core.patches.estimates import count_pair_blocks
@@ -19,7 +19,7 @@ from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.chip_layout import Chip, read_chip
 from core.scenes.opening import scene_of_array
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import marked_transparent
+from core.scenes.sources import marked_transparent, marked_turned
 
 _WHOLE_BYTES = 96 * 2**20
 _SLAB_PIXELS = 8 * 2**20
@@ -31,9 +31,10 @@ _OUTLINE_PX = 512
 class PairFacts:
     """What one look at a pair tells.
 
-    `counts` int64 (K + 1,): pixels of each class, the last not labelled; `strangers`: pixels of each colour or value
-    that is no class; `thumb` float32 (32, 32, bands); `place` is how the mask lies to the image; `transparent` are bands that the file
-    marks as transparency and that are read as data; `error` is set, and the rest empty, where a file cannot be read.
+    `counts` int64 (K + 1,): pixels of each class, the last not labelled; `strangers`: pixels of each colour or value that is no class;
+    `thumb` float32 (32, 32, bands); `place` is how the mask lies to the image; `transparent` are bands that the file marks as
+    transparency and that are read as data; `turned`: the file says to turn it when it is shown; `error` is set, and the rest empty,
+    where a file cannot be read.
     """
 
     name: str
@@ -55,6 +56,7 @@ class PairFacts:
     unreadable: str | None = None
     place: MaskPlace = field(default_factory=lambda: MaskPlace(SAME))
     transparent: tuple[int, ...] = ()
+    turned: bool = False
 
     @property
     def same_size(self) -> bool:
@@ -98,11 +100,14 @@ def look_at(pair: Pair, dataset: Dataset) -> PairFacts:
             thumb=_thumb(picture),
             chip=read_chip(picture, pair.name),
             transparent=marked_transparent(image),
+            turned=marked_turned(image),
         )
         what = "mask"
         if pair.mask_file is not None and not pair.grid:
             facts = replace(facts, place=mask_place(image, pair.mask_file))
-            if facts.place.kind == ELSEWHERE:
+            if facts.place.kind == APART:
+                facts = replace(facts, mask_height=pair.mask_file.height, mask_width=pair.mask_file.width)
+            if facts.place.kind in (APART, ELSEWHERE):
                 return facts
         mask = pair.mask
         if mask is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from core.classes import ClassScheme
+from core.classes import IGNORED_ID, ClassScheme
 from core.datasets.archives import unpack
 from core.datasets.layouts import Found, find_pairs
 from core.datasets.masks import palettes
@@ -111,10 +111,14 @@ def open_dataset(
     name = root.resolve().stem if root.is_file() else root.resolve().name
     if root.suffix.lower() == ".zip" and root.is_file():
         root = unpack(root, None if unpack_to is None else Path(unpack_to), on_progress=on_progress, should_stop=should_stop)
+    named = root
     root = _innermost(root)
     place = root if root.is_dir() else root.parent
     remedies = read_remedies(place)
-    found = find_pairs(root, images=images or remedies.images, masks=masks or remedies.masks)
+    if images or masks:  # patterns count from the folder that was named, whatever lies in it alone
+        found = find_pairs(named, images=images, masks=masks)
+    else:
+        found = find_pairs(root, images=remedies.images, masks=remedies.masks)
     if not found.pairs:
         raise DatasetError(
             _what_is_there(found, root),
@@ -123,7 +127,7 @@ def open_dataset(
         )
     read = _reading(place, found, remedies, classes)
     encoding = replace(read.encoding, snap=remedies.snap)
-    pairs = _mended([replace(pair, encoding=encoding) for pair in found.pairs], remedies)
+    pairs = _mended([replace(pair, encoding=encoding, looks=read.looks) for pair in found.pairs], remedies)
     if not pairs:
         raise DatasetError(f"every image of {name} is left out by {remedies.path}", expected="at least one pair", do="Mend the remedy file")
     return Dataset(
@@ -150,6 +154,7 @@ class _Reading:
     encoding: Encoding
     marked: bool
     notes: tuple[str, ...] = ()
+    looks: frozenset[tuple[int, str]] = frozenset()
 
 
 def _reading(place: Path, found: Found, remedies: Remedies, classes: str | os.PathLike | None) -> _Reading:
@@ -173,7 +178,10 @@ def _reading(place: Path, found: Found, remedies: Remedies, classes: str | os.Pa
     if coloured.explained(scheme) > max(0.5, sample.explained(scheme)):
         sample = coloured
     marked = bool(sample.gaps or set(sample.counts) - of_classes(scheme, sample.kind))
-    return _Reading(scheme, source + remark, sample.encoding, marked, sample.notes)
+    notes = list(sample.notes)
+    if sample.kind == "ids" and IGNORED_ID in sample.counts and IGNORED_ID not in of_classes(scheme, "ids"):
+        notes.append(f"The mask value 255 ({sample.counts[IGNORED_ID] / max(1, sample.total):.1%}) means not labelled")
+    return _Reading(scheme, source + remark, sample.encoding, marked, tuple(notes), sample.looks)
 
 
 def _innermost(root: Path) -> Path:

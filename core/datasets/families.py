@@ -11,6 +11,8 @@ from core.words import counted
 
 _PICTURES = frozenset(("color", "colour", "rgb", "vis", "visual"))
 """Words of mask folders that hold the masks a second time, to look at."""
+_NO_IMAGES = frozenset(("jrc", "jrcwaterhand", "water", "buildings", "roads", "boundaries", "before", "pre"))
+"""Words of folders whose rasters are seldom the images, where others fit as well."""
 _FEWEST_FAMILY = 2
 
 Family = tuple[str, tuple[str, ...]]
@@ -40,7 +42,8 @@ def match_families(
             found = _fitting([one for one in members if id(one) not in taken], mask_families[mask_family])
             if found:
                 words = _words(image_family)
-                candidates.append((len(found), 2 * ("rgb" in words) + (not IMAGE_WORDS.isdisjoint(words)), image_family, found))
+                rank = 2 * ("rgb" in words) + (not IMAGE_WORDS.isdisjoint(words)) - (not _NO_IMAGES.isdisjoint(words))
+                candidates.append((len(found), rank, image_family, found))
         if not candidates:
             continue
         # As many pairs as any, then the colours that people know, then what is called an image, then the first by name.
@@ -51,7 +54,8 @@ def match_families(
         taken |= {id(file) for pair in best[3] for file in pair}
         for count, _, family, _ in candidates:
             if family != best[2] and count == most:
-                notes.append(f"{counted(len(image_families[family]), 'image')} in {_title(family)} fit the same masks and are left out")
+                left = counted(len(image_families[family]), "image")
+                notes.append(f"{_title(best[2])} has the images in use; {left} of {_title(family)} fit the same masks and are left out")
                 taken |= {id(file) for file in image_families[family]}
     used = [image for image, _ in pairs] + list(matched)
     for family, members in mask_families.items():

@@ -9,32 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from core.files import PREDICTION_FILE, STORE_FILE
-from core.scenes.band_files import band_stacks
+from core.scenes.band_files import band_of, band_stacks
 
-IMAGE_WORDS = frozenset(("image", "images", "img", "imgs", "rgb", "sat", "ortho", "scene", "scenes", "photo", "photos", "naip"))
+IMAGE_WORDS = frozenset(
+    (
+        *("image", "images", "img", "imgs", "rgb", "sat", "ortho", "scene", "scenes", "photo", "photos"),
+        *("naip", "imagery", "bilder", "leftimg8bit"),
+    )
+)
 MASK_WORDS = frozenset(
     (
-        *(
-            "mask",
-            "masks",
-            "msk",
-            "label",
-            "labels",
-            "lbl",
-            "labeled",
-            "labelled",
-            "gt",
-            "gts",
-            "groundtruth",
-            "truth",
-            "seg",
-            "segmentation",
-        ),
+        *("mask", "masks", "msk", "label", "labels", "lbl", "labeled", "labelled", "gt", "gts", "groundtruth", "truth"),
+        *("seg", "segmentation", "segmented", "reference", "masken", "lab", "labelids"),
         *("annotation", "annotations", "annot", "ann", "anns", "target", "targets", "lc"),
     )
 )
 OTHER_WORDS = frozenset(
-    ("instance", "instances", "object", "dsm", "ndsm", "dtm", "dem", "depth", "nlcd", "preview", "previews", "thumbnails")
+    ("instance", "instances", "object", "dsm", "ndsm", "dtm", "dem", "depth", "nlcd", "instanceids", "preview", "previews", "thumbnails")
 )
 """Rasters that lie beside images and masks and are neither: outlines of single objects, heights, pictures to look at."""
 _FORMAT_WORDS = frozenset(("png", "jpg", "jpeg", "tif", "tiff", "h5", "dir", "class", "classes", "semantic"))
@@ -68,7 +59,16 @@ class NamedFile:
 def described(paths: Iterable[Path], root: Path) -> list[NamedFile]:
     """What the paths of rasters say; files that are one band each of a scene are one image."""
     files = [describe(path, root) for path in paths]
-    stacks = band_stacks((file.place, file.stem, file.path) for file in files if file.role != "mask")
+    labelled = {name for file in files if file.role == "mask" for name in (file.stem.lower(), file.plain_stem)}
+    others = {(file.place, band_of(file.stem) is None) for file in files if file.role != "mask"}
+    # A file with a mask of its own is an image, whatever its name; so is B1 beside A1 and C1.
+    stacks = band_stacks(
+        (file.place, file.stem, file.path)
+        for file in files
+        if file.role != "mask"
+        and not {file.stem.lower(), file.plain_stem} & labelled
+        and not ((band_of(file.stem) or ("x",))[0] == "" and (file.place, True) in others)
+    )
     used = {path for paths in stacks.values() for path in paths}
     kept = [file for file in files if file.path not in used]
     for (place, name), parts in stacks.items():
@@ -105,7 +105,7 @@ def describe(path: Path, root: Path) -> NamedFile:
             place.insert(0, rest)
     stem = path.name.split(".")[0] if path.name.lower().endswith(".shp.zip") else path.stem
     stem_role, plain_stem = role_of(stem)
-    if stem_role == "other" or (role is None and stem_role == "mask"):
+    if role is None and stem_role in ("mask", "other"):
         role = stem_role
     return NamedFile(path, role, tuple(place), stem, (plain_stem or stem).lower(), tuple(base), side)
 

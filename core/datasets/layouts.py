@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from core.classes import DUBAI, IGNORED_ID, ClassScheme, distinct_colours
 from core.datasets.label_scenes import Hdf5Labels, find_hdf5_labels, holds_one_value, open_class_files, open_hdf5_mask
 from core.datasets.masks.palettes import same_class
@@ -15,7 +17,7 @@ from core.datasets.pairing import Match, Matches, match_folder, names_and_groups
 from core.datasets.pairs import Pair
 from core.datasets.vector_labels import open_vector_mask
 from core.datasets.vector_layouts import find_vector_labels
-from core.errors import DatasetError, SceneError
+from core.errors import DatasetError, MaskError, SceneError
 from core.scenes.band_files import stack_path, write_stack
 from core.scenes.npy_files import npy_shape, open_npy
 from core.scenes.opening import open_scene
@@ -24,6 +26,7 @@ from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, open_hdf5
 from core.words import counted, listed
 
 _CHECKED_IMAGES = 6
+_MUCH_OVERLAP = 0.001
 
 BACKGROUND = "Background"
 
@@ -88,6 +91,11 @@ def _of_matches(matches: Matches, root: Path) -> Found:
         per_class = []
     names = sorted({name for match in per_class for name in match.mask_classes})
     notes = list(matches.notes)
+    if matches.passed:
+        passed = listed([path.relative_to(root).as_posix() for path in matches.passed], 3)
+        notes.append(f"{counted(len(matches.passed), 'raster')} passed over as neither image nor mask: {passed}")
+    if per_class and (share := _overlap(per_class)) > _MUCH_OVERLAP:
+        notes.append(f"Mask files of several classes claim the same pixels ({share:.1%}): the first by name counts")
     if not names:
         pairs = tuple(pair for match in matches.matches for pair in _plain_pairs(match))
         return Found(pairs, matches.unpaired, matches.images_alone, notes=tuple(notes))
@@ -132,6 +140,20 @@ def _stacked(image: Path, mask: Path) -> int | None:
             do="Save both stacks in the same order",
         )
     return images[0]
+
+
+def _overlap(matches: Sequence[Match]) -> float:
+    """Share of the pixels that several class files claim, in a sample of the images."""
+    several = total = 0
+    for match in spread(matches, _CHECKED_IMAGES):
+        try:
+            claimed = [open_class_files((path,), (1,), 0).read()[..., 0] for path in match.masks]
+        except (SceneError, MaskError):
+            continue
+        if len({one.shape for one in claimed}) == 1:
+            several += int(np.count_nonzero(np.sum(claimed, axis=0) > 1))
+            total += claimed[0].size
+    return several / max(1, total)
 
 
 def _one_value_each(matches: Sequence[Match]) -> bool:

@@ -13,20 +13,23 @@ import numpy as np
 from core.classes import IGNORED_ID, ClassScheme
 from core.datasets.masks.encodings import COLOURS, Encoding, encode_mask, plain
 from core.datasets.masks.placing import PlacedSource, place_mask
+from core.datasets.masks.sampling import goes_with, own_encoding
 from core.errors import MaskError
 from core.scenes.cutting import cut
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
+from core.words import counted
 
 
 @dataclass(frozen=True)
 class Pair:
     """An image and its mask. Files are opened when `image`, `mask` or `labels` is first asked for.
 
-    `group` names the tile or place it belongs to. `shift_px` (rows, columns) and `crop` are remedies: the mask is
-    moved, and image and mask of different sizes are cut to the common part; so is `grid`, which says what to do where mask and image
-    lie on different grids ("warp", or "pixels" to take them pixel for pixel). `label_files` names the files that the mask is made of
-    where they are more than `mask_path`.
+    `group` names the tile or place it belongs to. `shift_px` (rows, columns) and `crop` are remedies: the mask is moved, and image and
+    mask of different sizes are cut to the common part; so is `grid`, which says what to do where mask and image lie on different grids
+    ("warp", or "pixels" to take them pixel for pixel). `looks` are (bands, dtype) of the masks that were looked at when the data set was
+    opened: one unlike them is looked at before it is believed. `label_files` names the files that the mask is made of where they are
+    more than `mask_path`.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Pair:
     shift_px: tuple[int, int] = (0, 0)
     crop: bool = False
     grid: str = ""
+    looks: frozenset[tuple[int, str]] = frozenset()
     label_files: tuple[Path, ...] = ()
     image_opener: Callable[[], Scene] | None = field(default=None, repr=False, compare=False)
     mask_opener: Callable[[], Scene | None] | None = field(default=None, repr=False, compare=False)
@@ -66,7 +70,7 @@ class Pair:
         mask = self.mask_file
         if mask is None:
             return None
-        return place_mask(plain(mask, self.encoding), self.image, self.grid, heeds_gaps=self.encoding.heeds_gaps)
+        return place_mask(plain(mask, self.reading), self.image, self.grid, heeds_gaps=self.encoding.heeds_gaps)
 
     @cached_property
     def mask_file(self) -> Scene | None:
@@ -76,6 +80,26 @@ class Pair:
         if self.mask_path is None:
             return None
         return open_scene(self.mask_path, expand_palette=self.encoding.expands_palettes, alpha=self.encoding.alpha)
+
+    @cached_property
+    def reading(self) -> Encoding:
+        """How this mask is read: as the data set's others, or by its own form where its file is unlike those that were looked at.
+
+        Raises MaskError when it does not go with the others.
+        """
+        mask = self.mask_file
+        if mask is None or self.mask_path is None or not self.looks or (mask.bands, mask.dtype) in self.looks:
+            return self.encoding
+        own = own_encoding(open_scene(self.mask_path))
+        if not goes_with(own, self.encoding):
+            raise MaskError(
+                f"{self.mask_path.name} has {counted(mask.bands, 'band')} of {mask.dtype} and is written in another way than the others",
+                expected="masks that are all written the same way",
+                do="Convert it, or leave the pair out",
+            )
+        if own is None or own.kind != self.encoding.kind or own.kind == "colour":
+            return self.encoding
+        return replace(self.encoding, form=own.form, band=own.band)
 
     @cached_property
     def shape(self) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from core.errors import SceneError
 from core.files import replacing
 
-_COLOUR_BANDS = ("coastal", "red", "green", "blue", "nir", "rededge", "swir", "swir1", "swir2")
+_COLOUR_BANDS = ("coastal", "red", "r", "green", "gre", "g", "blue", "b", "rededge", "reg", "nir", "swir", "swir1", "swir2")
 _BAND = re.compile(rf"B(?:\d{{1,2}}|8A)|BAND[_-]?\d{{1,2}}|{'|'.join(_COLOUR_BANDS)}", flags=re.IGNORECASE)
 _RESOLUTION = re.compile(r"R?\d{1,3}m", flags=re.IGNORECASE)
 _FEWEST_COLOURS = 3
@@ -83,6 +83,13 @@ def write_stack(paths: Sequence[Path]) -> Path:
         return target
     headers = [_header(path) for path in paths]
     finest = min(headers, key=lambda one: abs(one["transform"].a))
+    for path, header in zip(paths, headers, strict=True):
+        if not _same_ground(finest, header):
+            raise SceneError(
+                f"{path.name} shows other ground than the other bands of its name",
+                expected="bands of one scene",
+                do='Name the images by a pattern (--images "PATTERN") where they are scenes of their own',
+            )
     height, width, transform = finest["height"], finest["width"], finest["transform"]
     lines = [f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}">']
     if finest["crs"] is not None:
@@ -104,6 +111,16 @@ def write_stack(paths: Sequence[Path]) -> Path:
     with replacing(target, suffix=".vrt") as temporary:
         Path(temporary).write_text("\n".join([*lines, "</VRTDataset>"]))
     return target
+
+
+def _same_ground(one: dict, other: dict) -> bool:
+    """Whether two headers cover the same ground to a pixel of the coarser."""
+    ends = []
+    for header in (one, other):
+        placed = ~one["transform"] * header["transform"]
+        ends += [placed * (0, 0), placed * (header["width"], header["height"])]
+    pixel = max(1.0, abs(other["transform"].a / one["transform"].a))
+    return all(abs(a - b) <= pixel for k in (0, 1) for a, b in zip(ends[k], ends[k + 2], strict=True))
 
 
 def _header(path: Path) -> dict:

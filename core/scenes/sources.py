@@ -191,6 +191,13 @@ def open_raster(path: Path, *, expand_palette: bool, alpha: str = "") -> Scene:
             expected="an image",
             do="Save one of them as GeoTIFF",
         )
+    pages = _whole_pages(dataset)
+    if pages > 1:
+        raise SceneError(
+            f"{path.name} holds {pages} pages of one size, of which only the first would be read",
+            expected="one page with all its bands",
+            do="Save the pages as bands of one image, or as files of their own",
+        )
     kinds = dataset.colorinterp
     see_through = {
         i
@@ -221,6 +228,19 @@ def open_raster(path: Path, *, expand_palette: bool, alpha: str = "") -> Scene:
     )
 
 
+def _whole_pages(dataset: rasterio.DatasetReader) -> int:
+    """How many pages of the first one's size a TIFF holds; smaller ones are previews."""
+    if dataset.driver != "GTiff" or len(dataset.subdatasets) < 2:
+        return 1
+    shapes = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        for name in dataset.subdatasets:
+            with rasterio.open(name) as page:
+                shapes.append(page.shape)
+    return shapes.count(dataset.shape)
+
+
 def _is_transparency(dataset: rasterio.DatasetReader, index: int) -> bool:
     """Whether a band holds 0 and its largest value nearly everywhere, and not 0 alone; looked at in nine places of a large raster."""
     side = _ALPHA_SIDE_PX
@@ -244,6 +264,13 @@ def marked_transparent(scene: Scene) -> tuple[int, ...]:
         return ()
     kinds = _dataset(scene.source.path).colorinterp
     return tuple(k for k, index in enumerate(scene.source.band_indexes, 1) if kinds[index - 1] == ColorInterp.alpha)
+
+
+def marked_turned(scene: Scene) -> bool:
+    """Whether a photograph says (EXIF) that viewers are to turn it."""
+    if not isinstance(scene.source, RasterSource):
+        return False
+    return _dataset(scene.source.path).tags().get("EXIF_Orientation", "1").strip() not in ("", "0", "1")
 
 
 def white_is_zero(source: Source) -> bool:

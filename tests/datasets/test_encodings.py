@@ -114,7 +114,10 @@ def test_what_was_written_is_read(tmp_path, spelling, seed):
         ("ids in blue", "The masks have 3 bands; the classes are the numbers in band 3, the others are equal to it or empty"),
         ("colours x 257", "The masks hold uint16: divided by 257 they are colours"),
         ("ids over 255", "The masks hold float32: multiplied by 255 they are class ids"),
-        ("palette with equal colours", "The masks' palette is not told apart by its colours, so its numbers are the classes"),
+        (
+            "palette with equal colours",
+            "The masks' palette says less than its numbers (equal colours, greys, or a table for each file), so the numbers count",
+        ),
     ],
 )
 def test_what_was_understood_is_said(tmp_path, spelling, note):
@@ -377,3 +380,121 @@ def test_the_table_of_classes_that_a_public_set_ships_names_them(tmp_path):
     dataset = open_dataset(root)
     assert dataset.scheme.names == ("sea", "roofs", "grass") and dataset.scheme_source == "class file class_dict.csv"
     np.testing.assert_array_equal(dataset.pairs[0].labels(dataset.scheme), ids)
+
+
+# What an adversary found
+
+
+def many(root: Path, write, ids: np.ndarray, count: int = 40) -> Path:
+    """A data set of 40 masks, of which the third lies outside the sample; `write(path, ids, odd)`."""
+    for k in range(count):
+        save(root / f"images/{k:02d}.png", np.random.default_rng(k).integers(0, 255, (*ids.shape, 3)).astype(np.uint8))
+        write(root / f"masks/{k:02d}.tif", ids, k == 2)
+    return root
+
+
+def test_objects_that_few_masks_show_are_found_where_the_others_are_empty(tmp_path):
+    ids = random_ids(20, classes=3)
+    write = lambda path, ids, odd: save(path, COLOURS[ids] if odd else np.zeros((*ids.shape, 3), np.uint8))  # noqa: E731
+    dataset = open_dataset(many(tmp_path, write, ids))
+    assert len(dataset.scheme) == 4 and audit(dataset).off_palette == {}
+    binary = (ids == 1).astype(np.uint8) * 255
+    write = lambda path, ids, odd: save(path, binary if odd else binary * 0)  # noqa: E731
+    assert open_dataset(many(tmp_path, write, ids)).scheme.values == (0, 255)
+
+
+@pytest.mark.parametrize(
+    "odd_one",
+    [lambda ids: COLOURS[ids], lambda ids: one_hot(ids, 1, "uint8"), lambda ids: ids.astype("float32") / 3 + 0.1],
+    ids=["colours", "one hot", "fractions"],
+)
+def test_one_mask_that_is_written_otherwise_is_named_and_not_misread(tmp_path, odd_one):
+    ids = random_ids(21, classes=3)
+    dataset = open_dataset(many(tmp_path, lambda path, ids, odd: save(path, odd_one(ids) if odd else ids), ids))
+    np.testing.assert_array_equal(dataset.pairs[3].labels(dataset.scheme), ids)
+    with pytest.raises(MaskError, match="02.tif"):
+        dataset.pairs[2].labels(dataset.scheme)
+    (finding,) = [one for one in audit(dataset).findings if one.code == "mask_unreadable"]
+    assert finding.pairs == ("02",)
+
+
+def test_one_mask_with_ids_in_another_band_is_read_by_its_own_form(tmp_path):
+    ids = random_ids(22, classes=3)
+    write = lambda path, ids, odd: save(path, np.dstack([ids * 0, ids, ids * 0]) if odd else ids)  # noqa: E731
+    dataset = open_dataset(many(tmp_path, write, ids))
+    np.testing.assert_array_equal(dataset.pairs[2].labels(dataset.scheme), ids)
+
+
+def test_gaps_that_no_sampled_mask_had_are_told(tmp_path):
+    ids = random_ids(23, classes=3)
+    write = lambda path, ids, odd: save(path, ids, nodata=0 if odd else None)  # noqa: E731
+    found = audit(open_dataset(many(tmp_path, write, ids)))
+    assert found.off_palette == {"no data": int((ids == 0).sum())}
+
+
+@pytest.mark.parametrize("colour", [(255, 0, 0), (255, 255, 255), (90, 90, 90)])
+def test_an_overlay_of_one_colour_is_drawn_by_its_transparency(tmp_path, colour):
+    ids = random_ids(24, classes=2)
+    write = lambda path, ids: save(path.with_suffix(".png"), np.dstack([np.full((*ids.shape, 3), colour, np.uint8), ids * 255]))  # noqa: E731
+    dataset = open_dataset(masks(tmp_path, write, [ids, random_ids(25, classes=2)]))
+    assert dataset.scheme.names == ("Background", "Class 1")
+    np.testing.assert_array_equal(dataset.pairs[0].labels(dataset.scheme), ids)
+
+
+@pytest.mark.parametrize("listed", ["id", "value", "line"])
+def test_class_lists_that_tell_the_numbers_or_begin_with_what_is_no_class(tmp_path, listed):
+    ids = random_ids(26, classes=3)
+    root = masks(tmp_path, lambda path, ids: save(path, ids), [ids])
+    if listed == "line":
+        (root / "class_dict.csv").write_text("name,r,g,b\nunlabeled,0,0,0\nroad,1,2,3\ngrass,4,5,6\n")
+    else:
+        classes = [{"name": name, "colour": f"#00000{k}", listed: k} for k, name in ((2, "grass"), (1, "road"), (0, "ground"))]
+        (root / "classes.json").write_text(json.dumps({"classes": classes}))
+    dataset = open_dataset(root)
+    read = dataset.pairs[0].labels(dataset.scheme)
+    names = np.array([*dataset.scheme.names, "-"])[np.minimum(read, len(dataset.scheme))]
+    assert "grass" not in set(names[ids != 2]) and "road" not in set(names[ids != 1])
+    if listed != "line":
+        assert set(names[ids == 2]) == {"grass"} and set(names[ids == 1]) == {"road"}
+
+
+@pytest.mark.parametrize("mark", [-1, -9999, -3.4028235e38])
+def test_marks_of_missing_values_that_nobody_declared_are_no_class(tmp_path, mark):
+    ids = random_ids(27, classes=3)
+    write = lambda path, ids: save(path, np.where(ids == 2, mark, ids.astype(float)).astype("float32"))  # noqa: E731
+    dataset = open_dataset(masks(tmp_path, write, [ids]))
+    assert dataset.scheme.names == ("Class 0", "Class 1")
+    np.testing.assert_array_equal(dataset.pairs[0].labels(dataset.scheme) == 255, ids == 2)
+    told = [one.code for one in audit(dataset).findings]
+    assert "off_palette" in told or "reading" in told
+
+
+def test_many_codes_are_classes_each(tmp_path):
+    codes = np.array([111 + 7 * k for k in range(40)], np.int16)
+    ids = np.kron(np.arange(40).reshape(5, 8), np.ones((8, 8), int))
+    dataset = open_dataset(masks(tmp_path, lambda path, ids: save(path, codes[ids]), [ids]))
+    assert dataset.scheme.values == tuple(codes.tolist())
+
+
+def test_colour_tables_of_each_files_own_say_less_than_their_numbers(tmp_path):
+    drawn = [random_ids(30 + k, classes=3) for k in range(3)]
+    tables = iter([[(0, 0, k), (90, k, 0), (k, 90, 200)] for k in (1, 120, 240)])
+    dataset = open_dataset(masks(tmp_path, lambda path, ids: palette(path.with_suffix(".png"), ids, next(tables)), drawn))
+    assert len(dataset.scheme) == 3
+    for pair, ids in zip(dataset.pairs, drawn, strict=True):
+        np.testing.assert_array_equal(pair.labels(dataset.scheme), ids)
+
+
+def test_pages_of_a_tiff_are_not_read_in_part(tmp_path):
+    from PIL import Image as Pages
+
+    pages = [Pages.fromarray((random_ids(31) == k).astype(np.uint8)) for k in range(3)]
+    root = masks(tmp_path, lambda path, ids: save(path, ids), [random_ids(31)])
+    pages[0].save(root / "masks/0.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(MaskError, match="0.tif holds 3 pages of one size, of which only the first would be read"):
+        open_dataset(root)
+
+
+def test_masks_of_one_class_are_warned_of(tmp_path):
+    dataset = open_dataset(masks(tmp_path, lambda path, ids: save(path, ids), [np.ones((40, 56), np.uint8)] * 2))
+    assert "one_class" in [one.code for one in audit(dataset).findings]

@@ -45,6 +45,7 @@ def kind(root) -> str:
 TURNED = {
     "rows from the south": (lambda m: m[::-1], Affine(1, 0, 500_000, 0, 1, 4_000_000 - SIZE)),
     "columns from the east": (lambda m: m[:, ::-1], Affine(-1, 0, 500_000 + SIZE, 0, -1, 4_000_000)),
+    "a quarter turn": (lambda m: np.rot90(m), Affine(0, -1, 500_000 + SIZE, -1, 0, 4_000_000)),
     "both": (lambda m: m[::-1, ::-1], Affine(-1, 0, 500_000 + SIZE, 0, 1, 4_000_000 - SIZE)),
     "with a wider rim": (lambda m: np.pad(m, ((5, 3), (7, 2))), GRID * Affine.translation(-7, -5)),
 }
@@ -124,8 +125,13 @@ def test_masks_elsewhere_are_refused_and_named_by_the_audit(tmp_path, how):
         dataset.pairs[0].labels(dataset.scheme)
     with pytest.raises(MaskError, match="lies elsewhere"):
         prepare(dataset, tmp_path / "store", patch_size=16, stride=16)
-    (finding,) = [one for one in audit(dataset).findings if one.code == "mask_elsewhere"]
+    code = "mask_apart" if how == "far away" else "mask_elsewhere"
+    (finding,) = [one for one in audit(dataset).findings if one.code == code]
     assert finding.severity == "error" and finding.pairs == ("0", "1")
+    assert finding.remedy.change.grid == dict.fromkeys(finding.pairs, "pixels" if how == "far away" else "warp")
+    finding.remedy.apply(tmp_path)
+    mended = audit(open_dataset(tmp_path))
+    assert [one.code for one in mended.findings if one.severity == "error"] == []
 
 
 def test_another_resolution_is_warped_by_nearest_pixels_on_request(tmp_path):

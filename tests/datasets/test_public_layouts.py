@@ -12,7 +12,7 @@ from shapely.geometry import box
 from core.datasets.datasets import open_dataset
 from core.datasets.pairing import match_folder
 from core.datasets.remedies import Remedies, apply_remedy
-from core.errors import DatasetError
+from core.errors import DatasetError, SceneError
 from core.scenes.band_files import band_of, band_stacks
 from core.scenes.opening import open_scene
 from tests.datasets.test_pairing import touch
@@ -77,7 +77,7 @@ def test_what_fits_as_well_is_left_out_and_named(tmp_path):
     touch(tmp_path, "1_DSM/dsm_potsdam_02_10.tif")
     found = match_folder(tmp_path)
     assert pairs(tmp_path) == expected
-    assert found.notes == ("2 images in 3_Ortho_IRRG fit the same masks and are left out",)
+    assert found.notes == ("2_Ortho_RGB has the images in use; 2 images of 3_Ortho_IRRG fit the same masks and are left out",)
     assert [path.name for path in found.passed] == ["dsm_potsdam_02_10.tif"]
 
 
@@ -93,7 +93,9 @@ def test_the_semantic_drone_set_has_its_masks_twice(tmp_path):
 def test_chesapeake_keeps_all_in_one_folder(tmp_path):
     touch(tmp_path, *(f"de_1m_2013/m_{k}_{what}.tif" for k in ("38_ne_18", "39_nw_18") for what in ("naip-new", "lc", "nlcd", "buildings")))
     assert pairs(tmp_path) == both("de_1m_2013/m_{0}_naip-new.tif", "de_1m_2013/m_{0}_lc.tif", "38_ne_18", "39_nw_18")
-    assert match_folder(tmp_path).notes == ("2 images in *_buildings fit the same masks and are left out",)
+    assert match_folder(tmp_path).notes == (
+        "*_naip_new has the images in use; 2 images of *_buildings fit the same masks and are left out",
+    )
 
 
 # Suffixes and classes
@@ -205,6 +207,34 @@ def test_a_pattern_without_files_names_some_that_are_there(tmp_path):
 )
 def test_the_band_in_a_name(stem, parts):
     assert band_of(stem) == parts
+
+
+def test_plots_that_are_called_like_bands_are_images_of_their_own(tmp_path):
+    touch(tmp_path, *(f"{what}/field_B{k}.png" for what in ("images", "masks") for k in (1, 2, 3)))
+    assert pairs(tmp_path) == both("images/field_B{0}.png", "masks/field_B{0}.png", 1, 2, 3)
+    (tmp_path / "grid").mkdir()
+    touch(
+        tmp_path / "grid",
+        *(f"images/{row}{k}.png" for row in "ABC" for k in (1, 2)),
+        *(f"masks/{row}{k}.png" for row in "AC" for k in (1, 2)),
+    )
+    assert {match.image.stem for match in match_folder(tmp_path / "grid").matches} == {"A1", "A2", "C1", "C2"}
+    assert {path.name for path in match_folder(tmp_path / "grid").unpaired} == {"B1.png", "B2.png"}
+
+
+def test_bands_of_different_ground_are_no_scene(tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDLINE_STACKS", str(tmp_path / "stacks"))
+    for k in (2, 3):
+        place = Affine(10, 0, 300_000 + 5000 * k, 0, -10, 5_000_000)
+        save(tmp_path / f"data/x_B0{k}.tif", np.zeros((20, 24), np.uint16), crs="EPSG:32631", transform=place)
+    with pytest.raises(SceneError, match="x_B03.tif shows other ground than the other bands of its name"):
+        open_scene(tmp_path / "data")
+
+
+def test_a_word_in_a_files_name_does_not_overrule_its_folder(tmp_path):
+    names = ("object_3", "dem_4", "depth_5", "target_object", "park_1")
+    touch(tmp_path, *(f"{what}/{name}.png" for what in ("images", "masks") for name in names))
+    assert pairs(tmp_path) == both("images/{0}.png", "masks/{0}.png", *names)
 
 
 def test_of_a_band_in_several_resolutions_the_finest_counts(tmp_path):

@@ -15,6 +15,8 @@ from core.scenes.scene import Scene, Source, Window
 MIXED, FRACTION = -2_000_000_001, -2_000_000_002
 """Codes of pixels that fit no whole number: bands that contradict each other, and numbers that are not whole."""
 _CODE_WORDS = {MIXED: "bands that contradict each other", FRACTION: "not a whole number"}
+NO_DATA = "no data"
+"""What pixels without data are called where the sample of the masks had none: they are not labelled, and that is told."""
 _WHOLE = 1e-3
 _HUGE = 1e9
 
@@ -26,9 +28,10 @@ class Encoding:
     `kind` is "colour" (three bands of uint8, or a palette) or "ids" (whole numbers). `form` says what lies in the files: "plain";
     "indices" (a palette's numbers, not its colours); "band" (numbers in band `band`, the others equal to it or 0); "one-hot" (a
     band for each class); "scaled" (codes are the pixels divided by `step`: 16-bit colours, numbers from 0 to 1); "inverted" (codes
-    are `step` minus the pixels: white is zero). `alpha` "band": what files mark as transparency is one of the bands.
-    `heeds_gaps`: pixels without data, masked out or transparent are not labelled. `snap`: what is no class goes to the nearest
-    colour or value that is declared.
+    are `step` minus the pixels: white is zero); "opaque" (1 where the mask is not transparent, whatever its colour). `alpha` "band":
+    what files mark as transparency is one of the bands. `heeds_gaps`: pixels without data, masked out or transparent are not labelled;
+    `saw_gaps`: some were seen in the sample, so that they are no surprise. `snap`: what is no class goes to the nearest colour or
+    value that is declared.
     """
 
     kind: str = "colour"
@@ -37,6 +40,7 @@ class Encoding:
     step: float = 1.0
     alpha: str = ""
     heeds_gaps: bool = False
+    saw_gaps: bool = False
     snap: bool = False
 
     @property
@@ -72,6 +76,8 @@ class PlainSource:
 
     def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
         """Codes (h, w, bands), nearest pixels where decimated; see Scene.read."""
+        if self.encoding.form == "opaque":
+            return np.repeat(self.inner.valid(window, out_shape)[..., None].astype(np.int32), len(bands), axis=2)
         pixels = self.inner.read(window, range(1, self.bands + 1), out_shape, True)
         return np.ascontiguousarray(self.encoding.codes(pixels)[..., [band - 1 for band in bands]])
 
@@ -101,7 +107,7 @@ def as_codes(pixels: np.ndarray, kind: str) -> np.ndarray:
 
 
 def whole(values: np.ndarray) -> np.ndarray:
-    """Whole numbers int64 of floats of any shape: 255 for NaN and what is beyond a billion, FRACTION for those that are more than a thousandth off."""
+    """Whole numbers int64 of floats of any shape: 255 for NaN and beyond a billion, FRACTION for what is not whole."""
     numbers = values.astype(np.float64)
     numbers = np.where(np.abs(numbers) < _HUGE, numbers, IGNORED_ID)  # NaN, and the -3.4e38 of programs that have nothing to say
     nearest = np.rint(numbers)
@@ -130,9 +136,12 @@ def encode_mask(
         ids, strangers = scheme.encode(colours)
         if valid is not None and not valid.all():
             strangers = scheme.encode(colours[valid][None])[1] if strangers else strangers
-    if valid is not None:
+    found_strangers = dict(strangers)
+    if valid is not None and not valid.all():
         ids[~valid] = scheme.ignored_id
-    return ids, dict(strangers)
+        if not encoding.saw_gaps:
+            found_strangers[NO_DATA] = int(np.count_nonzero(~valid))
+    return ids, found_strangers
 
 
 def _one_hot(pixels: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from core.errors import MaskError
 from core.geo import PIXEL_TRANSFORM, GeoRef
 from core.scenes.scene import Scene, Source, Window
 
-SAME, MOVED, ELSEWHERE = "same", "moved", "elsewhere"
+SAME, MOVED, ELSEWHERE, APART = "same", "moved", "elsewhere", "apart"
 WARP, PIXELS = "warp", "pixels"
 """What a remedy can say about a mask on another grid: take the nearest pixels of it, or take it pixel for pixel as if it lay there."""
 _HALF_PX = 0.5
@@ -25,7 +25,8 @@ _KNOT_PX = 32
 
 @dataclass(frozen=True)
 class MaskPlace:
-    """How a mask lies to its image: "same", "moved" by whole pixels or turned, or "elsewhere"; `words` say it for people.
+    """How a mask lies to its image: "same", "moved" by whole pixels or turned, "elsewhere" (on another grid), or "apart" (sharing no
+    ground); `words` say it for people.
 
     `mapping` takes (column, row) of the image to those of the mask where both share a CRS, exactly where the mask is "moved".
     """
@@ -50,19 +51,17 @@ def mask_place(image: Scene, mask: Scene) -> MaskPlace:
         return MaskPlace(ELSEWHERE, f"the CRS {_name(other)}, which cannot be compared with the image's {_name(own)}")
     if np.abs(found - corners).max() <= _HALF_PX:
         return MaskPlace(SAME)
-    signs = np.sign(found[3] - found[0])
-    moved = found[0] - signs * corners[0]
-    whole = np.rint(moved)
-    if np.abs(found - (signs * corners + whole)).max() <= _WHOLE_PX and (signs != 0).all():
-        mapping = Affine(float(signs[0]), 0, float(whole[0]), 0, float(signs[1]), float(whole[1]))
-        turned = [word for sign, word in zip(signs[::-1], ("rows run the other way", "columns run the other way"), strict=True) if sign < 0]
-        shift = whole - np.where(signs < 0, (mask.width, mask.height), 0)
-        if shift.any():
-            turned.append(f"it lies {-shift[1]:+.0f} rows and {-shift[0]:+.0f} columns away")
-        inside = _overlap(found, mask)
-        if inside:
-            return MaskPlace(MOVED, " and ".join(turned), mapping)
-        return MaskPlace(ELSEWHERE, f"its own place, {np.abs(shift).max():.0f} pixels away from the image, and they share none")
+    # Columns and rows of the mask as a straight function of those of the image, as its corners say.
+    right, down = (found[1] - found[0]) / image.width, (found[2] - found[0]) / image.height
+    near = np.rint(np.array([right, down]).T)
+    whole = np.rint(found[0])
+    turned = np.abs(near).sum(axis=0).tolist() == [1, 1] and np.abs(near).sum(axis=1).tolist() == [1, 1]
+    if turned and np.abs(found - (corners @ near.T + whole)).max() <= _WHOLE_PX:
+        mapping = Affine(near[0, 0], near[0, 1], whole[0], near[1, 0], near[1, 1], whole[1])
+        if _overlap(found, mask):
+            return MaskPlace(MOVED, _turned_words(near, whole, mask), mapping)
+        far = np.abs(found.mean(axis=0) - np.array([mask.width, mask.height]) / 2).max()
+        return MaskPlace(APART, f"its own place, {far:.0f} pixels away from the image, and they share none")
     if not together and own is not None:
         return MaskPlace(ELSEWHERE, f"the CRS {_name(other)}, the image {_name(own)}")
     mapping = ~mask.geo.transform * image.geo.transform
@@ -71,6 +70,17 @@ def mask_place(image: Scene, mask: Scene) -> MaskPlace:
         return MaskPlace(ELSEWHERE, f"pixels of another size ({1 / sides[0]:.4g} times the image's)", mapping)
     off = found[0] - corners[0]
     return MaskPlace(ELSEWHERE, f"a grid that is {off[1]:+.2f} rows and {off[0]:+.2f} columns off the image's", mapping)
+
+
+def _turned_words(near: np.ndarray, whole: np.ndarray, mask: Scene) -> str:
+    """In which way a mask's grid is turned or moved."""
+    if near[0, 0] == 0:
+        return "its rows are the image's columns"
+    words = [word for sign, word in ((near[1, 1], "rows run the other way"), (near[0, 0], "columns run the other way")) if sign < 0]
+    cols, rows = whole - np.where(near.sum(axis=1) < 0, (mask.width, mask.height), 0)
+    if cols or rows:
+        words.append(f"it lies {-rows:+.0f} rows and {-cols:+.0f} columns away")
+    return " and ".join(words)
 
 
 def place_mask(mask: Scene, image: Scene, how: str = "", *, heeds_gaps: bool = True) -> Scene:
@@ -83,7 +93,7 @@ def place_mask(mask: Scene, image: Scene, how: str = "", *, heeds_gaps: bool = T
     found = mask_place(image, mask)
     if found.kind == SAME:
         return mask
-    if found.kind == ELSEWHERE and how != WARP:
+    if found.kind in (ELSEWHERE, APART) and how != WARP:
         raise MaskError(
             f"mask {mask.path.name} lies elsewhere than its image {image.path.name}: it has {found.words}",
             expected="a mask on the grid of its image",

@@ -40,7 +40,7 @@ class MaskSample:
 
     `encoding` is how the masks are read, `notes` say in sentences what was understood or left out, `rims` are codes that only stand
     on outlines between others (soft rims), `gaps` the pixels without data that are not among the `counts`, and `outside` the codes
-    that only pixels without data have, where those are counted.
+    that only pixels without data have, where those are counted. `looks` are the (bands, dtype) of the masks as they are opened.
     """
 
     kind: str
@@ -50,6 +50,7 @@ class MaskSample:
     rims: frozenset[int] = field(default=frozenset(), compare=False)
     gaps: int = field(default=0, compare=False)
     outside: frozenset[int] = field(default=frozenset(), compare=False)
+    looks: frozenset[tuple[int, str]] = field(default=frozenset(), compare=False)
 
     @property
     def total(self) -> int:
@@ -93,6 +94,11 @@ def apart(one: int, other: int, kind: str) -> int:
     return max(abs(a - b) for a, b in zip(_channels(one), _channels(other), strict=True))
 
 
+def close(code: int, declared_codes: Iterable[int], kind: str) -> bool:
+    """Whether a colour is one of the declared ones but for a few steps; numbers are what they are."""
+    return kind == "colour" and any(apart(code, one, kind) <= NOISE for one in declared_codes)
+
+
 def blurred(code: int, declared_codes: Iterable[int], kind: str) -> bool:
     """Whether a code is what blurring or lossy saving makes of declared ones: close to one of them, or between two that lie far apart."""
     known = list(declared_codes)
@@ -113,6 +119,10 @@ class _Look:
     encoding: Encoding | None
     """How this mask alone would be read; None where it is 0 everywhere, which fits every form."""
 
+    def opened(self, encoding: Encoding) -> tuple[int, str]:
+        """Bands and dtype of the mask when it is opened as the data set's encoding wants it."""
+        return (3, "uint8") if self.palette is not None and encoding.kind == "colour" else (self.mask.bands, self.mask.dtype)
+
     def plain_pixels(self, encoding: Encoding) -> np.ndarray:
         """The pixels as the data set's encoding reads them."""
         if self.palette is not None:
@@ -122,26 +132,29 @@ class _Look:
         return encoding.codes(self.pixels)
 
 
-def sample_masks(openers: Sequence[Callable[[], Scene | None]]) -> MaskSample:
-    """Count the colours or values of up to 24 masks, spread evenly over the data set, or fewer where they are large.
+def sample_masks(openers: Sequence[Callable[[], Scene | None]], *, more: bool = False) -> MaskSample:
+    """Count the colours or values of up to 24 masks, spread evenly over the data set, or fewer where they are large; of 240 where
+    those show one value, or where `more` are asked for.
 
     The openers give masks as `open_scene` does, palettes as colours. Masks that cannot be read are passed over (the audit names
     them). Raises MaskError when not one of them can, and for masks of a kind that is not understood.
     """
-    looks, pixels_seen = [], 0
-    for opener in spread(openers, _SAMPLED_MASKS):
-        if pixels_seen > _SAMPLED_PIXELS:
+    looks, pixels_seen, trouble = [], 0, ""
+    for opener in spread(openers, 10 * _SAMPLED_MASKS if more else _SAMPLED_MASKS):
+        if pixels_seen > _SAMPLED_PIXELS * (4 if more else 1):
             break
         try:
             mask = opener()
             if mask is not None:
                 looks.append(_look(mask))
                 pixels_seen += mask.height * mask.width
-        except SceneError:
-            continue
+        except SceneError as error:
+            trouble = trouble or f": {error.found}"
+    if len(openers) > _SAMPLED_MASKS and not more and len({*_all_codes(looks)}) <= 1:
+        return sample_masks(openers, more=True)  # masks of one value say nothing yet: rare objects lie in others
     if not looks:
-        raise MaskError("no mask that can be read", expected="masks that GDAL opens", do="Check the mask files")
-    encoding = _common([look for look in looks if look.encoding is not None])
+        raise MaskError(f"no mask that can be read{trouble}", expected="masks that GDAL opens", do="Check the mask files")
+    encoding = _common([look for look in looks if look.encoding is not None], looks)
     codes = [as_codes(look.plain_pixels(encoding), encoding.kind) for look in looks]
     valid, everything = Counter[int](), Counter[int]()
     for look, own in zip(looks, codes, strict=True):
@@ -151,14 +164,24 @@ def sample_masks(openers: Sequence[Callable[[], Scene | None]]) -> MaskSample:
     gaps = everything.total() - valid.total()
     # Without a second class there is nothing to tell the only one from: then the pixels without data are the background.
     heeds = gaps > 0 and len([code for code in valid if code != IGNORED_ID or encoding.kind == "colour"]) >= 2
-    encoding = replace(encoding, heeds_gaps=heeds or gaps == 0)
+    encoding = replace(encoding, heeds_gaps=heeds or gaps == 0, saw_gaps=gaps > 0)
+    found_looks = frozenset(look.opened(encoding) for look in looks)
+    if gaps and len(everything) == 1 and encoding.form in ("plain", "band"):
+        # One value everywhere, and transparency draws the object.
+        opaque = {0: gaps, 1: everything.total() - gaps}
+        encoding = replace(IDS, form="opaque", saw_gaps=True)
+        return MaskSample(
+            "ids", opaque, encoding, ("The masks have one colour; what is not transparent is the object",), outside=frozenset({0})
+        )
     counts = dict(valid if heeds else everything)
     whole_size = (
         own if _sampled_shape(look.mask.shape) is None else _middle(look, encoding) for look, own in zip(looks, codes, strict=True)
     )
     rims = soft_rims(whole_size, encoding.kind, counts)
     outside = frozenset() if heeds else frozenset(set(everything) - set(valid))
-    return MaskSample(encoding.kind, counts, encoding, tuple(_notes(looks, encoding, gaps)), rims, gaps if heeds else 0, outside)
+    return MaskSample(
+        encoding.kind, counts, encoding, tuple(_notes(looks, encoding, gaps)), rims, gaps if heeds else 0, outside, found_looks
+    )
 
 
 def _look(mask: Scene) -> _Look:
@@ -222,10 +245,10 @@ def _own_encoding(mask: Scene, pixels: np.ndarray, valid: np.ndarray, palette: t
     if len(used) == 1:
         values = seen[:, used[0]]
         # One primary colour on black stays a colour; small numbers in one band of three are ids that an RGB file was made for.
-        if bands != 3 or seen.dtype != np.uint8 or values.max() < _IDS_IN_COLOUR or (seen[:, 0] == seen[:, -1]).all():
+        if bands != 3 or seen.dtype.itemsize > 2 or values.max() < _IDS_IN_COLOUR or (seen[:, 0] == seen[:, -1]).all():
             form = "plain" if bands == 1 else "band"
             return _numbers(mask, values, replace(IDS, form=form, band=used[0] + 1))
-    if _is_one_hot(seen, wide=bands != 3 or seen.dtype != np.uint8):
+    if _is_one_hot(seen, wide=bands != 3):
         return replace(IDS, form="one-hot")
     if bands in (3, 4):
         return _colours(mask, seen[:, :3])
@@ -275,6 +298,8 @@ def _colours(mask: Scene, seen: np.ndarray) -> Encoding:
 def _is_one_hot(seen: np.ndarray, *, wide: bool) -> bool:
     """Whether every band holds 0 and one other value, the same in all, and nearly every pixel has one band set at most."""
     top = seen.max()
+    if not wide and np.issubdtype(seen.dtype, np.floating) and not (seen > 0).any(axis=1).all():
+        return False  # black, red, green and blue from 0 to 1
     if not (wide or top == 1) or not ((seen == 0) | (seen == top)).all():
         return False
     return bool(((seen > 0).sum(axis=1) <= 1).mean() >= 1 - _FEW_PIXELS)
@@ -288,11 +313,37 @@ def _needs_indices(used: np.ndarray, palette: tuple[tuple[int, ...], ...]) -> bo
     return grey or len({palette[index][:3] for index in used}) < len(used)
 
 
-def _common(looks: Sequence[_Look]) -> Encoding:
-    """The encoding that reads all masks. Raises MaskError when they are of kinds that do not go together."""
+def own_encoding(mask: Scene) -> Encoding | None:
+    """How one mask alone would be read, None where it is 0 everywhere. Raises MaskError where that is not understood."""
+    return _look(mask).encoding
+
+
+def goes_with(own: Encoding | None, encoding: Encoding) -> bool:
+    """Whether a mask that alone would be read as `own` can be read as the others of its data set are."""
+    if own is None or (own.kind, own.form, own.step) == (encoding.kind, encoding.form, encoding.step):
+        return True
+    grey = own.form in ("plain", "band") and own.kind == "ids"
+    return grey and (encoding.kind == "colour" or encoding.form in ("plain", "band", "indices"))
+
+
+def _all_codes(looks: Sequence[_Look]) -> set[tuple[int, ...]]:
+    """The pixels that a sample holds, each once, as far as the second."""
+    found: set[tuple[int, ...]] = set()
+    for look in looks:
+        first = look.pixels[0, 0]
+        found.add(tuple(first.tolist()))
+        if (look.pixels != first).any() or len(found) > 1:
+            return {(0,), (1,)}
+    return found
+
+
+def _common(looks: Sequence[_Look], blank: Sequence[_Look] = ()) -> Encoding:
+    """The encoding that reads all masks; `blank` are those that are 0 everywhere. Raises MaskError where kinds do not go together."""
     found = {look.encoding: look for look in looks if look.encoding is not None}
     if not found:
-        return IDS
+        return IDS if not blank or all(look.pixels.shape[2] == 1 for look in blank) else COLOURS
+    if _own_tables(looks):
+        return replace(IDS, form="indices")
     if len(found) == 1:
         return next(iter(found))
     forms = {encoding.form for encoding in found}
@@ -314,6 +365,17 @@ def _common(looks: Sequence[_Look]) -> Encoding:
     )
 
 
+def _own_tables(looks: Sequence[_Look]) -> bool:
+    """Whether the files' palettes give the same few numbers colours of their own in each file, as programs do that draw them at random."""
+    used = [(look.palette, np.unique(look.pixels[look.valid]).tolist()) for look in looks if look.palette is not None]
+    if len(used) < 2 or len(used) < len(looks):
+        return False
+    colours = {palette[index][:3] for palette, own in used for index in own if index < len(palette)}
+    numbers = {index for _, own in used for index in own}
+    most = max(len(own) for _, own in used)
+    return len(numbers) <= most + 1 and len(colours) > 1.5 * len(numbers)
+
+
 def _words(encoding: Encoding) -> str:
     words = {
         "indices": "numbers of a palette",
@@ -328,7 +390,7 @@ def _words(encoding: Encoding) -> str:
 def _notes(looks: Sequence[_Look], encoding: Encoding, gaps: int) -> Iterable[str]:
     """What was understood of the masks' form, and what was left out, in sentences."""
     if encoding.form == "indices":
-        yield "The masks' palette is not told apart by its colours, so its numbers are the classes"
+        yield "The masks' palette says less than its numbers (equal colours, greys, or a table for each file), so the numbers count"
     bands = max(look.pixels.shape[2] for look in looks)
     if encoding.form == "band" and bands > 1:
         yield f"The masks have {bands} bands; the classes are the numbers in band {encoding.band}, the others are equal to it or empty"
