@@ -22,8 +22,8 @@ class AuditRequest(Settings):
 
     dataset: Path = setting(REQUIRED, DATASET, flag="DATASET")
     classes: Path | None = setting(None, CLASSES, metavar="FILE")
-    images: str = setting("", IMAGES, metavar="PATTERN")
-    masks: str = setting("", MASKS, metavar="PATTERN")
+    images: str | None = setting(None, IMAGES, metavar="PATTERN")
+    masks: str | None = setting(None, MASKS, metavar="PATTERN")
 
 
 def run(asked: AuditRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
@@ -31,7 +31,7 @@ def run(asked: AuditRequest, *, on_progress: OnProgress | None = None, should_st
     from core.audit.audit import audit
     from core.datasets.datasets import open_dataset
 
-    dataset = open_dataset(asked.dataset, classes=asked.classes, images=asked.images, masks=asked.masks)
+    dataset = open_dataset(asked.dataset, classes=asked.classes, images=asked.images or "", masks=asked.masks or "")
     return audit(dataset, on_progress=on_progress, should_stop=should_stop).summary()
 
 

@@ -25,8 +25,8 @@ class EvaluateRequest(Settings):
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
     dataset: Path = setting(REQUIRED, DATASET, flag="DATASET")
     classes: Path | None = setting(None, CLASSES, metavar="FILE")
-    images: str = setting("", IMAGES, metavar="PATTERN")
-    masks: str = setting("", MASKS, metavar="PATTERN")
+    images: str | None = setting(None, IMAGES, metavar="PATTERN")
+    masks: str | None = setting(None, MASKS, metavar="PATTERN")
     scenes: str = setting("all", "which part of the model's split", choices=_SCENES)
     patches: Path | None = setting(None, "score only the patches of that part, as `prepare` cut them (random splits)", metavar="PREPARED")
     out: Path | None = setting(None, "folder for all that was found: JSON, CSV, maps, pictures and a report", metavar="FOLDER")
@@ -52,7 +52,7 @@ def run(asked: EvaluateRequest, *, on_progress: OnProgress | None = None, should
         )
     evaluation = evaluate(
         model,
-        open_dataset(asked.dataset, classes=asked.classes, images=asked.images, masks=asked.masks),
+        open_dataset(asked.dataset, classes=asked.classes, images=asked.images or "", masks=asked.masks or ""),
         asked.blending,
         scenes=asked.scenes,
         patches=asked.patches,

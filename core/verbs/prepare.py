@@ -21,8 +21,8 @@ class PrepareRequest(Settings):
 
     dataset: Path = setting(REQUIRED, DATASET, flag="DATASET")
     classes: Path | None = setting(None, CLASSES, metavar="FILE")
-    images: str = setting("", IMAGES, metavar="PATTERN")
-    masks: str = setting("", MASKS, metavar="PATTERN")
+    images: str | None = setting(None, IMAGES, metavar="PATTERN")
+    masks: str | None = setting(None, MASKS, metavar="PATTERN")
     out: Path | None = setting(None, "folder for the patches", flag="OUT")
     cutting: PrepareSettings = group(PrepareSettings())
 
@@ -32,7 +32,7 @@ def run(asked: PrepareRequest, *, on_progress: OnProgress | None = None, should_
     from core.datasets.datasets import open_dataset
     from core.patches.prepare import prepare
 
-    dataset = open_dataset(asked.dataset, classes=asked.classes, images=asked.images, masks=asked.masks)
+    dataset = open_dataset(asked.dataset, classes=asked.classes, images=asked.images or "", masks=asked.masks or "")
     store = prepare(dataset, place_of(asked.out), asked.cutting, on_progress=on_progress, should_stop=should_stop)
     return {**store.summary(), "folder": str(asked.out)}
 
