@@ -111,6 +111,11 @@ class ClassScheme:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def mask_values(self) -> tuple[int, ...]:
+        """The integer of each class in masks of one band: its own value, or the class id."""
+        return self.values if self.values is not None else tuple(range(len(self)))
+
     def hex(self, class_id: int) -> str:
         """Colour of a class as "#RRGGBB"; grey for the ignored id."""
         return to_hex(self.colours[class_id] if class_id < len(self) else self._ignored_colour)
@@ -165,7 +170,7 @@ class ClassScheme:
 
     def encode_values(self, values: np.ndarray) -> tuple[np.ndarray, dict[int, int]]:
         """Class ids (h, w) uint8 of a mask (h, w) of integers, and the pixels of each value that is no class."""
-        wanted = self.values if self.values is not None else tuple(range(len(self)))
+        wanted = self.mask_values
         ids = np.full(values.shape, self.ignored_id, np.uint8)
         known = values == self.ignored_id
         for class_id, value in enumerate(wanted):
@@ -313,6 +318,11 @@ def pack(rgb: npt.ArrayLike) -> np.ndarray:
     """One integer per pixel, uint32 (h, w), from colours (h, w, 3 or more) uint8: red in the highest byte; for a single colour, one."""
     channels = np.asarray(rgb)[..., :3].astype(np.uint32)
     return (channels[..., 0] << 16) | (channels[..., 1] << 8) | channels[..., 2]
+
+
+def unpack(code: int) -> Colour:
+    """The colour of a code that `pack` makes."""
+    return (code >> 16) & 255, (code >> 8) & 255, code & 255
 
 
 def to_hex(colour: Colour) -> str:

@@ -78,6 +78,11 @@ class GeoRef:
         return self.crs is None and self.transform != PIXEL_TRANSFORM
 
     @property
+    def situated(self) -> bool:
+        """Whether x and y say more than pixels do: there is a CRS, or a transform without one."""
+        return self.crs is not None or self.unnamed
+
+    @property
     def coordinates(self) -> str:
         """What x and y are, in a few words."""
         if self.crs is not None:
@@ -170,8 +175,7 @@ class GeoRef:
 
     def points(self, rows: npt.ArrayLike, cols: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """x and y (n,) of points (n,) in pixel space; see `xy`."""
-        down, right, t = np.asarray(rows, float), np.asarray(cols, float), self.transform
-        return t.a * right + t.b * down + t.c, t.d * right + t.e * down + t.f
+        return applied(self.transform, np.asarray(cols, float), np.asarray(rows, float))
 
     def block_area_m2(self, row: float, col: float, height: float, width: float) -> float | None:
         """Area in m2 of height x width pixels from (row, col) on, geodesic on the earth; None where nothing is known."""
@@ -190,6 +194,11 @@ class GeoRef:
         ring = np.vstack([*(a + share[:, None] * (b - a) for a, b in pairwise(square)), square[:1]])
         lon, lat = degrees_of(self.crs, *self.points(*ring.T))
         return float(ring_areas(lon, lat, np.array([0, len(lon)]), north=np.array([lat.mean() > 0]))[0])
+
+
+def applied(transform: Affine, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x and y, arrays of any shape, after an affine transform, whose own product takes single points."""
+    return transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
 
 
 def local_utm(longitude: float, latitude: float) -> CRS:

@@ -11,9 +11,9 @@ from core.audit.findings import Finding, files_of
 from core.audit.survey import PairFacts
 from core.classes import ClassScheme
 from core.datasets.datasets import Dataset
+from core.datasets.masks.outlines import blurred, close
 from core.datasets.masks.palettes import load_quietly
 from core.datasets.masks.placing import APART, ELSEWHERE, MOVED, PIXELS, WARP
-from core.datasets.masks.sampling import blurred, close
 from core.datasets.masks.sampling import declared as declared_codes
 from core.datasets.mosaics import Mosaic
 from core.datasets.palette_check import conflicting_classes

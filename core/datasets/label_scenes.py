@@ -12,14 +12,14 @@ import numpy as np
 
 from core.classes import IGNORED_ID
 from core.datasets.masks.encodings import as_codes
-from core.datasets.masks.sampling import count_codes, soft_rims
+from core.datasets.masks.outlines import count_codes, soft_rims
+from core.datasets.masks.sampling import sampled_shape
 from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from core.scenes.sources import HDF5_IMAGE_NAMES, Hdf5Source, file_digest
 
-_SAMPLED_SIDE_PX = 2048
 _NEARLY_ALL = 0.8
 _MASK_NAMES = ("mask", "masks", "label", "labels", "y", "target", "gt")
 
@@ -85,8 +85,7 @@ def holds_one_value(path: Path) -> bool:
 
 def _sampled(scene: Scene) -> np.ndarray:
     """Pixels of a file (h, w, bands), 0 where it has no data: all of them, or the nearest ones where it is large."""
-    factor = max(1.0, max(scene.shape) / _SAMPLED_SIDE_PX)
-    shape = None if factor == 1 else (max(1, round(scene.height / factor)), max(1, round(scene.width / factor)))
+    shape = sampled_shape(scene.shape)
     pixels = scene.read(out_shape=shape, categorical=True)
     return np.where(scene.valid(out_shape=shape)[..., None], pixels, 0)
 

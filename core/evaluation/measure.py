@@ -263,7 +263,7 @@ def open_map(path: Path, image: Scene, shape: tuple[int, int], bands: Iterable[s
     place = placement(image, Window(0, 0, *shape))
     bands = tuple(bands)
     path.parent.mkdir(parents=True, exist_ok=True)
-    placed = not place.points and (place.geo.crs is not None or place.geo.unnamed)
+    placed = not place.points and place.geo.situated
     georeference = {"crs": place.geo.crs and place.geo.crs.to_wkt(), "transform": place.geo.transform} if placed else {}
     layout = dict(tiled=True, blockxsize=256, blockysize=256, compress="DEFLATE", zlevel=3, interleave="band", bigtiff="IF_SAFER")
     with warnings.catch_warnings():

@@ -75,7 +75,7 @@ def read_chip(scene: Scene, name: str | None = None) -> Chip:
         outer, inner = (strip[0], strip[-1]) if side in ("top", "bottom") else (strip[:, 0], strip[:, -1])
         edges[side], steps[side] = outer, float(np.abs(outer - inner).mean())
     place = None
-    if (scene.geo.crs is not None or scene.geo.unnamed) and scene.geo.transform.is_rectilinear:
+    if scene.geo.situated and scene.geo.transform.is_rectilinear:
         t = scene.geo.transform
         place = (scene.geo.crs.to_string() if scene.geo.crs is not None else "", t.c, t.f, t.a, t.e)
     return Chip(name or scene.name, height, width, **edges, step=steps, place=place)

@@ -96,7 +96,7 @@ def assemble(chips: Sequence[Scene], layout: Layout, *, name: str, path: Path) -
         width=sum(widths),
         bands=first.bands,
         dtype=first.dtype,
-        geo=first.geo.window(-sum(heights[:row]), -sum(widths[:col])) if first.geo.crs is not None or first.geo.unnamed else first.geo,
+        geo=first.geo.window(-sum(heights[:row]), -sum(widths[:col])) if first.geo.situated else first.geo,
         nodata=first.nodata,
         source=MosaicSource(cells, tuple(heights), tuple(widths), first.dtype),
         band_names=first.band_names,

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from core.audit.audit import audit
 from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
-from core.datasets.masks.sampling import soft_rims
+from core.datasets.masks.outlines import soft_rims
 from core.datasets.remedies import Remedies, apply_remedy
 from core.errors import MaskError
 from core.scenes.scene import Window

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from core.classes import DUBAI, ClassScheme
+from core.datasets.masks.outlines import count_codes
 from core.datasets.masks.palettes import choose_scheme, discover, with_ignored
-from core.datasets.masks.sampling import MaskSample, count_codes, sample_masks, spread
+from core.datasets.masks.sampling import MaskSample, sample_masks, spread
 from core.errors import MaskError
 from core.scenes.opening import scene_of_array
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.classes import IGNORED_ID, ClassScheme, pack
+from core.classes import IGNORED_ID, ClassScheme, pack, unpack
 from core.scenes.display import three_bands
 from core.scenes.scene import Scene, Source, Window
 
@@ -128,20 +128,19 @@ def encode_mask(
         if valid is not None:
             values = np.where(valid, values, scheme.ignored_id)
         ids, found = scheme.encode_values(values)
-        strangers: Mapping[str, int] = {_CODE_WORDS.get(value, str(value)): count for value, count in found.items()}
+        strangers = {_CODE_WORDS.get(value, str(value)): count for value, count in found.items()}
     else:
         colours = three_bands(pixels)
         if encoding.snap:
             colours = _nearest_colour(colours, scheme)
         ids, strangers = scheme.encode(colours)
-        if valid is not None and not valid.all():
-            strangers = scheme.encode(colours[valid][None])[1] if strangers else strangers
-    found_strangers = dict(strangers)
+        if strangers and valid is not None and not valid.all():
+            strangers = scheme.encode(colours[valid][None])[1]
     if valid is not None and not valid.all():
         ids[~valid] = scheme.ignored_id
         if not encoding.saw_gaps:
-            found_strangers[NO_DATA] = int(np.count_nonzero(~valid))
-    return ids, found_strangers
+            strangers[NO_DATA] = int(np.count_nonzero(~valid))
+    return ids, strangers
 
 
 def _one_hot(pixels: np.ndarray) -> np.ndarray:
@@ -161,7 +160,7 @@ def _one_band(pixels: np.ndarray, band: int) -> np.ndarray:
 
 def _nearest_value(values: np.ndarray, scheme: ClassScheme) -> np.ndarray:
     """The class value that is nearest to each pixel; what is not labelled, or no number, stays."""
-    known = np.array(sorted(scheme.values if scheme.values is not None else range(len(scheme))), np.int64)
+    known = np.array(sorted(scheme.mask_values), np.int64)
     codes, back = np.unique(values, return_inverse=True)
     nearest = known[np.abs(codes[:, None].astype(np.int64) - known[None]).argmin(axis=1)]
     kept = (codes == MIXED) | (codes == FRACTION) | ((codes == scheme.ignored_id) & ~np.isin(scheme.ignored_id, known))
@@ -172,6 +171,6 @@ def _nearest_colour(colours: np.ndarray, scheme: ClassScheme) -> np.ndarray:
     """The declared colour that is nearest to each pixel in RGB, those that mean "not labelled" among them."""
     known = np.array([*scheme.colours, *scheme.ignored_colours], np.int64)
     codes, back = np.unique(pack(colours), return_inverse=True)
-    own = np.stack([codes >> 16, (codes >> 8) & 255, codes & 255], axis=1).astype(np.int64)
+    own = np.array([unpack(code) for code in codes.tolist()], np.int64)
     nearest = ((own[:, None] - known[None]) ** 2).sum(axis=2).argmin(axis=1)
     return known[nearest].astype(np.uint8)[back].reshape(*colours.shape[:2], 3)

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from core.classes import DUBAI, IGNORED_ID, ClassScheme, from_hex, pack, to_hex
+from core.classes import DUBAI, IGNORED_ID, ClassScheme, from_hex, pack, to_hex, unpack
 from core.datasets.masks.encodings import FRACTION, MIXED
+from core.datasets.masks.outlines import MOST_COLOURS, NOISE, apart, blurred
 from core.datasets.masks.public_palettes import PUBLIC_PALETTES
-from core.datasets.masks.sampling import MOST_COLOURS, NOISE, MaskSample, apart, blurred, declared, of_classes
+from core.datasets.masks.sampling import MaskSample, declared, of_classes
 from core.errors import ClassesError
 
 _RARE_FRACTION, _MIXED_FRACTION = 0.005, 0.03
@@ -94,9 +95,9 @@ def load_quietly(path: Path | None) -> ClassScheme | None:
 def discover(sample: MaskSample, names: ClassScheme | None = None) -> ClassScheme:
     """A scheme with one class for each colour or value of the masks; `names` lends the names of colours it knows.
 
-    Soft rims are no classes, nor are colours that lie close to a much commoner one. Where there are more than 32 (masks that were
-    saved as JPEG), only those with 0.5 % of the pixels count. The value 255 means "not labelled" where there are two or more others
-    that are small numbers; beside values that are spread over the whole range it is one of them.
+    Soft rims are no classes, nor are colours that lie close to a much commoner one. Where there are more than 32 colours or grey levels
+    (masks that were saved as JPEG), the middles of their clusters are. Beside two or more ids, 255 and negative values mean "not
+    labelled"; beside grey levels 255 is one of them.
     """
     codes = _main_codes(sample)
     if sample.kind == "ids":
@@ -112,7 +113,7 @@ def discover(sample: MaskSample, names: ClassScheme | None = None) -> ClassSchem
         return unnamed if plain and not sample.outside else replace(unnamed, names=known, values=tuple(codes))
     ignored = tuple(colour for colour in (names.ignored_colours if names else ()) if pack(colour) in codes)
     kept = [code for code in codes if code not in {int(pack(c)) for c in ignored}] or codes
-    colours = [((code >> 16) & 255, (code >> 8) & 255, code & 255) for code in kept]
+    colours = [unpack(code) for code in kept]
     lent = dict(zip(names.colours, names.names, strict=True)) if names else {}
     lent |= {colour: "Background" for code, colour in zip(kept, colours, strict=True) if code in sample.outside}
     return ClassScheme(

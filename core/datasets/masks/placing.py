@@ -12,7 +12,7 @@ from affine import Affine
 from pyproj import CRS, Transformer
 
 from core.errors import MaskError
-from core.geo import PIXEL_TRANSFORM, GeoRef
+from core.geo import GeoRef, applied
 from core.scenes.scene import Scene, Source, Window
 
 SAME, MOVED, ELSEWHERE, APART = "same", "moved", "elsewhere", "apart"
@@ -41,7 +41,7 @@ def mask_place(image: Scene, mask: Scene) -> MaskPlace:
 
     The corners of the image must fall on whole pixels of the mask to a tenth, or all to half a pixel where they are meant to be.
     """
-    if not (_placed(image.geo) and _placed(mask.geo)) or image.geo == mask.geo:
+    if not (image.geo.situated and mask.geo.situated) or image.geo == mask.geo:
         return MaskPlace(SAME)
     own, other = image.geo.crs, mask.geo.crs
     together = own is None or other is None or own == other
@@ -65,7 +65,7 @@ def mask_place(image: Scene, mask: Scene) -> MaskPlace:
     if not together and own is not None:
         return MaskPlace(ELSEWHERE, f"the CRS {_name(other)}, the image {_name(own)}")
     mapping = ~mask.geo.transform * image.geo.transform
-    sides = np.hypot(*_steps(image.geo, mask.geo))
+    sides = np.hypot((mapping.a, mapping.b), (mapping.d, mapping.e))
     if np.abs(sides - 1).max() > 1e-3:
         return MaskPlace(ELSEWHERE, f"pixels of another size ({1 / sides[0]:.4g} times the image's)", mapping)
     off = found[0] - corners[0]
@@ -143,7 +143,7 @@ class PlacedSource:
         right = window.col + np.floor((np.arange(shape[1]) + 0.5) * window.width / shape[1]) + 0.5
         if self.mapping is not None:
             x, y = np.meshgrid(right, down)
-            cols, rows = _applied(self.mapping, x, y)
+            cols, rows = applied(self.mapping, x, y)
         else:
             cols, rows = self._warped(right, down)
         inside = (rows >= 0) & (rows < self.shape[0]) & (cols >= 0) & (cols < self.shape[1])
@@ -162,27 +162,19 @@ class PlacedSource:
         return tuple(_between(found[..., axis], knots_x, knots_y, right, down) for axis in (0, 1))  # type: ignore[return-value]
 
 
-def _placed(geo: GeoRef) -> bool:
-    return geo.crs is not None or geo.transform != PIXEL_TRANSFORM
-
-
 def _name(crs: CRS | None) -> str:
     return "none" if crs is None else crs.name
 
 
 def _to_mask(points: np.ndarray, geo: GeoRef, mask_geo: GeoRef) -> np.ndarray:
     """(column, row) in the mask of points (column, row) of the image, float (n, 2); not finite where the CRSs cannot be compared."""
-    x, y = _applied(geo.transform, points[:, 0], points[:, 1])
+    x, y = applied(geo.transform, points[:, 0], points[:, 1])
     if geo.crs is not None and mask_geo.crs is not None and geo.crs != mask_geo.crs:
         transformer = _transformer(geo.crs, mask_geo.crs)
         if transformer is None:
             return np.full_like(points, np.nan)
         x, y = transformer.transform(x, y)
-    return np.column_stack(_applied(~mask_geo.transform, np.asarray(x), np.asarray(y)))
-
-
-def _applied(transform: Affine, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
+    return np.column_stack(applied(~mask_geo.transform, np.asarray(x), np.asarray(y)))
 
 
 @lru_cache(maxsize=32)
@@ -193,12 +185,6 @@ def _transformer(one: CRS, other: CRS) -> Transformer | None:
         return Transformer.from_crs(one, other, always_xy=True)
     except ProjError:
         return None
-
-
-def _steps(geo: GeoRef, mask_geo: GeoRef) -> tuple[np.ndarray, np.ndarray]:
-    """The image's steps of one column and one row in pixels of the mask: their columns and their rows, float (2,) each."""
-    step = ~mask_geo.transform * geo.transform
-    return np.array([step.a, step.b]), np.array([step.d, step.e])
 
 
 def _overlap(found: np.ndarray, mask: Scene) -> bool:

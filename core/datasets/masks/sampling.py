@@ -10,6 +10,7 @@ import numpy as np
 
 from core.classes import IGNORED_ID, ClassScheme, pack
 from core.datasets.masks.encodings import COLOURS, IDS, Encoding, as_codes, whole
+from core.datasets.masks.outlines import MOST_COLOURS, apart, count_codes, soft_rims
 from core.errors import MaskError, SceneError
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
@@ -19,19 +20,11 @@ from core.words import listed
 _SAMPLED_MASKS = 24
 _SAMPLED_SIDE_PX = 2048
 _SAMPLED_PIXELS = 12_000_000
-MOST_COLOURS = 32
 _OUTLINE_SIDE_PX = 1024
 _FEW_PIXELS = 0.001
 _FEW = 5000
 _IDS_IN_COLOUR = 64
 """Numbers below this in a single band of three are ids; larger ones are one of the three primary colours."""
-_BETWEEN = 48
-"""Two values or colours this far apart can have soft rims between them."""
-_MIDDLE = 32
-NOISE = 24
-"""Colours or grey levels this close to one another can be one, saved with losses."""
-_THIN = 0.02
-_FEWEST_RIMS = 3
 
 
 @dataclass(frozen=True)
@@ -83,29 +76,8 @@ def declared(scheme: ClassScheme, kind: str) -> set[int]:
 def of_classes(scheme: ClassScheme, kind: str) -> set[int]:
     """Colour codes or mask values of the classes of a scheme, the ignored ones left out."""
     if kind == "ids":
-        return set(scheme.values if scheme.values is not None else range(len(scheme)))
+        return set(scheme.mask_values)
     return {int(pack(colour)) for colour in scheme.colours}
-
-
-def apart(one: int, other: int, kind: str) -> int:
-    """How far two codes lie apart: the values, or the channel of the colours that differs most."""
-    if kind == "ids":
-        return abs(one - other)
-    return max(abs(a - b) for a, b in zip(_channels(one), _channels(other), strict=True))
-
-
-def close(code: int, declared_codes: Iterable[int], kind: str) -> bool:
-    """Whether a colour is one of the declared ones but for a few steps; numbers are what they are."""
-    return kind == "colour" and any(apart(code, one, kind) <= NOISE for one in declared_codes)
-
-
-def blurred(code: int, declared_codes: Iterable[int], kind: str) -> bool:
-    """Whether a code is what blurring or lossy saving makes of declared ones: close to one of them, or between two that lie far apart."""
-    known = list(declared_codes)
-    if kind == "ids" and max(known, default=0) - min(known, default=0) < _BETWEEN:
-        return False
-    between = _between_values if kind == "ids" else _between_colours
-    return any(apart(code, one, kind) <= NOISE for one in known) or between(code, known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,11 +122,11 @@ def sample_masks(openers: Sequence[Callable[[], Scene | None]], *, more: bool = 
                 pixels_seen += mask.height * mask.width
         except SceneError as error:
             trouble = trouble or f": {error.found}"
-    if len(openers) > _SAMPLED_MASKS and not more and len({*_all_codes(looks)}) <= 1:
+    if len(openers) > _SAMPLED_MASKS and not more and _show_one_value(looks):
         return sample_masks(openers, more=True)  # masks of one value say nothing yet: rare objects lie in others
     if not looks:
         raise MaskError(f"no mask that can be read{trouble}", expected="masks that GDAL opens", do="Check the mask files")
-    encoding = _common([look for look in looks if look.encoding is not None], looks)
+    encoding = _common(looks)
     codes = [as_codes(look.plain_pixels(encoding), encoding.kind) for look in looks]
     valid, everything = Counter[int](), Counter[int]()
     for look, own in zip(looks, codes, strict=True):
@@ -175,7 +147,7 @@ def sample_masks(openers: Sequence[Callable[[], Scene | None]], *, more: bool = 
         )
     counts = dict(valid if heeds else everything)
     whole_size = (
-        own if _sampled_shape(look.mask.shape) is None else _middle(look, encoding) for look, own in zip(looks, codes, strict=True)
+        own if sampled_shape(look.mask.shape) is None else _middle(look, encoding) for look, own in zip(looks, codes, strict=True)
     )
     rims = soft_rims(whole_size, encoding.kind, counts)
     outside = frozenset() if heeds else frozenset(set(everything) - set(valid))
@@ -189,7 +161,7 @@ def _look(mask: Scene) -> _Look:
     if isinstance(source, RasterSource) and source.palette is not None:
         palette = source.palette
         mask = replace(mask, bands=1, source=replace(source, palette=None))
-    shape = _sampled_shape(mask.shape)
+    shape = sampled_shape(mask.shape)
     whole_file = _with_transparency(mask)
     if whole_file is not None:
         pixels = whole_file.read(out_shape=shape, categorical=True)
@@ -326,22 +298,18 @@ def goes_with(own: Encoding | None, encoding: Encoding) -> bool:
     return grey and (encoding.kind == "colour" or encoding.form in ("plain", "band", "indices"))
 
 
-def _all_codes(looks: Sequence[_Look]) -> set[tuple[int, ...]]:
-    """The pixels that a sample holds, each once, as far as the second."""
-    found: set[tuple[int, ...]] = set()
-    for look in looks:
-        first = look.pixels[0, 0]
-        found.add(tuple(first.tolist()))
-        if (look.pixels != first).any() or len(found) > 1:
-            return {(0,), (1,)}
-    return found
+def _show_one_value(looks: Sequence[_Look]) -> bool:
+    """Whether all pixels of a sample are equal; those of none are."""
+    firsts = {tuple(look.pixels[0, 0].tolist()) for look in looks}
+    return len(firsts) <= 1 and not any((look.pixels != look.pixels[0, 0]).any() for look in looks)
 
 
-def _common(looks: Sequence[_Look], blank: Sequence[_Look] = ()) -> Encoding:
-    """The encoding that reads all masks; `blank` are those that are 0 everywhere. Raises MaskError where kinds do not go together."""
+def _common(sample: Sequence[_Look]) -> Encoding:
+    """The encoding that reads all masks. Raises MaskError where kinds do not go together."""
+    looks = [look for look in sample if look.encoding is not None]
     found = {look.encoding: look for look in looks if look.encoding is not None}
     if not found:
-        return IDS if not blank or all(look.pixels.shape[2] == 1 for look in blank) else COLOURS
+        return IDS if all(look.pixels.shape[2] == 1 for look in sample) else COLOURS
     if _own_tables(looks):
         return replace(IDS, form="indices")
     if len(found) == 1:
@@ -419,7 +387,8 @@ def _table(palette: tuple[tuple[int, ...], ...]) -> np.ndarray:
     return np.array([colour[:3] for colour in palette], np.uint8)
 
 
-def _sampled_shape(shape: tuple[int, int]) -> tuple[int, int] | None:
+def sampled_shape(shape: tuple[int, int]) -> tuple[int, int] | None:
+    """(height, width) at which a mask of this size is looked at, None for its own."""
     if max(shape) <= _SAMPLED_SIDE_PX:
         return None
     factor = _SAMPLED_SIDE_PX / max(shape)
@@ -433,61 +402,6 @@ def _middle(look: _Look, encoding: Encoding) -> np.ndarray:
     return as_codes(replace(look, pixels=look.mask.read(middle, categorical=True)).plain_pixels(encoding), encoding.kind)
 
 
-def soft_rims(masks: Iterable[np.ndarray], kind: str, counts: dict[int, int]) -> frozenset[int]:
-    """Codes that stand only on thin outlines, with a value or colour between those of the areas beside them.
-
-    `masks` are codes int (h, w). Outlines that were drawn smooth or resized have several such codes; fewer than three, and those
-    that lie close to a class (ids 3 and 4 between 2 and 5), are classes.
-    """
-    if len(counts) < 5 or len(counts) > 1024:
-        return frozenset()
-    seen, thick = Counter[int](), Counter[int]()
-    for codes in masks:
-        around = np.pad(codes, 1, mode="edge")
-        uniform = np.ones(codes.shape, bool)
-        for row in range(3):
-            for col in range(3):
-                uniform &= around[row : row + codes.shape[0], col : col + codes.shape[1]] == codes
-        seen.update(count_codes(codes))
-        thick.update(count_codes(codes[uniform]))
-    least = _FEW_PIXELS / 2 * seen.total()
-    areas = [code for code in counts if thick[code] > max(least, _THIN * seen[code])]
-    thin = [code for code in counts if code in seen and code not in areas]
-    between = _between_values if kind == "ids" else _between_colours
-    rims = [code for code in thin if between(code, areas)]
-    if len(rims) < _FEWEST_RIMS or not any(between(code, areas, margin=_MIDDLE) for code in rims):
-        return frozenset()
-    # Where three areas meet, their colours mix too.
-    return frozenset(rims) | {code for code in thin if counts[code] < _FEW_PIXELS * sum(counts.values())}
-
-
-def _between_values(code: int, areas: Sequence[int], margin: int = 1) -> bool:
-    below, above = [one for one in areas if one < code], [one for one in areas if one > code]
-    if not below or not above or min(above) - max(below) < _BETWEEN:
-        return False
-    return min(code - max(below), min(above) - code) >= margin
-
-
-def _between_colours(code: int, areas: Sequence[int], margin: int = 1) -> bool:
-    points = np.array([_channels(one) for one in (code, *areas)], np.float64)
-    own, ends = points[0], points[1:]
-    for i in range(len(ends)):
-        along = ends - ends[i]
-        length = np.linalg.norm(along, axis=1)
-        far = length >= _BETWEEN
-        if not far.any():
-            continue
-        place = ((own - ends[i]) * along[far]).sum(axis=1) / length[far]
-        off = np.linalg.norm(own - ends[i] - place[:, None] * along[far] / length[far][:, None], axis=1)
-        if ((off <= 12) & (place >= margin) & (length[far] - place >= margin)).any():
-            return True
-    return False
-
-
-def _channels(code: int) -> tuple[int, int, int]:
-    return (code >> 16) & 255, (code >> 8) & 255, code & 255
-
-
 def spread(items: Sequence, count: int = _SAMPLED_MASKS) -> list:
     """At most `count` items, evenly spaced, in an order whose every beginning is spread over the whole as well."""
     steps = min(count, len(items))
@@ -495,20 +409,3 @@ def spread(items: Sequence, count: int = _SAMPLED_MASKS) -> list:
     bits = max(1, (steps - 1).bit_length())
     order = sorted(range(steps), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))
     return [chosen[i] for i in order]
-
-
-def count_codes(codes: np.ndarray) -> dict[int, int]:
-    """Pixels of each code. Masks hold few codes in large areas, so the commonest are peeled off before the rest is sorted."""
-    counts: dict[int, int] = {}
-    rest = codes.ravel()
-    for _ in range(MOST_COLOURS):
-        if rest.size == 0:
-            return counts
-        code = rest[0]
-        other = rest != code
-        left = int(np.count_nonzero(other))
-        counts[int(code)] = rest.size - left
-        rest = rest[other]
-    for code, count in zip(*np.unique(rest, return_counts=True), strict=True):
-        counts[int(code)] = int(count)
-    return counts

@@ -164,7 +164,7 @@ def describe(dataset, place: Placement, tags: Mapping[str, str], nodata: int | N
     """Give an open raster its place, tags, nodata value, and the colours of classes or the meaning of plain values."""
     if place.points:
         dataset.gcps = (list(place.points), place.points_crs)
-    elif place.geo.crs is not None or place.geo.unnamed:
+    elif place.geo.situated:
         if place.geo.crs is not None:
             dataset.crs = rasterio.crs.CRS.from_wkt(place.geo.crs.to_wkt())
         dataset.transform = place.geo.transform
