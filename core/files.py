@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import stat
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -72,6 +73,12 @@ def _kind(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
+
+
+def temporary_place(variable: str) -> Path:
+    """The user's own part of the folder for temporary files, or the folder that an environment variable names."""
+    named = os.environ.get(variable)
+    return Path(named) if named else Path(tempfile.gettempdir()) / f"groundline-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 @contextmanager

@@ -83,14 +83,14 @@ def audit(
     Pairs that are as they were in the audit `before` are not looked at again: after a remedy, only those that it touched.
     """
     digests = tuple(pair.digest for pair in dataset.pairs)
-    known = {} if before is None else unchanged(before, dataset)
+    known = {} if before is None else unchanged(before, dataset, digests)
     facts = survey(dataset, known=known, on_progress=on_progress, should_stop=should_stop)
     mosaics = find_mosaics(dataset, chips=[one.chip for one in facts])
     return Audit(dataset, facts, tuple(mosaics), digests)
 
 
-def unchanged(before: Audit, dataset: Dataset) -> dict[str, PairFacts]:
-    """The facts, by the pair's name, that still hold: the same files read the same way, in the same classes.
+def unchanged(before: Audit, dataset: Dataset, digests: Sequence[str]) -> dict[str, PairFacts]:
+    """The facts, by the pair's name, that still hold: the same files read the same way (their `digests`), in the same classes.
 
     What is declared as not labelled, or read as the nearest class, changes only pairs with pixels that are no class.
     """
@@ -102,7 +102,7 @@ def unchanged(before: Audit, dataset: Dataset) -> dict[str, PairFacts]:
     strangers_too = old.scheme == new.scheme and old.encoding.snap == new.encoding.snap
     facts = {one.name: one for one in before.facts}
     then = {pair.name: digest for pair, digest in zip(old.pairs, before.digests, strict=True)}
-    kept = [pair.name for pair in new.pairs if then.get(pair.name) == pair.digest]
+    kept = [pair.name for pair, digest in zip(new.pairs, digests, strict=True) if then.get(pair.name) == digest]
     return {name: facts[name] for name in kept if strangers_too or not facts[name].strangers}
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
-import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
 from core.errors import DatasetError
-from core.files import replacing_folder
+from core.files import replacing_folder, temporary_place
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.sources import file_digest
 
@@ -81,6 +79,4 @@ def look_through(members: list[zipfile.ZipInfo], path: Path, *, free_bytes: int)
 
 def _place(path: Path) -> Path:
     """The folder of this content in the user's own part of the folder for temporary files."""
-    base = os.environ.get(UNPACKED_VARIABLE)
-    root = Path(base) if base else Path(tempfile.gettempdir()) / f"groundline-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-    return root / f"{path.stem}-{file_digest(path)}"
+    return temporary_place(UNPACKED_VARIABLE) / f"{path.stem}-{file_digest(path)}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,7 +15,7 @@ from affine import Affine
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from core.errors import SceneError
-from core.files import replacing
+from core.files import replacing, temporary_place
 
 _COLOUR_BANDS = ("coastal", "red", "r", "green", "gre", "g", "blue", "b", "rededge", "reg", "nir", "swir", "swir1", "swir2")
 _BAND = re.compile(rf"B(?:\d{{1,2}}|8A)|BAND[_-]?\d{{1,2}}|{'|'.join(_COLOUR_BANDS)}", flags=re.IGNORECASE)
@@ -63,14 +61,16 @@ def band_stacks(files: Iterable[tuple[tuple[str, ...], str, Path]]) -> dict[tupl
 
 def stack_path(paths: Sequence[Path]) -> Path:
     """Where the virtual raster of these files lies: in the user's own part of the folder for temporary files, by their content."""
-    base = os.environ.get(STACKS_VARIABLE)
-    root = Path(base) if base else Path(tempfile.gettempdir()) / f"groundline-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     digest = hashlib.sha256()
     for path in paths:
         state = path.stat()
         digest.update(f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}".encode())
     named = band_of(paths[0].stem)
-    return root / f"bands-{digest.hexdigest()[:16]}" / f"{named[0] if named and named[0] else paths[0].parent.name}.vrt"
+    return (
+        temporary_place(STACKS_VARIABLE)
+        / f"bands-{digest.hexdigest()[:16]}"
+        / f"{named[0] if named and named[0] else paths[0].parent.name}.vrt"
+    )
 
 
 def write_stack(paths: Sequence[Path]) -> Path:

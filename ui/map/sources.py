@@ -225,12 +225,18 @@ def _place(source: MapSource) -> None:
         with frame.errors() as outcome:
             place = _read_place(size, where)
             place.geo()
-            write_json(_places_file(), {digest: asdict(kept) for digest, kept in ({**_places(), key: place}).items()})
+            _keep_place(key, place)
         if not outcome.failed:
             st.rerun()
     if known and b.button("Back to pixels", key="map_unplace", icon=":material/undo:", width="stretch"):
-        write_json(_places_file(), {digest: asdict(kept) for digest, kept in _places().items() if digest != key})
+        _keep_place(key, None)
         st.rerun()
+
+
+def _keep_place(key: str, place: Place | None) -> None:
+    """Write what the user said of where a raster lies, or take it back."""
+    places = {digest: kept for digest, kept in ({**_places(), key: place}).items() if kept is not None}
+    write_json(_places_file(), {digest: asdict(kept) for digest, kept in places.items()})
 
 
 def _name_crs(key: str, known: Place | None, own: GeoRef) -> None:
@@ -251,11 +257,11 @@ def _name_crs(key: str, known: Place | None, own: GeoRef) -> None:
                 raise SettingsError("no CRS", expected='a code such as "EPSG:2154"', do="Type the CRS")
             place = Place(0.0, crs=named.strip())
             place.geo(own)
-            write_json(_places_file(), {digest: asdict(kept) for digest, kept in ({**_places(), key: place}).items()})
+            _keep_place(key, place)
         if not outcome.failed:
             st.rerun()
     if known and b.button("Take it back", key="map_unname_crs", icon=":material/undo:", width="stretch"):
-        write_json(_places_file(), {digest: asdict(kept) for digest, kept in _places().items() if digest != key})
+        _keep_place(key, None)
         st.rerun()
 
 
