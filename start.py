@@ -47,6 +47,7 @@ def main():
 def environment(requirements):
     """Path of a Python in which `requirements` are installed; installs only what a changed file asks for."""
     folder = os.environ.get("GROUNDLINE_ENV") or os.path.join(HERE, ".venv")
+    keep_compiled(folder)
     python = python_of(folder)
     if not os.path.exists(python):
         make(folder)
@@ -66,6 +67,15 @@ def environment(requirements):
     with open(done, "w") as file:
         file.write(wanted)
     return python
+
+
+def keep_compiled(folder):
+    """Where Python was told to keep no compiled files, as in many containers, what is started here keeps them in the environment.
+
+    Otherwise each start of a job would compile TensorFlow's files again: 15 s of processor time, where the rest of its start takes 9.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ.setdefault("PYTHONPYCACHEPREFIX", os.path.join(os.path.abspath(folder), "compiled"))
 
 
 def python_of(folder):

@@ -1,6 +1,7 @@
 """The two commands' own logic: a fitting Python is found or named, and nothing is installed twice."""
 
 import ast
+import os
 import socket
 import subprocess
 import sys
@@ -123,6 +124,20 @@ def test_nothing_is_installed_while_the_requirements_stay(project, monkeypatch):
     monkeypatch.setattr(start, "version_of", lambda python: (3, 13))  # the system's Python was renewed below the environment
     start.environment("requirements-dev.txt")
     assert len(installed) == 5
+
+
+def test_compiled_files_are_kept_in_the_environment_where_they_may_lie_nowhere_else(project, monkeypatch, commands):
+    monkeypatch.setattr(start, "install", lambda python, requirements: None)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "")  # what is set is put back afterwards
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX")
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    start.environment("requirements.txt")
+    assert "PYTHONPYCACHEPREFIX" not in os.environ  # beside each file, as usual
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    start.environment("requirements.txt")
+    ask = "import sys; print(sys.dont_write_bytecode, sys.pycache_prefix)"
+    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == f"False {project / 'env' / 'compiled'}"
 
 
 def test_patchify_is_installed_last_and_without_what_it_asks_for(project, commands):
