@@ -33,6 +33,12 @@ FLAGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
+# A placeholder that pulses for ever is painted 60 times a second, which took more processor time than all else in the browser.
+NOTHING_PULSES = """document.addEventListener('DOMContentLoaded', () => {
+  const style = document.createElement('style');
+  style.textContent = '*, *::before, *::after { animation: none !important; }';
+  document.head.append(style);
+});"""
 # The bare headless browser does the same work in half the processor time: no window, no pages of Chromium's own.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
@@ -106,6 +112,7 @@ def visitor(browser, server: Server) -> Iterator[Callable]:
         context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True, **how)
         contexts.append(context)
         context.set_default_timeout(WAIT_MS)
+        context.add_init_script(NOTHING_PULSES)
         context.on("request", heard)
         context.on("weberror", lambda error: broken.append(str(error.error)))
         return context.new_page()
