@@ -15,9 +15,8 @@ from keras import layers, ops
 
 from core.errors import ModelError
 from core.model_store.cards import ModelCard
-from core.model_store.outputs import SHARES, Form, Head, form_of, refusal_of_shape
+from core.model_store.outputs import SHARES, Form, Head, ending, form_of, refusal_of_shape, untaken_size
 
-_CLOSE = 1e-3
 _FAR = 1000.0
 
 
@@ -76,15 +75,6 @@ def output_shapes(network: keras.Model, height: int, width: int) -> list[tuple[i
     except ValueError as error:
         raise untaken_size(height, width, error) from error
     return [tuple(tensor.shape[1:]) for tensor in (given if isinstance(given, (list, tuple)) else [given])]
-
-
-def untaken_size(height: int, width: int, error: Exception) -> ModelError:
-    """The error for a network of any size that fails on this one; to be raised."""
-    return ModelError(
-        f"a network that does not take patches of {height} x {width} pixels ({' '.join(str(error).split())[-200:]})",
-        expected="a size that it can halve and join again, as 256",
-        do="Name another patch size",
-    )
 
 
 def _check_input(network: keras.Model) -> None:
@@ -158,58 +148,3 @@ def check_ending(file: str, network: keras.Model, card: ModelCard) -> None:
             expected="both alike in a file without a card",
             do="Import it first, which goes by the values",
         )
-
-
-def ending(values: np.ndarray, form: Form, described: str) -> str:
-    """What an output ends in: the activation that is described, or what its values for `samples` show it to be.
-
-    Raises ModelError for values that are no shares and no logits of classes.
-    """
-    if not np.issubdtype(values.dtype, np.floating):
-        raise _no_values(
-            f"gives numbers of classes ({values.dtype}) for each pixel",
-            "a value for each class",
-            "Save it without its last step, which picks one class",
-        )
-    usual, far = values
-    if not np.isfinite(usual).all():
-        raise _no_values("gives values that are no numbers (NaN)", "a value for each class", "Check the file")
-    seen = values if np.isfinite(far).all() else values[:1]
-    low, high = float(seen.min()), float(seen.max())
-    shares = low >= -_CLOSE and high <= 1 + _CLOSE
-    if form.classes == 1:
-        return _ending_of_one(described, low, high, surely=len(seen) == 2)
-    sums = seen.sum(axis=1 if form.layout in ("classes first", "list, classes first") else -1)
-    if low >= -_CLOSE and np.abs(sums - 1).max() <= _CLOSE:
-        return "softmax"
-    if described in SHARES and shares:
-        return described
-    if described == "mixed":
-        raise _no_values(
-            "joins heads of which some end in shares and others in plain values",
-            "heads that end alike",
-            "Save it with one of these heads alone",
-        )
-    return "joined" if shares and high - low > _CLOSE and len(seen) == 2 else "linear"
-
-
-def _ending_of_one(described: str, low: float, high: float, *, surely: bool) -> str:
-    if described == "softmax":
-        raise _no_values("ends in a softmax over one class, which is 1 everywhere", "a sigmoid, or one value for each class", "Train it so")
-    if described in SHARES:
-        if low < -_CLOSE or high > 1 + _CLOSE:
-            raise _no_values(f"gives one value for each pixel, from {low:.3g} to {high:.3g}", "a share from 0 to 1", "Use another model")
-        return described
-    if surely and low >= -_CLOSE and high <= 1 + _CLOSE and high - low > _CLOSE:
-        return "sigmoid"
-    if surely and low >= 0:
-        raise _no_values(
-            f"gives one value for each pixel that is never below 0 ({described}, {low:.3g} to {high:.3g})",
-            "a sigmoid, or logits on both sides of 0",
-            "Use a segmentation model",
-        )
-    return "linear"
-
-
-def _no_values(found: str, expected: str, do: str) -> ModelError:
-    return ModelError(f"a network that {found}", expected=expected, do=do)

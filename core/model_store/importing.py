@@ -17,7 +17,7 @@ from core.model_store.cards import MIN_PATCH_PX, WEIGHTS_FILE, ModelCard
 from core.model_store.legacy import Described, describe, describe_architecture
 from core.model_store.models import Model, default_scheme, find_model, guesses, proposed_card
 from core.model_store.normalisation import BLUE_FIRST, PUBLISHED_WAYS, read_normalisation, titled
-from core.model_store.outputs import chosen_output, refusal_of_outputs, refusal_of_shape
+from core.model_store.outputs import chosen_output, ending, refusal_of_outputs, refusal_of_shape, untaken_size
 from core.model_store.saved_models import is_saved_model
 from core.model_store.trust import trust
 from core.networks.encoders import published_normalisation, wants_bgr
@@ -285,7 +285,7 @@ def _tried(path: Path, examined: Examined, answers: Answers, network: keras.Mode
 
     Raises ModelError for one that gives no map of classes, or several of which none is clearly the answer.
     """
-    from core.model_store.fitting import ending, measured, untaken_size, values_of
+    from core.model_store.fitting import measured, values_of
 
     found = examined.found
     found = replace(found, tried_px=answers.patch_size or found.tried_px)

@@ -1,10 +1,12 @@
-"""Which output of a network is the answer, and how its values are a map of classes: told by shapes alone, without Keras."""
+"""Which output of a network is the answer, and how its values are a map of classes: told by shapes and values, without Keras."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from core.errors import ModelError
 from core.model_store.shapes import Shape
@@ -13,6 +15,7 @@ COARSEST = 32
 """The most pixels along a side that one value of an output may stand for."""
 SHARES = ("sigmoid", "hard_sigmoid", "hard_sigmoid_of_keras_2")
 """Activations that give each class a share of its own."""
+_CLOSE = 1e-3
 Layout = Literal["map", "classes first", "list", "list, classes first", "no classes"]
 
 
@@ -131,3 +134,67 @@ def refusal_of_shape(who: str, head: Head, height: int, width: int) -> ModelErro
         expected=f"a map of classes, in the image's size or a whole part of it down to 1/{COARSEST}",
         do="Use another model",
     )
+
+
+def untaken_size(height: int, width: int, error: Exception) -> ModelError:
+    """The error for a network of any size that fails on this one; to be raised."""
+    return ModelError(
+        f"a network that does not take patches of {height} x {width} pixels ({' '.join(str(error).split())[-200:]})",
+        expected="a size that it can halve and join again, as 256",
+        do="Name another patch size",
+    )
+
+
+def ending(values: np.ndarray, form: Form, described: str) -> str:
+    """What an output ends in: the activation that is described, or what its values for `samples` show it to be.
+
+    Raises ModelError for values that are no shares and no logits of classes.
+    """
+    if not np.issubdtype(values.dtype, np.floating):
+        raise _no_values(
+            f"gives numbers of classes ({values.dtype}) for each pixel",
+            "a value for each class",
+            "Save it without its last step, which picks one class",
+        )
+    usual, far = values
+    if not np.isfinite(usual).all():
+        raise _no_values("gives values that are no numbers (NaN)", "a value for each class", "Check the file")
+    seen = values if np.isfinite(far).all() else values[:1]
+    low, high = float(seen.min()), float(seen.max())
+    shares = low >= -_CLOSE and high <= 1 + _CLOSE
+    if form.classes == 1:
+        return _ending_of_one(described, low, high, surely=len(seen) == 2)
+    sums = seen.sum(axis=1 if form.layout in ("classes first", "list, classes first") else -1)
+    if low >= -_CLOSE and np.abs(sums - 1).max() <= _CLOSE:
+        return "softmax"
+    if described in SHARES and shares:
+        return described
+    if described == "mixed":
+        raise _no_values(
+            "joins heads of which some end in shares and others in plain values",
+            "heads that end alike",
+            "Save it with one of these heads alone",
+        )
+    return "joined" if shares and high - low > _CLOSE and len(seen) == 2 else "linear"
+
+
+def _ending_of_one(described: str, low: float, high: float, *, surely: bool) -> str:
+    if described == "softmax":
+        raise _no_values("ends in a softmax over one class, which is 1 everywhere", "a sigmoid, or one value for each class", "Train it so")
+    if described in SHARES:
+        if low < -_CLOSE or high > 1 + _CLOSE:
+            raise _no_values(f"gives one value for each pixel, from {low:.3g} to {high:.3g}", "a share from 0 to 1", "Use another model")
+        return described
+    if surely and low >= -_CLOSE and high <= 1 + _CLOSE and high - low > _CLOSE:
+        return "sigmoid"
+    if surely and low >= 0:
+        raise _no_values(
+            f"gives one value for each pixel that is never below 0 ({described}, {low:.3g} to {high:.3g})",
+            "a sigmoid, or logits on both sides of 0",
+            "Use a segmentation model",
+        )
+    return "linear"
+
+
+def _no_values(found: str, expected: str, do: str) -> ModelError:
+    return ModelError(f"a network that {found}", expected=expected, do=do)
