@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +16,12 @@ from core.errors import ModelError, SettingsError
 from core.files import replacing_folder
 from core.model_store.bare_weights import Fit, architecture_beside, bare_weights, fitting_network, registered_network, unfitting
 from core.model_store.cards import MIN_PATCH_PX, WEIGHTS_FILE, ModelCard
-from core.model_store.legacy import Described, describe, describe_architecture
+from core.model_store.legacy import Described, describe, describe_architecture, describe_serving
 from core.model_store.models import Model, default_scheme, find_model, guesses, proposed_card
 from core.model_store.normalisation import BLUE_FIRST, PUBLISHED_WAYS, read_normalisation, titled
-from core.model_store.outputs import chosen_output, ending, refusal_of_outputs, refusal_of_shape, untaken_size
+from core.model_store.outputs import Head, chosen_output, ending, refusal_of_outputs, refusal_of_shape, untaken_size
 from core.model_store.saved_models import is_saved_model
+from core.model_store.serving.graph import KEPT
 from core.model_store.trust import trust
 from core.networks.encoders import published_normalisation, wants_bgr
 from core.networks.pure import is_pure
@@ -37,6 +40,7 @@ _SIGNS = {
     "block_16_project": "mobilenetv2",
     "block7a_project_conv": "efficientnetb0",
 }
+_Run = Callable[[np.ndarray], np.ndarray]
 _SELF_NORMALISING = {"Rescaling", "Normalization"}
 
 
@@ -210,12 +214,16 @@ def _tells(found: Described, card: ModelCard, fit: Fit | None) -> tuple[str, ...
     height, width = found.sides
     size = "any size" if found.free else f"{height} x {width} pixels"
     end = {"softmax": "probabilities", "sigmoid": "one probability each", "logits": "values that become probabilities"}[card.output]
+    if found.served:
+        end = "values that are looked at when it is loaded"
     classes = f"{len(card.scheme)} classes" if found.outputs else "classes, whose number it does not tell,"
     sentences = [f"Takes {counted(found.bands, 'band')} in patches of {size}.", f"Gives {classes} as {end}."]
     if fit is not None:
         sentences.insert(0, f"Weights alone, which fit {fit.told()}.")
     if found.weights_alone:
         sentences.insert(0, "Weights alone, with the architecture that lies beside them.")
+    if found.served:
+        sentences.insert(0, f"A SavedModel without Keras's description. {KEPT}")
     if len(found.heads) > 1:
         which = f"{found.head.name} is the answer, {found.why}" if found.sure else "which one is the answer has to be said"
         sentences.append(f"Has {len(found.heads)} outputs: {', '.join(head.told() for head in found.heads)}; {which}.")
@@ -249,8 +257,19 @@ def import_model(
     if examined.runs_code and trusted and path.is_file():
         trust(path)
     report(on_progress, 0, 3, f"Loading {path.name}")
-    network, card = _loaded(path, examined, answers)
+    if examined.found.served:
+        return _import_serving(path, folder, examined, answers, on_progress, should_stop)
+    try:
+        network, card = _loaded(path, examined, answers)
+    except ModelError:
+        if not is_saved_model(path):
+            raise
+        # Layers of its own, which Keras cannot build; the serving function has their operations.
+        served = _found(examined, describe_serving(path))
+        return _import_serving(path, folder, served, answers, on_progress, should_stop)
     check(should_stop)
+    from core.model_store.fitting import run
+
     # What is saved ends in one map of probabilities, whatever the file did.
     own = examined.fit is not None
     saved = replace(card, output="softmax", network=card.network if own else {}, weights_file=WEIGHTS_FILE)
@@ -262,35 +281,66 @@ def import_model(
             trust(temporary / WEIGHTS_FILE)
         check(should_stop)
         report(on_progress, 2, 3, "Comparing the two")
-        _compare(network, find_model(temporary).keras_model(), card.patch_shape)
+        _compare(partial(run, network), partial(run, find_model(temporary).keras_model()), card)
     report(on_progress, 3, 3, "Done")
     return find_model(folder)
 
 
+def _import_serving(
+    path: Path, folder: Path, examined: Examined, answers: Answers, on_progress: OnProgress | None, should_stop: ShouldStop | None
+) -> Model:
+    """Write a model folder whose network is OpenVINO's, made of a SavedModel's serving function; TensorFlow runs nothing of it."""
+    from core.model_store.serving import graph
+
+    network = graph.read_serving(path, examined.found.heads)
+    tried = _tried(path, examined, answers, _Loaded(partial(graph.measured, network), partial(graph.values_of, network)))
+    card = _answered(tried, answers)
+    ready = graph.fitted(network, tried.found.head, tried.found.chosen, card)
+    check(should_stop)
+    saved = replace(card, output="softmax", network={}, weights_file=graph.NETWORK, notes=(*card.notes, graph.KEPT))
+    with replacing_folder(folder) as temporary:
+        report(on_progress, 1, 3, "Writing the model folder")
+        graph.save(ready, temporary / graph.NETWORK)
+        saved.save(temporary)
+        check(should_stop)
+        report(on_progress, 2, 3, "Comparing the two")
+        again = graph.sized(temporary / graph.NETWORK, card.name, card.patch_shape)
+        _compare(partial(graph.run, ready), partial(graph.run, again), card)
+    report(on_progress, 3, 3, "Done")
+    return find_model(folder)
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """How a loaded network is asked for its outputs at a height and width, and for the values of one of them, for two patches."""
+
+    measured: Callable[[Sequence[Head], int, int], tuple[Head, ...]]
+    values: Callable[[int, tuple[int, int]], np.ndarray]
+
+
 def _loaded(path: Path, examined: Examined, answers: Answers) -> tuple[keras.Model, ModelCard]:
     """The network in the form that the pipeline takes, and the card with what only the loaded network tells."""
-    from core.model_store.fitting import fitted
+    from core.model_store.fitting import fitted, measured, values_of
     from core.model_store.loading import read_network
 
     if examined.fit is not None:
         card = _answered(examined, answers)
         return registered_network(path, examined.fit, card.patch_size), card
     network = read_network(path, examined.found)
-    card = _answered(_tried(path, examined, answers, network), answers)
+    tried = _tried(path, examined, answers, _Loaded(partial(measured, network), partial(values_of, network)))
+    card = _answered(tried, answers)
     return fitted(network, card), card
 
 
-def _tried(path: Path, examined: Examined, answers: Answers, network: keras.Model) -> Examined:
+def _tried(path: Path, examined: Examined, answers: Answers, loaded: _Loaded) -> Examined:
     """What a loaded network shows about its outputs: their true shapes, which one is the answer, and what that one's values are.
 
     Raises ModelError for one that gives no map of classes, or several of which none is clearly the answer.
     """
-    from core.model_store.fitting import measured, values_of
-
     found = examined.found
     found = replace(found, tried_px=answers.patch_size or found.tried_px)
     height, width = found.sides
-    found = replace(found, heads=measured(network, found.heads, height, width))
+    found = replace(found, heads=loaded.measured(found.heads, height, width))
     if answers.output is not None:
         found = _with_output(found, answers.output)
     else:
@@ -305,7 +355,7 @@ def _tried(path: Path, examined: Examined, answers: Answers, network: keras.Mode
     if form.classes > IGNORED_ID:
         raise ModelError(f"{path.name} gives {form.classes} classes", expected=f"at most {IGNORED_ID}", do="Use another model")
     try:
-        values = values_of(network, found.chosen, (height, width))
+        values = loaded.values(found.chosen, (height, width))
     except ModelError as error:
         if not found.free:
             raise
@@ -373,11 +423,9 @@ def _with_output(found: Described, asked: str) -> Described:
     )
 
 
-def _compare(old: keras.Model, new: keras.Model, patch: tuple[int, int]) -> None:
-    from core.model_store.fitting import run
-
-    sample = np.random.default_rng(0).random((1, *patch, old.input_shape[-1]), np.float32)
-    difference = float(np.abs(run(old, sample) - run(new, sample)).max())
+def _compare(old: _Run, new: _Run, card: ModelCard) -> None:
+    sample = np.random.default_rng(0).random((1, *card.patch_shape, len(card.bands)), np.float32)
+    difference = float(np.abs(old(sample) - new(sample)).max())
     if not difference <= _TOLERANCE:
         raise ModelError(
             f"a network that gives other values when it is saved again (by {difference:.2g})",

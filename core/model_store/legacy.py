@@ -17,7 +17,8 @@ from core.model_store.file_kinds import refused
 from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, TRIED_PX, ends_of, every_layer
 from core.model_store.nodes import name_of, plain_kind
 from core.model_store.outputs import Form, Head, chosen_output, form_of
-from core.model_store.saved_models import description_of, is_saved_model
+from core.model_store.saved_models import description_of, graph_of, is_saved_model
+from core.model_store.serving.signature import signature_of
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 _ATTRIBUTES = {"network": "model_config", "training": "training_config", "version": "keras_version"}
@@ -30,8 +31,8 @@ class Described:
     `saved_by` is the version of Keras, "" when it is not told; `compiled_with` names the losses and metrics it was trained
     with; `network` is the whole description; `functions` are those of TensorFlow that it calls between its layers.
     `chosen` numbers the output that counts and `why` says in words how it was found; `sure`: nobody has to be asked for it.
-    `weights_alone`: the description lies in another file than the weights. `tried_px`: the patch that a network of any size was
-    tried with.
+    `weights_alone`: the description lies in another file than the weights. `served`: it is a SavedModel of which the serving function
+    is known alone. `tried_px`: the patch that a network of any size was tried with.
     """
 
     height: int | None
@@ -49,6 +50,7 @@ class Described:
     functions: tuple[str, ...] = ()
     chosen: int = -1
     weights_alone: bool = False
+    served: bool = False
     why: str = "the only output"
     sure: bool = True
     tried_px: int = TRIED_PX
@@ -100,11 +102,35 @@ def describe(path: str | os.PathLike) -> Described:
     path = Path(path)
     if is_saved_model(path):
         network = description_of(path)
-        return _described(path, {"network": json.dumps(network), "version": network.get("keras_version", "2.")})
+        if network is None:
+            return describe_serving(path)
+        found = _described(path, {"network": json.dumps(network), "version": network.get("keras_version", "2.")})
+        return describe_serving(path) if found.runs_code else found  # its serving function holds the code's operations, not the code
     texts = _texts(path)
     if "network" not in texts:
         raise refused(path)
     return _described(path, texts)
+
+
+def describe_serving(path: Path) -> Described:
+    """What the serving function of a SavedModel tells. Raises ModelError for one that takes anything but one image."""
+    signature = signature_of(graph_of(path), path.name)
+    height, width, bands = signature.image(path.name)
+    heads = signature.heads()
+    choice = chosen_output(heads, height or width or TRIED_PX, width or height or TRIED_PX)
+    return Described(
+        height,
+        width,
+        bands,
+        heads,
+        frozenset(),
+        frozenset(),
+        path.stem,
+        chosen=choice.number,
+        served=True,
+        why=choice.why,
+        sure=choice.sure,
+    )
 
 
 def describe_architecture(path: str | os.PathLike) -> Described:

@@ -31,9 +31,19 @@ class Model:
     file: Path
 
     @property
+    def served(self) -> bool:
+        """Whether its network is OpenVINO's, made of a SavedModel's serving function, and nothing that Keras can load."""
+        return self.file.suffix == ".xml"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of its network."""
+        return (self.file, self.file.with_suffix(".bin")) if self.served else (self.file,)
+
+    @property
     def size_bytes(self) -> int:
-        """Size of the network's file."""
-        return self.file.stat().st_size
+        """Size of the network's files."""
+        return sum(file.stat().st_size for file in self.files)
 
     def keras_model(self, *, height: int | None = None, width: int | None = None) -> keras.Model:
         """The network, not compiled: normalised float32 (n, h, w, B) -> probabilities float32 (n, h, w, K).
@@ -42,6 +52,12 @@ class Model:
         With `height` and `width` the network is built anew for that size, where it is one of ours.
         Raises ModelError when the file cannot be loaded.
         """
+        if self.served:
+            raise ModelError(
+                f"{self.card.name} is the serving function of a SavedModel, which Keras cannot load",
+                expected="a network of Keras",
+                do="Predict and evaluate with it; to train it further or to export it, import it from a .keras or .h5 file",
+            )
         from core.model_store.loading import load_network, resized
 
         network = load_network(self.file, self.card)
@@ -96,9 +112,11 @@ def find_model(name_or_path: str | os.PathLike) -> Model:
 def _open_folder(folder: Path) -> Model:
     card = ModelCard.load(folder)
     file = folder / card.weights_file
-    if not file.is_file():
-        raise ModelError(f"no {card.weights_file} in {folder}", expected="the network beside its card", do="Copy the whole model folder")
-    return Model(card, folder, file)
+    model = Model(card, folder, file)
+    missing = next((one.name for one in model.files if not one.is_file()), None)
+    if missing:
+        raise ModelError(f"no {missing} in {folder}", expected="the network beside its card", do="Copy the whole model folder")
+    return model
 
 
 def _open_file(path: Path) -> Model:
@@ -132,7 +150,7 @@ def proposed_card(path: Path, found: Described) -> ModelCard:
     height, width = found.sides
     return ModelCard(
         name=path.stem,
-        architecture="file",
+        architecture="savedmodel" if found.served else "file",
         scheme=default_scheme(classes),
         bands=tuple(range(1, found.bands + 1)),
         patch_size=height,
@@ -141,7 +159,9 @@ def proposed_card(path: Path, found: Described) -> ModelCard:
         output=output,
         weights_file=path.name,
         notes=(
-            f"Read from the Keras file {path.name}; its custom losses and metrics are not needed and left out.",
+            f"Read from the SavedModel {path.name}."
+            if found.served
+            else f"Read from the Keras file {path.name}; its custom losses and metrics are not needed and left out.",
             *notes,
             *_shaped(found),
         ),

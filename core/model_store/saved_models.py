@@ -1,4 +1,4 @@
-"""SavedModel folders of Keras 2, or zips of them: its own description and the checkpoint are read, TensorFlow's graph is not run."""
+"""SavedModel folders, or zips of them: Keras 2's own description and the checkpoint are read, TensorFlow's graph is not run."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ def is_saved_model(path: Path) -> bool:
     return path.is_file() and zipfile.is_zipfile(path) and _inside(path) is not None
 
 
-def description_of(path: Path) -> dict[str, Any]:
-    """The network as Keras 2 described it in a SavedModel. Raises ModelError when another program wrote it."""
-    content = _content(path)
+def description_of(path: Path) -> dict[str, Any] | None:
+    """The network as Keras 2 described it in a SavedModel; None where another program wrote it. Raises ModelError when it is damaged."""
+    content = _member(path, _METADATA)
     try:
-        for number, node in _fields(content or b""):
-            found = dict(_fields(node)) if number == _NODES else {}
+        for number, node in fields_of(content or b""):
+            found = dict(fields_of(node)) if number == _NODES else {}
             if found.get(_PATH) == b"root":
                 value = _plain(json.loads(found[_JSON]))
                 if "layers" in value.get("config", {}):
                     return value
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ModelError(f"{path.name} holds a damaged {_METADATA} ({error})", expected="a whole SavedModel", do="Copy it again") from error
-    raise ModelError(
-        f"{path.name} is a SavedModel without Keras's description of its layers, as model.export() or other programs write it",
-        expected="one that Keras 2's model.save() wrote, or a .keras or .h5 file",
-        do="Save the model as .keras",
-    )
+    return None
+
+
+def graph_of(path: Path) -> bytes:
+    """What is in its `saved_model.pb`."""
+    return _member(path, GRAPH_FILE) or b""
 
 
 def fill_from_checkpoint(graph: Any, path: Path) -> None:
@@ -50,7 +51,7 @@ def fill_from_checkpoint(graph: Any, path: Path) -> None:
     import tensorflow as tf
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-    with _unpacked(path) as folder:
+    with unpacked(path) as folder:
         reader = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
         objects = trackable_object_graph_pb2.TrackableObjectGraph()
         objects.ParseFromString(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
@@ -89,12 +90,13 @@ class _Checkpoint:
         return {child.local_name: child.node_id for child in self.objects[number].children}
 
 
-def _content(path: Path) -> bytes | None:
+def _member(path: Path, name: str) -> bytes | None:
+    """One of the files that lie directly in a SavedModel; None where it is not there."""
     if path.is_dir():
-        return (path / _METADATA).read_bytes() if (path / _METADATA).is_file() else None
+        return (path / name).read_bytes() if (path / name).is_file() else None
     with zipfile.ZipFile(path) as archive:
-        name = str(PurePosixPath(_inside(path) or "") / _METADATA)
-        return archive.read(name) if name in archive.namelist() else None
+        member = str(PurePosixPath(_inside(path) or "") / name)
+        return archive.read(member) if member in archive.namelist() else None
 
 
 def _inside(path: Path) -> str | None:
@@ -105,14 +107,16 @@ def _inside(path: Path) -> str | None:
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
-    """The SavedModel as a folder; of a zip the variables alone are unpacked, for as long as they are needed."""
+def unpacked(path: Path, *, whole: bool = False) -> Iterator[Path]:
+    """The SavedModel as a folder; of a zip the variables, and with `whole` the graph, are unpacked for as long as they are needed."""
     if path.is_dir():
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="groundline-") as name, zipfile.ZipFile(path) as archive:
         folder = Path(name)
         (folder / "variables").mkdir()
+        if whole:
+            (folder / GRAPH_FILE).write_bytes(graph_of(path))
         wanted = PurePosixPath(_inside(path) or "") / "variables"
         for member in archive.infolist():
             if PurePosixPath(member.filename).parent == wanted and not member.is_dir():
@@ -129,7 +133,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _fields(content: bytes) -> Iterator[tuple[int, Any]]:
+def fields_of(content: bytes) -> Iterator[tuple[int, Any]]:
     """Number and value of each field of a protocol buffer's message."""
     at = 0
 
@@ -148,6 +152,8 @@ def _fields(content: bytes) -> Iterator[tuple[int, Any]]:
             yield key >> 3, varint()
         elif key & 7 == _BYTES:
             length = varint()
+            if at + length > len(content):
+                raise ValueError("it is cut off")
             yield key >> 3, content[at : at + length]
             at += length
         else:

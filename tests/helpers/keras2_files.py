@@ -290,6 +290,7 @@ def main(folder: str) -> None:
     network = tf_keras.Model(inputs, kl.Conv2D(3, 1, activation="softmax")(twice))
     outputs["lambda"] = network.predict(batch * 255, verbose=0)
     network.save(os.path.join(folder, "lambda.h5"))
+    network.save(os.path.join(folder, "saved_lambda"), save_format="tf")
     (Path(folder) / "bare").mkdir()
     write_layers(Path(folder), outputs)
     write_networks(Path(folder), outputs)

@@ -211,13 +211,6 @@ def test_a_model_inside_a_saved_model_gets_its_own_weights(saved, tmp_path):
     np.testing.assert_allclose(model.keras_model()(outputs["wide"], training=False), outputs["nested"], atol=1e-5)
 
 
-def test_a_saved_model_of_other_programs_is_refused_in_one_line(tmp_path):
-    image = layers.Input((16, 16, 3))
-    keras.Model(image, layers.Conv2D(2, 1)(image)).export(tmp_path / "served", verbose=False)
-    with pytest.raises(ModelError, match="without Keras's description"):
-        import_model(tmp_path / "served", tmp_path / "m", Answers())
-
-
 def test_what_lies_in_the_folder_is_untouched_by_a_refusal(saved, tmp_path):
     shutil.copy(saved[0] / "one_label.h5", tmp_path / "one.h5")
     with pytest.raises(ModelError):

@@ -81,9 +81,9 @@ def _one(models: dict[str, Model]) -> None:
                     state.select(model=chosen)
                     state.open_setup()
                     st.switch_page(frame.PAGES["predict"][0])
-                files = [file for file in (model.file, model.folder / CARD_FILE, model.folder / "README.md") if file.is_file()]
+                files = [file for file in (*model.files, model.folder / CARD_FILE, model.folder / "README.md") if file.is_file()]
                 st.download_button(
-                    "Keras file and card",
+                    "Keras file and card" if not model.served else "Network and card",
                     data=lambda: zips.pack(files, below=model.folder),
                     file_name=f"{_slug(model)}.zip",
                     mime="application/zip",
@@ -93,7 +93,10 @@ def _one(models: dict[str, Model]) -> None:
                     help="All that Groundline needs to use it on another machine.",
                 )
         with right:
-            _export(model, chosen)
+            if model.served:
+                st.caption("The serving function of a SavedModel: other programs read its network (OpenVINO) as it lies in the download.")
+            else:
+                _export(model, chosen)
 
 
 def _export(model: Model, name: str) -> None:

@@ -83,7 +83,7 @@ def reachable() -> bool:
 
 
 def _models() -> dict[str, str]:
-    return {str(model.folder): model.card.name for model in library.models()}
+    return {str(model.folder): model.card.name for model in library.models() if not model.served}
 
 
 def _model() -> str:

@@ -24,6 +24,7 @@ import numpy as np
 from core.errors import ModelError, SettingsError
 from core.files import content_digest, dump_json, replacing_folder
 from core.model_store.models import Model, find_model
+from core.model_store.serving.graph import quiet_openvino, save, sized
 from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, int8_folder, read_int8
 from core.prediction.settings import ENGINES, PatchSize, plain_size, sides, told_size
 from core.workspace import PROJECT
@@ -73,9 +74,19 @@ def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = 
         raise SettingsError(
             "no OpenVINO on this machine", expected="the package openvino", do="Install it with pip, or choose the engine tensorflow"
         )
+    if model.served and not installed:
+        raise SettingsError(
+            f"no OpenVINO on this machine, whose network {model.card.name} is", expected="the package openvino", do="Install it with pip"
+        )
+    if model.served and engine == "tensorflow":
+        raise SettingsError(
+            f"the engine tensorflow for {model.card.name}, which is the serving function of a SavedModel",
+            expected="openvino, auto, or fast once its int8 network is made",
+            do="Choose the engine auto",
+        )
     if engine == "fast":
         return _fast(model, size, batch_size)
-    if engine == "openvino":
+    if engine == "openvino" or model.served:
         return _openvino(model, size, batch_size)
     if engine == "tensorflow" or not installed or _graphics_card():
         return _tensorflow(model, size, batch_size)
@@ -192,17 +203,12 @@ def _fast(model: Model, size: PatchSize, batch_size: int | None) -> Engine:
 def network_file(model: Model, size: PatchSize) -> Path:
     """The model's network in 32 bits as OpenVINO reads it, converted where that was not done yet. Raises ModelError."""
     path = cache_folder() / "openvino" / _key(model, size) / NETWORK_FILE
-    if not path.exists():
+    if not path.exists() and model.served:
+        with replacing_folder(path.parent) as temporary:
+            save(sized(model.file, model.card.name, sides(size)), temporary / NETWORK_FILE)
+    elif not path.exists():
         _convert_apart(model, size, path.parent)
     return path
-
-
-def quiet_openvino():
-    """The package openvino, kept from reporting over the network what it is used for: it does so unless a package is missing."""
-    sys.modules.setdefault("openvino_telemetry", None)
-    import openvino
-
-    return openvino
 
 
 def _convert_apart(model: Model, size: PatchSize, folder: Path) -> None:

@@ -18,12 +18,13 @@ from core.errors import InputError, ModelError, SettingsError
 from core.files import content_digest, replacing_folder, write_json
 from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.models import Model, find_model
+from core.model_store.serving.graph import quiet_openvino
 from core.patches.statistics import image_limits
 from core.patches.store import STORE_FILE, PatchStore
 from core.patches.stretched_view import fed
 from core.prediction.blend.blending import blend
 from core.prediction.blend.plans import plan_blend
-from core.prediction.engines.engine import compiled, network_file, quiet_openvino
+from core.prediction.engines.engine import compiled, network_file
 from core.prediction.engines.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, int8_folder
 from core.prediction.settings import plain_size, told_size
 from core.progress import OnProgress, ShouldStop, check, report

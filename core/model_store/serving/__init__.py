@@ -1,0 +1,1 @@
+"""SavedModels of other programs: their serving function, as a network of OpenVINO."""
