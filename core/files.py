@@ -22,6 +22,7 @@ import numpy as np
 from core.errors import JobBusy, SettingsError
 
 _STATE_FILE = "state.json"
+_TURN_S = 10.0
 STORE_FILE, PREDICTION_FILE = "store.json", "prediction.json"
 """What tells folders of prepared patches and of predictions: their rasters belong to no data set that they lie in."""
 _KINDS = (
@@ -114,6 +115,27 @@ def claimed(path: str | os.PathLike) -> Iterator[None]:
         if made:
             with contextlib.suppress(OSError):
                 place.parent.rmdir()  # nothing was written
+
+
+@contextmanager
+def in_turn(path: str | os.PathLike) -> Iterator[None]:
+    """Read, change and write a small file while nobody else does; others wait, at most 10 s each.
+
+    Raises JobBusy where one holds it longer.
+    """
+    from filelock import FileLock, Timeout
+
+    place = Path(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(place.with_name(f".{place.name}.lock"))
+    try:
+        lock.acquire(timeout=_TURN_S)
+    except Timeout:
+        raise JobBusy(f"{path} is held by another process", expected="a file that is free", do="Try again, or end that process") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -94,6 +94,14 @@ def test_tiles_outside_the_scene_are_empty_answers(client, pair):
     assert tile(client, layer, 31, 0, 0).status_code == 404
 
 
+def test_numbers_that_no_tile_has_are_no_error(client, tmp_path):
+    layer = tiles.image_layer(write(tmp_path / "a.tif", np.full((64, 48, 3), 90, np.uint8), **UTM))
+    for number in ("9" * 9, "9" * 10, "9" * 5000, "-1", "1e3", "٣"):
+        for kind in ("pixels/{}/3/{n}/0", "pictures/{}/3/0/{n}", "map/{}/3/0/{n}", "map/{}/{n}/0/0", "values/{}/{n}/0", "values/{}/0/{n}"):
+            place = kind.format(layer.id, n=number)
+            assert client.get(f"{tiles.PREFIX}/{place}").status_code in (204, 404), place
+
+
 def test_codes_of_all_tiles_give_the_mask_back(client, pair):
     one, ids = pair
     layer = tiles.mask_layer(one, DUBAI)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -28,16 +29,31 @@ _CACHE = {"Cache-Control": "public, max-age=86400, immutable"}  # an id changes 
 _workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="tiles")
 
 
+class _Count(Convertor[int]):
+    """A number of few digits; a longer one names nothing, and Python refuses to read one of thousands."""
+
+    regex = "[0-9]{1,9}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("count", _Count())
+
+
 def routes() -> list[BaseRoute]:
     """Routes for `st.App`, both at the root and under `server.baseUrlPath`: user routes do not follow that option."""
     found = []
     for base in dict.fromkeys(("", tiles.base_path())):
         found += [
-            Route(f"{base}{tiles.PREFIX}/pixels/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _pixels),
-            Route(f"{base}{tiles.PREFIX}/pictures/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _pictures),
-            Route(f"{base}{tiles.PREFIX}/map/{{layer}}/{{z:int}}/{{x:int}}/{{y:int}}", _map),
+            Route(f"{base}{tiles.PREFIX}/pixels/{{layer}}/{{z:count}}/{{x:count}}/{{y:count}}", _pixels),
+            Route(f"{base}{tiles.PREFIX}/pictures/{{layer}}/{{z:count}}/{{x:count}}/{{y:count}}", _pictures),
+            Route(f"{base}{tiles.PREFIX}/map/{{layer}}/{{z:count}}/{{x:count}}/{{y:count}}", _map),
             Route(f"{base}{tiles.PREFIX}/features/{{layer}}", _features),
-            Route(f"{base}{tiles.PREFIX}/values/{{layer}}/{{row:int}}/{{col:int}}", _values),
+            Route(f"{base}{tiles.PREFIX}/values/{{layer}}/{{row:count}}/{{col:count}}", _values),
             Route(f"{base}{tiles.PREFIX}/files/{{layer}}", _file),
             Mount(f"{base}{tiles.PREFIX}/static/{{version}}", _Static(directory=STATIC)),
         ]
