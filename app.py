@@ -4,7 +4,6 @@ The page is drawn only inside a script run; the server itself imports this file 
 """
 
 import streamlit as st
-from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ui import doors, frame, memory
@@ -15,7 +14,7 @@ memory.few_heaps()
 app = st.App(
     __file__,
     routes=routes.routes(),
-    middleware=[Middleware(doors.Doors, hosts=doors.allowed_hosts(st.get_option("server.address")))],
+    middleware=[doors.middleware()],
     on_script_error=frame.unexpected,
 )
 

@@ -7,6 +7,10 @@ The environment is the folder .venv beside this file (another one with GROUNDLIN
 when a requirements file changes, so the second start is quick. Where this Python is none that everything installs on, uv
 finds or fetches one that is. What follows `test` goes to pytest, what follows `app` to `streamlit run`; `python start.py core ...`
 runs the command line, `python start.py check` lint, format and types.
+
+    python start.py app --share             let other machines in, who must type the password that is shown (or GROUNDLINE_PASSWORD)
+    python start.py app --read-only         only show: nothing is started, sent, corrected or deleted
+    python start.py app --roots /data:/mnt  folders whose files may be opened by their path, instead of the home folder
 """
 
 from __future__ import print_function
@@ -196,6 +200,7 @@ def check(python):
 
 def dashboard(python, words):
     """Run the dashboard until it is interrupted, and open the browser once it answers."""
+    words, settings = doors(words)
     port = os.environ.get("GROUNDLINE_PORT") or free_port(8501)
     address = "http://localhost:{}/?start=sample".format(port)
     if os.environ.get("GROUNDLINE_NO_BROWSER") != "1":
@@ -203,9 +208,31 @@ def dashboard(python, words):
     print("Groundline is at", address, "(Ctrl-C ends it)", flush=True)
     command = [python, "-m", "streamlit", "run", os.path.join(HERE, "app.py"), "--server.port", str(port)] + words
     try:
-        return subprocess.call(command, cwd=HERE)
+        return subprocess.call(command, cwd=HERE, env=dict(os.environ, **settings))
     except KeyboardInterrupt:
         return 0
+
+
+def doors(words):
+    """Words for `streamlit run`, and the environment, that --share, --read-only and --roots stand for."""
+    words, settings = list(words), {}
+    if "--share" in words:
+        words.remove("--share")
+        words += ["--server.address", "0.0.0.0"]
+    if "--read-only" in words:
+        words.remove("--read-only")
+        settings["GROUNDLINE_READ_ONLY"] = "1"
+    for word in [word for word in words if word == "--roots" or word.startswith("--roots=")]:
+        place = words.index(word)
+        given = word.partition("=")[2] or (words[place + 1] if len(words) > place + 1 else "")
+        folders = [os.path.abspath(os.path.expanduser(folder)) for folder in given.split(os.pathsep) if folder]
+        missing = [folder for folder in folders if not os.path.isdir(folder)]
+        if missing or not folders:
+            found = "{} is no folder".format(missing[0]) if missing else "--roots names no folder"
+            sys.exit("{}. Expected folders with {} between them. Name folders that exist.".format(found, os.pathsep))
+        del words[place : place + (1 if "=" in word else 2)]
+        settings["GROUNDLINE_ROOTS"] = os.pathsep.join(folders)
+    return words, settings
 
 
 def free_port(first):
@@ -221,12 +248,15 @@ def free_port(first):
 
 def open_browser(port, address):
     """Wait until the server is healthy, at most a minute, then show the page."""
+    import urllib.error
     import urllib.request
     import webbrowser
 
     for _ in range(120):
         try:
             urllib.request.urlopen("http://127.0.0.1:{}/_stcore/health".format(port), timeout=1).close()
+        except urllib.error.HTTPError:
+            pass  # it asks for the password, so it answers
         except OSError:
             time.sleep(0.5)
             continue

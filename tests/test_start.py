@@ -187,6 +187,18 @@ def test_check_runs_all_three_and_tells_of_any_that_fails(project, monkeypatch, 
     assert len(commands) == 3
 
 
+def test_share_roots_and_read_only_are_told_to_the_server_and_the_rest_to_streamlit(tmp_path, monkeypatch):
+    roots = start.os.pathsep.join([str(tmp_path), "~"])
+    words, settings = start.doors(["--roots", roots, "--server.port", "80", "--share", "--read-only"])
+    assert words == ["--server.port", "80", "--server.address", "0.0.0.0"]
+    assert settings == {"GROUNDLINE_READ_ONLY": "1", "GROUNDLINE_ROOTS": start.os.pathsep.join([str(tmp_path), str(Path.home())])}
+    assert start.doors([f"--roots={tmp_path}"]) == ([], {"GROUNDLINE_ROOTS": str(tmp_path)})
+    assert start.doors([]) == ([], {})
+    for wrong in (["--roots"], ["--roots", str(tmp_path / "none")], ["--roots="]):
+        with pytest.raises(SystemExit, match=r"folder\. Expected folders with . between them"):
+            start.doors(wrong)
+
+
 def test_a_taken_port_is_passed_over():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -39,6 +39,8 @@ export function layerOf(map, picture) {
   const options = {
     tileSize: picture.tileSize, maxNativeZoom: picture.maxNativeZoom, minNativeZoom: 0, maxZoom: map.getMaxZoom(), minZoom: map.getMinZoom(),
     noWrap: true, attribution: picture.attribution || '', bounds: picture.bounds || undefined, zIndex: picture.base ? 1 : 5,
+    // Base maps answer to those alone who say where they are shown; that is our address and no page's.
+    referrerPolicy: 'strict-origin-when-cross-origin',
     errorTileUrl: CLEAR, opacity: picture.opacity ?? 1, pane: picture.base ? 'tilePane' : 'result',
   };
   if (picture.classes) return new ClassTiles(picture.url, options);

@@ -99,7 +99,8 @@ def browser(chromium: str):
 def visitor(browser, server: Server) -> Iterator[Callable]:
     """`visitor(color_scheme="dark")`: a page of 1440 x 900 of somebody who was never here, who reaches the server and nothing else.
 
-    At the end of a test nothing may have asked for an address elsewhere, and no script may have failed.
+    At the end of a test nothing may have asked for an address elsewhere, no script may have failed, and nothing may have been kept
+    out by the headers (ui/doors.py).
     """
     contexts, broken = [], []
 
@@ -115,6 +116,7 @@ def visitor(browser, server: Server) -> Iterator[Callable]:
         context.add_init_script(NOTHING_PULSES)
         context.on("request", heard)
         context.on("weberror", lambda error: broken.append(str(error.error)))
+        context.on("console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None)
         return context.new_page()
 
     yield come

@@ -14,6 +14,7 @@ from core.geo import GeoRef
 from core.scenes.opening import scene_of_array
 from core.vector.vectorize import PolygonLayer, vectorize
 from core.workspace import STATIC
+from ui.doors import BASE_MAPS
 from ui.map import drawing
 from ui.viewer import tiles
 
@@ -81,6 +82,7 @@ def test_online_maps_are_tried_only_when_wanted_and_where_there_are_coordinates(
     assert config_of(drawing.base_map(ground(UTM), [], titles=["One"], memory="a"))["online"] == []
     online = config_of(drawing.base_map(ground(UTM), [], titles=["One"], memory="a", online=True))["online"]
     assert [entry["name"] for entry in online] == [entry["name"] for entry in drawing.ONLINE]
+    assert all(entry[url].startswith(BASE_MAPS) for entry in online for url in ("url", "probe"))  # the headers let nothing else in
     assert all(entry["attribution"] for entry in online)
     assert config_of(drawing.base_map(ground(GeoRef.pixels()), [], titles=["One"], memory="a", online=True))["online"] == []
 
