@@ -20,6 +20,8 @@ _SLOW = ("browser", "pages", "jobs", "networks", "model_store", "training", "ver
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    # Tests type paths of their own temporary folders; tests/ui/test_input.py has the folders that a user may open.
+    os.environ.setdefault("GROUNDLINE_ROOTS", os.path.abspath(os.sep))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -21,6 +21,7 @@ MOST_LINES = 120
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     ROOT / "CHANGELOG.md",
     *(ROOT / "docs").glob("*.md"),
     ROOT / "bench" / "README.md",

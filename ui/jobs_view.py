@@ -13,6 +13,7 @@ from core.jobs import jobs, records
 from core.jobs.jobs import Job
 from core.words import duration_words
 from ui import library, state
+from ui.allowed import changing, read_only, refuse_if_read_only
 
 KINDS = {
     "audit": ("Check of the data set", ":material/fact_check:"),
@@ -59,6 +60,7 @@ def choose_run(name: str) -> None:
 
 def start(kind: str, request: dict, *, title: str | None = None) -> Job:
     """Start a job in the user's workspace; raises GroundlineError when the request cannot be right."""
+    refuse_if_read_only()
     return jobs.start(kind, request, workspace=state.workspace(), title=title)
 
 
@@ -218,6 +220,8 @@ def made(job: Job) -> Made:
 
 def collect() -> None:
     """Take over what ended since anyone last looked, so that a result is there even if the browser was closed meanwhile."""
+    if read_only():  # what was looked at cannot be remembered
+        return
     seen = state.seen_until()
     fresh = [(job.status()["finished"] or 0.0, job) for job in jobs.list_jobs(state.workspace()) if job.kind in _COLLECTED]
     fresh = sorted(((ended, job) for ended, job in fresh if ended > seen), key=lambda pair: pair[0])
@@ -242,6 +246,7 @@ def _same(one: str | Path | None, other: Path | None) -> bool:
 
 def _act(action: Callable[[], object]) -> None:
     try:
+        refuse_if_read_only()
         action()
     except GroundlineError as error:
         st.toast(str(error), icon=":material/error:")
@@ -259,10 +264,11 @@ def _controls(job: Job, status: dict, key: str, pausable: bool) -> None:
     if pausable and state_now in ("stopped", "failed", "died"):
         _button("Resume", "play_arrow", f"{key}_resume", job.resume, "Goes on where it was left.")
     hint = "Moves it to the trash."
-    if state_now in ("failed", "died") and st.button("Dismiss", icon=":material/close:", key=f"{key}_dismiss", help=hint):
+    if state_now in ("failed", "died") and st.button("Dismiss", icon=":material/close:", key=f"{key}_dismiss", **changing(hint)):
+        refuse_if_read_only()
         job.delete()
         st.rerun()
 
 
 def _button(label: str, icon: str, key: str, action: Callable[[], object], hint: str, enabled: bool = True) -> None:
-    st.button(label, icon=f":material/{icon}:", key=key, on_click=_act, args=(action,), help=hint, disabled=not enabled)
+    st.button(label, icon=f":material/{icon}:", key=key, on_click=_act, args=(action,), **changing(hint, disabled=not enabled))

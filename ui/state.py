@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
@@ -11,9 +12,11 @@ from typing import TypeVar
 import streamlit as st
 
 from core.classes import ClassScheme
-from core.files import read_json, write_json
+from core.errors import JobBusy
+from core.files import in_turn, read_json, write_json
 from core.model_store.cards import CARD_FILE
 from core.workspace import MODELS, PROJECT, Workspace, default_workspace
+from ui import allowed
 
 T = TypeVar("T")
 
@@ -74,13 +77,15 @@ def select(**chosen: Path | str | None) -> bool:
     if after == before:
         return False
     st.session_state[_KEY] = after
-    stored = _remembered()
-    for name, value in clean.items():
-        if value is not None:
-            others = [entry for entry in stored["recent"].get(name, []) if entry != str(value)]
-            stored["recent"][name] = [str(value), *others][:_REMEMBERED]
-    stored["current"] = {name: str(value) for name, value in asdict(after).items() if value is not None}
-    write_json(_file(), stored)
+
+    def remember(stored: dict) -> None:
+        for name, value in clean.items():
+            if value is not None:
+                others = [entry for entry in stored["recent"].get(name, []) if entry != str(value)]
+                stored["recent"][name] = [str(value), *others][:_REMEMBERED]
+        stored["current"] = {name: str(value) for name, value in asdict(after).items() if value is not None}
+
+    _remember(remember)
     return True
 
 
@@ -155,7 +160,7 @@ def seen_until() -> float:
 
 def set_seen_until(time_s: float) -> None:
     """Remember that everything that ended up to `time_s` was taken over."""
-    write_json(_file(), _remembered() | {"seen_until": max(time_s, seen_until())})
+    _remember(lambda stored: stored.update(seen_until=max(time_s, stored["seen_until"])))
 
 
 def safe_colours() -> bool:
@@ -190,6 +195,17 @@ def _remembered() -> dict:
     return {"current": stored.get("current") or {}, "recent": stored.get("recent") or {}, "seen_until": stored.get("seen_until") or 0.0}
 
 
+def _remember(change: Callable[[dict], None]) -> None:
+    """Change what is remembered; sessions and servers of one workspace take turns, so that nothing one of them wrote is lost."""
+    if allowed.read_only():
+        return
+    # Where another process hangs on to the file, what was chosen counts for this session all the same.
+    with suppress(JobBusy), in_turn(_file()):
+        stored = _remembered()
+        change(stored)
+        write_json(_file(), stored)
+
+
 def _typed(name: str, value: Path | str | None) -> Path | str | None:
     if value is None or name == "model":
         return None if value is None else str(value)
@@ -201,4 +217,4 @@ def _existing(name: str, value: str | None) -> Path | str | None:
         return None
     if name == "model":
         return value if (MODELS / value).is_dir() or Path(value).exists() else None
-    return Path(value) if Path(value).exists() else None
+    return Path(value) if allowed.may_open(value) and Path(value).exists() else None

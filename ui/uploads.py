@@ -13,6 +13,7 @@ import streamlit as st
 from core.datasets import archives
 from core.files import replacing
 from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
+from ui.allowed import refuse_if_read_only
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -21,7 +22,11 @@ IMAGE_TYPES = [suffix.lstrip(".") for suffix in (*RASTER_SUFFIXES, *HDF5_SUFFIXE
 
 
 def save(name: str, content: BinaryIO, folder: Path) -> Path:
-    """Keep one uploaded file under its own name in `folder` and return its path; the same name is replaced."""
+    """Keep one uploaded file under its own name in `folder` and return its path; the same name is replaced.
+
+    Raises InputError where nothing may be kept.
+    """
+    refuse_if_read_only()
     target = folder / _clean(name)
     with replacing(target) as temporary, open(temporary, "wb") as out:
         shutil.copyfileobj(content, out)

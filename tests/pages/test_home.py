@@ -21,6 +21,14 @@ def test_empty_home_offers_three_ways_in(opened):
     assert "sample_start" in keys_of(at)
 
 
+def test_a_dashboard_that_only_shows_says_so_on_its_buttons(opened, workspace, monkeypatch):
+    monkeypatch.setenv("GROUNDLINE_READ_ONLY", "1")
+    at = opened()
+    assert at.button(key="sample_start").disabled and "--read-only" in at.button(key="sample_start").help
+    assert not at.button(key="home_open").disabled  # looking at what is there is what it is for
+    assert not (workspace.root / "recent.json").exists()
+
+
 def test_the_start_command_opens_the_sample(opened, workspace):
     opened()  # makes the workspace; nothing is chosen yet
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SLOW_S)

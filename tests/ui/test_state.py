@@ -56,6 +56,25 @@ def test_a_cut_off_file_is_no_obstacle(tmp_path, monkeypatch):
     assert state.selection() == state.Selection()
 
 
+def test_two_sessions_that_choose_at_once_are_both_remembered(tmp_path):
+    """Each writes the file while the other has read it and not yet written."""
+    from threading import Barrier, Thread
+
+    folders = made(tmp_path, *(f"city{k}" for k in range(8)))
+    together = Barrier(len(folders))
+
+    def choose(folder):
+        together.wait()
+        state._remember(lambda stored: stored["recent"].setdefault("dataset", []).append(str(folder)))
+
+    sessions = [Thread(target=choose, args=(folder,)) for folder in folders]
+    for one in sessions:
+        one.start()
+    for one in sessions:
+        one.join()
+    assert sorted(state.recent("dataset")) == folders
+
+
 def test_what_was_seen_only_moves_forward():
     state.set_seen_until(20.0)
     state.set_seen_until(10.0)

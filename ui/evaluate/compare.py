@@ -14,6 +14,7 @@ from core.files import read_json
 from core.jobs import jobs
 from core.scenes.opening import open_scene
 from ui import jobs_view, state
+from ui.allowed import changing
 from ui.evaluate import charts, runs
 from ui.evaluate.runs import EvaluationRun
 from ui.evaluate.scores import NO_BAR
@@ -99,7 +100,7 @@ def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
             "Map where they disagree",
             icon=":material/map:",
             key="evaluation_map_start",
-            help="Compares the two pixel by pixel on the common scenes; takes seconds.",
+            **changing("Compares the two pixel by pixel on the common scenes; takes seconds."),
         ):
             jobs_view.start(
                 "compare", {"first": run.folder, "second": second.folder}, title=f"{run.evaluation.model} and {second.evaluation.model}"

@@ -11,6 +11,7 @@ from core.errors import GroundlineError
 from core.evaluation.scenes import PARTS, chosen_pairs, class_table
 from core.model_store.models import Model
 from ui import jobs_view, library, state
+from ui.allowed import changing
 from ui.evaluate import runs
 
 _PART_TITLES = {"test": "Held out (test)", "validation": "Validation", "train": "Training", "all": "All scenes"}
@@ -76,7 +77,7 @@ def form(first_model: str | None = None) -> bool:
         type="primary",
         icon=":material/scoreboard:",
         key="evaluation_start",
-        help="Predicts these scenes and measures the result, in a process of its own: you may leave this page.",
+        **changing("Predicts these scenes and measures the result, in a process of its own: you may leave this page."),
     ):
         return False
     jobs_view.start("evaluate", request, title=f"{model.card.name} on {library.dataset_title(folder)}, {_PART_TITLES[part].lower()}")

@@ -10,6 +10,7 @@ from core.evaluation.comparing import optimistic_against_honest
 from core.evaluation.result import Evaluation
 from core.jobs import jobs
 from ui import jobs_view, state
+from ui.allowed import changing
 from ui.evaluate import charts, runs
 from ui.evaluate.runs import EvaluationRun
 from ui.evaluate.scores import NO_BAR
@@ -94,9 +95,11 @@ def _how_to_get(run: EvaluationRun) -> None:
         icon=":material/shuffle:",
         type="primary",
         key="evaluation_random",
-        disabled=busy,
-        help="Prepares the same patches with a random split, trains with the same settings and scores the patches held back. "
-        "Takes about as long as the first training.",
+        **changing(
+            "Prepares the same patches with a random split, trains with the same settings and scores the patches held back. "
+            "Takes about as long as the first training.",
+            disabled=busy,
+        ),
     ):
         name = f"{datetime.now():%Y%m%d-%H%M%S}-random-split"
         place, settings = state.workspace(), dict(training["settings"])

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from ui import frame, state
+from ui.allowed import changing, refuse_if_read_only
 from ui.evaluate import charts
 from ui.evaluate.runs import EvaluationRun
 from ui.evaluate.scores import NO_BAR
@@ -73,11 +74,12 @@ def _store(run: EvaluationRun) -> None:
         icon=":material/save:",
         type="primary",
         key="evaluation_store",
-        help="Every later prediction with this model states its confidence with this temperature. The label of no pixel changes.",
+        **changing("Every later prediction with this model states its confidence with this temperature. The label of no pixel changes."),
     ):
         from core.evaluation.evaluate import store_temperature  # brings what predicts scenes, for this one click
 
         with frame.errors() as outcome:
+            refuse_if_read_only()
             store_temperature(model, evaluation)
         if not outcome.failed:
             st.rerun()

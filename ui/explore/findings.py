@@ -11,6 +11,7 @@ from core.audit.findings import Finding
 from core.datasets.datasets import Dataset
 from core.datasets.mosaics import Mosaic, find_mosaics
 from ui import frame, library, state
+from ui.allowed import changing, refuse_if_read_only
 from ui.kept import has, keep
 from ui.viewer import viewer
 
@@ -58,9 +59,10 @@ def _remedies(dataset: Dataset) -> None:
                     "Undo",
                     key=f"explore_undo_{number}",
                     icon=":material/undo:",
-                    help="Takes this remedy out of groundline.json.",
+                    **changing("Takes this remedy out of groundline.json."),
                 ):
                     with frame.errors() as outcome:
+                        refuse_if_read_only()
                         step.take_back(dataset.root)
                     if not outcome.failed:
                         st.rerun()
@@ -75,9 +77,10 @@ def _finding(dataset: Dataset, item: Finding, number: int) -> None:
                 item.remedy.title,
                 key=f"explore_remedy_{item.code}_{number}",
                 icon=":material/healing:",
-                help="Writes this remedy to groundline.json beside the data; images and masks stay as they are.",
+                **changing("Writes this remedy to groundline.json beside the data; images and masks stay as they are."),
             ):
                 with frame.errors() as outcome:
+                    refuse_if_read_only()
                     item.remedy.apply(dataset.root)
                 if not outcome.failed:
                     st.rerun()

@@ -14,6 +14,7 @@ from core.errors import DatasetError
 from core.scenes.sources import is_raster
 from core.words import counted
 from ui import frame, state
+from ui.allowed import changing, refuse_if_read_only
 
 _ASKED = "explore_naming"
 _MOST_FOLDERS = 40
@@ -50,8 +51,9 @@ def name_files(root: Path, why: str) -> None:
         )
         pairs = _tell(root, images.strip(), masks.strip())
         with st.container(horizontal=True):
-            if st.button("Use these", key="explore_name_use", type="primary", icon=":material/check:", disabled=pairs == 0):
+            if st.button("Use these", key="explore_name_use", type="primary", icon=":material/check:", **changing(disabled=pairs == 0)):
                 with frame.errors() as outcome:
+                    refuse_if_read_only()
                     apply_remedy(root, Remedies(images=images.strip(), masks=masks.strip()))
                 if not outcome.failed:
                     st.session_state.pop(_ASKED, None)

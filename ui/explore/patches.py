@@ -17,6 +17,7 @@ from core.patches.labelled import not_labelled
 from core.patches.pair_files import export_patches
 from core.patches.store import STORE_FILE, PatchStore
 from ui import frame, jobs_view, library, patch_form, state
+from ui.allowed import changing, refuse_if_read_only
 from ui.explore import counts as block_counts
 from ui.explore.one_scene import choose_pair
 from ui.kept import has, keep
@@ -118,7 +119,11 @@ def _take_home(dataset: Dataset) -> None:
             "**The patches as files** · cut and split with these settings, for training here or as images and masks to take home."
         )
         if right.button(
-            "Cut the patches", icon=":material/grid_on:", key="explore_cut", width="stretch", help="Runs as a job: you can leave the page."
+            "Cut the patches",
+            icon=":material/grid_on:",
+            key="explore_cut",
+            width="stretch",
+            **changing("Runs as a job: you can leave the page."),
         ):
             with frame.errors() as starting:
                 jobs_view.start("prepare", patch_form.request(dataset))
@@ -162,8 +167,9 @@ def _download(stores: list[Path]) -> None:
     target = folder / f"patches-{kind.lower()}.zip"
     key = f"{target}|{(folder / STORE_FILE).stat().st_mtime_ns}"
     if not (has("patch zips", key) and target.is_file()):
-        if not action.button(f"Zip {len(store):,} patches", icon=":material/folder_zip:", key="explore_zip", width="stretch"):
+        if not action.button(f"Zip {len(store):,} patches", icon=":material/folder_zip:", key="explore_zip", width="stretch", **changing()):
             return
+        refuse_if_read_only()
         keep("patch zips", key, lambda tell: _zip(store, target, kind, tell), words="Writing patches")
         st.rerun()
     size = target.stat().st_size

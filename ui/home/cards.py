@@ -14,6 +14,7 @@ from core.scenes.opening import open_scene
 from core.scenes.scene import Window
 from core.words import duration_words
 from ui import frame, jobs_view, library, state, tour, uploads
+from ui.allowed import changing
 from ui.home import disk
 from ui.input import typed_path
 
@@ -49,8 +50,10 @@ def sample_card() -> None:
             type="secondary" if finished else "primary",
             icon=":material/play_arrow:",
             key="sample_start",
-            disabled=(job is not None and job.active) or not state.has_sample_model(),
-            help="Predicts the sample's whole scene and traces its polygons, as a job of its own.",
+            **changing(
+                "Predicts the sample's whole scene and traces its polygons, as a job of its own.",
+                disabled=(job is not None and job.active) or not state.has_sample_model(),
+            ),
         )
         if finished and st.button("Open the map", type="primary", icon=":material/map:", key="sample_map"):
             made = jobs_view.made(job)
@@ -89,8 +92,10 @@ def open_card() -> None:
             type=["zip", *uploads.IMAGE_TYPES],
             accept_multiple_files=True,
             key="home_upload",
-            help="A zip keeps its folders, for example images/ and masks/. Several files open as one data set: call the masks like "
-            "their images with _mask at the end. Use the path for large files.",
+            **changing(
+                "A zip keeps its folders, for example images/ and masks/. Several files open as one data set: call the masks like "
+                "their images with _mask at the end. Use the path for large files."
+            ),
         )
         clicked = st.form_submit_button("Open", icon=":material/arrow_forward:", key="home_open")
     if not clicked:

@@ -17,6 +17,7 @@ from core.jobs import jobs, records
 from core.words import counted, size_words
 from core.workspace import Workspace
 from ui import library, state
+from ui.allowed import changing, refuse_if_read_only
 
 PLACES = {
     "prepared": "Patches",
@@ -125,8 +126,7 @@ def _clean(workspace: Workspace, found: list[Entry]) -> None:
             f"Move {entries} · {size}" if chosen else "Move to the trash",
             icon=":material/delete:",
             key="disk_move",
-            disabled=not chosen,
-            help="Asks once more.",
+            **changing("Asks once more.", disabled=not chosen),
             on_click=_ask,
             args=("move",),
         )
@@ -156,13 +156,18 @@ def _trash(workspace: Workspace) -> None:
                 "Restore",
                 icon=":material/undo:",
                 key=f"disk_restore_{item['id']}",
-                help="Puts it back where it was.",
+                **changing("Puts it back where it was."),
                 on_click=_act,
                 args=(lambda item=item: workspace.restore(item["id"]),),
             )
     if st.session_state.get(_ASKED) != "empty":
         st.button(
-            "Empty the trash", icon=":material/delete_forever:", key="disk_empty", help="Asks once more.", on_click=_ask, args=("empty",)
+            "Empty the trash",
+            icon=":material/delete_forever:",
+            key="disk_empty",
+            on_click=_ask,
+            args=("empty",),
+            **changing("Asks once more."),
         )
         return
     st.warning(f"Delete {size} for good? This cannot be undone.", icon=":material/warning:")
@@ -183,6 +188,7 @@ def _yes_or_no(yes: str, key: str, action: Callable[[], object]) -> None:
 def _act(action: Callable[[], object]) -> None:
     _ask(None)
     try:
+        refuse_if_read_only()
         action()
     except GroundlineError as error:
         st.toast(str(error), icon=":material/error:")

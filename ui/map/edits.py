@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.datasets.datasets import CLASS_FILE
-from core.files import digest_of, write_json
+from core.files import digest_of, in_turn, write_json
 from core.vector.editing import Corrections, apply, burn
 from ui import frame, state
+from ui.allowed import changing, refuse_if_read_only
 from ui.kept import keep
 from ui.map.sources import MapSource
 
@@ -43,8 +44,9 @@ def corrected(layer: PolygonLayer, digest: str) -> tuple[PolygonLayer, str]:
 
 
 def _change(digest: str, how: Callable[[Corrections], Corrections]) -> None:
-    _file(digest).parent.mkdir(exist_ok=True)
-    how(corrections_of(digest)).save(_file(digest))
+    refuse_if_read_only()
+    with in_turn(_file(digest)):
+        how(corrections_of(digest)).save(_file(digest))
 
 
 def panel(source: MapSource, traced: PolygonLayer, layer: PolygonLayer, digest: str, selected: int | None) -> None:
@@ -60,19 +62,20 @@ def panel(source: MapSource, traced: PolygonLayer, layer: PolygonLayer, digest: 
             "Undo",
             key="map_undo",
             icon=":material/undo:",
-            disabled=not corrections.can_undo,
             on_click=_change,
             args=(digest, Corrections.undo),
-            help=f"Takes back: {corrections.describe()[-1]}." if corrections.can_undo else "Nothing was corrected yet.",
+            **changing(
+                f"Takes back: {corrections.describe()[-1]}." if corrections.can_undo else "Nothing was corrected yet.",
+                disabled=not corrections.can_undo,
+            ),
         )
         st.button(
             "Redo",
             key="map_redo",
             icon=":material/redo:",
-            disabled=not corrections.can_redo,
             on_click=_change,
             args=(digest, Corrections.redo),
-            help="Puts back what was undone last.",
+            **changing("Puts back what was undone last.", disabled=not corrections.can_redo),
         )
         if len(corrections):
             st.badge(f"{len(corrections)} corrected", icon=":material/edit:", color="green")
@@ -96,11 +99,10 @@ def _form(layer: PolygonLayer, digest: str, selected: int, name: str) -> None:
         key="map_reclass",
         icon=":material/edit:",
         type="primary",
-        disabled=wanted == name,
         width="stretch",
         on_click=_change,
         args=(digest, lambda steps: steps.reclass(selected, wanted)),
-        help="Gives the polygon the class chosen here.",
+        **changing("Gives the polygon the class chosen here.", disabled=wanted == name),
     )
     with c.popover("Delete", icon=":material/delete:", width="stretch", help="Takes the polygon out of the layer; undo brings it back."):
         fill = st.radio("What takes its place", list(_FILLS), format_func=_FILLS.get, key="map_fill", persist_state="session")
@@ -110,6 +112,7 @@ def _form(layer: PolygonLayer, digest: str, selected: int, name: str) -> None:
             icon=":material/delete:",
             on_click=_change,
             args=(digest, lambda steps: steps.delete(selected, fill=fill)),
+            **changing(),
         )
 
 
@@ -119,11 +122,13 @@ def _labels(source: MapSource, traced: PolygonLayer, corrections: Corrections) -
         "Use as labels",
         key="map_labels",
         icon=":material/school:",
-        disabled=not usable,
-        help="Burns the corrected layer into a mask beside the scene: a data set to train on. Pixels that you did not correct keep the "
-        "class of the prediction."
-        if usable
-        else "Needs the scene's own file, in the coordinates that it came with.",
+        **changing(
+            "Burns the corrected layer into a mask beside the scene: a data set to train on. Pixels that you did not correct keep the "
+            "class of the prediction."
+            if usable
+            else "Needs the scene's own file, in the coordinates that it came with.",
+            disabled=not usable,
+        ),
     ):
         with frame.errors() as outcome:
             folder = label_set(source, traced, corrections)
@@ -135,6 +140,7 @@ def _labels(source: MapSource, traced: PolygonLayer, corrections: Corrections) -
 
 def label_set(source: MapSource, layer: PolygonLayer, corrections: Corrections) -> Path:
     """A data set of one scene in the workspace: images/, masks/ with the corrected class ids, classes.json; returns its folder."""
+    refuse_if_read_only()
     folder = state.workspace().root / "labels" / f"{source.scene.stem}-corrected"
     image = folder / "images" / source.scene.name
     image.parent.mkdir(parents=True, exist_ok=True)

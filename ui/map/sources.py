@@ -11,13 +11,14 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.errors import InputError, SettingsError
-from core.files import digest_of, read_json, write_json
+from core.files import digest_of, in_turn, read_json, write_json
 from core.geo import GeoRef, read_crs
 from core.prediction.folder.origin import source_scene
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from ui import frame, library, state
+from ui.allowed import changing, refuse_if_read_only
 from ui.input import typed_path
 from ui.viewer import tiles
 
@@ -221,22 +222,24 @@ def _place(source: MapSource) -> None:
         help="In degrees (WGS84), north up. With it the scene lies on the earth, in its UTM zone, and so do all files.",
     )
     a, b = st.columns(2)
-    if a.button("Place", key="map_place", icon=":material/pin_drop:", type="primary", width="stretch"):
+    if a.button("Place", key="map_place", icon=":material/pin_drop:", type="primary", width="stretch", **changing()):
         with frame.errors() as outcome:
             place = _read_place(size, where)
             place.geo()
             _keep_place(key, place)
         if not outcome.failed:
             st.rerun()
-    if known and b.button("Back to pixels", key="map_unplace", icon=":material/undo:", width="stretch"):
+    if known and b.button("Back to pixels", key="map_unplace", icon=":material/undo:", width="stretch", **changing()):
         _keep_place(key, None)
         st.rerun()
 
 
 def _keep_place(key: str, place: Place | None) -> None:
     """Write what the user said of where a raster lies, or take it back."""
-    places = {digest: kept for digest, kept in ({**_places(), key: place}).items() if kept is not None}
-    write_json(_places_file(), {digest: asdict(kept) for digest, kept in places.items()})
+    refuse_if_read_only()
+    with in_turn(_places_file()):
+        places = {digest: kept for digest, kept in ({**_places(), key: place}).items() if kept is not None}
+        write_json(_places_file(), {digest: asdict(kept) for digest, kept in places.items()})
 
 
 def _name_crs(key: str, known: Place | None, own: GeoRef) -> None:
@@ -251,7 +254,7 @@ def _name_crs(key: str, known: Place | None, own: GeoRef) -> None:
         help="A code or WKT. With it the scene lies on the earth, areas are in m², and all files say where they are.",
     )
     a, b = st.columns(2)
-    if a.button("Name", key="map_name_crs", icon=":material/pin_drop:", type="primary", width="stretch"):
+    if a.button("Name", key="map_name_crs", icon=":material/pin_drop:", type="primary", width="stretch", **changing()):
         with frame.errors() as outcome:
             if not named.strip():
                 raise SettingsError("no CRS", expected='a code such as "EPSG:2154"', do="Type the CRS")
@@ -260,7 +263,7 @@ def _name_crs(key: str, known: Place | None, own: GeoRef) -> None:
             _keep_place(key, place)
         if not outcome.failed:
             st.rerun()
-    if known and b.button("Take it back", key="map_unname_crs", icon=":material/undo:", width="stretch"):
+    if known and b.button("Take it back", key="map_unname_crs", icon=":material/undo:", width="stretch", **changing()):
         _keep_place(key, None)
         st.rerun()
 

@@ -15,6 +15,7 @@ from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
 from core.prediction.settings import told_size
 from core.words import listed
 from ui import jobs_view, library, state
+from ui.allowed import changing
 from ui.input import KEEP
 
 _ENGINES = {"auto": "Automatic", "openvino": "OpenVINO (CPU)", "tensorflow": "TensorFlow", "fast": "Fast (int8, CPU)"}
@@ -167,7 +168,9 @@ def _int8(model: Model) -> None:
     )
     job = jobs_view.newest("quantise", keep=lambda job: job.request["model"] == str(model.folder))
     words = "Takes some minutes, once. Until then choose another engine."
-    if right.button("Make it fast", icon=":material/bolt:", key="predict_quantise", help=words, disabled=job is not None and job.active):
+    if right.button(
+        "Make it fast", icon=":material/bolt:", key="predict_quantise", **changing(words, disabled=job is not None and job.active)
+    ):
         job = jobs_view.start("quantise", {"model": str(model.folder), "patches": patches}, title=f"Fast network of {model.card.name}")
     if job is not None:
         jobs_view.progress(job.folder, "predict_quantise_job")

@@ -20,6 +20,7 @@ from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from core.words import MIB, duration_words, memory_words, size_words
 from ui import jobs_view, library
+from ui.allowed import changing
 from ui.predict import models
 from ui.predict.scenes import Choice
 
@@ -41,7 +42,7 @@ def estimate(request: Mapping[str, Any]) -> None:
     job = jobs_view.newest("estimate", keep=lambda job: _same_subject(job, mine))
     hint = "Tries a few patches of this scene, in a process of its own, and keeps nothing."
     busy = job is not None and job.active
-    if st.button("Estimate time and memory", icon=":material/timer:", key="predict_estimate", help=hint, disabled=busy):
+    if st.button("Estimate time and memory", icon=":material/timer:", key="predict_estimate", **changing(hint, disabled=busy)):
         jobs_view.start("estimate", request, title="Estimate")
         st.rerun()
     if job is None:

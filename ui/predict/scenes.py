@@ -17,6 +17,7 @@ from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from core.scenes.sources import place_name
 from ui import library, state, uploads
+from ui.allowed import changing
 from ui.input import KEEP, typed_path
 from ui.kept import has, keep
 from ui.viewer import tiles, viewer
@@ -62,7 +63,8 @@ def choose() -> Choice | None:
         )
         path = typed_path(typed)
         return _of_path(path) if path is not None else None
-    sent = st.file_uploader("Image", type=uploads.IMAGE_TYPES, key="predict_upload", help="Large scenes are better opened by their path.")
+    words = "Large scenes are better opened by their path."
+    sent = st.file_uploader("Image", type=uploads.IMAGE_TYPES, key="predict_upload", **changing(words))
     if sent is None:
         return None
     path = uploads.save(sent.name, sent, state.workspace().uploads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ui import frame, library, state
+from ui.allowed import changing
 from ui.predict import batch, models, run, scenes
 
 
@@ -43,7 +44,7 @@ def form() -> None:
                 run.estimate(request)
     label = "Predict all scenes" if choice is not None and choice.many else "Predict the region" if window else "Predict the scene"
     hint = "Runs in a process of its own: you may leave this page or close the browser."
-    if st.button(label, type="primary", icon=":material/auto_awesome:", key="predict_start", disabled=not ready, help=hint):
+    if st.button(label, type="primary", icon=":material/auto_awesome:", key="predict_start", **changing(hint, disabled=not ready)):
         with frame.errors() as started:
             if choice.many:
                 batch.start(model, choice, request)

@@ -16,6 +16,7 @@ from core.model_store.cards import CARD_FILE
 from core.training.event_files import EVENTS_FOLDER
 from core.words import duration_words
 from ui import charts, frame, jobs_view, library, state, zips
+from ui.allowed import changing
 from ui.input import KEEP
 from ui.runs import read
 from ui.train import data, forms, models
@@ -150,7 +151,9 @@ def _other_weights(job: Job) -> None:
         return
     st.markdown("**Without the ImageNet weights** you can start from random weights, or choose a file or a model of the library.")
     with st.container(horizontal=True):
-        if st.button("Start from random weights", icon=":material/casino:", key="run_random", help="A new run; the other settings stay."):
+        if st.button(
+            "Start from random weights", icon=":material/casino:", key="run_random", **changing("A new run; the other settings stay.")
+        ):
             with frame.errors() as outcome:
                 patches = {key: job.request[key] for key in ("prepared", "also") if job.request.get(key)}
                 request = {**patches, "settings": {**settings, "weights": "none"}}

@@ -12,6 +12,7 @@ from core.jobs import runs
 from core.jobs.jobs import Job
 from core.words import duration_words
 from ui import frame, state
+from ui.allowed import changing, refuse_if_read_only
 from ui.runs import read
 
 _DELETED = "gl_deleted"
@@ -56,9 +57,10 @@ def undo() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{len(deleted)} run{'s' if len(deleted) > 1 else ''} moved to the trash.")
-        if st.button("Undo", icon=":material/undo:", key="run_undo", help="Brings them and their models back."):
+        if st.button("Undo", icon=":material/undo:", key="run_undo", **changing("Brings them and their models back.")):
             del st.session_state[_DELETED]
             with frame.errors():
+                refuse_if_read_only()
                 for trash_id in deleted:
                     state.workspace().restore(trash_id)
             st.rerun()
@@ -73,8 +75,9 @@ def trash() -> None:
         for entry in entries[:20]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"{entry['label']} · {datetime.fromtimestamp(entry['time']):%d %b %H:%M}", width="stretch")
-                if st.button("Restore", icon=":material/undo:", key=f"restore_{entry['id']}", help="Puts it back where it was."):
+                if st.button("Restore", icon=":material/undo:", key=f"restore_{entry['id']}", **changing("Puts it back where it was.")):
                     with frame.errors() as outcome:
+                        refuse_if_read_only()
                         state.workspace().restore(entry["id"])
                     if not outcome.failed:
                         st.session_state.pop(_DELETED, None)
@@ -102,10 +105,10 @@ def _actions(picked: Sequence[Job]) -> None:
             "Delete",
             icon=":material/delete:",
             key="run_delete",
-            disabled=active,
-            help="Stop it first." if active else "Moves the runs and their models to the trash; undo is offered.",
+            **changing("Stop it first." if active else "Moves the runs and their models to the trash; undo is offered.", disabled=active),
         ):
             with frame.errors() as outcome:
+                refuse_if_read_only()
                 st.session_state[_DELETED] = [job.delete(outputs=True) for job in picked]
             if not outcome.failed:
                 st.rerun()
@@ -115,9 +118,12 @@ def _rename(job: Job) -> None:
     with st.form(f"rename_{job.name}", border=False):
         title = st.text_input("Name", job.title, key=f"rename_title_{job.name}", help="Of the run; its model keeps the name in its card.")
         note = st.text_area("Note", job.note, key=f"rename_note_{job.name}", help="What you tried, what you saw.")
-        if st.form_submit_button("Save", icon=":material/check:", key="rename_save"):
-            job.annotate(title=title.strip() or job.title, note=note.strip())
-            st.rerun()
+        if st.form_submit_button("Save", icon=":material/check:", key="rename_save", **changing()):
+            with frame.errors() as outcome:
+                refuse_if_read_only()
+                job.annotate(title=title.strip() or job.title, note=note.strip())
+            if not outcome.failed:
+                st.rerun()
 
 
 def _row(job: Job, waiting: Sequence[Job]) -> dict:

@@ -16,6 +16,7 @@ from core.networks import architecture
 from core.training.search import SEARCH_FILE
 from core.words import MIB, duration_words, memory_words, size_words
 from ui import jobs_view
+from ui.allowed import changing
 from ui.input import KEEP
 from ui.train import advanced, check_charts, forms
 
@@ -66,7 +67,9 @@ def _offer(kind: str, label: str, words: str, patches: Mapping[str, Any], chosen
     busy = newest is not None and newest.active
     if newest is None:
         st.caption(words)
-    if st.button(label, icon=jobs_view.KINDS[kind][1], key=f"check_{kind}", disabled=busy or more.get("batch_sizes") == [], help=words):
+    if st.button(
+        label, icon=jobs_view.KINDS[kind][1], key=f"check_{kind}", **changing(words, disabled=busy or more.get("batch_sizes") == [])
+    ):
         request = {**patches, "settings": {**chosen, "name": None}, **more}
         if not chosen["weights"]:
             request["settings"]["weights"] = "none"

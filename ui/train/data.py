@@ -11,6 +11,7 @@ from core.datasets.datasets import Dataset
 from core.patches.joined import JoinedStore
 from core.words import listed
 from ui import charts, frame, jobs_view, library, patch_form, state
+from ui.allowed import changing
 from ui.input import KEEP
 
 _ALSO = "train_also"
@@ -61,8 +62,7 @@ def _prepare(dataset: Dataset) -> None:
         icon=":material/grid_on:",
         key="train_prepare",
         type="primary" if first else "secondary",
-        disabled=reading.failed,
-        help="Cuts and splits them in a job: you may leave the page.",
+        **changing("Cuts and splits them in a job: you may leave the page.", disabled=reading.failed),
     ):
         with frame.errors() as starting:
             jobs_view.start("prepare", patch_form.request(dataset))

@@ -13,6 +13,7 @@ from core.networks import ArchitectureInfo
 from core.networks.architectures import published_encoder
 from core.training.settings import TrainSettings
 from ui import jobs_view, library
+from ui.allowed import changing
 from ui.input import KEEP
 from ui.train import advanced as train_advanced
 from ui.train import weights as train_weights
@@ -86,17 +87,21 @@ def start(patches: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[dict[st
             type="primary",
             icon=":material/play_arrow:",
             key="train_start",
-            disabled=missing is not None,
-            help=missing or "Runs in a process of its own: you may leave this page or close the browser. Runs wait for each other.",
+            **changing(
+                missing or "Runs in a process of its own: you may leave this page or close the browser. Runs wait for each other.",
+                disabled=missing is not None,
+            ),
         )
         both = st.button(
             "Pretrained against random",
             icon=":material/compare_arrows:",
             key="train_pair",
-            disabled=better is None or missing is not None,
-            help="Starts two runs that differ in their starting weights only, and lays them over each other."
-            if better
-            else "Choose an encoder, or start from a model: this network has no published weights.",
+            **changing(
+                "Starts two runs that differ in their starting weights only, and lays them over each other."
+                if better
+                else "Choose an encoder, or start from a model: this network has no published weights.",
+                disabled=better is None or missing is not None,
+            ),
         )
     name = named.strip() or usual
     if one:

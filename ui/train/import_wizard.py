@@ -15,6 +15,7 @@ from core.model_store.bare_weights import bare_weights
 from core.model_store.importing import Examined, OfWeights, choose_output, examine
 from core.model_store.normalisation import seams_warning
 from ui import frame, jobs_view, library, state, uploads
+from ui.allowed import changing, shared
 from ui.input import typed_path
 
 _LARGEST_MB = 2000
@@ -25,6 +26,11 @@ _LAMBDA = (
     "It could read, change or delete your files. Go on only if you know who made it."
 )
 
+_LAMBDA_SHARED = (
+    "This file holds a **Lambda layer**: Python code that would run on the machine of the dashboard. A dashboard that is open to the "
+    "network lets no such file in; whoever runs it can import it by the command line, or without --share."
+)
+
 
 def wizard() -> None:
     """File, what it tells, questions, and the job that takes it in."""
@@ -33,7 +39,7 @@ def wizard() -> None:
         "A model saved by Keras",
         key="import_file",
         max_upload_size=_LARGEST_MB,
-        help="A whole model (.h5, .hdf5, .keras), weights alone, or a zipped SavedModel folder.",
+        **changing("A whole model (.h5, .hdf5, .keras), weights alone, or a zipped SavedModel folder."),
     )
     typed = right.text_input(
         "or its path on this machine", key="import_path", placeholder="/data/model.hdf5", help="Large files need no upload."
@@ -50,6 +56,9 @@ def wizard() -> None:
     with st.container(border=True, key="import_panel"):
         for sentence in examined.tells:
             st.markdown(f":material/check: {sentence}")
+        if examined.runs_code and shared():
+            st.warning(_LAMBDA_SHARED, icon=":material/gpp_maybe:")
+            return
         if examined.runs_code:
             st.warning(_LAMBDA, icon=":material/gpp_maybe:")
             if not st.checkbox(
@@ -74,7 +83,7 @@ def _of_weights(path: Path, *, sent: bool) -> OfWeights:
         "The architecture of these weights, if you have it",
         type=["json"],
         key=f"import_architecture_{path.name}",
-        help="What `model.to_json()` gave. Weights of the networks of this program need none: their shapes tell which one it is.",
+        **changing("What `model.to_json()` gave. Weights of the networks of this program need none: their shapes tell which one it is."),
     )
     # What else was uploaded lies beside it by chance.
     return OfWeights(uploads.once(text, state.workspace().uploads) if text is not None else None, look_beside=not sent)
@@ -145,7 +154,7 @@ def _ask(path: Path, examined: Examined, of_weights: OfWeights) -> dict[str, Any
         type="primary",
         icon=":material/library_add:",
         key="import_start",
-        help="Loads it, saves it anew and compares both.",
+        **changing("Loads it, saves it anew and compares both."),
     ):
         return None
     fit = examined.fit

@@ -18,6 +18,7 @@ from core.prediction.settings import told_size
 from core.words import size_words
 from core.workspace import MODELS
 from ui import frame, jobs_view, library, state, zips
+from ui.allowed import changing, refuse_if_read_only
 from ui.input import KEEP
 from ui.train import import_wizard
 
@@ -116,10 +117,10 @@ def _export(model: Model, name: str) -> None:
             "Export",
             icon=":material/ios_share:",
             key="export_start",
-            disabled=any(job.active for job in jobs),
-            help="Takes some seconds to a minute.",
+            **changing("Takes some seconds to a minute.", disabled=any(job.active for job in jobs)),
         ):
             with frame.errors() as outcome:
+                refuse_if_read_only()
                 folder = state.workspace().exports / f"{time.strftime('%Y%m%d-%H%M%S')}-{_slug(model)}-{how}"
                 out = folder / (f"{_slug(model)}.onnx" if how == "onnx" else _slug(model))
                 folder.mkdir(parents=True, exist_ok=True)

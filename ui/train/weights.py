@@ -11,7 +11,8 @@ import streamlit as st
 
 from core.model_store.start_weights import MIRROR_VARIABLE
 from core.networks.architectures import published_encoder
-from ui import library, state, uploads
+from ui import frame, library, state, uploads
+from ui.allowed import changing
 from ui.input import KEEP, typed_path
 
 _NAMES = {"none": "Random weights", "imagenet": "ImageNet", "model": "A model of the library", "file": "A weights file"}
@@ -99,8 +100,10 @@ def _model() -> str:
 def _file(published: str | None) -> str:
     left, right = st.columns(2, vertical_alignment="bottom")
     help_ = f"Weights of {published} without its top, or a whole Keras model." if published else "A whole Keras model of this kind."
-    sent = left.file_uploader("Weights file", type=_FILES, key="train_sent_weights", help=help_)
+    sent = left.file_uploader("Weights file", type=_FILES, key="train_sent_weights", **changing(help_))
     if sent is not None:
         st.session_state["train_from_file"] = str(uploads.once(sent, state.workspace().uploads))
     typed = right.text_input("or its path on this machine", key="train_from_file", placeholder="/data/resnet34.h5", help=help_, **KEEP)
-    return str(typed_path(typed) or "")
+    with frame.errors():
+        return str(typed_path(typed) or "")
+    return ""
