@@ -9,7 +9,7 @@ import rasterio
 from PIL import Image
 from rasterio.windows import Window
 
-from tests.browser.conftest import LONG_MS, ROOT, fetched, press
+from tests.browser.conftest import LONG_MS, ROOT, drawn, fetched, press
 
 TOWN = ROOT / "sample_data" / "town"
 VECTORS = {".gpkg", ".geojson", ".kml", ".fgb", ".dxf"}
@@ -70,6 +70,18 @@ def opened(path):
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
+def is_told_to_its_end(page, panel):
+    """The panel of a run of two epochs: curves, pictures, log, and the files for TensorBoard."""
+    panel.get_by_text("2 of 2").first.wait_for()
+    drawn(page)
+    assert panel.locator(".js-plotly-plot").count() == 3  # loss and IoU, classes, learning rate
+    panel.get_by_alt_text("Image, mask and prediction of a few validation patches").wait_for()
+    assert "epoch 2: loss" in panel.get_by_test_id("stCode").first.inner_text()
+    events = page.locator(".st-key-run_events [data-testid='stDownloadButton'] button").first
+    press(panel.get_by_role("tab", name="TensorBoard"), events)
+    assert fetched(page, events).suggested_filename.endswith("-tensorboard.zip")
+
+
 def test_from_a_folder_to_every_file(page, server, city, picture, tmp_path):
     page.goto(server.url)
     page.locator(".st-key-home_path input").fill(str(city))
@@ -80,16 +92,25 @@ def test_from_a_folder_to_every_file(page, server, city, picture, tmp_path):
     page.locator(".st-key-train_prepare button").first.click()
     page.locator(".st-key-train_architecture input").fill("Fast")
     page.locator(".st-key-train_architecture input").press("Enter")
+    page.get_by_text("Made for a laptop").wait_for()
     page.locator(".st-key-train_epochs input").fill("2")
-    page.locator(".st-key-train_epochs input").press("Tab")
+    page.locator(".st-key-train_epochs input").press("Enter")
+    page.locator(".st-key-train_name input").fill("Town")
+    page.locator(".st-key-train_name input").press("Enter")
     # Its bar of progress: the menu's own icon is spelled "model_training".
     running = page.get_by_test_id("stSidebar").get_by_test_id("stProgress").get_by_text("Training")
+    panel = page.locator(".st-key-run_panel")
     press(page.locator(".st-key-train_start button:enabled").first, running.first)
+    panel.get_by_text(re.compile("Starting|Epoch|Waiting")).first.wait_for()
+    picture("train-started")
     page.reload()
     running.first.wait_for()  # in the middle of the job: it goes on, and is told everywhere
     page.locator(".st-key-use_model button").first.wait_for(timeout=LONG_MS)
+    is_told_to_its_end(page, panel)
     picture("train-finished")
     press(page.locator(".st-key-use_model button").first, page.locator(".st-key-predict_start button:enabled").first)
+    page.get_by_role("heading", name="Predict").first.wait_for()
+    page.get_by_text("Town").first.wait_for()
 
     page.locator(".st-key-predict_start button:enabled").first.click()
     viewer = page.locator(".gl-viewer")
