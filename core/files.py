@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import ctypes
+import errno
 import json
 import math
 import os
+import re
 import shutil
 import stat
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,10 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import JobBusy, SettingsError
+from core.digests import digest_of
+from core.errors import SettingsError
 
 _STATE_FILE = "state.json"
-_TURN_S = 10.0
+_PARTIAL, OLD = ".partial", ".old"
+_TEMPORARY = re.compile(r"\..+\.groundline-[0-9a-f]{12}(\.[\w-]+)*")
+_LONGEST_NAME = 255
+_HERE, _EXCHANGE = -100, 2
+"""What Linux and macOS call the working folder, and the wish to swap (linux/fs.h, sys/stdio.h)."""
 STORE_FILE, PREDICTION_FILE = "store.json", "prediction.json"
 """What tells folders of prepared patches and of predictions: their rasters belong to no data set that they lie in."""
 _KINDS = (
@@ -73,6 +81,14 @@ def _kind(path: Path) -> str | None:
         mode = path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise SettingsError(
+            f"a name of {len(os.fsencode(path.name))} bytes ({path.name[:20]}…)",
+            expected=f"at most {_LONGEST_NAME}, which is what disks hold",
+            do="Choose a shorter name",
+        ) from None
     return next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
 
 
@@ -83,73 +99,17 @@ def temporary_place(variable: str) -> Path:
 
 
 @contextmanager
-def claimed(path: str | os.PathLike) -> Iterator[None]:
-    """Hold a file or folder as the output of this process alone, by a lock beside it that the system frees when the process dies.
-
-    Raises JobBusy where another run writes there.
-    """
-    from filelock import FileLock, Timeout  # brings asyncio along, which `--help` can do without
-
-    place = Path(os.path.realpath(path))
-    made = not place.parent.exists()
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place.with_name(f".{place.name}.lock"))
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise JobBusy(
-            f"{path} is being written by another run",
-            expected="an output that nobody else writes",
-            do="Wait until it has ended, stop it, or choose another place",
-        ) from None
-    except OSError:
-        yield  # no lock can lie there, and no output either: who writes it says why
-        return
-    try:
-        yield
-    finally:
-        # Deleted while it is held: after the release it could be another run's.
-        with contextlib.suppress(OSError):
-            Path(lock.lock_file).unlink()
-        lock.release()
-        if made:
-            with contextlib.suppress(OSError):
-                place.parent.rmdir()  # nothing was written
-
-
-@contextmanager
-def in_turn(path: str | os.PathLike) -> Iterator[None]:
-    """Read, change and write a small file while nobody else does; others wait, at most 10 s each.
-
-    Raises JobBusy where one holds it longer.
-    """
-    from filelock import FileLock, Timeout
-
-    place = Path(path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(place.with_name(f".{place.name}.lock"))
-    try:
-        lock.acquire(timeout=_TURN_S)
-    except Timeout:
-        raise JobBusy(f"{path} is held by another process", expected="a file that is free", do="Try again, or end that process") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def replacing(path: str | os.PathLike, *, suffix: str | None = None) -> Iterator[Path]:
+def replacing(path: str | os.PathLike, *, suffix: str | None = None, part_of: Path | None = None) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it takes `path`'s place, on any error it is deleted.
 
-    `suffix` sets the ending of the temporary name for writers that look at it; the ending of `path` otherwise.
+    `suffix` sets the ending of the temporary name for writers that look at it; the ending of `path` otherwise. A file that belongs to
+    another one, `part_of`, bears that one's name until it is whole: who claims that one clears up after a kill.
     Raises SettingsError, before any work and again before anything is replaced, when a folder, pipe or device lies there.
     """
     path = Path(path)
     refuse_no_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    ending = suffix if suffix is not None else "".join(path.suffixes[-2:])
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}{ending}")
+    temporary = _temporary(part_of or path, suffix if suffix is not None else "".join(path.suffixes[-2:]))
     try:
         yield temporary
         refuse_no_file(path)
@@ -168,11 +128,20 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     _refuse_what_is_no_folder(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    with folder_beside(path) as temporary:
+        yield temporary
+        put_in_place(temporary, path)
+
+
+@contextmanager
+def folder_beside(path: str | os.PathLike) -> Iterator[Path]:
+    """Give an empty folder beside `path`, on the same disk, to make things in; it is deleted at the end."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
     temporary.mkdir()
     try:
         yield temporary
-        put_in_place(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -180,20 +149,92 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
 def put_in_place(new: Path, path: Path) -> None:
     """Rename the folder `new` to `path`. An older folder there is deleted afterwards, and comes back when the renaming fails.
 
+    Where the system can, the two are swapped in one step, so that one of them is there at every moment.
     Raises SettingsError when something other than a folder lies there.
     """
     _refuse_what_is_no_folder(path)
     if not path.exists():
         os.replace(new, path)
         return
-    old = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.old")
-    os.replace(path, old)
-    try:
-        os.replace(new, path)
-    except OSError:
-        os.replace(old, path)
-        raise
+    old = _temporary(path, OLD)
+    if _swap(new, path):
+        os.replace(new, old)
+    else:
+        os.replace(path, old)
+        try:
+            os.replace(new, path)
+        except OSError:
+            os.replace(old, path)
+            raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(one: Path, other: Path) -> bool:
+    """Whether the system and its disk could make two paths change places at once."""
+    try:
+        if sys.platform == "linux":
+            return _renameat2()(_HERE, os.fsencode(one.absolute()), _HERE, os.fsencode(other.absolute()), _EXCHANGE) == 0
+        if sys.platform == "darwin":
+            return ctypes.CDLL(None).renamex_np(os.fsencode(one.absolute()), os.fsencode(other.absolute()), _EXCHANGE) == 0
+    except (AttributeError, OSError):  # a C library without the call
+        pass
+    return False
+
+
+def _renameat2() -> Any:
+    return ctypes.CDLL(None, use_errno=True).renameat2
+
+
+def hidden_beside(path: Path, ending: str) -> Path:
+    """The path of something of ours beside `path`, called after it; a name too long for most disks ends in its digest instead."""
+    name = f".{path.name}{ending}"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        name = f".{path.name[:40]}~{digest_of(path.name)[:8]}{ending}"
+    return path.with_name(name)
+
+
+def _temporary(path: Path, ending: str = "") -> Path:
+    return hidden_beside(path, f".groundline-{uuid.uuid4().hex[:12]}{ending}")
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What runs that were killed left of `path` beside it and, where it is a folder, in it and in its folders.
+
+    Only for who holds the claim on `path`: what another run is writing looks the same.
+    """
+    start = hidden_beside(path, ".").name
+    found = [item for item in _listed(path.parent) if item.name.startswith(f"{start}groundline-") and _TEMPORARY.fullmatch(item.name)]
+    for folder in (path, hidden_beside(path, _PARTIAL)):
+        inside = _listed(folder)
+        inside += [item for each in inside if each.is_dir() and not each.is_symlink() for item in _listed(each)]
+        found += [item for item in inside if _TEMPORARY.fullmatch(item.name)]
+    return found
+
+
+def clear_up(path: Path) -> None:
+    """Delete the `leftovers` of `path`; an older result that a killed run had moved aside comes back first."""
+    found = leftovers(path)
+    older = [item for item in found if item.name.endswith(OLD) and item.is_dir() and item.parent == path.parent]
+    if older and not os.path.lexists(path):
+        os.replace(max(older, key=lambda item: item.stat().st_mtime), path)
+    for item in found:
+        delete(item)
+
+
+def delete(path: Path) -> None:
+    """Delete a file or folder as far as it can be deleted."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 @dataclass(frozen=True)
@@ -240,18 +281,7 @@ def unfinished(folder: Path, key: str) -> Unfinished:
 def unfinished_place(folder: str | os.PathLike) -> Path:
     """Where the work for `folder` lies until the folder appears."""
     folder = Path(folder)
-    return folder.with_name(f".{folder.name}.partial")
-
-
-def digest_of(*parts: Any) -> str:
-    """16 hexadecimal digits that name a combination of values: equal where their `repr` is equal."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def content_digest(path: str | os.PathLike) -> str:
-    """SHA-256 of all bytes of a file (64 hexadecimal digits)."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hidden_beside(folder, _PARTIAL)
 
 
 def write_json(path: str | os.PathLike, value: Any) -> Path:

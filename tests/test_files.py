@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.claims import claimed
+from core.digests import content_digest, digest_of
 from core.errors import Cancelled, JobBusy, SceneError, SettingsError
 from core.files import (
-    claimed,
-    content_digest,
-    digest_of,
     put_in_place,
     read_json,
     refuse_foreign_folder,
@@ -219,7 +218,7 @@ def test_stopping():
 HOLD = """
 import sys, time
 from pathlib import Path
-from core.files import claimed
+from core.claims import claimed
 with claimed(sys.argv[1]):
     print("held", flush=True)
     time.sleep(600)

@@ -11,9 +11,10 @@ from typing import TypeVar
 
 import streamlit as st
 
+from core.claims import in_turn
 from core.classes import ClassScheme
 from core.errors import JobBusy
-from core.files import in_turn, read_json, write_json
+from core.files import read_json, write_json
 from core.model_store.cards import CARD_FILE
 from core.workspace import MODELS, PROJECT, Workspace, default_workspace
 from ui import allowed

@@ -7,10 +7,10 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from core.digests import file_digest
 from core.errors import DatasetError
 from core.files import replacing_folder, temporary_place
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scenes.sources import file_digest
 
 _MOST_FILES = 200_000
 _MOST_RATIO = 200

@@ -77,6 +77,12 @@ class Dataset:
         return replace(self, pairs=tuple(pair for pair in self.pairs if pair.name in wanted))
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """What the pairs are read from, each once; folders of bands or chips by what lies in them."""
+        named = dict.fromkeys(path for pair in self.pairs for path in pair.files)
+        return tuple(file for path in named for file in (sorted(path.iterdir()) if path.is_dir() else [path]) if file.is_file())
+
+    @property
     def digest(self) -> str:
         """A short text that changes when a file, the pairing or the classes change: key for caches."""
         digest = hashlib.sha256(repr((self.scheme, self.encoding, self.remedies)).encode())

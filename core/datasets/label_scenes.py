@@ -14,11 +14,12 @@ from core.classes import IGNORED_ID
 from core.datasets.masks.encodings import as_codes
 from core.datasets.masks.outlines import count_codes, soft_rims
 from core.datasets.masks.sampling import sampled_shape
+from core.digests import file_digest
 from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import HDF5_IMAGE_NAMES, Hdf5Source, file_digest
+from core.scenes.sources import HDF5_IMAGE_NAMES, Hdf5Source
 
 _NEARLY_ALL = 0.8
 _MASK_NAMES = ("mask", "masks", "label", "labels", "y", "target", "gt")

@@ -46,12 +46,17 @@ class Pair:
     mask_opener: Callable[[], Scene | None] | None = field(default=None, repr=False, compare=False)
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """What the pair is read from, each once."""
+        return tuple(path for path in dict.fromkeys((self.image_path, self.mask_path, *self.label_files)) if path is not None)
+
+    @property
     def digest(self) -> str:
         """A short text that changes when a file of the pair does, or how it is read; its name and group do not count."""
         how = replace(self.encoding, snap=False), self.shift_px, self.crop, self.grid
         digest = hashlib.sha256(repr(how).encode())
-        for path in dict.fromkeys((self.image_path, self.mask_path, *self.label_files)):
-            if path is not None and path.exists():
+        for path in self.files:
+            if path.exists():
                 state = path.stat()
                 digest.update(f"{path}|{state.st_size}|{state.st_mtime_ns}".encode())
         return digest.hexdigest()[:16]

@@ -20,12 +20,12 @@ from core.classes import IGNORED_ID
 from core.datasets.annotations import COCO, GEO, LABELME, Drawing, drawings, kind_of_json
 from core.datasets.class_columns import classes_of
 from core.datasets.label_scenes import id_scene
+from core.digests import file_digest
 from core.errors import MaskError
 from core.geo import GeoRef, on_earth
 from core.projecting import moved
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import file_digest
 
 ROWS_DOWN = Affine.identity()
 ROWS_UP = Affine(1, 0, 0, 0, -1, 0)

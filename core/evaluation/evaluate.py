@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from core.claims import scratch
 from core.classes import ClassScheme
 from core.datasets.datasets import Dataset, open_dataset
+from core.digests import steady_files
 from core.errors import ModelError, SettingsError
 from core.evaluation.boundary import boundary_distance_px
 from core.evaluation.calibration import after_temperature, fit_temperature, reliability
@@ -94,6 +95,7 @@ def evaluate(
     )
     prediction = Predicting(model.card, ready, BlendLayout(settings.overlap, settings.symmetries, model.card.scale), settings.memory_bytes)
     totals = Totals.empty(len(model.card.scheme))
+    refuse_changed = steady_files(dataset.only([pair.name for pair in pairs]).files)
     with _work_folder(folder) as work:
         results, steps = [], len(pairs) + 1
         for number, pair in enumerate(pairs):
@@ -111,6 +113,7 @@ def evaluate(
                     should_stop=should_stop,
                 )
             )
+        refuse_changed()
         report(on_progress, len(pairs) * 1000, steps * 1000, "Ranking patches and labels")
         evaluation = Evaluation(
             scheme=model.card.scheme,
@@ -198,5 +201,5 @@ def _work_folder(folder: str | os.PathLike | None) -> Iterator[Path]:
         with replacing_folder(folder) as work:
             yield work
         return
-    with tempfile.TemporaryDirectory(prefix="groundline-") as work:
-        yield Path(work)
+    with scratch() as work:
+        yield work

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from core.claims import scratch
 from core.errors import ModelError
 from core.model_store.filling import weighted
 
@@ -112,8 +112,7 @@ def unpacked(path: Path, *, whole: bool = False) -> Iterator[Path]:
     if path.is_dir():
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="groundline-") as name, zipfile.ZipFile(path) as archive:
-        folder = Path(name)
+    with scratch() as folder, zipfile.ZipFile(path) as archive:
         (folder / "variables").mkdir()
         if whole:
             (folder / GRAPH_FILE).write_bytes(graph_of(path))

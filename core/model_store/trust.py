@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from core.digests import content_digest
 from core.errors import ModelError
-from core.files import content_digest, read_json, write_json
+from core.files import read_json, write_json
 from core.workspace import default_workspace
 
 _FILE = "trusted_files.json"

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from core.datasets.datasets import Dataset
-from core.errors import DatasetError, SettingsError
-from core.files import Unfinished, digest_of, refuse_foreign_folder, unfinished, write_json
+from core.digests import digest_of, steady_files
+from core.errors import DatasetError, InputError, SettingsError
+from core.files import Unfinished, refuse_foreign_folder, replacing, unfinished, write_json
 from core.patches.counting import PatchTable, cut_row, patch_table
 from core.patches.grid import ScaledPair, count_positions, pad_image, pad_labels, positions, scaled_shape, slabs, small_gdal_cache
 from core.patches.labelled import not_labelled
@@ -51,6 +52,7 @@ def prepare(
     folder = Path(folder)
     settings = replace(settings or PrepareSettings(), **told)
     refuse_foreign_folder(folder, STORE_FILE, "a new folder, or one that prepare wrote")
+    refuse_changed = steady_files(dataset.files)
     numbers, dtype = check_images(dataset, settings.bands, should_stop=should_stop)
     without = not_labelled(dataset, settings.not_labelled, patch_size=settings.patch_size, scale=settings.scale)
     _check_counts(dataset, settings)
@@ -82,6 +84,11 @@ def prepare(
         check(should_stop)
         report(cutting, pair, pairs, f"Cutting {dataset.pairs[pair].name}")
         writer.write_pair(pair)
+    try:
+        refuse_changed()
+    except InputError:
+        writer.work.drop()
+        raise
     writer.finish()
     report(cutting, pairs, pairs, "Patches written")
     return PatchStore.open(folder)
@@ -204,7 +211,8 @@ class _Writer:
         self._remember()
 
     def _remember(self) -> None:
-        np.save(self.work.place / "labelled.npy", self.labelled)
+        with replacing(self.work.place / "labelled.npy") as temporary:
+            np.save(temporary, self.labelled)
         self.work.remember(next_pair=self.next_pair, statistics=self.statistics.to_dict(), counts=self.counts, has_invalid=self.has_invalid)
 
     def write_pair(self, pair: int) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import Cancelled, ExportError
+from core.digests import steady
+from core.errors import Cancelled, ExportError, InputError
 from core.files import dump_json, read_json, replacing_folder, unfinished, unfinished_place, write_json
 from core.model_store.models import Model
 from core.prediction.blend.blending import BlendResult
@@ -104,6 +105,9 @@ class _Work:
     def __init__(self, setup: Setup, folder: Path, engine: Engine):
         self.model, self.scene, self.window, self.layout = setup.model, setup.scene, setup.window, setup.layout
         self.folder, self.engine, self.memory, self.concerns = folder, engine, setup.memory, setup.concerns
+        # Taken once, before anything is read: what is written tells of that file and no other.
+        self.digest = self.scene.digest
+        self.refuse_changed = steady({self.scene.name: lambda: self.scene.digest})
         self.key = hashlib.sha256(dump_json(self._settings()).encode()).hexdigest()
 
     def finished(self) -> PredictResult | None:
@@ -134,6 +138,7 @@ class _Work:
             # A step for each window, and a twentieth more for writing the files.
             windows, whole = plan.windows, plan.windows + max(5, plan.windows // 20)
             blended = self._blend(plan, raw, done, part(on_progress, 0, windows, whole), should_stop)
+            self._refuse_changed()
             result = PredictResult(
                 folder=self.folder,
                 seconds=time.perf_counter() - begun,
@@ -153,6 +158,14 @@ class _Work:
             raw.close()
         self.unfinished.drop()
         return result
+
+    def _refuse_changed(self) -> None:
+        """What was read of two states of a file is no start for another run."""
+        try:
+            self.refuse_changed()
+        except InputError:
+            self.unfinished.drop()
+            raise
 
     def _begin(self, plan: BlendPlan) -> tuple[BlendPlan, tuple[int, int]]:
         """Take up an interrupted run with the same settings, in its strips; start anew otherwise."""
@@ -186,7 +199,7 @@ class _Work:
             report(on_progress, step, steps, message)
 
         place = placement(self.scene, self.window)
-        tags = {"GROUNDLINE_MODEL": self.model.card.name, "GROUNDLINE_SCENE": self.scene.name, "GROUNDLINE_SCENE_DIGEST": self.scene.digest}
+        tags = {"GROUNDLINE_MODEL": self.model.card.name, "GROUNDLINE_SCENE": self.scene.name, "GROUNDLINE_SCENE_DIGEST": self.digest}
         with replacing_folder(self.folder) as temporary:
             finish(raw, temporary, self.model.card.scheme, place, tags=tags, on_step=on_step)
             write_json(
@@ -198,7 +211,7 @@ class _Work:
                     "width": self.window.width,
                     "geo": geo_to_dict(place.geo),
                     "scene": str(self.scene.path),
-                    "scene_digest": self.scene.digest,
+                    "scene_digest": self.digest,
                     "window": vars(self.window),
                     "settings": {"patch_size": self.engine.patch_size, **vars(self.layout)},
                     "engine": result.engine,
@@ -217,7 +230,7 @@ class _Work:
         return {
             "model": [str(self.model.file.resolve()), state.st_size, state.st_mtime_ns],
             "card": self.model.card.to_dict(),
-            "scene": self.scene.digest,
+            "scene": self.digest,
             "window": vars(self.window),
             "layout": vars(self.layout),
             "patch_size": self.engine.patch_size,
@@ -227,7 +240,7 @@ class _Work:
     def _check_disk(self) -> None:
         needed = disk_bytes(self.window.pixels, self.engine.classes)[0]
         partial = unfinished_place(self.folder)
-        kept = partial.stat().st_size if partial.exists() else 0
+        kept = sum(file.stat().st_blocks * 512 for file in partial.iterdir()) if partial.is_dir() else 0
         parent = next(place for place in self.folder.resolve().parents if place.exists())
         free = shutil.disk_usage(parent).free + kept
         if free < needed:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from core.digests import file_digest
 from core.errors import SceneError
 from core.geo import GeoRef
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import axes_of, file_digest, resize_pixels, valid_pixels
+from core.scenes.sources import axes_of, resize_pixels, valid_pixels
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.transform import from_gcps
 from rasterio.windows import Window as RasterWindow
 
+from core.digests import digest_of, file_digest
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.scenes.scene import Scene, Source, Window
@@ -114,8 +115,11 @@ class RasterSource:
         return valid
 
     def fingerprint(self) -> str:
-        """Digest of size, time and sampled bytes of the file."""
-        return file_digest(self.path)
+        """Digest of size, time and sampled bytes of the file, and of those that a virtual one leads to."""
+        if self.path.suffix.lower() != ".vrt":
+            return file_digest(self.path)
+        there = [Path(name) for name in _dataset(self.path).files]
+        return digest_of(*(file_digest(path) for path in dict.fromkeys((self.path, *there)) if path.is_file()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -360,17 +364,6 @@ def valid_pixels(pixels: np.ndarray, nodata: float | None) -> np.ndarray:
     if nodata is not None and not np.isnan(nodata):
         valid &= (pixels != nodata).any(axis=2)
     return valid
-
-
-def file_digest(path: Path) -> str:
-    """16 hex digits from a file's size, time of change and three samples of 64 KiB: quick on any size."""
-    state = path.stat()
-    digest = hashlib.sha256(f"{state.st_size}:{state.st_mtime_ns}".encode())
-    with path.open("rb") as file:
-        for offset in (0, state.st_size // 2, max(0, state.st_size - 65536)):
-            file.seek(offset)
-            digest.update(file.read(65536))
-    return digest.hexdigest()[:16]
 
 
 def _dataset(path: Path) -> rasterio.DatasetReader:

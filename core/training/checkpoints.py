@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.claims import scratch
 from core.errors import ModelError
 from core.files import replacing
 
@@ -45,8 +45,8 @@ class NetworkFile:
     def __init__(self, network: keras.Model):
         self.network, self.variables = network, list(network.weights)
         before = [_to_numpy(variable) for variable in self.variables]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "network.keras"
+        with scratch() as folder:
+            path = folder / "network.keras"
             try:
                 for number, variable in enumerate(self.variables):
                     variable.assign(np.full(variable.shape, number + 1, variable.dtype))

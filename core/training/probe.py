@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from core.claims import scratch
 from core.errors import Cancelled
 from core.patches.joined import Prepared
 from core.progress import OnProgress, ShouldStop, check, report
@@ -55,8 +55,8 @@ def probe(
     patches, settings, networks = one_network(store, replace(settings, weights="none"))
     process, began = psutil.Process(), time.monotonic()
     budget = memory_budget_mib or _BUDGET_FRACTION * (psutil.virtual_memory().available + process.memory_info().rss) / MIB
-    with tempfile.TemporaryDirectory() as temporary:
-        run = Run(patches, Path(temporary) / "probe", settings)
+    with scratch() as temporary:
+        run = Run(patches, temporary / "probe", settings)
         run.open(resume=False)
         try:
             start_s = time.monotonic() - began

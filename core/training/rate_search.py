@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.claims import scratch
 from core.errors import Cancelled, SettingsError
 from core.patches.joined import Prepared
 from core.progress import OnProgress, ShouldStop
@@ -52,8 +51,8 @@ def rate_test(
         )
     patches, settings, _ = one_network(store, settings)
     rates = lowest * (highest / lowest) ** (np.arange(steps) / (steps - 1))
-    with tempfile.TemporaryDirectory() as temporary:
-        run = Run(patches, Path(temporary) / "rates", settings)
+    with scratch() as temporary:
+        run = Run(patches, temporary / "rates", settings)
         run.open(resume=False)
         try:
             order = epoch_rows(run.train_rows, batch_size=settings.batch_size, seed=settings.seed, epoch=0, steps=steps, weights=run.draw)

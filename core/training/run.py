@@ -12,7 +12,7 @@ import numpy as np
 
 from core.confusion import Confusion
 from core.errors import Cancelled, DatasetError, SettingsError
-from core.files import dump_json, write_json
+from core.files import dump_json, replacing, write_json
 from core.model_store.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
 from core.model_store.normalisation import read_normalisation
 from core.networks.architectures import architecture, fitted_rates, published_encoder, resolve_encoder
@@ -272,7 +272,8 @@ class Run:
         return {"height": height, "width": width, "bands": bands, "classes": len(self.store.scheme)}
 
     def _clear(self) -> None:
-        for name in (HISTORY_FILE, LAST_FILE, WEIGHTS_FILE, CARD_FILE):
+        # The state goes first: a run without it begins anew, whatever else is left of it.
+        for name in (LAST_FILE, HISTORY_FILE, WEIGHTS_FILE, CARD_FILE):
             (self.folder / name).unlink(missing_ok=True)
         for name in (PREVIEWS, EVENTS_FOLDER):
             shutil.rmtree(self.folder / name, ignore_errors=True)
@@ -293,7 +294,8 @@ class Run:
         self.state, self.card = state, ModelCard.load(self.folder)
         path = self.folder / HISTORY_FILE
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        path.write_text("".join(lines[: state.epoch]), encoding="utf-8")
+        with replacing(path) as temporary:
+            temporary.write_text("".join(lines[: state.epoch]), encoding="utf-8")
         write_json(self.folder / SETTINGS_FILE, mine)
 
     def _first_card(self) -> ModelCard:

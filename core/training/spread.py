@@ -10,12 +10,12 @@ import functools
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.claims import scratch
 from core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ def writing_place(folder: Path, *, resume: bool) -> Iterator[Path]:
     if machines()[1]:
         yield folder
         return
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name) / folder.name
+    with scratch() as temporary:
+        place = temporary / folder.name
         if resume and folder.is_dir():
             shutil.copytree(folder, place, ignore=shutil.ignore_patterns(".*", "previews", "tensorboard"))
         yield place

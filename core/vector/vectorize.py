@@ -16,6 +16,7 @@ from affine import Affine
 
 import core
 from core.classes import ClassScheme
+from core.digests import steady
 from core.errors import SettingsError
 from core.geo import GeoRef
 from core.progress import OnProgress, ShouldStop, check, part, report
@@ -64,6 +65,7 @@ def vectorize(
     squared_ids = _chosen_ids(asked.regularize, labels.scheme, ("building",))
     lined_ids = _chosen_ids(asked.centre_lines, labels.scheme, ("road", "street"))
 
+    refuse_changed = steady({labels.name: labels.digest})
     # Reading is most of the work; the other steps share the last fifth.
     reading, building = part(on_progress, 0, 4, 5), part(on_progress, 4, 5, 5)
 
@@ -93,6 +95,7 @@ def vectorize(
     step(4, "measuring polygons")
     keep = np.isin(arcs.regions.classes[1:], wanted_ids)
     layer, area = _layer(labels, arcs, rings, coordinates, geometry, keep, zonal(arcs, labels, should_stop=should_stop))
+    refuse_changed()
     if asked.distance_to is not None:
         targets = np.isin(arcs.regions.classes[1:], _class_ids([asked.distance_to], labels.scheme))
         far = distances(geometry, targets, rings, coordinates, labels.geo, *size)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.files import claimed
+from core.claims import claimed
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, setting
 from core.verbs.options import MODEL

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from core.claims import claimed
 from core.errors import JobError, SettingsError
-from core.files import claimed
 from core.progress import OnProgress, ShouldStop
 from core.verbs import (
     audit,

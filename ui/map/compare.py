@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.digests import digest_of
 from core.errors import SettingsError
-from core.files import digest_of
 from core.words import area_words
 from ui import state
 from ui.kept import keep

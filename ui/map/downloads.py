@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import streamlit as st
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from core.claims import scratch
 from core.errors import SettingsError
 from core.geo import local_utm
 from core.vector.formats.products import PRODUCTS, product_of
@@ -261,8 +261,8 @@ def exporter(
         known = {} if source is None else {"title": source.title, "scene": sources.placed_scene(source)}
         if source is not None and source.prediction is not None and "prediction" in product.takes:
             known |= _predicted(source.prediction)
-        with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
-            path = Path(folder) / name
+        with scratch() as folder:
+            path = folder / name
             # Other formats hold one layer, and their lines would be a second file.
             write_product(part(), path, crs=crs, lines=lines if product.holds_lines else None, base=base, **known)
             return path.read_bytes()

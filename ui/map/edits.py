@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.claims import in_turn
 from core.datasets.datasets import CLASS_FILE
-from core.files import digest_of, in_turn, write_json
+from core.digests import digest_of
+from core.files import write_json
 from core.vector.editing import Corrections, apply, burn
 from ui import frame, state
 from ui.allowed import changing, refuse_if_read_only

@@ -9,9 +9,11 @@ from typing import Any
 
 import streamlit as st
 
+from core.claims import in_turn
 from core.classes import ClassScheme
+from core.digests import digest_of
 from core.errors import InputError, SettingsError
-from core.files import digest_of, in_turn, read_json, write_json
+from core.files import read_json, write_json
 from core.geo import GeoRef, read_crs
 from core.prediction.folder.origin import source_scene
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction

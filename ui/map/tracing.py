@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.files import digest_of
+from core.digests import digest_of
 from core.vector.settings import VectorSettings, read_size
 from ui import frame
 from ui.kept import has, keep

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from core.claims import scratch
 from core.classes import IGNORED_ID
 from core.geo import GeoRef
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, PROBABILITIES, Prediction
@@ -59,8 +59,8 @@ def labels_tiff(prediction: Prediction, seen: ViewerState) -> bytes:
     """The labels with the viewer's threshold, as a cloud-optimized GeoTIFF."""
     from core.prediction.folder.label_file import write_labels  # brings numba, which the page itself does without
 
-    with TemporaryDirectory() as folder:
-        return write_labels(prediction, Path(folder) / LABELS, threshold=seen.threshold, unsure=seen.unsure).read_bytes()
+    with scratch() as folder:
+        return write_labels(prediction, folder / LABELS, threshold=seen.threshold, unsure=seen.unsure).read_bytes()
 
 
 def thinned(prediction: Prediction) -> int:

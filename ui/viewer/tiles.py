@@ -23,7 +23,7 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.datasets.pairs import Pair
-from core.files import digest_of
+from core.digests import digest_of
 from core.geo import GeoRef, degrees_of
 from core.scenes.display import default_rgb, display_rgb, stretch_limits
 from core.scenes.opening import open_scene

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.classes import ClassScheme
 from core.datasets.pairs import Pair
-from core.files import digest_of
+from core.digests import digest_of
 from core.prediction.folder.rasters import NEIGHBOUR_PX
 from core.scenes.scene import Scene
 from ui import state

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from core.digests import content_digest
 from core.errors import ModelError, SettingsError
-from core.files import content_digest, dump_json, replacing_folder
+from core.files import dump_json, replacing_folder
 from core.model_store.models import Model, find_model
 from core.model_store.serving.graph import quiet_openvino, save, sized
 from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, int8_folder, read_int8

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from core.digests import content_digest
 from core.errors import ModelError
-from core.files import content_digest, read_json
+from core.files import read_json
 from core.model_store.models import Model
 from core.prediction.settings import PatchSize
 

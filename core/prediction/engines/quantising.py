@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from core.confusion import Confusion
+from core.digests import content_digest
 from core.errors import InputError, ModelError, SettingsError
-from core.files import content_digest, replacing_folder, write_json
+from core.files import replacing_folder, write_json
 from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.models import Model, find_model
 from core.model_store.serving.graph import quiet_openvino

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import rasterio
 import rasterio.shutil
@@ -13,7 +12,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from core.classes import IGNORED_ID
 from core.errors import ExportError
-from core.files import replacing
+from core.files import folder_beside, replacing
 from core.prediction.folder.pyramids import BLOCK_PX
 from core.prediction.folder.rasters import LABELS, Prediction
 from core.prediction.folder.writing import COG_OPTIONS, GDAL_CACHE_BYTES, Placement, describe
@@ -50,9 +49,9 @@ def write_labels(
             warnings.catch_warnings(),
             rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES),
             replacing(path) as temporary,
-            TemporaryDirectory(dir=temporary.parent) as folder,
+            folder_beside(path) as folder,
         ):
-            plain = Path(folder) / LABELS
+            plain = folder / LABELS
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(plain, "w", height=prediction.height, width=prediction.width, bigtiff="IF_SAFER", **_PLAIN) as target:
                 describe(target, place, tags, IGNORED_ID, prediction.scheme)

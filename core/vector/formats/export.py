@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,7 +21,7 @@ from pyproj import CRS, Geod
 from pyproj.exceptions import CRSError
 
 from core.errors import ExportError, SettingsError
-from core.files import replacing
+from core.files import folder_beside, refuse_no_file, replacing
 from core.geo import degrees_of, metres_per_unit, on_earth, read_crs
 from core.projecting import LONLAT
 from core.scenes.scene import Scene
@@ -91,7 +89,7 @@ def export(
                 if beside is not None and known.read_lines is not None and "lines" in extra:
                     _check(beside, known.read_lines(temporary), path.name, lambda sentence: None)
         if known.styled:
-            with replacing(path.with_name(f"{path.name[: -len(suffix)]}.qml")) as temporary:
+            with replacing(path.with_name(f"{path.name[: -len(suffix)]}.qml"), part_of=path) as temporary:
                 temporary.write_text(qgis_style(content), encoding="utf-8")
     except ExportError:
         raise
@@ -282,12 +280,18 @@ def refuse_no_place(layer: PolygonLayer | LineLayer, path: str | os.PathLike) ->
 
 
 def _write_in_parts(known: Product, content: Content, path: Path, note: OnNote) -> None:
-    """Write a plain Shapefile: made and compared in a folder of its own, then its parts take their places, the .shp last."""
-    with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
+    """Write a plain Shapefile: made and compared in a folder beside it, then its parts take their places, the .shp last.
+
+    An older .shp goes first: a moment without one is better than one among the parts of another.
+    """
+    with folder_beside(path) as folder:
         # Drivers know their parts by small letters; the main one takes the name that was asked for.
-        made = Path(folder) / f"{path.stem}.shp"
+        made = folder / f"{path.stem}.shp"
         known.write(content, made, title=path.stem)
         _check(content, known.read(made), path.name, note)
-        for part in sorted(Path(folder).iterdir(), key=lambda part: part == made):
-            with replacing(path if part == made else path.with_name(part.name)) as temporary:
-                shutil.copyfile(part, temporary)
+        places = {part: path if part == made else path.with_name(part.name) for part in folder.iterdir()}
+        for place in places.values():
+            refuse_no_file(place)
+        path.unlink(missing_ok=True)
+        for part in sorted(places, key=lambda part: part == made):
+            os.replace(part, places[part])

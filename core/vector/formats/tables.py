@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
 import warnings
 import zipfile
 from contextlib import closing
@@ -16,6 +15,7 @@ import pandas as pd
 import pyogrio
 import shapely
 
+from core.claims import scratch
 from core.files import dump_json
 from core.vector.formats.content import LONG_NAMES, Content
 from core.vector.formats.styles import qgis_style
@@ -115,18 +115,18 @@ def read_shapefile(path: Path) -> Content:
 
 def write_zipped_shapefile(content: Content, path: Path, *, title: str) -> None:
     """Write the parts of a Shapefile into one zip file."""
-    with tempfile.TemporaryDirectory(prefix="groundline-") as folder, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        write_shapefile(content, Path(folder) / f"{title}.shp", title=title)
-        for part in sorted(Path(folder).iterdir()):
+    with scratch() as folder, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        write_shapefile(content, folder / f"{title}.shp", title=title)
+        for part in sorted(folder.iterdir()):
             archive.write(part, part.name)
 
 
 def read_zipped_shapefile(path: Path) -> Content:
     """Read the Shapefile in a zip file."""
-    with tempfile.TemporaryDirectory(prefix="groundline-") as folder:
+    with scratch() as folder:
         with zipfile.ZipFile(path) as archive:
             archive.extractall(folder)
-        return read_ogr(next(Path(folder).glob("*.shp")))
+        return read_ogr(next(folder.glob("*.shp")))
 
 
 def write_parquet(content: Content, path: Path, *, title: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from core.classes import IGNORED_ID, ClassScheme
+from core.digests import file_digest
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.prediction.folder.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction
@@ -25,7 +26,8 @@ class LabelSource:
     """Class ids and confidence by rows: rows(r0, r1) -> (r1 - r0, width), ids of an integer type.
 
     confidence_rows: likewise, of an unsigned type whose largest number is 1.0, or floats from 0 to 1. margin_rows: likewise uint8, the
-    largest probability minus the second. probability_rows: uint8 (r1 - r0, width, classes of the scheme).
+    largest probability minus the second. probability_rows: uint8 (r1 - r0, width, classes of the scheme). digest: a text that changes
+    when a file that they are read from does.
     """
 
     name: str
@@ -38,6 +40,7 @@ class LabelSource:
     model: str | None = None
     margin_rows: Callable[[int, int], np.ndarray] | None = None
     probability_rows: Callable[[int, int], np.ndarray] | None = None
+    digest: Callable[[], str] = str
 
 
 def open_labels(
@@ -104,6 +107,7 @@ def _from_prediction(prediction: Prediction, threshold: float) -> LabelSource:
         prediction.card_name,
         (lambda r0, r1: prediction.margin(window(r0, r1))) if (prediction.folder / MARGIN).exists() else None,
         (lambda r0, r1: prediction.probabilities(window(r0, r1))) if (prediction.folder / PROBABILITIES).exists() else None,
+        lambda: file_digest(prediction.folder / PREDICTION_FILE),
     )
 
 
@@ -149,7 +153,11 @@ def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence, threshold:
             ids = np.where(hidden, np.array(named.ignored_id).astype(ids.dtype), ids)
         return ids
 
-    return LabelSource(scene.name, scene.height, scene.width, scene.geo, named, rows, None if scores is None else confidence_rows)
+    sure = None if scores is None else confidence_rows
+    used = (scene,) if scores is None else (scene, scores)
+    return LabelSource(
+        scene.name, scene.height, scene.width, scene.geo, named, rows, sure, digest=lambda: "".join(one.digest for one in used)
+    )
 
 
 def _scheme_of(scene: Scene) -> ClassScheme:
