@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-import rasterio
 from affine import Affine
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.errors import RasterioIOError
 
 from core.errors import SceneError
 from core.files import replacing, temporary_place
+from core.scenes.raster_files import STACKS_VARIABLE, open_file
 
 _COLOUR_BANDS = ("coastal", "red", "r", "green", "gre", "g", "blue", "b", "rededge", "reg", "nir", "swir", "swir1", "swir2")
 _BAND = re.compile(rf"B(?:\d{{1,2}}|8A)|BAND[_-]?\d{{1,2}}|{'|'.join(_COLOUR_BANDS)}", flags=re.IGNORECASE)
 _RESOLUTION = re.compile(r"R?\d{1,3}m", flags=re.IGNORECASE)
 _FEWEST_COLOURS = 3
-STACKS_VARIABLE = "GROUNDLINE_STACKS"
 
 
 def band_of(stem: str) -> tuple[str, str] | None:
@@ -127,17 +125,15 @@ def _header(path: Path) -> dict:
     names = {"uint8": "Byte", "int8": "Int8", "uint16": "UInt16", "int16": "Int16", "uint32": "UInt32", "int32": "Int32"}
     names |= {"float32": "Float32", "float64": "Float64"}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as file:
-                if file.count != 1 or file.dtypes[0] not in names:
-                    raise SceneError(
-                        f"{path.name} has {file.count} bands of {file.dtypes[0]}, its name says that it is one band of a scene",
-                        expected="one file for each band",
-                        do="Rename it, or name the image files by a pattern",
-                    )
-                kept = {"height": file.height, "width": file.width, "transform": file.transform, "crs": file.crs, "nodata": file.nodata}
-                return {**kept, "dtype": names[file.dtypes[0]]}
+        with open_file(path) as file:
+            if file.count != 1 or file.dtypes[0] not in names:
+                raise SceneError(
+                    f"{path.name} has {file.count} bands of {file.dtypes[0]}, its name says that it is one band of a scene",
+                    expected="one file for each band",
+                    do="Rename it, or name the image files by a pattern",
+                )
+            kept = {"height": file.height, "width": file.width, "transform": file.transform, "crs": file.crs, "nodata": file.nodata}
+            return {**kept, "dtype": names[file.dtypes[0]]}
     except RasterioIOError as error:
         raise SceneError(f"{path.name} is no image that can be opened", expected="one file for each band", do="Check the file") from error
 

@@ -13,6 +13,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from core.errors import SceneError
 from core.files import replacing
 from core.geo import GeoRef
+from core.scenes.raster_files import open_file
 
 
 def write_placed(source: str | os.PathLike, path: str | os.PathLike, geo: GeoRef) -> Path:
@@ -24,7 +25,7 @@ def write_placed(source: str | os.PathLike, path: str | os.PathLike, geo: GeoRef
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(Path(source).resolve()) as opened, replacing(path, suffix=".vrt") as temporary:
+            with open_file(Path(source).resolve()) as opened, replacing(path, suffix=".vrt") as temporary:
                 rasterio.shutil.copy(opened, temporary, driver="VRT")
                 with rasterio.open(temporary, "r+") as placed:
                     placed.transform, placed.crs = geo.transform, geo.crs.to_wkt() if geo.crs else None

@@ -24,6 +24,7 @@ from rasterio.windows import Window as RasterWindow
 from core.digests import digest_of, file_digest
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
+from core.scenes.raster_files import VIRTUAL_SUFFIX, open_file
 from core.scenes.scene import Scene, Source, Window
 
 RASTER_SUFFIXES = (
@@ -58,9 +59,7 @@ class _Handles(threading.local):
         if key in self.datasets:
             self.datasets.move_to_end(key)
             return self.datasets[key]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(path)
+        dataset = open_file(path)
         self.datasets[key] = dataset
         if len(self.datasets) > _OPEN_FILES_PER_THREAD:
             self.datasets.popitem(last=False)[1].close()
@@ -116,7 +115,7 @@ class RasterSource:
 
     def fingerprint(self) -> str:
         """Digest of size, time and sampled bytes of the file, and of those that a virtual one leads to."""
-        if self.path.suffix.lower() != ".vrt":
+        if self.path.suffix.lower() != VIRTUAL_SUFFIX:
             return file_digest(self.path)
         there = [Path(name) for name in _dataset(self.path).files]
         return digest_of(*(file_digest(path) for path in dict.fromkeys((self.path, *there)) if path.is_file()))
@@ -240,7 +239,7 @@ def _whole_pages(dataset: rasterio.DatasetReader) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         for name in dataset.subdatasets:
-            with rasterio.open(name) as page:
+            with rasterio.open(name, driver="GTiff") as page:
                 shapes.append(page.shape)
     return shapes.count(dataset.shape)
 

@@ -16,6 +16,7 @@ from rio_tiler.models import ImageData
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.scenes.display import stretch, three_bands
+from core.scenes.raster_files import open_file
 from core.scenes.scene import Scene
 from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, marked_transparent
 
@@ -31,7 +32,9 @@ class _Readers(threading.local):
     def get(self, scene: Scene) -> Reader:
         key = (scene.path, scene.digest)
         if key not in self.open:
-            self.open[key] = Reader(_without_transparency(scene) if marked_transparent(scene) else str(scene.path))
+            self.open[key] = (
+                Reader(_without_transparency(scene)) if marked_transparent(scene) else Reader(None, dataset=open_file(scene.path))
+            )
             if len(self.open) > _OPEN_FILES_PER_THREAD:
                 self.open.popitem(last=False)[1].close()
         self.open.move_to_end(key)
@@ -44,7 +47,7 @@ _readers = _Readers()
 def _without_transparency(scene: Scene) -> str:
     """A virtual raster in memory over a file whose band of transparency is data, so that GDAL does not hide pixels by it."""
     name = f"/vsimem/groundline-{scene.digest}.vrt"
-    with rasterio.open(scene.path.resolve()) as source:
+    with open_file(scene.path.resolve()) as source:
         rasterio.shutil.copy(source, name, driver="VRT")
         kinds = [ColorInterp.undefined if kind == ColorInterp.alpha else kind for kind in source.colorinterp]
     with rasterio.open(name, "r+") as placed:

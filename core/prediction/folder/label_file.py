@@ -17,6 +17,7 @@ from core.prediction.folder.pyramids import BLOCK_PX
 from core.prediction.folder.rasters import LABELS, Prediction
 from core.prediction.folder.writing import COG_OPTIONS, GDAL_CACHE_BYTES, Placement, describe
 from core.progress import OnProgress, ShouldStop, check, report
+from core.scenes.raster_files import open_file
 from core.scenes.scene import Window
 
 _ROWS_AT_ONCE = 4 * BLOCK_PX
@@ -38,7 +39,7 @@ def write_labels(
     pixel (see `Prediction.labels`). The network is not run again, and memory is bounded by a few rows. Raises
     SettingsError, ExportError, Cancelled.
     """
-    with rasterio.open(prediction.folder / LABELS) as source:
+    with open_file(prediction.folder / LABELS) as source:
         points, points_crs = source.gcps
         tags = {**source.tags(), "GROUNDLINE_THRESHOLD": f"{threshold:g}", "GROUNDLINE_UNSURE": unsure}
     tags.pop("AREA_OR_POINT", None)

@@ -26,6 +26,7 @@ from core.geo import GeoRef
 from core.prediction.blend.kernels import quantise
 from core.prediction.folder.pyramids import BLOCK_PX, Level, describe_levels, make_levels
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, MARGIN, PROBABILITIES
+from core.scenes.raster_files import open_file
 from core.scenes.scene import Scene, Window
 
 GDAL_CACHE_BYTES = 48 << 20
@@ -88,7 +89,7 @@ def placement(scene: Scene, window: Window) -> Placement:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(scene.path) as source:
+            with open_file(scene.path) as source:
                 points, points_crs = source.gcps
                 has_transform = not source.transform.is_identity
     except RasterioIOError:
