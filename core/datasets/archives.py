@@ -11,11 +11,8 @@ from core.digests import file_digest
 from core.errors import DatasetError
 from core.files import replacing_folder, temporary_place
 from core.progress import OnProgress, ShouldStop, check, report
+from core.zip_limits import refuse_growing
 
-_MOST_FILES = 200_000
-_MOST_RATIO = 200
-"""Images that are worth a zip shrink to a half or so; only made-up data shrinks to a two-hundredth."""
-_HARMLESS_BYTES = 256 * 2**20
 UNPACKED_VARIABLE = "GROUNDLINE_UNPACKED"
 
 
@@ -58,17 +55,7 @@ def look_through(members: list[zipfile.ZipInfo], path: Path, *, free_bytes: int)
                 expected="an archive of plain files",
                 do="Make the archive from the folder itself",
             )
-    if len(members) > _MOST_FILES:
-        raise DatasetError(
-            f"{len(members):,} files in {path.name}", expected=f"at most {_MOST_FILES:,}", do="Unpack it yourself and give the folder"
-        )
-    size, packed = sum(m.file_size for m in members), max(1, sum(m.compress_size for m in members))
-    if size > _HARMLESS_BYTES and size > _MOST_RATIO * packed:
-        raise DatasetError(
-            f"{path.name} would grow to {size / 2**30:.1f} GiB, {size // packed} times its size",
-            expected="an archive of images",
-            do="Unpack it yourself if you trust it, and give the folder",
-        )
+    size = refuse_growing(path.name, members, DatasetError, do="Unpack it yourself if you trust it, and give the folder")
     if size > free_bytes:
         raise DatasetError(
             f"{path.name} needs {size / 2**30:.1f} GiB",

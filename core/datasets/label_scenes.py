@@ -17,6 +17,7 @@ from core.datasets.masks.sampling import sampled_shape
 from core.digests import file_digest
 from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
+from core.hdf5 import open_hdf5_file
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from core.scenes.sources import HDF5_IMAGE_NAMES, Hdf5Source
@@ -111,7 +112,7 @@ def find_hdf5_labels(path: Path) -> Hdf5Labels | None:
     The mask's shape is the image's without the channel axis, or with one channel.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5_file(path, DatasetError) as file:
             shapes: dict[str, tuple[int, ...]] = {}
             file.visititems(lambda name, item: shapes.update({name: item.shape}) if isinstance(item, h5py.Dataset) else None)
     except OSError as error:
@@ -130,7 +131,7 @@ def find_hdf5_labels(path: Path) -> Hdf5Labels | None:
 
 def open_hdf5_mask(path: Path, name: str, index: int | None = None) -> Scene:
     """A one-band scene over a mask data set (h, w) or (images, h, w), with or without a channel axis of 1."""
-    with h5py.File(path, "r") as file:
+    with open_hdf5_file(path, DatasetError) as file:
         shape, dtype = file[name].shape, str(file[name].dtype)
     shape = shape if index is None else shape[1:]
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] != 1):

@@ -6,9 +6,8 @@ import os
 import zipfile
 from pathlib import Path
 
-import h5py
-
 from core.errors import ModelError
+from core.hdf5 import open_hdf5_file
 from core.model_store.filling import container_of, names_layers
 
 _HEAD_BYTES = 4096
@@ -113,7 +112,7 @@ def _kind_of_zip(path: Path) -> tuple[str, str]:
 
 def _kind_of_hdf5(path: Path, size: int) -> tuple[str, str]:
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5_file(path, ModelError) as file:
             keys = list(file)
             kept = names_layers(file) or container_of(file) is not None or "model_weights" in file
     except OSError as error:

@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,13 @@ import h5py
 import numpy as np
 
 from core.errors import ModelError
+from core.hdf5 import open_hdf5_file, refuse_wrong
+from core.zip_limits import refuse_growing
 
 if TYPE_CHECKING:
     import keras
+
+_WEIGHTS = "model.weights.h5"
 
 
 def fill(graph: Any, path: Path) -> None:
@@ -31,14 +36,45 @@ def fill(graph: Any, path: Path) -> None:
 
 
 @contextmanager
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A `.keras` file or another zip, looked through first with what weights it holds. Raises ModelError."""
+    state = path.stat()
+    _look_through(path, state.st_size, state.st_mtime_ns)
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@lru_cache(maxsize=64)
+def _look_through(path: Path, size: int, changed: int) -> None:
+    with zipfile.ZipFile(path) as archive:
+        refuse_growing(path.name, archive.infolist(), ModelError, do="Save the model again, and check where this file comes from")
+        if _WEIGHTS in archive.namelist():
+            refuse_wrong(f"{_WEIGHTS} in {path.name}", io.BytesIO(archive.read(_WEIGHTS)), ModelError)
+
+
+@contextmanager
 def weights_of(path: Path) -> Iterator[h5py.Group]:
     """The HDF5 group that holds the weights in a file of any of Keras's forms."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as file:
+        with open_zip(path) as archive, h5py.File(io.BytesIO(archive.read(_WEIGHTS)), "r") as file:
             yield file
         return
-    with h5py.File(path, "r") as file:
+    with open_hdf5_file(path, ModelError) as file:
         yield file.get("model_weights", file)
+
+
+def longest_side(path: Path) -> int:
+    """The largest number along any axis of the weights in a file; 0 where there are none."""
+    longest = 0
+
+    def look(_: str, item: Any) -> None:
+        nonlocal longest
+        if isinstance(item, h5py.Dataset):
+            longest = max(longest, *item.shape, 0) if item.shape else longest
+
+    with weights_of(path) as group:
+        group.visititems(look)
+    return longest
 
 
 def names_layers(group: h5py.Group) -> bool:

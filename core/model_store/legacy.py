@@ -13,7 +13,9 @@ from typing import Any
 import h5py
 
 from core.errors import ModelError
+from core.hdf5 import open_hdf5_file
 from core.model_store.file_kinds import refused
+from core.model_store.filling import open_zip
 from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, TRIED_PX, ends_of, every_layer
 from core.model_store.nodes import name_of, plain_kind
 from core.model_store.outputs import Form, Head, chosen_output, form_of
@@ -139,7 +141,7 @@ def describe_architecture(path: str | os.PathLike) -> Described:
     try:
         text = path.read_text(encoding="utf-8")
         version = json.loads(text).get("keras_version", "")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(
             f"{path.name} is no architecture ({error})", expected="the text of model.to_json()", do="Name another file"
         ) from error
@@ -152,6 +154,12 @@ def _described(path: Path, texts: Mapping[str, str]) -> Described:
         told = network.get("compile_config") or network.get("training_config") or {}
         training = json.loads(texts["training"]) if texts.get("training") else told
         return _describe(network, texts.get("version", ""), training)
+    except RecursionError:
+        raise ModelError(
+            f"{path.name} holds a network whose layers feed each other in a circle, or lie in each other without end",
+            expected="a network from one image to one map of classes",
+            do="Save it again with Keras 2 or 3",
+        ) from None
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
         raise ModelError(
             f"{path.name} holds a network of a form that is not understood ({error!r})",
@@ -164,14 +172,14 @@ def _texts(path: Path) -> dict[str, str]:
     """JSON of the network and of how it was trained, and the version of Keras: those of the three that the file holds."""
     try:
         if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
+            with open_zip(path) as archive:
                 if "config.json" not in archive.namelist():
                     return {}
                 metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
                 return {"network": archive.read("config.json").decode(), "version": str(metadata.get("keras_version", ""))}
         if not h5py.is_hdf5(path):
             return {}
-        with h5py.File(path, "r") as file:
+        with open_hdf5_file(path, ModelError) as file:
             found = {key: file.attrs.get(name) for key, name in _ATTRIBUTES.items()}
     except (OSError, ValueError, KeyError):
         return {}

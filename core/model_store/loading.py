@@ -11,8 +11,9 @@ import keras
 import core.networks.keras2  # noqa: F401  (tells Keras about what imported networks of Keras 2 may hold)
 from core.errors import ModelError
 from core.model_store.cards import CARD_FILE, ModelCard
-from core.model_store.filling import fill
+from core.model_store.filling import fill, longest_side
 from core.model_store.fitting import check_ending, fitted
+from core.model_store.heads import every_layer
 from core.model_store.legacy import Described, describe
 from core.model_store.rebuilding import rebuild
 from core.model_store.saved_models import fill_from_checkpoint, is_saved_model
@@ -49,6 +50,8 @@ def read_network(file: Path, found: Described, encoder: str | None = None) -> ke
         from core.networks.zoo import library
 
         library()  # importing it tells Keras about the swish and dropout layers of EfficientNet
+    if not is_saved_model(file):
+        _refuse_wider(file, found)
     ours = found.saved_by.startswith(("1.", "2.")) or found.channels_first or is_saved_model(file)
     try:
         return _rebuilt(file, found) if ours else _by_keras(file, found)
@@ -60,6 +63,20 @@ def read_network(file: Path, found: Described, encoder: str | None = None) -> ke
             expected="a network of Keras's own layers",
             do="Save it again with the Keras it was made with, or train anew",
         ) from error
+
+
+def _refuse_wider(file: Path, found: Described) -> None:
+    """Raise ModelError for layers wider than anything in the file's weights: they would be made in full, only to find that nothing fits."""
+    held = longest_side(file)
+    for layer in every_layer(found.network["config"]["layers"]):
+        for word in ("filters", "units"):
+            asked = layer["config"].get(word)
+            if isinstance(asked, int) and asked > held:
+                raise ModelError(
+                    f"layer {str(layer['config'].get('name'))[:40]} has {asked:,} {word}, but its weights at most {held:,} of anything",
+                    expected="a network and its own weights",
+                    do="Save the model again",
+                )
 
 
 def _name_as_notebooks_do() -> None:

@@ -24,6 +24,7 @@ from rasterio.windows import Window as RasterWindow
 from core.digests import digest_of, file_digest
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
+from core.hdf5 import open_hdf5_file
 from core.scenes.raster_files import VIRTUAL_SUFFIX, open_file
 from core.scenes.scene import Scene, Source, Window
 
@@ -45,6 +46,7 @@ BAND, TRANSPARENCY = "band", "transparency"
 _ALPHA_SIDE_PX = 256
 _ALPHA_NEAR, _ALPHA_SHARE = 8, 0.98
 _OPEN_FILES_PER_THREAD = 48
+_MOST_AVERAGED = 1 << 30
 
 
 class _Handles(threading.local):
@@ -80,7 +82,7 @@ class RasterSource:
     def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
         """Pixels (h, w, bands); see Scene.read."""
         dataset = _dataset(self.path)
-        nearest = categorical or self.palette is not None
+        nearest = categorical or self.palette is not None or (out_shape is not None and _takes_too_long(dataset, window, out_shape))
         indexes = [1] if self.palette is not None else [self.band_indexes[band - 1] for band in bands]
         try:
             pixels = dataset.read(
@@ -154,7 +156,7 @@ class Hdf5Source:
 
     def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
         """Pixels (h, w, bands); see Scene.read."""
-        with h5py.File(self.path, "r") as file:
+        with open_hdf5_file(self.path, SceneError) as file:
             pixels = self._window(file[self.name], window)[..., [band - 1 for band in bands]]
         return pixels if out_shape is None else resize_pixels(pixels, out_shape, categorical=categorical)
 
@@ -169,7 +171,7 @@ class Hdf5Source:
 
     def valid(self, window: Window, out_shape: tuple[int, int] | None) -> np.ndarray:
         """bool (h, w); see Scene.valid."""
-        with h5py.File(self.path, "r") as file:
+        with open_hdf5_file(self.path, SceneError) as file:
             valid = valid_pixels(self._window(file[self.name], window), None)
         return valid if out_shape is None else resize_pixels(valid[..., None], out_shape, categorical=True)[..., 0]
 
@@ -290,7 +292,7 @@ def open_hdf5(path: Path, *, name: str | None = None, index: int | None = None) 
     Raises SceneError when the file holds no image.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5_file(path, SceneError) as file:
             name = name or _image_name(file, path)
             if name not in file:
                 raise SceneError(f"no data set {name!r} in {path.name}", expected=f"one of {_data_sets(file)}", do="Choose one of them")
@@ -374,6 +376,13 @@ def _dataset(path: Path) -> rasterio.DatasetReader:
             expected="GeoTIFF, PNG, JPEG, HDF5 or another raster that GDAL reads",
             do="Check the file",
         ) from error
+
+
+def _takes_too_long(dataset: rasterio.DatasetReader, window: Window, out_shape: tuple[int, int]) -> bool:
+    """Whether averages would have to be taken of more pixels than anybody waits for: a vast raster without overviews."""
+    factor = min(window.height / out_shape[0], window.width / out_shape[1])
+    smaller = max([1, *(overview for overview in dataset.overviews(1) if overview <= factor)])
+    return window.pixels / smaller**2 > _MOST_AVERAGED
 
 
 def _png_is_whole(path: Path) -> bool:
