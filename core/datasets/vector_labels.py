@@ -20,6 +20,7 @@ from core.classes import IGNORED_ID
 from core.datasets.annotations import COCO, GEO, LABELME, Drawing, drawings, kind_of_json
 from core.datasets.class_columns import classes_of
 from core.datasets.label_scenes import id_scene
+from core.datasets.vector_contents import refuse_other_content
 from core.digests import file_digest
 from core.errors import MaskError
 from core.geo import GeoRef, on_earth
@@ -250,6 +251,7 @@ def _read_layers(path: Path, named: str | None, called: str | None, changed: int
     from pyogrio import list_layers
     from pyogrio.errors import DataLayerError, DataSourceError
 
+    refuse_other_content(path)
     try:
         layers = [(str(name), kind) for name, kind in list_layers(path) if kind is not None]
         several = len(layers) > 1
