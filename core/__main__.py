@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
-from core.errors import Cancelled, GroundlineError
+from core.errors import OUT_OF_MEMORY, Cancelled, GroundlineError
 from core.files import dump_json
 from core.progress_line import ProgressLine
 from core.verbs import registry
@@ -22,7 +23,10 @@ from core.verbs.verb import Verb
 
 EXIT_USER = 2
 EXIT_STOPPED = 130
-_PLACE_ERRORS = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENOSPC, errno.EROFS)
+_PLACE_ERRORS = (
+    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENOSPC, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG),
+    *(number for number in (getattr(errno, "EDQUOT", None),) if number is not None),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,8 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = f"{error.filename or 'the output'}: {error.strerror}"
         line = f"{found}. Expected a place that can be written. Choose another one."
         return _leave(progress, line, EXIT_USER)
+    except MemoryError:
+        return _leave(progress, OUT_OF_MEMORY, EXIT_USER)
     progress.clear()
-    print(dump_json(answer) if options.json else verb.said(answer))
+    try:
+        print(dump_json(answer) if options.json else verb.said(answer), flush=True)
+    except BrokenPipeError:  # whoever read has heard enough; the work is done
+        _be_silent(sys.stdout)
     return 0
 
 
@@ -83,14 +92,25 @@ def _interrupts() -> Iterator[_Stop]:
 def _answer(verb: Verb, request: dict[str, Any], progress: ProgressLine, stop: _Stop) -> dict[str, Any]:
     answer = registry.run(verb.name, request, on_progress=progress, should_stop=stop)
     if answer.get("stopped"):
+        if answer.get("best_epoch") == 0:
+            raise Cancelled("No epoch was finished, so there is no model yet.")
         raise Cancelled(f"{verb.kept} in {answer['folder']}.")
     return answer
 
 
 def _leave(progress: ProgressLine, line: str, code: int) -> int:
     progress.clear()
-    print(line, file=sys.stderr)
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _be_silent(sys.stderr)
     return code
+
+
+def _be_silent(stream: TextIO) -> None:
+    """Let what is still to be flushed into a closed pipe go nowhere."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ Cancelled is no error of the user's and stands apart.
 
 from __future__ import annotations
 
+OUT_OF_MEMORY = "Not enough memory. Close other programs, or take smaller patches, batches or windows."
+
 
 class GroundlineError(Exception):
     """An error that a user can mend: what was found, what was expected, what to do.

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import h5py
 
 from core.errors import GroundlineError, InputError
+from core.words import size_words
 
 MOST_MEMBERS, MOST_PIECE_BYTES = 200_000, 1 << 29
 """Groups and data sets in one file; bytes of a piece that is packed and has to be unpacked whole (a chunk)."""
@@ -84,8 +85,8 @@ def _wrong_with_data(data: h5py.Dataset) -> tuple[str, str, str] | None:
     piece = math.prod(data.chunks) * data.dtype.itemsize if data.chunks else 0
     if piece > MOST_PIECE_BYTES:
         return (
-            f"keeps {data.name[:60]} in pieces of {piece / 2**30:.1f} GiB that are unpacked whole",
-            f"pieces of at most {MOST_PIECE_BYTES / 2**30:.1f} GiB",
+            f"keeps {data.name[:60]} in pieces of {size_words(piece)} that are unpacked whole",
+            f"pieces of at most {size_words(MOST_PIECE_BYTES)}",
             "Save it with smaller chunks",
         )
     return None

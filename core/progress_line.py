@@ -34,24 +34,30 @@ class ProgressLine:
         """Tell how far the work is, unless it was told a moment ago."""
         left_s = self._pace.left_s(done, total)
         now = self._clock()
-        if now < self._next and not (self._rewrites and done == total):
+        if self._next == float("inf") or (now < self._next and not (self._rewrites and done == total)):
             return
         self._next = now + (_REWRITE_EVERY_S if self._rewrites else _LINE_EVERY_S)
         text = describe(done, total, message, left_s)
         if self._rewrites:
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write("\r\x1b[2K" + (bar(done, total) + text)[:width])
+            self._say("\r\x1b[2K" + (bar(done, total) + text)[:width])
             self._drawn = True
         else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
+            self._say(text + "\n")
 
     def clear(self) -> None:
         """Take the rewritten line off the terminal."""
         if self._drawn:
-            self._stream.write("\r\x1b[2K")
-            self._stream.flush()
+            self._say("\r\x1b[2K")
             self._drawn = False
+
+    def _say(self, text: str) -> None:
+        """Write a text; where nobody listens any more (a closed pipe), the work goes on in silence."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._next = float("inf")
 
 
 def describe(done: int, total: int, message: str, left_s: float | None) -> str:

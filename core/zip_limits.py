@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Sequence
 
 from core.errors import GroundlineError, InputError
+from core.words import size_words
 
 MOST_FILES = 200_000
 MOST_RATIO = 200
@@ -20,7 +21,7 @@ def refuse_growing(name: str, members: Sequence[zipfile.ZipInfo], error: type[Gr
     size, packed = sum(member.file_size for member in members), max(1, sum(member.compress_size for member in members))
     if size > HARMLESS_BYTES and size > MOST_RATIO * packed:
         raise error(
-            f"{name} would grow to {size / 2**30:.1f} GiB, {size // packed} times its size",
+            f"{name} would grow to {size_words(size)}, {size // packed} times its size",
             expected=f"an archive that grows to at most {MOST_RATIO} times its size",
             do=do,
         )

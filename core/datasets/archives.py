@@ -11,6 +11,7 @@ from core.digests import file_digest
 from core.errors import DatasetError
 from core.files import replacing_folder, temporary_place
 from core.progress import OnProgress, ShouldStop, check, report
+from core.words import size_words
 from core.zip_limits import refuse_growing
 
 UNPACKED_VARIABLE = "GROUNDLINE_UNPACKED"
@@ -58,8 +59,8 @@ def look_through(members: list[zipfile.ZipInfo], path: Path, *, free_bytes: int)
     size = refuse_growing(path.name, members, DatasetError, do="Unpack it yourself if you trust it, and give the folder")
     if size > free_bytes:
         raise DatasetError(
-            f"{path.name} needs {size / 2**30:.1f} GiB",
-            expected=f"at most the {free_bytes / 2**30:.1f} GiB that are free",
+            f"{path.name} needs {size_words(size)}",
+            expected=f"at most the {size_words(free_bytes)} that are free",
             do="Make room on the disk",
         )
 

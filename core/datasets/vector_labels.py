@@ -20,7 +20,7 @@ from core.classes import IGNORED_ID
 from core.datasets.annotations import COCO, GEO, LABELME, Drawing, drawings, kind_of_json
 from core.datasets.class_columns import classes_of
 from core.datasets.label_scenes import id_scene
-from core.datasets.vector_contents import refuse_other_content
+from core.datasets.layer_contents import refuse_other_content
 from core.digests import file_digest
 from core.errors import MaskError
 from core.geo import GeoRef, on_earth

@@ -92,7 +92,7 @@ class Job:
         if not records.is_locked(self.folder / records.LOCK):
             # The worker may have finished between the first reading and the look at its lock.
             status = self._read_status()
-            fresh = time.time() - status["heartbeat"] < records.STARTING_GRACE_S
+            fresh = abs(time.time() - status["heartbeat"]) < records.STARTING_GRACE_S  # the clock may have been set back
             if status["state"] in records.ACTIVE_STATES and not (status["state"] == "starting" and fresh):
                 return {**status, "state": "died", "eta_s": None, "error": _DIED}
             return status

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 from filelock import Timeout
 
-from core.errors import Cancelled, GroundlineError
+from core.errors import OUT_OF_MEMORY, Cancelled, GroundlineError
 from core.files import read_json
 from core.jobs import records
 from core.jobs.jobs import EXIT_BUSY
@@ -103,7 +103,7 @@ def _continued(request: dict, resume: bool) -> dict:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, MemoryError):
-        return "Not enough memory. Close other programs, or take smaller patches, batches or windows."
+        return OUT_OF_MEMORY
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 

@@ -25,7 +25,7 @@ from core.patches.splits import split as split_dataset
 from core.patches.statistics import BandStatistics
 from core.patches.store import STORE_FILE, PatchStore
 from core.progress import OnProgress, ShouldStop, check, part, report
-from core.words import listed
+from core.words import listed, size_words
 
 _VERSION = 1
 
@@ -198,8 +198,8 @@ class _Writer:
         if need > free:
             self.work.drop()
             raise SettingsError(
-                f"{count} patches that need {need / 2**30:.1f} GiB of disk",
-                expected=f"at most the {free / 2**30:.1f} GiB that are free",
+                f"{count} patches that need {size_words(need)} of disk",
+                expected=f"at most the {size_words(free)} that are free",
                 do="Use a larger stride or a smaller scale, or another disk",
             )
         for name, shape, dtype in (

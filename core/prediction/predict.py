@@ -30,7 +30,7 @@ from core.prediction.running import Setup, plan_within, run_blend, set_up
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.scenes.scene import Scene, Window
-from core.words import MIB
+from core.words import MIB, size_words
 
 
 @dataclass(frozen=True)
@@ -245,7 +245,7 @@ class _Work:
         free = shutil.disk_usage(parent).free + kept
         if free < needed:
             raise ExportError(
-                f"{free / 2**30:.1f} GiB free beside {self.folder}",
-                expected=f"about {needed / 2**30:.1f} GiB for the prediction while it is made",
+                f"{size_words(free)} free beside {self.folder}",
+                expected=f"about {size_words(needed)} for the prediction while it is made",
                 do="Free some space, choose another folder, or predict a part of the scene",
             )

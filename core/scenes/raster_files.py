@@ -19,6 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from core.errors import SceneError
 from core.files import temporary_place
+from core.words import size_words
 from core.workspace import default_workspace
 
 DRIVERS = (
@@ -84,8 +85,8 @@ def refuse_too_large(name: str, dataset: rasterio.DatasetReader) -> None:
     block = height * width * together * _item_bytes(dataset.dtypes[0])
     if block > MOST_BLOCK_BYTES:
         raise SceneError(
-            f"{name} is stored in pieces of {width:,} x {height:,} pixels, {block / 2**30:.1f} GiB each, that are read whole",
-            expected=f"pieces of at most {MOST_BLOCK_BYTES / 2**30:.0f} GiB",
+            f"{name} is stored in pieces of {width:,} x {height:,} pixels, {size_words(block)} each, that are read whole",
+            expected=f"pieces of at most {size_words(MOST_BLOCK_BYTES)}",
             do="Save it in tiles, for example with gdal_translate -co TILED=YES",
         )
 

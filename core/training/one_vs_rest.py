@@ -65,7 +65,7 @@ def train_each_class(
         if results[-1].stopped:
             break
     stopped, epochs = results[-1].stopped, sum(result.epochs for result in results)
-    if len(results) < len(names):
+    if len(results) < len(names) or (stopped and not results[-1].best_epoch):
         return TrainResult(folder, results[-1].card, epochs, 0, {}, True)
     card = _merge(store, folder, settings, results)
     scores = card.metrics.get("validation", {})

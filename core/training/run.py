@@ -37,7 +37,7 @@ PREVIEWS = "previews"
 class TrainResult:
     """A trained model: its folder and card, epochs run, the best one (from 1; 0 = none was finished), and scores.
 
-    `stopped`: the user ended it; the model is the best one so far.
+    `stopped`: the user ended it; the model is the best one so far, and there is none before the first epoch has ended.
     """
 
     folder: Path
@@ -133,9 +133,11 @@ class Run:
                 break
             if on_epoch is not None:
                 on_epoch(line)
-        if not self.state.best_epoch:
-            self.prepared.save(self.folder / WEIGHTS_FILE)
-        self._save_card("stopped" if stopped else "finished")
+        # Stopped in its first epoch, it has learned nothing that could be offered as a model.
+        if self.state.best_epoch or not stopped:
+            if not self.state.best_epoch:
+                self.prepared.save(self.folder / WEIGHTS_FILE)
+            self._save_card("stopped" if stopped else "finished")
         if self.prepared.spread is not None:
             self.prepared.spread.leave_together()
         return TrainResult(self.folder, self.card, self.state.epoch, self.state.best_epoch, self._validation(), stopped)

@@ -31,7 +31,7 @@ def train(
 
     The folder gets `card.json`, `README.md` and `model.keras` (the best epoch so far, after every epoch), one line of
     `history.jsonl` and one picture in `previews/` per epoch, and `last.npz` to go on from. `on_progress` hears every
-    batch, `on_epoch` every line of the history. A stop takes effect within one batch and still leaves the best model.
+    batch, `on_epoch` every line of the history. A stop takes effect within one batch and still leaves the best model, if there is one.
     With `resume` a run goes on after its last finished epoch. Equal seeds give equal results on one CPU machine.
     All visible GPUs are used, and the machines that TF_CONFIG names, where the chief alone writes the folder.
     Raises InputError for data, settings or weights that cannot work, and when the loss stops being a number.

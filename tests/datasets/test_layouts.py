@@ -10,6 +10,7 @@ import pytest
 from affine import Affine
 from shapely.geometry import LineString, Point, box
 
+from core import zip_limits
 from core.audit.audit import audit
 from core.classes import DUBAI
 from core.datasets import archives
@@ -276,7 +277,7 @@ def test_links_bombs_and_broken_archives_are_refused(tmp_path, monkeypatch):
         archive.writestr(link, "/etc/passwd")
     with pytest.raises(DatasetError, match="outside its folder"):
         archives.unpack(path, tmp_path / "out")
-    monkeypatch.setattr(archives, "_HARMLESS_BYTES", 1000)
+    monkeypatch.setattr(zip_limits, "HARMLESS_BYTES", 1000)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("images/a.png", bytes(2_000_000))
     with pytest.raises(DatasetError, match="times its size"):

@@ -130,7 +130,7 @@ def test_strips_that_no_machine_can_hold_are_refused_by_their_size(folder):
     size = dict(width=60000, height=60000, count=1, dtype="uint8", tiled=True, blockxsize=60000, blockysize=60000)
     with rasterio.open(folder / "scene.tif", "w", driver="GTiff", sparse_ok=True, compress="deflate", **size, **PLACE):
         pass
-    with pytest.raises(SceneError, match=r"pieces of 60,000 x 60,000 pixels, 3.4 GiB each"):
+    with pytest.raises(SceneError, match=r"pieces of 60,000 x 60,000 pixels, 3.60 GB each"):
         open_scene(folder / "scene.tif")
 
 
@@ -209,7 +209,7 @@ def test_a_chunk_that_grows_beyond_all_measure_is_refused_before_it_is_unpacked(
         file.create_dataset("img", (side, side), np.uint8, chunks=(side, side), compression="gzip")
 
     tracemalloc.start()
-    with pytest.raises(SceneError, match=r"in pieces of 1.5 GiB that are unpacked whole"):
+    with pytest.raises(SceneError, match=r"in pieces of 1.60 GB that are unpacked whole"):
         open_scene(hdf5(folder / "scene.h5", fill))
     assert tracemalloc.get_traced_memory()[1] < 1 << 24
     tracemalloc.stop()

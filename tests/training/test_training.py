@@ -11,7 +11,7 @@ from core.confusion import Confusion
 from core.datasets.datasets import open_dataset
 from core.errors import DatasetError, SettingsError
 from core.model_store.cards import ModelCard, describe
-from core.model_store.models import find_model
+from core.model_store.models import find_model, list_models
 from core.model_store.normalisation import normalise
 from core.networks import build
 from core.patches.prepare import prepare
@@ -208,11 +208,12 @@ def test_a_stop_takes_effect_within_one_batch_and_leaves_a_model(tmp_path):
     assert card.training["state"] == "stopped" and card.metrics["validation"]["pixels"] > 0
 
 
-def test_a_stop_in_the_first_epoch_still_leaves_a_model_without_scores(tmp_path):
+def test_a_stop_in_the_first_epoch_leaves_nothing_that_could_be_taken_for_a_model(tmp_path):
     result = train(fakes.store(size=16), tmp_path, TINY, should_stop=lambda: True)
     assert result.stopped and result.epochs == 0 and result.best_epoch == 0
     assert result.validation["mean_iou"] is None
-    assert find_model(tmp_path).keras_model().output_shape == (None, 16, 16, 3)
+    assert list_models([tmp_path]) == list_models() and not (tmp_path / "card.json").exists()
+    assert train(fakes.store(size=16), tmp_path, replace(TINY, epochs=1), resume=True).best_epoch == 1
 
 
 def test_a_pause_waits_between_batches(tmp_path):

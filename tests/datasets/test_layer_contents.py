@@ -6,7 +6,7 @@ import geopandas as gpd
 import pytest
 from shapely.geometry import box
 
-from core.datasets.vector_contents import refuse_other_content
+from core.datasets.layer_contents import refuse_other_content
 from core.errors import MaskError
 
 TEXTS = {
