@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up: a module may import those of its own floor and of the floors before it.
 FLOORS = (
-    ("core", "core.errors", "core.words", "core.html_page", "core.compiling"),
+    ("core", "core.errors", "core.words", "core.plain", "core.html_page", "core.compiling"),
     ("core.progress", "core.progress_line", "core.files", "core.geo", "core.projecting", "core.settings", "core.networks"),
     ("core.classes", "core.workspace"),
     ("core.confusion", "core.scenes", "core.model_store"),
