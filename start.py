@@ -6,7 +6,8 @@
 The environment is the folder .venv beside this file (another one with GROUNDLINE_ENV). It is made once and changed only
 when a requirements file changes, so the second start is quick. Where this Python is none that everything installs on, uv
 finds or fetches one that is. What follows `test` goes to pytest, what follows `app` to `streamlit run`; `python start.py core ...`
-runs the command line, `python start.py check` lint, format and types.
+runs the command line, `python start.py check` lint, format and types; `python start.py licences OUT` lists what it is built of, and
+`python start.py audit` asks whether a version has a known hole.
 
     python start.py app --share             let other machines in, who must type the password that is shown (or GROUNDLINE_PASSWORD)
     python start.py app --read-only         only show: nothing is started, sent, corrected or deleted
@@ -32,7 +33,7 @@ def main():
     if sys.version_info < (3, 6):
         give_up("this one is too old to look for another")
     words = sys.argv[1:]
-    verb = words.pop(0) if words and words[0] in ("app", "test", "check", "core", "install") else "app"
+    verb = words.pop(0) if words and words[0] in ("app", "test", "check", "core", "install", "licences", "audit") else "app"
     if words and words[0] in ("-h", "--help", "help") and verb == "app":
         print(__doc__)
         return 0
@@ -43,6 +44,8 @@ def main():
         return subprocess.call([python, "-m", "pytest"] + spread(words) + words, cwd=HERE)
     if verb == "check":
         return check(python)
+    if verb in ("licences", "audit"):
+        return subprocess.call([python, os.path.join(HERE, "tools", "supply.py"), verb] + words)
     if verb == "core":
         return subprocess.call([python, "-m", "core"] + words, cwd=HERE)
     return dashboard(python, words)
@@ -149,12 +152,18 @@ def runs(command):
 
 
 def included(requirements):
-    """The names of this requirements file, those that it includes, and the one installed after all others."""
+    """The names of this requirements file, those that it includes, the one installed after all others, and their locked versions."""
     names = [requirements]
     for name in names:  # grows while it is walked
         with open(os.path.join(HERE, name)) as file:
             names += [line.split()[1] for line in file if line.startswith("-r ")]
-    return names + [NO_DEPS]
+    names.append(NO_DEPS)
+    return names + [lock_of(name) for name in names if os.path.exists(os.path.join(HERE, lock_of(name)))]
+
+
+def lock_of(requirements):
+    """The file that holds the versions which a requirements file was tested with, and the digests of their files."""
+    return requirements[: -len(".txt")] + ".lock"
 
 
 def stamp_of(requirements, version):
@@ -168,15 +177,26 @@ def stamp_of(requirements, version):
 
 def install(python, requirements):
     """Install by uv, which is several times faster, or by pip where uv cannot be had or fails."""
-    steps = (["-r", os.path.join(HERE, requirements)], ["--no-deps", "-r", os.path.join(HERE, NO_DEPS)])
     uv = find_uv(os.path.dirname(os.path.dirname(python)))
     if uv:
-        if all(subprocess.call(uv + ["pip", "install", "--python", python, "--quiet"] + step) == 0 for step in steps):
+        if install_by(uv + ["pip", "install", "--python", python, "--quiet"], requirements):
             return
         print("uv did not succeed; trying pip", flush=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if not all(subprocess.call(pip + step) == 0 for step in steps):
+    if not install_by([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"], requirements):
         sys.exit("The packages of {} could not be installed. Check the network and the disk, then start again.".format(requirements))
+
+
+def install_by(command, requirements):
+    """True where a command installed the versions that are locked, or, where these cannot be had as they were, what fits the ranges."""
+    for name, how in ((requirements, []), (NO_DEPS, ["--no-deps"])):
+        lock = os.path.join(HERE, lock_of(name))
+        if os.path.exists(lock):
+            if subprocess.call(command + how + ["--require-hashes", "-r", lock]) == 0:
+                continue
+            print("{} does not fit what can be had here; taking versions that fit {}".format(lock_of(name), name), flush=True)
+        if subprocess.call(command + how + ["-r", os.path.join(HERE, name)]) != 0:
+            return False
+    return True
 
 
 def spread(words):

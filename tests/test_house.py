@@ -219,6 +219,11 @@ def test_a_crowded_folder_is_seen():
     assert crowded(maps) == ["ui: 4 files map*"] and crowded(maps[2:]) == []
 
 
+def test_tables_that_can_be_taken_home_are_drawn_in_one_place():
+    texts = {path.as_posix(): (ROOT / path).read_text(encoding="utf-8") for path in sources("ui")}
+    assert [name for name, text in texts.items() if ".dataframe(" in text] == ["ui/tables.py"]
+
+
 def test_what_does_not_draw_is_not_in_ui():
     texts = {path.as_posix(): (ROOT / path).read_text(encoding="utf-8") for path in sources("ui")}
     assert set(not_drawing(texts)) == OF_A_DASHBOARD & set(texts)

@@ -152,6 +152,27 @@ def test_patchify_is_installed_last_and_without_what_it_asks_for(project, comman
     assert commands[-1] == ["python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *last]
 
 
+def test_locked_versions_come_first_and_the_ranges_where_their_files_are_others(project, commands, capsys):
+    for name in ("requirements.lock", "requirements-no-deps.lock"):
+        (project / name).write_text("one==1 --hash=sha256:00\n")
+    first, last = str(project / "requirements.lock"), str(project / "requirements-no-deps.lock")
+    pip = ["uv", "pip", "install", "--python", "python", "--quiet"]
+    start.install("python", "requirements.txt")
+    assert commands[-2:] == [[*pip, "--require-hashes", "-r", first], [*pip, "--no-deps", "--require-hashes", "-r", last]]
+    assert capsys.readouterr().out == ""
+    commands.fail = (first,)
+    start.install("python", "requirements.txt")
+    assert commands[-2:] == [[*pip, "-r", str(project / "requirements.txt")], [*pip, "--no-deps", "--require-hashes", "-r", last]]
+    line = "requirements.lock does not fit what can be had here; taking versions that fit requirements.txt"
+    assert capsys.readouterr().out.splitlines() == [line]
+
+
+def test_another_lock_is_installed(project, monkeypatch):
+    stamp = start.stamp_of("requirements.txt", (3, 12))
+    (project / "requirements.lock").write_text("one==1\n")
+    assert start.stamp_of("requirements.txt", (3, 12)) != stamp
+
+
 def test_packages_that_cannot_be_had_are_told_in_one_line(project, commands):
     commands.fail = ("install",)
     with pytest.raises(SystemExit, match=r"The packages of requirements.txt could not be installed. Check the network"):

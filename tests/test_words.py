@@ -1,9 +1,10 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and names of others that have no effect."""
 
 import math
 
 import pytest
 
+from core.plain import in_chart, in_markdown, in_table, out_of_table
 from core.words import area_words, counted, duration_words, length_words, listed, memory_words, number_words, size_words
 
 
@@ -61,3 +62,43 @@ def test_counts_and_lists():
         "a, b and c",
         "a, b, c, d and 2 more",
     ]
+
+
+# ---- names of others ----
+
+# Seen in Chromium with Streamlit 1.67: each of these is shown letter by letter.
+JOINER = "\u2060"
+
+
+@pytest.mark.parametrize(
+    "name, told",
+    [
+        ("scene_01 (b), 50 %", "scene_01 (b), 50 %"),
+        ("![x](https://e.example/a.png)", f"!\\[x\\](https:{JOINER}//e.example/a.png)"),
+        ("see www.e.example, a@e.example", f"see www{JOINER}.e.example, a@{JOINER}e.example"),
+        (":material/home: :smile: :red[x]", f":{JOINER}material/home: :{JOINER}smile: \\:red\\[x\\]"),
+        ("**a** _b_ __c__ d_e ~~f~~ `g` $h$", "\\*\\*a\\*\\* \\_b\\_ \\_\\_c\\_\\_ d_e \\~\\~f\\~\\~ \\`g\\` \\$h\\$"),
+        ("<b>&lt;\\", "\\<b>\\&lt;\\\\"),
+        ("# a\n\n| b |", "\\# a \\| b \\|"),
+        ("- a", "\\- a"),
+        ("10. a", "10\\. a"),
+        ("12:30, C:\\data", "12:30, C:\\\\data"),
+        ("a -> b <= c", f"a -{JOINER}> b \\<{JOINER}= c"),
+    ],
+)
+def test_a_name_in_markdown_is_shown_letter_by_letter(name, told):
+    assert in_markdown(name) == told
+
+
+def test_a_name_in_a_chart_is_no_html_no_number_and_no_formula():
+    assert in_chart("<b>a</b> & %{y} $x$") == "&lt;b&gt;a&lt;/b&gt; &amp; %&#8203;{y} &#36;x&#36;"
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''=1"])
+def test_a_formula_in_a_table_is_text_and_comes_back(name):
+    assert in_table(name) == f"'{name}" and out_of_table(in_table(name)) == name
+
+
+@pytest.mark.parametrize("value", ["Road", "'Road'", "", "a=1", "1e5", -1.5, -3, None, True])
+def test_what_is_no_formula_stays_in_a_table(value):
+    assert in_table(value) is value and out_of_table(value) is value

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.classes import ClassScheme
+from core.plain import in_chart
 
 # Panel -> (key in the epoch's record, legend name, dashed). Training and validation keep one colour each in all panels.
 _PANELS = {
@@ -123,7 +124,7 @@ def class_curves(lines: Mapping[str, Sequence[tuple[int, float | None]]], scheme
         figure.add_scatter(
             x=x,
             y=[value for _, value in points],
-            name=name,
+            name=in_chart(name),
             mode=_mode(x),
             line={"color": scheme.hex(k), "width": 2.5},
             marker={"size": 5},
@@ -159,7 +160,7 @@ def shares(scheme: ClassScheme, values: Sequence[float], *, height: int = 210, t
     figure = go.Figure(
         go.Bar(
             x=[100 * value for value in values],
-            y=list(scheme.names),
+            y=[in_chart(name) for name in scheme.names],
             orientation="h",
             text=[f"{100 * value:.1f} %" for value in values],
             textposition="auto",

@@ -16,6 +16,7 @@ from pathlib import PurePath
 import streamlit as st
 
 from core.errors import Cancelled, GroundlineError
+from core.plain import in_markdown
 from ui import jobs_view, library, state, tour
 
 PAGES = {
@@ -176,7 +177,7 @@ def errors() -> Iterator[Outcome]:
         outcome.failed = True
     except GroundlineError as error:
         outcome.failed = True
-        st.error(str(error), icon=":material/error:")
+        st.error(in_markdown(error), icon=":material/error:")
     except Exception as error:  # the page must go on; the cause is logged and kept one click away
         outcome.failed = True
         unexpected(error)
@@ -187,7 +188,7 @@ def unexpected(error: Exception) -> bool:
     log.error("the page met an unexpected error", exc_info=error)
     if isinstance(error, OSError) and error.filename:
         st.error(
-            f"{error.filename} could not be used ({error.strerror}). Check that it exists and may be read and written.",
+            f"{in_markdown(error.filename)} could not be used ({error.strerror}). Check that it exists and may be read and written.",
             icon=":material/error:",
         )
         return True

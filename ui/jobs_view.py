@@ -11,6 +11,7 @@ import streamlit as st
 from core.errors import GroundlineError
 from core.jobs import jobs, records
 from core.jobs.jobs import Job
+from core.plain import in_markdown
 from core.words import duration_words
 from ui import library, state
 from ui.allowed import changing, read_only, refuse_if_read_only
@@ -105,7 +106,7 @@ def bar(status: dict) -> None:
         words = ["Pauses after this step"]
     elif status["state"] == "running" and time_left(status.get("eta_s")):
         words.append(time_left(status["eta_s"]))
-    st.progress(min(1.0, done / total) if total else 0.0, text=" · ".join(words))
+    st.progress(min(1.0, done / total) if total else 0.0, text=in_markdown(" · ".join(words)))
 
 
 def asked_status(job: Job) -> dict:
@@ -149,7 +150,7 @@ def progress(
             st.rerun()
         with st.container(horizontal=True, vertical_alignment="center"):
             badge(status)
-            st.markdown(f"**{job.title or job.name}**", width="stretch")
+            st.markdown(f"**{in_markdown(job.title or job.name)}**", width="stretch")
             _controls(job, status, key, pausable)
             if actions is not None:
                 actions(job)
@@ -170,7 +171,9 @@ def failure(job: Job, status: dict) -> None:
     """The one line that says why a job failed, with its log folded away."""
     if status["state"] not in ("failed", "died"):
         return
-    st.error(status["error"] or "The process ended without saying why; it was killed or ran out of memory.", icon=":material/error:")
+    st.error(
+        in_markdown(status["error"] or "The process ended without saying why; it was killed or ran out of memory."), icon=":material/error:"
+    )
     with st.expander("Last lines of the log"):
         st.code(job.log_tail(20) or "The log is empty.", language=None)
 
@@ -249,7 +252,7 @@ def _act(action: Callable[[], object]) -> None:
         refuse_if_read_only()
         action()
     except GroundlineError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(in_markdown(error), icon=":material/error:")
 
 
 def _controls(job: Job, status: dict, key: str, pausable: bool) -> None:

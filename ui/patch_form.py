@@ -10,6 +10,7 @@ from core.datasets.datasets import Dataset
 from core.datasets.masks.sampling import spread
 from core.patches.labelled import NotLabelled, not_labelled
 from core.patches.settings import RIMS, SPLITS, PrepareSettings
+from core.plain import in_markdown
 from ui.input import KEEP
 
 _USUAL = PrepareSettings()
@@ -157,7 +158,7 @@ def _labelling(dataset: Dataset, without: NotLabelled) -> dict[str, Any]:
         **KEEP,
     )
     if without.question:
-        st.caption(f":material/help: {without.question} Take it out above to count it.")
+        st.caption(f":material/help: {in_markdown(without.question)} Take it out above to count it.")
     return {_WITHOUT: picked}
 
 

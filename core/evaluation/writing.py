@@ -15,6 +15,7 @@ from core.evaluation.intervals import PER_CLASS
 from core.evaluation.report import report_html
 from core.evaluation.result import EVALUATION_FILE, REPORT_FILE, Evaluation
 from core.files import replacing, write_json
+from core.plain import in_table
 
 
 def write_all(evaluation: Evaluation, folder: Path) -> None:
@@ -48,18 +49,18 @@ def tables(evaluation: Evaluation) -> dict[str, list[dict[str, Any]]]:
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
-    """Write rows with the same keys as CSV; unknown values stay empty."""
+    """Write rows with the same keys as CSV; unknown values stay empty, and no text is a formula."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else [])
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+        writer = csv.writer(file)
+        writer.writerow([in_table(key) for key in rows[0]] if rows else [])
+        writer.writerows([_cell(value) for value in row.values()] for row in rows)
     return path
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return "" if np.isnan(value) else f"{value:.6g}"
-    return "" if value is None else value
+    return "" if value is None else in_table(value)
 
 
 def _scores(evaluation: Evaluation) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from pyproj import CRS
 from core.errors import GroundlineError, SceneError
 from core.files import replacing, write_json
 from core.model_store.models import Model, find_model
+from core.plain import in_table
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part
@@ -116,5 +117,5 @@ def _write_table(folder: Path, rows: list[dict[str, Any]]) -> None:
     with replacing(folder / TABLE_FILE) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, _COLUMNS)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: in_table(value) for key, value in row.items()} for row in rows)
     write_json(folder / RESULTS_FILE, rows)

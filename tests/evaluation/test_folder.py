@@ -20,7 +20,7 @@ from core.evaluation.comparing import DISAGREEMENT_BANDS, VERDICTS, compare, opt
 from core.evaluation.evaluate import store_temperature
 from core.evaluation.measure import patch_edges
 from core.evaluation.result import VIEWS, Evaluation
-from core.evaluation.writing import write_all, write_report
+from core.evaluation.writing import write_all, write_csv, write_report
 from core.files import dump_json
 from core.model_store.models import find_model
 from core.scenes.opening import scene_of_array
@@ -291,3 +291,10 @@ def test_the_optimistic_score_stands_beside_the_honest_one(saved):
 def test_classes_for_objects_are_checked_before_work(tmp_path):
     with pytest.raises(SettingsError, match="'Roof'"):
         run(tmp_path, make_dataset(tmp_path), polygons=["Roof"])
+
+
+def test_names_in_the_tables_are_no_formulas_and_numbers_stay_numbers(tmp_path):
+    file = write_csv(
+        tmp_path / "a.csv", [{"=name": "=1+1", "+iou": -0.5, "@n": -3, "low": None}, {"=name": "Road", "+iou": 1.0, "@n": 4, "low": 0.1}]
+    )
+    assert file.read_text().splitlines() == ["'=name,'+iou,'@n,low", "'=1+1,-0.5,-3,", "Road,1,4,0.1"]

@@ -225,8 +225,8 @@ def test_the_web_map_holds_everything_and_asks_for_nothing(tmp_path):
 def test_text_that_looks_like_markup_does_no_harm(tmp_path):
     from core.classes import ClassScheme
 
-    scheme = ClassScheme(("</script><b>&\"'", "NA"), DUBAI.colours[:2])
-    layer = vectorize(np.array([[0, 1]], np.uint8), geo=PLACES["utm"], scheme=scheme, min_area=0).layer
+    scheme = ClassScheme(("</script><b>&\"'", "NA", "=1+1", "'-2"), DUBAI.colours[:4])
+    layer = vectorize(np.array([[0, 1, 2, 3]], np.uint8), geo=PLACES["utm"], scheme=scheme, min_area=0).layer
     for suffix in formats():
         path = export(layer, tmp_path / f"odd{suffix}")
         assert read_content(path).fields["class_name"].tolist() == list(scheme.names)

@@ -15,6 +15,7 @@ from core.evaluation.charts import compact
 from core.evaluation.comparing import Comparison
 from core.evaluation.result import Evaluation
 from core.evaluation.thresholds import ThresholdCurve
+from core.plain import in_chart
 
 BLUE, ORANGE, GREY = "#3B82C4", "#D9731A", "#8A979C"
 _GROUNDS = {False: (255, 255, 255), True: (18, 25, 29)}  # of the light and the dark theme
@@ -28,7 +29,7 @@ def confusion(scheme: ClassScheme, counts: np.ndarray, by: str, *, dark: bool = 
 
     counts: int (K, K). Right cells are blue, wrong ones orange; the deeper, the larger the share. `dark` is the theme.
     """
-    names, size = list(scheme.names), len(scheme)
+    names, size = [in_chart(name) for name in scheme.names], len(scheme)
     shares = {"row": _share(counts, 1), "column": _share(counts, 0), "counts": counts / max(1, counts.sum())}
     depth = np.sqrt(shares["counts"] / max(shares["counts"].max(), 1e-12)) if by == "counts" else shares[by]
     right = np.eye(size, dtype=bool)
@@ -64,6 +65,7 @@ def confusion(scheme: ClassScheme, counts: np.ndarray, by: str, *, dark: bool = 
 
 def class_bars(evaluation: Evaluation, scheme: ClassScheme) -> go.Figure:
     """Five panels of bars by class in the classes' colours, with 95 % intervals as whiskers where there are some."""
+    names = [in_chart(name) for name in scheme.names]
     figure = make_subplots(rows=1, cols=len(SCORES), shared_yaxes=True, subplot_titles=list(SCORES.values()), horizontal_spacing=0.025)
     for column, key in enumerate(SCORES, 1):
         values = getattr(evaluation, key) if key == "boundary_iou" else getattr(evaluation.confusion, key)
@@ -79,11 +81,11 @@ def class_bars(evaluation: Evaluation, scheme: ClassScheme) -> go.Figure:
         }
         hover = [
             f"{name}<br>{SCORES[key]} {value:.3f}" + ("" if end is None else f"<br>95 %: {end[0]:.3f} to {end[1]:.3f}")
-            for name, value, end in zip(scheme.names, values, ends, strict=True)
+            for name, value, end in zip(names, values, ends, strict=True)
         ]
         figure.add_bar(
             x=values,
-            y=list(scheme.names),
+            y=names,
             orientation="h",
             row=1,
             col=column,
@@ -94,7 +96,7 @@ def class_bars(evaluation: Evaluation, scheme: ClassScheme) -> go.Figure:
             textposition="none",
             hovertemplate="%{text}<extra></extra>",
         )
-        for name, value in zip(scheme.names, values, strict=True):
+        for name, value in zip(names, values, strict=True):
             figure.add_annotation(
                 x=0.02,
                 y=name,
@@ -189,11 +191,11 @@ def precision_recall(evaluation: Evaluation, scheme: ClassScheme, name: str, cho
             x=curve.recall,
             y=curve.precision,
             mode="lines",
-            name=other,
+            name=in_chart(other),
             line={"color": scheme.hex(number), "width": 4 if strong else 2},
             opacity=1 if strong else 0.55,
             customdata=curve.threshold,
-            hovertemplate=f"{other}<br>threshold %{{customdata:.2f}}<br>recall %{{x:.3f}}, precision %{{y:.3f}}<extra></extra>",
+            hovertemplate=f"{in_chart(other)}<br>threshold %{{customdata:.2f}}<br>recall %{{x:.3f}}, precision %{{y:.3f}}<extra></extra>",
         )
     now = evaluation.thresholds(name).at(chosen)
     figure.add_scatter(
@@ -213,16 +215,16 @@ def precision_recall(evaluation: Evaluation, scheme: ClassScheme, name: str, cho
 def areas(found: AdjustedAreas, scheme: ClassScheme, unit: str) -> go.Figure:
     """Areas as mapped and as estimated with their 95 % intervals."""
     figure = go.Figure()
-    colours = [scheme.hex(k) for k in range(len(scheme))]
+    names, colours = [in_chart(name) for name in scheme.names], [scheme.hex(k) for k in range(len(scheme))]
     figure.add_bar(
-        x=list(scheme.names),
+        x=names,
         y=found.mapped,
         name="as mapped",
         marker={"color": colours, "opacity": 0.4, "line": _EDGE},
         hovertemplate="%{x}, as mapped: %{y:,.0f} " + unit + "<extra></extra>",
     )
     figure.add_bar(
-        x=list(scheme.names),
+        x=names,
         y=found.estimated,
         name="error-adjusted",
         marker={"color": colours, "line": _EDGE},
@@ -238,7 +240,7 @@ def areas(found: AdjustedAreas, scheme: ClassScheme, unit: str) -> go.Figure:
 def differences(found: Comparison) -> go.Figure:
     """Second minus first with 95 % intervals: blue is better, orange worse, grey cannot be told."""
     rows = [row for row in found.rows if not np.isnan(row.difference)]
-    names = [score_name(row.score, row.name) for row in rows]
+    names = [in_chart(score_name(row.score, row.name)) for row in rows]
     colours = [GREY if not row.clear else BLUE if row.difference > 0 else ORANGE for row in rows]
     known = [row.low is not None for row in rows]
     whiskers = {
@@ -269,14 +271,14 @@ def differences(found: Comparison) -> go.Figure:
 def side_by_side(found: Comparison) -> go.Figure:
     """The scores of both as pairs of bars."""
     rows = [row for row in found.rows if not (np.isnan(row.first) and np.isnan(row.second))]
-    names = [score_name(row.score, row.name) for row in rows]
+    names = [in_chart(score_name(row.score, row.name)) for row in rows]
     figure = go.Figure()
     for side, colour, pattern, title in (("first", ORANGE, "/", found.first), ("second", BLUE, "", found.second)):
         values: Sequence[float] = [getattr(row, side) for row in rows]
         figure.add_bar(
             x=names,
             y=values,
-            name=title,
+            name=in_chart(title),
             marker={"color": colour, "pattern": {"shape": pattern}},
             text=[f"{value:.2f}" for value in values],
             textposition="outside",

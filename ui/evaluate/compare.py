@@ -12,8 +12,9 @@ from core.evaluation.comparing import DISAGREEMENT_FILE, VERDICTS, Comparison
 from core.evaluation.comparing import compare as set_side_by_side
 from core.files import read_json
 from core.jobs import jobs
+from core.plain import in_markdown
 from core.scenes.opening import open_scene
-from ui import jobs_view, state
+from ui import jobs_view, state, tables
 from ui.allowed import changing
 from ui.evaluate import charts, runs
 from ui.evaluate.runs import EvaluationRun
@@ -42,14 +43,14 @@ def compare(run: EvaluationRun) -> None:
         help="Evaluations that share scenes and classes with the one above.",
     )
     found = _compared(run.folder.name, second.folder.name, run.evaluation, second.evaluation)
-    st.markdown(f"**First:** {run.title}  \n**Second:** {second.title}")
+    st.markdown(f"**First:** {in_markdown(run.title)}  \n**Second:** {in_markdown(second.title)}")
     left, right = st.columns([3, 2], gap="large")
     left.plotly_chart(charts.differences(found), key="evaluation_differences", config=NO_BAR)
     with right:
         st.markdown(verdict(found))
         table(found)
     for note in found.notes:
-        st.warning(note, icon=":material/warning:")
+        st.warning(in_markdown(note), icon=":material/warning:")
     st.caption(
         f"{len(found.scenes)} common scenes. {found.text} Both runs draw the same scenes each time, so what makes a scene hard for both "
         "cancels. Blue: the second is better; orange: worse; grey: it may be chance."
@@ -82,7 +83,7 @@ def table(found: Comparison) -> None:
         for row in found.rows
     ]
     three = st.column_config.NumberColumn(format="%.3f")
-    st.dataframe(
+    tables.show(
         pd.DataFrame(rows),
         hide_index=True,
         column_config={"first": three, "second": three, "difference": st.column_config.NumberColumn(format="%+.3f")},

@@ -10,6 +10,7 @@ from core.datasets.datasets import Dataset
 from core.errors import GroundlineError
 from core.evaluation.scenes import PARTS, chosen_pairs, class_table
 from core.model_store.models import Model
+from core.plain import in_markdown
 from ui import jobs_view, library, state
 from ui.allowed import changing
 from ui.evaluate import runs
@@ -50,7 +51,7 @@ def form(first_model: str | None = None) -> bool:
     class_table(dataset.scheme, model.card.scheme)
     found = _parts(model, dataset)
     if not found:
-        st.warning(f"{dataset.name} has no image with a mask, so there is nothing to compare with.", icon=":material/warning:")
+        st.warning(f"{in_markdown(dataset.name)} has no image with a mask, so there is nothing to compare with.", icon=":material/warning:")
         return False
     part = st.segmented_control(
         "Measured on",
@@ -64,7 +65,7 @@ def form(first_model: str | None = None) -> bool:
     request = {"model": key, "dataset": folder, "scenes": part}
     request["patches"] = _held_back(model, part, training)
     for note in found[part][1] if request["patches"] is None else ():
-        st.warning(note, icon=":material/warning:")
+        st.warning(in_markdown(note), icon=":material/warning:")
     if list(found) == ["all"]:
         st.caption(
             ":material/verified: The model has not seen any of these scenes in training."

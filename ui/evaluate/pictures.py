@@ -14,9 +14,10 @@ from PIL import Image, ImageDraw
 from core.classes import ClassScheme
 from core.evaluation.pictures import context_window
 from core.evaluation.result import MAPS, VIEWS, LabelError, PatchResult
+from core.plain import in_markdown
 from core.scenes.opening import open_scene
 from core.words import number_words
-from ui import frame, state
+from ui import frame, state, tables
 from ui.evaluate.runs import EvaluationRun
 
 _A_PAGE = 4
@@ -37,7 +38,7 @@ def worst_patches(run: EvaluationRun) -> None:
         with st.container(border=True, key=f"evaluation_patch_{place}"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(
-                    f"**{place} · {patch.scene}** · {_place(run, patch)} · **{100 * patch.error_fraction:.0f} % wrong**, "
+                    f"**{place} · {in_markdown(patch.scene)}** · {_place(run, patch)} · **{100 * patch.error_fraction:.0f} % wrong**, "
                     f"mean IoU {number_words(patch.mean_iou)}, mean loss {patch.loss:.2f}",
                     width="stretch",
                 )
@@ -56,7 +57,7 @@ def worst_patches(run: EvaluationRun) -> None:
             }
             for patch in evaluation.patches
         ]
-        st.dataframe(
+        tables.show(
             pd.DataFrame(rows),
             hide_index=True,
             column_config={
@@ -90,8 +91,9 @@ def label_errors(run: EvaluationRun) -> None:
         with st.container(border=True, key=f"evaluation_label_{place}"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(
-                    f"**{place} · labelled {error.labelled}, model {100 * error.confidence:.0f} % sure of {error.predicted}** · "
-                    f"{error.scene} · {_place(run, error)} · {error.pixels:,} px",
+                    f"**{place} · labelled {in_markdown(error.labelled)}, model {100 * error.confidence:.0f} % sure of "
+                    f"{in_markdown(error.predicted)}** · "
+                    f"{in_markdown(error.scene)} · {_place(run, error)} · {error.pixels:,} px",
                     width="stretch",
                 )
                 _open(run, error.scene, f"evaluation_open_label_{place}")
@@ -113,7 +115,7 @@ def label_errors(run: EvaluationRun) -> None:
             for error in found
         ]
         two = st.column_config.NumberColumn(format="%.2f")
-        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config={"sure to": two, "label's probability": two})
+        tables.show(pd.DataFrame(rows), hide_index=True, column_config={"sure to": two, "label's probability": two})
 
 
 def _page(items: list, key: str) -> tuple[list, int]:

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.plain import in_markdown
 from core.words import number_words
-from ui import state
+from ui import state, tables
 from ui.evaluate import charts
 from ui.evaluate.runs import EvaluationRun
 
@@ -60,7 +61,7 @@ def classes(run: EvaluationRun) -> None:
             config=NO_BAR,
         )
         absent = [name for name, there in zip(scheme.names, one.present, strict=True) if not there]
-        st.caption("Blue is right, orange is wrong." + (f" Absent from the masks: {', '.join(absent)}." if absent else ""))
+        st.caption("Blue is right, orange is wrong." + (f" Absent from the masks: {in_markdown(', '.join(absent))}." if absent else ""))
     with right:
         st.subheader("Confused most", anchor=False)
         _confused(run)
@@ -88,7 +89,7 @@ def scenes(run: EvaluationRun) -> None:
         name: st.column_config.NumberColumn(format="%.2f", help=f"IoU of {name} in this scene")
         for name in (*evaluation.scheme.names, "kappa")
     }
-    st.dataframe(
+    tables.show(
         table,
         hide_index=True,
         key="evaluation_scenes",
@@ -103,9 +104,8 @@ def scenes(run: EvaluationRun) -> None:
     )
     groups = table.groupby("group")["mean IoU"].mean()
     if 1 < len(groups) < len(table):
-        st.caption(
-            "Mean over the scenes of a group: " + ", ".join(f"{name} {value:.3f}" for name, value in groups.sort_values().items()) + "."
-        )
+        means = ", ".join(f"{name} {value:.3f}" for name, value in groups.sort_values().items())
+        st.caption(f"Mean over the scenes of a group: {in_markdown(means)}.")
 
 
 def _confused(run: EvaluationRun) -> None:
@@ -126,7 +126,7 @@ def _confused(run: EvaluationRun) -> None:
     if not rows:
         st.markdown("Not a single labelled pixel is wrong.")
         return
-    st.dataframe(
+    tables.show(
         pd.DataFrame(rows),
         hide_index=True,
         key="evaluation_confused",
@@ -154,7 +154,7 @@ def _table(run: EvaluationRun) -> None:
         row["pixels"] = int(one.counts[place].sum())
         rows.append(row)
     helps = {label: st.column_config.TextColumn(help=_SCORE_HELP[key]) for key, label in charts.SCORES.items()}
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=helps | {"pixels": st.column_config.NumberColumn(format="localized")})
+    tables.show(pd.DataFrame(rows), hide_index=True, column_config=helps | {"pixels": st.column_config.NumberColumn(format="localized")})
 
 
 def _objects(run: EvaluationRun) -> None:
@@ -171,7 +171,7 @@ def _objects(run: EvaluationRun) -> None:
         }
         for name, score in run.evaluation.polygons.items()
     ]
-    st.dataframe(
+    tables.show(
         pd.DataFrame(rows),
         hide_index=True,
         key="evaluation_objects",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.evaluation.report import PART_WORDS
+from core.plain import in_markdown
 from core.words import number_words
 from ui import frame, jobs_view
 from ui.evaluate import compare, files, form, honest, pictures, runs, scores, trust
@@ -97,12 +98,12 @@ def headline(run: EvaluationRun) -> None:
         words, icon, colour = _BADGES[run.standing]
         st.badge(words, icon=f":material/{icon}:", color=colour)
         st.markdown(
-            f"Measured on {where}: {count} scene{'s' if count != 1 else ''} of {evaluation.dataset}, {one.pixels:,} labelled pixels; "
-            f"{one.ignored_pixels:,} unlabelled ones do not count.",
+            f"Measured on {where}: {count} scene{'s' if count != 1 else ''} of {in_markdown(evaluation.dataset)}, "
+            f"{one.pixels:,} labelled pixels; {one.ignored_pixels:,} unlabelled ones do not count.",
             width="stretch",
         )
     for note in evaluation.notes:
-        st.warning(note, icon=":material/warning:")
+        st.warning(in_markdown(note), icon=":material/warning:")
     for column, (key, (label, words)) in zip(st.columns(len(scores.SINGLE)), scores.SINGLE.items(), strict=True):
         ends = found.of(key)
         column.metric(
@@ -120,5 +121,5 @@ def headline(run: EvaluationRun) -> None:
     if ignored.pixels > one.pixels:
         words.append(f"With unlabelled pixels counted as errors: accuracy {ignored.accuracy:.3f}, mean IoU {ignored.mean_iou:.3f}.")
     if absent:
-        words.append(f"Absent from these masks, and left out of the means: {', '.join(absent)}.")
+        words.append(f"Absent from these masks, and left out of the means: {in_markdown(', '.join(absent))}.")
     st.caption(" ".join(words))

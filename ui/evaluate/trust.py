@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import frame, state
+from core.plain import in_markdown
+from ui import frame, state, tables
 from ui.allowed import changing, refuse_if_read_only
 from ui.evaluate import charts
 from ui.evaluate.runs import EvaluationRun
@@ -63,7 +64,9 @@ def _store(run: EvaluationRun) -> None:
     elif model is None:
         st.info("The model is not there any more, so the temperature cannot be stored.", icon=":material/info:")
     elif abs(model.card.temperature - evaluation.calibration.temperature) < 5e-4:
-        st.success(f"The card of {model.card.name} holds this temperature; predictions use it.", icon=":material/check_circle:")
+        st.success(
+            f"The card of {in_markdown(model.card.name)} holds this temperature; predictions use it.", icon=":material/check_circle:"
+        )
     elif abs(model.card.temperature - evaluation.calibration.applied) > 1e-9:
         st.info(
             f"The card holds {model.card.temperature:g}, this evaluation was made with {evaluation.calibration.applied:g}. Evaluate again.",
@@ -163,11 +166,12 @@ def areas(run: EvaluationRun) -> None:
             "producer's": found.producers,
         }
     )
-    right.dataframe(
+    tables.show(
         rows,
         hide_index=True,
         key="evaluation_area_table",
         column_config={name: digits for name in rows.columns[1:4]} | {"user's": share, "producer's": share},
+        on=right,
     )
     right.caption("User's accuracy: of what the map shows as the class. Producer's: of what the class is on the ground.")
     st.caption(

@@ -10,6 +10,7 @@ from core.audit.audit import Audit, audit
 from core.audit.findings import Finding
 from core.datasets.datasets import Dataset
 from core.datasets.mosaics import Mosaic, find_mosaics
+from core.plain import in_markdown
 from ui import frame, library, state
 from ui.allowed import changing, refuse_if_read_only
 from ui.kept import has, keep
@@ -54,7 +55,7 @@ def _remedies(dataset: Dataset) -> None:
         for number, step in enumerate(steps):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.badge("Remedy", icon=":material/healing:", color="green")
-                st.markdown(step.title, width="stretch")
+                st.markdown(in_markdown(step.title), width="stretch")
                 if st.button(
                     "Undo",
                     key=f"explore_undo_{number}",
@@ -72,9 +73,9 @@ def _finding(dataset: Dataset, item: Finding, number: int) -> None:
     words, colour, icon = _LOOKS[item.severity]
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":{colour}-badge[{icon} {words}] {item.sentence}", width="stretch")
+            st.markdown(f":{colour}-badge[{icon} {words}] {in_markdown(item.sentence)}", width="stretch")
             if item.remedy is not None and st.button(
-                item.remedy.title,
+                in_markdown(item.remedy.title),
                 key=f"explore_remedy_{item.code}_{number}",
                 icon=":material/healing:",
                 **changing("Writes this remedy to groundline.json beside the data; images and masks stay as they are."),

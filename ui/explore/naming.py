@@ -11,9 +11,10 @@ import streamlit as st
 from core.datasets.pairing import Matches, match_folder
 from core.datasets.remedies import Remedies, apply_remedy
 from core.errors import DatasetError
+from core.plain import in_markdown
 from core.scenes.sources import is_raster
 from core.words import counted
-from ui import frame, state
+from ui import frame, state, tables
 from ui.allowed import changing, refuse_if_read_only
 
 _ASKED = "explore_naming"
@@ -40,8 +41,8 @@ def name_files(root: Path, why: str) -> None:
     """The folders with their rasters, two patterns, the pairs they make, and a button that writes them beside the data."""
     with st.container(border=True):
         st.subheader("Which files are images, and which are masks?", anchor=False)
-        st.warning(f"{why}. Say which are which.", icon=":material/rule_folder:")
-        st.dataframe(_folders(str(root), root.stat().st_mtime_ns), hide_index=True)
+        st.warning(f"{in_markdown(why)}. Say which are which.", icon=":material/rule_folder:")
+        tables.show(_folders(str(root), root.stat().st_mtime_ns), hide_index=True)
         left, right = st.columns(2)
         images = left.text_input(
             "Images", key="explore_name_images", placeholder="**/*_rgb.tif", help="A pattern of files below the folder, or a folder in it."
@@ -73,7 +74,7 @@ def _tell(root: Path, images: str, masks: str) -> int:
     try:
         found = match_folder(root, images=images, masks=masks)
     except DatasetError as error:
-        st.markdown(f":orange[{error}]")
+        st.markdown(f":orange[{in_markdown(error)}]")
         return 0
     colour = "green" if found.matches else "orange"
     st.markdown(

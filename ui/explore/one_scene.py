@@ -10,10 +10,11 @@ import streamlit as st
 from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
 from core.errors import MaskError, SceneError
+from core.plain import in_markdown
 from core.scenes.display import default_rgb
 from core.scenes.scene import Scene
 from core.scenes.sources import marked_transparent
-from ui import library, state
+from ui import library, state, tables
 from ui.viewer import viewer
 
 _HISTOGRAM_PX = 512
@@ -26,7 +27,7 @@ def one_scene(dataset: Dataset) -> None:
     bands = _choose_bands(image)
     trouble = _mask_trouble(pair)
     if trouble:
-        st.warning(f"{trouble} Only the image is shown.", icon=":material/warning:")
+        st.warning(f"{in_markdown(trouble)} Only the image is shown.", icon=":material/warning:")
         viewer.scene_panes(pair.image_path, None, None, key="explore_viewer", bands=bands, height=460)
     else:
         viewer.scene_panes(pair.image_path, pair, dataset.scheme, key="explore_viewer", bands=bands, height=460)
@@ -36,7 +37,7 @@ def one_scene(dataset: Dataset) -> None:
         st.plotly_chart(_histogram(str(pair.image_path), image.digest, bands, _image=image), key="explore_histogram")
     with right:
         st.subheader("About this scene", anchor=False)
-        st.dataframe(pd.DataFrame(_facts(pair), columns=["what", "value"]), hide_index=True)
+        tables.show(pd.DataFrame(_facts(pair), columns=["what", "value"]), hide_index=True)
 
 
 def _mask_trouble(pair: Pair) -> str:

@@ -12,7 +12,8 @@ from core.classes import ClassScheme
 from core.datasets.datasets import CLASS_FILE, Dataset
 from core.errors import DatasetError, InputError
 from core.patches.estimates import DatasetCounts
-from ui import charts, frame, library, state
+from core.plain import in_chart, in_markdown
+from ui import charts, frame, library, state, tables
 from ui.explore import counts as block_counts
 from ui.explore import naming
 from ui.input import typed_path
@@ -70,7 +71,7 @@ def offer_samples() -> None:
     st.caption("Or look at one of the other samples, each of a different kind:")
     with st.container(horizontal=True):
         for path in others:
-            if st.button(title(path), key=f"explore_sample_{path.name}", icon=":material/image:"):
+            if st.button(in_markdown(title(path)), key=f"explore_sample_{path.name}", icon=":material/image:"):
                 state.select(dataset=path)
                 st.rerun()
 
@@ -122,7 +123,7 @@ def overview(dataset: Dataset) -> None:
     if len(read.scenes) + len(read.failed) < read.pairs:
         st.caption(f"Class numbers come from {len(read.scenes)} of {read.pairs:,} scenes, spread evenly over the list.")
     for line in read.failed[:5]:
-        st.warning(line, icon=":material/warning:")
+        st.warning(in_markdown(line), icon=":material/warning:")
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.subheader("All scenes", anchor=False)
@@ -133,7 +134,7 @@ def overview(dataset: Dataset) -> None:
     with right:
         st.subheader("By tile", anchor=False)
         st.plotly_chart(_by_group(state.shown(dataset.scheme), read), key="explore_groups")
-    st.caption(f"Classes: {dataset.scheme_source}. Not labelled counts as no class and never enters a score.")
+    st.caption(f"Classes: {in_markdown(dataset.scheme_source)}. Not labelled counts as no class and never enters a score.")
     _scene_table(dataset, read)
 
 
@@ -146,12 +147,12 @@ def _by_group(scheme: ClassScheme, read: DatasetCounts) -> go.Figure:
         if k == len(scheme) and not read.counts[-1]:
             continue
         figure.add_bar(
-            y=names,
+            y=[in_chart(name) for name in names],
             x=[100 * groups[name][k] / totals[name] for name in names],
-            name=label,
+            name=in_chart(label),
             orientation="h",
             marker={"color": scheme.hex(k), "line": {"width": 0.5, "color": "rgba(128,128,128,.6)"}},
-            hovertemplate=f"%{{y}} · {label}: %{{x:.1f}} %<extra></extra>",
+            hovertemplate=f"%{{y}} · {in_chart(label)}: %{{x:.1f}} %<extra></extra>",
         )
     gap = max(0.2, 1 - len(names) / 6)  # a single bar is no wall
     figure.update_layout(
@@ -186,9 +187,9 @@ def _scene_table(dataset: Dataset, read: DatasetCounts) -> None:
     same = ["width", "height", "pixel size", "bands"]
     rounded = table.assign(**{"pixel size": [float(f"{size:.3g}") for size in table["pixel size"]]})  # it varies a little over a map
     sizes = rounded.groupby(same, dropna=False, sort=False).agg(scenes=("scene", "size"), tiles=("tile", "nunique")).reset_index()
-    st.dataframe(sizes.sort_values("scenes", ascending=False), hide_index=True, column_config=columns)
+    tables.show(sizes.sort_values("scenes", ascending=False), hide_index=True, column_config=columns)
     with st.expander(f"Table of {len(rows)} scene{'s' if len(rows) > 1 else ''}", icon=":material/table:"):
-        st.dataframe(table, hide_index=True, column_config=columns)
+        tables.show(table, hide_index=True, column_config=columns)
     st.caption("Width and height in pixels; classes as shares of the labelled pixels.")
 
 

@@ -16,6 +16,7 @@ from core.patches import estimates
 from core.patches.labelled import not_labelled
 from core.patches.pair_files import export_patches
 from core.patches.store import STORE_FILE, PatchStore
+from core.plain import in_chart, in_markdown
 from ui import frame, jobs_view, library, patch_form, state
 from ui.allowed import changing, refuse_if_read_only
 from ui.explore import counts as block_counts
@@ -52,7 +53,7 @@ def _grid(dataset: Dataset) -> None:
         st.plotly_chart(_chart(state.shown(dataset.scheme), result), key="explore_patch_chart")
         missing = [name for name, count in zip(dataset.scheme.names, result.with_class, strict=False) if count == 0]
         if missing and result.kept:
-            st.warning(f"No kept patch shows {', '.join(missing)}.", icon=":material/warning:")
+            st.warning(f"No kept patch shows {in_markdown(', '.join(missing))}.", icon=":material/warning:")
         if len(read.scenes) + len(read.failed) < read.pairs:
             st.caption(f"Counted in {len(read.scenes)} of {read.pairs:,} scenes, spread evenly over the list.")
     with right:
@@ -94,7 +95,7 @@ def _chart(scheme: ClassScheme, result: estimates.PatchCounts) -> go.Figure:
     figure = go.Figure(
         go.Bar(
             x=counts,
-            y=list(scheme.names),
+            y=[in_chart(name) for name in scheme.names],
             orientation="h",
             text=[f"{count:,}" for count in counts],
             textposition="auto",
@@ -174,7 +175,7 @@ def _download(stores: list[Path]) -> None:
         st.rerun()
     size = target.stat().st_size
     if size > _MOST_DOWNLOAD_BYTES:
-        st.markdown(f"The zip has {size / 1e9:.1f} GB and lies at `{target}`.")
+        st.markdown(f"The zip has {size / 1e9:.1f} GB and lies at {in_markdown(target)}.")
         return
     action.download_button(
         f"Download {size / 1e6:.1f} MB",

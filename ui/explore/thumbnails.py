@@ -10,6 +10,7 @@ from core.datasets.datasets import Dataset
 from core.datasets.masks.sampling import spread
 from core.datasets.pairs import Pair
 from core.errors import GroundlineError
+from core.plain import in_markdown
 from core.scenes.display import default_rgb, display_rgb, stretch_limits
 from ui import frame, state
 from ui.explore import counts, findings
@@ -42,10 +43,10 @@ def thumbnails(dataset: Dataset) -> None:
                 alt=pair.name,
             )
             st.button(
-                pair.name,
+                in_markdown(pair.name),
                 key=f"explore_pick_{pair.name}",
                 type="tertiary",
-                help=f"{pair.group}: open it large",
+                help=f"{in_markdown(pair.group)}: open it large",
                 on_click=_open_scene,
                 args=(pair.name,),
             )
@@ -80,7 +81,7 @@ def _chosen(dataset: Dataset) -> tuple[list[Pair], str, bool]:
     )
     if shows != _ANY:
         least = share_box.slider(
-            f"Least share of {shows}, %",
+            f"Least share of {in_markdown(shows)}, %",
             1,
             100,
             5,

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
+from core.plain import in_markdown
 from core.scenes.display import display_rgb
 from core.scenes.opening import open_scene
 from core.scenes.scene import Window
@@ -227,4 +228,4 @@ def _predictions() -> int:
 
 
 def _row(label: str, icon: str, key: str, where: str) -> bool:
-    return st.button(label, icon=icon, key=key, type="tertiary", help=where)
+    return st.button(in_markdown(label), icon=icon, key=key, type="tertiary", help=in_markdown(where))

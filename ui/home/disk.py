@@ -14,6 +14,7 @@ import streamlit as st
 from core.errors import GroundlineError
 from core.files import dump_json
 from core.jobs import jobs, records
+from core.plain import in_markdown
 from core.words import counted, size_words
 from core.workspace import Workspace
 from ui import library, state
@@ -92,7 +93,8 @@ def body() -> None:
     found = entries(workspace)
     free = shutil.disk_usage(workspace.root).free
     st.markdown(
-        f"All that Groundline made lies in `{workspace.root}`. The disk has {size_words(free)} free. Your own images are not there."
+        f"All that Groundline made lies in {in_markdown(workspace.root)}. The disk has {size_words(free)} free. "
+        "Your own images are not there."
     )
     _table(found)
     _clean(workspace, found)
@@ -151,7 +153,7 @@ def _trash(workspace: Workspace) -> None:
     st.subheader(f":material/delete: Trash · {size}", anchor=False)
     for item in held:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{item['label']} · {datetime.fromtimestamp(item['time']):%d %b %H:%M}", width="stretch")
+            st.markdown(f"{in_markdown(item['label'])} · {datetime.fromtimestamp(item['time']):%d %b %H:%M}", width="stretch")
             st.button(
                 "Restore",
                 icon=":material/undo:",
@@ -191,7 +193,7 @@ def _act(action: Callable[[], object]) -> None:
         refuse_if_read_only()
         action()
     except GroundlineError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(in_markdown(error), icon=":material/error:")
 
 
 def _title(entry: Entry) -> str:

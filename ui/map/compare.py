@@ -10,7 +10,7 @@ import streamlit as st
 from core.digests import digest_of
 from core.errors import SettingsError
 from core.words import area_words
-from ui import state
+from ui import state, tables
 from ui.kept import keep
 from ui.map import downloads, drawing, tracing
 from ui.map.sources import MapSource, class_layer, scene_layer
@@ -103,7 +103,7 @@ def _areas(changed: ChangeResult) -> None:
     left, right = st.columns(2, gap="large")
     left.markdown("**Largest changes**")
     pairs = changed.pairs()
-    left.dataframe(
+    tables.show(
         pairs.assign(share=100 * pairs["share"]),
         hide_index=True,
         alt="Areas of change by pair of classes",
@@ -114,11 +114,13 @@ def _areas(changed: ChangeResult) -> None:
             "area": st.column_config.NumberColumn(f"area, {unit}", format="%,.0f"),
             "share": st.column_config.NumberColumn("share", format="%.2f %%", help="Of the area that was compared"),
         },
+        on=left,
     )
     right.markdown(f"**All classes**, {unit}: rows in the first, columns in the second")
-    right.dataframe(
+    tables.show(
         changed.matrix.round(0),
         alt="Area by class in the first and in the second",
         height=248,
         column_config={name: st.column_config.NumberColumn(format="%,.0f") for name in changed.matrix.columns},
+        on=right,
     )

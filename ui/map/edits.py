@@ -14,6 +14,7 @@ from core.claims import in_turn
 from core.datasets.datasets import CLASS_FILE
 from core.digests import digest_of
 from core.files import write_json
+from core.plain import in_markdown
 from core.vector.editing import Corrections, apply, burn
 from ui import frame, state
 from ui.allowed import changing, refuse_if_read_only
@@ -67,7 +68,7 @@ def panel(source: MapSource, traced: PolygonLayer, layer: PolygonLayer, digest: 
             on_click=_change,
             args=(digest, Corrections.undo),
             **changing(
-                f"Takes back: {corrections.describe()[-1]}." if corrections.can_undo else "Nothing was corrected yet.",
+                f"Takes back: {in_markdown(corrections.describe()[-1])}." if corrections.can_undo else "Nothing was corrected yet.",
                 disabled=not corrections.can_undo,
             ),
         )
@@ -136,7 +137,9 @@ def _labels(source: MapSource, traced: PolygonLayer, corrections: Corrections) -
             folder = label_set(source, traced, corrections)
             state.select(dataset=folder)
         if not outcome.failed:
-            st.success(f"{folder.name} is now the selected data set: the scene with its corrected mask.", icon=":material/check:")
+            st.success(
+                f"{in_markdown(folder.name)} is now the selected data set: the scene with its corrected mask.", icon=":material/check:"
+            )
             st.page_link(frame.PAGES["train"][0], label="Train on it", icon=frame.PAGES["train"][2])
 
 

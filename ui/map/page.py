@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.plain import in_markdown
 from core.words import area_words, length_words
 from ui import frame
 from ui.map import compare, downloads, drawing, edits, shown, tracing
@@ -61,7 +62,7 @@ def _lines(result: VectorResult, digest: str) -> tiles.Features | None:
 
 def _network(lines: LineLayer) -> None:
     """How long the centre lines are, and their file."""
-    lengths = ", ".join(f"{name} {length_words(length, lines.units)}" for name, length in lines.lengths().items())
+    lengths = ", ".join(f"{in_markdown(name)} {length_words(length, lines.units)}" for name, length in lines.lengths().items())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Centre lines** · {len(lines.frame):,} lines: {lengths or 'none found'}", width="content")
         if len(lines.frame):

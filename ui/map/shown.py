@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.words import area_words
-from ui import state
+from ui import state, tables
 from ui.map import drawing
 from ui.map.sources import MapSource, class_layer, scene_layer
 from ui.viewer import tiles
@@ -80,7 +80,7 @@ def class_table(layer: PolygonLayer) -> pd.DataFrame:
 def show_table(layer: PolygonLayer, *, key: str = "map_classes_table") -> None:
     """The class table with its units."""
     unit = "m²" if layer.units == "m" else "px"
-    st.dataframe(
+    tables.show(
         class_table(layer),
         hide_index=True,
         key=key,

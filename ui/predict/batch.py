@@ -12,7 +12,7 @@ from core.jobs import jobs
 from core.jobs.jobs import Job
 from core.model_store.models import Model
 from core.prediction.batch import RESULTS_FILE, TABLE_FILE
-from ui import jobs_view, state
+from ui import jobs_view, state, tables
 from ui.predict.scenes import Choice
 
 _COLUMNS = {
@@ -65,7 +65,7 @@ def table(job: Job) -> None:
     )
     failed = sum(row["state"] == "failed" for row in rows)
     st.caption(f"{len(rows) - failed} done" + (f", {failed} failed" if failed else "") + ". Choose a row to open its result below.")
-    told = st.dataframe(
+    told = tables.show(
         shown,
         hide_index=True,
         column_config=_COLUMNS,

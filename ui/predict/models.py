@@ -11,6 +11,7 @@ import streamlit as st
 from core.errors import ModelError
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
+from core.plain import in_markdown
 from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
 from core.prediction.settings import told_size
 from core.words import listed
@@ -45,7 +46,7 @@ def choose() -> Model | None:
             st.markdown(sentence)
     if card.notes:
         with st.expander("Notes on this model"):
-            st.markdown("\n".join(f"- {note}" for note in card.notes))
+            st.markdown("\n".join(f"- {in_markdown(note)}" for note in card.notes))
     return model
 
 
@@ -56,7 +57,7 @@ def score_words(card: ModelCard) -> str:
         return "No held-out score is on the card."
     part, mean_iou = measured
     groups = listed(card.groups_of(part), _MOST_NAMES)
-    where = f"{part} part" + (f": {groups}" if groups else "")
+    where = f"{part} part" + (f": {in_markdown(groups)}" if groups else "")
     doubt = "; patches were split at random, so this is optimistic" if card.split.get("how") == "random" else ""
     chosen = "; it chose the best epoch" if part == "validation" else ""
     return f"**Mean IoU {mean_iou:.2f}** on held-out data ({where}{chosen}{doubt})"
@@ -68,7 +69,7 @@ def trained_words(card: ModelCard) -> str:
     groups = listed(card.groups_of("train"), _MOST_NAMES)
     if not patches:
         return ""
-    return f"Trained on {patches:,} patches" + (f" of {groups}" if groups else "")
+    return f"Trained on {patches:,} patches" + (f" of {in_markdown(groups)}" if groups else "")
 
 
 def engine_title(name: str) -> str:

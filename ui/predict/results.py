@@ -16,7 +16,7 @@ from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import Prediction
 from core.prediction.settings import told_size
 from core.words import number_words
-from ui import charts, library, state
+from ui import charts, library, state, tables
 from ui.predict import scenes
 
 
@@ -61,7 +61,7 @@ def shares(prediction: Prediction, threshold: float) -> None:
     if area_m2 is not None:
         table.insert(2, "area, m²", table["pixels"] * area_m2)
     left, right = st.columns([3, 2], gap="large")
-    left.dataframe(
+    tables.show(
         table,
         hide_index=True,
         column_config={
@@ -70,6 +70,7 @@ def shares(prediction: Prediction, threshold: float) -> None:
             "share": st.column_config.NumberColumn(format="%.1f %%", help="Of the pixels that hold data"),
             "mean confidence": st.column_config.NumberColumn(format="%.2f", help="Of the most probable class, 0 to 1"),
         },
+        on=left,
     )
     right.plotly_chart(charts.shares(state.shown(prediction.scheme), pixels / known), key="predict_shares")
 
@@ -90,7 +91,7 @@ def scores(prediction: Prediction, truth: Pair) -> None:
         key: st.column_config.NumberColumn({"iou": "IoU", "f1": "F1"}.get(key, key), format="%.3f")
         for key in ("iou", "precision", "recall", "f1")
     }
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=score)
+    tables.show(pd.DataFrame(rows), hide_index=True, column_config=score)
 
 
 def _means(counts: np.ndarray) -> np.ndarray:

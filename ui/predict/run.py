@@ -13,6 +13,7 @@ from PIL import Image
 from core.jobs.jobs import Job
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model
+from core.plain import in_markdown
 from core.prediction.checks import Concern, check_scene, resampling_factor
 from core.prediction.folder.rasters import preview_file
 from core.scenes.display import display_rgb
@@ -33,7 +34,7 @@ def warnings_of(model: Model, scene: Scene, window: Window | None, *, resample: 
     resampled = resample and abs(resampling_factor(model.card, scene) - 1) > 1e-6
     versions = f"{model.folder} {library.stamp(model.folder)}", f"{scene.path} {scene.digest}"
     for concern in _concerns(*versions, model.card, scene, window, resampled):
-        st.warning(concern.sentence, icon=":material/warning:")
+        st.warning(in_markdown(concern.sentence), icon=":material/warning:")
 
 
 def estimate(request: Mapping[str, Any]) -> None:

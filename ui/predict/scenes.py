@@ -12,6 +12,7 @@ from core.datasets.datasets import Dataset
 from core.datasets.mosaics import Mosaic, find_mosaics
 from core.datasets.pairs import Pair
 from core.errors import GroundlineError
+from core.plain import in_markdown
 from core.prediction.batch import find_scenes
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
@@ -196,5 +197,5 @@ def _of_path(path: Path) -> Choice:
     if how == "one":
         return Choice(place_name(path), path)
     found = find_scenes(path)
-    st.caption(f"{len(found)} scenes: {', '.join(file.name for file in found[:6])}{' …' if len(found) > 6 else ''}")
+    st.caption(f"{len(found)} scenes: {in_markdown(', '.join(file.name for file in found[:6]))}{' …' if len(found) > 6 else ''}")
     return Choice(f"{path.name} ({len(found)} scenes)", many=path)

@@ -12,6 +12,7 @@ import streamlit as st
 from core.jobs import runs
 from core.jobs.jobs import Job
 from core.words import duration_words
+from ui import tables
 from ui.input import KEEP
 from ui.runs import read
 from ui.train import check_charts
@@ -63,7 +64,7 @@ def _draw(chosen: Sequence[Job]) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("**Scores**")
-        st.dataframe(
+        tables.show(
             pd.DataFrame([_scores(job, titles[job.name], records[job.name], waiting) for job in chosen]),
             hide_index=True,
             height="content",
@@ -135,7 +136,7 @@ def _differences(chosen: Sequence[Job], titles: dict[str, str]) -> None:
         return
     frame = pd.DataFrame(values).T
     frame.index.name = "setting"
-    st.dataframe(frame, height="content")
+    tables.show(frame, height="content")
 
 
 def _points(records: Sequence[dict[str, Any]], key: str, minutes: bool) -> list[tuple[float, float | None]]:

@@ -13,9 +13,10 @@ import streamlit as st
 from core.jobs import runs
 from core.jobs.jobs import Job
 from core.model_store.cards import CARD_FILE
+from core.plain import in_markdown
 from core.training.event_files import EVENTS_FOLDER
 from core.words import duration_words
-from ui import charts, frame, jobs_view, library, state, zips
+from ui import charts, frame, jobs_view, library, state, tables, zips
 from ui.allowed import changing
 from ui.input import KEEP
 from ui.runs import read
@@ -123,7 +124,15 @@ def _one_network(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping
     if not parts:
         return records, ""
     names = list(parts)
-    chosen = st.pills("Network of", names, default=names[-1], required=True, key=f"train_part_{len(names)}", help="Each class has its own.")
+    chosen = st.pills(
+        "Network of",
+        names,
+        format_func=in_markdown,
+        default=names[-1],
+        required=True,
+        key=f"train_part_{len(names)}",
+        help="Each class has its own.",
+    )
     return parts[chosen], chosen
 
 
@@ -176,10 +185,10 @@ def _about(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
         plain = {name: value for name, value in chosen.items() if name not in ("augmentation", "name")}
         nested = {f"augmentation: {name}": value for name, value in chosen["augmentation"].items()} if chosen["augment"] else {}
         rows = [(name.replace("_", " "), read.value_words(name, value)) for name, value in {**plain, **nested}.items()]
-        st.caption(f"Patches: {read.data_words(job)}. {job.note}")
+        st.caption(in_markdown(f"Patches: {read.data_words(job)}. {job.note}"))
         half = -(-len(rows) // 2)
         for column, part in zip(st.columns(2), (rows[:half], rows[half:]), strict=True):
-            column.dataframe(pd.DataFrame(part, columns=["setting", "value"]), hide_index=True, height="content")
+            tables.show(pd.DataFrame(part, columns=["setting", "value"]), hide_index=True, height="content", on=column)
     with board:
         _event_files(job)
 

@@ -10,8 +10,9 @@ import streamlit as st
 
 from core.jobs import runs
 from core.jobs.jobs import Job
+from core.plain import in_markdown
 from core.words import duration_words
-from ui import frame, state
+from ui import frame, state, tables
 from ui.allowed import changing, refuse_if_read_only
 from ui.runs import read
 
@@ -31,7 +32,7 @@ def table(every: Sequence[Job]) -> None:
     for name, row in list(differences.items())[:_MOST_DIFFERENCES]:
         for shown, job in zip(rows, every, strict=True):
             shown[name.replace("_", " ")] = read.value_words(name, row[job.name])
-    event = st.dataframe(
+    event = tables.show(
         pd.DataFrame(rows),
         hide_index=True,
         key="runs_table",
@@ -74,7 +75,7 @@ def trash() -> None:
     with st.expander(f"Deleted ({len(entries)})", icon=":material/delete:", key="runs_trash"):
         for entry in entries[:20]:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{entry['label']} · {datetime.fromtimestamp(entry['time']):%d %b %H:%M}", width="stretch")
+                st.markdown(f"{in_markdown(entry['label'])} · {datetime.fromtimestamp(entry['time']):%d %b %H:%M}", width="stretch")
                 if st.button("Restore", icon=":material/undo:", key=f"restore_{entry['id']}", **changing("Puts it back where it was.")):
                     with frame.errors() as outcome:
                         refuse_if_read_only()

@@ -12,6 +12,7 @@ from core.model_store.normalisation import WAYS, seams_warning, titled
 from core.networks import ArchitectureInfo
 from core.networks.architectures import architecture
 from core.patches.joined import Prepared
+from core.plain import in_markdown
 from core.training.balance import class_weights
 from core.training.settings import CLASS_WEIGHTS, LOSSES, MIXED, MONITORS, OPTIMIZERS, SAMPLINGS, SCHEDULES, TrainSettings
 from ui.input import KEEP
@@ -121,7 +122,7 @@ def _balance(store: Prepared) -> dict[str, Any]:
     counts = np.asarray(store.counts["train"])
     if weights != "none" and counts.sum():
         pairs = zip(store.scheme.names, class_weights(weights, counts), strict=True)
-        st.caption("Weights: " + " · ".join(f"{name} {value:.2g}" for name, value in pairs))
+        st.caption("Weights: " + " · ".join(f"{in_markdown(name)} {value:.2g}" for name, value in pairs))
     per_class = st.toggle(
         "One network per class",
         key="train_per_class",

@@ -8,6 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from core.plain import in_chart
 from ui.charts import COLOURS, smoothed
 
 # Distinct for people with a colour vision deficiency (Okabe and Ito 2008), and readable on white and on near-black.
@@ -131,7 +132,7 @@ def compared(
         figure.add_scatter(
             x=[place for place, _ in points],
             y=y,
-            name=name,
+            name=in_chart(name),
             mode="lines+markers" if len(points) < 40 else "lines",
             line={"color": RUN_COLOURS[number % len(RUN_COLOURS)], "width": 2.5},
             marker={"size": 5},
@@ -154,9 +155,9 @@ def class_bars(scores: Mapping[str, Mapping[str, float | None]]) -> go.Figure:
     figure = go.Figure()
     for number, (run, classes) in enumerate(scores.items()):
         figure.add_bar(
-            x=list(classes),
+            x=[in_chart(name) for name in classes],
             y=list(classes.values()),
-            name=run,
+            name=in_chart(run),
             marker={"color": RUN_COLOURS[number % len(RUN_COLOURS)]},
             hovertemplate="%{y:.3f}",
         )

@@ -13,6 +13,7 @@ from core.files import read_json
 from core.jobs.jobs import Job
 from core.jobs.runs import settings_of
 from core.networks import architecture
+from core.plain import in_markdown
 from core.training.search import SEARCH_FILE
 from core.words import MIB, duration_words, memory_words, size_words
 from ui import jobs_view
@@ -76,7 +77,7 @@ def _offer(kind: str, label: str, words: str, patches: Mapping[str, Any], chosen
         try:
             jobs_view.start(kind, request, title=jobs_view.KINDS[kind][0])
         except GroundlineError as error:
-            st.error(str(error), icon=":material/error:")
+            st.error(in_markdown(error), icon=":material/error:")
             return
         st.rerun()
 
@@ -114,7 +115,11 @@ def _costs(job: Job, found: Mapping[str, Any], chosen: Mapping[str, Any]) -> Non
     free = size_words(found["disk_free_mib"] * MIB)
     c.metric("Memory at its peak", memory_words(peak), border=True, help=f"Of {memory_words(budget)} that are free for it.")
     d.metric("Disk", size_words(found["disk_mib"] * MIB), border=True, help=f"At the end of the run; {free} are free.")
-    parts = [found["device"], f"{found['parameters'] / 1e6:.1f} million parameters", f"{found['steps_per_epoch']:,} steps per epoch"]
+    parts = [
+        in_markdown(found["device"]),
+        f"{found['parameters'] / 1e6:.1f} million parameters",
+        f"{found['steps_per_epoch']:,} steps per epoch",
+    ]
     if found["gpu_memory_mib"]:
         parts.append(f"{memory_words(found['gpu_memory_mib'])} on the graphics card")
     st.caption(" · ".join(parts))

@@ -14,6 +14,7 @@ from core.jobs.jobs import Job
 from core.model_store.bare_weights import bare_weights
 from core.model_store.importing import Examined, OfWeights, choose_output, examine
 from core.model_store.normalisation import seams_warning
+from core.plain import in_markdown, in_table, out_of_table
 from ui import frame, jobs_view, library, state, uploads
 from ui.allowed import changing, shared
 from ui.input import typed_path
@@ -55,7 +56,7 @@ def wizard() -> None:
     examined = examine(path, of_weights)
     with st.container(border=True, key="import_panel"):
         for sentence in examined.tells:
-            st.markdown(f":material/check: {sentence}")
+            st.markdown(f":material/check: {in_markdown(sentence)}")
         if examined.runs_code and shared():
             st.warning(_LAMBDA_SHARED, icon=":material/gpp_maybe:")
             return
@@ -203,7 +204,7 @@ def _normalisation(examined: Examined, bands: int, key: str) -> tuple[dict[str, 
 
 
 def _class_table(scheme: ClassScheme, key: str) -> list[dict[str, str]]:
-    rows = [{"id": number, "class": name, "colour": scheme.hex(number)} for number, name in enumerate(scheme.names)]
+    rows = [{"id": number, "class": in_table(name), "colour": scheme.hex(number)} for number, name in enumerate(scheme.names)]
     edited = st.data_editor(
         pd.DataFrame(rows),
         hide_index=True,
@@ -214,7 +215,7 @@ def _class_table(scheme: ClassScheme, key: str) -> list[dict[str, str]]:
             "colour": st.column_config.TextColumn(required=True, validate="^#[0-9A-Fa-f]{6}$", help="As #rrggbb"),
         },
     )
-    return edited.to_dict("records")
+    return [{**row, "class": out_of_table(row["class"])} for row in edited.to_dict("records")]
 
 
 def _schemes(count: int) -> dict[str, ClassScheme]:
@@ -259,9 +260,9 @@ def _taken_in(job: Job, status: dict) -> None:
         return
     st.markdown("It is in the library now; the saved network gives the same values as the file.")
     for sentence in result.get("notes", ()):
-        st.caption(f":material/info: {sentence}")
+        st.caption(f":material/info: {in_markdown(sentence)}")
     for sentence in result["assumed"]:
-        st.caption(f":material/help: Assumed: {sentence}")
+        st.caption(f":material/help: Assumed: {in_markdown(sentence)}")
     if st.button("Use this model", icon=":material/auto_awesome:", key="import_use", help="Predict a scene with it."):
         state.select(model=result["model"])
         state.open_setup()

@@ -13,11 +13,12 @@ from core.jobs.jobs import Job
 from core.model_store.cards import CARD_FILE
 from core.model_store.models import Model
 from core.networks import architectures
+from core.plain import in_markdown
 from core.prediction.engines.exporting import FORMATS
 from core.prediction.settings import told_size
 from core.words import size_words
 from core.workspace import MODELS
-from ui import frame, jobs_view, library, state, zips
+from ui import frame, jobs_view, library, state, tables, zips
 from ui.allowed import changing, refuse_if_read_only
 from ui.input import KEEP
 from ui.train import import_wizard
@@ -51,7 +52,7 @@ def _table(models: dict[str, Model]) -> None:
         }
         for model in models.values()
     ]
-    st.dataframe(
+    tables.show(
         pd.DataFrame(rows),
         hide_index=True,
         key="models_table",
@@ -76,7 +77,7 @@ def _one(models: dict[str, Model]) -> None:
             )
             model = models[chosen]
             for sentence in model.card.assumed:
-                st.caption(f":material/help: Assumed: {sentence}")
+                st.caption(f":material/help: Assumed: {in_markdown(sentence)}")
             with st.container(horizontal=True):
                 if st.button("Use this model", icon=":material/auto_awesome:", key="model_use", help="Predict a scene with it."):
                     state.select(model=chosen)
@@ -141,7 +142,7 @@ def _exported(job: Job, status: dict) -> None:
         st.caption("Its file is no longer there; export it again.")
         return
     st.caption(
-        f"{size_words(result['size_bytes'])} at `{path}` · read again, its probabilities differ from the model's by at most "
+        f"{size_words(result['size_bytes'])} at {in_markdown(path)} · read again, its probabilities differ from the model's by at most "
         f"{result['difference']:.1g}"
     )
     files = sorted(file for file in path.parent.rglob("*") if file.is_file())

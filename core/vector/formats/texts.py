@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape as html_text
 from pathlib import Path
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape, quoteattr
@@ -13,6 +14,7 @@ import shapely
 from pyproj import CRS
 
 from core.files import dump_json
+from core.plain import frame_in_table, frame_out_of_table
 from core.projecting import LONLAT
 from core.vector.formats.content import MAY_BE_UNKNOWN, Content
 from core.vector.formats.styles import class_colours
@@ -55,8 +57,8 @@ def read_geojson(path: Path) -> Content:
 
 
 def write_csv(content: Content, path: Path, *, title: str) -> None:
-    """Write a CSV table with the columns of the layer, then crs, then WKT."""
-    table = content.fields.assign(crs=_crs_text(content), WKT=shapely.to_wkt(content.geometry, rounding_precision=-1))
+    """Write a CSV table with the columns of the layer, then crs, then WKT; names that a spreadsheet would compute are kept from it."""
+    table = frame_in_table(content.fields).assign(crs=_crs_text(content), WKT=shapely.to_wkt(content.geometry, rounding_precision=-1))
     table.to_csv(path, index=False, encoding="utf-8", lineterminator="\r\n")
 
 
@@ -66,7 +68,7 @@ def read_csv(path: Path) -> Content:
     geometry = np.asarray(shapely.from_wkt(table["WKT"].to_numpy(object)), object)
     text = table["crs"].iloc[0] if len(table) else None
     crs = None if text in (None, PIXELS, UNNAMED) else CRS.from_user_input(text)
-    return Content(table.drop(columns=["crs", "WKT"]), geometry, crs)
+    return Content(frame_out_of_table(table.drop(columns=["crs", "WKT"])), geometry, crs)
 
 
 def _crs_text(content: Content) -> str:
@@ -77,12 +79,12 @@ def _crs_text(content: Content) -> str:
 
 
 def write_kml(content: Content, path: Path, *, title: str) -> None:
-    """Write KML 2.2: a style for each class, and the fields as typed data under their own names."""
+    """Write KML 2.2: a style for each class, and the fields as typed data under their own names. A description is read as HTML."""
     types = {name: _kml_type(column) for name, column in content.fields.items()}
     geometry = shapely.orient_polygons(content.geometry)
     with path.open("w", encoding="utf-8") as file:
         file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<kml xmlns="{KML[1:-1]}"><Document id="layer"><name>{escape(title)}</name>')
-        file.write(f"<description>{escape(content.about())}</description>\n")
+        file.write(f"<description>{escape(html_text(content.about(), quote=False))}</description>\n")
         colours = class_colours(content)
         numbers = {name: number for number, name in enumerate(colours)}
         for name, (red, green, blue) in colours.items():
