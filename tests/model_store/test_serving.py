@@ -10,8 +10,8 @@ import rasterio
 import tensorflow as tf
 from keras import layers
 
+from core.digests import content_digest
 from core.errors import ModelError, SettingsError
-from core.files import content_digest
 from core.model_store.importing import Answers, examine, import_model
 from core.model_store.models import find_model, list_models
 from core.model_store.serving.signature import signature_of

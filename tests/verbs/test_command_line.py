@@ -21,8 +21,8 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from core.__main__ import main
+from core.claims import claimed
 from core.classes import DUBAI
-from core.files import claimed
 from core.model_store.cards import ModelCard
 from core.training.settings import TrainSettings
 from core.verbs.options import build_parser
