@@ -23,7 +23,7 @@ from core.verbs.verb import Verb
 
 EXIT_USER = 2
 EXIT_STOPPED = 130
-_PLACE_ERRORS = (
+PLACE_ERRORS = (
     *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENOSPC, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG),
     *(number for number in (getattr(errno, "EDQUOT", None),) if number is not None),
 )
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _leave(progress, "Stopped.", EXIT_STOPPED)
     except OSError as error:
-        if error.errno not in _PLACE_ERRORS:
+        if error.errno not in PLACE_ERRORS:
             raise
         found = f"{error.filename or 'the output'}: {error.strerror}"
         line = f"{found}. Expected a place that can be written. Choose another one."

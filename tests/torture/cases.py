@@ -35,6 +35,7 @@ class Case:
     needs: tuple[str, ...] = ()
     again: Callable[[Path], Any] | None = None
     in_place: bool = False
+    sources: tuple[str, ...] = ("data",)
 
     def load(self) -> None:
         """Import what the work needs, so that no trial has to."""
@@ -44,8 +45,12 @@ class Case:
             importlib.import_module(name)
 
 
+LISTENERS: list[Callable[[int, int, str], None]] = []
+"""Who hears of the progress of the work, in the process that does it."""
+
+
 def _run(kind: str, **request: Any) -> Any:
-    return registry.run(kind, request)
+    return registry.run(kind, request, on_progress=LISTENERS[0] if LISTENERS else None)
 
 
 def _data(place: Path) -> Path:

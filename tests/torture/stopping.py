@@ -2,6 +2,7 @@
 
     python -m tests.torture.stopping                 every case, every moment
     python -m tests.torture.stopping prepare --most 40
+    python -m tests.torture.stopping --kills 50      every case, killed at 50 random times instead
 
 A case is done once without interruption; that gives the result that is right and the number of its file operations (opening for
 writing, renaming, deleting, making a folder). Then, from the same beginning, a process is ended by the operating system's own call
@@ -10,6 +11,9 @@ before the nth of them, and, where that opens a file for writing, once more with
 - the outputs are those of before, or the new ones, each file whole;
 - the same work, done again, ends well and gives the right result;
 - nothing else lies there afterwards.
+
+With `--kills` the system kills the process after a random part of the time that the work takes, wherever it is then: in the middle of an
+epoch, of a file that GDAL or SQLite writes, or of cleaning up.
 
 Processes are forked off one that has imported everything and done nothing, so that a trial costs no start of Python.
 """
@@ -21,11 +25,14 @@ import hashlib
 import json
 import multiprocessing
 import os
+import random
 import re
 import shutil
+import signal
 import sqlite3
 import sys
 import tempfile
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
@@ -33,9 +40,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.__main__ import PLACE_ERRORS
+from core.errors import GroundlineError
 from tests.torture.cases import CASES, Case
 
-KILLED = 137
+KILLED, REFUSED = 137, 2
 _CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _VOLATILE = {"windows", "seam_score", "seconds", "model_seconds", "peak_memory_mib", "patches_per_s", "date", "time"}
@@ -84,8 +93,10 @@ class Stopper:
         return isinstance(path, (str, bytes, os.PathLike)) and os.path.abspath(os.fsdecode(path)).startswith(self.root)
 
 
-def stop_everywhere(case: Case, *, most: int | None = None, say: Callable[[str], None] = lambda text: None) -> Outcome:
-    """Try a case at every moment, or at `most` of them, evenly spread."""
+def stop_everywhere(
+    case: Case, *, most: int | None = None, kills: int = 0, seed: int = 0, say: Callable[[str], None] = lambda text: None
+) -> Outcome:
+    """Try a case before every file operation, or before `most` of them, evenly spread; or kill it at random times, `kills` of them."""
     outcome = Outcome(case.name)
     with tempfile.TemporaryDirectory(prefix="groundline-torture-") as folder:
         begin, place = Path(folder) / "begin", Path(folder) / "place"
@@ -94,30 +105,50 @@ def stop_everywhere(case: Case, *, most: int | None = None, say: Callable[[str],
         shutil.copytree(place, begin, dirs_exist_ok=True)
         older = {name: snapshot(place / name) for name in case.outputs}
         counted = multiprocessing.get_context("fork").SimpleQueue()
+        began = time.monotonic()
         _must(_forked(case.work, place, Stopper(place), counted), f"{case.name}: the work itself fails")
+        seconds = time.monotonic() - began
         outcome.operations, opened = counted.get()
         right = {name: snapshot(place / name) for name in case.outputs}
         names = _names(place)
-        moments = [(at, False) for at in range(1, outcome.operations + 1)] + [(at, True) for at in opened]
-        moments.sort()
-        if most is not None and len(moments) > most:
-            moments = [moments[round(k * (len(moments) - 1) / (most - 1))] for k in range(most)]
-        for at, emptied in moments:
-            fault = _trial(case, begin, place, (at, emptied), older, right, names)
+        if kills:
+            dice = random.Random(f"{seed} {case.name}")
+            ends = [End(after_s=dice.uniform(0, seconds)) for _ in range(kills)]
+        else:
+            ends = [End(at) for at in range(1, outcome.operations + 1)] + [End(at, emptied=True) for at in opened]
+            ends.sort(key=lambda end: (end.at, end.emptied))
+            if most is not None and len(ends) > most:
+                ends = [ends[round(k * (len(ends) - 1) / (most - 1))] for k in range(most)]
+        for end in ends:
+            fault = _trial(case, begin, place, end, older, right, names)
             outcome.trials += 1
             if fault:
-                outcome.faults.append(
-                    f"{case.name}, operation {at} of {outcome.operations}{' (file left empty)' if emptied else ''}: {fault}"
-                )
+                outcome.faults.append(f"{case.name}, {end.words(outcome.operations, seconds)}: {fault}")
                 say(outcome.faults[-1])
     return outcome
 
 
-def _trial(case: Case, begin: Path, place: Path, moment: tuple[int, bool], older: dict, right: dict, names: set[str]) -> str:
+@dataclass(frozen=True)
+class End:
+    """When a process ends: before its `at`-th file operation, with that file `emptied`, or after some seconds."""
+
+    at: int = 0
+    emptied: bool = False
+    after_s: float | None = None
+
+    def words(self, operations: int, seconds: float) -> str:
+        """The moment, for a sentence."""
+        if self.after_s is not None:
+            return f"killed after {self.after_s:.2f} of {seconds:.2f} s"
+        return f"operation {self.at} of {operations}{' (file left empty)' if self.emptied else ''}"
+
+
+def _trial(case: Case, begin: Path, place: Path, end: End, older: dict, right: dict, names: set[str]) -> str:
     shutil.rmtree(place)
     shutil.copytree(begin, place)
-    code = _forked(case.work, place, Stopper(place, moment[0], emptied=moment[1]))
-    if code not in (KILLED, 0):
+    stopper = None if end.after_s is not None else Stopper(place, end.at, emptied=end.emptied)
+    code = _forked(case.work, place, stopper, after_s=end.after_s)
+    if code not in (KILLED, -signal.SIGKILL, 0):
         return f"it ended with {code} by itself"
     for name in case.outputs:
         found = snapshot(place / name)
@@ -135,9 +166,15 @@ def _trial(case: Case, begin: Path, place: Path, moment: tuple[int, bool], older
 
 
 def _forked(
-    work: Callable[[Path], None], place: Path, stopper: Stopper | None = None, counted: Any = None, made_from: Path | None = None
+    work: Callable[[Path], None],
+    place: Path,
+    stopper: Stopper | None = None,
+    counted: Any = None,
+    made_from: Path | None = None,
+    after_s: float | None = None,
+    limit: Callable[[], None] | None = None,
 ) -> int:
-    """Exit code of `work(place)` in a process of its own."""
+    """Exit code of `work(place)` in a process of its own, which is killed after `after_s`; 2 where it is refused in one line."""
 
     def child() -> None:
         if made_from is not None:
@@ -148,12 +185,25 @@ def _forked(
                 os.dup2(nowhere.fileno(), 2)
         if stopper is not None:
             sys.addaudithook(stopper)
-        work(place)
+        if limit is not None:
+            limit()
+        try:
+            work(place)
+        except GroundlineError:
+            os._exit(REFUSED)
+        except MemoryError:
+            os._exit(REFUSED)
+        except OSError as error:
+            if error.errno not in PLACE_ERRORS:
+                raise
+            os._exit(REFUSED)
         if counted is not None:
             counted.put((stopper.count, stopper.opened))
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
+    process.join(after_s)
+    process.kill()  # nothing, where it has ended
     process.join()
     return process.exitcode or 0
 
@@ -175,7 +225,10 @@ def snapshot(path: Path) -> Any:
         return None
     content = path.read_bytes()
     if path.suffix in (".json", ".jsonl", ".geojson"):
-        return [_steady(json.loads(line)) for line in (content.splitlines() if path.suffix == ".jsonl" else [content])]
+        try:
+            return [_steady(json.loads(line)) for line in (content.splitlines() if path.suffix == ".jsonl" else [content])]
+        except ValueError:
+            return f"broken: {content[:40]!r}"
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             # Dates, times, and numbers of objects in memory.
@@ -206,15 +259,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Work stopped before each of its file operations.")
     parser.add_argument("names", nargs="*", help=f"among {', '.join(CASES)}; all by default")
     parser.add_argument("--most", type=int, help="at most so many moments of each case")
+    parser.add_argument("--kills", type=int, default=0, help="kill each case at so many random times instead")
+    parser.add_argument("--seed", type=int, default=0, help="for the random times")
     asked = parser.parse_args()
     chosen = [CASES[name] for name in asked.names or CASES]
     for case in chosen:
         case.load()
     outcomes = []
     for case in chosen:
-        outcomes.append(stop_everywhere(case, most=asked.most, say=print))
+        outcomes.append(stop_everywhere(case, most=asked.most, kills=asked.kills, seed=asked.seed, say=print))
         one = outcomes[-1]
-        print(f"{one.name}: {one.operations} file operations, stopped {one.trials} times, {len(one.faults)} faults", flush=True)
+        how = "killed" if asked.kills else f"{one.operations} file operations, stopped"
+        print(f"{one.name}: {how} {one.trials} times, {len(one.faults)} lost or wrong", flush=True)
     total = Counter({"trials": sum(one.trials for one in outcomes), "faults": sum(len(one.faults) for one in outcomes)})
     print(f"{total['trials']} kills, {total['faults']} lost or wrong")
     return 1 if total["faults"] else 0
