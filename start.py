@@ -6,8 +6,8 @@
 The environment is the folder .venv beside this file (another one with GROUNDLINE_ENV). It is made once and changed only
 when a requirements file changes, so the second start is quick. Where this Python is none that everything installs on, uv
 finds or fetches one that is. What follows `test` goes to pytest, what follows `app` to `streamlit run`; `python start.py core ...`
-runs the command line, `python start.py check` lint, format and types; `python start.py licences OUT` lists what it is built of, and
-`python start.py audit` asks whether a version has a known hole.
+runs the command line, `python start.py check` lint, format and types; `python start.py licences OUT` lists what it is built of,
+`python start.py audit` asks whether a version has a known hole, and `python start.py torture` tries for an hour or two to lose something.
 
     python start.py app --share             let other machines in, who must type the password that is shown (or GROUNDLINE_PASSWORD)
     python start.py app --read-only         only show: nothing is started, sent, corrected or deleted
@@ -33,17 +33,19 @@ def main():
     if sys.version_info < (3, 6):
         give_up("this one is too old to look for another")
     words = sys.argv[1:]
-    verb = words.pop(0) if words and words[0] in ("app", "test", "check", "core", "install", "licences", "audit") else "app"
+    verb = words.pop(0) if words and words[0] in ("app", "test", "check", "core", "install", "licences", "audit", "torture") else "app"
     if words and words[0] in ("-h", "--help", "help") and verb == "app":
         print(__doc__)
         return 0
-    python = environment("requirements-dev.txt" if verb in ("test", "check") else "requirements.txt")
+    python = environment("requirements-dev.txt" if verb in ("test", "check", "torture") else "requirements.txt")
     if verb == "install":
         return 0
     if verb == "test":
         return subprocess.call([python, "-m", "pytest"] + spread(words) + words, cwd=HERE)
     if verb == "check":
         return check(python)
+    if verb == "torture":
+        return subprocess.call([python, "-m", "tests.torture"] + words, cwd=HERE)
     if verb in ("licences", "audit"):
         return subprocess.call([python, os.path.join(HERE, "tools", "supply.py"), verb] + words)
     if verb == "core":

@@ -24,6 +24,7 @@ from core.evaluation.regions import PolygonMatcher
 from core.evaluation.result import PatchResult, SceneResult
 from core.evaluation.scenes import OUTSIDE_ID, SceneTruth
 from core.evaluation.thresholds import probability_histogram
+from core.files import take_room
 from core.model_store.cards import ModelCard
 from core.prediction.blend.kernels import rank
 from core.prediction.engines.engine import Engine
@@ -124,6 +125,7 @@ def _predict(truth, prediction, measures, totals, folder, on_progress, should_st
     raw = RawWriter(folder, height, width, classes)
     predicted = _Predicted(raw.path, folder / "truth.raw", (height, classes, width))
     predicted.map_truth("w+")
+    take_room(predicted.truth)
     rng = np.random.default_rng([measures.seed, len(totals.sample_truth)])
     kept, kept_truth = [], []
 

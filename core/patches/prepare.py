@@ -14,7 +14,7 @@ import numpy as np
 from core.datasets.datasets import Dataset
 from core.digests import digest_of, steady_files
 from core.errors import DatasetError, InputError, SettingsError
-from core.files import Unfinished, refuse_foreign_folder, replacing, unfinished, write_json
+from core.files import Unfinished, refuse_foreign_folder, replacing, take_room, unfinished, write_json
 from core.patches.counting import PatchTable, cut_row, patch_table
 from core.patches.grid import ScaledPair, count_positions, pad_image, pad_labels, positions, scaled_shape, slabs, small_gdal_cache
 from core.patches.labelled import not_labelled
@@ -207,7 +207,9 @@ class _Writer:
             ("masks", (count, size, size), "uint8"),
             ("invalid", (count, -(-size * size // 8)), "uint8"),
         ):
-            np.lib.format.open_memmap(self.work.place / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+            path = self.work.place / f"{name}.npy"
+            np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+            take_room(path)
         self._remember()
 
     def _remember(self) -> None:

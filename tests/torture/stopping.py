@@ -36,6 +36,7 @@ import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -234,7 +235,7 @@ def snapshot(path: Path) -> Any:
             # Dates, times, and numbers of objects in memory.
             return {item.filename: item.CRC for item in archive.infolist() if item.filename not in _VOLATILE_MEMBERS}
     if content.startswith(b"SQLite format 3"):
-        with sqlite3.connect(path) as data:
+        with closing(sqlite3.connect(path)) as data:
             content = "\n".join(data.iterdump()).encode()
     return hashlib.sha256(_TIMES.sub(b"", content)).hexdigest()
 
