@@ -121,6 +121,12 @@ def _import(place: Path) -> None:
     _run("import_model", file=place / "foreign.keras", out=place / "taken", classes=("A", "B", "C"), bands=(1, 2, 3), patch_size=32)
 
 
+def _import_unless_there(place: Path) -> None:
+    """A model that is there already is not written over."""
+    if not (place / "taken").exists():
+        _import(place)
+
+
 def _evaluate_begin(place: Path) -> None:
     _model(place)
     _evaluate(place, overlap=0.0)
@@ -174,7 +180,7 @@ CASES = {
             in_place=True,
         ),
         Case("search", _train_begin, _search, ("search",), _NETWORK, again=lambda place: _search(place, resume=True), in_place=True),
-        Case("import-model", _import_begin, _import, ("taken",), _NETWORK),
+        Case("import-model", _import_begin, _import, ("taken",), _NETWORK, again=_import_unless_there, sources=("foreign.keras",)),
         Case("export-model", _model, _export, ("exported",), _NETWORK),
         Case("quantise", _model, _quantise, ("model",), _NETWORK, in_place=True),
     )

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import psutil
 
+from core.files import delete
 from tests.torture import cases
 from tests.torture.cases import CASES, Case
 from tests.torture.stopping import REFUSED, _forked, _must, _names, snapshot
@@ -143,7 +144,7 @@ class Trials:
             code = _forked(work, self.place)
             for name in self.case.sources:
                 if (self.place / f"{name}-away").exists():
-                    shutil.rmtree(self.place / name, ignore_errors=True)
+                    delete(self.place / name)
                     (self.place / f"{name}-away").rename(self.place / name)
             self.judge("source moved away", code)
 
