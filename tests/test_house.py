@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -217,6 +218,26 @@ def test_a_crowded_folder_is_seen():
     assert crowded(many) == ["core/room: 21 files"] and crowded(many[1:]) == []
     maps = [PurePath("ui", name) for name in ("map_view.py", "map_form.py", "map.py", "map_page.py", "__init__.py", "__main__.py")]
     assert crowded(maps) == ["ui: 4 files map*"] and crowded(maps[2:]) == []
+
+
+# What is a text of others by its name: messages, notes, sentences, and titles of files, jobs and models.
+FOREIGN = (
+    r"(?:error|note|why|line|trouble|sentence|label|path|folder)\b",
+    r"\w+(?:\.\w+)*\.(?:title|name|note|text|sentence|scheme_source|dataset)\b",
+)
+SHOWN = re.compile(
+    rf"st\.(?:error|warning|info|success|caption|markdown|toast|subheader)\((?:str\(|f\"[^\"]*{{)?(?:{'|'.join(FOREIGN)})[)}},\[]"
+)
+# Sentences of the tour, and those on a model whose names went through it before.
+SHOWN_AS_THEY_ARE = {"ui/tour.py", "ui/predict/models.py"}
+
+
+def test_texts_of_others_are_handed_to_the_pages_by_in_markdown_alone():
+    texts = {path.as_posix(): (ROOT / path).read_text(encoding="utf-8") for path in sources("ui")}
+    found = {name: SHOWN.findall(text) for name, text in texts.items() if name not in SHOWN_AS_THEY_ARE}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+    for breach in ("st.error(str(error), icon=x)", 'st.caption(f"On {model.card.name}, {count} px")', "st.warning(note, icon=x)"):
+        assert SHOWN.search(breach), breach
 
 
 def test_tables_that_can_be_taken_home_are_drawn_in_one_place():

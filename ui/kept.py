@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from core.plain import in_markdown
+
 T = TypeVar("T")
 _POLL_S = 0.05
 
@@ -33,7 +35,7 @@ def keep(kind: str, digest: str, make: Callable[[Callable[[int, int, str], None]
         bar = st.progress(0.0, text=words)
         while not work.done.wait(_POLL_S):
             done, total, text = work.progress
-            bar.progress(min(1.0, done / max(1, total)), text=text or words)
+            bar.progress(min(1.0, done / max(1, total)), text=in_markdown(text or words))
             time.sleep(_POLL_S)
         bar.empty()
     if work.error is not None:

@@ -52,8 +52,8 @@ def compare(run: EvaluationRun) -> None:
     for note in found.notes:
         st.warning(in_markdown(note), icon=":material/warning:")
     st.caption(
-        f"{len(found.scenes)} common scenes. {found.text} Both runs draw the same scenes each time, so what makes a scene hard for both "
-        "cancels. Blue: the second is better; orange: worse; grey: it may be chance."
+        f"{len(found.scenes)} common scenes. {in_markdown(found.text)} Both runs draw the same scenes each time, so what makes a "
+        "scene hard for both cancels. Blue: the second is better; orange: worse; grey: it may be chance."
     )
     st.subheader("Where they disagree", anchor=False)
     _disagreement(run, second)
@@ -122,8 +122,8 @@ def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
     first, other, verdicts = _maps(str(path), path.stat().st_mtime_ns)
     scheme = state.shown(run.evaluation.scheme)
     columns = st.columns(3)
-    columns[0].image(scheme.decode(first), caption=f"First: {run.evaluation.model}", width="stretch", output_format="PNG")
-    columns[1].image(scheme.decode(other), caption=f"Second: {second.evaluation.model}", width="stretch", output_format="PNG")
+    columns[0].image(scheme.decode(first), caption=f"First: {in_markdown(run.evaluation.model)}", width="stretch", output_format="PNG")
+    columns[1].image(scheme.decode(other), caption=f"Second: {in_markdown(second.evaluation.model)}", width="stretch", output_format="PNG")
     columns[2].image(_painted(verdicts), caption="Who is right", width="stretch", output_format="PNG")
     chips = "".join(
         f'<span style="display:inline-flex;align-items:center;gap:.35rem;margin-right:1rem"><span style="width:.9rem;height:.9rem;'

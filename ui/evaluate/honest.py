@@ -9,6 +9,7 @@ import streamlit as st
 from core.evaluation.comparing import optimistic_against_honest
 from core.evaluation.result import Evaluation
 from core.jobs import jobs
+from core.plain import in_markdown
 from ui import jobs_view, state
 from ui.allowed import changing
 from ui.evaluate import charts, runs
@@ -59,7 +60,7 @@ def optimistic(run: EvaluationRun) -> None:
         "Difference", f"{row.difference:+.3f}", border=True, help="What the random split adds. The two score different pixels: no interval."
     )
     st.plotly_chart(charts.side_by_side(found), key="evaluation_honest_bars", config=NO_BAR)
-    st.caption(found.text)
+    st.caption(in_markdown(found.text))
 
 
 def _honest(one: Evaluation) -> bool:

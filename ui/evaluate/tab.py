@@ -98,7 +98,7 @@ def headline(run: EvaluationRun) -> None:
         words, icon, colour = _BADGES[run.standing]
         st.badge(words, icon=f":material/{icon}:", color=colour)
         st.markdown(
-            f"Measured on {where}: {count} scene{'s' if count != 1 else ''} of {in_markdown(evaluation.dataset)}, "
+            f"Measured on {in_markdown(where)}: {count} scene{'s' if count != 1 else ''} of {in_markdown(evaluation.dataset)}, "
             f"{one.pixels:,} labelled pixels; {one.ignored_pixels:,} unlabelled ones do not count.",
             width="stretch",
         )

@@ -78,7 +78,7 @@ def offer_samples() -> None:
 
 def _open_by_path() -> None:
     typed = st.text_input(
-        "Folder", key="explore_path", placeholder="/data/city", help="A folder on the machine that runs Groundline. Nothing is copied."
+        "Folder", key="explore_path", placeholder="~/city", help="A folder on the machine that runs Groundline. Nothing is copied."
     )
     if st.button("Open", key="explore_open", type="primary", icon=":material/arrow_forward:"):
         with frame.errors() as outcome:

@@ -85,7 +85,7 @@ def open_card() -> None:
         path = st.text_input(
             "Folder or image",
             key="home_path",
-            placeholder="/data/city or C:\\data\\scene.tif",
+            placeholder="~/city or ~/data/scene.tif",
             help="The path on the machine that runs Groundline. Nothing is copied.",
         )
         sent = st.file_uploader(

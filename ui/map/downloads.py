@@ -14,6 +14,7 @@ from pyproj.exceptions import CRSError
 from core.claims import scratch
 from core.errors import SettingsError
 from core.geo import local_utm
+from core.plain import in_markdown
 from core.vector.formats.products import PRODUCTS, product_of
 from ui import library, state
 from ui.map import drawing, sources
@@ -200,7 +201,7 @@ def part_of(layer: PolygonLayer, told: drawing.Told, part: str) -> PolygonLayer:
 def choose_crs(layer: PolygonLayer) -> str | None:
     """The target CRS, None for the layer's own."""
     if layer.geo.local:
-        st.caption(f"Files are in the scene's local CRS, {layer.geo.crs.name}: it leads to no place on the earth.")
+        st.caption(f"Files are in the scene's local CRS, {in_markdown(layer.geo.crs.name)}: it leads to no place on the earth.")
         return None
     if layer.geo.unnamed:
         st.caption("Files are in the coordinates of the file's transform, which names no CRS. **More**, at the top, names it.")

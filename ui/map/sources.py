@@ -138,9 +138,7 @@ def _titles(options: Sequence[Path]) -> dict[Path, str]:
 
 
 def _open_raster() -> None:
-    typed = st.text_input(
-        "Class raster", key="map_path", placeholder="/data/landcover.tif", help="A raster with one band of class numbers."
-    )
+    typed = st.text_input("Class raster", key="map_path", placeholder="~/landcover.tif", help="A raster with one band of class numbers.")
     if st.button("Open raster", key="map_open", icon=":material/folder_open:"):
         with frame.errors() as outcome:
             path = typed_path(typed)

@@ -39,7 +39,8 @@ def choose() -> Model | None:
     card = model.card
     network = f"{card.architecture} · {card.encoder}" if card.encoder else card.architecture
     st.caption(
-        f"{network}, patches of {told_size(card.patch_shape)} px, {len(card.bands)} bands of {card.dtype}, {len(card.scheme)} classes"
+        f"{in_markdown(network)}, patches of {told_size(card.patch_shape)} px, {len(card.bands)} bands of {card.dtype}, "
+        f"{len(card.scheme)} classes"
     )
     for sentence in (score_words(card), trained_words(card)):
         if sentence:

@@ -12,6 +12,7 @@ from core.confusion import Confusion
 from core.datasets.pairs import Pair, cut_pair
 from core.errors import GroundlineError
 from core.evaluation.against_mask import count_against
+from core.plain import in_markdown
 from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import Prediction
 from core.prediction.settings import told_size
@@ -36,10 +37,11 @@ def how_made(prediction: Prediction) -> None:
     size = told_size(settings["patch_size"])
     st.caption(
         f"{library.pixels_text((prediction.width, prediction.height))} px · {made['windows']:,} patches of {size} px, "
-        f"{100 * settings['overlap']:.0f} % overlap{turns} · engine {made['engine']}, network time {made['model_seconds']:.0f} s"
+        f"{100 * settings['overlap']:.0f} % overlap{turns} · "
+        f"engine {in_markdown(made['engine'])}, network time {made['model_seconds']:.0f} s"
     )
     for concern in made.get("warnings", ()):
-        st.warning(concern["sentence"], icon=":material/warning:")
+        st.warning(in_markdown(concern["sentence"]), icon=":material/warning:")
 
 
 def shares(prediction: Prediction, threshold: float) -> None:

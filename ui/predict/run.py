@@ -84,7 +84,7 @@ def _show(found: Mapping[str, Any], job: Job, request: Mapping[str, Any]) -> Non
     st.caption(" · ".join(words))
     for concern in found["warnings"]:
         if concern["code"] == "int8":
-            st.warning(concern["sentence"], icon=":material/warning:")
+            st.warning(in_markdown(concern["sentence"]), icon=":material/warning:")
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

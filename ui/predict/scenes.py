@@ -58,7 +58,7 @@ def choose() -> Choice | None:
         typed = st.text_input(
             "Path",
             key=_PATH,
-            placeholder="/data/scene.tif",
+            placeholder="~/scene.tif",
             help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.",
             **KEEP,
         )

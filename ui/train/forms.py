@@ -11,6 +11,7 @@ import streamlit as st
 from core import networks
 from core.networks import ArchitectureInfo
 from core.networks.architectures import published_encoder
+from core.plain import in_markdown
 from core.training.settings import TrainSettings
 from ui import jobs_view, library
 from ui.allowed import changing
@@ -88,7 +89,9 @@ def start(patches: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[dict[st
             icon=":material/play_arrow:",
             key="train_start",
             **changing(
-                missing or "Runs in a process of its own: you may leave this page or close the browser. Runs wait for each other.",
+                in_markdown(missing)
+                if missing
+                else "Runs in a process of its own: you may leave this page or close the browser. Runs wait for each other.",
                 disabled=missing is not None,
             ),
         )
