@@ -87,10 +87,10 @@ def values_of(network: Any, number: int, patch: tuple[int, int]) -> np.ndarray:
     rng = np.random.default_rng(0)
     shape = (1, *patch, _bands(network))
     if network.inputs[0].get_element_type().is_real():
-        batches = [rng.random(shape), _FAR * rng.standard_normal(shape)]
+        usual, far = rng.random(shape), _FAR * rng.standard_normal(shape)
     else:
-        batches = [rng.integers(0, 256, shape), rng.integers(0, 2, shape) * 255]
-    return np.concatenate([_answers(network, batch)[number] for batch in batches])
+        usual, far = (rng.integers(0, most, shape) * np.float64(255 // (most - 1)) for most in (256, 2))
+    return np.concatenate([_answers(network, batch)[number] for batch in (usual, far)])
 
 
 def fitted(network: Any, head: Head, number: int, card: ModelCard) -> Any:
@@ -203,7 +203,8 @@ def _answers(network: Any, batch: np.ndarray) -> list[np.ndarray]:
         ready = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         given = ready([openvino.Tensor(batch.astype(kind.to_dtype()))])
     except Exception as error:  # OpenVINO raises its own base class only
-        raise untaken_size(*batch.shape[1:3], ValueError(_reason(error))) from error
+        _, height, width, _ = batch.shape
+        raise untaken_size(height, width, ValueError(_reason(error))) from error
     return [np.array(given[port]) for port in ready.outputs]
 
 
