@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 from core.errors import JobError
 from core.files import write_json
-from core.readable import read_record, reason
+from core.reading.readable import read_record, reason
 
 PROJECT = Path(__file__).resolve().parents[1]
 """The checkout that holds `core/`; the folder of packages where the library alone is installed."""

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("core", "core.errors", "core.words", "core.plain", "core.html_page", "core.compiling"),
     ("core.digests", "core.files", "core.claims", "core.hdf5", "core.zip_limits"),
-    ("core.progress", "core.progress_line", "core.readable", "core.geo", "core.projecting", "core.settings", "core.networks"),
+    ("core.progress", "core.progress_line", "core.reading", "core.geo", "core.projecting", "core.settings", "core.networks"),
     ("core.classes", "core.workspace"),
     ("core.confusion", "core.scenes", "core.model_store"),
     ("core.datasets",),

@@ -12,7 +12,7 @@ from core.errors import ModelError
 from core.jobs import jobs, records, runs
 from core.model_store.cards import ModelCard
 from core.model_store.models import sort_models
-from core.readable import misfit, read_record, sorted_out
+from core.reading.readable import misfit, read_record, sorted_out
 from core.verbs import registry
 from core.workspace import Workspace
 

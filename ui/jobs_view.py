@@ -13,7 +13,7 @@ from core.errors import GroundlineError
 from core.jobs import jobs, records
 from core.jobs.jobs import Job
 from core.plain import in_markdown
-from core.readable import misfit
+from core.reading.readable import misfit
 from core.words import duration_words
 from ui import library, state
 from ui.allowed import changing, read_only, refuse_if_read_only

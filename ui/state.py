@@ -16,7 +16,7 @@ from core.classes import ClassScheme
 from core.errors import JobBusy
 from core.files import write_json
 from core.model_store.cards import CARD_FILE
-from core.readable import read_record
+from core.reading.readable import read_record
 from core.workspace import MODELS, PROJECT, Workspace, default_workspace
 from ui import allowed
 

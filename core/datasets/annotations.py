@@ -19,7 +19,7 @@ from rasterio.features import shapes as outlines
 from shapely.errors import ShapelyError
 
 from core.errors import MaskError
-from core.readable import reason
+from core.reading.readable import reason
 
 COCO, LABELME, GEO = "COCO", "labelme", "geo"
 _GEO_MARKS = ('"FeatureCollection"', '"Feature"', '"Topology"', '"esriGeometry')

@@ -20,7 +20,7 @@ from core.evaluation.calibration import Reliability, reliability_of_bytes
 from core.evaluation.intervals import PER_CLASS, SINGLE, Intervals, bootstrap
 from core.evaluation.regions import PolygonScore
 from core.evaluation.thresholds import ThresholdCurve, threshold_curve
-from core.readable import read_record, reason
+from core.reading.readable import read_record, reason
 
 EVALUATION_FILE = "evaluation.json"
 REPORT_FILE = "report.html"

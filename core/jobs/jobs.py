@@ -22,7 +22,7 @@ from filelock import FileLock
 from core.errors import GroundlineError, JobBusy, JobError
 from core.files import dump_json
 from core.jobs import records
-from core.readable import misfit, reason
+from core.reading.readable import misfit, reason
 from core.settings import options
 from core.verbs import registry
 from core.verbs.verb import Verb

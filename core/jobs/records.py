@@ -20,7 +20,7 @@ from typing import Any, Literal, TypedDict
 from filelock import FileLock, Timeout
 
 from core.files import dump_json, read_json, write_json
-from core.readable import misfit
+from core.reading.readable import misfit
 
 REQUEST, STATUS, EVENTS, CONTROL = "request.json", "status.json", "events.jsonl", "control"
 LOCK, LOG, RESULT, ABOUT = "lock", "log.txt", "result.json", "about.json"

@@ -14,7 +14,7 @@ from core.classes import ClassScheme
 from core.errors import ClassesError, ModelError
 from core.files import read_json, write_json
 from core.model_store.normalisation import Limits, check_normalisation, normalisation_sentence, normalise, seams_warning
-from core.readable import misfit
+from core.reading.readable import misfit
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.keras"

@@ -26,7 +26,7 @@ from core.model_store.trust import trust
 from core.networks.encoders import published_normalisation, wants_bgr
 from core.networks.pure import is_pure
 from core.progress import OnProgress, ShouldStop, check, report
-from core.readable import refusing
+from core.reading.readable import refusing
 from core.words import counted
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from core.model_store.legacy import SUFFIXES, Described, describe
 from core.model_store.outputs import SHARES, refusal_of_outputs
 from core.model_store.saved_models import is_saved_model
 from core.model_store.trust import refuse_untrusted
-from core.readable import Unreadable, refusing, sorted_out
+from core.reading.readable import Unreadable, refusing, sorted_out
 from core.workspace import MODELS, default_workspace
 
 if TYPE_CHECKING:

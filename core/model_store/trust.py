@@ -11,7 +11,7 @@ from pathlib import Path
 from core.digests import content_digest
 from core.errors import ModelError
 from core.files import write_json
-from core.readable import read_record
+from core.reading.readable import read_record
 from core.workspace import default_workspace
 
 _FILE = "trusted_files.json"

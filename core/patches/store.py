@@ -14,7 +14,7 @@ from core.classes import ClassScheme
 from core.errors import DatasetError
 from core.files import STORE_FILE
 from core.patches.parts import PARTS
-from core.readable import read_record, reason
+from core.reading.readable import read_record, reason
 
 _IMAGES, _MASKS, _INDEX = "images.npy", "masks.npy", "index.npz"
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import SceneError
 from core.geo import GeoRef
-from core.readable import refusing
+from core.reading.readable import refusing
 from core.scenes.scene import Scene
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.errors import SceneError
 from core.geo import GeoRef
-from core.readable import refusing
+from core.reading.readable import refusing
 
 
 @dataclass(frozen=True, order=True)

@@ -17,7 +17,7 @@ from core.files import write_json
 from core.geo import GeoRef, read_crs
 from core.prediction.folder.origin import source_scene
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
-from core.readable import read_record
+from core.reading.readable import read_record
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from ui import frame, library, state

@@ -11,7 +11,7 @@ from core.jobs import jobs
 from core.jobs.jobs import Job
 from core.model_store.models import Model
 from core.prediction.batch import RESULTS_FILE, TABLE_FILE, BatchRow
-from core.readable import read_record
+from core.reading.readable import read_record
 from ui import jobs_view, state, tables
 from ui.predict.scenes import Choice
 

@@ -11,7 +11,7 @@ from core.digests import content_digest
 from core.errors import ModelError
 from core.model_store.models import Model
 from core.prediction.settings import PatchSize
-from core.readable import read_record
+from core.reading.readable import read_record
 
 NETWORK_FILE = "network.xml"
 RECORD_FILE = "int8.json"

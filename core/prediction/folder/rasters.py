@@ -18,7 +18,7 @@ from core.classes import IGNORED_ID, ClassScheme
 from core.errors import ClassesError, InputError, SettingsError
 from core.files import PREDICTION_FILE, unfinished_place
 from core.geo import GeoRef
-from core.readable import Unreadable, read_record, reason, sorted_out
+from core.reading.readable import Unreadable, read_record, reason, sorted_out
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window, windows_of
 from core.workspace import Workspace
