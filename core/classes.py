@@ -227,10 +227,10 @@ class ClassScheme:
         ignored, as ours do, or `every` class is one.
         """
         try:
-            return cls._from_dict(value, every=every or "ignored" in value)
-        except (KeyError, TypeError, AttributeError) as error:
+            return cls._from_dict(value, every=every or (isinstance(value, dict) and "ignored" in value))
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ClassesError(
-                f"a class list that lacks {error}",
+                f"a class list that lacks {error}" if isinstance(error, KeyError) else f"a class list that is none ({error})",
                 expected='{"classes": [{"name": "Road", "colour": "#6EC1E4"}, ...]}',
                 do="Mend the class file",
             ) from error

@@ -9,10 +9,11 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from core.errors import JobError
-from core.files import read_json, write_json
+from core.files import write_json
+from core.reading.readable import read_record, reason
 
 PROJECT = Path(__file__).resolve().parents[1]
 """The checkout that holds `core/`; the folder of packages where the library alone is installed."""
@@ -22,6 +23,20 @@ MODELS = PROJECT / "models"
 """The shipped models; missing where the library alone is installed."""
 WORKSPACE_VARIABLE = "GROUNDLINE_WORKSPACE"
 _CONTENTS = "trash.json"
+
+
+class _Moved(TypedDict("_Moved", {"from": str})):
+    """Where something lay, and under which name the trash holds it."""
+
+    stored: str
+
+
+class _Thrown(TypedDict):
+    """What the trash says about a thing that was deleted."""
+
+    label: str
+    time: float
+    moved: list[_Moved]
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,10 @@ class Workspace:
 
     def holds(self, path: str | os.PathLike) -> bool:
         """Whether `path` lies inside one of the workspace's places, so that the workspace may move it."""
-        path = Path(path).resolve()
+        try:
+            path = Path(path).resolve()
+        except (OSError, RuntimeError, ValueError):  # links in a circle, a zero byte
+            return False
         return self.root in path.parents and path.parent != self.root
 
     def discard(self, paths: Iterable[str | os.PathLike], *, label: str) -> str:
@@ -130,7 +148,7 @@ class Workspace:
             )
         pending = [
             (bin_folder / entry["stored"], self.root / entry["from"])
-            for entry in read_json(bin_folder / _CONTENTS)["moved"]
+            for entry in self._thrown(bin_folder)["moved"]
             if (bin_folder / entry["stored"]).exists()
         ]
         for _, place in pending:
@@ -147,13 +165,40 @@ class Workspace:
         return [place for _, place in pending]
 
     def trashed(self) -> list[dict[str, Any]]:
-        """What can be restored, latest first: dicts with id, label, time (unix seconds) and paths."""
-        found = []
+        """What can be restored, latest first: dicts with id, label, time (unix seconds) and paths.
+
+        What cannot be, since its list is damaged, has no paths and says so in its label.
+        """
+        found: list[dict[str, Any]] = []
         for contents in self.trash.glob(f"*/{_CONTENTS}"):
-            entry = read_json(contents)
+            name = contents.parent.name
+            try:
+                entry = self._thrown(contents.parent)
+            except JobError as error:
+                found.append({"id": name, "label": f"{name}: {error.found}", "time": contents.lstat().st_mtime, "paths": []})
+                continue
             paths = [self.root / moved["from"] for moved in entry["moved"]]
-            found.append({"id": contents.parent.name, "label": entry["label"], "time": entry["time"], "paths": paths})
+            found.append({"id": name, "label": entry["label"], "time": entry["time"], "paths": paths})
         return sorted(found, key=lambda entry: entry["time"], reverse=True)
+
+    def _thrown(self, bin_folder: Path) -> _Thrown:
+        """What a folder of the trash says that it holds. Raises JobError for a list that is damaged, or names places outside."""
+        try:
+            entry: _Thrown = read_record(bin_folder / _CONTENTS, _Thrown)
+        except (OSError, ValueError) as error:
+            wrong = reason(error)
+        else:
+            inside = all(
+                self.holds(self.root / moved["from"]) and Path(moved["stored"]).name == moved["stored"] != ".." for moved in entry["moved"]
+            )
+            if inside:
+                return entry
+            wrong = "it names places outside the workspace"
+        raise JobError(
+            f"a list of deleted files that cannot be read ({wrong})",
+            expected=f"the {_CONTENTS} that was written",
+            do=f"Take the files out of {bin_folder} by hand",
+        )
 
     def empty_trash(self) -> None:
         """Delete for good what the trash holds."""

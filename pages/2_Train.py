@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import frame, jobs_view, library, state
+from ui import broken, frame, jobs_view, library, state
 from ui.evaluate import tab as evaluation_view
 from ui.runs import compare as runs_compare
 from ui.runs import one_run, table
@@ -27,11 +27,13 @@ def new_run() -> None:
             sample="data",
             links=(frame.PAGES["home"],),
         )
+        broken.show("prepared")
         return
     left, right = st.columns([2, 3], gap="medium")
     with left.container(border=True, height="stretch", key="data_panel"):
         st.subheader(":material/grid_on: 1 · Patches", anchor=False)
         data.panel(folders)
+        broken.show("prepared")
     with right.container(border=True, height="stretch", key="settings_panel"):
         st.subheader(":material/tune: 2 · Network", anchor=False)
         if not folders:
@@ -75,6 +77,7 @@ def runs() -> None:
         st.subheader("All runs", anchor=False)
         with frame.errors():
             table.table(every)
+    broken.show("runs")
     table.trash()
 
 

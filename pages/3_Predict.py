@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.prediction.folder.origin import pictured
-from ui import frame, jobs_view, library, state
+from ui import broken, frame, jobs_view, library, state
 from ui.evaluate import tab
 from ui.predict import batch, downloads, run, scenes, setup
 from ui.predict import results as predict_view
@@ -84,6 +84,7 @@ with st.expander(
     setup.form()
 with frame.errors():
     batch.show()
+broken.show("predictions")
 if folders:
     choose(folders)
     frame.next_step("trace the outlines and look at them on the map.", *frame.PAGES["map"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     ("core", "core.errors", "core.words", "core.plain", "core.html_page", "core.compiling"),
     ("core.digests", "core.files", "core.claims", "core.hdf5", "core.zip_limits"),
-    ("core.progress", "core.progress_line", "core.geo", "core.projecting", "core.settings", "core.networks"),
+    ("core.progress", "core.progress_line", "core.reading", "core.geo", "core.projecting", "core.settings", "core.networks"),
     ("core.classes", "core.workspace"),
     ("core.confusion", "core.scenes", "core.model_store"),
     ("core.datasets",),
@@ -209,21 +210,31 @@ def test_no_page_imports_a_page_or_a_network(path):
     assert not roots & ({"pages", "app", "tests"} | NETWORK_LIBRARIES | {page.stem for page in PAGES})
 
 
-def loaded_by(statement: str, *names: str) -> str:
-    code = f"import sys\n{statement}\nprint(' '.join(sorted({set(names)!r} & set(sys.modules))))"
+def loaded_by(modules: dict[str, Iterable[str]], *names: str) -> dict[str, list[str]]:
+    """Which of the libraries `names` come in with the modules of each entry, in one process; entries that bring none left out."""
+    code = f"""import importlib, json, sys
+came, before = {{}}, set()
+for part, modules in { ({part: sorted(each) for part, each in modules.items()})!r}.items():
+    for name in modules:
+        importlib.import_module(name)
+    there = set({names!r}) & set(sys.modules)
+    if there - before:
+        came[part] = sorted(there - before)
+    before |= there
+print(json.dumps(came))"""
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    return answer.stdout.strip().splitlines()[-1] if answer.stdout.strip() else ""
+    return json.loads(answer.stdout.strip().splitlines()[-1])
 
 
 def test_core_loads_no_network_library():
-    assert loaded_by("import core", "tensorflow", "keras", "streamlit") == ""
+    assert loaded_by({"core": ["core"]}, "tensorflow", "keras", "streamlit") == {}
 
 
 def test_what_the_dashboard_imports_of_core_loads_no_network_library():
     used = {name for path in [*UI, *PAGES] for name in imports_of(path) if belongs(name, "core")}
-    modules = sorted({found for name in used if (found := existing(name))})
+    modules = {found for name in used if (found := existing(name))}
     assert modules, "the dashboard imports nothing of core: this test has lost its object"
-    assert loaded_by("; ".join(f"import {name}" for name in modules), "tensorflow", "keras") == ""
+    assert loaded_by({"the dashboard": modules}, "tensorflow", "keras") == {}
 
 
 def existing(name: str) -> str:
@@ -236,18 +247,21 @@ def existing(name: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize("room", ["scenes", "datasets", "audit", "patches", "prediction", "evaluation"])
-def test_prediction_and_data_leave_pandas_to_the_vectors(room):
+def test_what_brings_a_library_is_named():
+    assert loaded_by({"one": ["json"], "two": ["html", "wave"], "three": ["wave"]}, "wave", "html", "zipapp") == {"two": ["html", "wave"]}
+
+
+def test_prediction_and_data_leave_pandas_to_the_vectors():
     """TensorFlow has to come before pandas (keras#23083): what a model's work imports must not bring pandas first."""
-    modules = [module_name(path) for path in CORE if belongs(module_name(path), f"core.{room}")]
-    assert modules, f"core.{room} is empty: this test has lost its object"
-    assert loaded_by("; ".join(f"import {name}" for name in modules), "pandas", "pyarrow", "geopandas", "tensorflow") == ""
+    rooms = ["scenes", "datasets", "audit", "patches", "prediction", "evaluation"]
+    modules = {room: [module_name(path) for path in CORE if belongs(module_name(path), f"core.{room}")] for room in rooms}
+    assert all(modules.values()), "a room is empty: this test has lost its object"
+    assert loaded_by(modules, "pandas", "pyarrow", "geopandas", "tensorflow") == {}
 
 
-@pytest.mark.parametrize("page", ["1_Explore", "2_Train", "3_Predict"])
-def test_pages_without_polygons_open_without_a_compiler(page):
+def test_pages_without_polygons_open_without_a_compiler():
     """numba takes a second to come in, which the first visit to a page would wait for; only vectors and prediction need it."""
-    (path,) = (path for path in PAGES if path.stem == page)
-    wanted = sorted({name for name in imports_of(path) if belongs(name, "ui") and existing(name)})
-    assert wanted, f"{page} imports nothing of ui: this test has lost its object"
-    assert loaded_by("; ".join(f"import {existing(name)}" for name in wanted), "numba", "scipy", "geopandas") == ""
+    found = [path for path in PAGES if path.stem in ("1_Explore", "2_Train", "3_Predict")]
+    wanted = {path.stem: {existing(name) for name in imports_of(path) if belongs(name, "ui") and existing(name)} for path in found}
+    assert len(wanted) == 3 and all(wanted.values()), "a page imports nothing of ui: this test has lost its object"
+    assert loaded_by(wanted, "numba", "scipy", "geopandas") == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from core.errors import GroundlineError
 from core.jobs import jobs, records
 from core.jobs.jobs import Job
 from core.plain import in_markdown
+from core.reading.readable import misfit
 from core.words import duration_words
 from ui import library, state
 from ui.allowed import changing, read_only, refuse_if_read_only
@@ -119,7 +121,7 @@ def asked_status(job: Job) -> dict:
 def _title(name: str) -> str:
     """The title of a job of this workspace, by its name."""
     folder = state.workspace().runs / name
-    return Job.open(folder).title if folder.is_dir() else name
+    return Job.open(folder).title if (folder / records.REQUEST).is_file() else name
 
 
 def _sentence(message: str) -> str:
@@ -208,9 +210,31 @@ class Made:
     prepared: Path | None = None
 
 
+class _Folder(TypedDict):
+    """What lies in a folder."""
+
+    folder: str
+
+
+class _File(TypedDict):
+    """A file that was written."""
+
+    path: str
+
+
+class _Result(TypedDict, total=False):
+    """What the result of a job may hold, as far as it is taken over."""
+
+    folder: str | None
+    files: list[_File]
+    predict: _Folder
+
+
 def made(job: Job) -> Made:
-    """Read a job's result; empty while it has none."""
+    """Read a job's result; empty while it has none, or none that can be read."""
     result = job.result() or {}
+    if misfit(result, _Result):
+        return Made()
     if job.kind == "predict" and result.get("folder"):
         return Made(prediction=Path(result["folder"]))
     if job.kind == "prepare" and result.get("folder"):
@@ -231,8 +255,11 @@ def collect() -> None:
     for ended, job in fresh:
         out = made(job)
         if out.prediction:
-            scene = library.provenance(out.prediction)["scene"]
-            state.select(prediction=out.prediction, layer=out.layer, scene=scene, model=job.request.get("model"))
+            try:
+                scene = library.provenance(out.prediction).get("scene")
+                state.select(prediction=out.prediction, layer=out.layer, scene=scene, model=job.request.get("model"))
+            except (OSError, ValueError):  # deleted or damaged meanwhile: there is nothing to take over
+                pass
         elif out.layer and _same(job.request.get("prediction"), state.selection().prediction):
             state.select(layer=out.layer)
         elif out.prepared:

@@ -14,12 +14,13 @@ import streamlit as st
 from core.datasets.datasets import Dataset, open_dataset
 from core.datasets.pairs import Pair
 from core.errors import GroundlineError, ModelError
-from core.files import read_json
+from core.jobs import jobs
 from core.model_store.cards import ModelCard
-from core.model_store.models import Model, list_models
+from core.model_store.models import Model, list_models, sort_models
 from core.patches.joined import Prepared, alike, open_patches
 from core.patches.store import STORE_FILE, PatchStore
-from core.prediction.folder.rasters import PREDICTION_FILE, Prediction, prediction_folders
+from core.prediction.folder.rasters import Prediction, prediction_folders, read_made, sort_predictions
+from core.reading.readable import Unreadable, sorted_out
 from core.scenes.sources import place_name
 from core.workspace import MODELS
 from ui import state
@@ -63,8 +64,14 @@ def dataset_title(path: Path) -> str:
 
 
 def prepared() -> list[Path]:
-    """Folders of prepared patches in the workspace, newest first."""
-    return _newest_first(state.workspace().prepared)
+    """Folders of prepared patches in the workspace that can be opened, newest first."""
+    return sort_prepared()[0]
+
+
+def sort_prepared() -> tuple[list[Path], list[Unreadable]]:
+    """Folders of prepared patches, newest first, and those that cannot be opened with their reasons."""
+    found, bad = sorted_out(_newest_first(state.workspace().prepared), patches)
+    return [store.folder for store in found], bad
 
 
 def prepared_title(folder: str | Path) -> str:
@@ -107,8 +114,19 @@ def go_together(folder: str | Path, other: str | Path) -> bool:
 
 
 def models() -> list[Model]:
-    """Models of the project and of the workspace."""
+    """Models of the project and of the workspace that can be opened."""
     return list_models([state.workspace().models])
+
+
+def broken(kind: str) -> list[Unreadable]:
+    """What of the workspace cannot be opened, with its reasons: "models", "prepared", "predictions", or "runs" for records of jobs."""
+    if kind == "models":
+        return sort_models([state.workspace().models])[1]
+    if kind == "prepared":
+        return sort_prepared()[1]
+    if kind == "predictions":
+        return sort_predictions(_found_predictions())[1]
+    return [Unreadable(job.folder, job.broken) for job in jobs.list_jobs(state.workspace()) if job.broken]
 
 
 def model_title(name: str) -> str:
@@ -127,11 +145,20 @@ def model_key(model: Model) -> str:
 
 
 def predictions() -> list[Path]:
-    """Prediction folders of the workspace, newest first; the sample's and the selected one included."""
+    """Prediction folders of the workspace that can be opened, newest first; the sample's and the selected one included."""
+    return sorted_out(_found_predictions(), _openable)[0]
+
+
+def _found_predictions() -> list[Path]:
     chosen = state.selection().prediction
     found = prediction_folders(state.workspace())
     others = [Path(entry) for entry in state.recent("prediction") if Path(entry) not in found]
     return found + others if chosen is None or chosen in found + others else [chosen, *found, *others]
+
+
+def _openable(folder: Path) -> Path:
+    """The folder of a prediction, once that was opened."""
+    return prediction(folder).folder
 
 
 def prediction(folder: str | Path) -> Prediction:
@@ -140,8 +167,8 @@ def prediction(folder: str | Path) -> Prediction:
 
 
 def provenance(folder: str | Path) -> dict:
-    """What a prediction says about how it was made."""
-    return read_json(Path(folder) / PREDICTION_FILE)
+    """What a prediction says about how it was made. Raises OSError and ValueError."""
+    return read_made(folder)
 
 
 def prediction_title(folder: Path) -> str:
@@ -151,7 +178,7 @@ def prediction_title(folder: Path) -> str:
     except (OSError, ValueError):  # being written or deleted at this moment: its folder's name will do
         return folder.name
     name = place_name(Path(made["scene"]) if made.get("scene") else folder)
-    return " · ".join(part for part in (name, made.get("model")) if part)
+    return " · ".join(part for part in (name, made["model"]) if part)
 
 
 def prediction_labels(folders: Iterable[Path]) -> dict[Path, str]:
@@ -189,7 +216,7 @@ def _dataset(path: str, stamp: int) -> Dataset:
     return open_dataset(path)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=128, show_spinner=False)
 def _patches(folder: str, stamp: int) -> PatchStore:
     return PatchStore.open(folder)
 
@@ -199,7 +226,7 @@ def _together(folders: tuple[str, ...], stamps: tuple[int, ...]) -> Prepared:
     return open_patches(folders[0], folders[1:])
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(max_entries=512, show_spinner=False)
 def _prediction(folder: str, stamp: int) -> Prediction:
     return Prediction.open(folder)
 

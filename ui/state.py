@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import streamlit as st
 
 from core.claims import in_turn
 from core.classes import ClassScheme
 from core.errors import JobBusy
-from core.files import read_json, write_json
+from core.files import write_json
 from core.model_store.cards import CARD_FILE
+from core.reading.readable import read_record
 from core.workspace import MODELS, PROJECT, Workspace, default_workspace
 from ui import allowed
 
@@ -47,6 +48,14 @@ class Selection:
     model: str | None = None
     prediction: Path | None = None
     layer: Path | None = None
+
+
+class _Stored(TypedDict, total=False):
+    """What is remembered on disk."""
+
+    current: dict[str, str] | None
+    recent: dict[str, list[str]] | None
+    seen_until: float | None
 
 
 FIELDS = tuple(field.name for field in fields(Selection))
@@ -190,8 +199,8 @@ def _file() -> Path:
 
 def _remembered() -> dict:
     try:
-        stored = read_json(_file())
-    except (OSError, ValueError):  # none yet, or cut off by a crash: start afresh, nothing of value is lost
+        stored = read_record(_file(), _Stored)
+    except (OSError, ValueError):  # none yet, cut off by a crash or of another form: start afresh, nothing of value is lost
         stored = {}
     return {"current": stored.get("current") or {}, "recent": stored.get("recent") or {}, "seen_until": stored.get("seen_until") or 0.0}
 
@@ -217,5 +226,5 @@ def _existing(name: str, value: str | None) -> Path | str | None:
     if value is None:
         return None
     if name == "model":
-        return value if (MODELS / value).is_dir() or Path(value).exists() else None
-    return Path(value) if allowed.may_open(value) and Path(value).exists() else None
+        return value if os.path.isdir(MODELS / value) or os.path.exists(value) else None
+    return Path(value) if allowed.may_open(value) and os.path.exists(value) else None

@@ -16,11 +16,14 @@ import numpy as np
 import shapely
 from PIL import Image
 from rasterio.features import shapes as outlines
+from shapely.errors import ShapelyError
 
 from core.errors import MaskError
+from core.reading.readable import reason
 
 COCO, LABELME, GEO = "COCO", "labelme", "geo"
 _GEO_MARKS = ('"FeatureCollection"', '"Feature"', '"Topology"', '"esriGeometry')
+_MOST_PIXELS = 2**28  # of a mask of runs, which takes a byte each
 _HEAD = 1 << 16
 _IGNORED = "__ignore__"
 _BACKGROUND = "_background_"
@@ -70,16 +73,16 @@ def _drawings(path: Path, kind: str, changed: int) -> tuple[Drawing, ...]:
     value = _loaded(path)
     try:
         return _coco(value) if kind == COCO else (_labelme(value, path),)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, ShapelyError) as error:
         raise MaskError(
-            f"{path.name} cannot be read as {kind} ({type(error).__name__}: {error})", expected=f"a whole {kind} file", do="Check the file"
+            f"{path.name} cannot be read as {kind} ({reason(error)})", expected=f"a whole {kind} file", do="Check the file"
         ) from error
 
 
 def _loaded(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RecursionError):
         return None
 
 
@@ -138,6 +141,8 @@ def run_lengths(counts: Sequence[int], height: int, width: int) -> np.ndarray:
     runs = np.asarray(counts, np.int64)
     if runs.sum() != height * width:
         raise ValueError(f"runs over {runs.sum()} pixels for an image of {height} x {width}")
+    if runs.sum() > _MOST_PIXELS:
+        raise ValueError(f"a mask of {height} x {width} pixels, more than {_MOST_PIXELS:,}")
     return np.repeat(np.arange(runs.size) % 2 == 1, runs).reshape(width, height).T
 
 

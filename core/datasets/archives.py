@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from core.digests import file_digest
-from core.errors import DatasetError
+from core.errors import Cancelled, DatasetError, GroundlineError
 from core.files import replacing_folder, temporary_place
 from core.progress import OnProgress, ShouldStop, check, report
 from core.words import size_words
@@ -37,7 +37,9 @@ def unpack(path: Path, into: Path | None = None, *, on_progress: OnProgress | No
                     check(should_stop)
                     report(on_progress, i, len(members), f"Unpacking {member.filename}")
                     archive.extract(member, temporary)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (GroundlineError, Cancelled, MemoryError):
+        raise
+    except Exception as error:  # zipfile and zlib raise half a dozen kinds for damaged archives
         raise DatasetError(
             f"{path.name} cannot be unpacked ({error})", expected="a whole zip without password", do="Make the archive again"
         ) from error

@@ -22,7 +22,7 @@ from core.datasets.class_columns import classes_of
 from core.datasets.label_scenes import id_scene
 from core.datasets.layer_contents import refuse_other_content
 from core.digests import file_digest
-from core.errors import MaskError
+from core.errors import Cancelled, GroundlineError, MaskError
 from core.geo import GeoRef, on_earth
 from core.projecting import moved
 from core.scenes.opening import open_scene
@@ -249,7 +249,6 @@ def file_name_of(image: str) -> str:
 @lru_cache(maxsize=64)
 def _read_layers(path: Path, named: str | None, called: str | None, changed: int) -> tuple[VectorLayer, ...]:
     from pyogrio import list_layers
-    from pyogrio.errors import DataLayerError, DataSourceError
 
     refuse_other_content(path)
     try:
@@ -257,7 +256,9 @@ def _read_layers(path: Path, named: str | None, called: str | None, changed: int
         several = len(layers) > 1
         plain = called or stem_of(path)
         found = [_read_one(path, name, named or (name if several else plain), several or named is not None) for name, _ in layers]
-    except (DataSourceError, DataLayerError, ValueError) as error:
+    except (GroundlineError, Cancelled, MemoryError):
+        raise
+    except Exception as error:  # pyogrio, GEOS and PROJ raise half a dozen kinds for damaged files
         why = str(error).replace(str(path), path.name).partition(";")[0].rstrip(".")
         raise MaskError(f"{path.name} cannot be read ({why})", expected="GeoPackage, GeoJSON or Shapefile", do="Check the file") from error
     return tuple(layer for layer in found if len(layer.classes) or layer.left_out)

@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
 from core.classes import ClassScheme
 from core.confusion import Confusion
-from core.errors import InputError
+from core.errors import ClassesError, InputError
 from core.evaluation.areas import AdjustedAreas, adjusted_areas
 from core.evaluation.boundary import boundary_iou
 from core.evaluation.calibration import Reliability, reliability_of_bytes
 from core.evaluation.intervals import PER_CLASS, SINGLE, Intervals, bootstrap
 from core.evaluation.regions import PolygonScore
 from core.evaluation.thresholds import ThresholdCurve, threshold_curve
-from core.files import read_json
+from core.reading.readable import read_record, reason
 
 EVALUATION_FILE = "evaluation.json"
 REPORT_FILE = "report.html"
@@ -131,6 +131,42 @@ class Calibration:
     def temperature(self) -> float:
         """What the card should hold."""
         return self.applied * self.fitted
+
+
+class _Scene(TypedDict):
+    """What the file holds of a scene."""
+
+    name: str
+    group: str
+    height: int
+    width: int
+    pixel_area_m2: float | None
+    map: str | None
+    unlabelled: list[int]
+    boundary: list[list[int]]
+    sample: list[list[int]]
+    mapped: list[int]
+    confusion: list[list[int]]
+    ignored_pixels: int
+    polygons: dict[str, dict[str, Any]]
+
+
+class _Written(TypedDict):
+    """What the file holds."""
+
+    scheme: dict[str, Any]
+    results: list[_Scene]
+    scenes: Literal["train", "validation", "test", "all"]
+    histogram: list[list[list[int]]]
+    confidences: list[list[int]]
+    patches: list[PatchResult]
+    label_errors: list[LabelError]
+    calibration: dict[str, Any] | None
+    model: str
+    dataset: str
+    split: str
+    notes: list[str]
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,8 +332,8 @@ class Evaluation:
         """Read an evaluation's folder. Raises InputError when it is none."""
         folder = Path(folder)
         try:
-            value = read_json(folder / EVALUATION_FILE)
-            return cls(
+            value = read_record(folder / EVALUATION_FILE, _Written)
+            found = cls(
                 scheme=ClassScheme.from_dict(value["scheme"]),
                 results=tuple(SceneResult.from_dict(one) for one in value["results"]),
                 histogram=np.array(value["histogram"], np.int64),
@@ -310,12 +346,27 @@ class Evaluation:
                 folder=folder,
                 **{name: value[name] for name in ("scenes", "model", "dataset", "split")},
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            found._check()
+            return found
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, ClassesError) as error:
             raise InputError(
-                f"no evaluation in {folder} ({type(error).__name__}: {error})",
+                f"no evaluation in {folder} ({reason(error)})",
                 expected=f"a folder with {EVALUATION_FILE}",
                 do="Evaluate again, or name another folder",
             ) from error
+
+    def _check(self) -> None:
+        """Raise ValueError where counts are of other classes than the scheme's, or none of any scene."""
+        count = len(self.scheme)
+        shapes = {"histogram": (count, 2, 256), "confidences": (2, 256)}
+        found = [(name, getattr(self, name).shape, shape) for name, shape in shapes.items()]
+        shapes = {"unlabelled": (count,), "boundary": (count, 2), "sample": (count, count), "mapped": (count,)}
+        for one in self.results:
+            found += [(name, getattr(one, name).shape, shape) for name, shape in shapes.items()]
+            found.append(("confusion", one.confusion.counts.shape, (count, count)))
+        wrong = next((f"{name} has the shape {shape}, not {wanted}" for name, shape, wanted in found if shape != wanted), None)
+        if wrong or not self.results:
+            raise ValueError(wrong or "it tells of no scene")
 
     def placed(self, folder: Path) -> Evaluation:
         """The same evaluation, with its pictures and maps in `folder`."""

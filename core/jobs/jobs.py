@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ import psutil
 from filelock import FileLock
 
 from core.errors import GroundlineError, JobBusy, JobError
-from core.files import read_json
+from core.files import dump_json
 from core.jobs import records
+from core.reading.readable import misfit, reason
+from core.settings import options
 from core.verbs import registry
 from core.verbs.verb import Verb
 from core.workspace import PROJECT, WORKSPACE_VARIABLE, Workspace
@@ -58,18 +62,27 @@ class Job:
 
     @property
     def kind(self) -> str:
-        """What sort of work it is, as in `core.verbs.registry`."""
+        """What sort of work it is, as in `core.verbs.registry`; "" where its request cannot be read."""
         return self._asked()["kind"]
 
     @property
     def request(self) -> dict[str, Any]:
-        """What was asked, with every default filled in."""
+        """What was asked, with every default filled in; empty where it cannot be read."""
         return self._asked()["request"]
+
+    @property
+    def broken(self) -> str | None:
+        """Why its files cannot be read, in one line; None where they can."""
+        _, wrong = self._read_asked()
+        wrong = wrong or self._read_standing()[1]
+        if wrong is None and records.wrong_events(self.folder):
+            return f"{records.wrong_events(self.folder)} lines of {records.EVENTS} are no events and left out"
+        return wrong
 
     @property
     def title(self) -> str:
         """What people call it; its name unless somebody gave it a better one."""
-        return self._about().get("title") or self._asked().get("title") or self.name
+        return self._about().get("title") or str(self._asked().get("title") or "") or self.name
 
     @property
     def note(self) -> str:
@@ -117,8 +130,9 @@ class Job:
         return "\n".join(shown[-lines - 1 :]).strip("\n")
 
     def result(self) -> dict[str, Any] | None:
-        """The answer, or None while there is none."""
-        return records.read_patiently(self.folder / records.RESULT)
+        """The answer, or None while there is none, or none that can be read."""
+        answer = _read(self.folder / records.RESULT, dict[str, Any])[0]
+        return answer or None
 
     def stop(self) -> None:
         """Ask the worker to end within one batch; a job that is over stays as it is."""
@@ -183,13 +197,66 @@ class Job:
         return [Path(path) for path in (request.get("out"), *(request.get("files") or ())) if path]
 
     def _asked(self) -> dict[str, Any]:
-        return read_json(self.folder / records.REQUEST)
+        return self._read_asked()[0]
+
+    def _read_asked(self) -> tuple[dict[str, Any], str | None]:
+        """The request file, or an empty one and why it cannot be read."""
+        asked, wrong = _read(self.folder / records.REQUEST, records.Asked)
+        if wrong is None and asked:
+            wrong = _misfit(asked["kind"], dump_json(asked["request"]))
+        if wrong is None and asked and not registry.known(asked["kind"]):
+            return asked, f"{asked['kind']!r} is no kind of job of this version"
+        if wrong or not asked:
+            return {"kind": "", "request": {}}, f"{records.REQUEST} cannot be read: {wrong or 'it is gone'}"
+        return asked, None
 
     def _about(self) -> dict[str, Any]:
-        return records.read_patiently(self.folder / records.ABOUT) or {}
+        return _read(self.folder / records.ABOUT, records.About)[0]
 
     def _read_status(self) -> dict[str, Any]:
-        return records.read_patiently(self.folder / records.STATUS) or records.blank_status("starting")
+        return self._read_standing()[0]
+
+    def _read_standing(self) -> tuple[dict[str, Any], str | None]:
+        """The status file with all its keys; where it cannot be read, one that says so, and why."""
+        found, wrong = _read(self.folder / records.STATUS, records.Stands)
+        wrong = wrong and f"{records.STATUS} cannot be read: {wrong}"
+        if wrong is None and not found:
+            return records.blank_status("starting"), None
+        unknown = dict.fromkeys(records.blank_status("starting")) | {"created": 0.0, "heartbeat": 0.0, "message": ""}
+        if wrong is None:
+            return unknown | found, None
+        # Whoever works on it holds its lock, and writes the file anew with its next step.
+        working = records.is_locked(self.folder / records.LOCK)
+        return unknown | {"state": "running" if working else "failed", "error": None if working else wrong}, wrong
+
+
+def _read(path: Path, form: Any) -> tuple[dict[str, Any], str | None]:
+    """A record of a job folder, empty where there is none, or none of this form; then with what is wrong."""
+    try:
+        value = records.read_patiently(path)
+    except (OSError, ValueError) as error:
+        return {}, reason(error)
+    wrong = None if value is None and not path.exists() else misfit(value, form)
+    return ({}, wrong) if wrong or value is None else (value, None)
+
+
+@lru_cache(maxsize=1024)
+def _misfit(kind: str, request: str) -> str | None:
+    """What in a request of this kind cannot be; None where it could be asked today, and for a kind that is not known here."""
+    if not registry.known(kind):
+        return None
+    verb, asked = registry.find(kind), json.loads(request)
+    missing = [key for key in verb.required if asked.get(key) is None]
+    if verb.place is not None and "out" in verb.optional and not isinstance(asked.get("out"), str):
+        missing.append("out")
+    missing += [one.key for one in options(verb.settings) if one.group and one.key and not isinstance(asked.get(one.key), dict)]
+    if missing:
+        return f"the request lacks {missing[0]!r}"
+    try:
+        verb.settings.from_request(asked)
+    except (GroundlineError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return reason(error)
+    return None
 
 
 def start(kind: str, request: Mapping[str, Any], *, workspace: Workspace, title: str | None = None) -> Job:

@@ -15,11 +15,12 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from filelock import FileLock, Timeout
 
 from core.files import dump_json, read_json, write_json
+from core.reading.readable import misfit
 
 REQUEST, STATUS, EVENTS, CONTROL = "request.json", "status.json", "events.jsonl", "control"
 LOCK, LOG, RESULT, ABOUT = "lock", "log.txt", "result.json", "about.json"
@@ -29,6 +30,66 @@ STARTING_GRACE_S = 60.0
 """How long a job may be "starting" without a lock: a slow disk or virus scanner delays a new process that much."""
 
 _READ_TRIES = 5
+
+
+class Asked(TypedDict):
+    """What `request.json` holds; some have a title too."""
+
+    kind: str
+    request: dict[str, Any]
+
+
+class About(TypedDict, total=False):
+    """What `about.json` may hold."""
+
+    title: str | None
+    note: str | None
+
+
+class _Stands(TypedDict):
+    """What every `status.json` holds."""
+
+    state: Literal["starting", "queued", "running", "paused", "stopping", "finished", "stopped", "failed", "died"]
+
+
+class Stands(_Stands, total=False):
+    """What a `status.json` may hold besides; times are unix seconds."""
+
+    done: float | None
+    total: float | None
+    message: str | None
+    eta_s: float | None
+    created: float
+    started: float | None
+    finished: float | None
+    heartbeat: float
+    pid: int | None
+    worker: str | None
+    error: str | None
+    waits_for: str | None
+    arrived: float | None
+
+
+class Event(TypedDict):
+    """What every line of `events.jsonl` holds."""
+
+    time: float
+    type: str
+
+
+class Epoch(TypedDict, total=False):
+    """What a finished epoch tells, as far as it is counted or compared."""
+
+    epoch: int
+    loss: float | None
+    val_loss: float | None
+    val_mean_iou: float | None
+    val_iou: dict[str, float | None] | None
+    seconds: float | None
+    learning_rate: float | None
+
+
+_EVENTS: dict[str, Any] = {"epoch": Epoch}
 
 
 def worker_lock(folder: Path) -> FileLock:
@@ -84,13 +145,34 @@ def append_event(folder: Path, event: dict[str, Any]) -> None:
 
 
 def read_events(folder: Path, *, kind: str | None = None) -> list[dict[str, Any]]:
-    """Events in order, of one type or all; a last line without its end is still being written and left out."""
-    path = folder / EVENTS
-    if not path.exists():
-        return []
-    complete = path.read_bytes().rpartition(b"\n")[0]
-    events = [json.loads(line) for line in complete.splitlines() if line]
-    return [event for event in events if kind is None or event["type"] == kind]
+    """Events in order, of one type or all; a last line without its end is still being written and left out.
+
+    So is a line that is no event: `wrong_events` counts them.
+    """
+    return [event for event in _events(folder) if event is not None and (kind is None or event["type"] == kind)]
+
+
+def wrong_events(folder: Path) -> int:
+    """How many whole lines of a job's events are none."""
+    return _events(folder).count(None)
+
+
+def _events(folder: Path) -> list[dict[str, Any] | None]:
+    try:
+        complete = (folder / EVENTS).read_bytes().rpartition(b"\n")[0]
+    except OSError:  # none yet; or a folder in its place, which is no event either
+        return [None] if (folder / EVENTS).is_dir() else []
+    return [_event(line) for line in complete.splitlines() if line]
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if misfit(event, Event) or misfit(event, _EVENTS.get(event["type"], Event)):
+        return None
+    return event
 
 
 def mend_events(folder: Path) -> None:
@@ -109,7 +191,7 @@ def read_control(folder: Path) -> str:
     """The standing wish, "pause" or "stop", or an empty string."""
     try:
         return (folder / CONTROL).read_text(encoding="utf-8").strip()
-    except (FileNotFoundError, PermissionError):
+    except (OSError, UnicodeDecodeError):
         return ""
 
 

@@ -20,7 +20,7 @@ def histories(jobs: Iterable[Job]) -> dict[str, list[dict[str, Any]]]:
 def lines(job: Job) -> list[dict[str, Any]]:
     """The records of a run's epochs, in order."""
     # A worker that was killed between telling of an epoch and keeping it runs that epoch again.
-    latest = {(event.get("class"), event["epoch"]): event for event in job.events("epoch")}
+    latest = {(event.get("class"), event["epoch"]): event for event in job.events("epoch") if "epoch" in event}
     return [{name: value for name, value in event.items() if name not in ("time", "type")} for event in latest.values()]
 
 

@@ -6,20 +6,78 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from core.classes import ClassScheme
-from core.errors import ModelError
+from core.errors import ClassesError, ModelError
 from core.files import read_json, write_json
 from core.model_store.normalisation import Limits, check_normalisation, normalisation_sentence, normalise, seams_warning
+from core.reading.readable import misfit
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.keras"
 MIN_PATCH_PX = 8
 OUTPUTS = ("softmax", "sigmoid", "logits")
 _FOR_PROGRAMS = ("confusion", "pairs")  # entries of the card that nobody reads as text
+
+
+class _Needed(TypedDict):
+    """What every `card.json` holds."""
+
+    name: str
+    architecture: str
+    scheme: dict[str, Any]
+    bands: list[int]
+
+
+class _Score(TypedDict, total=False):
+    """What the score of a part may hold, as far as it is shown."""
+
+    mean_iou: float | None
+    accuracy: float | None
+    classes: dict[str, dict[str, Any]]
+
+
+class _Metrics(TypedDict, total=False):
+    """The parts of the data that were scored; other entries are text for people."""
+
+    train: _Score | None
+    validation: _Score | None
+    test: _Score | None
+    int8: _Score | None
+    mean_iou: float | None
+
+
+class _Split(TypedDict, total=False):
+    """What a split may hold, as far as it is shown."""
+
+    how: str | None
+    groups: dict[str, list[str]]
+    pairs: dict[str, list[str]]
+    patches: dict[str, int]
+
+
+class _Written(_Needed, total=False):
+    """What a `card.json` may hold besides."""
+
+    encoder: str | None
+    dtype: str
+    normalisation: dict[str, Any]
+    patch_size: int
+    patch_width: int | None
+    scale: float
+    pixel_size_m: float | None
+    network: dict[str, Any]
+    output: str
+    temperature: float
+    split: _Split
+    metrics: _Metrics
+    training: dict[str, Any]
+    weights_file: str
+    notes: list[str]
+    assumed: list[str]
 
 
 @dataclass(frozen=True)
@@ -62,6 +120,16 @@ class ModelCard:
         object.__setattr__(self, "notes", tuple(self.notes))
         object.__setattr__(self, "assumed", tuple(self.assumed))
         check_normalisation(self.normalisation, len(self.bands))
+        if Path(self.weights_file).name != self.weights_file or self.weights_file in ("", ".", "..") or "\\" in self.weights_file:
+            raise ModelError(
+                f"a model card whose weights lie at {self.weights_file!r}", expected="a file beside the card", do="Mend the card"
+            )
+        if not self.bands or min(self.bands) < 1 or min(self.patch_shape) < 1 or not 0 < self.scale < float("inf"):
+            raise ModelError(
+                f"a model card with bands {list(self.bands)}, patches of {self.patch_shape} pixels and scale {self.scale}",
+                expected="band numbers from 1, a size and a scale above 0",
+                do="Mend the card",
+            )
         if self.output not in OUTPUTS:
             raise ModelError(f"a model card with output {self.output!r}", expected=" or ".join(OUTPUTS), do="Mend the card")
         if not 0 < self.temperature < float("inf"):
@@ -113,16 +181,19 @@ class ModelCard:
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> ModelCard:
         """Read what `to_dict` wrote; keys of a newer version are passed over. Raises ModelError when it is no card."""
-        known = {item.name for item in fields(cls)}
+        wrong = misfit(value, _Written)
         try:
-            found = {name: item for name, item in value.items() if name in known}
-            return cls(**{**found, "scheme": ClassScheme.from_dict(value["scheme"])})
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ModelError(
-                f"a model card that cannot be read ({error})",
-                expected="a card.json written by Groundline",
-                do="Train again or mend the card",
-            ) from error
+            if wrong is None:
+                known = {item.name for item in fields(cls)}
+                found = {name: item for name, item in value.items() if name in known}
+                return cls(**{**found, "scheme": ClassScheme.from_dict(value["scheme"])})
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError, ClassesError) as error:
+            wrong = str(error)
+        raise ModelError(
+            f"a model card that cannot be read ({wrong})",
+            expected="a card.json written by Groundline",
+            do="Train again or mend the card",
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> ModelCard:

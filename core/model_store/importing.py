@@ -26,6 +26,7 @@ from core.model_store.trust import trust
 from core.networks.encoders import published_normalisation, wants_bgr
 from core.networks.pure import is_pure
 from core.progress import OnProgress, ShouldStop, check, report
+from core.reading.readable import refusing
 from core.words import counted
 
 if TYPE_CHECKING:
@@ -107,7 +108,11 @@ class OfWeights:
 
 def examine(path: str | os.PathLike, of_weights: OfWeights = OfWeights()) -> Examined:
     """Read what a `.h5`, `.hdf5` or `.keras` file or a SavedModel tells; without Keras, nothing in it is run. Raises ModelError."""
-    path = Path(path)
+    with refusing(Path(path).name, ModelError, "a whole Keras file or SavedModel"):
+        return _examine(Path(path), of_weights)
+
+
+def _examine(path: Path, of_weights: OfWeights) -> Examined:
     if not path.exists():
         raise ModelError(f"no file at {path}", expected="a Keras file", do="Check the path")
     if path.is_dir() and not is_saved_model(path):

@@ -16,6 +16,7 @@ from core.model_store.legacy import SUFFIXES, Described, describe
 from core.model_store.outputs import SHARES, refusal_of_outputs
 from core.model_store.saved_models import is_saved_model
 from core.model_store.trust import refuse_untrusted
+from core.reading.readable import Unreadable, refusing, sorted_out
 from core.workspace import MODELS, default_workspace
 
 if TYPE_CHECKING:
@@ -72,17 +73,19 @@ def model_folders() -> list[Path]:
 
 
 def list_models(extra_folders: Iterable[str | os.PathLike] = ()) -> list[Model]:
-    """Every model with a readable card in the model folders, and in or directly under `extra_folders`, by name."""
-    found: dict[Path, Model] = {}
+    """Every model that can be opened in the model folders, and in or directly under `extra_folders`, by name."""
+    return sort_models(extra_folders)[0]
+
+
+def sort_models(extra_folders: Iterable[str | os.PathLike] = ()) -> tuple[list[Model], list[Unreadable]]:
+    """The models of `list_models`, and the folders with a card that cannot be opened, as half-copied ones, with their reasons."""
+    folders: dict[Path, Path] = {}
     for parent in [*model_folders(), *map(Path, extra_folders)]:
-        candidates = [parent, *sorted(parent.iterdir())] if parent.is_dir() else []
-        for folder in candidates:
-            if (folder / CARD_FILE).is_file():
-                try:
-                    found.setdefault(folder.resolve(), _open_folder(folder))
-                except ModelError:
-                    continue  # a half-copied folder must not hide the others; opening it by name tells what is wrong
-    return sorted(found.values(), key=lambda model: model.card.name.lower())
+        for folder in [parent, *sorted(parent.iterdir())] if parent.is_dir() else []:
+            if not folder.name.startswith(".") and os.path.lexists(folder / CARD_FILE):
+                folders.setdefault(folder.resolve(), folder)
+    found, bad = sorted_out(folders.values(), _open_folder)
+    return sorted(found, key=lambda model: model.card.name.lower()), bad
 
 
 def find_model(name_or_path: str | os.PathLike) -> Model:
@@ -91,6 +94,11 @@ def find_model(name_or_path: str | os.PathLike) -> Model:
     A file without a card beside it gets one made from what the file says; `card.assumed` lists what it does not say.
     Raises ModelError.
     """
+    with refusing(Path(name_or_path).name, ModelError, "a model folder, or a whole Keras file"):
+        return _found(name_or_path)
+
+
+def _found(name_or_path: str | os.PathLike) -> Model:
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         if is_saved_model(path) and not (path / CARD_FILE).is_file():

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from core.digests import content_digest
 from core.errors import ModelError
-from core.files import read_json, write_json
+from core.files import write_json
+from core.reading.readable import read_record
 from core.workspace import default_workspace
 
 _FILE = "trusted_files.json"
@@ -44,4 +45,7 @@ def _list() -> Path:
 
 
 def _known() -> dict[str, str]:
-    return read_json(_list()) if _list().is_file() else {}
+    try:
+        return read_record(_list(), dict[str, str]) if _list().is_file() else {}
+    except (OSError, ValueError):  # damaged: nothing is trusted until the user says so again
+        return {}

@@ -6,14 +6,49 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from core.classes import ClassScheme
 from core.errors import DatasetError
-from core.files import STORE_FILE, read_json
+from core.files import STORE_FILE
 from core.patches.parts import PARTS
+from core.reading.readable import read_record, reason
+
+_IMAGES, _MASKS, _INDEX = "images.npy", "masks.npy", "index.npz"
+
+
+class _Split(TypedDict):
+    """What every record tells of its split, as far as it is read."""
+
+    how: str
+    patches: dict[str, int]
+    dropped: int
+    dropped_unlabelled: int
+    dropped_guard: int
+    shared_pixels: int
+    groups: dict[str, list[str]]
+    notes: list[str]
+    warnings: list[str]
+
+
+class _Record(TypedDict):
+    """What every record of patches holds, as far as it is read."""
+
+    dataset: str
+    scheme: dict[str, Any]
+    patch_size: int
+    bands: list[int]
+    band_names: list[str] | None
+    dtype: str
+    scale: float
+    pixel_size_m: float | None
+    pairs: list[str]
+    groups: list[str]
+    counts: dict[str, list[int]]
+    statistics: dict[str, Any]
+    split: _Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,29 +63,55 @@ class PatchStore:
         """Open a prepared folder. Raises DatasetError when it is none."""
         folder = Path(folder)
         try:
-            record = read_json(folder / STORE_FILE)
-            whole = all((folder / name).is_file() for name in ("images.npy", "masks.npy", "index.npz"))
-        except (OSError, ValueError):
-            whole = False
-        if not whole:
+            record = read_record(folder / STORE_FILE, _Record)
+            missing = next((name for name in (_IMAGES, _MASKS, _INDEX) if not (folder / name).is_file()), None)
+        except (OSError, ValueError) as error:
             raise DatasetError(
-                f"{folder} holds no prepared patches", expected="a folder that prepare wrote", do="Prepare the data set first"
+                f"{folder} holds no prepared patches ({reason(error)})",
+                expected="a folder that prepare wrote",
+                do="Prepare the data set first",
+            ) from error
+        if missing:
+            raise DatasetError(f"no {missing} in {folder}", expected="a folder that prepare wrote", do="Prepare the data set again")
+        store = cls(folder, record)
+        try:
+            store._check()
+        except DatasetError:
+            raise
+        except Exception as error:  # NumPy and zipfile raise half a dozen kinds for damaged files
+            raise DatasetError(
+                f"damaged patches in {folder} ({reason(error)})", expected="the files that prepare wrote", do="Prepare the data set again"
+            ) from error
+        return store
+
+    def _check(self) -> None:
+        """Whether arrays, index and record tell of the same patches. Raises DatasetError, and what NumPy raises."""
+        count, size = len(self), self.patch_size
+        shapes = {_IMAGES: (count, size, size, len(self.bands)), _MASKS: (count, size, size)}
+        wrong = next((name for name, found in ((_IMAGES, self.images), (_MASKS, self.masks)) if found.shape != shapes[name]), None)
+        lengths = {len(self._columns[name]) for name in ("pair", "row", "col", "labelled", "part")}
+        numbers = {"part": len(PARTS), "pair": min(len(self.record["pairs"]), len(self.record["groups"]))}
+        outside = any(count and not 0 <= self._columns[name].min() <= self._columns[name].max() < most for name, most in numbers.items())
+        if wrong or lengths != {count} or outside or any(len(found) != len(self.scheme) for found in self.counts.values()):
+            raise DatasetError(
+                f"{wrong or _INDEX} in {self.folder} tells of other patches than {STORE_FILE}",
+                expected="the files that prepare wrote",
+                do="Prepare the data set again",
             )
-        return cls(folder, record)
 
     @cached_property
     def images(self) -> np.ndarray:
         """Patches (N, h, w, bands) of the scenes' dtype."""
-        return np.lib.format.open_memmap(self.folder / "images.npy", mode="r")
+        return np.lib.format.open_memmap(self.folder / _IMAGES, mode="r")
 
     @cached_property
     def masks(self) -> np.ndarray:
         """Class ids uint8 (N, h, w); 255 is not labelled."""
-        return np.lib.format.open_memmap(self.folder / "masks.npy", mode="r")
+        return np.lib.format.open_memmap(self.folder / _MASKS, mode="r")
 
     @cached_property
     def _columns(self) -> dict[str, np.ndarray]:
-        with np.load(self.folder / "index.npz") as file:
+        with np.load(self.folder / _INDEX) as file:
             return {name: file[name] for name in file.files}
 
     @cached_property

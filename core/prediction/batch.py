@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from pyproj import CRS
 
@@ -24,6 +24,19 @@ from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
 SCENE_SUFFIXES = (*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES)
 TABLE_FILE, RESULTS_FILE = "results.csv", "results.json"
 _COLUMNS = ("scene", "state", "seconds", "windows", "seam_score", "warnings", "folder", "error")
+
+
+class BatchRow(TypedDict):
+    """What the results say of a scene."""
+
+    scene: str
+    state: str
+    seconds: float | None
+    windows: int | None
+    seam_score: float | None
+    folder: str | None
+    error: str | None
+    warnings: str | None
 
 
 @dataclass(frozen=True)

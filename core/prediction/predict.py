@@ -15,7 +15,7 @@ import numpy as np
 
 from core.digests import steady
 from core.errors import Cancelled, ExportError, InputError
-from core.files import dump_json, read_json, replacing_folder, unfinished, unfinished_place, write_json
+from core.files import dump_json, replacing_folder, unfinished, unfinished_place, write_json
 from core.model_store.models import Model
 from core.prediction.blend.blending import BlendResult
 from core.prediction.blend.plans import BlendPlan, plan_blend
@@ -24,7 +24,7 @@ from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.estimate import disk_bytes
 from core.prediction.folder.previews import LivePreview
-from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, preview_file
+from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, preview_file, read_made
 from core.prediction.folder.writing import RawWriter, finish, placement
 from core.prediction.running import Setup, plan_within, run_blend, set_up
 from core.prediction.settings import PredictSettings
@@ -113,15 +113,15 @@ class _Work:
     def finished(self) -> PredictResult | None:
         """What is already in the folder, where it was made with the same settings of the same files."""
         try:
-            made = read_json(self.folder / PREDICTION_FILE)
-        except (OSError, ValueError):
+            made = read_made(self.folder)
+            told = {name: made[name] for name in ("seconds", "model_seconds", "peak_memory_mib", "windows", "engine")}
+        except (OSError, ValueError, KeyError):
             return None
-        if made.get("key") != self.key or made["geo"]["crs"] != geo_to_dict(self.scene.geo)["crs"]:
+        if made.get("key") != self.key or made["geo"].get("crs") != geo_to_dict(self.scene.geo)["crs"]:
             return None
-        warnings = tuple(Concern(entry["code"], entry["sentence"]) for entry in made["warnings"])
-        names = ("seconds", "model_seconds", "peak_memory_mib", "windows", "engine")
-        seam_score = float("nan") if made["seam_score"] is None else made["seam_score"]
-        return PredictResult(folder=self.folder, **{name: made[name] for name in names}, seam_score=seam_score, warnings=warnings)
+        warnings = tuple(Concern(entry.get("code", ""), entry["sentence"]) for entry in made.get("warnings", ()))
+        seam_score = float("nan") if made.get("seam_score") is None else made["seam_score"]
+        return PredictResult(folder=self.folder, **told, seam_score=seam_score, warnings=warnings)
 
     def run(self, on_progress: OnProgress | None, should_stop: ShouldStop | None, begun: float, memory: PeakMemory) -> PredictResult:
         plan, fits = plan_within(self.model.card, self.scene, self.window, self.engine, self.layout, memory=self.memory)

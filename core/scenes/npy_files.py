@@ -79,7 +79,7 @@ def open_npy(path: Path, *, index: int | None = None) -> Scene:
 def _mapped(path: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # its heading is read as Python source, which fails in a dozen ways
         raise SceneError(
             f"{path.name} is no array of numbers ({error})", expected="an array that numpy.save wrote", do="Save the array of pixels alone"
         ) from error

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.errors import SceneError
 from core.geo import GeoRef
+from core.reading.readable import refusing
 from core.scenes.scene import Scene
 
 
@@ -18,6 +19,11 @@ def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_nam
     `expand_palette=False` keeps the indices of a palette image (for masks). `hdf5_name` names the data set to read in
     an HDF5 file; the one that looks like an image otherwise. `alpha` as for `open_raster`. Raises SceneError when it is none of these.
     """
+    with refusing(Path(path).name, SceneError, "a whole file"):
+        return _open(path, expand_palette=expand_palette, hdf5_name=hdf5_name, alpha=alpha)
+
+
+def _open(path: str | os.PathLike, *, expand_palette: bool, hdf5_name: str | None, alpha: str) -> Scene:
     from core.scenes import sources  # GDAL and HDF5 come in with the first raster, not with the first page or `--help`
 
     path = Path(path)

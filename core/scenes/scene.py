@@ -11,6 +11,7 @@ import numpy as np
 
 from core.errors import SceneError
 from core.geo import GeoRef
+from core.reading.readable import refusing
 
 
 @dataclass(frozen=True, order=True)
@@ -132,11 +133,14 @@ class Scene:
                 expected=f"numbers from 1 to {self.bands}",
                 do="Choose bands that the scene has",
             )
-        return self.source.read(window, chosen, out_shape, categorical)
+        with refusing(self.name, SceneError, "a whole file"):
+            return self.source.read(window, chosen, out_shape, categorical)
 
     def valid(self, window: Window | None = None, *, out_shape: tuple[int, int] | None = None) -> np.ndarray:
         """bool (h, w): False on nodata, on transparent pixels and on NaN. Raises SceneError outside the scene."""
-        return self.source.valid(self._inside(window), out_shape)
+        window = self._inside(window)
+        with refusing(self.name, SceneError, "a whole file"):
+            return self.source.valid(window, out_shape)
 
     def with_geo(self, geo: GeoRef) -> Scene:
         """The same pixels with another georeference (a pixel size that the user gave, say)."""

@@ -403,11 +403,20 @@ def _geo(dataset: rasterio.DatasetReader) -> GeoRef:
     crs = None if dataset.crs is None else CRS.from_user_input(dataset.crs)
     transform = None if dataset.transform.is_identity else dataset.transform
     if transform is None and points:
-        return GeoRef(from_gcps(points), None if points_crs is None else CRS.from_user_input(points_crs))
+        transform, crs = from_gcps(points), None if points_crs is None else CRS.from_user_input(points_crs)
+        return GeoRef(_sized(transform, path), crs)
+    transform = transform and _sized(transform, path)
     transform = transform or _world_file(path)
     if transform is None:
         return GeoRef.pixels()
     return GeoRef(transform, crs) if crs is not None else _named_beside(path, GeoRef(transform))
+
+
+def _sized(transform: Affine, path: Path) -> Affine:
+    """The transform. Raises SceneError for one that gives pixels no size, or that holds what is no number."""
+    if not (np.isfinite(transform[:6]).all() and 0 < abs(transform.determinant) < np.inf):
+        raise SceneError(f"{path.name} gives pixels no size", expected="a transform", do="Write its place into it again")
+    return transform
 
 
 def _world_file(path: Path) -> Affine | None:

@@ -18,12 +18,13 @@ class ModelsRequest(Settings):
 
 def run(asked: ModelsRequest, **_: Any) -> Answer:
     """List the models of the project and of the workspace."""
-    from core.model_store.models import list_models
+    from core.model_store.models import sort_models
     from core.workspace import default_workspace
 
     del asked
     found = []
-    for model in list_models([default_workspace().models]):
+    models, unreadable = sort_models([default_workspace().models])
+    for model in models:
         card = model.card
         found.append(
             {
@@ -43,7 +44,7 @@ def run(asked: ModelsRequest, **_: Any) -> Answer:
                 "metrics": card.metrics,
             }
         )
-    return {"models": found}
+    return {"models": found, "unreadable": [{"folder": str(one.path), "reason": one.reason} for one in unreadable]}
 
 
 def _validation(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -52,7 +53,8 @@ def _validation(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
-    """One line for each model."""
+    """One line for each model, and one for each folder that cannot be opened as one."""
+    yield from (f"{one['folder']} cannot be used: {one['reason']}" for one in answer.get("unreadable", ()))
     if not answer["models"]:
         yield "No models yet. Train one: python -m core train --help"
         return

@@ -60,12 +60,17 @@ VERBS: dict[str, Verb] = {
 }
 
 
+def known(kind: str) -> bool:
+    """Whether there is a verb of that name."""
+    return kind in VERBS or kind in _extra_verbs()
+
+
 def find(kind: str) -> Verb:
     """The verb of that name. Raises `JobError` when there is none."""
-    known = {**VERBS, **_extra_verbs()}
-    if kind not in known:
-        raise JobError(f"unknown kind of job {kind!r}", expected=f"one of {', '.join(known)}", do="Choose one of these")
-    return known[kind]
+    every = {**VERBS, **_extra_verbs()}
+    if kind not in every:
+        raise JobError(f"unknown kind of job {kind!r}", expected=f"one of {', '.join(every)}", do="Choose one of these")
+    return every[kind]
 
 
 def complete(kind: str, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def places(maps) -> list[str]:
     return [pane.evaluate("node => node.querySelector('.leaflet-tile-container').style.transform") for pane in maps.all()]
 
 
-def test_class_toggle_and_threshold_need_no_new_tile(page, viewer, picture):
+def test_class_toggle_and_threshold_need_no_new_tile_and_unsure_pixels_may_take_their_neighbours_class(page, viewer, picture):
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "/groundline/" in request.url else None)
     becomes(lambda: painted(viewer), lambda count: count == 300 * 400)
@@ -53,8 +53,23 @@ def test_class_toggle_and_threshold_need_no_new_tile(page, viewer, picture):
     picture("viewer-threshold")
     assert asked == []
 
+    threshold.evaluate("input => { input.value = 0; input.dispatchEvent(new Event('input')); }")
+    becomes(lambda: painted(viewer), lambda count: count == 300 * 400)
+    threshold.evaluate("input => { input.value = 60; input.dispatchEvent(new Event('input')); }")
+    hatched = becomes(lambda: painted(viewer), lambda count: count < 300 * 400)
+    viewer.get_by_label("What becomes of unsure pixels").select_option("neighbour")
+    becomes(lambda: painted(viewer), lambda count: hatched < count <= 300 * 400)
 
-def test_panes_move_in_step(page, viewer):
+
+def test_the_readout_tells_all_probabilities_and_panes_move_in_step(page, viewer, picture):
+    box = viewer.locator(".map").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    viewer.locator(".readout .likely").first.wait_for()
+    told = viewer.locator(".readout").inner_text()
+    assert "prediction: Water (confidence" in told
+    assert all(name in told for name in ("Building", "Land", "Road", "Vegetation", "margin"))
+    picture("viewer-readout")
+
     maps = viewer.locator(".map")
     assert maps.count() == 3
     before = places(maps)
@@ -75,35 +90,16 @@ def test_swipe_shows_two_panes_on_one_map(page, viewer, picture):
     picture("viewer-swipe")
 
 
-def test_the_readout_tells_all_probabilities(page, viewer, picture):
-    box = viewer.locator(".map").first.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    viewer.locator(".readout .likely").first.wait_for()
-    told = viewer.locator(".readout").inner_text()
-    assert "prediction: Water (confidence" in told
-    assert all(name in told for name in ("Building", "Land", "Road", "Vegetation", "margin"))
-    picture("viewer-readout")
-
-
-def test_unsure_pixels_take_the_class_of_their_neighbours(page, viewer):
-    threshold = viewer.get_by_label("Confidence from")
-    threshold.evaluate("input => { input.value = 60; input.dispatchEvent(new Event('input')); }")
-    hatched = becomes(lambda: painted(viewer), lambda count: count < 300 * 400)
-    viewer.get_by_label("What becomes of unsure pixels").select_option("neighbour")
-    becomes(lambda: painted(viewer), lambda count: hatched < count <= 300 * 400)
-
-
-def test_panes_close_and_open(viewer):
+def test_panes_close_and_open_and_the_safe_palette_repaints_what_is_shown(page, viewer):
     viewer.get_by_role("button", name="Close the pane Confidence").click()
     assert viewer.locator("figcaption").all_inner_texts()[-1].startswith("Prediction")
     assert viewer.locator(".map").count() == 2
     viewer.get_by_role("button", name="Open the pane Confidence").click()
     assert viewer.locator(".map").count() == 3
 
-
-def test_the_safe_palette_repaints_what_is_shown(page, viewer):
     viewer.get_by_role("button", name="Close the pane Image").click()
     colour = """canvas => { const at = canvas.getContext('2d').getImageData(200, 150, 1, 1).data; return [...at]; }"""
+    becomes(lambda: painted(viewer), lambda count: count == 300 * 400)
     first = viewer.locator("canvas.leaflet-tile-loaded").first
     before = first.evaluate(colour)
     page.get_by_role("button", name="Settings").first.click()

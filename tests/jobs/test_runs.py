@@ -6,7 +6,9 @@ from core.jobs.runs import best, by_class, class_lines, histories, lines, score,
 def made(workspace, name, settings, epochs):
     folder = workspace.runs / name
     folder.mkdir()
-    records.write_patiently(folder / records.REQUEST, {"kind": "train", "title": None, "request": {"settings": settings}})
+    records.write_patiently(
+        folder / records.REQUEST, {"kind": "train", "title": None, "request": {"prepared": "p", "out": "m", "settings": settings}}
+    )
     for epoch in epochs:
         records.append_event(folder, {"type": "epoch", **epoch})
         records.append_event(folder, {"type": "state", "state": "running"})

@@ -104,3 +104,17 @@ def test_a_card_knows_its_training_images():
     trained = card(split={"pairs": {"train": ["coast", "creek"], "test": ["villas"]}, "groups": {"test": ["Tile 8"]}})
     assert trained.was_trained_on(("coast",)) and not trained.was_trained_on(("villas",)) and not card().was_trained_on(("coast",))
     assert trained.groups_of("test") == ("Tile 8",) and trained.groups_of("train") == ()
+
+
+WRONG = (
+    *({"weights_file": name} for name in ("../m.keras", "/m.keras", "")),
+    *({"bands": [0]}, {"patch_size": -1}, {"scale": 0.0}, {"patch_size": "256"}, {"notes": [None]}, {"metrics": {"test": []}}),
+)
+
+
+@pytest.mark.parametrize("change", WRONG, ids=str)
+def test_a_card_with_what_no_model_has_is_refused_in_one_line(change):
+    value = ModelCard("m", "unet", DUBAI, (1, 2, 3)).to_dict()
+    ModelCard.from_dict(value)
+    with pytest.raises(ModelError, match="a model card"):
+        ModelCard.from_dict({**value, **change})

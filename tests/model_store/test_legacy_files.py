@@ -15,7 +15,7 @@ FILES = {"resnet34": "resnet34.hdf5", "vgg16": "vgg16.h5", "efficientnetb0": "ef
 @pytest.mark.parametrize("encoder", FILES)
 def test_the_output_is_what_it_was_there(saved, encoder):
     folder, outputs = saved
-    found = find_model(folder / FILES[encoder]).keras_model().predict_on_batch(outputs["batch"])
+    found = find_model(folder / FILES[encoder]).keras_model()(outputs["batch"], training=False)
     assert outputs[encoder].std() > 1e-3
     np.testing.assert_allclose(found, outputs[encoder], atol=5e-5)
 
@@ -56,7 +56,7 @@ def test_an_imported_file_needs_nothing_of_keras_2_any_more(saved, tmp_path):
     folder, outputs = saved
     model = import_model(folder / FILES["efficientnetb0"], tmp_path / "old", Answers())
     assert (tmp_path / "old" / "model.keras").is_file()
-    np.testing.assert_allclose(model.keras_model().predict_on_batch(outputs["batch"]), outputs["efficientnetb0"], atol=5e-5)
+    np.testing.assert_allclose(model.keras_model()(outputs["batch"], training=False), outputs["efficientnetb0"], atol=5e-5)
 
 
 def test_every_kind_of_layer_gives_what_it_gave_there(saved):
@@ -83,7 +83,7 @@ def test_its_code_runs_only_when_trusted(saved, tmp_path, monkeypatch):
         import_model(file, tmp_path / "no", Answers())
     assert not (tmp_path / "no").exists()
     model = import_model(file, tmp_path / "yes", Answers(), trusted=True)
-    np.testing.assert_allclose(model.keras_model().predict_on_batch(saved[1]["batch"] * 255), saved[1]["lambda"], atol=1e-6)
+    np.testing.assert_allclose(model.keras_model()(saved[1]["batch"] * 255, training=False), saved[1]["lambda"], atol=1e-6)
     monkeypatch.setenv("GROUNDLINE_WORKSPACE", str(tmp_path / "elsewhere"))  # the permission does not travel with the folder
     with pytest.raises(ModelError, match="Lambda"):
         find_model(tmp_path / "yes").keras_model()

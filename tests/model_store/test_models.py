@@ -38,7 +38,7 @@ def batch(height=32, width=32, bands=3):
 
 def test_by_name_folder_and_file(workspace):
     network = save_model(workspace / "models" / "toy")
-    wanted = network.predict_on_batch(batch())
+    wanted = np.asarray(network(batch(), training=False))
     for name in (
         "toy",
         workspace / "models" / "toy",
@@ -47,7 +47,7 @@ def test_by_name_folder_and_file(workspace):
     ):
         model = find_model(name)
         assert model.card.name == "toy"
-        np.testing.assert_allclose(model.keras_model().predict_on_batch(batch()), wanted, atol=1e-6)
+        np.testing.assert_allclose(np.asarray(model.keras_model()(batch(), training=False)), wanted, atol=1e-6)
     assert find_model("toy").size_bytes > 1000
 
 
@@ -91,8 +91,8 @@ def test_another_patch_size_keeps_the_weights(workspace):
     assert wide.output_shape == (None, 48, 64, 3)
     picture = batch(48, 64)
     # Away from the rim a fully convolutional network gives the same at any size.
-    inner = wide.predict_on_batch(picture)[:, 12:20, 12:20]
-    np.testing.assert_allclose(inner, network.predict_on_batch(picture[:, :32, :32])[:, 12:20, 12:20], atol=1e-5)
+    inner = np.asarray(wide(picture, training=False))[:, 12:20, 12:20]
+    np.testing.assert_allclose(inner, np.asarray(network(picture[:, :32, :32], training=False))[:, 12:20, 12:20], atol=1e-5)
 
 
 def plain(classes, activation, size=32):
@@ -119,8 +119,8 @@ def test_a_file_alone_gets_a_card_from_what_it_says(tmp_path, suffix, classes, a
     card = model.card
     assert (card.output, card.bands, card.patch_size, len(card.scheme)) == (output, (1, 2, 3, 4), 32, max(2, classes))
     assert card.assumed and card.name == "old"
-    raw = network.predict_on_batch(batch(bands=4))
-    probabilities = model.keras_model().predict_on_batch(batch(bands=4))
+    raw = np.asarray(network(batch(bands=4), training=False))
+    probabilities = np.asarray(model.keras_model()(batch(bands=4), training=False))
     assert probabilities.shape[-1] == len(card.scheme)
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
     if output == "sigmoid":
@@ -133,7 +133,7 @@ def test_a_network_of_any_size_can_be_loaded(tmp_path):
     plain(3, "softmax", size=None).save(tmp_path / "free.h5")
     model = find_model(tmp_path / "free.h5")
     assert model.card.patch_size == 256 and any("any size" in item for item in model.card.assumed)
-    assert model.keras_model(height=20, width=24).predict_on_batch(batch(20, 24, 4)).shape == (2, 20, 24, 3)
+    assert np.asarray(model.keras_model(height=20, width=24)(batch(20, 24, 4), training=False)).shape == (2, 20, 24, 3)
 
 
 def test_the_groups_argument_of_keras_2_is_passed_over(tmp_path):
@@ -147,7 +147,9 @@ def test_the_groups_argument_of_keras_2_is_passed_over(tmp_path):
         depthwise["config"]["groups"] = 1
         file.attrs["model_config"] = json.dumps(config)
     loaded = find_model(path).keras_model()
-    np.testing.assert_allclose(loaded.predict_on_batch(batch(16, 16)), network.predict_on_batch(batch(16, 16)), atol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(loaded(batch(16, 16), training=False)), np.asarray(network(batch(16, 16), training=False)), atol=1e-6
+    )
 
 
 def test_the_form_that_keras_2_wrote_is_understood(tmp_path):

@@ -13,7 +13,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
-from core.jobs import records
+from core.jobs import jobs, records
 from core.verbs import registry
 from core.workspace import Workspace
 
@@ -63,9 +63,8 @@ def finished(workspace: Workspace) -> Callable[..., Path]:
     ) -> Path:
         folder = workspace.runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{kind}-{len(list(workspace.runs.iterdir()))}"
         folder.mkdir()
-        records.write_patiently(
-            folder / records.REQUEST, {"kind": kind, "title": f"{kind} of a test", "request": registry.complete(kind, request)}
-        )
+        full = jobs._with_output(registry.find(kind), registry.complete(kind, request), folder.name, workspace)
+        records.write_patiently(folder / records.REQUEST, {"kind": kind, "title": f"{kind} of a test", "request": full})
         now = time.time()
         times = {"started": now - 60, "finished": None if state in records.ACTIVE_STATES else now}
         records.write_patiently(folder / records.STATUS, {**records.blank_status(state), **times, **status})

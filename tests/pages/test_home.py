@@ -8,7 +8,10 @@ import numpy as np
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.classes import DUBAI
 from core.files import read_json, write_json
+from core.geo import GeoRef
+from core.prediction.folder.rasters import geo_to_dict
 from tests.pages.conftest import ROOT, SLOW_S, keys_of, sound, text_of
 
 
@@ -120,7 +123,9 @@ def test_a_finished_sample_run_leads_to_the_map(opened, finished, workspace, tow
     monkeypatch.setattr("ui.state.has_sample_model", lambda: True)
     folder = workspace.layers / "sample"
     (folder / "prediction").mkdir(parents=True)
-    write_json(folder / "prediction" / "prediction.json", {"scene": str(town / "images" / "town_whole.tif"), "model": "sample-town"})
+    place = {"height": 8, "width": 8, "scheme": DUBAI.to_dict(), "geo": geo_to_dict(GeoRef.pixels())}
+    made = {"scene": str(town / "images" / "town_whole.tif"), "model": "sample-town", **place}
+    write_json(folder / "prediction" / "prediction.json", made)
     layer = folder / "town_whole.gpkg"
     layer.write_bytes(b"")
     result = {

@@ -15,10 +15,21 @@ STEP = TrainSettings(
 )
 
 
-def trained(folder, **changes):
-    train(fakes.store(validation=0, size=16), folder, replace(STEP, **changes))
-    network = keras.models.load_model(folder / "model.keras", compile=False)
-    return [np.asarray(variable) for variable in network.trainable_variables]
+def weights_in(folder):
+    return [np.asarray(variable) for variable in keras.models.load_model(folder / "model.keras", compile=False).trainable_variables]
+
+
+def trained(folder, *, resume=False, **changes):
+    """The weights that each step left."""
+    left = []
+    train(
+        fakes.store(validation=0, size=16),
+        folder,
+        replace(STEP, **changes),
+        resume=resume,
+        on_epoch=lambda _: left.append(weights_in(folder)),
+    )
+    return left
 
 
 @pytest.fixture(scope="module")
@@ -29,27 +40,24 @@ def always_better():
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory, always_better):
-    folder = tmp_path_factory.mktemp("plain")
-    return [trained(folder / str(count), epochs=count) for count in (1, 2)]
+def averages(tmp_path_factory, always_better):
+    """What an unbroken run of three steps left, with the average of the weights."""
+    return trained(tmp_path_factory.mktemp("averaged"), epochs=3, average_weights=0.75)
 
 
-def test_the_average_of_two_steps_by_hand(tmp_path, steps, always_better):
-    first, second = steps
+def test_the_average_of_two_steps_by_hand(tmp_path, averages, always_better):
+    first, second = trained(tmp_path, epochs=2)
     assert any(np.abs(one - two).max() > 1e-3 for one, two in zip(first, second, strict=True))
     # The average begins with the weights after the first step: 0.75 of those and 0.25 of the weights after the second.
-    for average, one, two in zip(trained(tmp_path / "a", epochs=2, average_weights=0.75), first, second, strict=True):
+    for average, one, two in zip(averages[1], first, second, strict=True):
         np.testing.assert_allclose(average, 0.75 * one + 0.25 * two, atol=1e-6)
 
 
-def test_a_resumed_run_goes_on_from_the_weights_and_not_from_their_average(tmp_path, always_better):
-    whole = trained(tmp_path / "whole", epochs=3, average_weights=0.5)
-    train(fakes.store(validation=0, size=16), tmp_path / "parts", replace(STEP, epochs=2, average_weights=0.5))
-    settings = replace(STEP, epochs=3, average_weights=0.5)
-    train(fakes.store(validation=0, size=16), tmp_path / "parts", settings, resume=True)
-    network = keras.models.load_model(tmp_path / "parts" / "model.keras", compile=False)
-    for one, other in zip(whole, network.trainable_variables, strict=True):
-        np.testing.assert_array_equal(one, np.asarray(other))
+def test_a_resumed_run_goes_on_from_the_weights_and_not_from_their_average(tmp_path, averages, always_better):
+    trained(tmp_path, epochs=2, average_weights=0.75)
+    trained(tmp_path, epochs=3, average_weights=0.75, resume=True)
+    for one, other in zip(averages[2], weights_in(tmp_path), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_an_average_of_nothing_new_is_refused():

@@ -51,12 +51,12 @@ def test_the_merged_model_is_an_ordinary_one_and_scores_what_its_card_says(run):
     assert model.card.scheme == store.scheme and any("3 networks" in note for note in model.card.notes)
     rows = store.rows("validation")
     values = model.card.normalise(store.images[rows])
-    probabilities = model.keras_model().predict_on_batch(values)
+    probabilities = np.asarray(model.keras_model()(values, training=False))
     assert probabilities.shape == (4, 16, 16, 3)
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
     scores = Confusion.empty(3).add(store.masks[rows], probabilities.argmax(-1))
     assert scores.mean_iou == pytest.approx(result.validation["mean_iou"])
-    parts = [find_model(path).keras_model().predict_on_batch(values)[..., 1] for path in sorted((folder / "classes").iterdir())]
+    parts = [find_model(path).keras_model()(values, training=False)[..., 1] for path in sorted((folder / "classes").iterdir())]
     np.testing.assert_allclose(probabilities, np.stack(parts, -1) / np.sum(parts, 0)[..., None], atol=1e-5)
 
 
@@ -64,9 +64,9 @@ def test_the_merged_model_takes_another_patch_size(run):
     store, folder, *_ = run
     model = find_model(folder)
     rows = np.tile(model.card.normalise(store.images[:2]), (1, 2, 3, 1))
-    wide = model.keras_model(height=32, width=48).predict_on_batch(rows)
+    wide = model.keras_model(height=32, width=48)(rows, training=False)
     folders = sorted((folder / "classes").iterdir())
-    parts = [find_model(path).keras_model(height=32, width=48).predict_on_batch(rows)[..., 1] for path in folders]
+    parts = [find_model(path).keras_model(height=32, width=48)(rows, training=False)[..., 1] for path in folders]
     np.testing.assert_allclose(wide, np.stack(parts, -1) / np.sum(parts, 0)[..., None], atol=1e-5)
 
 
@@ -77,7 +77,7 @@ def test_openvino_runs_it_too(run):
     model = find_model(folder)
     values = store.images[:2]
     engine = open_engine(model, engine="openvino")
-    wanted = model.keras_model().predict_on_batch(model.card.normalise(values))
+    wanted = model.keras_model()(model.card.normalise(values), training=False)
     np.testing.assert_allclose(engine(values), wanted, atol=1e-4)
 
 

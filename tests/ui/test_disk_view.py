@@ -47,7 +47,7 @@ def test_what_a_running_job_uses_is_busy(workspace, monkeypatch, state, busy):
     prepared, other = written(workspace.prepared / "patches", 10), written(workspace.prepared / "unused", 20)
     job = workspace.runs / "20260101-000000-training"
     job.mkdir()
-    request = registry.complete("train", {"prepared": prepared, "settings": {"epochs": 1}})
+    request = registry.complete("train", {"prepared": prepared, "out": workspace.models / "m", "settings": {"epochs": 1}})
     records.write_patiently(job / records.REQUEST, {"kind": "train", "title": "A training", "request": request})
     records.write_patiently(job / records.STATUS, records.blank_status(state))
     found = {entry.path: entry.busy for entry in disk.entries(workspace)}

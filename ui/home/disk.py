@@ -17,7 +17,7 @@ from core.jobs import jobs, records
 from core.plain import in_markdown
 from core.words import counted, size_words
 from core.workspace import Workspace
-from ui import library, state
+from ui import broken, library, state
 from ui.allowed import changing, refuse_if_read_only
 
 PLACES = {
@@ -98,6 +98,8 @@ def body() -> None:
     )
     _table(found)
     _clean(workspace, found)
+    for kind in broken.KINDS:
+        broken.show(kind, key="disk")
     _trash(workspace)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.files import read_json
 from core.jobs import jobs
 from core.jobs.jobs import Job
 from core.model_store.models import Model
-from core.prediction.batch import RESULTS_FILE, TABLE_FILE
+from core.prediction.batch import RESULTS_FILE, TABLE_FILE, BatchRow
+from core.reading.readable import read_record
 from ui import jobs_view, state, tables
 from ui.predict.scenes import Choice
 
@@ -95,6 +95,6 @@ def table(job: Job) -> None:
 def _rows(job: Job) -> list[dict]:
     file = Path(job.request["out"]) / RESULTS_FILE
     try:
-        return read_json(file) if file.is_file() else []
-    except (OSError, ValueError):  # being written at this moment
+        return read_record(file, list[BatchRow]) if file.is_file() else []
+    except (OSError, ValueError):  # being written at this moment, or damaged
         return []

@@ -23,7 +23,7 @@ from ui.predict import scenes
 
 def truth_of(prediction: Prediction) -> Pair | None:
     """The masks of a known data set on the pixels that were predicted."""
-    pair = scenes.truth_of(Path(prediction.made["scene"]))
+    pair = scenes.truth_of(Path(prediction.made["scene"])) if "scene" in prediction.made else None
     try:
         return None if pair is None else cut_pair(pair, window_of(prediction))
     except GroundlineError:  # a mask that cannot be read: the prediction is still worth showing
@@ -32,7 +32,8 @@ def truth_of(prediction: Prediction) -> Pair | None:
 
 def how_made(prediction: Prediction) -> None:
     """One line on how the prediction was made, and what was doubtful about its scene."""
-    made, settings = prediction.made, prediction.made["settings"]
+    made = {"windows": 0, "engine": "unknown", "model_seconds": 0.0, **prediction.made}
+    settings = {"patch_size": 0, "overlap": 0.0, **made.get("settings", {})}
     turns = ", eight turns averaged" if settings.get("symmetries") == 8 else ""
     size = told_size(settings["patch_size"])
     st.caption(

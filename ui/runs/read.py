@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core import networks
+from core.errors import GroundlineError
 from core.jobs import jobs
 from core.jobs.jobs import Job
 from core.verbs import registry
@@ -57,8 +58,10 @@ def compare_known(names: Sequence[str]) -> None:
 
 def queue() -> list[Job]:
     """The jobs that wait for their turn, the next one first; runs wait for predictions too."""
-    waiting = [(job.status(), job) for job in jobs.list_jobs(state.workspace()) if registry.find(job.kind).heavy]
-    waiting = [(status["arrived"], job.name, job) for status, job in waiting if status["state"] == "queued"]
+    waiting = [
+        (job.status(), job) for job in jobs.list_jobs(state.workspace()) if registry.known(job.kind) and registry.find(job.kind).heavy
+    ]
+    waiting = [(status["arrived"] or 0.0, job.name, job) for status, job in waiting if status["state"] == "queued"]
     return [job for *_, job in sorted(waiting, key=lambda entry: entry[:2])]
 
 
@@ -72,7 +75,7 @@ def state_words(job: Job, waiting: Sequence[Job]) -> str:
 
 def network_words(settings: Mapping[str, Any]) -> str:
     """`U-Net · resnet34`."""
-    title = networks.architecture(settings.get("architecture", "unet")).title
+    title = _architecture(settings.get("architecture", "unet"))
     each = ", one per class" if settings.get("per_class") else ""
     return (f"{title} · {settings['encoder']}" if settings.get("encoder") else title) + each
 
@@ -84,7 +87,7 @@ def value_words(name: str, value: Any) -> str:
     if name == "loss":
         return advanced.LOSS_NAMES.get(value, str(value))
     if name == "architecture":
-        return networks.architecture(value).title
+        return _architecture(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -92,6 +95,14 @@ def value_words(name: str, value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value))
     return "–" if value is None else str(value)
+
+
+def _architecture(name: str) -> str:
+    """The title of a network; its name where this version has none of it."""
+    try:
+        return networks.architecture(name).title
+    except GroundlineError:
+        return name
 
 
 def data_words(job: Job) -> str:

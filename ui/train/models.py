@@ -18,7 +18,7 @@ from core.prediction.engines.exporting import FORMATS
 from core.prediction.settings import told_size
 from core.words import size_words
 from core.workspace import MODELS
-from ui import frame, jobs_view, library, state, tables, zips
+from ui import broken, frame, jobs_view, library, state, tables, zips
 from ui.allowed import changing, refuse_if_read_only
 from ui.input import KEEP
 from ui.train import import_wizard
@@ -34,6 +34,7 @@ def panel() -> None:
         _one(models)
     else:
         st.info("No model yet. Train one, or bring one below.", icon=":material/deployed_code:")
+    broken.show("models")
     st.subheader(":material/upload_file: Bring an old model", anchor=False)
     with frame.errors():
         import_wizard.wizard()

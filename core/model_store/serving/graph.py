@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +23,7 @@ from core.errors import ModelError, SettingsError
 from core.model_store.cards import ModelCard
 from core.model_store.outputs import Form, Head, form_of, refusal_of_shape, untaken_size
 from core.model_store.saved_models import unpacked
+from core.workspace import PROJECT
 
 NETWORK = "network.xml"
 """A network of OpenVINO: its operations; the weights lie beside it in a file of the same name that ends in .bin."""
@@ -52,9 +56,16 @@ def read_serving(path: Path, heads: Sequence[Head]) -> Any:
             do="Install it with pip, or save the model as .keras",
         )
     openvino = quiet_openvino()
-    with unpacked(path, whole=True) as folder:
+    with unpacked(path, whole=True) as folder, tempfile.TemporaryDirectory(prefix="groundline-") as place:
+        file = Path(place) / NETWORK
+        # A process of its own: damaged variables end the one that reads them.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), os.environ.get("PYTHONPATH", "")])}
+        command = [sys.executable, "-m", "core.model_store.serving.graph", str(folder), str(file)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         try:
-            network = openvino.Core().read_model(folder).clone()
+            if done.returncode != 0:
+                raise ValueError((done.stderr.strip().splitlines() or ["its variables are damaged"])[-1])
+            network = openvino.Core().read_model(file.read_bytes(), weights_beside(file).read_bytes())
             given = [next(port for port in network.outputs if head.name in port.get_names()) for head in heads]
             return openvino.Model([port.get_node() for port in given], network.get_parameters(), "serving")
         except Exception as error:  # OpenVINO raises its own base class only
@@ -63,6 +74,18 @@ def read_serving(path: Path, heads: Sequence[Head]) -> Any:
                 expected="operations that compute values of values",
                 do="Save the model as .keras, or without these operations",
             ) from error
+
+
+def _main(arguments: list[str]) -> int:
+    """Translate a SavedModel folder into a network file; why it cannot be, as the last line of the error output."""
+    folder, file = arguments
+    openvino = quiet_openvino()
+    try:
+        openvino.save_model(openvino.Core().read_model(folder), file, compress_to_fp16=False)
+    except Exception as error:  # OpenVINO raises its own base class only
+        print(_reason(error), file=sys.stderr)
+        return 1
+    return 0
 
 
 def _reason(error: Exception) -> str:
@@ -87,10 +110,10 @@ def values_of(network: Any, number: int, patch: tuple[int, int]) -> np.ndarray:
     rng = np.random.default_rng(0)
     shape = (1, *patch, _bands(network))
     if network.inputs[0].get_element_type().is_real():
-        batches = [rng.random(shape), _FAR * rng.standard_normal(shape)]
+        usual, far = rng.random(shape), _FAR * rng.standard_normal(shape)
     else:
-        batches = [rng.integers(0, 256, shape), rng.integers(0, 2, shape) * 255]
-    return np.concatenate([_answers(network, batch)[number] for batch in batches])
+        usual, far = (rng.integers(0, most, shape) * np.float64(255 // (most - 1)) for most in (256, 2))
+    return np.concatenate([_answers(network, batch)[number] for batch in (usual, far)])
 
 
 def fitted(network: Any, head: Head, number: int, card: ModelCard) -> Any:
@@ -203,9 +226,14 @@ def _answers(network: Any, batch: np.ndarray) -> list[np.ndarray]:
         ready = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         given = ready([openvino.Tensor(batch.astype(kind.to_dtype()))])
     except Exception as error:  # OpenVINO raises its own base class only
-        raise untaken_size(*batch.shape[1:3], ValueError(_reason(error))) from error
+        _, height, width, _ = batch.shape
+        raise untaken_size(height, width, ValueError(_reason(error))) from error
     return [np.array(given[port]) for port in ready.outputs]
 
 
 def _bands(network: Any) -> int:
     return network.inputs[0].get_partial_shape()[3].get_length()
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from core.digests import content_digest
 from core.errors import ModelError
-from core.files import read_json
 from core.model_store.models import Model
 from core.prediction.settings import PatchSize
+from core.reading.readable import read_record
 
 NETWORK_FILE = "network.xml"
 RECORD_FILE = "int8.json"
 GOOD_AGREEMENT, LEAST_AGREEMENT = 0.995, 0.98
+
+
+class _Written(TypedDict):
+    """What the record's file holds."""
+
+    weights: str
+    digests: dict[str, str]
+    patch_size: int | list[int]
+    calibrated: int
+    measured: int
+    agreement: float
+    mean_iou: float | None
+    mean_iou_float: float | None
 
 
 @dataclass(frozen=True)
@@ -50,9 +63,10 @@ def read_int8(model: Model) -> Int8Record:
     """The record of a model's int8 network, after a look at its files. Raises ModelError when there is none that belongs to it."""
     folder, do = int8_folder(model), "Make it with `python -m core quantise MODEL PATCHES`, or choose the engine auto"
     try:
-        value = read_json(folder / RECORD_FILE)
+        value = read_record(folder / RECORD_FILE, _Written)
         record = Int8Record(**{field.name: value[field.name] for field in fields(Int8Record)})
-        whole = all(content_digest(folder / name) == digest for name, digest in record.digests.items())
+        inside = all(Path(name).name == name for name in record.digests)
+        whole = inside and all(content_digest(folder / name) == digest for name, digest in record.digests.items())
     except FileNotFoundError as error:
         raise ModelError(f"no int8 network of {model.card.name}", expected=f"one in {folder}", do=do) from error
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from affine import Affine
 from pyproj import CRS
+from pyproj.exceptions import ProjError
 
 from core.classes import IGNORED_ID, ClassScheme
-from core.errors import InputError, SettingsError
-from core.files import PREDICTION_FILE, read_json, unfinished_place
+from core.errors import ClassesError, InputError, SettingsError
+from core.files import PREDICTION_FILE, unfinished_place
 from core.geo import GeoRef
+from core.reading.readable import Unreadable, read_record, reason, sorted_out
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window, windows_of
 from core.workspace import Workspace
@@ -25,6 +27,67 @@ PROBABILITIES, LABELS, CONFIDENCE, MARGIN = "probabilities.tif", "labels.tif", "
 NEIGHBOUR_PX = 32
 """How far an unsure pixel may take the class of a sure neighbour."""
 _STEP_PX = 1024
+
+
+class _Grid(TypedDict):
+    """Where every prediction lies."""
+
+    transform: list[float]
+    crs: str | None
+
+
+class _Geo(_Grid, total=False):
+    """What is told of its pixels besides."""
+
+    pixel_size_m: float | None
+
+
+class _Needed(TypedDict):
+    """What every `prediction.json` holds, as far as it is read."""
+
+    model: str
+    scheme: dict[str, Any]
+    height: int
+    width: int
+    geo: _Geo
+
+
+class _Settings(TypedDict, total=False):
+    """How it was predicted, as far as it is shown."""
+
+    patch_size: int | list[int]
+    overlap: float
+    symmetries: int
+
+
+class _Place(TypedDict):
+    """A window of a scene."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+
+class _Concern(TypedDict):
+    """What was doubtful about a scene."""
+
+    sentence: str
+
+
+class _Made(_Needed, total=False):
+    """What a `prediction.json` may hold besides."""
+
+    scene: str
+    scene_digest: str
+    window: _Place
+    settings: _Settings
+    engine: str
+    windows: int
+    seconds: float
+    model_seconds: float
+    seam_score: float | None
+    warnings: list[_Concern]
 
 
 def preview_file(folder: str | os.PathLike) -> Path:
@@ -53,19 +116,12 @@ class Prediction:
         """Open a prediction folder. Raises InputError when it is none."""
         folder = Path(folder)
         try:
-            made = read_json(folder / PREDICTION_FILE)
-            return cls(
-                folder,
-                ClassScheme.from_dict(made["scheme"]),
-                geo_from_dict(made["geo"]),
-                int(made["height"]),
-                int(made["width"]),
-                str(made["model"]),
-                made,
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            made = read_made(folder)
+            scheme, geo = ClassScheme.from_dict(made["scheme"]), geo_from_dict(made["geo"])
+            return cls(folder, scheme, geo, made["height"], made["width"], made["model"], made)
+        except (OSError, ValueError, KeyError, TypeError, ClassesError, ProjError) as error:
             raise InputError(
-                f"no prediction in {folder} ({type(error).__name__}: {error})",
+                f"no prediction in {folder} ({reason(error)})",
                 expected=f"a folder with {PREDICTION_FILE} and {LABELS}",
                 do="Predict the scene again, or name another folder",
             ) from error
@@ -139,6 +195,17 @@ def prediction_folders(workspace: Workspace) -> list[Path]:
     return [path.parent for path in sorted(written, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 
+def read_made(folder: str | os.PathLike) -> dict[str, Any]:
+    """How a prediction was made, as its folder tells. Raises OSError and ValueError."""
+    return read_record(Path(folder) / PREDICTION_FILE, _Made)
+
+
+def sort_predictions(folders: Iterable[Path]) -> tuple[list[Path], list[Unreadable]]:
+    """Those of some prediction folders that can be opened, in their order, and the others with their reasons."""
+    found, bad = sorted_out(folders, Prediction.open)
+    return [one.folder for one in found], bad
+
+
 def _from_neighbours(ids: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
     """`ids` with each doubtful pixel replaced by the nearest labelled one that is sure, or 255 where that is too far."""
     from scipy.ndimage import distance_transform_edt
@@ -163,4 +230,7 @@ def geo_to_dict(geo: GeoRef) -> dict[str, Any]:
 def geo_from_dict(value: Mapping[str, Any]) -> GeoRef:
     """Read what `geo_to_dict` wrote."""
     crs = None if value["crs"] is None else CRS.from_user_input(value["crs"])
-    return GeoRef(Affine(*value["transform"]), crs, value.get("pixel_size_m"))
+    transform = Affine(*value["transform"])
+    if not 0 < abs(transform.determinant) < float("inf"):
+        raise ValueError("its pixels have no size")
+    return GeoRef(transform, crs, value.get("pixel_size_m"))
