@@ -15,7 +15,7 @@ import numpy as np
 
 from core.digests import steady
 from core.errors import Cancelled, ExportError, InputError
-from core.files import dump_json, replacing_folder, unfinished, unfinished_place, write_json
+from core.files import delete, dump_json, replacing_folder, unfinished, unfinished_place, write_json
 from core.model_store.models import Model
 from core.prediction.blend.blending import BlendResult
 from core.prediction.blend.plans import BlendPlan, plan_blend
@@ -94,6 +94,7 @@ def predict(
         work = _Work(setup, Path(folder), setup.open_engine(engine or settings.engine))
         finished = work.finished() if keep_finished else None
         if finished:
+            delete(unfinished_place(work.folder))  # of a run that was killed when it had put this in place
             return finished
         result = work.run(on_progress, should_stop, begun, memory_used)
     return replace(result, seconds=time.perf_counter() - begun, peak_memory_mib=memory_used.peak_bytes / MIB)

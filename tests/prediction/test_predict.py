@@ -230,6 +230,14 @@ def test_a_killed_run_goes_on_where_it_was(model, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"model", "out", "whole"}
 
 
+def test_what_a_run_left_that_was_killed_at_its_end_goes_when_its_result_is_taken(model, tmp_path):
+    scene = scene_of_array(picture(64, 64))
+    run(model, scene, tmp_path / "out")
+    (tmp_path / ".out.partial").mkdir()
+    assert run(model, scene, tmp_path / "out", keep_finished=True).windows
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "out"}
+
+
 def test_an_interrupted_run_with_other_settings_begins_anew(model, tmp_path):
     scene = scene_of_array(picture(200, 90))
     with pytest.raises(ZeroDivisionError):

@@ -217,7 +217,9 @@ def _must(code: int, sentence: str) -> None:
 
 def _names(place: Path) -> set[str]:
     # TensorBoard's files are one more for each process that went on, which it shows as one.
-    return {path.relative_to(place).as_posix() for path in place.rglob("*") if _EVENTS not in path.parts}
+    # A lock that nobody holds is taken and deleted by the next run, where there is one.
+    kept = (path for path in place.rglob("*") if _EVENTS not in path.parts and path.suffix != ".lock")
+    return {path.relative_to(place).as_posix() for path in kept}
 
 
 def snapshot(path: Path) -> Any:
