@@ -87,7 +87,7 @@ def test_entries_that_are_refused_stand_apart_with_their_reasons(tmp_path):
 
     found, bad = sorted_out([tmp_path / name for name in ("bad", "good", "gone")], opened)
     assert found == ["good"]
-    assert [(one.path.name, one.reason[:18]) for one in bad] == [("bad", "no model. Expected"), ("gone", "FileNotFoundError:")]
+    assert [(one.path.name, one.reason[:18]) for one in bad] == [("bad", "no model. Expected"), ("gone", "gone: No such file")]
 
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD)

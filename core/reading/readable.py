@@ -56,7 +56,11 @@ def sorted_out(paths: Iterable[Path], opened: Callable[[Path], T]) -> tuple[list
 
 def reason(error: Exception) -> str:
     """Why something cannot be read, in one line."""
-    return str(error) if isinstance(error, GroundlineError) else f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    if isinstance(error, GroundlineError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{os.path.basename(os.fsdecode(error.filename))}: {error.strerror}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 @contextmanager
