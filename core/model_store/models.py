@@ -119,12 +119,6 @@ def _found(name_or_path: str | os.PathLike) -> Model:
 
 def _open_folder(folder: Path) -> Model:
     card = ModelCard.load(folder)
-    if Path(card.weights_file).name != card.weights_file:
-        raise ModelError(
-            f"the card of {folder.name} names {card.weights_file[:80]}",
-            expected="a file in its own folder",
-            do="Copy the file there and name it",
-        )
     file = folder / card.weights_file
     model = Model(card, folder, file)
     missing = next((one.name for one in model.files if not one.is_file()), None)

@@ -15,7 +15,6 @@ from core.model_store.cards import ModelCard
 from core.model_store.importing import examine
 from core.model_store.legacy import describe
 from core.model_store.loading import load_network
-from core.model_store.models import find_model
 from tests.helpers.standins import SCHEME
 
 
@@ -131,10 +130,3 @@ def test_a_layer_wider_than_its_weights_is_not_built(tmp_path):
     wide = old_file(tmp_path / "wide.h5", network(convolution("a", "image", filters=10**9), convolution("out", "a")))
     with pytest.raises(ModelError, match=r"layer a has 1,000,000,000 filters, but its weights at most 3 of anything"):
         load_network(wide, card)
-
-
-@pytest.mark.parametrize("name", ["../other.keras", "/etc/hostname", "sub/model.keras"])
-def test_a_card_names_a_file_of_its_own_folder(tmp_path, name):
-    ModelCard(name="a", architecture="unet", scheme=SCHEME, bands=(1, 2, 3), patch_size=32, weights_file=name).save(tmp_path)
-    with pytest.raises(ModelError, match="Expected a file in its own folder"):
-        find_model(tmp_path)
