@@ -60,7 +60,8 @@ def reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{os.path.basename(os.fsdecode(error.filename))}: {error.strerror}"
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    words = " ".join(str(error).split())[:200]
+    return words if words and isinstance(error, ValueError) else f"{type(error).__name__}: {words}"
 
 
 @contextmanager
