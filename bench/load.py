@@ -1,8 +1,8 @@
 """Many people at one dashboard: `python bench/load.py --sessions 20 --minutes 10` (Chromium and playwright, see requirements-dev.txt).
 
 Each session is a browser context of its own that goes from page to page, moves sliders, and looks at the tiles of a scene, with some
-seconds between. Meanwhile eight jobs wait for their turn. Printed are the waits by page, errors that a visitor or the browser's console would
-show, and the server's memory, minute by minute. Browsers take most of the processors: on two cores the waits say how bad it gets there.
+seconds between. Meanwhile eight jobs wait for their turn. Printed are the waits by page, errors that a visitor or the browser's console
+would show, and the server's memory, minute by minute. Browsers take most of the processors: the waits say how bad it gets there.
 """
 
 from __future__ import annotations
