@@ -1,6 +1,6 @@
 """Many people at one dashboard: `python bench/load.py --sessions 20 --minutes 10` (Chromium and playwright, see requirements-dev.txt).
 
-Each session is a browser context of its own that goes from page to page, moves sliders, and looks at the tiles of a scene, with some
+Each session is a browser context of its own that goes from page to page, changes numbers, and looks at the tiles of a scene, with some
 seconds between. Meanwhile eight jobs wait for their turn. Printed are the waits by page, errors that a visitor or the browser's console
 would show, and the server's memory, minute by minute. Browsers take most of the processors: the waits say how bad it gets there.
 """
@@ -71,8 +71,8 @@ async def session(browser, address: str, heard: Heard, number: int, end: float) 
     await heard.time("first visit", arrive(page, address))
     while time.monotonic() < end:
         await asyncio.sleep(dice.uniform(3, 8))
-        what = dice.choice((*PAGES, "sliders", "tiles"))
-        if what == "sliders":
+        what = dice.choice((*PAGES, "grid", "tiles"))
+        if what == "grid":
             await slide(page, address, heard)
         elif what == "tiles":
             await heard.time("tiles of a scene", look(page, address))
@@ -97,17 +97,18 @@ async def change(page: Page, name: str) -> None:
 
 
 async def slide(page: Page, address: str, heard: Heard) -> None:
-    """Move a slider of the patch grid ten times."""
+    """Change the patch grid ten times."""
     await page.goto(f"{address}/Explore?data=sample_data%2Ftown&explore_tab=Patches")
-    share = page.locator(".st-key-explore_labelled input").first
+    share = page.locator(".st-key-patch_labelled input").first
     await heard.time("patch grid", share.wait_for())
     for number in range(MOVES):
-        await heard.time("slider", moved(page, share, "Home" if number % 2 else "End"))
+        await heard.time("change of the grid", moved(page, share, "5" if number % 2 else "50"))
 
 
-async def moved(page: Page, share, key: str) -> None:
-    """Press a key on a slider and wait until the page has answered."""
-    await share.press(key)
+async def moved(page: Page, share, least: str) -> None:
+    """Type another share and wait until the page has answered."""
+    await share.fill(least)
+    await share.press("Enter")
     await page.wait_for_timeout(100)
     await page.locator("[data-test-script-state='notRunning']").first.wait_for(state="attached")
 
