@@ -41,16 +41,21 @@ def steady(digests: Mapping[str, Callable[[], str]]) -> Callable[[], None]:
     """
     before = {name: _now(digest) for name, digest in digests.items()}
 
-    def refuse_changed() -> None:
+    def refuse_each() -> None:
         for name, digest in digests.items():
-            if _now(digest) != before[name]:
-                raise InputError(
-                    f"{name} changed while it was read",
-                    expected="files that nobody writes to meanwhile",
-                    do="Wait until it is whole and start again; nothing was written",
-                )
+            refuse_changed(name, before[name], digest)
 
-    return refuse_changed
+    return refuse_each
+
+
+def refuse_changed(name: str, before: str, digest: Callable[[], str]) -> None:
+    """Raise InputError where the state of a source, told by `digest`, is no longer what it was before."""
+    if _now(digest) != before:
+        raise InputError(
+            f"{name} changed while it was read",
+            expected="files that nobody writes to meanwhile",
+            do="Wait until it is whole and start again; nothing was written",
+        )
 
 
 def steady_files(paths: Iterable[Path]) -> Callable[[], None]:

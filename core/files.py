@@ -127,7 +127,6 @@ def replacing_folder(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     _refuse_what_is_no_folder(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with folder_beside(path) as temporary:
         yield temporary
         put_in_place(temporary, path)
@@ -173,16 +172,12 @@ def _swap(one: Path, other: Path) -> bool:
     """Whether the system and its disk could make two paths change places at once."""
     try:
         if sys.platform == "linux":
-            return _renameat2()(_HERE, os.fsencode(one.absolute()), _HERE, os.fsencode(other.absolute()), _EXCHANGE) == 0
+            return ctypes.CDLL(None).renameat2(_HERE, os.fsencode(one.absolute()), _HERE, os.fsencode(other.absolute()), _EXCHANGE) == 0
         if sys.platform == "darwin":
             return ctypes.CDLL(None).renamex_np(os.fsencode(one.absolute()), os.fsencode(other.absolute()), _EXCHANGE) == 0
     except (AttributeError, OSError):  # a C library without the call
         pass
     return False
-
-
-def _renameat2() -> Any:
-    return ctypes.CDLL(None, use_errno=True).renameat2
 
 
 def hidden_beside(path: Path, ending: str) -> Path:
@@ -204,7 +199,7 @@ def leftovers(path: Path) -> list[Path]:
     """
     start = hidden_beside(path, ".").name
     found = [item for item in _listed(path.parent) if item.name.startswith(f"{start}groundline-") and _TEMPORARY.fullmatch(item.name)]
-    for folder in (path, hidden_beside(path, _PARTIAL)):
+    for folder in (path, unfinished_place(path)):
         inside = _listed(folder)
         inside += [item for each in inside if each.is_dir() and not each.is_symlink() for item in _listed(each)]
         found += [item for item in inside if _TEMPORARY.fullmatch(item.name)]
@@ -287,8 +282,7 @@ def unfinished(folder: Path, key: str) -> Unfinished:
 
 def unfinished_place(folder: str | os.PathLike) -> Path:
     """Where the work for `folder` lies until the folder appears."""
-    folder = Path(folder)
-    return hidden_beside(folder, _PARTIAL)
+    return hidden_beside(Path(folder), _PARTIAL)
 
 
 def write_json(path: str | os.PathLike, value: Any) -> Path:

@@ -12,8 +12,9 @@ _HEAD_BYTES = 1 << 16
 _BEGINNINGS = {".gpkg": b"SQLite format 3\0", ".shp": b"\0\0\x27\x0a", ".fgb": b"fgb", ".zip": b"PK\x03\x04"}
 _ORDERS = b'"gdal_streamed_alg"'
 """The type of a JSON text that is a command line of GDAL."""
-_PARTS = tuple(
-    [".shp", ".shx", ".dbf", ".prj", ".cpg", ".qpj", ".qix", ".sbn", ".sbx", ".shp.xml", ".qml", ".sld", ".csv", ".txt", ".pdf", ".html"]
+_PARTS = (
+    *(".shp", ".shx", ".dbf", ".prj", ".cpg", ".qpj", ".qix", ".sbn", ".sbx", ".shp.xml"),
+    *(".qml", ".sld", ".csv", ".txt", ".pdf", ".html"),
 )
 
 

@@ -75,8 +75,8 @@ class Job:
         """Why its files cannot be read, in one line; None where they can."""
         _, wrong = self._read_asked()
         wrong = wrong or self._read_standing()[1]
-        if wrong is None and records.wrong_events(self.folder):
-            return f"{records.wrong_events(self.folder)} lines of {records.EVENTS} are no events and left out"
+        if wrong is None and (count := records.wrong_events(self.folder)):
+            return f"{count} lines of {records.EVENTS} are no events and left out"
         return wrong
 
     @property

@@ -14,7 +14,7 @@ from core.classes import ClassScheme
 from core.errors import DatasetError
 from core.files import STORE_FILE
 from core.patches.parts import PARTS
-from core.reading.readable import read_record, reason
+from core.reading.readable import read_record, reason, refusing
 
 _IMAGES, _MASKS, _INDEX = "images.npy", "masks.npy", "index.npz"
 
@@ -74,14 +74,10 @@ class PatchStore:
         if missing:
             raise DatasetError(f"no {missing} in {folder}", expected="a folder that prepare wrote", do="Prepare the data set again")
         store = cls(folder, record)
-        try:
+        with refusing(
+            str(folder), DatasetError, "the files that prepare wrote", found="damaged patches in {}", do="Prepare the data set again"
+        ):
             store._check()
-        except DatasetError:
-            raise
-        except Exception as error:  # NumPy and zipfile raise half a dozen kinds for damaged files
-            raise DatasetError(
-                f"damaged patches in {folder} ({reason(error)})", expected="the files that prepare wrote", do="Prepare the data set again"
-            ) from error
         return store
 
     def _check(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from core.digests import steady
+from core.digests import refuse_changed
 from core.errors import Cancelled, ExportError, InputError
 from core.files import delete, dump_json, replacing_folder, unfinished, unfinished_place, write_json
 from core.model_store.models import Model
@@ -108,7 +108,6 @@ class _Work:
         self.folder, self.engine, self.memory, self.concerns = folder, engine, setup.memory, setup.concerns
         # Taken once, before anything is read: what is written tells of that file and no other.
         self.digest = self.scene.digest
-        self.refuse_changed = steady({self.scene.name: lambda: self.scene.digest})
         self.key = hashlib.sha256(dump_json(self._settings()).encode()).hexdigest()
 
     def finished(self) -> PredictResult | None:
@@ -163,7 +162,7 @@ class _Work:
     def _refuse_changed(self) -> None:
         """What was read of two states of a file is no start for another run."""
         try:
-            self.refuse_changed()
+            refuse_changed(self.scene.name, self.digest, lambda: self.scene.digest)
         except InputError:
             self.unfinished.drop()
             raise

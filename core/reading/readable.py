@@ -65,14 +65,16 @@ def reason(error: Exception) -> str:
 
 
 @contextmanager
-def refusing(name: str, error: type[GroundlineError], expected: str) -> Iterator[None]:
-    """Errors of the libraries that read files, which raise dozens of kinds for a damaged one, as one of ours that names it."""
+def refusing(
+    name: str, error: type[GroundlineError], expected: str, *, found: str = "{} cannot be read", do: str = "Copy or download it again"
+) -> Iterator[None]:
+    """Errors of the libraries that read files, which raise dozens of kinds for a damaged one, as one of ours that names it in `found`."""
     try:
         yield
     except (GroundlineError, Cancelled, MemoryError):
         raise
     except Exception as cause:
-        raise error(f"{name} cannot be read ({reason(cause)})", expected=expected, do="Copy or download it again") from cause
+        raise error(f"{found.format(name)} ({reason(cause)})", expected=expected, do=do) from cause
 
 
 def read_record(path: str | os.PathLike, form: Any) -> Any:

@@ -1,16 +1,10 @@
 """Damaged files are read, or refused in one line: a short run of the fuzzer, and every file that ever failed."""
 
-import importlib.util
 import signal
-import sys
-from pathlib import Path
 
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location("groundline_fuzz", Path(__file__).with_name("fuzz.py"))
-fuzz = importlib.util.module_from_spec(_SPEC)
-sys.modules["groundline_fuzz"] = fuzz  # its dataclass looks itself up there
-_SPEC.loader.exec_module(fuzz)
+from tests.torture import fuzz
 
 EACH = 5
 KEPT = sorted(path for path in fuzz.CORPUS.glob("*__*") if not fuzz.KINDS[path.name.split("__")[0]].heavy)
