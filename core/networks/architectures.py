@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from core.errors import SettingsError
-from core.networks.encoders import ZOO_ENCODERS
+from core.networks.encoders import LITE_ENCODERS, ZOO_ENCODERS
 
 if TYPE_CHECKING:
     import keras
@@ -19,6 +19,7 @@ class ArchitectureInfo:
     """One kind of network: its name, a title for people, what it is good for, who builds it, and the encoders it can stand on.
 
     `builder`: "file.function" of this folder that builds it on its own encoder; None when it stands on one of `encoders` only.
+    `on_lite` builds it on an EfficientNet-Lite, where it can stand on one.
     `filters`: default channel counts, finest level first, where they can be chosen; `fewest_filters`: how many it needs.
     `default_encoder` is taken when none is named and one is needed. `backbone` names the published weights that its own
     encoder can take. `pyramid`: it has an atrous pyramid, whose rates can be chosen.
@@ -28,6 +29,7 @@ class ArchitectureInfo:
     title: str
     about: str
     builder: str | None = None
+    on_lite: str | None = None
     encoders: tuple[str, ...] = ()
     filters: tuple[int, ...] | None = None
     fewest_filters: int = 1
@@ -48,7 +50,7 @@ PYRAMID_STRIDE = 16
 """Pixels of the patch for one of the pyramid's map."""
 
 ON_AN_ENCODER = "zoo.build_zoo"
-"""Builds every network that stands on one of `encoders`."""
+"""Builds every network that stands on an encoder of segmentation_models."""
 
 _ARCHITECTURES = (
     ArchitectureInfo(
@@ -56,7 +58,8 @@ _ARCHITECTURES = (
         "U-Net",
         "The standard: 16 to 256 filters of its own, or any encoder.",
         "unet.build_unet",
-        ZOO_ENCODERS,
+        "lite.build_lite_unet",
+        (*LITE_ENCODERS, *ZOO_ENCODERS),
         filters=(16, 32, 64, 128, 256),
     ),
     ArchitectureInfo("unet-small", "U-Net, small", "A third of the work of U-Net.", "unet.build_unet_small", filters=(8, 16, 32, 64, 128)),
@@ -78,8 +81,10 @@ _ARCHITECTURES = (
     ArchitectureInfo(
         "deeplabv3plus",
         "DeepLabV3+",
-        "ResNet50 with an atrous pyramid and a decoder: strong and heavy.",
+        "An atrous pyramid and a decoder, on ResNet50 (strong and heavy) or a light encoder.",
         "deeplab.build_deeplabv3plus",
+        "lite.build_lite_deeplabv3plus",
+        LITE_ENCODERS,
         smallest_px=32,
         backbone="resnet50-keras",
         pyramid=True,
@@ -97,7 +102,8 @@ _ARCHITECTURES = (
         "fpn",
         "FPN",
         "Feature pyramid: light decoder, good on objects of many sizes.",
-        encoders=ZOO_ENCODERS,
+        on_lite="lite.build_lite_fpn",
+        encoders=(*LITE_ENCODERS, *ZOO_ENCODERS),
         default_encoder="resnet34",
         smallest_px=32,
     ),
@@ -191,6 +197,9 @@ def fitted_rates(name: str, *, height: int, width: int) -> tuple[int, ...] | Non
 
 
 def _build(info: ArchitectureInfo, encoder: str | None, sizes: dict[str, int], chosen: dict[str, Any]) -> keras.Model:
+    if encoder in LITE_ENCODERS:
+        assert info.on_lite is not None, "resolve_encoder lets only those through that have one"
+        return function_of(info.on_lite)(encoder=encoder, **{name: value for name, value in chosen.items() if name != "filters"}, **sizes)
     if encoder is not None:
         return function_of(ON_AN_ENCODER)(info.name, encoder=encoder, **sizes)
     assert info.builder is not None, "resolve_encoder names an encoder where there is no builder of its own"

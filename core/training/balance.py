@@ -46,3 +46,8 @@ def patch_weights(counts: np.ndarray) -> np.ndarray:
     if not there.any():
         return np.full(len(counts), 1.0 / max(len(counts), 1))
     return (counts[:, there] / totals[there]).mean(1)
+
+
+def half_weights(counts: np.ndarray) -> np.ndarray:
+    """As `patch_weights`, for every second draw; the others take each patch equally often."""
+    return (patch_weights(counts) + 1.0 / max(len(counts), 1)) / 2

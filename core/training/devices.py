@@ -15,6 +15,7 @@ from core.files import replacing
 from core.model_store.start_weights import Copied, start
 from core.networks.architectures import build
 from core.training.checkpoints import NetworkFile
+from core.training.freezing import freeze
 from core.training.losses import SegmentationLoss
 from core.training.optimizers import make_optimizer
 from core.training.running import Pulse, RunningScores
@@ -103,10 +104,12 @@ def prepare_network(
         if policy:
             inner.set_weights(network.get_weights())
         # A model object of its own keeps the saved network free of optimizer, loss and metrics.
+        mine = freeze(inner, settings.architecture, encoder, settings.freeze)
         trainer = keras.Model(inner.inputs, inner.outputs[0], name="trainer")
+        slow = [number for number, variable in enumerate(trainer.trainable_variables) if id(variable) in mine]
         scores = RunningScores(sizes["classes"])
         trainer.compile(
-            optimizer=make_optimizer(settings),
+            optimizer=make_optimizer(settings, slow),
             loss=SegmentationLoss(settings.loss, loss_weights),
             metrics=[scores],
             jit_compile=keras.backend.backend() == "jax",

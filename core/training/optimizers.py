@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import keras
 
@@ -13,18 +14,35 @@ _COSINE_END = 0.01
 _STEPS_AT, _STEP_FACTOR = (0.6, 0.85), 0.1
 
 
-def make_optimizer(settings: TrainSettings) -> keras.optimizers.Optimizer:
-    """Adam, AdamW or SGD with Nesterov momentum 0.9, clipped by the global norm of the gradient and with averages if asked."""
+def make_optimizer(settings: TrainSettings, slow: Collection[int] = ()) -> keras.optimizers.Optimizer:
+    """Adam, AdamW or SGD with Nesterov momentum 0.9, clipped by the global norm of the gradient and with averages if asked.
+
+    `slow`: positions of the variables, as the optimizer is built with them, that get `settings.encoder_rate` of the rate.
+    """
     common = {"learning_rate": settings.learning_rate, "global_clipnorm": settings.clip_norm}
     if settings.average_weights:
         common |= {"use_ema": True, "ema_momentum": settings.average_weights}
+    kind = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}[settings.optimizer]
+    if slow and settings.encoder_rate < 1:
+        kind = _slowed(kind, frozenset(slow), settings.encoder_rate)
+    if settings.optimizer == "sgd":
+        return kind(momentum=0.9, nesterov=True, **common)
     if settings.optimizer == "adam":
-        return keras.optimizers.Adam(**common)
-    if settings.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(weight_decay=settings.weight_decay, **common)
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        return optimizer
-    return keras.optimizers.SGD(momentum=0.9, nesterov=True, **common)
+        return kind(**common)
+    optimizer = kind(weight_decay=settings.weight_decay, **common)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _slowed(kind: type, slow: frozenset[int], share: float) -> type:
+    """An optimizer whose steps of some variables are `share` as long; Keras knows one rate for all."""
+
+    class Slowed(kind):
+        def update_step(self, gradient, variable, learning_rate):
+            here = self._get_variable_index(variable) in slow
+            super().update_step(gradient, variable, learning_rate * share if here else learning_rate)
+
+    return Slowed
 
 
 def learning_rate(settings: TrainSettings, epoch: int, *, plateaus: int = 0) -> float:

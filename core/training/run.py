@@ -16,11 +16,11 @@ from core.files import dump_json, replacing, write_json
 from core.model_store.cards import CARD_FILE, WEIGHTS_FILE, ModelCard
 from core.model_store.normalisation import read_normalisation
 from core.networks.architectures import architecture, fitted_rates, published_encoder, resolve_encoder
-from core.networks.encoders import fitted_normalisation, published_normalisation
+from core.networks.encoders import ZOO_ENCODERS, fitted_normalisation, published_normalisation
 from core.patches.class_view import Patches
 from core.patches.stretched_view import fed
 from core.progress import OnProgress, ShouldStop
-from core.training.balance import class_weights, patch_weights
+from core.training.balance import class_weights, half_weights, patch_weights
 from core.training.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
 from core.training.event_files import EVENTS_FOLDER, EventFiles
 from core.training.feeding import epoch_rows, training_batches
@@ -115,7 +115,8 @@ class Run:
         self.store, self.normalise = fed(self.store, self.card)
         self.events = EventFiles(self.folder / EVENTS_FOLDER, epoch=self.state.epoch)
         self.preview_rows = choose_rows(self.store, self.validation_rows if len(self.validation_rows) else self.train_rows)
-        self.draw = patch_weights(self._patch_counts()) if self.settings.sampling == "balanced" else None
+        drawn_by = {"balanced": patch_weights, "half": half_weights}.get(self.settings.sampling)
+        self.draw = None if drawn_by is None else drawn_by(self._patch_counts())
 
     def go(self, on_progress, should_stop, should_pause, on_epoch) -> TrainResult:
         """Train until the last epoch, the end of patience, or the wish to stop, and write the best model."""
@@ -323,11 +324,13 @@ class Run:
 
     def network_options(self) -> dict[str, Any]:
         """What a new network is built with besides its sizes, as the card keeps it."""
-        if self.encoder is not None:
+        if self.encoder in ZOO_ENCODERS:
             return {}
         name, (_, height, width, _) = self.settings.architecture, self.store.images.shape
         filters, rates = self.settings.filters or architecture(name).filters, fitted_rates(name, height=height, width=width)
-        options = {"filters": None if filters is None else list(filters), "dropout": self.settings.dropout}
+        options: dict[str, Any] = {"dropout": self.settings.dropout}
+        if self.encoder is None:
+            options = {"filters": None if filters is None else list(filters), **options}
         return options if rates is None else {**options, "rates": list(rates)}
 
     def _normalisation(self) -> dict[str, Any]:

@@ -23,7 +23,8 @@ LOSSES = (
 CLASS_WEIGHTS = ("none", "inverse", "median", "effective")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "step", "plateau")
-SAMPLINGS = ("uniform", "balanced")
+SAMPLINGS = ("uniform", "balanced", "half")
+FREEZES = ("nothing", "statistics", "early", "encoder")
 MONITORS = ("val_mean_iou", "val_accuracy", "val_loss", "loss")
 MIXED = ("auto", "on", "off")
 
@@ -38,7 +39,10 @@ class TrainSettings(Settings):
     does. `steps_per_epoch` None means each training patch once per epoch. `augmentation` holds the strengths of the
     changes that `augment` switches on. `per_class`: one network for each class against the rest, merged by probability.
     `average_weights`: momentum of a moving average of the weights, taken in every step, that is validated and kept
-    instead of the last weights; 0 for none (Polyak and Juditsky 1992). `normalisation`: a word of
+    instead of the last weights; 0 for none (Polyak and Juditsky 1992). `freeze`: what of an encoder is left as it started:
+    the means and variances of its batch normalisation (statistics), those and all its layers at a quarter of the size and
+    finer (early), or all of it; `encoder_rate` is the share of the learning rate that the rest of it gets. Both want an
+    encoder. `normalisation`: a word of
     `core.model_store.normalisation.WAYS` with numbers if it takes some.
     Raises SettingsError.
     """
@@ -62,7 +66,9 @@ class TrainSettings(Settings):
     weight_decay: float = setting(1e-4, "of AdamW", low=0.0, high=1.0)
     clip_norm: float | None = setting(None, "the longest gradient", low=1e-9, high=1e9)
     monitor: str = setting("val_mean_iou", "what early stopping and the best weights go by", choices=MONITORS)
-    sampling: str = setting("uniform", "whether patches with rare classes appear more often", choices=SAMPLINGS)
+    sampling: str = setting(
+        "uniform", "whether patches with rare classes appear more often: all draws (balanced) or every second one (half)", choices=SAMPLINGS
+    )
     steps_per_epoch: int | None = setting(None, "steps that make an epoch; each patch once when left away", low=1, high=10_000_000)
     mixed_precision: str = setting("auto", "16 bit where the device is good at it", choices=MIXED)
     name: str | None = setting(None, "the model's name; its folder's when left away")
@@ -74,6 +80,8 @@ class TrainSettings(Settings):
         0.0, "momentum of a moving average of the weights that is kept instead of the last ones; 0: none", low=0.0, high=0.99999
     )
 
+    freeze: str = setting("nothing", "what of the encoder stays as it started; early saves a third of the time", choices=FREEZES)
+    encoder_rate: float = setting(1.0, "learning rate of the encoder, as a share of that of the rest", low=1e-6, high=1.0)
     normalisation: str = setting(
         "auto",
         "how values are scaled for the network: " + ", ".join(way.word for way in WAYS) + "; as in divide=10000 or image=1,99. "
