@@ -71,10 +71,15 @@ class Meddler:
             self.change()
 
 
+def replaced(path, pixels):
+    """Another picture under the same name from one moment to the next: readers beside it never see half a file."""
+    os.replace(save(path.with_name(f"new-{path.name}"), pixels), path)
+
+
 def test_a_scene_that_is_replaced_gives_no_prediction(tmp_path):
     scene = save(tmp_path / "scene.tif", picture(0, 90, 80, 3))
     model = make_model(tmp_path / "model")
-    meddler = Meddler(lambda: save(scene, picture(1, 90, 80, 3)))
+    meddler = Meddler(lambda: replaced(scene, picture(1, 90, 80, 3)))
     with pytest.raises(InputError, match=f"scene {CHANGED}"):
         predict(model, scene, tmp_path / "out", engine=make_engine(model), memory="8GiB", on_progress=meddler)
     assert {path.name for path in tmp_path.iterdir()} == {"scene.tif", "model"}  # nor a start for the next run
@@ -99,7 +104,7 @@ def test_an_image_or_mask_that_is_replaced_gives_no_patches(tmp_path, part):
         save(tmp_path / f"data/masks/{name}.tif", (picture(2, 64, 64) > 99).astype(np.uint8))
     dataset = open_dataset(tmp_path / "data")
     changed = tmp_path / "data" / part / "a.tif"
-    meddler = Meddler(lambda: save(changed, (picture(7, 64, 64, 3) if part == "images" else picture(7, 64, 64) // 200)))
+    meddler = Meddler(lambda: replaced(changed, (picture(7, 64, 64, 3) if part == "images" else picture(7, 64, 64) // 200)))
     with pytest.raises(InputError, match=f"a.tif {CHANGED}"):
         prepare(dataset, tmp_path / "out", patch_size=32, validation=0.5, on_progress=meddler)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
@@ -107,7 +112,7 @@ def test_an_image_or_mask_that_is_replaced_gives_no_patches(tmp_path, part):
 
 def test_labels_that_are_replaced_give_no_polygons(tmp_path):
     labels = save(tmp_path / "labels.tif", picture(0, 60, 60) // 100)
-    meddler = Meddler(lambda: save(labels, picture(1, 60, 60) // 100))
+    meddler = Meddler(lambda: replaced(labels, picture(1, 60, 60) // 100))
     with pytest.raises(InputError, match=f"labels {CHANGED}"):
         vectorize(labels, on_progress=meddler)
     assert meddler.heard > 4

@@ -30,7 +30,7 @@ from core.model_store.models import Model, find_model
 from core.patches.store import PatchStore
 from core.prediction.checks import check_scene
 from core.prediction.engines.engine import Engine, open_engine
-from core.prediction.running import BlendLayout
+from core.prediction.running import layouts_of
 from core.prediction.settings import BlendSettings
 from core.progress import OnProgress, ShouldStop, check, part, report
 
@@ -93,7 +93,7 @@ def evaluate(
         sample_fraction=min(1.0, _SAMPLE_PIXELS / sum(pair.shape[0] * pair.shape[1] for pair in pairs)),
         seed=seed,
     )
-    prediction = Predicting(model.card, ready, BlendLayout(settings.overlap, settings.symmetries, model.card.scale), settings.memory_bytes)
+    prediction = Predicting(model.card, ready, layouts_of(settings, model.card.scale), settings.memory_bytes)
     totals = Totals.empty(len(model.card.scheme))
     refuse_changed = steady_files(dataset.only([pair.name for pair in pairs]).files)
     with _work_folder(folder) as work:
@@ -137,6 +137,7 @@ def evaluate(
                 "polygon_iou": 0.5,
                 "overlap": settings.overlap,
                 "symmetries": settings.symmetries,
+                "scales": list(settings.scales),
                 "seed": seed,
                 "random_patches_only": windows is not None,
             },

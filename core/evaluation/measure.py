@@ -29,7 +29,8 @@ from core.model_store.cards import ModelCard
 from core.prediction.blend.kernels import rank
 from core.prediction.engines.engine import Engine
 from core.prediction.folder.writing import RawWriter, placement
-from core.prediction.running import BlendLayout, plan_within, run_blend
+from core.prediction.passes import run_passes
+from core.prediction.running import BlendLayout, plan_within
 from core.progress import OnProgress, ShouldStop, check
 from core.scenes.scene import Scene, Window
 
@@ -70,11 +71,11 @@ class Measures:
 
 @dataclass(frozen=True)
 class Predicting:
-    """How a scene is predicted: what `run_blend` needs besides the scene."""
+    """How a scene is predicted: what `run_passes` needs besides the scene."""
 
     card: ModelCard
     engine: Engine
-    layout: BlendLayout
+    layouts: tuple[BlendLayout, ...]
     memory: int
 
 
@@ -138,8 +139,9 @@ def _predict(truth, prediction, measures, totals, folder, on_progress, should_st
         kept.append(probabilities.reshape(-1, classes)[chosen])
         kept_truth.append(labels.ravel()[chosen])
 
-    plan, _ = plan_within(prediction.card, image, window, prediction.engine, prediction.layout, memory=prediction.memory)
-    run_blend(plan, prediction.card, image, window, prediction.engine, write, on_progress=on_progress, should_stop=should_stop)
+    card, engine = prediction.card, prediction.engine
+    plans = [plan_within(card, image, window, engine, layout, memory=prediction.memory)[0] for layout in prediction.layouts]
+    run_passes(plans, card, image, window, engine, write, folder, on_progress=on_progress, should_stop=should_stop)
     raw.close()
     totals.sample.append(np.concatenate(kept))
     totals.sample_truth.append(np.concatenate(kept_truth))

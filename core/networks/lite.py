@@ -30,7 +30,7 @@ _DILATED = 5
 
 @dataclass(frozen=True)
 class Block:
-    """One inverted residual: `name` of its layers, its stage, kernel, stride, input and output channels, and whether it widens in between."""
+    """One inverted residual: the beginning of its layers' names, its stage, kernel, stride, and channels taken and given."""
 
     name: str
     stage: int

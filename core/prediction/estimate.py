@@ -66,18 +66,19 @@ def estimate(
     settings = replace(settings or PredictSettings(), **told)
     setup = set_up(model, scene, settings, window=window)
     ready = setup.open_engine(engine or settings.engine)
-    plan, _ = plan_within(setup.model.card, setup.scene, setup.window, ready, setup.layout, memory=setup.memory)
-    windows = _filled_windows(plan, setup)
-    reading, network, packed = _probe(plan, setup, ready)
+    plans = [plan_within(setup.model.card, setup.scene, setup.window, ready, each, memory=setup.memory)[0] for each in setup.layouts]
+    windows = sum(_filled_windows(plan, setup) for plan in plans)
+    reading, network, packed = _probe(plans[0], setup, ready)
     model_seconds = windows * settings.symmetries * network
     pixels = setup.window.pixels
     beyond = windows * reading * (1 - settings.overlap) ** 2 + pixels * (ready.classes + 3) * _SECONDS_PER_BYTE
-    making, result = disk_bytes(pixels, ready.classes, packed * windows / plan.windows)
+    share = windows / sum(plan.windows for plan in plans)
+    making, result = disk_bytes(pixels, ready.classes, packed * share, passes=len(plans))
     concerns = (*setup.concerns, Concern("int8", ready.doubt)) if ready.doubt else setup.concerns
     return Estimate(
         seconds=_OPENING_S + model_seconds + beyond,
         model_seconds=model_seconds,
-        peak_memory_mib=_peak_bytes(plan, setup, ready) / MIB,
+        peak_memory_mib=max(_peak_bytes(plan, setup, ready) for plan in plans) / MIB,
         disk_mib=making / MIB,
         result_mib=result / MIB,
         windows=windows,
@@ -86,13 +87,15 @@ def estimate(
     )
 
 
-def disk_bytes(pixels: int, classes: int, packed: float | None = None) -> tuple[int, int]:
+def disk_bytes(pixels: int, classes: int, packed: float | None = None, *, passes: int = 1) -> tuple[int, int]:
     """Bytes on disk at most while a prediction is made, and of the result: plain bytes with overviews, and compressed.
+
+    Each of the `passes` but the last keeps a byte for each class.
 
     `packed` is the compressed bytes per pixel, those of a network that is seldom sure when None.
     """
     result = pixels * (0.5 * classes + 1.7 if packed is None else packed)
-    return int(pixels * (classes + 4) * 4 / 3 + result), int(result)
+    return int(pixels * ((classes + 4) * 4 / 3 + (passes - 1) * classes) + result), int(result)
 
 
 def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float, float]:

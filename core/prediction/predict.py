@@ -26,7 +26,8 @@ from core.prediction.estimate import disk_bytes
 from core.prediction.folder.previews import LivePreview
 from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, preview_file, read_made
 from core.prediction.folder.writing import RawWriter, finish, placement
-from core.prediction.running import Setup, plan_within, run_blend, set_up
+from core.prediction.passes import run_passes
+from core.prediction.running import Setup, plan_within, set_up
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.scenes.scene import Scene, Window
@@ -104,7 +105,7 @@ class _Work:
     """The unfinished run beside the folder that it will become."""
 
     def __init__(self, setup: Setup, folder: Path, engine: Engine):
-        self.model, self.scene, self.window, self.layout = setup.model, setup.scene, setup.window, setup.layout
+        self.model, self.scene, self.window, self.layouts = setup.model, setup.scene, setup.window, setup.layouts
         self.folder, self.engine, self.memory, self.concerns = folder, engine, setup.memory, setup.concerns
         # Taken once, before anything is read: what is written tells of that file and no other.
         self.digest = self.scene.digest
@@ -124,20 +125,22 @@ class _Work:
         return PredictResult(folder=self.folder, **told, seam_score=seam_score, warnings=warnings)
 
     def run(self, on_progress: OnProgress | None, should_stop: ShouldStop | None, begun: float, memory: PeakMemory) -> PredictResult:
-        plan, fits = plan_within(self.model.card, self.scene, self.window, self.engine, self.layout, memory=self.memory)
-        if not fits:
+        card, scene, window = self.model.card, self.scene, self.window
+        within = [plan_within(card, scene, window, self.engine, layout, memory=self.memory) for layout in self.layouts]
+        if not all(fits for _, fits in within):
             limit = f"{self.memory / MIB:.0f} MiB"
             sentence = f"The memory limit of {limit} is too low for this model; the run takes the least it can. Raise the limit."
             self.concerns += (Concern("memory", sentence),)
         if self.engine.doubt:
             self.concerns += (Concern("int8", self.engine.doubt),)
         self._check_disk()
-        plan, done = self._begin(plan)
+        plans, done = self._begin([plan for plan, _ in within])
         raw = RawWriter(self.unfinished.place, self.window.height, self.window.width, self.engine.classes)
         try:
             # A step for each window, and a twentieth more for writing the files.
-            windows, whole = plan.windows, plan.windows + max(5, plan.windows // 20)
-            blended = self._blend(plan, raw, done, part(on_progress, 0, windows, whole), should_stop)
+            windows = sum(plan.windows for plan in plans)
+            whole = windows + max(5, windows // 20)
+            blended = self._blend(plans, raw, done, part(on_progress, 0, windows, whole), should_stop)
             self._refuse_changed()
             result = PredictResult(
                 folder=self.folder,
@@ -167,30 +170,46 @@ class _Work:
             self.unfinished.drop()
             raise
 
-    def _begin(self, plan: BlendPlan) -> tuple[BlendPlan, tuple[int, int]]:
-        """Take up an interrupted run with the same settings, in its strips; start anew otherwise."""
+    def _begin(self, plans: list[BlendPlan]) -> tuple[list[BlendPlan], tuple[int, int, int]]:
+        """Take up an interrupted run with the same settings, in the strips of its pass; start anew otherwise."""
         self.unfinished = unfinished(self.folder, self.key)
         state = self.unfinished.state
         if state is None:
-            return plan, (0, 0)
-        settings = dict(patch_size=self.engine.patch_size, **vars(self.layout))
-        plan = plan_blend(self.scene.height, self.scene.width, strip_width=state["strip_width"], region=self.window, **settings)
-        return plan, tuple(state["done"])
+            return plans, (0, 0, 0)
+        number = state.get("pass", 0)
+        settings = dict(patch_size=self.engine.patch_size, **vars(self.layouts[number]))
+        plans[number] = plan_blend(self.scene.height, self.scene.width, strip_width=state["strip_width"], region=self.window, **settings)
+        return plans, (number, *state["done"])
 
-    def _blend(self, plan: BlendPlan, raw: RawWriter, done, on_progress, should_stop) -> BlendResult:
-        strip_of = {strip.col: number for number, strip in enumerate(plan.strips)}
+    def _blend(self, plans: list[BlendPlan], raw: RawWriter, done, on_progress, should_stop) -> BlendResult:
         preview = LivePreview(preview_file(self.folder), self.window, self.model.card.scheme)
+
+        def kept(number: int, part: Window, labels: np.ndarray) -> None:
+            """A part of a pass is on the disk: it is shown, and a run that is taken up goes on behind it."""
+            plan = plans[number]
+            strip = next(index for index, strip in enumerate(plan.strips) if strip.col == part.col + self.window.col)
+            row = part.row + part.height + self.window.row
+            preview.add(part, labels)
+            self.unfinished.remember(**{"pass": number}, strip_width=plan.strip_width, done=(strip, row))
 
         def write(part: Window, probabilities: np.ndarray) -> None:
             place = Window(part.row + self.window.row, part.col + self.window.col, part.height, part.width)
-            valid = self.scene.valid(place)
-            labels = raw.write(part, probabilities, valid)
+            labels = raw.write(part, probabilities, self.scene.valid(place))
             raw.flush()
-            preview.add(part, labels)
-            self.unfinished.remember(strip_width=plan.strip_width, done=(strip_of[place.col], place.row_stop))
+            kept(len(plans) - 1, part, labels)
 
-        return run_blend(
-            plan, self.model.card, self.scene, self.window, self.engine, write, done=done, on_progress=on_progress, should_stop=should_stop
+        return run_passes(
+            plans,
+            self.model.card,
+            self.scene,
+            self.window,
+            self.engine,
+            write,
+            self.unfinished.place,
+            done=done,
+            on_part=kept,
+            on_progress=on_progress,
+            should_stop=should_stop,
         )
 
     def _finish(self, raw: RawWriter, result: PredictResult, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> None:
@@ -213,7 +232,7 @@ class _Work:
                     "scene": str(self.scene.path),
                     "scene_digest": self.digest,
                     "window": vars(self.window),
-                    "settings": {"patch_size": self.engine.patch_size, **vars(self.layout)},
+                    "settings": {"patch_size": self.engine.patch_size, **self._layout()},
                     "engine": result.engine,
                     "key": self.key,
                     "windows": result.windows,
@@ -232,15 +251,20 @@ class _Work:
             "card": self.model.card.to_dict(),
             "scene": self.digest,
             "window": vars(self.window),
-            "layout": vars(self.layout),
+            "layout": self._layout(),
             "patch_size": self.engine.patch_size,
             "engine": self.engine.name,
         }
 
+    def _layout(self) -> dict[str, Any]:
+        """How patches lie, and the scales where there are several; predictions of one scale are told as they always were."""
+        first, scales = vars(self.layouts[0]), [layout.scale for layout in self.layouts]
+        return {**first, "scales": scales} if len(scales) > 1 else first
+
     def _check_disk(self) -> None:
-        needed = disk_bytes(self.window.pixels, self.engine.classes)[0]
+        needed = disk_bytes(self.window.pixels, self.engine.classes, passes=len(self.layouts))[0]
         partial = unfinished_place(self.folder)
-        kept = sum(file.stat().st_blocks * 512 for file in partial.iterdir()) if partial.is_dir() else 0
+        kept = sum(file.stat().st_blocks * 512 for file in partial.rglob("*")) if partial.is_dir() else 0
         parent = next(place for place in self.folder.resolve().parents if place.exists())
         free = shutil.disk_usage(parent).free + kept
         if free < needed:

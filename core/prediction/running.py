@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-import rasterio
 
 from core.errors import SceneError
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
-from core.patches.statistics import image_limits
-from core.prediction.blend.blending import BlendResult, Network, blend, bytes_per_column
+from core.prediction.blend.blending import bytes_per_column
 from core.prediction.blend.plans import BlendPlan, plan_blend
 from core.prediction.budget import resident_bytes
 from core.prediction.checks import Concern, check_scene, check_symmetries, resampling_factor
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
-from core.prediction.settings import PatchSize, PredictSettings, plain_size, sides
-from core.prediction.temperature import with_temperature
-from core.progress import OnProgress, ShouldStop
+from core.prediction.settings import BlendSettings, PatchSize, PredictSettings, plain_size, sides
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from core.words import MIB
@@ -42,12 +36,12 @@ class BlendLayout:
 
 @dataclass(frozen=True)
 class Setup:
-    """A request that was checked: what to predict with which model, and what is doubtful about it."""
+    """A request that was checked: what to predict with which model, a layout for each scale, and what is doubtful about it."""
 
     model: Model
     scene: Scene
     window: Window
-    layout: BlendLayout
+    layouts: tuple[BlendLayout, ...]
     patch_size: PatchSize
     memory: int
     concerns: tuple[Concern, ...]
@@ -83,12 +77,18 @@ def set_up(
         )
     window = window or scene.window
     scale = model.card.scale * (resampling_factor(model.card, scene) if settings.resample else 1.0)
-    layout = BlendLayout(settings.overlap, settings.symmetries, scale)
+    layouts = layouts_of(settings, scale)
     size = settings.patch_size or plain_size(*model.card.patch_shape)
-    plan_blend(scene.height, scene.width, patch_size=size, **vars(layout))
+    for layout in layouts:
+        plan_blend(scene.height, scene.width, patch_size=size, **vars(layout))
     concerns = [*check_scene(model.card, scene, window=window, resampled=settings.resample)]
     concerns += check_symmetries(sides(size), settings.symmetries)
-    return Setup(model, scene, window, layout, size, settings.memory_bytes, tuple(concerns))
+    return Setup(model, scene, window, layouts, size, settings.memory_bytes, tuple(concerns))
+
+
+def layouts_of(settings: BlendSettings, scale: float) -> tuple[BlendLayout, ...]:
+    """How patches are laid for each of the settings' scales; `scale` resizes the scene for a factor of 1."""
+    return tuple(BlendLayout(settings.overlap, settings.symmetries, scale * factor) for factor in settings.scales)
 
 
 def plan_within(
@@ -112,46 +112,3 @@ def plan_within(
 def widest_px(plan: BlendPlan) -> int:
     """Columns of the network's grid that the widest strip holds."""
     return max(strip.col_starts[-1] - strip.col_starts[0] + plan.patch_width for strip in plan.strips)
-
-
-def run_blend(
-    plan: BlendPlan,
-    card: ModelCard,
-    scene: Scene,
-    window: Window,
-    engine: Engine,
-    write: Callable[[Window, np.ndarray], None],
-    *,
-    done: tuple[int, int] = (0, 0),
-    on_progress: OnProgress | None = None,
-    should_stop: ShouldStop | None = None,
-) -> BlendResult:
-    """Blend a window of a scene, which is the plan's region; `write` gets windows that are counted from its corner.
-
-    Pixels around the window are read as its surroundings. `done` is that of `blend`, in rows of the scene. The card's
-    temperature is applied to the blended probabilities, so that it cannot change which class wins. What a card wants to know
-    of the whole scene is read first, window by window.
-    """
-    network: Network = engine
-
-    def written(part: Window, probabilities: np.ndarray) -> None:
-        place = Window(part.row - window.row, part.col - window.col, part.height, part.width)
-        write(place, with_temperature(probabilities, card.temperature))
-
-    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
-        if card.by_image:
-            rule = card.normalisation
-            limits = image_limits(scene, card.bands, low=rule["low"], high=rule["high"], should_stop=should_stop)
-            network = partial(engine, limits=limits)
-        return blend(
-            plan,
-            lambda part: scene.read(part, card.bands),
-            network,
-            written,
-            classes=engine.classes,
-            valid=scene.valid,
-            batch_size=engine.batch_size,
-            done=done,
-            on_progress=on_progress,
-            should_stop=should_stop,
-        )

@@ -13,6 +13,7 @@ from core.words import MIB
 ENGINES = ("auto", "openvino", "tensorflow", "fast")
 _UNITS = {"": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
 _SMALLEST = 64 * MIB
+MOST_SCALES = 5
 PatchSize = int | tuple[int, int]
 """Length of a square patch, or (height, width), in pixels."""
 
@@ -22,17 +23,22 @@ class BlendSettings(Settings):
     """How the patches of a scene are laid, run and blended.
 
     `overlap` is the share of a patch that its neighbour sees too, `symmetries` 8 averages over turned and mirrored
-    patches, `memory` bounds the whole process: a number of bytes, or a text like "1GiB". Raises SettingsError.
+    patches, `scales` over the scene resized by these factors besides the model's own, `memory` bounds the whole process:
+    a number of bytes, or a text like "1GiB". Raises SettingsError.
     """
 
     overlap: float = setting(0.5, "of a patch with the next one", metavar="FRACTION")
     symmetries: int = setting(1, "8: the mean over all flips and turns, 8 times the work", choices=(1, 8))
+    scales: tuple[float, ...] = setting(
+        (1.0,), "the mean over the scene at several sizes, factors of the model's own, for example 0.75,1,1.25", metavar="X,X,..."
+    )
     memory: str | int = setting("1GiB", "what the work may take beside the network", metavar="SIZE")
     engine: str = setting("auto", "who runs the network; fast: its int8 form", choices=ENGINES)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_overlap(self.overlap)
+        check_scales(self.scales)
         parse_memory(self.memory)
 
     @property
@@ -76,6 +82,16 @@ def check_overlap(overlap: float) -> None:
     """Raise SettingsError for an overlap with which patches would hardly move on."""
     if not 0 <= overlap <= 0.9:
         raise SettingsError(f"an overlap of {overlap:g}", expected="a fraction from 0 to 0.9", do="Choose 0.5 when in doubt")
+
+
+def check_scales(scales: Sequence[float]) -> None:
+    """Raise SettingsError for scales that are none, too many, the same twice, or far from the model's own."""
+    if not 1 <= len(scales) <= MOST_SCALES or len(set(scales)) < len(scales) or not all(0.25 <= scale <= 4 for scale in scales):
+        raise SettingsError(
+            f"scales {', '.join(f'{scale:g}' for scale in scales) or 'none'}",
+            expected=f"1 to {MOST_SCALES} different factors from 0.25 to 4",
+            do="Choose 1, or 0.75,1,1.25 when in doubt",
+        )
 
 
 def parse_memory(text: str | int) -> int:

@@ -98,5 +98,11 @@ class TrainSettings(Settings):
                 f"filters {list(self.filters)}", expected="2 to 8 positive numbers, from the finest level down", do="Change filters"
             )
         check_way(self.normalisation)
+        if self.freeze != "nothing" and self.weights == "none":
+            raise SettingsError(
+                f"freeze {self.freeze} with random weights",
+                expected="an encoder that has learned something",
+                do="Start from imagenet, a file or a model, or freeze nothing",
+            )
         if not self.weights:
             raise SettingsError("an empty weights setting", expected='"none", "imagenet", a file or a model', do="Change weights")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, InputError
-from core.model_store.downloads import fetch
+from core.model_store.starting.downloads import fetch
 
 BODY = np.random.default_rng(0).integers(0, 256, 700_001, np.uint8).tobytes()
 MD5, SHA256 = hashlib.md5(BODY).hexdigest(), hashlib.sha256(BODY).hexdigest()

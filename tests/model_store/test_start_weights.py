@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import Cancelled, InputError, SettingsError
 from core.model_store.cards import ModelCard
-from core.model_store.start_weights import MIRROR_VARIABLE, start
+from core.model_store.starting.start_weights import MIRROR_VARIABLE, start
 from core.networks import build
 from tests.helpers.learning_fakes import SCHEME
 

@@ -11,7 +11,7 @@ import pytest
 from core.errors import InputError, SettingsError
 from core.networks import architectures, build, deeplab, fitted_rates, resolve_encoder
 from core.networks.copying import copy_weights
-from core.networks.encoders import ZOO_ENCODERS, fitted_normalisation, published_normalisation, wants_bgr
+from core.networks.encoders import LITE_ENCODERS, ZOO_ENCODERS, fitted_normalisation, published_normalisation, wants_bgr
 
 # name: what makes it small enough for a test
 TINY = {
@@ -25,16 +25,19 @@ TINY = {
     "linknet": {"encoder": "resnet18"},
     "pspnet": {"encoder": "resnet18"},
 }
+ON_LITE = {f"{info.name} on lite": {"encoder": LITE_ENCODERS[0]} for info in architectures() if info.on_lite}
+ALL = {**TINY, **ON_LITE}
 ODD = (49, 50)
 
 
 def test_every_network_of_the_registry_is_tested():
     assert set(TINY) == {info.name for info in architectures()}
+    assert {name.removesuffix(" on lite") for name in ON_LITE} == {"unet", "fpn", "deeplabv3plus"}
 
 
 def tiny(name, *, height=ODD[0], width=ODD[1], bands=4, classes=3, **more):
     keras.utils.set_random_seed(0)
-    return build(name, height=height, width=width, bands=bands, classes=classes, **TINY[name], **more)
+    return build(name.removesuffix(" on lite"), height=height, width=width, bands=bands, classes=classes, **ALL[name], **more)
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def narrow(monkeypatch):
     monkeypatch.setattr(deeplab, "PYRAMID_WIDTH", 16)
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", ALL)
 def test_contract(name, tmp_path, narrow):
     network = tiny(name)
     batch = np.random.default_rng(0).random((2, *ODD, 4), dtype=np.float32)
@@ -64,7 +67,7 @@ def test_contract(name, tmp_path, narrow):
 
 
 @pytest.mark.parametrize(("bands", "classes", "size"), [(1, 2, (48, 48)), (12, 7, (65, 51))])
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", ALL)
 def test_any_bands_classes_and_sizes(name, bands, classes, size, narrow):
     network = tiny(name, height=size[0], width=size[1], bands=bands, classes=classes)
     found = network.predict_on_batch(np.random.default_rng(1).random((1, *size, bands), dtype=np.float32))

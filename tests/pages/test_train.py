@@ -146,8 +146,8 @@ def test_start_asks_for_a_job_with_the_settings_of_the_page(opened, workspace, t
     sound(at.button(key="train_start").click().run())
     settings = asked["request"]["settings"]
     assert asked["kind"] == "train" and asked["request"]["prepared"] == store
-    assert (settings["epochs"], settings["batch_size"], settings["architecture"], settings["weights"]) == (7, 4, "unet", "none")
-    assert asked["title"] == settings["name"] == "U-Net on city"
+    assert (settings["epochs"], settings["batch_size"], settings["architecture"], settings["weights"]) == (7, 4, "unet", "imagenet")
+    assert asked["title"] == settings["name"] == "U-Net (efficientnet-lite0) on city"
 
 
 def test_the_model_of_bands_4_3_2_is_made_by_clicking(opened, workspace):
@@ -302,6 +302,7 @@ def asked(finished, tmp_path, monkeypatch):
 def test_every_setting_of_the_form_is_one_of_the_trainings(opened, workspace, tmp_path, asked):
     prepared(workspace, tmp_path / "city")
     at = opened(TRAIN)
+    at = at.selectbox(key="train_encoder_unet").set_value("own").run()
     at.toggle(key="train_per_class").set_value(True)
     at.selectbox(key="train_optimizer").set_value("adamw")
     at.number_input(key="train_clip_norm").set_value(1.0)
@@ -323,13 +324,15 @@ def test_every_setting_of_the_form_is_one_of_the_trainings(opened, workspace, tm
 def test_the_form_starts_with_the_trainings_own_defaults(opened, workspace, tmp_path, asked):
     prepared(workspace, tmp_path / "city")
     sound(opened(TRAIN).button(key="train_start").click().run())
-    assert replace(TrainSettings.from_dict(asked[0][1]["settings"]), name=None) == TrainSettings()
+    usual = {"encoder": "efficientnet-lite0", "weights": "imagenet", "freeze": "early"}
+    assert replace(TrainSettings.from_dict(asked[0][1]["settings"]), name=None) == replace(TrainSettings(), **usual)
 
 
 def test_pretrained_against_random_starts_two_runs_that_differ_in_the_weights_only(opened, workspace, tmp_path, asked, monkeypatch):
     monkeypatch.setattr("ui.train.weights.reachable", lambda: False)
     prepared(workspace, tmp_path / "city")
     at = opened(TRAIN)
+    at = at.selectbox(key="train_encoder_unet").set_value("own").run()
     assert at.button(key="train_pair").disabled  # nothing is published for a U-Net of its own
     at = at.selectbox(key="train_encoder_unet").set_value("resnet18").run()
     at = sound(at.segmented_control(key="train_start_True").set_value("imagenet").run())
@@ -344,6 +347,7 @@ def test_pretrained_against_random_starts_two_runs_that_differ_in_the_weights_on
 def test_a_weights_file_has_to_be_there_before_a_run_starts_from_it(opened, workspace, tmp_path, asked):
     prepared(workspace, tmp_path / "city")
     at = opened(TRAIN)
+    at = at.selectbox(key="train_encoder_unet").set_value("own").run()
     at = sound(at.segmented_control(key="train_start_False").set_value("file").run())
     assert at.button(key="train_start").disabled
     at = sound(at.text_input(key="train_from_file").set_value(str(tmp_path / "none.h5")).run())
@@ -437,6 +441,7 @@ def test_what_the_checks_propose_is_one_click_away(opened, workspace, tmp_path, 
 def test_a_search_takes_widths_and_what_it_found_is_taken(opened, workspace, tmp_path, finished, asked):
     store = prepared(workspace, tmp_path / "city")
     at = opened(TRAIN)
+    at = at.selectbox(key="train_encoder_unet").set_value("own").run()
     at.multiselect(key="search_widths").set_value([0.5, 2.0])
     sound(at.button(key="check_search").click().run())
     assert asked[0][1]["filters"] == [8, 32]  # of the usual 16

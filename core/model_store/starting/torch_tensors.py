@@ -73,7 +73,7 @@ def _read(file: BinaryIO) -> dict[str, np.ndarray]:
         raise ModelError(f"a file that begins with {magic!r:.40}", expected="a state dict of PyTorch", do="Install the package again")
     tensors: dict[str, _Tensor] = _Reader(file).load()
     known = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
-    stored = {}
+    stored: dict[str, np.ndarray] = {}
     for key in _Reader(file).load():
         length = int(np.frombuffer(file.read(8), "<i8")[0])
         one = known[key]

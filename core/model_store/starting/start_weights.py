@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Cancelled, InputError, ModelError, SettingsError
-from core.model_store import lite_weights
-from core.model_store.downloads import fetch
+from core.model_store.starting import lite_weights
+from core.model_store.starting.downloads import fetch
 from core.model_store.legacy import has_network
 from core.model_store.models import find_model
 from core.networks.architectures import published_encoder

@@ -1,0 +1,1 @@
+"""What a network starts from: published weights, downloaded or out of a package, files, other models."""

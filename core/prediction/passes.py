@@ -1,0 +1,108 @@
+"""A scene looked at once for each of several scales; what comes out is the mean of all looks.
+
+Every look but the last leaves its probabilities as bytes in a file of its own, so that memory stays that of one look and an
+interrupted run can go on in any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+from core.model_store.cards import ModelCard
+from core.patches.statistics import image_limits
+from core.prediction.blend.blending import BlendResult, Network, blend
+from core.prediction.blend.plans import BlendPlan
+from core.prediction.engines.engine import Engine
+from core.prediction.folder.writing import GDAL_CACHE_BYTES, RawWriter
+from core.prediction.temperature import with_temperature
+from core.progress import OnProgress, ShouldStop, part
+from core.scenes.scene import Scene, Window
+
+Write = Callable[[Window, np.ndarray], None]
+
+
+def run_passes(
+    plans: Sequence[BlendPlan],
+    card: ModelCard,
+    scene: Scene,
+    window: Window,
+    engine: Engine,
+    write: Write,
+    folder: Path,
+    *,
+    done: tuple[int, int, int] = (0, 0, 0),
+    on_part: Callable[[int, Window, np.ndarray], None] | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> BlendResult:
+    """Blend a window of a scene, which is the plans' region; `write` gets windows of the mean that are counted from its corner.
+
+    Pixels around the window are read as its surroundings. `done` is the pass to go on in, and within it what `blend` takes, in
+    rows of the scene. `folder` takes the files of the passes before the last; `on_part` hears of each part of these, with the
+    labels that it has so far, once it is kept. The card's temperature is applied to the mean, so that it cannot change which
+    class wins. What a card wants to know of the whole scene is read first, window by window.
+    """
+    network: Network = engine
+    results, earlier = [], []
+    whole = sum(plan.windows for plan in plans)
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
+        if card.by_image:
+            rule = card.normalisation
+            limits = image_limits(scene, card.bands, low=rule["low"], high=rule["high"], should_stop=should_stop)
+            network = partial(engine, limits=limits)
+        try:
+            for number, plan in enumerate(plans):
+                if number < len(plans) - 1:
+                    place = folder / f"pass{number}"
+                    place.mkdir(exist_ok=True)
+                    earlier.append(RawWriter(place, window.height, window.width, engine.classes))
+                    take = partial(_keep, earlier[-1], None if on_part is None else partial(on_part, number))
+                else:
+                    take = partial(_hand_on, earlier, write, card.temperature)
+                if number < done[0]:
+                    continue
+                begun = sum(each.windows for each in plans[:number])
+                results.append(
+                    blend(
+                        plan,
+                        lambda part: scene.read(part, card.bands),
+                        network,
+                        partial(_from_corner, window, take),
+                        classes=engine.classes,
+                        valid=scene.valid,
+                        batch_size=engine.batch_size,
+                        done=done[1:] if number == done[0] else (0, 0),
+                        on_progress=part(on_progress, begun, begun + plan.windows, whole),
+                        should_stop=should_stop,
+                    )
+                )
+        finally:
+            for raw in earlier:
+                raw.close()
+    seams = [result.seam_score for result in results]
+    worst = float(np.nanmax(seams)) if np.isfinite(seams).any() else float("nan")
+    return BlendResult(sum(result.windows for result in results), sum(result.model_seconds for result in results), worst)
+
+
+def _from_corner(window: Window, take: Write, place: Window, probabilities: np.ndarray) -> None:
+    take(Window(place.row - window.row, place.col - window.col, place.height, place.width), probabilities)
+
+
+def _keep(raw: RawWriter, told: Callable[[Window, np.ndarray], None] | None, place: Window, probabilities: np.ndarray) -> None:
+    labels = raw.write(place, probabilities, np.ones(probabilities.shape[:2], bool))
+    raw.flush()
+    if told is not None:
+        told(place, labels)
+
+
+def _hand_on(earlier: Sequence[RawWriter], write: Write, temperature: float, place: Window, probabilities: np.ndarray) -> None:
+    for raw in earlier:
+        probabilities = probabilities + raw.read(place)
+    if earlier:
+        probabilities = probabilities / np.float32(len(earlier) + 1)
+    write(place, with_temperature(probabilities, temperature))
