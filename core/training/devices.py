@@ -14,8 +14,8 @@ import keras
 from core.files import replacing
 from core.model_store.starting.start_weights import Copied, start
 from core.networks.architectures import build
-from core.training.checkpoints import NetworkFile
 from core.networks.freezing import freeze
+from core.training.checkpoints import NetworkFile
 from core.training.losses import SegmentationLoss
 from core.training.optimizers import make_optimizer
 from core.training.running import Pulse, RunningScores

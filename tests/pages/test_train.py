@@ -165,6 +165,7 @@ def test_the_model_of_bands_4_3_2_is_made_by_clicking(opened, workspace):
     at = opened(TRAIN)
     assert "patches of 64 × 64 px, 3 bands" in text_of(at)
     at.selectbox(key="train_architecture").set_value("unet-small")
+    at = at.selectbox(key="train_encoder_unet").set_value("own").run()
     at.selectbox(key="train_width").set_value(0.5)
     at.number_input(key="train_epochs").set_value(1)
     at.number_input(key="train_steps_per_epoch").set_value(1)

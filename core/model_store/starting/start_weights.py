@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import Cancelled, InputError, ModelError, SettingsError
-from core.model_store.starting import lite_weights
-from core.model_store.starting.downloads import fetch
 from core.model_store.legacy import has_network
 from core.model_store.models import find_model
+from core.model_store.starting import lite_weights
+from core.model_store.starting.downloads import fetch
 from core.networks.architectures import published_encoder
 from core.networks.copying import copy_weights, weighted_layers
 from core.networks.encoders import LITE_ENCODERS, wants_bgr
