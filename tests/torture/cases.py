@@ -150,7 +150,7 @@ def _export(place: Path, format: str = "openvino") -> None:
 
 
 def _quantise(place: Path) -> None:
-    _run("quantise", model=str(place / "model"), scenes=[place / "data" / "images" / "a.tif"])
+    _run("quantise", model=str(place / "model"), patches=place / "patches")
 
 
 def _search(place: Path, **request: Any) -> None:
@@ -182,6 +182,6 @@ CASES = {
         Case("search", _train_begin, _search, ("search",), _NETWORK, again=lambda place: _search(place, resume=True), in_place=True),
         Case("import-model", _import_begin, _import, ("taken",), _NETWORK, again=_import_unless_there, sources=("foreign.keras",)),
         Case("export-model", _model, _export, ("exported",), _NETWORK),
-        Case("quantise", _model, _quantise, ("model",), _NETWORK, in_place=True),
+        Case("quantise", _model, _quantise, ("model",), (*_NETWORK, "nncf"), in_place=True),
     )
 }
