@@ -149,6 +149,12 @@ def _export(place: Path, format: str = "openvino") -> None:
     _run("export_model", model=str(place / "model"), out=place / "exported", format=format)
 
 
+def _export_unless_there(place: Path) -> None:
+    """An export that is there already is not written over."""
+    if not (place / "exported").exists():
+        _export(place)
+
+
 def _quantise(place: Path) -> None:
     _run("quantise", model=str(place / "model"), patches=place / "patches")
 
@@ -181,7 +187,7 @@ CASES = {
         ),
         Case("search", _train_begin, _search, ("search",), _NETWORK, again=lambda place: _search(place, resume=True), in_place=True),
         Case("import-model", _import_begin, _import, ("taken",), _NETWORK, again=_import_unless_there, sources=("foreign.keras",)),
-        Case("export-model", _model, _export, ("exported",), _NETWORK),
-        Case("quantise", _model, _quantise, ("model",), (*_NETWORK, "nncf"), in_place=True),
+        Case("export-model", _model, _export, ("exported",), _NETWORK, again=_export_unless_there, sources=("model",)),
+        Case("quantise", _model, _quantise, ("model",), (*_NETWORK, "nncf"), in_place=True, sources=("patches",)),
     )
 }
