@@ -18,7 +18,7 @@ from core.patches.class_view import ClassView, Patches
 from core.patches.joined import Prepared
 from core.patches.stretched_view import fed
 from core.progress import OnProgress, part
-from core.training.place import HISTORY_FILE, PARTS, PREVIEWS, Place
+from core.training.checkpoints import HISTORY_FILE, PARTS, PREVIEWS, Place
 from core.training.previews import choose_rows, save_preview
 from core.training.run import TrainResult, train_one
 from core.training.settings import TrainSettings

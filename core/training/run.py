@@ -21,10 +21,19 @@ from core.patches.class_view import Patches
 from core.patches.stretched_view import fed
 from core.progress import OnProgress, ShouldStop
 from core.training.balance import class_weights, patch_weights
-from core.training.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
+from core.training.checkpoints import (
+    HISTORY_FILE,
+    LAST_FILE,
+    PREVIEWS,
+    SETTINGS_FILE,
+    Place,
+    RunState,
+    load_last,
+    peek_last,
+    save_last,
+)
 from core.training.event_files import EVENTS_FOLDER, EventFiles
 from core.training.feeding import epoch_rows, training_batches
-from core.training.place import HISTORY_FILE, PREVIEWS, SETTINGS_FILE, Place
 from core.training.previews import choose_rows, save_preview
 from core.training.settings import TrainSettings
 from core.training.spread import machines

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.claims import scratch
 from core.errors import SettingsError
-from core.training.place import Place
+from core.training.checkpoints import Place
 
 if TYPE_CHECKING:
     import keras

@@ -185,6 +185,17 @@ CASES = {
             again=lambda place: _run("train", prepared=place / "patches", out=place / "model", settings=SETTINGS, resume=True),
             in_place=True,
         ),
+        Case(
+            "train-over",
+            _model,
+            lambda place: _training(place, seed=1),
+            ("model",),
+            _NETWORK,
+            again=lambda place: _run(
+                "train", prepared=place / "patches", out=place / "model", settings={**SETTINGS, "seed": 1}, resume=True
+            ),
+            in_place=True,
+        ),
         Case("search", _train_begin, _search, ("search",), _NETWORK, again=lambda place: _search(place, resume=True), in_place=True),
         Case("import-model", _import_begin, _import, ("taken",), _NETWORK, again=_import_unless_there, sources=("foreign.keras",)),
         Case("export-model", _model, _export, ("exported",), _NETWORK, again=_export_unless_there, sources=("model",)),

@@ -16,8 +16,7 @@ from core.model_store.normalisation import normalise
 from core.networks import build
 from core.patches.prepare import prepare
 from core.training import losses
-from core.training.checkpoints import NetworkFile
-from core.training.place import Place
+from core.training.checkpoints import NetworkFile, Place
 from core.training.run import Run
 from core.training.settings import TrainSettings
 from core.training.training import train
