@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.digests import digest_of
 from core.errors import JobBusy
 from core.files import clear_up, delete, hidden_beside, temporary_place
 
@@ -55,16 +56,21 @@ def claimed(path: str | os.PathLike) -> Iterator[None]:
 
 
 @contextmanager
-def in_turn(path: str | os.PathLike) -> Iterator[None]:
+def in_turn(path: str | os.PathLike, *, foreign: bool = False) -> Iterator[None]:
     """Read, change and write a small file while nobody else does; others wait, at most 10 s each.
 
+    In a `foreign` folder, as that of a data set is, no lock is left: it lies among the user's temporary files.
     Raises JobBusy where one holds it longer.
     """
     from filelock import FileLock, Timeout
 
     place = Path(path)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(hidden_beside(place, _LOCK))
+    if foreign:
+        beside = temporary_place(_SCRATCH_VARIABLE) / "turns" / f"{digest_of(os.path.realpath(place))}{_LOCK}"
+    else:
+        beside = hidden_beside(place, _LOCK)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(beside)
     try:
         lock.acquire(timeout=_TURN_S)
     except Timeout:

@@ -189,7 +189,9 @@ def hidden_beside(path: Path, ending: str) -> Path:
 
 
 def _temporary(path: Path, ending: str = "") -> Path:
-    return hidden_beside(path, f".groundline-{uuid.uuid4().hex[:12]}{ending}")
+    number = f".groundline-{uuid.uuid4().hex[:12]}{ending}"
+    # What is made for something temporary bears its name too: who clears up after that one finds both.
+    return hidden_beside(path.with_name(path.name[1:]) if _TEMPORARY.fullmatch(path.name) else path, number)
 
 
 def leftovers(path: Path) -> list[Path]:

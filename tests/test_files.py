@@ -17,6 +17,8 @@ from core.claims import claimed
 from core.digests import content_digest, digest_of
 from core.errors import Cancelled, JobBusy, SceneError, SettingsError
 from core.files import (
+    folder_beside,
+    leftovers,
     put_in_place,
     read_json,
     refuse_foreign_folder,
@@ -160,6 +162,12 @@ def test_an_older_folder_comes_back_when_the_new_one_cannot_take_its_place(tmp_p
     with pytest.raises(FileNotFoundError):
         put_in_place(tmp_path / "missing", tmp_path / "out")
     assert (tmp_path / "out" / "one").read_text() == "1" and [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_is_made_for_something_temporary_is_cleared_up_with_it(tmp_path):
+    with replacing_folder(tmp_path / "out") as temporary, folder_beside(temporary) as inner, replacing(f"{inner}.xml") as third:
+        third.touch()
+        assert set(leftovers(tmp_path / "out")) == {temporary, inner, third}
 
 
 def test_interrupted_work_is_taken_up_by_the_same_key_alone_and_the_older_result_stays_until_the_end(tmp_path):

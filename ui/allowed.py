@@ -17,7 +17,7 @@ ROOTS_VARIABLE = "GROUNDLINE_ROOTS"
 """Folders whose files a path typed in the browser may name, parted as in PATH."""
 READ_ONLY_VARIABLE = "GROUNDLINE_READ_ONLY"
 """Set to 1 where the dashboard only shows: nothing is started, sent, corrected or deleted."""
-_READ_ONLY = "This dashboard only shows what is there: it was started with --read-only."
+READ_ONLY_WORDS = "This dashboard only shows what is there: it was started with --read-only."
 
 
 def listens_here_alone(address: str | None) -> bool:
@@ -95,4 +95,4 @@ def refuse_if_read_only() -> None:
 
 def changing(help: str | None = None, *, disabled: bool = False) -> dict[str, Any]:
     """Keywords of a button that changes something: switched off, with the reason as its help, where the dashboard only shows."""
-    return {"help": _READ_ONLY, "disabled": True} if read_only() else {"help": help, "disabled": disabled}
+    return {"help": READ_ONLY_WORDS, "disabled": True} if read_only() else {"help": help, "disabled": disabled}

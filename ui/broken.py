@@ -9,7 +9,7 @@ from core.plain import in_markdown
 from ui import library, state
 from ui.allowed import changing, refuse_if_read_only
 
-KINDS = ("models", "prepared", "predictions", "runs")
+KINDS = ("models", "prepared", "predictions", "evaluations", "runs")
 
 
 def show(kind: str, *, key: str = "broken") -> None:

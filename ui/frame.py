@@ -18,6 +18,7 @@ import streamlit as st
 from core.errors import Cancelled, GroundlineError
 from core.plain import in_markdown
 from ui import jobs_view, library, state, tour
+from ui.allowed import READ_ONLY_WORDS, read_only
 
 PAGES = {
     "home": ("app.py", "Home", ":material/home:"),
@@ -100,6 +101,8 @@ def begin_page(title: str, icon: str, caption: str) -> None:
         _settings()
     st.title(f"{icon} {title}", anchor=False)
     st.markdown(caption)
+    if read_only():
+        st.caption(f":material/visibility: {READ_ONLY_WORDS}")
     tour.callout(next((page for page, (_, label, _) in PAGES.items() if label == title), "home"), PAGES)
 
 

@@ -14,6 +14,7 @@ import streamlit as st
 from core.datasets.datasets import Dataset, open_dataset
 from core.datasets.pairs import Pair
 from core.errors import GroundlineError, ModelError
+from core.evaluation.result import EVALUATION_FILE, Evaluation
 from core.jobs import jobs
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, list_models, sort_models
@@ -119,13 +120,18 @@ def models() -> list[Model]:
 
 
 def broken(kind: str) -> list[Unreadable]:
-    """What of the workspace cannot be opened, with its reasons: "models", "prepared", "predictions", or "runs" for records of jobs."""
+    """What of the workspace cannot be opened, with its reasons.
+
+    `kind`: "models", "prepared", "predictions", "evaluations", or "runs" for records of jobs.
+    """
     if kind == "models":
         return sort_models([state.workspace().models])[1]
     if kind == "prepared":
         return sort_prepared()[1]
     if kind == "predictions":
         return sort_predictions(_found_predictions())[1]
+    if kind == "evaluations":
+        return sort_evaluations()[1]
     return [Unreadable(job.folder, job.broken) for job in jobs.list_jobs(state.workspace()) if job.broken]
 
 
@@ -154,6 +160,28 @@ def _found_predictions() -> list[Path]:
     found = prediction_folders(state.workspace())
     others = [Path(entry) for entry in state.recent("prediction") if Path(entry) not in found]
     return found + others if chosen is None or chosen in found + others else [chosen, *found, *others]
+
+
+def sort_evaluations() -> tuple[list[Path], list[Unreadable]]:
+    """Folders of the workspace's evaluations, newest first, and those that cannot be read."""
+    files = state.workspace().evaluations.glob(f"[!.]*/{EVALUATION_FILE}")
+    newest = sorted(files, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
+
+    def readable(folder: Path) -> Path:
+        evaluation(folder)
+        return folder
+
+    return sorted_out([path.parent for path in newest], readable)
+
+
+def evaluation(folder: Path) -> Evaluation:
+    """What an evaluation found; read again only when it was written again. Raises InputError and OSError."""
+    return _evaluation(str(folder), (folder / EVALUATION_FILE).stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _evaluation(folder: str, stamp: int) -> Evaluation:
+    return Evaluation.load(folder)
 
 
 def _openable(folder: Path) -> Path:

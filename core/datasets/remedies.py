@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from core.claims import in_turn
 from core.classes import ClassScheme
 from core.errors import DatasetError
 from core.files import read_json, write_json
@@ -163,7 +164,7 @@ def apply_remedy(root: Path, remedy: Remedies) -> Path:
 
     Raises DatasetError when the folder cannot be written to.
     """
-    return _write(Path(root), read_remedies(Path(root)).merged(remedy))
+    return _change(Path(root), lambda there: there.merged(remedy))
 
 
 def take_back(root: Path, remedy: Remedies) -> Path:
@@ -171,7 +172,13 @@ def take_back(root: Path, remedy: Remedies) -> Path:
 
     Raises DatasetError when the folder cannot be written to.
     """
-    return _write(Path(root), read_remedies(Path(root)).without(remedy))
+    return _change(Path(root), lambda there: there.without(remedy))
+
+
+def _change(root: Path, change: Callable[[Remedies], Remedies]) -> Path:
+    # Two who correct one data set at once must not take each other's correction for none.
+    with in_turn(root / REMEDY_FILE, foreign=True):
+        return _write(root, change(read_remedies(root)))
 
 
 def _write(root: Path, remedies: Remedies) -> Path:

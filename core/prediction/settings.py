@@ -14,6 +14,8 @@ ENGINES = ("auto", "openvino", "tensorflow", "fast")
 _UNITS = {"": 1, "K": 1 << 10, "M": MIB, "G": 1 << 30}
 _SMALLEST = 64 * MIB
 MOST_SCALES = 5
+THREE_SCALES = (0.75, 1.0, 1.25)
+"""What is proposed where several scales are averaged."""
 PatchSize = int | tuple[int, int]
 """Length of a square patch, or (height, width), in pixels."""
 

@@ -18,11 +18,10 @@ from core.patches.class_view import ClassView, Patches
 from core.patches.joined import Prepared
 from core.patches.stretched_view import fed
 from core.progress import OnProgress, part
+from core.training.checkpoints import HISTORY_FILE, PARTS, PREVIEWS, Place
 from core.training.previews import choose_rows, save_preview
-from core.training.run import HISTORY_FILE, PREVIEWS, TrainResult, train_one
+from core.training.run import TrainResult, train_one
 from core.training.settings import TrainSettings
-
-PARTS = "classes"
 
 
 def one_network(store: Prepared, settings: TrainSettings) -> tuple[Patches, TrainSettings, int]:
@@ -48,7 +47,11 @@ def train_each_class(
     Each line that `on_epoch` hears has the key "class". A run that is stopped before each class has a network leaves no
     merged model, and goes on where it was with `resume`.
     """
-    names, results = store.scheme.names, []
+    names, results, home = store.scheme.names, [], folder
+    place = Place(folder, resume=resume)
+    if not resume:
+        place.begin()
+    folder = place.now
     for index, name in enumerate(names):
         at = f"{name} ({index + 1} of {len(names)})"
         results.append(
@@ -66,16 +69,17 @@ def train_each_class(
             break
     stopped, epochs = results[-1].stopped, sum(result.epochs for result in results)
     if len(results) < len(names) or (stopped and not results[-1].best_epoch):
-        return TrainResult(folder, results[-1].card, epochs, 0, {}, True)
-    card = _merge(store, folder, settings, results)
+        return TrainResult(home, results[-1].card, epochs, 0, {}, True)
+    card = _merge(store, folder, settings, results, home.name)
+    place.settle()
     scores = card.metrics.get("validation", {})
     best = max(result.best_epoch for result in results)
     return TrainResult(
-        folder, card, epochs, best, {name: scores.get(name) for name in ("mean_iou", "accuracy", "micro_iou", "classes")}, stopped
+        home, card, epochs, best, {name: scores.get(name) for name in ("mean_iou", "accuracy", "micro_iou", "classes")}, stopped
     )
 
 
-def _merge(store: Prepared, folder: Path, settings: TrainSettings, results: list[TrainResult]) -> ModelCard:
+def _merge(store: Prepared, folder: Path, settings: TrainSettings, results: list[TrainResult], name: str) -> ModelCard:
     from core.model_store.loading import load_network
     from core.networks.merged import merge
     from core.training.validation import predict_rows, validate
@@ -99,7 +103,7 @@ def _merge(store: Prepared, folder: Path, settings: TrainSettings, results: list
     each = {name: f"best epoch {r.best_epoch} of {r.epochs}" for name, r in zip(names, results, strict=True)}
     card = replace(
         first,
-        name=settings.name or folder.name,
+        name=settings.name or name,
         scheme=store.scheme,
         network={**first.network, "per_class": True},
         metrics=metrics,

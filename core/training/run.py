@@ -21,16 +21,22 @@ from core.patches.class_view import Patches
 from core.patches.stretched_view import fed
 from core.progress import OnProgress, ShouldStop
 from core.training.balance import class_weights, half_weights, patch_weights
-from core.training.checkpoints import LAST_FILE, RunState, load_last, peek_last, save_last
+from core.training.checkpoints import (
+    HISTORY_FILE,
+    LAST_FILE,
+    PREVIEWS,
+    SETTINGS_FILE,
+    Place,
+    RunState,
+    load_last,
+    peek_last,
+    save_last,
+)
 from core.training.event_files import EVENTS_FOLDER, EventFiles
 from core.training.feeding import epoch_rows, training_batches
 from core.training.previews import choose_rows, save_preview
 from core.training.settings import TrainSettings
 from core.training.spread import machines
-
-HISTORY_FILE = "history.jsonl"
-SETTINGS_FILE = "settings.json"
-PREVIEWS = "previews"
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ class Run:
 
     def __init__(self, store: Patches, folder: Path, settings: TrainSettings):
         self.store, self.folder, self.settings = store, folder, settings
+        self.name = settings.name or folder.name
         self.encoder = resolve_encoder(settings.architecture, settings.encoder)
         self.train_rows, self.validation_rows = np.asarray(store.rows("train")), np.asarray(store.rows("validation"))
         if not len(self.train_rows):
@@ -91,8 +98,11 @@ class Run:
         """Make the network ready: a new one, or with `resume` the one of the last epoch that was written."""
         from core.training.devices import prepare_network
 
+        self.place = Place(self.folder, resume=resume)
+        self.folder = self.place.now
         saved = peek_last(self.folder) if resume else None
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.place.settled:
+            self.folder.mkdir(parents=True, exist_ok=True)
         counts = np.asarray(self.store.counts["train"])
         self.prepared = prepare_network(
             self.settings,
@@ -107,6 +117,7 @@ class Run:
         )
         self.trainer, self.copied = self.prepared.trainer, self.prepared.copied
         if saved is None:
+            self.place.begin()
             self._clear()
             self.card = self._first_card()
             write_json(self.folder / SETTINGS_FILE, self.settings.to_dict())
@@ -139,6 +150,7 @@ class Run:
             if not self.state.best_epoch:
                 self.prepared.save(self.folder / WEIGHTS_FILE)
             self._save_card("stopped" if stopped else "finished")
+            self._settle()
         if self.prepared.spread is not None:
             self.prepared.spread.leave_together()
         return TrainResult(self.folder, self.card, self.state.epoch, self.state.best_epoch, self._validation(), stopped)
@@ -240,8 +252,16 @@ class Run:
             file.write(dump_json(line) + "\n")
 
     def remember(self) -> None:
-        """Write what a resumed run needs; it makes the epoch count, so it comes last."""
+        """Write what a resumed run needs; it makes the epoch count, so it comes last. From then on the run is in its folder."""
         save_last(self.folder, self.state, self.settings.to_dict(), self.prepared.variables())
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self.place.settled:
+            self.events.close()  # a folder with an open file cannot be renamed everywhere
+            self.place.settle()
+            self.folder = self.place.now
+            self.events = EventFiles(self.folder / EVENTS_FOLDER, epoch=self.state.epoch)
 
     def _metrics(self, confusion: Confusion | None, line: dict[str, Any]) -> dict[str, Any]:
         if confusion is None:
@@ -307,7 +327,7 @@ class Run:
         if self.copied is not None:
             notes.append(f"Started from {self.copied.source}: {self.copied.layers} of {self.copied.of} layers were taken over.")
         return ModelCard(
-            name=settings.name or self.folder.name,
+            name=self.name,
             architecture=settings.architecture,
             encoder=self.encoder,
             scheme=store.scheme,

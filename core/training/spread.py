@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.claims import scratch
 from core.errors import SettingsError
+from core.training.checkpoints import Place
 
 if TYPE_CHECKING:
     import keras
@@ -126,6 +127,7 @@ def writing_place(folder: Path, *, resume: bool) -> Iterator[Path]:
         return
     with scratch() as temporary:
         place = temporary / folder.name
-        if resume and folder.is_dir():
-            shutil.copytree(folder, place, ignore=shutil.ignore_patterns(".*", "previews", "tensorboard"))
+        begun = Place(folder, resume=True).now if resume else folder
+        if resume and begun.is_dir():
+            shutil.copytree(begun, place, ignore=shutil.ignore_patterns(".*", "previews", "tensorboard"))
         yield place

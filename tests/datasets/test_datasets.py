@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from threading import Barrier, Thread
 
 import numpy as np
 import pytest
 
 from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
-from core.datasets.remedies import Remedies, apply_remedy
+from core.datasets.remedies import Remedies, apply_remedy, read_remedies
 from core.errors import ClassesError, DatasetError, MaskError
 from core.scenes.scene import Window
 from tests.helpers.datasets import save, stripes
@@ -68,6 +69,22 @@ def test_a_mask_of_another_size_is_refused_in_one_line_and_can_be_cropped(tmp_pa
         pair.labels(DUBAI)
     apply_remedy(tmp_path, Remedies(crop=("a",)))
     assert open_dataset(tmp_path).pairs[0].labels(DUBAI).shape == (19, 20)
+
+
+def test_corrections_that_are_made_at_once_are_all_kept(tmp_path):
+    together = Barrier(8)
+
+    def correct(name):
+        together.wait()
+        apply_remedy(tmp_path, Remedies(exclude=(name,)))
+
+    people = [Thread(target=correct, args=(f"scene{number}",)) for number in range(8)]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+    assert sorted(read_remedies(tmp_path).exclude) == [f"scene{number}" for number in range(8)]
+    assert [path.name for path in tmp_path.iterdir()] == ["groundline.json"]  # no lock in the user's folder
 
 
 @pytest.mark.parametrize("content", [[], ["notes.txt"], ["images/a.png"]])

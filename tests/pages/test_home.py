@@ -28,6 +28,7 @@ def test_a_dashboard_that_only_shows_says_so_on_its_buttons(opened, workspace, m
     monkeypatch.setenv("GROUNDLINE_READ_ONLY", "1")
     at = opened()
     assert at.button(key="sample_start").disabled and "--read-only" in at.button(key="sample_start").help
+    assert any("it was started with --read-only" in caption.value for caption in at.caption)
     assert not at.button(key="home_open").disabled  # looking at what is there is what it is for
     assert not (workspace.root / "recent.json").exists()
 

@@ -57,6 +57,18 @@ def test_an_export_that_answers_differently_leaves_nothing(model, tmp_path, monk
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_library_cannot_write_is_refused_in_one_line_and_leaves_nothing(model, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("basic_ios::clear: iostream error")  # what OpenVINO says of a full disk
+
+    monkeypatch.setattr("openvino.save_model", full)
+    monkeypatch.setattr(type(model.keras_model()), "export", full)
+    for number, format in enumerate(FORMATS):
+        with pytest.raises(ExportError, match="out cannot be written .*iostream error.*Free some space"):
+            export_model(model, tmp_path / f"{number}out", format=format)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_missing_or_in_the_way_is_said_before_the_work(model, tmp_path, monkeypatch):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")

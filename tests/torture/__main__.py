@@ -9,6 +9,7 @@ KILLS = "50"
 TRIALS = (
     ("work stopped before each of its file operations", ["-m", "tests.torture.stopping"]),
     (f"work killed at {KILLS} random times", ["-m", "tests.torture.stopping", "--kills", KILLS]),
+    ("servers killed while jobs run, and two at one workspace", ["-m", "tests.torture.serving"]),
     ("damaged files", ["-m", "tests.torture.fuzz"]),
     ("disks, limits and other runs that get in the way", ["-m", "tests.torture.hindering"]),
 )

@@ -149,8 +149,14 @@ def _export(place: Path, format: str = "openvino") -> None:
     _run("export_model", model=str(place / "model"), out=place / "exported", format=format)
 
 
+def _export_unless_there(place: Path) -> None:
+    """An export that is there already is not written over."""
+    if not (place / "exported").exists():
+        _export(place)
+
+
 def _quantise(place: Path) -> None:
-    _run("quantise", model=str(place / "model"), scenes=[place / "data" / "images" / "a.tif"])
+    _run("quantise", model=str(place / "model"), patches=place / "patches")
 
 
 def _search(place: Path, **request: Any) -> None:
@@ -179,9 +185,20 @@ CASES = {
             again=lambda place: _run("train", prepared=place / "patches", out=place / "model", settings=SETTINGS, resume=True),
             in_place=True,
         ),
+        Case(
+            "train-over",
+            _model,
+            lambda place: _training(place, seed=1),
+            ("model",),
+            _NETWORK,
+            again=lambda place: _run(
+                "train", prepared=place / "patches", out=place / "model", settings={**SETTINGS, "seed": 1}, resume=True
+            ),
+            in_place=True,
+        ),
         Case("search", _train_begin, _search, ("search",), _NETWORK, again=lambda place: _search(place, resume=True), in_place=True),
         Case("import-model", _import_begin, _import, ("taken",), _NETWORK, again=_import_unless_there, sources=("foreign.keras",)),
-        Case("export-model", _model, _export, ("exported",), _NETWORK),
-        Case("quantise", _model, _quantise, ("model",), _NETWORK, in_place=True),
+        Case("export-model", _model, _export, ("exported",), _NETWORK, again=_export_unless_there, sources=("model",)),
+        Case("quantise", _model, _quantise, ("model",), (*_NETWORK, "nncf"), in_place=True, sources=("patches",)),
     )
 }

@@ -19,8 +19,12 @@ SETTINGS = TrainSettings(epochs=2, batch_size=4, filters=(4, 8), learning_rate=1
 def run(tmp_path_factory):
     """A run that was stopped in its second network and then resumed to its end."""
     folder, store, heard = tmp_path_factory.mktemp("run") / "toy", fakes.store(size=16), []
+    # An older run, which has nothing to do with the new one and is there until that is whole.
+    train(store, folder, replace(SETTINGS, epochs=1, seed=7, learning_rate=1e-4))
+    older = (folder / "model.keras").read_bytes()
     stopped = train(store, folder, SETTINGS, should_stop=lambda: len(heard) >= 3, on_epoch=heard.append)
-    left = sorted(path.name for path in folder.iterdir())
+    left = sorted(path.name for path in (folder.parent / ".toy.partial").iterdir())
+    assert (folder / "model.keras").read_bytes() == older
     progress = []
     result = train(store, folder, SETTINGS, resume=True, on_epoch=heard.append, on_progress=lambda *what: progress.append(what))
     return store, folder, stopped, left, result, heard, progress
@@ -38,8 +42,9 @@ def test_a_view_knows_one_class_and_keeps_what_is_not_labelled():
 
 def test_a_stopped_run_goes_on_with_the_class_it_was_at(run):
     _, folder, stopped, left, result, heard, progress = run
-    assert stopped.stopped and left == ["classes"] and not result.stopped
+    assert stopped.stopped and left == [".newer", "classes"] and not result.stopped
     assert [(line["class"], line["epoch"]) for line in heard] == [(name, epoch) for name in ("Ground", "Roof", "Water") for epoch in (1, 2)]
+    assert [path.name for path in folder.parent.iterdir()] == ["toy"] and not list(folder.glob(".*"))
     assert progress[-1][:2] == (3000, 3000) and [done for done, _, _ in progress] == sorted(done for done, _, _ in progress)
     lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [(line["class"], line["loss"]) for line in lines] == [(line["class"], pytest.approx(line["loss"])) for line in heard]

@@ -16,7 +16,7 @@ from core.model_store.normalisation import normalise
 from core.networks import build
 from core.patches.prepare import prepare
 from core.training import losses
-from core.training.checkpoints import NetworkFile
+from core.training.checkpoints import NetworkFile, Place
 from core.training.run import Run
 from core.training.settings import TrainSettings
 from core.training.training import train
@@ -205,6 +205,62 @@ def test_a_stop_in_the_first_epoch_leaves_nothing_that_could_be_taken_for_a_mode
     assert result.validation["mean_iou"] is None
     assert list_models([tmp_path]) == list_models() and not (tmp_path / "card.json").exists()
     assert train(fakes.store(size=16), tmp_path, replace(TINY, epochs=1), resume=True).best_epoch == 1
+
+
+def test_an_older_model_stays_until_the_new_run_has_an_epoch_of_its_own(tmp_path):
+    folder, once, newer = tmp_path / "toy", replace(TINY, epochs=1), replace(TINY, epochs=2, seed=7)
+    train(fakes.store(size=16), folder, once)
+    (folder / "field notes.txt").write_text("mine")
+    (folder / "kept").mkdir()
+    (folder / "kept" / "map.txt").write_text("mine too")
+    older = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    def unchanged():
+        return older == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    with pytest.raises(SettingsError):  # what is refused has not begun, and the older run is the one to go on with
+        train(fakes.store(size=16), folder, replace(newer, weights="nowhere.keras"))
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
+    assert train(fakes.store(size=16), folder, newer, should_stop=lambda: True).stopped and unchanged()
+    assert [model.folder.name for model in list_models([tmp_path]) if model.folder.parent == tmp_path] == ["toy"]
+
+    seen = []
+
+    def looks_at_both(line):
+        if line["epoch"] == 1:
+            assert find_model(folder).card.training["settings"]["seed"] == 7 and len(history(folder)) == 1
+
+    result = train(
+        fakes.store(size=16), folder, newer, resume=True, on_progress=lambda *_: seen.append(unchanged()), on_epoch=looks_at_both
+    )
+    assert seen[:3] == [True, True, False]  # two batches an epoch
+    assert result.epochs == 2 and [line["epoch"] for line in history(folder)] == [1, 2] and result.card.name == "toy"
+    assert (folder / "field notes.txt").read_text() == "mine" and (folder / "kept" / "map.txt").read_text() == "mine too"
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"] and not list(folder.glob(".*"))
+    assert len(list((folder / "previews").iterdir())) == 2
+
+
+def test_a_kill_while_two_runs_change_places_leaves_the_newer_one(tmp_path):
+    folder, beside = tmp_path / "toy", tmp_path / ".toy.partial"
+
+    def run(where, name):
+        where.mkdir()
+        for file in ("last.npz", "settings.json", "model.keras"):
+            (where / file).write_text(name)
+
+    run(folder, "older")
+    begun = Place(folder, resume=False)
+    begun.begin()
+    assert begun.now == beside and Place(folder, resume=True).now == folder and not beside.exists()  # refused before it had settings
+    begun.begin()
+    (beside / "settings.json").write_text("newer")
+    assert Place(folder, resume=True).now == beside  # begun last, it goes on, and not the older one
+    beside.rename(tmp_path / "third")
+    folder.rename(beside)
+    (tmp_path / "third").rename(folder)  # the two have changed places, and the older one is not yet deleted
+    went_on = Place(folder, resume=True)
+    assert went_on.now == folder and (folder / "settings.json").read_text() == "newer" and not beside.exists()
+    assert [path.name for path in folder.iterdir()] == ["settings.json"]
 
 
 def test_a_pause_waits_between_batches(tmp_path):

@@ -161,10 +161,12 @@ def _advanced(model: Model, dataset: Dataset) -> dict:
         turned = first.toggle(
             "Average eight turns and flips", False, key="evaluation_symmetries", help="A little better, about eight times slower."
         )
+        scaled = second.toggle("Average three scales", False, key="evaluation_scales", help="A little better, about three times slower.")
     return {
         "polygons": tuple(polygons),
         "engine": engine,
         "overlap": overlap / 100,
         "memory": memory,
         "symmetries": 8 if turned else 1,
+        "scales": THREE_SCALES if scaled else (1.0,),
     }

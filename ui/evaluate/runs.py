@@ -7,8 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
 from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
 from core.errors import GroundlineError
@@ -31,7 +29,7 @@ class EvaluationRun:
     @property
     def evaluation(self) -> Evaluation:
         """What was found; read again only when it was written again. Raises InputError."""
-        return _loaded(str(self.folder), (self.folder / EVALUATION_FILE).stat().st_mtime_ns)
+        return library.evaluation(self.folder)
 
     @property
     def model(self) -> Model | None:
@@ -88,9 +86,7 @@ class EvaluationRun:
 def runs() -> list[EvaluationRun]:
     """All evaluations of the workspace that can be read, newest first."""
     asked = {job.request.get("out"): job.request for job in jobs.list_jobs(state.workspace(), kinds=("evaluate", "random_split"))}
-    files = sorted(state.workspace().evaluations.glob(f"*/{EVALUATION_FILE}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    found = [EvaluationRun(path.parent, asked.get(str(path.parent), {})) for path in files]
-    return [run for run in found if _readable(run)]
+    return [EvaluationRun(folder, asked.get(str(folder), {})) for folder in library.sort_evaluations()[0]]
 
 
 def last_trained() -> str | None:
@@ -105,15 +101,3 @@ def training_of(model: Model) -> dict[str, Any] | None:
         if Path(job.request["out"]) == Path(model.folder) and Path(job.request["prepared"]).is_dir():
             return job.request
     return None
-
-
-def _readable(run: EvaluationRun) -> bool:
-    try:
-        return run.evaluation is not None
-    except (GroundlineError, OSError):  # being written or deleted at this moment
-        return False
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _loaded(folder: str, stamp: int) -> Evaluation:
-    return Evaluation.load(folder)

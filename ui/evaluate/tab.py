@@ -9,7 +9,7 @@ import streamlit as st
 from core.evaluation.report import PART_WORDS
 from core.plain import in_markdown
 from core.words import number_words
-from ui import frame, jobs_view
+from ui import broken, frame, jobs_view
 from ui.evaluate import compare, files, form, honest, pictures, runs, scores, trust
 from ui.evaluate.runs import EvaluationRun
 
@@ -64,6 +64,7 @@ def tab(first_model: str | None = None) -> None:
                 st.rerun()
     if every:
         _results(every)
+    broken.show("evaluations")
 
 
 @st.fragment

@@ -13,7 +13,7 @@ from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.plain import in_markdown
 from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
-from core.prediction.settings import told_size
+from core.prediction.settings import THREE_SCALES, told_size
 from core.words import listed
 from ui import jobs_view, library, state
 from ui.allowed import changing
@@ -132,6 +132,13 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
     turned = third.toggle(
         "Average eight turns and flips", False, key="predict_symmetries", help="A little better, about eight times slower.", **KEEP
     )
+    scaled = third.toggle(
+        "Average three scales",
+        False,
+        key="predict_scales",
+        help="The scene is also looked at smaller and larger by a quarter: usually a little better, about three times slower.",
+        **KEEP,
+    )
     resample = False
     if pixel_size_m and card.pixel_size_m:
         resample = third.toggle(
@@ -146,6 +153,7 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
         "patch_size": None if fast or size == card.patch_size else size,
         "overlap": overlap / 100,
         "symmetries": 8 if turned else 1,
+        "scales": THREE_SCALES if scaled else (1.0,),
         "resample": resample,
     }
 

@@ -35,10 +35,11 @@ def how_made(prediction: Prediction) -> None:
     made = {"windows": 0, "engine": "unknown", "model_seconds": 0.0, **prediction.made}
     settings = {"patch_size": 0, "overlap": 0.0, **made.get("settings", {})}
     turns = ", eight turns averaged" if settings.get("symmetries") == 8 else ""
+    scales = f", {len(settings['scales'])} scales averaged" if "scales" in settings else ""
     size = told_size(settings["patch_size"])
     st.caption(
         f"{library.pixels_text((prediction.width, prediction.height))} px · {made['windows']:,} patches of {size} px, "
-        f"{100 * settings['overlap']:.0f} % overlap{turns} · "
+        f"{100 * settings['overlap']:.0f} % overlap{turns}{scales} · "
         f"engine {in_markdown(made['engine'])}, network time {made['model_seconds']:.0f} s"
     )
     for concern in made.get("warnings", ()):

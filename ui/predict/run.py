@@ -25,7 +25,7 @@ from ui.allowed import changing
 from ui.predict import models
 from ui.predict.scenes import Choice
 
-_SETTINGS = ("overlap", "symmetries", "memory", "engine", "patch_size", "resample", "window")
+_SETTINGS = ("overlap", "symmetries", "scales", "memory", "engine", "patch_size", "resample", "window")
 _VEIL = 0.35  # of the scene that shines through what is predicted so far
 
 

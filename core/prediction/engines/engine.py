@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,12 +23,13 @@ from pathlib import Path
 import numpy as np
 
 from core.digests import content_digest
-from core.errors import ModelError, SettingsError
+from core.errors import ExportError, ModelError, SettingsError
 from core.files import dump_json, replacing_folder
 from core.model_store.models import Model, find_model
 from core.model_store.serving.graph import quiet_openvino, save, sized
 from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, int8_folder, read_int8
 from core.prediction.settings import ENGINES, PatchSize, plain_size, sides, told_size
+from core.reading.readable import refusing
 from core.workspace import PROJECT
 
 _TOLERANCE = 1e-3
@@ -131,7 +133,8 @@ def convert(keras_model, patch_size: PatchSize, folder: Path) -> Path:
             do="Choose the engine tensorflow",
         ) from error
     with replacing_folder(folder) as temporary:
-        openvino.save_model(network, temporary / NETWORK_FILE, compress_to_fp16=False)
+        with writing(folder):
+            openvino.save_model(network, temporary / NETWORK_FILE, compress_to_fp16=False)
         sample = np.random.default_rng(0).random((1, *sides(patch_size), bands), np.float32)
         expected = np.asarray(keras_model(sample, training=False))
         found = compiled(temporary / NETWORK_FILE, 1)(sample)
@@ -143,6 +146,12 @@ def convert(keras_model, patch_size: PatchSize, folder: Path) -> Path:
                 do="Choose the engine tensorflow",
             )
     return folder / NETWORK_FILE
+
+
+def writing(path: Path) -> AbstractContextManager[None]:
+    """Libraries that write networks tell of a full disk or a limit by errors of their own: as an ExportError that names `path`."""
+    do = "Free some space, raise the limit, or choose another place"
+    return refusing(str(path), ExportError, "room for the file", found="{} cannot be written", do=do)
 
 
 def _tell_version(version: str) -> None:

@@ -13,7 +13,7 @@ from core.errors import ExportError, SettingsError
 from core.files import replacing, replacing_folder
 from core.model_store.cards import CARD_FILE
 from core.model_store.models import Model
-from core.prediction.engines.engine import compiled, convert
+from core.prediction.engines.engine import compiled, convert, writing
 from core.progress import OnProgress, ShouldStop, check, report
 
 FORMATS = {"onnx": "ONNX, one file", "savedmodel": "TensorFlow SavedModel, a folder", "openvino": "OpenVINO, a folder"}
@@ -60,7 +60,8 @@ def export_model(
         if chosen == "openvino":
             written = convert(network, (height, width), temporary)
         else:
-            network.export(temporary, format="onnx" if chosen == "onnx" else "tf_saved_model", verbose=False)
+            with writing(path):
+                network.export(temporary, format="onnx" if chosen == "onnx" else "tf_saved_model", verbose=False)
             written = temporary
         check(should_stop)
         report(on_progress, 2, 3, "Reading it again")

@@ -25,7 +25,7 @@ from core.patches.store import STORE_FILE, PatchStore
 from core.patches.stretched_view import fed
 from core.prediction.blend.blending import blend
 from core.prediction.blend.plans import plan_blend
-from core.prediction.engines.engine import compiled, network_file
+from core.prediction.engines.engine import compiled, network_file, writing
 from core.prediction.engines.int8 import LEAST_AGREEMENT, NETWORK_FILE, RECORD_FILE, Int8Record, int8_folder
 from core.prediction.settings import plain_size, told_size
 from core.progress import OnProgress, ShouldStop, check, report
@@ -65,7 +65,9 @@ def quantise(
     total = 2 + len(images[1::2])
     report(on_progress, 1, total, "Quantising")
     with replacing_folder(int8_folder(model)) as temporary:
-        quiet_openvino().save_model(_quantised(exact, images[::2], should_stop), temporary / NETWORK_FILE)
+        network = _quantised(exact, images[::2], should_stop)
+        with writing(int8_folder(model)):
+            quiet_openvino().save_model(network, temporary / NETWORK_FILE)
 
         def on_patch(done: int) -> None:
             check(should_stop)
