@@ -11,6 +11,7 @@ from core.errors import GroundlineError
 from core.evaluation.scenes import PARTS, chosen_pairs, class_table
 from core.model_store.models import Model
 from core.plain import in_markdown
+from core.prediction.settings import THREE_SCALES
 from ui import jobs_view, library, state
 from ui.allowed import changing
 from ui.evaluate import runs
