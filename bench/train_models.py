@@ -26,7 +26,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from core.classes import DUBAI  # noqa: E402
-from core.confusion import Confusion  # noqa: E402
 from core.evaluation.result import VIEWS, Evaluation  # noqa: E402
 from core.files import write_json  # noqa: E402
 from core.model_store.cards import ModelCard  # noqa: E402
@@ -159,14 +158,6 @@ def finish(folder: Path, name: str, *, metrics: dict, notes: list[str]) -> None:
     replace(card, name=name, metrics={**metrics, **others}, notes=(*card.notes, *notes)).save(folder)
 
 
-def tiles_of(evaluation: Evaluation) -> dict[str, Confusion]:
-    """One confusion per tile."""
-    found: dict[str, Confusion] = {}
-    for one in evaluation.results:
-        found[one.group] = found.get(one.group, Confusion.empty(len(evaluation.scheme))) + one.confusion
-    return found
-
-
 def draw_failures(evaluation: Evaluation, path: Path, *, most: int = 8, side_px: int = 180) -> None:
     """One picture: a row for each of the worst patches, with its image, label, prediction and errors."""
     patches = [patch for patch in evaluation.patches if patch.picture][:most]
@@ -207,7 +198,7 @@ def report(trained: Path, data: Path, *, scored: str, notes: list[str], beside: 
     if FAILURES[0] in notes:
         evaluation = Evaluation.load(found)
         draw_failures(evaluation, trained / "failures.jpg")
-        tiles = tiles_of(evaluation)
+        tiles = evaluation.per_group
         metrics |= {f"{tile} of the test": one.summary(evaluation.scheme) for tile, one in tiles.items() if len(tiles) > 1}
     finish(trained, trained.name, metrics=metrics, notes=notes)
     print(f"accuracy {test['accuracy']:.3f}, mean IoU {test['mean_iou']:.3f}")

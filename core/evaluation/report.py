@@ -68,6 +68,11 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
     ):
         ends = found.of(key)
         yield f'<div class="tile">{name}<b>{number_words(getattr(one, key))}</b><small>{_interval(ends) or "no interval"}</small></div>'
+    if 1 < len(evaluation.per_group) < count:
+        yield (
+            f'<div class="tile">Mean IoU by group<b>{number_words(evaluation.mean_iou_over_groups)}</b>'
+            f"<small>the mean of {len(evaluation.per_group)} groups, each alike</small></div>"
+        )
     yield f'<div class="tile">Calibration error<b>{number_words(evaluation.reliability.ece)}</b><small>0 is perfect</small></div></div>'
     absent = [name for name, there in zip(evaluation.scheme.names, one.present, strict=True) if not there]
     yield f'<p class="soft">{escape(found.text)}'

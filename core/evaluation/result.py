@@ -204,6 +204,20 @@ class Evaluation:
         return sum(self.per_scene.values(), Confusion.empty(len(self.scheme)))
 
     @cached_property
+    def per_group(self) -> dict[str, Confusion]:
+        """The confusion of each group of scenes, such as the images of one tile, in the order of the scenes."""
+        found: dict[str, Confusion] = {}
+        for one in self.results:
+            found[one.group] = found.get(one.group, Confusion.empty(len(self.scheme))) + one.confusion
+        return found
+
+    @property
+    def mean_iou_over_groups(self) -> float:
+        """Mean of each group's mean IoU, so that one large group does not rule the score; NaN where no group has a labelled pixel."""
+        scores = [one.mean_iou for one in self.per_group.values() if one.pixels]
+        return float(np.mean(scores)) if scores else float("nan")
+
+    @cached_property
     def with_ignored(self) -> Confusion:
         """All scenes together, unlabelled pixels taken as one more class that the model always gets wrong."""
         return self.confusion.with_ignored(sum(one.unlabelled for one in self.results))
@@ -268,6 +282,8 @@ class Evaluation:
             **whole,
             "intervals": {"text": intervals.text, **{key: intervals.of(key) for key in SINGLE}},
             "with_ignored": {key: getattr(ignored, key) for key in ("accuracy", "mean_iou", "micro_iou", "mean_f1", "kappa", "pixels")},
+            "mean_iou_over_groups": self.mean_iou_over_groups,
+            "groups": {name: {"mean_iou": one.mean_iou, "pixels": one.pixels} for name, one in self.per_group.items()},
             "calibration": self._calibration_summary(),
             "scenes": {one.name: self._scene_summary(one) for one in self.results},
             "areas": self._area_summary(),

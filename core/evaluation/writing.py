@@ -72,6 +72,7 @@ def _scores(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
             **_ends(evaluation.intervals.of(key)),
             "with_unlabelled_as_class": getattr(ignored, key),
         }
+    yield {"score": "mean_iou_over_groups", "value": evaluation.mean_iou_over_groups, **_ends(None), "with_unlabelled_as_class": None}
     yield {"score": "ece", "value": evaluation.reliability.ece, **_ends(None), "with_unlabelled_as_class": None}
 
 

@@ -74,6 +74,8 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     """Scores of the whole and of each class, with what is known about their certainty."""
     yield f"{answer['pixels']:,} pixels scored, {answer['ignored_pixels']:,} without label left out"
     yield f"accuracy {score(answer['accuracy'])}   mean IoU {score(answer['mean_iou'])}   micro IoU {score(answer['micro_iou'])}"
+    if len(answer["groups"]) > 1:
+        yield f"mean over {len(answer['groups'])} groups of scenes, each alike: mean IoU {score(answer['mean_iou_over_groups'])}"
     interval = answer["intervals"].get("mean_iou")
     ends = f"mean IoU {score(interval[0])} to {score(interval[1])}. " if interval else ""
     yield f"{ends}{answer['intervals']['text']}"

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 
+from core.classes import ClassScheme
 from core.confusion import Confusion
 from core.errors import InputError
 from core.evaluation.areas import adjusted_areas
@@ -13,6 +14,7 @@ from core.evaluation.boundary import boundary_counts, boundary_distance_px, boun
 from core.evaluation.calibration import after_temperature, fit_temperature, reliability, reliability_of_bytes
 from core.evaluation.intervals import bootstrap, bootstrap_difference, scores_of
 from core.evaluation.regions import PolygonMatcher, PolygonScore, Regions
+from core.evaluation.result import Evaluation, SceneResult
 from core.evaluation.thresholds import probability_histogram, threshold_curve
 from core.prediction.temperature import with_temperature
 
@@ -257,3 +259,19 @@ def test_a_temperature_by_hand():
     same = np.array([[0.3, 0.7]], np.float32)
     assert with_temperature(same, 1.0) is same
     assert with_temperature(np.zeros((2, 3), np.float32), 2.0).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_the_mean_over_groups_gives_a_small_group_the_weight_of_a_large_one():
+    """Group a: 100 pixels of two classes, all right (IoU 1). Group b, in two scenes: 4 of class 0, of which one is taken for class 1."""
+
+    def scene(name, group, counts):
+        none = np.zeros(2, np.int64)
+        return SceneResult(name, group, 10, 10, Confusion(np.array(counts, np.int64), 0), none, np.zeros((2, 2)), np.zeros((2, 2)), none)
+
+    results = (scene("1", "a", [[50, 0], [0, 50]]), scene("2", "b", [[2, 0], [0, 0]]), scene("3", "b", [[1, 1], [0, 0]]))
+    scheme = ClassScheme(("one", "two"), ((1, 1, 1), (2, 2, 2)))
+    found = Evaluation(scheme, results, "all", np.zeros((2, 2, 256)), np.zeros((2, 256)))
+    # b: class 0 has 3 of 4; class 1 is not in its truth and counts in no mean.
+    assert found.per_group["b"].counts.tolist() == [[3, 1], [0, 0]]
+    assert found.mean_iou_over_groups == pytest.approx((1 + 0.75) / 2)
+    assert found.confusion.mean_iou == pytest.approx((53 / 54 + 50 / 51) / 2)

@@ -215,6 +215,8 @@ def _every_setting() -> list[str]:
         "augmentation": "hue=0.1",
         "average_weights": 0.9,
         "normalisation": "patch",
+        "freeze": "early",
+        "encoder_rate": 0.2,
     }
     typed = [text for name, value in values.items() for text in (f"--{name.replace('_', '-')}", str(value))]
     return [*typed, "--no-augment", "--per-class"]

@@ -119,6 +119,10 @@ def headline(run: EvaluationRun) -> None:
     ignored = evaluation.with_ignored
     absent = [name for name, there in zip(evaluation.scheme.names, one.present, strict=True) if not there]
     words = [found.text]
+    groups = evaluation.per_group
+    if 1 < len(groups) < len(evaluation.results):
+        each = ", ".join(f"{in_markdown(name)} {number_words(group.mean_iou)}" for name, group in groups.items())
+        words.append(f"Mean over the {len(groups)} groups, each alike: mean IoU {evaluation.mean_iou_over_groups:.3f} ({each}).")
     if ignored.pixels > one.pixels:
         words.append(f"With unlabelled pixels counted as errors: accuracy {ignored.accuracy:.3f}, mean IoU {ignored.mean_iou:.3f}.")
     if absent:
