@@ -10,28 +10,36 @@ from typing import Any
 
 import numpy as np
 
-from core.audit import image_checks, label_checks
+from core.audit import ground_checks, image_checks, label_checks
 from core.audit.findings import SEVERITIES, Finding
+from core.audit.ground_checks import Agreement, agreements
 from core.audit.survey import PairFacts, survey
 from core.datasets.datasets import Dataset
 from core.datasets.mosaics import Mosaic, find_mosaics
 from core.datasets.palette_check import conflicting_classes
-from core.progress import OnProgress, ShouldStop
+from core.datasets.same_ground.overlaps import Overlap, same_ground
+from core.progress import OnProgress, ShouldStop, part
 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What a look at every pair found. `facts` and `digests`, the pairs' own, are in the order of the data set's pairs."""
+    """What a look at every pair found. `facts` and `digests`, the pairs' own, are in the order of the data set's pairs.
+
+    `overlaps` are the images of different groups that show the same ground, and `agreements` how far their labels agree there.
+    """
 
     dataset: Dataset
     facts: tuple[PairFacts, ...]
     mosaics: tuple[Mosaic, ...]
     digests: tuple[str, ...]
+    overlaps: tuple[Overlap, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What the user should know, the worst first."""
-        return find_all(self.dataset, self.facts, self.mosaics)
+        found = find_all(self.dataset, self.facts, self.mosaics) + ground_checks.find(self.dataset, self.overlaps, self.agreements)
+        return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
 
     @property
     def counts(self) -> np.ndarray:
@@ -71,6 +79,7 @@ class Audit:
             "classes": self.class_fractions(),
             "scheme_source": self.dataset.scheme_source,
             "mosaics": [{"group": m.group, "rows": m.rows, "columns": m.columns} for m in self.mosaics],
+            "same_ground": [one.to_dict() | ground_checks.of(one, self.agreements) for one in self.overlaps],
             "findings": [finding.to_dict(self.dataset.root) for finding in self.findings],
         }
 
@@ -84,9 +93,12 @@ def audit(
     """
     digests = tuple(pair.digest for pair in dataset.pairs)
     known = {} if before is None else unchanged(before, dataset, digests)
-    facts = survey(dataset, known=known, on_progress=on_progress, should_stop=should_stop)
+    facts = survey(dataset, known=known, on_progress=part(on_progress, 0, 2, 3), should_stop=should_stop)
     mosaics = find_mosaics(dataset, chips=[one.chip for one in facts])
-    return Audit(dataset, facts, tuple(mosaics), digests)
+    points = {one.name: one.points for one in facts if one.points is not None}
+    readable = [pair for pair, one in zip(dataset.pairs, facts, strict=True) if one.unreadable != "image"]
+    overlaps = same_ground(readable, points, on_progress=part(on_progress, 2, 3, 3), should_stop=should_stop)
+    return Audit(dataset, facts, tuple(mosaics), digests, overlaps, agreements(dataset, overlaps, should_stop=should_stop))
 
 
 def unchanged(before: Audit, dataset: Dataset, digests: Sequence[str]) -> dict[str, PairFacts]:
@@ -107,6 +119,7 @@ def unchanged(before: Audit, dataset: Dataset, digests: Sequence[str]) -> dict[s
 
 
 def find_all(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> tuple[Finding, ...]:
-    """Every finding about a data set, the worst first; see `Audit`."""
-    found = [finding for module in (label_checks, image_checks) for check in module.CHECKS for finding in check(dataset, facts, mosaics)]
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    """Every finding about single images and masks of a data set; see `Audit`."""
+    return tuple(
+        finding for module in (label_checks, image_checks) for check in module.CHECKS for finding in check(dataset, facts, mosaics)
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.datasets.remedies import Remedy
+from core.datasets.same_ground.overlaps import Overlap
 
 SEVERITIES = ("error", "warning", "info")
 
@@ -18,6 +19,7 @@ class Finding:
 
     `severity` is "error" (training would fail or learn nonsense), "warning" (scores would suffer or lie) or "info".
     `pairs` names the pairs it is about and `files` their files; `remedy` is a correction that can be applied, or None.
+    `places` are those of the same ground in two images that it is about.
     """
 
     severity: str
@@ -26,6 +28,7 @@ class Finding:
     files: tuple[Path, ...] = ()
     remedy: Remedy | None = None
     pairs: tuple[str, ...] = ()
+    places: tuple[Overlap, ...] = ()
 
     def to_dict(self, root: Path) -> dict[str, Any]:
         """The finding in plain values, files relative to the data set's folder."""
@@ -35,6 +38,7 @@ class Finding:
             "sentence": self.sentence,
             "files": [path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path) for path in self.files],
             "pairs": list(self.pairs),
+            "places": [place.to_dict() for place in self.places],
             "remedy": None if self.remedy is None else self.remedy.title,
         }
 

@@ -12,6 +12,7 @@ from core.audit.alignment import Shift, agreement, best_shift
 from core.datasets.datasets import Dataset
 from core.datasets.masks.placing import APART, ELSEWHERE, SAME, MaskPlace, mask_place
 from core.datasets.pairs import Pair
+from core.datasets.same_ground.points import Points, points_of
 from core.errors import MaskError, SceneError
 from core.patches.estimates import count_pair_blocks
 from core.patches.grid import small_gdal_cache
@@ -33,7 +34,8 @@ class PairFacts:
 
     `counts` int64 (K + 1,): pixels of each class, the last not labelled; `strangers`: pixels of each colour or value that is no class;
     `thumb` float32 (32, 32, bands); `place` is how the mask lies to the image; `transparent` are bands that the file marks as
-    transparency and that are read as data; `turned`: the file says to turn it when it is shown; `error` is set, and the rest empty,
+    transparency and that are read as data; `turned`: the file says to turn it when it is shown; `points` are those by which the same
+    ground is found again, None where the georeference tells or where there is one group alone; `error` is set, and the rest empty,
     where a file cannot be read.
     """
 
@@ -57,6 +59,7 @@ class PairFacts:
     place: MaskPlace = field(default_factory=lambda: MaskPlace(SAME))
     transparent: tuple[int, ...] = ()
     turned: bool = False
+    points: Points | None = field(default=None, repr=False)
 
     @property
     def same_size(self) -> bool:
@@ -101,6 +104,7 @@ def look_at(pair: Pair, dataset: Dataset) -> PairFacts:
             chip=read_chip(picture, pair.name),
             transparent=marked_transparent(image),
             turned=marked_turned(image),
+            points=points_of(picture) if len(dataset.groups) > 1 and not image.geo.georeferenced else None,
         )
         what = "mask"
         if pair.mask_file is not None and not pair.grid:

@@ -1,0 +1,1 @@
+"""Images of different groups that show the same ground."""
