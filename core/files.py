@@ -28,7 +28,7 @@ from core.errors import SettingsError
 _STATE_FILE = "state.json"
 _PARTIAL, OLD = ".partial", ".old"
 _TEMPORARY = re.compile(r"\..+\.groundline-[0-9a-f]{12}(\.[\w-]+)*")
-_LONGEST_NAME = 255
+LONGEST_NAME = 255
 _HERE, _EXCHANGE = -100, 2
 """What Linux and macOS call the working folder, and the wish to swap (linux/fs.h, sys/stdio.h)."""
 STORE_FILE, PREDICTION_FILE = "store.json", "prediction.json"
@@ -86,7 +86,7 @@ def _kind(path: Path) -> str | None:
             raise
         raise SettingsError(
             f"a name of {len(os.fsencode(path.name))} bytes ({path.name[:20]}…)",
-            expected=f"at most {_LONGEST_NAME}, which is what disks hold",
+            expected=f"at most {LONGEST_NAME}, which is what disks hold",
             do="Choose a shorter name",
         ) from None
     return next((name for is_kind, name in _KINDS if is_kind(mode)), "a device")
@@ -183,7 +183,7 @@ def _swap(one: Path, other: Path) -> bool:
 def hidden_beside(path: Path, ending: str) -> Path:
     """The path of something of ours beside `path`, called after it; a name too long for most disks ends in its digest instead."""
     name = f".{path.name}{ending}"
-    if len(os.fsencode(name)) > _LONGEST_NAME:
+    if len(os.fsencode(name)) > LONGEST_NAME:
         name = f".{path.name[:40]}~{digest_of(path.name)[:8]}{ending}"
     return path.with_name(name)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from core.errors import JobError
-from core.files import write_json
+from core.files import LONGEST_NAME, write_json
 from core.reading.readable import read_record, reason
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -149,10 +149,10 @@ class Workspace:
         pending = [
             (bin_folder / entry["stored"], self.root / entry["from"])
             for entry in self._thrown(bin_folder)["moved"]
-            if (bin_folder / entry["stored"]).exists()
+            if os.path.exists(bin_folder / entry["stored"])
         ]
         for _, place in pending:
-            if place.exists():
+            if os.path.exists(place):
                 raise JobError(
                     f"{place} exists again",
                     expected="its old place to be free",
@@ -161,7 +161,8 @@ class Workspace:
         for stored, place in pending:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(stored, place)
-        shutil.rmtree(bin_folder, ignore_errors=True)
+        if [item.name for item in bin_folder.iterdir()] == [_CONTENTS]:  # else the list names what it holds wrongly
+            shutil.rmtree(bin_folder, ignore_errors=True)
         return [place for _, place in pending]
 
     def trashed(self) -> list[dict[str, Any]]:
@@ -191,9 +192,10 @@ class Workspace:
             inside = all(
                 self.holds(self.root / moved["from"]) and Path(moved["stored"]).name == moved["stored"] != ".." for moved in entry["moved"]
             )
-            if inside:
+            names = [name for moved in entry["moved"] for name in (*Path(moved["from"]).parts, moved["stored"])]
+            if inside and all(len(os.fsencode(name)) <= LONGEST_NAME for name in names):
                 return entry
-            wrong = "it names places outside the workspace"
+            wrong = "it names places that no disk holds" if inside else "it names places outside the workspace"
         raise JobError(
             f"a list of deleted files that cannot be read ({wrong})",
             expected=f"the {_CONTENTS} that was written",

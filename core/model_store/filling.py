@@ -16,6 +16,7 @@ import numpy as np
 
 from core.errors import ModelError
 from core.hdf5 import open_hdf5_file, refuse_wrong
+from core.reading.readable import refusing
 from core.zip_limits import refuse_growing
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def longest_side(path: Path) -> int:
         if isinstance(item, h5py.Dataset):
             longest = max(longest, *item.shape, 0) if item.shape else longest
 
-    with weights_of(path) as group:
+    with weights_of(path) as group, refusing(path.name, ModelError, "whole weights"):
         group.visititems(look)
     return longest
 

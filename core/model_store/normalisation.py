@@ -8,6 +8,7 @@ the pixels of a band of the whole image between which values become 0 to 1, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -134,12 +135,14 @@ def check_normalisation(value: Mapping[str, Any], bands: int) -> None:
     """Raise ModelError for a normalisation that no card of so many bands can have."""
     kind = value.get("kind")
     if kind == "divide":
-        divisors = np.atleast_1d(np.asarray(value.get("divisor", 0), float))
-        good = len(divisors) in (1, bands) and bool((divisors > 0).all())
+        divisors = _numbers(value, "divisor")
+        good = len(divisors) in (1, bands) and all(number > 0 for number in divisors)
     elif kind == "standard":
-        good = len(value.get("mean", ())) == len(value.get("std", ())) == bands and all(float(item) > 0 for item in value["std"])
+        means, stds = _numbers(value, "mean"), _numbers(value, "std")
+        good = len(means) == len(stds) == bands and all(map(math.isfinite, means)) and all(number > 0 for number in stds)
     elif kind == "image":
-        good = 0 <= value.get("low", -1) < value.get("high", -1) <= 100
+        low, high = _numbers(value, "low"), _numbers(value, "high")
+        good = len(low) == len(high) == 1 and 0 <= low[0] < high[0] <= 100
     else:
         good = kind == "none" or (kind == "patch" and value.get("bands") in ("each", "together"))
     if not good:
@@ -149,6 +152,14 @@ def check_normalisation(value: Mapping[str, Any], bands: int) -> None:
             '"patch" with bands "each" or "together", or "image" with low and high percentages',
             do="Mend the card",
         )
+
+
+def _numbers(value: Mapping[str, Any], key: str) -> list[float]:
+    """One number or several of a card; NaN, which no comparison holds for, for what is none, as a text of digits."""
+    found = value.get(key, ())
+    items = found if isinstance(found, (list, tuple, np.ndarray)) else (found,)
+    numbers = (isinstance(item, (int, float, np.number)) and not isinstance(item, bool) for item in items)
+    return [float(item) if number and abs(item) < 1e300 else math.nan for item, number in zip(items, numbers, strict=True)]
 
 
 def normalise(batch: np.ndarray, normalisation: Mapping[str, Any], limits: Limits | None = None) -> np.ndarray:

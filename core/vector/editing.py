@@ -94,7 +94,7 @@ class Corrections:
         try:
             value = read_json(path)
             return cls(*(tuple(_step(row) for row in value[key]) for key in ("corrections", "undone")))
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
             raise InputError(
                 f"{Path(path).name} holds no corrections ({type(error).__name__})", expected="a log that Groundline wrote", do="Delete it"
             ) from error

@@ -227,3 +227,19 @@ def test_what_hdf5_files_may_hold(folder):
 
     assert open_scene(hdf5(folder / "scene.h5", fill)).read().max() == 7
     refuse_wrong("it", io.BytesIO((folder / "scene.h5").read_bytes()))
+
+
+@pytest.mark.parametrize(("number", "length"), [(0, 0), (1, 2**64 - 16)])
+def test_texts_that_would_be_read_for_ever_are_refused(tmp_path, number, length):
+    path = tmp_path / "scene.h5"
+    with h5py.File(path, "w") as file:
+        file["image"] = np.zeros((8, 8, 3), np.uint8)
+        file.attrs["names"] = ["red", "green", "blue"]
+    with open_hdf5_file(path) as file:
+        assert list(file.attrs["names"]) == ["red", "green", "blue"]
+    content = bytearray(path.read_bytes())
+    start = content.find(b"GCOL") + 16  # the first of the heap's pieces
+    content[start : start + 2], content[start + 8 : start + 16] = number.to_bytes(2, "little"), length.to_bytes(8, "little")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="scene.h5 holds texts that cannot be read to their end"), open_hdf5_file(path):
+        pass

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import SettingsError
 from core.verbs import registry
 from tests.helpers.datasets import save
 
@@ -91,6 +92,14 @@ def _train_begin(place: Path) -> None:
 def _model(place: Path) -> None:
     _train_begin(place)
     _training(place, epochs=1)
+
+
+def _train_over_again(place: Path) -> None:
+    """Killed before it began, there is only the older run, of other settings: it cannot be resumed, and is begun as the error says."""
+    try:
+        _run("train", prepared=place / "patches", out=place / "model", settings={**SETTINGS, "seed": 1}, resume=True)
+    except SettingsError:
+        _training(place, seed=1)
 
 
 def _predict(place: Path, **request: Any) -> None:
