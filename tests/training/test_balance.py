@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from core.errors import SettingsError
-from core.training.balance import class_weights, patch_weights
+from core.training.balance import class_weights, half_weights, patch_weights
 
 
 def test_none_is_none():
@@ -50,3 +50,7 @@ def test_patches_sum_to_one():
     counts = np.random.default_rng(0).integers(0, 50, (7, 4))
     assert patch_weights(counts).sum() == pytest.approx(1)
     assert patch_weights(np.zeros((4, 2))) == pytest.approx([0.25] * 4)
+
+
+def test_every_second_draw_by_hand():
+    assert half_weights(np.array([[30, 0, 0], [10, 5, 0]])) == pytest.approx([(0.375 + 0.5) / 2, (0.625 + 0.5) / 2])
