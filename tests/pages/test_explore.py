@@ -341,6 +341,6 @@ def test_the_same_ground_is_shown_side_by_side_with_its_labels(explore, tmp_path
     assert "1 pair of images shows the same ground in different groups: Tile 1/a and Tile 2/a" in words, words
     assert "Labels of the same ground disagree in 1 place" in words
     titles = ["Tile 1/a", "Tile 2/a", "Labels in the first", "Labels in the second"]
-    assert [[one.proto.imgs[0].caption for one in part.get("imgs")] for part in at.expander if "in both images" in part.label] == 2 * [
+    assert [[one.proto.imgs[0].caption for one in part.get("image")] for part in at.expander if "in both images" in part.label] == 2 * [
         titles
     ]
