@@ -9,7 +9,7 @@ import streamlit as st
 from core.datasets.datasets import Dataset
 from core.datasets.masks.sampling import spread
 from core.patches.labelled import NotLabelled, not_labelled
-from core.patches.settings import RIMS, SPLITS, PrepareSettings
+from core.patches.settings import RIMS, SAME_GROUND, SPLITS, PrepareSettings
 from core.plain import in_markdown
 from ui.input import KEEP
 
@@ -17,17 +17,18 @@ _USUAL = PrepareSettings()
 _SIZES = (32, 64, 96, 128, 192, 256)
 _SPLITS = {"group": "By tile or scene", "block": "By blocks", "random": "By patch"}
 _RIMS = {"fill": "Filled up", "crop": "Cropped"}
+_GROUND = {"join": "Kept together", "apart": "Not looked for"}
 _BY = ("Shares", "Counts")
 _QUICK = (4, 3, 2)
 _FEW_BANDS = 3
-_CELL = 118  # pixels
+_CELL, _WIDE_CELL = 118, 160  # pixels
 _OF, _VALUES, _DRAWN = "patch_of", "patch_values", "patch_drawn"
 _SIZE, _STRIDE = "patch_size", "patch_stride"
 _LABELLED, _WITHOUT, _BANDS = "patch_labelled", "patch_without", "patch_bands"
 _SPLIT, _HOLD, _PARTS = "patch_split", "patch_hold", "patch_parts"
 _VALIDATION, _TEST = "patch_validation", "patch_test"
 _COUNTS = {"patch_count_train": "Training", "patch_count_validation": "Validation", "patch_count_test": "Test"}
-_SCALE, _RIM, _SEED = "patch_scale", "patch_rim", "patch_seed"
+_SCALE, _RIM, _SEED, _TWICE = "patch_scale", "patch_rim", "patch_seed", "patch_same_ground"
 
 
 def form(dataset: Dataset, *, wide: bool) -> PrepareSettings:
@@ -74,6 +75,7 @@ def settings(dataset: Dataset) -> PrepareSettings:
         not_labelled=tuple(values[_WITHOUT]),
         counts=tuple(int(values[key]) for key in _COUNTS) if by_counts else None,
         rim=values[_RIM],
+        same_ground=values[_TWICE],
     )
 
 
@@ -103,6 +105,7 @@ def _begin(dataset: Dataset) -> dict[str, Any]:
             **dict(zip(_COUNTS, (400, 100, 30), strict=True)),
             _SCALE: _USUAL.scale,
             _RIM: _USUAL.rim,
+            _TWICE: _USUAL.same_ground,
             _SEED: _USUAL.seed,
         }
         st.session_state[_OF], st.session_state[_DRAWN] = of, None
@@ -259,4 +262,14 @@ def _rest() -> dict[str, Any]:
         "Cropped: what whole patches leave over is cut off, as many tutorials do.",
         **KEEP,
     )
-    return {_SCALE: scale, _RIM: rim, _SEED: _number("Seed", _SEED, 9999, 1, "The same seed gives the same split.")}
+    twice = st.selectbox(
+        "Same ground twice",
+        SAME_GROUND,
+        format_func=_GROUND.get,
+        key=_TWICE,
+        width=_WIDE_CELL,
+        help="Tiles that show the same ground, at another date say, are kept in one part when the split is by tile: else what is "
+        "tested was trained on. The findings name them.",
+        **KEEP,
+    )
+    return {_TWICE: twice, _SCALE: scale, _RIM: rim, _SEED: _number("Seed", _SEED, 9999, 1, "The same seed gives the same split.")}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from core.datasets.datasets import Dataset
+from core.datasets.same_ground.overlaps import Overlap, same_ground
 from core.digests import digest_of, steady_files
 from core.errors import DatasetError, InputError, SettingsError
 from core.files import Unfinished, refuse_foreign_folder, replacing, take_room, unfinished, write_json
@@ -56,13 +57,14 @@ def prepare(
     numbers, dtype = check_images(dataset, settings.bands, should_stop=should_stop)
     without = not_labelled(dataset, settings.not_labelled, patch_size=settings.patch_size, scale=settings.scale)
     _check_counts(dataset, settings)
+    overlaps = _overlaps(dataset, settings, on_progress=part(on_progress, 0, 1, 4), should_stop=should_stop)
     table = patch_table(
         dataset,
         patch_size=settings.patch_size,
         stride=settings.stride_px,
         scale=settings.scale,
         rim=settings.rim,
-        on_progress=part(on_progress, 0, 1, 2),
+        on_progress=part(on_progress, 1, 2, 4),
         should_stop=should_stop,
     )
     validation, test = settings.shares
@@ -76,6 +78,7 @@ def prepare(
         hold_out=settings.hold_out,
         not_labelled=without,
         counts=settings.counts,
+        overlaps=overlaps,
         table=table,
     )
     cutting, pairs = part(on_progress, 1, 2, 2), len(dataset.pairs)
@@ -92,6 +95,15 @@ def prepare(
     writer.finish()
     report(cutting, pairs, pairs, "Patches written")
     return PatchStore.open(folder)
+
+
+def _overlaps(
+    dataset: Dataset, settings: PrepareSettings, *, on_progress: OnProgress | None, should_stop: ShouldStop | None
+) -> tuple[Overlap, ...]:
+    """The same ground in different groups, where parts are made of groups and nobody said to leave it."""
+    if settings.same_ground != "join" or not (settings.split == "group" or settings.hold_out):
+        return ()
+    return same_ground(dataset.pairs, on_progress=on_progress, should_stop=should_stop)
 
 
 def _check_counts(dataset: Dataset, settings: PrepareSettings) -> None:

@@ -9,6 +9,7 @@ from core.settings import Settings, setting
 
 SPLITS = ("group", "block", "random")
 RIMS = ("fill", "crop")
+SAME_GROUND = ("join", "apart")
 VALIDATION_SHARE, TEST_SHARE = 0.2, 0.0
 
 
@@ -28,7 +29,8 @@ class PrepareSettings(Settings):
     `not_labelled` are classes, by name or by their value in the masks, that do not count for `min_labelled`; they are
     learned all the same. None finds them by `core.patches.labelled`. `counts` are numbers of patches for training, validation
     and test in place of shares; what is left over is in no part. `rim` is what becomes of what a grid leaves over: "fill" moves
-    the last patch inwards and fills up scenes smaller than a patch, "crop" cuts it off.
+    the last patch inwards and fills up scenes smaller than a patch, "crop" cuts it off. `same_ground`: groups with images of the same
+    ground (`core.datasets.same_ground`) are kept in one part where parts are made of groups, "join", or not looked for, "apart".
     Raises SettingsError.
     """
 
@@ -53,6 +55,7 @@ class PrepareSettings(Settings):
         None, "patches for training, validation and test in place of shares, for example 400,100,30", metavar="N,N,N"
     )
     rim: str = setting("fill", "whether the rim of a scene is filled up to whole patches, or cropped", choices=RIMS)
+    same_ground: str = setting("join", "whether groups that show the same ground are found and kept in one part", choices=SAME_GROUND)
 
     title = "settings of patches"
 

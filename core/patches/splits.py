@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from core.datasets.datasets import Dataset
+from core.datasets.same_ground.overlaps import Overlap, joined
 from core.errors import DatasetError, SettingsError
 from core.patches.blocks import block_parts
 from core.patches.counting import PatchTable, patch_table
@@ -103,6 +104,7 @@ def split(
     not_labelled: NotLabelled | None = None,
     counts: Sequence[int] | None = None,
     rim: str = "fill",
+    overlaps: Sequence[Overlap] = (),
     table: PatchTable | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -114,6 +116,7 @@ def split(
     `validation` and `test` are shares of the patches; `counts` (training, validation, test) take their place, and patches beyond
     them are in no part. Groups named in `hold_out` go to test, whatever `how` is. Classes that are `not_labelled` do not count for
     `min_labelled`.
+    Groups that show the same ground by `overlaps` count as one, also where one of them is held out.
     Groups and blocks are chosen so that every class is in every part where that is possible. Two calls with the same
     seed give the same split. Raises SettingsError and DatasetError for settings that cannot be met.
     """
@@ -135,17 +138,25 @@ def split(
     kept = table.kept(min_labelled, without=without.ids)
     _refuse_too_few(dataset, table, kept, counts, f"{min_labelled:.0%} of its pixels labelled" + _not_counted(names))
     rng = np.random.default_rng(seed)
-    group_of = np.array([pair.group for pair in dataset.pairs])[table.pair]
-    held = kept & np.isin(group_of, list(hold_out))
+    together = joined(dataset.groups, dataset.pairs, overlaps)
+    group_of = np.array([together.get(pair.group, (pair.group,))[0] for pair in dataset.pairs])[table.pair]
+    hold_out, drawn_in = _with_their_ground(hold_out, together)
+    held = kept & np.isin(group_of, [together.get(name, (name,))[0] for name in hold_out])
     free = kept & ~held
     if not free.any():
-        raise DatasetError("every group is held out for the test", expected="at least one group to train on", do="Hold out fewer groups")
+        raise DatasetError(
+            " ".join(["every group is held out for the test", *(f"({words.rstrip('.')})" for words in drawn_in[:1])]),
+            expected="at least one group to train on",
+            do="Hold out fewer groups" + (", or say that the same ground may lie in both parts: same_ground apart" if drawn_in else ""),
+        )
     part = np.full(len(table), DROPPED, np.int8)
     part[held] = TEST
     if counts is not None:
         validation, test = _shares_of(counts, held_out=bool(hold_out))
     fractions = (validation, 0.0 if hold_out else test)
     notes = _labelling(without, names, table, min_labelled, kept)
+    if how == "group":
+        notes += _same_ground_notes(dataset, together, overlaps)
     free_groups = list(dict.fromkeys(group_of[free]))
     if how == "group" and len(free_groups) < 2 and sum(fractions) > 0:
         notes.append(f"There is only one group ({free_groups[0]}), so it was split into blocks instead of by group.")
@@ -181,10 +192,31 @@ def split(
         seed=seed,
         min_labelled=min_labelled,
         notes=tuple(notes + missing),
-        warnings=tuple(_random_warning(shared)) if how == "random" else (),
+        warnings=(*drawn_in, *(_random_warning(shared) if how == "random" else ())),
         not_labelled=tuple(names),
         counts=None if counts is None else tuple(counts),
     )
+
+
+def _with_their_ground(hold_out: Sequence[str], together: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], list[str]]:
+    """The groups to hold out with those that show the same ground, and a sentence about each that came in so."""
+    more = {name: held for held in hold_out for name in together.get(held, ()) if name not in hold_out}
+    words = [f"{name} shows the same ground as {held}, which is held out, so it is held out too." for name, held in more.items()]
+    return (*hold_out, *more), words
+
+
+def _same_ground_notes(dataset: Dataset, together: Mapping[str, tuple[str, ...]], overlaps: Sequence[Overlap]) -> list[str]:
+    """A sentence for each set of groups that are kept in one part since they show the same ground."""
+    group_of = {pair.name: pair.group for pair in dataset.pairs}
+    notes = []
+    for members in dict.fromkeys(together.values()):
+        own = [one for one in overlaps if group_of[one.first] in members]
+        most = max(own, key=lambda one: one.pixels)
+        notes.append(
+            f"{listed(members)} show the same ground, so they are kept in one part: {counted(len(own), 'pair')} of images, most in "
+            f"{most.first} and {most.second} ({most.pixels:,} pixels)."
+        )
+    return notes
 
 
 def _refuse_too_few(dataset: Dataset, table: PatchTable, kept: np.ndarray, counts: Sequence[int] | None, wanted: str) -> None:

@@ -15,7 +15,7 @@ import rasterio
 
 from core.model_store.cards import ModelCard
 from core.patches.statistics import image_limits
-from core.prediction.blend.blending import BlendResult, Network, blend
+from core.prediction.blend.blending import BlendResult, Network, Tally, blend
 from core.prediction.blend.plans import BlendPlan
 from core.prediction.engines.engine import Engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES, RawWriter
@@ -36,6 +36,7 @@ def run_passes(
     folder: Path,
     *,
     done: tuple[int, int, int] = (0, 0, 0),
+    tallies: Sequence[Tally] = (),
     on_part: Callable[[int, Window, np.ndarray], None] | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -43,12 +44,12 @@ def run_passes(
     """Blend a window of a scene, which is the plans' region; `write` gets windows of the mean that are counted from its corner.
 
     Pixels around the window are read as its surroundings. `done` is the pass to go on in, and within it what `blend` takes, in
-    rows of the scene. `folder` takes the files of the passes before the last; `on_part` hears of each part of these, with the
-    labels that it has so far, once it is kept. The card's temperature is applied to the mean, so that it cannot change which
-    class wins. What a card wants to know of the whole scene is read first, window by window.
+    rows of the scene; `tallies`, one for each pass, are those of `blend`. `folder` takes the files of the passes before the last;
+    `on_part` hears of each part of these, with the labels that it has so far, once it is kept. The card's temperature is applied to
+    the mean, so that it cannot change which class wins. What a card wants to know of the whole scene is read first, window by window.
     """
     network: Network = engine
-    results, earlier = [], []
+    tallies, earlier = list(tallies) or [Tally() for _ in plans], []
     whole = sum(plan.windows for plan in plans)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
         if card.by_image:
@@ -67,26 +68,25 @@ def run_passes(
                 if number < done[0]:
                     continue
                 begun = sum(each.windows for each in plans[:number])
-                results.append(
-                    blend(
-                        plan,
-                        lambda part: scene.read(part, card.bands),
-                        network,
-                        partial(_from_corner, window, take),
-                        classes=engine.classes,
-                        valid=scene.valid,
-                        batch_size=engine.batch_size,
-                        done=done[1:] if number == done[0] else (0, 0),
-                        on_progress=part(on_progress, begun, begun + plan.windows, whole),
-                        should_stop=should_stop,
-                    )
+                blend(
+                    plan,
+                    lambda part: scene.read(part, card.bands),
+                    network,
+                    partial(_from_corner, window, take),
+                    classes=engine.classes,
+                    valid=scene.valid,
+                    batch_size=engine.batch_size,
+                    done=done[1:] if number == done[0] else (0, 0),
+                    tally=tallies[number],
+                    on_progress=part(on_progress, begun, begun + plan.windows, whole),
+                    should_stop=should_stop,
                 )
         finally:
             for raw in earlier:
                 raw.close()
-    seams = [result.seam_score for result in results]
+    seams = [tally.seam_score for tally in tallies]
     worst = float(np.nanmax(seams)) if np.isfinite(seams).any() else float("nan")
-    return BlendResult(sum(result.windows for result in results), sum(result.model_seconds for result in results), worst)
+    return BlendResult(sum(tally.windows for tally in tallies), sum(tally.model_seconds for tally in tallies), worst)
 
 
 def _from_corner(window: Window, take: Write, place: Window, probabilities: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from core.digests import refuse_changed
 from core.errors import Cancelled, ExportError, InputError
 from core.files import delete, dump_json, replacing_folder, unfinished, unfinished_place, write_json
 from core.model_store.models import Model
-from core.prediction.blend.blending import BlendResult
+from core.prediction.blend.blending import BlendResult, Tally
 from core.prediction.blend.plans import BlendPlan, plan_blend
 from core.prediction.budget import PeakMemory
 from core.prediction.checks import Concern
@@ -172,10 +172,12 @@ class _Work:
 
     def _begin(self, plans: list[BlendPlan]) -> tuple[list[BlendPlan], tuple[int, int, int]]:
         """Take up an interrupted run with the same settings, in the strips of its pass; start anew otherwise."""
-        self.unfinished = unfinished(self.folder, self.key)
+        self.unfinished, self.tallies = unfinished(self.folder, self.key), [Tally() for _ in plans]
         state = self.unfinished.state
         if state is None:
             return plans, (0, 0, 0)
+        if "tallies" in state:  # runs of earlier versions kept none
+            self.tallies = [Tally(**tally) for tally in state["tallies"]]
         number = state.get("pass", 0)
         settings = dict(patch_size=self.engine.patch_size, **vars(self.layouts[number]))
         plans[number] = plan_blend(self.scene.height, self.scene.width, strip_width=state["strip_width"], region=self.window, **settings)
@@ -190,7 +192,8 @@ class _Work:
             strip = next(index for index, strip in enumerate(plan.strips) if strip.col == part.col + self.window.col)
             row = part.row + part.height + self.window.row
             preview.add(part, labels)
-            self.unfinished.remember(**{"pass": number}, strip_width=plan.strip_width, done=(strip, row))
+            counted = [vars(tally).copy() for tally in self.tallies]
+            self.unfinished.remember(**{"pass": number}, strip_width=plan.strip_width, done=(strip, row), tallies=counted)
 
         def write(part: Window, probabilities: np.ndarray) -> None:
             place = Window(part.row + self.window.row, part.col + self.window.col, part.height, part.width)
@@ -207,6 +210,7 @@ class _Work:
             write,
             self.unfinished.place,
             done=done,
+            tallies=self.tallies,
             on_part=kept,
             on_progress=on_progress,
             should_stop=should_stop,

@@ -13,7 +13,7 @@ from core.verbs.options import CLASSES, DATASET, IMAGES, MASKS
 from core.verbs.tables import percent, table
 from core.verbs.verb import Answer, Verb
 
-_SHOWN_FINDINGS = 20
+_SHOWN_FINDINGS, _SHOWN_PLACES = 20, 20
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,10 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from table(("class", "share"), [(name, percent(share)) for name, share in answer["classes"].items()])
     for mosaic in answer["mosaics"]:
         yield f"{mosaic['group']}: neighbouring images, {mosaic['rows']} rows x {mosaic['columns']} columns"
+    for one in answer.get("same_ground", ())[:_SHOWN_PLACES]:
+        labels = one["labels"]
+        agree = "" if labels is None else f", labels alike on {percent(labels['alike'])}"
+        yield f"{one['first']} and {one['second']}: the same ground, {one['pixels']:,} pixels ({percent(one['share'])}){agree}"
     findings = answer.get("findings") or []
     if findings:
         yield ""

@@ -11,6 +11,7 @@ from core.datasets.datasets import open_dataset
 from core.datasets.remedies import REMEDY_FILE
 from core.patches.prepare import prepare
 from tests.helpers.datasets import save
+from tests.helpers.ground import drawn_ground
 from tests.pages.conftest import keys_of, sound, text_of
 
 EXPLORE = "pages/1_Explore.py"
@@ -328,3 +329,18 @@ def test_a_mask_that_lies_elsewhere_leaves_the_other_scenes_to_be_seen(explore, 
     at = sound(next(button for button in at.button if button.label.startswith("Bring them to the image")).click().run())
     at = turn_to(at, "One scene")
     assert not at.warning
+
+
+def test_the_same_ground_is_shown_side_by_side_with_its_labels(explore, tmp_path):
+    ground, ids = drawn_ground(1, 330), np.zeros((330, 330), np.uint8)
+    for tile, part, labels in (("Tile 1", ground[:256, :256], ids[:256, :256]), ("Tile 2", ground[74:, 74:], ids[74:, 74:] + 1)):
+        save(tmp_path / "twice" / tile / "images/a.png", part)
+        save(tmp_path / "twice" / tile / "masks/a.png", DUBAI.decode(labels))
+    at = explore(tmp_path / "twice", "Findings")
+    words = text_of(at)
+    assert "1 pair of images shows the same ground in different groups: Tile 1/a and Tile 2/a" in words, words
+    assert "Labels of the same ground disagree in 1 place" in words
+    titles = ["Tile 1/a", "Tile 2/a", "Labels in the first", "Labels in the second"]
+    assert [[one.proto.imgs[0].caption for one in part.get("image")] for part in at.expander if "in both images" in part.label] == 2 * [
+        titles
+    ]

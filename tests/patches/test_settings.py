@@ -50,6 +50,7 @@ def test_a_request_holds_what_it_always_held_and_is_read_again():
         "not_labelled": None,
         "counts": None,
         "rim": "fill",
+        "same_ground": "join",
     }
     assert PrepareSettings.from_request({**settings.to_request(), "dataset": "here"}) == settings
     assert settings.stride_px == 64 and settings.shares == (0.2, 0.0)

@@ -1,10 +1,12 @@
 """Blending against hand-worked cases and a plain in-memory reference."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core.errors import Cancelled, ModelError, SettingsError
-from core.prediction.blend.blending import blend
+from core.prediction.blend.blending import Tally, blend
 from core.prediction.blend.plans import plan_blend
 from tests.helpers.blended import reference
 
@@ -122,6 +124,38 @@ def test_a_resumed_run_writes_the_same_rest(done, scale, patch_size):
     expected[: done[1], strip.col : strip.col_stop] = True
     np.testing.assert_array_equal(missing, expected)
     np.testing.assert_array_equal(rest[~missing], whole[~missing])
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.6])
+def test_a_run_that_goes_on_tells_of_the_runs_before_it(scale):
+    # The upper half has visible borders, the lower half is plain: the last run alone would tell of none.
+    image = np.random.default_rng(5).integers(0, 256, (300, 140, 1), dtype=np.uint8)
+    settings = dict(patch_size=32, overlap=0.0, scale=scale, strip_width=96)
+    plan = plan_blend(300, 140, **settings)
+
+    def network(patches):
+        return rotten(patches) + np.random.default_rng(patches.shape[0]).random(patches.shape[:3])[..., None].astype(np.float32) / 9
+
+    def blended(after=None, **asked):
+        written = []
+
+        def write(window, _):
+            written.append((next(k for k, strip in enumerate(plan.strips) if strip.col == window.col), window.row_stop, replace(tally)))
+            if len(written) == after:
+                raise KeyboardInterrupt
+
+        tally = asked.pop("tally", Tally())
+        try:
+            return blend(plan, lambda w: image[w.slices], network, write, classes=2, tally=tally, **asked)
+        except KeyboardInterrupt:
+            return written[-1]
+
+    whole, (strip, row, tally) = blended(), blended(after=4)
+    alone, together = blended(done=(strip, row)), blended(done=(strip, row), tally=replace(tally))
+    band = len(plan.strips[0].col_starts)
+    assert alone.windows < whole.windows <= together.windows <= whole.windows + 2 * band
+    assert together.seam_score == pytest.approx(whole.seam_score, rel=0.03)
+    assert together.model_seconds > tally.model_seconds > 0
 
 
 def test_the_seam_score_tells_seams_from_none():

@@ -77,9 +77,17 @@ def test_a_run_killed_in_any_pass_goes_on_there(model, tmp_path, calls_before):
 
     with pytest.raises(KeyboardInterrupt):
         run(model, scene, tmp_path / "out", engine=make_engine(model, dying), scales=SCALES)
-    rest = run(model, scene, tmp_path / "out", scales=SCALES)
+    looked = []
+
+    def watching(patches):
+        looked.append(len(patches))
+        return probabilities(patches)
+
+    rest = run(model, scene, tmp_path / "out", engine=make_engine(model, watching), scales=SCALES)
     whole = run(model, scene, tmp_path / "whole", scales=SCALES)
-    assert rest.windows < whole.windows or calls_before == 3
+    assert sum(looked) < whole.windows or calls_before == 3
+    assert whole.windows <= rest.windows <= sum(calls) + sum(looked)  # of both runs
+    assert rest.seam_score == pytest.approx(whole.seam_score, rel=0.1)
     np.testing.assert_array_equal(Prediction.open(tmp_path / "out").probabilities(), Prediction.open(tmp_path / "whole").probabilities())
     assert {path.name for path in tmp_path.iterdir()} == {"model", "out", "whole"}
 

@@ -223,9 +223,17 @@ def test_a_killed_run_goes_on_where_it_was(model, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(model, scene, tmp_path / "out", engine=make_engine(model, dying))
     assert not (tmp_path / "out").exists() and (tmp_path / ".out.partial").exists()
-    rest = run(model, scene, tmp_path / "out")
+    looked = []
+
+    def watching(patches):
+        looked.append(len(patches))
+        return probabilities(patches)
+
+    rest = run(model, scene, tmp_path / "out", engine=make_engine(model, watching))
     whole = run(model, scene, tmp_path / "whole")
-    assert 0 < rest.windows < whole.windows
+    # It goes on, and tells of both runs.
+    assert sum(looked) < whole.windows <= rest.windows <= sum(calls) + sum(looked)
+    assert rest.seam_score == pytest.approx(whole.seam_score, rel=0.05) and rest.model_seconds > 0
     np.testing.assert_array_equal(Prediction.open(tmp_path / "out").probabilities(), Prediction.open(tmp_path / "whole").probabilities())
     assert {path.name for path in tmp_path.iterdir()} == {"model", "out", "whole"}
 

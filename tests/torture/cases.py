@@ -200,9 +200,7 @@ CASES = {
             lambda place: _training(place, seed=1),
             ("model",),
             _NETWORK,
-            again=lambda place: _run(
-                "train", prepared=place / "patches", out=place / "model", settings={**SETTINGS, "seed": 1}, resume=True
-            ),
+            again=_train_over_again,
             in_place=True,
         ),
         Case("search", _train_begin, _search, ("search",), _NETWORK, again=lambda place: _search(place, resume=True), in_place=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 import zipfile
@@ -190,6 +191,27 @@ def test_shapefile_parts_and_names(tmp_path):
     assert gpd.read_file(tmp_path / "plain.shp").columns.tolist()[:3] == ["id", "class_id", "class_name"]
     export(make_layer("pixels"), tmp_path / "pixels.shp")
     assert not (tmp_path / "pixels.prj").exists()
+
+
+def test_a_plain_shapefile_is_read_whole_or_not_at_all_while_it_is_replaced(tmp_path, monkeypatch):
+    def parts(folder):
+        endings = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix")
+        return {ending: (folder / f"town{ending}").read_bytes() for ending in endings if (folder / f"town{ending}").exists()}
+
+    (tmp_path / "alone").mkdir()
+    export(make_layer("pixels"), tmp_path / "alone" / "town.shp")
+    export(make_layer("utm"), tmp_path / "town.shp")
+    (tmp_path / "town.qix").write_text("the index that another program made")
+    older, newer, seen, step = parts(tmp_path), parts(tmp_path / "alone"), [], os.replace
+
+    def replace(*paths):
+        step(*paths)
+        seen.append(parts(tmp_path))
+
+    monkeypatch.setattr("core.vector.formats.export.os.replace", replace)
+    export(make_layer("pixels"), tmp_path / "town.shp")
+    assert ".prj" in older and ".prj" not in newer and older[".shp"] != newer[".shp"]
+    assert len(seen) > 3 and all(".shp" not in now for now in seen[:-1]) and seen[-1] == newer
 
 
 def test_geopackage_has_descriptions_and_a_style(tmp_path):

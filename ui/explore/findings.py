@@ -13,6 +13,7 @@ from core.datasets.mosaics import Mosaic, find_mosaics
 from core.plain import in_markdown
 from ui import frame, library, state
 from ui.allowed import changing, refuse_if_read_only
+from ui.explore import twice
 from ui.kept import has, keep
 from ui.viewer import viewer
 
@@ -85,6 +86,8 @@ def _finding(dataset: Dataset, item: Finding, number: int) -> None:
                     item.remedy.apply(dataset.root)
                 if not outcome.failed:
                     st.rerun()
+        if item.places:
+            twice.places(dataset, item.places)
         if item.files:
             with st.expander(f"{len(item.files)} file{'s' if len(item.files) > 1 else ''}"):
                 names = [

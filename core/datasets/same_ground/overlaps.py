@@ -298,8 +298,8 @@ def _mapped(shape, matrix: np.ndarray):
 
 def _window(shape, image: Scene) -> Window:
     top, left, bottom, right = shape.bounds
-    row, col = max(0, int(np.floor(top + 0.01))), max(0, int(np.floor(left + 0.01)))
-    return Window(row, col, min(image.height, int(np.ceil(bottom - 0.01))) - row, min(image.width, int(np.ceil(right - 0.01))) - col)
+    row, col = max(0, round(top)), max(0, round(left))
+    return Window(row, col, min(image.height, round(bottom)) - row, min(image.width, round(right)) - col)
 
 
 def _valid_share(a: Scene, b: Scene, place: Window, matrix: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,29 @@ class BlendResult:
     seam_score: float
 
 
+@dataclass
+class Tally:
+    """What the runs of one blend have done together, kept as rows are written, so that a run that goes on can tell of all.
+
+    Jumps between pixels and how many pairs they are the sum of, across patch borders and elsewhere. Patches and rows that were done
+    again after an interruption count each time.
+    """
+
+    windows: int = 0
+    model_seconds: float = 0.0
+    border_jumps: float = 0.0
+    border_pairs: int = 0
+    other_jumps: float = 0.0
+    other_pairs: int = 0
+
+    @property
+    def seam_score(self) -> float:
+        """See `BlendResult`."""
+        if self.border_pairs == 0 or self.other_jumps == 0:
+            return float("nan")
+        return (self.border_jumps / self.border_pairs) / (self.other_jumps / self.other_pairs)
+
+
 def blend(
     plan: BlendPlan,
     read: Callable[[Window], np.ndarray],
@@ -50,6 +73,7 @@ def blend(
     fill: float | np.ndarray = 0.0,
     batch_size: int = 1,
     done: tuple[int, int] = (0, 0),
+    tally: Tally | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> BlendResult:
@@ -58,15 +82,18 @@ def blend(
     `read(window)` gives pixels (h, w, bands), `valid(window)` bool (h, w). Pixels that are not valid, and NaN, become
     `fill` (one number or one per band); patches without any valid pixel are left out and written as 0. Windows come
     strip by strip, each strip from top to bottom, and cover the plan's region; a thread writes and another one reads,
-    also what lies around the region. `done` = (strip, scene row to go on from) resumes an interrupted run. Raises
-    ModelError when the network's output has the wrong shape.
+    also what lies around the region. `done` = (strip, scene row to go on from) resumes an interrupted run,
+    and `tally` is what that had counted; it is brought up to date before each call of `write`. Raises ModelError when the network's
+    output has the wrong shape.
     """
-    run = _Run(plan, read, valid, network, write, classes, np.asarray(fill), batch_size, on_progress, should_stop)
+    tally = Tally() if tally is None else tally
+    run = _Run(plan, read, valid, network, write, classes, np.asarray(fill), batch_size, tally, on_progress, should_stop)
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         for number, strip in enumerate(plan.strips):
             if number >= done[0]:
                 run.strip(number, strip, done[1] if number == done[0] else 0, reader, writer)
-    return BlendResult(run.windows, run.model_seconds, run.seams.score())
+    run.count()
+    return BlendResult(tally.windows, tally.model_seconds, tally.seam_score)
 
 
 def bytes_per_column(plan: BlendPlan, *, bands: int, itemsize: int, classes: int) -> int:
@@ -82,8 +109,9 @@ def bytes_per_column(plan: BlendPlan, *, bands: int, itemsize: int, classes: int
 class _Run:
     """The state of one call of `blend`."""
 
-    def __init__(self, plan, read, valid, network, write, classes, fill, batch_size, on_progress, should_stop):
-        self.plan, self.network, self.write, self.classes = plan, network, write, classes
+    def __init__(self, plan, read, valid, network, write, classes, fill, batch_size, tally, on_progress, should_stop):
+        self.plan, self.network, self.classes = plan, network, classes
+        self.tally, self.earlier = tally, replace(tally)
         self.source = _NetGrid(plan, read, valid, fill)
         self.batch_size, self.on_progress, self.should_stop = batch_size, on_progress, should_stop
         self.tapers = plan.tapers()
@@ -92,6 +120,19 @@ class _Run:
         self.turns = turns(plan.patch_height, plan.patch_width, plan.symmetries)
         self.seams = _Seams(plan)
         self.windows, self.looked_at, self.model_seconds = 0, 0, 0.0
+
+        def counted(part: Window, probabilities: np.ndarray) -> None:
+            self.count()
+            write(part, probabilities)
+
+        self.write = counted
+
+    def count(self) -> None:
+        """Bring the tally up to date."""
+        (border_jumps, border_pairs), (other_jumps, other_pairs) = self.seams.sums()
+        mine = Tally(self.windows, self.model_seconds, border_jumps, border_pairs, other_jumps, other_pairs)
+        for name, before in vars(self.earlier).items():
+            setattr(self.tally, name, before + getattr(mine, name))
 
     def strip(self, number: int, strip: Strip, rows_done: int, reader: ThreadPoolExecutor, writer: ThreadPoolExecutor) -> None:
         plan, size, step = self.plan, self.plan.patch_height, self.plan.row_step
@@ -263,7 +304,8 @@ class _Seams:
         rows, cols = slice(row, row + values.shape[0]), slice(col, col + values.shape[1])
         add_jumps(values, valid, above, above_valid, self.cols[cols], self.col_pairs[cols], self.rows[rows], self.row_pairs[rows])
 
-    def score(self) -> float:
+    def sums(self) -> tuple[tuple[float, int], tuple[float, int]]:
+        """Jumps and pairs across patch borders, and elsewhere."""
         at_border, elsewhere = np.zeros(2), np.zeros(2)
         for starts, length, jumps, pairs in (
             (self.plan.row_starts, self.plan.patch_height, self.rows, self.row_pairs),
@@ -274,9 +316,7 @@ class _Seams:
             border[borders] = True
             at_border += jumps[border].sum(), pairs[border].sum()
             elsewhere += jumps[~border].sum(), pairs[~border].sum()
-        if at_border[1] == 0 or elsewhere[0] == 0:
-            return float("nan")
-        return float((at_border[0] / at_border[1]) / (elsewhere[0] / elsewhere[1]))
+        return (float(at_border[0]), int(at_border[1])), (float(elsewhere[0]), int(elsewhere[1]))
 
 
 class _Reflection:

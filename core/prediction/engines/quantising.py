@@ -6,6 +6,7 @@ import importlib.util
 import io
 import logging
 import os
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -183,8 +184,10 @@ def _cut(card: ModelCard, scene: Scene) -> np.ndarray:
             def at(part: Window, row: int = row, col: int = col) -> Window:
                 return Window(part.row + row, part.col + col, part.height, part.width)
 
-            reading = dict(read=lambda part: scene.read(at(part), card.bands), valid=lambda part: scene.valid(at(part)))
-            blend(plan, network=keep, write=lambda *_: None, classes=len(card.scheme), **reading)
+            def valid(part: Window, at: Callable[[Window], Window] = at) -> np.ndarray:
+                return scene.valid(at(part))
+
+            blend(plan, lambda part, at=at: scene.read(at(part), card.bands), keep, lambda *_: None, classes=len(card.scheme), valid=valid)
     if not found:
         return np.empty((0, *patch, len(card.bands)))
     rule = card.normalisation

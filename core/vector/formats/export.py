@@ -279,10 +279,14 @@ def refuse_no_place(layer: PolygonLayer | LineLayer, path: str | os.PathLike) ->
     )
 
 
+_SHAPEFILE_SIDES = (".prj", ".qpj", ".cpg", ".qix", ".sbn", ".sbx", ".ain", ".aih", ".idm", ".ind")
+
+
 def _write_in_parts(known: Product, content: Content, path: Path, note: OnNote) -> None:
     """Write a plain Shapefile: made and compared in a folder beside it, then its parts take their places, the .shp last.
 
-    An older .shp goes first: a moment without one is better than one among the parts of another.
+    An older .shp goes first: a moment without one is better than one among the parts of another. What the older one had beside it and
+    the new one has not, as a CRS, or the index that another program made of its polygons, would be taken for the new one's: it goes too.
     """
     with folder_beside(path) as folder:
         # Drivers know their parts by small letters; the main one takes the name that was asked for.
@@ -293,5 +297,8 @@ def _write_in_parts(known: Product, content: Content, path: Path, note: OnNote) 
         for place in places.values():
             refuse_no_file(place)
         path.unlink(missing_ok=True)
+        for ending in _SHAPEFILE_SIDES:
+            if path.with_suffix(ending) not in places.values():
+                path.with_suffix(ending).unlink(missing_ok=True)
         for part in sorted(places, key=lambda part: part == made):
             os.replace(part, places[part])
