@@ -133,3 +133,14 @@ def test_no_two_of_the_six_tiles_show_the_same_ground():
     some = [pair for pair in dataset.pairs if pair.name.endswith(("2", "6"))]
     assert len({pair.group for pair in some}) == 6
     assert same_ground(some) == ()
+
+
+def test_other_ground_in_blocks_of_one_size_is_not_the_same():
+    """Random dark and bright blocks: their edges lie on one lattice, and any two pictures share some corners of it."""
+    pairs = []
+    for number in range(3):
+        rng = np.random.default_rng(number)
+        blocks = np.kron(rng.integers(0, 2, (8, 8)), np.ones((16, 16)))
+        grey = np.clip(60 + 130 * blocks[..., None] + rng.normal(0, 8, (128, 128, 3)), 0, 255).astype(np.uint8)
+        pairs.append(pair_of(grey, str(number)))
+    assert same_ground(pairs) == ()

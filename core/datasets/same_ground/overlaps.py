@@ -25,6 +25,8 @@ _LEAST_SHARE, _LEAST_SIDE_PX = 0.005, 3
 _LEAST_SHARE_SEEN = 0.03
 _REACH = 14
 _SHARP, _ALIKE = 4.0, 0.15
+_MANY_POINTS, _ALIKE_OF_FEW = 10, 0.5
+"""A lattice, such as fields or blocks of one size, lays a few points and many edges of other ground on each other."""
 _OUTLINE = np.linspace(0, 1, 5)
 _VALID_PX = 128
 
@@ -209,7 +211,7 @@ def _by_pictures(
 def looks_alike(first: tuple[np.ndarray, np.ndarray, float], second: tuple[np.ndarray, np.ndarray, float], one: Overlap) -> bool:
     """Whether the two pictures (`coarse`) fit where they lie on each other, and clearly better than moved by some pixels."""
     alike, sharp = likeness(first, second, one)
-    return alike > _ALIKE and sharp > _SHARP
+    return alike > (_ALIKE if one.points >= _MANY_POINTS else _ALIKE_OF_FEW) and sharp > _SHARP
 
 
 def likeness(
