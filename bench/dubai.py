@@ -167,11 +167,14 @@ def ship_lite(out: Path, seed: int) -> None:
     """Put the model of all six tiles into --out under its name, with the scores of the folds in its card."""
     folder = out / LITE_SHIPPED
     shutil.copytree(
-        out / f"lite-all-{seed}", folder, ignore=shutil.ignore_patterns("previews", "events", "last.npz", "history.jsonl", "settings.json")
+        out / f"lite-all-{seed}",
+        folder,
+        ignore=shutil.ignore_patterns("previews", "tensorboard", "last.npz", "history.jsonl", "settings.json"),
     )
     card = ModelCard.load(folder)
     found = lite_scores(out)
     metrics = {}
+    fits = [one.calibration for ones in found.values() for one in ones if one.calibration is not None]
     for fold, ones in found.items():
         whole, tiles = [one.confusion for one in ones], [one.mean_iou_over_groups for one in ones]
         metrics[f"tiles {fold.replace('+', ' and ')}, by like networks that had not seen them"] = {
@@ -179,11 +182,14 @@ def ship_lite(out: Path, seed: int) -> None:
             "mean_iou": float(np.mean([one.mean_iou for one in whole])),
             "mean_iou_over_tiles": float(np.mean(tiles)),
             "accuracy": float(np.mean([one.accuracy for one in whole])),
+            "calibration_error_after_temperature": float(np.mean([one.calibration.after.ece for one in ones if one.calibration])),
             "spread_of_mean_iou": float(np.std([one.mean_iou for one in whole])) if len(whole) > 1 else None,
             "classes": {name: {"iou": float(np.mean([one.iou[k] for one in whole]))} for k, name in enumerate(card.scheme.names)},
         }
     split = {**card.split, "stores": [Path(store).name for store in card.split["stores"]]}
-    replace(card, name=LITE_SHIPPED, metrics=metrics, split=split, notes=(*card.notes, *LITE_NOTES)).save(folder)
+    # The temperature that suits tiles which such networks had not seen; on its own tiles this one is too sure of itself.
+    temperature = round(float(np.mean([one.temperature for one in fits])), 4) if fits else 1.0
+    replace(card, name=LITE_SHIPPED, temperature=temperature, metrics=metrics, split=split, notes=(*card.notes, *LITE_NOTES)).save(folder)
 
 
 def lite_scores(out: Path) -> dict[str, list[Evaluation]]:

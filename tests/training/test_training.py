@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.confusion import Confusion
 from core.datasets.datasets import open_dataset
-from core.errors import DatasetError, SettingsError
+from core.errors import DatasetError, InputError, SettingsError
 from core.model_store.cards import ModelCard, describe
 from core.model_store.models import find_model, list_models
 from core.model_store.normalisation import normalise
@@ -218,7 +218,7 @@ def test_an_older_model_stays_until_the_new_run_has_an_epoch_of_its_own(tmp_path
     def unchanged():
         return older == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    with pytest.raises(SettingsError):  # what is refused has not begun, and the older run is the one to go on with
+    with pytest.raises(InputError):  # what is refused has not begun, and the older run is the one to go on with
         train(fakes.store(size=16), folder, replace(newer, weights="nowhere.keras"))
     assert [path.name for path in tmp_path.iterdir()] == ["toy"]
     assert train(fakes.store(size=16), folder, newer, should_stop=lambda: True).stopped and unchanged()
