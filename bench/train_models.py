@@ -3,11 +3,11 @@
     python bench/train_models.py sample-town|dubai-landcover|dubai-pretrained [--out FOLDER] [--dubai FOLDER]
 
 sample-town        scenes drawn by our generator with other seeds, and the small sample scenes; `town_whole` is never seen
-dubai-landcover    the real tiles at half their size, random weights, the tutorials' settings; Tile 2 is never seen
+dubai-landcover    not shipped any more: the real tiles at half their size, random weights, the tutorials' settings; Tile 2 is never seen
 dubai-pretrained   not shipped: the same patches and steps from the weights of sample-town, relit and rescaled, falling rate
 
 Every step is a verb of the command line, printed before it runs, so that it can be repeated by hand. Cap the threads from
-outside (`taskset`, `OMP_NUM_THREADS`). `dubai-landcover-fast` comes from `bench/dubai.py ours --folds 1+2 --ship`.
+outside (`taskset`, `OMP_NUM_THREADS`). The shipped `dubai-landcover` and `-fast` come from `bench/dubai.py`.
 """
 
 from __future__ import annotations

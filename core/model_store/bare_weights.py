@@ -21,6 +21,7 @@ from core.model_store.legacy import Described, has_network
 from core.model_store.outputs import Head
 from core.networks.architectures import ON_AN_ENCODER, architecture, build, function_of, resolve_encoder
 from core.networks.copying import copy_weights, weighted_layers
+from core.networks.encoders import ZOO_ENCODERS
 from core.networks.sizes import Size, sizes
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def registered_network(path: Path, fit: Fit, size: int) -> keras.Model:
     sides: dict[str, Any] = {"height": _ANY_SIZE_PX, "width": _ANY_SIZE_PX, "bands": fit.bands}
     chosen: dict[str, Any] = {"encoder": fit.encoder} if fit.encoder else {"filters": fit.filters}
     try:
-        if fit.classes == 1 and fit.encoder:
+        if fit.classes == 1 and fit.encoder in ZOO_ENCODERS:
             source = function_of(ON_AN_ENCODER)(fit.architecture, encoder=fit.encoder, classes=1, **sides)
         else:
             source = build(fit.architecture, classes=fit.classes, **chosen, **sides)
