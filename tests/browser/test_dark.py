@@ -5,7 +5,7 @@ from pathlib import Path
 import axe_playwright_python
 import pytest
 
-from tests.browser.conftest import drawn
+from tests.browser.conftest import becomes, drawn
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
@@ -17,7 +17,7 @@ DARK = "rgb(18, 25, 29)"
 def complaints(page) -> list[str]:
     """What axe finds wrong on the page: the rule and what breaks it."""
     drawn(page)
-    page.wait_for_function(STILL)  # elements fade in, and a half transparent word has no contrast
+    becomes(lambda: page.evaluate(STILL), bool)  # elements fade in, and a half transparent word has no contrast
     page.evaluate(AXE)
     found = page.evaluate(RULES)["violations"]
     return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}" for rule in found for node in rule["nodes"]]
@@ -46,7 +46,7 @@ def test_a_theme_picked_in_the_menu_holds_on_other_pages(page, server):
     page.get_by_role("heading", name="Groundline").first.wait_for()
     page.get_by_test_id("stMainMenu").locator("button").first.click()
     page.get_by_test_id("stMainMenuItem-theme-Dark").click()
-    page.wait_for_function(f"{GROUND} === '{DARK}'")
+    becomes(lambda: page.evaluate(GROUND), lambda colour: colour == DARK)
     page.goto(f"{server.url}/Train")
     page.get_by_role("heading", name="Train").first.wait_for()
-    page.wait_for_function(f"{GROUND} === '{DARK}'")
+    becomes(lambda: page.evaluate(GROUND), lambda colour: colour == DARK)

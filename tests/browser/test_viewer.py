@@ -104,11 +104,7 @@ def test_panes_close_and_open_and_the_safe_palette_repaints_what_is_shown(page, 
     before = first.evaluate(colour)
     page.get_by_role("button", name="Settings").first.click()
     page.get_by_text("Colour-blind safe colours").click()
-    page.wait_for_function(
-        "([canvas, old]) => { const at = canvas.getContext('2d').getImageData(200, 150, 1, 1).data; "
-        "return [...at].join() !== old.join(); }",
-        arg=[first.element_handle(), before],
-    )
+    becomes(lambda: first.evaluate(colour), lambda now: now != before)
     assert viewer.get_by_role("button", name="Open the pane Image").is_visible()
 
 

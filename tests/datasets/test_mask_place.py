@@ -65,7 +65,9 @@ def test_turned_and_moved_masks_come_to_the_images_grid_exactly(tmp_path, how):
     assert found.counts.tolist() == [2 * n for n in (*np.bincount(ids().ravel()), 0)]
     (finding,) = [one for one in found.findings if one.code == "mask_turned"]
     assert finding.severity == "info"
-    store = prepare(dataset, tmp_path / "store", patch_size=16, stride=16, not_labelled=[], min_labelled=0.0)
+    # Both scenes show one picture: joined, they would be split by blocks with a guard between.
+    whole = {"patch_size": 16, "stride": 16, "not_labelled": [], "min_labelled": 0.0, "same_ground": "apart"}
+    store = prepare(dataset, tmp_path / "store", **whole)
     assert sum(int((np.asarray(store.masks[k]) == 1).sum()) for k in range(len(store.masks))) == 2 * 16 * SIZE
 
 

@@ -111,10 +111,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "groundline"
 
 
-def convert(keras_model, patch_size: PatchSize, folder: Path) -> Path:
+def convert(keras_model, patch_size: PatchSize, folder: Path, *, told: Path | None = None) -> Path:
     """Write a Keras model for patches of `patch_size` as OpenVINO network and compare the two on random input.
 
-    Raises ModelError when it cannot be converted or answers differently.
+    Raises ModelError when it cannot be converted or answers differently, ExportError when it cannot be written, naming `told`
+    where `folder` is only the place that it is made in.
     """
     import tensorflow as tf
 
@@ -133,7 +134,7 @@ def convert(keras_model, patch_size: PatchSize, folder: Path) -> Path:
             do="Choose the engine tensorflow",
         ) from error
     with replacing_folder(folder) as temporary:
-        with writing(folder):
+        with writing(told or folder):
             openvino.save_model(network, temporary / NETWORK_FILE, compress_to_fp16=False)
         sample = np.random.default_rng(0).random((1, *sides(patch_size), bands), np.float32)
         expected = np.asarray(keras_model(sample, training=False))

@@ -58,7 +58,7 @@ def export_model(
     place = replacing(path) if chosen == "onnx" else replacing_folder(path)
     with place as temporary:
         if chosen == "openvino":
-            written = convert(network, (height, width), temporary)
+            written = convert(network, (height, width), temporary, told=path)
         else:
             with writing(path):
                 network.export(temporary, format="onnx" if chosen == "onnx" else "tf_saved_model", verbose=False)
