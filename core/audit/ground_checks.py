@@ -11,7 +11,7 @@ import numpy as np
 from core.audit.findings import Finding, files_of
 from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
-from core.datasets.same_ground.overlaps import Overlap, joined
+from core.datasets.same_ground.overlaps import Overlap, carried, joined
 from core.errors import MaskError, SceneError
 from core.progress import ShouldStop, check
 from core.scenes.scene import Window
@@ -99,28 +99,45 @@ def compare(dataset: Dataset, one: Overlap) -> Agreement | None:
 def labels_of_place(dataset: Dataset, one: Overlap, *, side_px: int = _SIDE_PX) -> tuple[np.ndarray, np.ndarray]:
     """Labels uint8 (h, w) of the place in the first image, and the second's brought onto them by nearest pixels: 254 where it ends."""
     first, second = dataset.pair(one.first), dataset.pair(one.second)
-    shape, _, there = grid_of_place(one, side_px=side_px)
-    window = one.second_place
-    row, col = (np.floor(there[k]).astype(int) - start for k, start in ((0, window.row), (1, window.col)))
-    inside = (row >= 0) & (row < window.height) & (col >= 0) & (col < window.width)
-    ids = _labels(first, dataset, one.place, shape)
-    # The second no finer than the first is looked at.
-    factor = max(1.0, np.sqrt(window.pixels / max(1, shape[0] * shape[1])))
-    small = tuple(max(1, round(side / factor)) for side in (window.height, window.width))
-    other = _labels(second, dataset, window, small)
-    r, c = np.clip(row * small[0] // window.height, 0, small[0] - 1), np.clip(col * small[1] // window.width, 0, small[1] - 1)
-    return ids, np.where(inside, other[r, c], _OUTSIDE).astype(np.uint8)
+    laid = Laid.of(one, side_px=side_px)
+    ids = _labels(first, dataset, one.place, laid.shape)
+    return ids, laid.onto(_labels(second, dataset, one.second_place, laid.second_shape), _OUTSIDE)
 
 
-def grid_of_place(one: Overlap, *, side_px: int = _SIDE_PX) -> tuple[tuple[int, int], np.ndarray, np.ndarray]:
-    """A grid of at most `side_px` a side over the first image's place: its shape, and float (2, h, w) rows and columns in both images."""
-    factor = max(1.0, max(one.place.height, one.place.width) / side_px)
-    shape = (max(1, round(one.place.height / factor)), max(1, round(one.place.width / factor)))
-    rows = one.place.row + (np.arange(shape[0]) + 0.5) * one.place.height / shape[0]
-    cols = one.place.col + (np.arange(shape[1]) + 0.5) * one.place.width / shape[1]
-    here = np.stack(np.meshgrid(rows, cols, indexing="ij"))
-    matrix = np.array(one.matrix)
-    return shape, here, np.einsum("ab,brc->arc", matrix[:, :2], here) + matrix[:, 2, None, None]
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A grid of `shape` over the first image's place, and which pixels of the second's place lie on it by nearest neighbour.
+
+    `second_shape` is how large the second's place is read: no finer than the first. `rows` and `cols` int (h, w) count in that,
+    `inside` bool (h, w) says where the second has pixels.
+    """
+
+    shape: tuple[int, int]
+    second_shape: tuple[int, int]
+    rows: np.ndarray
+    cols: np.ndarray
+    inside: np.ndarray
+
+    @classmethod
+    def of(cls, one: Overlap, *, side_px: int) -> Laid:
+        """The grid of an overlap, of at most `side_px` a side."""
+        place, window = one.place, one.second_place
+        factor = max(1.0, max(place.height, place.width) / side_px)
+        shape = (max(1, round(place.height / factor)), max(1, round(place.width / factor)))
+        rows = place.row + (np.arange(shape[0]) + 0.5) * place.height / shape[0]
+        cols = place.col + (np.arange(shape[1]) + 0.5) * place.width / shape[1]
+        there = carried(np.array(one.matrix), np.stack(np.meshgrid(rows, cols, indexing="ij")))
+        row, col = (np.floor(there[k]).astype(int) - start for k, start in ((0, window.row), (1, window.col)))
+        inside = (row >= 0) & (row < window.height) & (col >= 0) & (col < window.width)
+        factor = max(1.0, np.sqrt(window.pixels / max(1, shape[0] * shape[1])))
+        small = (max(1, round(window.height / factor)), max(1, round(window.width / factor)))
+        r, c = np.clip(row * small[0] // window.height, 0, small[0] - 1), np.clip(col * small[1] // window.width, 0, small[1] - 1)
+        return cls(shape, small, r, c, inside)
+
+    def onto(self, second: np.ndarray, outside: int) -> np.ndarray:
+        """Pixels uint8 (second_shape, ...) of the second's place on the grid, `outside` where it has none."""
+        found = second[self.rows, self.cols]
+        return np.where(self.inside.reshape(*self.shape, *[1] * (found.ndim - 2)), found, outside).astype(np.uint8)
 
 
 def _labels(pair: Pair, dataset: Dataset, window: Window, shape: tuple[int, int]) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from core.audit.ground_checks import grid_of_place, labels_of_place
+from core.audit.ground_checks import Laid, labels_of_place
 from core.classes import IGNORED_ID, ClassScheme
 from core.datasets.datasets import Dataset
 from core.datasets.same_ground.overlaps import Overlap
@@ -40,18 +40,10 @@ def places(dataset: Dataset, found: Sequence[Overlap]) -> None:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _pictures(_dataset: Dataset, _one: Overlap, key: tuple[str, ...]) -> list[np.ndarray]:
     """The place uint8 (h, w, 3) in both images, the second brought onto the first, then as both label it."""
-    shape, _, there = grid_of_place(_one, side_px=_SIDE_PX)
-    window = _one.second_place
-    first = display_rgb(_dataset.pair(_one.first).image, _one.place, out_shape=shape)
-    factor = max(1.0, np.sqrt(window.pixels / max(1, shape[0] * shape[1])))
-    small = max(1, round(window.height / factor)), max(1, round(window.width / factor))
-    second = display_rgb(_dataset.pair(_one.second).image, window, out_shape=small)
-    row, col = there[0] - window.row, there[1] - window.col
-    inside = (row >= 0) & (row < window.height) & (col >= 0) & (col < window.width)
-    r, c = (
-        (np.clip(at * n / side, 0, n - 1)).astype(int) for at, n, side in ((row, small[0], window.height), (col, small[1], window.width))
-    )
-    pictures = [first, np.where(inside[..., None], second[r, c], 255).astype(np.uint8)]
+    laid = Laid.of(_one, side_px=_SIDE_PX)
+    first = display_rgb(_dataset.pair(_one.first).image, _one.place, out_shape=laid.shape)
+    second = display_rgb(_dataset.pair(_one.second).image, _one.second_place, out_shape=laid.second_shape)
+    pictures = [first, laid.onto(second, 255)]
     try:
         labels = labels_of_place(_dataset, _one, side_px=_SIDE_PX)
     except GroundlineError:  # other findings say so

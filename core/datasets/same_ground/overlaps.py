@@ -228,9 +228,10 @@ def likeness(
     rows, cols = np.meshgrid(
         one.place.row + (np.arange(height) + 0.5) * step, one.place.col + (np.arange(width) + 0.5) * step, indexing="ij"
     )
-    there = np.einsum("ab,brc->arc", matrix[:, :2], np.stack([rows, cols])) + matrix[:, 2, None, None]
+    here = np.stack([rows, cols])
+    there = carried(matrix, here)
     finer = step * np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / other_factor
-    a, a_valid = _sampled(grey, valid, np.stack([rows, cols]) / factor - 0.5, step / factor)
+    a, a_valid = _sampled(grey, valid, here / factor - 0.5, step / factor)
     b, b_valid = _sampled(other, other_valid, there / other_factor - 0.5, finer)
     both = a_valid & b_valid
     if both.sum() < 400:
@@ -292,6 +293,11 @@ def overlap(first: Pair, second: Pair, matrix: np.ndarray, *, how: str, points: 
     return Overlap(first.name, second.name, how, round(area), float(area / smaller), place, second_place, ((p, q, r), (s, t, u)), points)
 
 
+def carried(matrix: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Rows and columns (2, h, w) of the first image's pixels as those of the second's, by the matrix (2, 3) of an overlap."""
+    return np.einsum("ab,brc->arc", matrix[:, :2], places) + matrix[:, 2, None, None]
+
+
 def _mapped(shape, matrix: np.ndarray):
     """A shapely shape in (row, column) through a matrix."""
     (a, b, e), (c, d, f) = matrix
@@ -311,7 +317,7 @@ def _valid_share(a: Scene, b: Scene, place: Window, matrix: np.ndarray) -> float
         start + (np.arange(n) + 0.5) * side / n
         for start, side, n in ((place.row, place.height, shape[0]), (place.col, place.width, shape[1]))
     )
-    there = np.einsum("ab,brc->arc", matrix[:, :2], np.stack(np.meshgrid(rows, cols, indexing="ij"))) + matrix[:, 2, None, None]
+    there = carried(matrix, np.stack(np.meshgrid(rows, cols, indexing="ij")))
     inside = (there[0] >= 0) & (there[0] < b.height) & (there[1] >= 0) & (there[1] < b.width)
     if not inside.any():
         return 0.0
