@@ -24,6 +24,7 @@ FLOORS = (
     ("core.patches",),
     ("core.training", "core.audit", "core.prediction"),
     ("core.evaluation",),
+    ("core.labelling",),
     ("core.vector",),
     ("core.verbs",),
     ("core.jobs", "core.__main__"),

@@ -163,12 +163,16 @@ def grid_of(labels: Labels, image_path: Path) -> tuple[Labels, str | None]:
     """
     if labels.image is not None:
         return labels, None
-    layers, image = [layer for layer in labels.layers() if len(layer.geometries)], open_scene(image_path)
-    if not layers:
-        return labels, None
+    layers = [layer for layer in labels.layers() if len(layer.geometries)]
+    grid, words = fitting_grid(layers, open_scene(image_path), labels.path.name) if layers else (None, None)
+    return labels if grid is None else replace(labels, grid=grid), words
+
+
+def fitting_grid(layers: Sequence[VectorLayer], image: Scene, name: str) -> tuple[tuple[float, ...] | None, str | None]:
+    """The transform from the coordinates of layers to columns and rows, as `grid_of` finds it, None where their CRS says it; and words."""
     said = all(_is_said(layer) for layer in layers)
     if said and not (image.geo.unnamed or image.geo.local):
-        return labels, None
+        return None, None
     bounds = np.array([shapely.total_bounds(layer.geometries) for layer in layers])
     own = ~image.geo.transform
     choices = {
@@ -179,10 +183,10 @@ def grid_of(labels: Labels, image_path: Path) -> tuple[Labels, str | None]:
     shares = {words: _share_on(bounds, grid, image) for words, grid in choices.items()}
     words = max(shares, key=lambda words: shares[words])  # the first of equal ones
     if said and shares[words] < 0.5:
-        return labels, None
+        return None, None
     grid = choices[words]
     plain = grid == own and not said and (image.geo.crs is None or image.geo.crs in [layer.crs for layer in layers])
-    return replace(labels, grid=tuple(grid)[:6]), None if plain else f"{words} in {labels.path.name}"
+    return tuple(grid)[:6], None if plain else f"{words} in {name}"
 
 
 def _is_said(layer: VectorLayer) -> bool:
@@ -274,12 +278,12 @@ def _read_one(path: Path, name: str, fallback: str, sure: bool) -> VectorLayer:
     found = classes_of(fields, len(shapes), fallback=fallback, sure=sure)
     classless = int(sum(value is None for value in found.classes[kept]))
     left_out = {"without geometry": int((~kept).sum()), "without a class": classless}
-    crs = CRS.from_user_input(meta["crs"]) if meta["crs"] and not _names_no_crs(path) else None
+    crs = CRS.from_user_input(meta["crs"]) if meta["crs"] and not names_no_crs(path) else None
     told = tuple(f"{words} in {path.name}" for words in found.told)
     return VectorLayer(path, shapes[kept], found.classes[kept], crs, told, {why: count for why, count in left_out.items() if count})
 
 
-def _names_no_crs(path: Path) -> bool:
+def names_no_crs(path: Path) -> bool:
     """Whether a GeoJSON says of itself, as ours do, that its coordinates are no degrees."""
     if path.suffix.lower() not in (".geojson", ".json"):
         return False
@@ -318,20 +322,23 @@ def _on_grid(
     placed, class_ids = [], []
     for one in labels:
         for layer in one.layers():
-            geometries, kept = _placed(layer, one, geo, shape)
+            geometries, kept = (
+                (layer.geometries, np.arange(len(layer.geometries))) if one.image is not None else placed_on(layer, one.grid, geo, shape)
+            )
             placed.append(geometries)
             class_ids.append(np.array([ids.get((name or "").casefold(), IGNORED_ID) for name in layer.classes], np.uint8)[kept])
     everything = np.concatenate(placed) if placed else np.empty(0, object)
     return everything, np.concatenate(class_ids) if class_ids else np.empty(0, np.uint8), shapely.STRtree(everything)
 
 
-def _placed(layer: VectorLayer, labels: Labels, geo: GeoRef, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Geometries of a layer that may lie on the image, in its columns and rows, and which of the layer's they are."""
+def placed_on(layer: VectorLayer, grid: tuple[float, ...] | None, geo: GeoRef, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Geometries of a layer that may lie on an image, in its columns and rows, and which of the layer's they are.
+
+    grid: the transform to columns and rows, as six numbers, where the layer's CRS does not say it.
+    """
     everything = np.arange(len(layer.geometries))
-    if labels.image is not None:
-        return layer.geometries, everything
-    if labels.grid is not None:
-        return _moved_by(layer.geometries, Affine(*labels.grid)), everything
+    if grid is not None:
+        return _moved_by(layer.geometries, Affine(*grid)), everything
     if layer.crs is None or geo.crs is None or layer.crs.equals(geo.crs, ignore_axis_order=True):
         return _moved_by(layer.geometries, ~geo.transform), everything
     geometries, kept = _near(layer.geometries, layer.crs, geo.transform, geo.crs, shape)
