@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -19,11 +20,12 @@ import h5py
 from core.errors import GroundlineError, InputError
 from core.words import size_words
 
-MOST_MEMBERS, MOST_PIECE_BYTES = 200_000, 1 << 29
-"""Groups and data sets in one file; bytes of a piece that is packed and has to be unpacked whole (a chunk)."""
+MOST_MEMBERS, MOST_TEXTS, MOST_PIECE_BYTES = 200_000, 1_000_000, 1 << 29
+"""Groups and data sets in one file; texts in its heaps; bytes of a piece that is packed and has to be unpacked whole (a chunk)."""
 
 MOST_SEARCHED_BYTES = 1 << 32
 """Larger files are not searched for damage that makes the library hang."""
+_PIECE = struct.Struct("<H6xQ")  # number and length of a heap's piece; what has no number is free
 _ENDLESS = ("holds texts that cannot be read to their end", "a file as it was written", "Copy or download it again")
 
 
@@ -43,34 +45,41 @@ def open_hdf5_file(path: str | os.PathLike, error: type[GroundlineError] = Input
 def _wrong_with(path: Path, size: int, changed: int) -> tuple[str, str, str] | None:
     if 0 < size <= MOST_SEARCHED_BYTES:
         with path.open("rb") as raw, mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            if heap_without_end(content):
-                return _ENDLESS
+            wrong = _wrong_with_heaps(content)
+            if wrong is not None:
+                return wrong
     with h5py.File(path, "r") as file:
         return wrong_with(file)
 
 
-def heap_without_end(content: bytes | bytearray | mmap.mmap) -> bool:
-    """Whether a heap of texts holds a piece of no length, over which the HDF5 library goes on for ever when it reads one of them."""
-    at = content.find(b"GCOL")
+def _wrong_with_heaps(content: bytes | mmap.mmap) -> tuple[str, str, str] | None:
+    """What is wrong with heaps of texts: a piece of no length, over which the HDF5 library goes on for ever when it reads one of them.
+
+    Heaps can seem to begin anywhere, also within each other, so that the pieces of all of them together are counted.
+    """
+    pieces, at = 0, content.find(b"GCOL")
     while at >= 0:
         here, stop = at + 16, at + int.from_bytes(content[at + 8 : at + 16], "little")
         while here + 16 <= min(stop, len(content)):
-            number, length = int.from_bytes(content[here : here + 2], "little"), int.from_bytes(content[here + 8 : here + 16], "little")
+            number, length = _PIECE.unpack_from(content, here)
             step = (length if number == 0 else 16 + (length + 7) // 8 * 8) % 2**64
             if step == 0:
-                return True
+                return _ENDLESS
+            pieces += 1
+            if pieces > MOST_TEXTS:
+                return f"holds more than {MOST_TEXTS:,} texts, or heaps of texts within each other", *_ENDLESS[1:]
             here += step
         at = content.find(b"GCOL", at + 4)
-    return False
+    return None
 
 
 def refuse_wrong(name: str, content: BinaryIO, error: type[GroundlineError] = InputError) -> None:
     """The same for a file in memory, that lies inside another one."""
-    if heap_without_end(content.read()):
-        raise error(f"{name} {_ENDLESS[0]}", expected=_ENDLESS[1], do=_ENDLESS[2])
-    content.seek(0)
-    with h5py.File(content, "r") as file:
-        wrong = wrong_with(file)
+    wrong = _wrong_with_heaps(content.read())
+    if wrong is None:
+        content.seek(0)
+        with h5py.File(content, "r") as file:
+            wrong = wrong_with(file)
     if wrong is not None:
         raise error(f"{name} {wrong[0]}", expected=wrong[1], do=wrong[2])
 

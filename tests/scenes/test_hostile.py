@@ -243,3 +243,17 @@ def test_texts_that_would_be_read_for_ever_are_refused(tmp_path, number, length)
     path.write_bytes(content)
     with pytest.raises(InputError, match="scene.h5 holds texts that cannot be read to their end"), open_hdf5_file(path):
         pass
+
+
+@pytest.mark.parametrize(("number", "length"), [(0, 32), (1, 16)])
+def test_heaps_that_seem_to_begin_within_each_other_are_not_gone_through_one_by_one(tmp_path, number, length):
+    path = tmp_path / "scene.h5"
+    begin = b"GCOL\x01\0\0\0" + (1 << 40).to_bytes(8, "little")
+    piece = number.to_bytes(8, "little") + length.to_bytes(8, "little")  # leads to that behind the next beginning
+    with h5py.File(path, "w") as file:
+        file["image"] = np.frombuffer((begin + piece) * 2_000, np.uint8).reshape(500, -1)
+    wanted = "holds more than 1,000,000 texts, or heaps of texts within each other"
+    with pytest.raises(InputError, match=f"scene.h5 {wanted}"), open_hdf5_file(path):
+        pass
+    with pytest.raises(InputError, match=f"it {wanted}"):
+        refuse_wrong("it", io.BytesIO(path.read_bytes()))
