@@ -15,15 +15,18 @@ _DECODERS = ("center_", "decoder_", "final_", "fpn_", "segm_", "aggregation", "p
 _QUARTER = 4
 
 
-def freeze(network: keras.Model, architecture: str, encoder: str | None, what: str) -> set[int]:
+def freeze(network: keras.Model, architecture: str, encoder: str | None, what: str, rate: float = 1.0) -> set[int]:
     """Leave a part of the encoder untrained, in place, and return the `id` of each encoder variable that still is trained.
 
-    `what` is a word of `core.training.settings.FREEZES`. Raises SettingsError for a network without an encoder.
+    `what` is a word of `core.training.settings.FREEZES`, `rate` the share of the learning rate that the rest is to have. Raises
+    SettingsError where one of them is asked for a network without an encoder.
     """
     if published_encoder(architecture, encoder) is None:
-        if what != "nothing":
+        if what != "nothing" or rate < 1:
+            asked = f"freeze {what}" if what != "nothing" else f"an encoder rate of {rate:g}"
+            instead = "freeze nothing" if what != "nothing" else "leave the rate at 1"
             raise SettingsError(
-                f"freeze {what} for {architecture} without an encoder", expected="an encoder", do="Choose an encoder, or freeze nothing"
+                f"{asked} for {architecture} without an encoder", expected="an encoder", do=f"Choose an encoder, or {instead}"
             )
         return set()
     # The last one gives the classes; LinkNet's has no name of its own.

@@ -104,7 +104,7 @@ def prepare_network(
         if policy:
             inner.set_weights(network.get_weights())
         # A model object of its own keeps the saved network free of optimizer, loss and metrics.
-        mine = freeze(inner, settings.architecture, encoder, settings.freeze)
+        mine = freeze(inner, settings.architecture, encoder, settings.freeze, settings.encoder_rate)
         trainer = keras.Model(inner.inputs, inner.outputs[0], name="trainer")
         slow = [number for number, variable in enumerate(trainer.trainable_variables) if id(variable) in mine]
         scores = RunningScores(sizes["classes"])

@@ -64,7 +64,11 @@ def test_the_encoders_of_the_library_are_told_from_their_decoders():
 
 
 def test_a_network_without_an_encoder_and_one_that_knows_nothing_have_nothing_to_freeze():
-    with pytest.raises(SettingsError, match="without an encoder"):
-        freeze(build("unet", height=32, width=32, bands=3, classes=2, filters=(4, 6)), "unet", None, "early")
+    plain = build("unet", height=32, width=32, bands=3, classes=2, filters=(4, 6))
+    with pytest.raises(SettingsError, match="freeze early for unet without an encoder"):
+        freeze(plain, "unet", None, "early")
+    with pytest.raises(SettingsError, match="an encoder rate of 0.1 for unet without an encoder"):
+        freeze(plain, "unet", None, "nothing", 0.1)
+    assert freeze(plain, "unet", None, "nothing") == set()
     with pytest.raises(SettingsError, match="freeze early with random weights"):
         TrainSettings(encoder="efficientnet-lite0", freeze="early")
