@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from core.jobs.jobs import Job
+from core.training.checkpoints import HISTORY_FILE, PREVIEWS
 from core.training.settings import TrainSettings
 
 
@@ -54,6 +57,27 @@ def class_lines(records: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[in
         return {name: [(record["epoch"], (record.get("val_iou") or {}).get(name)) for record in part] for name, part in parts.items()}
     names = dict.fromkeys(name for record in records for name in record.get("val_iou") or {})
     return {name: [(record["epoch"], (record.get("val_iou") or {}).get(name)) for record in records] for name in names}
+
+
+def pictures(job: Job, records: Sequence[Mapping[str, Any]]) -> list[Path]:
+    """The pictures of a run's epochs, in order; none while its folder holds another run, an older one or one that came after it."""
+    folder = Path(job.request["out"])
+    if not records or _epoch_of(records[0]) not in _epochs_in(folder):
+        return []
+    return sorted((folder / PREVIEWS).glob("*.png"))
+
+
+def _epochs_in(folder: Path) -> set[tuple]:
+    try:
+        written = (folder / HISTORY_FILE).read_text(encoding="utf-8")
+        return {_epoch_of(json.loads(line)) for line in written.splitlines()}
+    except (OSError, ValueError, AttributeError):  # none yet, or damaged
+        return set()
+
+
+def _epoch_of(record: Mapping[str, Any]) -> tuple:
+    """What no epoch of another run has in common with this one: the time that it took, to the last digit."""
+    return str(record.get("class")), str(record.get("epoch")), str(record.get("seconds"))
 
 
 def seconds(records: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> float | None:

@@ -1,14 +1,17 @@
+import json
+
+import pytest
+
 from core.jobs import records
 from core.jobs.jobs import Job
-from core.jobs.runs import best, by_class, class_lines, histories, lines, score, seconds, settings_differences, settings_of
+from core.jobs.runs import best, by_class, class_lines, histories, lines, pictures, score, seconds, settings_differences, settings_of
 
 
-def made(workspace, name, settings, epochs):
+def made(workspace, name, settings, epochs, out="m"):
     folder = workspace.runs / name
     folder.mkdir()
-    records.write_patiently(
-        folder / records.REQUEST, {"kind": "train", "title": None, "request": {"prepared": "p", "out": "m", "settings": settings}}
-    )
+    request = {"prepared": "p", "out": str(out), "settings": settings}
+    records.write_patiently(folder / records.REQUEST, {"kind": "train", "title": None, "request": request})
     for epoch in epochs:
         records.append_event(folder, {"type": "epoch", **epoch})
         records.append_event(folder, {"type": "state", "state": "running"})
@@ -55,3 +58,23 @@ def test_one_network_per_class_is_scored_as_a_whole_once_it_is_merged(workspace)
     assert score(job, lines(job)) is None
     records.write_patiently(job.folder / records.RESULT, {"validation": {"mean_iou": 0.7}})
     assert score(job, lines(job)) == 0.7
+
+
+@pytest.mark.parametrize(
+    ("history", "shown"),
+    [
+        ([{"epoch": 1, "seconds": 2.25}, {"epoch": 2, "seconds": 2.5}], True),
+        ([{"epoch": 1, "seconds": 1.75}, {"epoch": 2, "seconds": 1.5}], False),  # another run's
+        ([{"epoch": 1, "seconds": 2.25, "class": "Road"}], False),
+        ([], False),
+        (["no record"], False),
+    ],
+)
+def test_a_run_shows_its_own_pictures_only(workspace, tmp_path, history, shown):
+    out = tmp_path / "m"
+    (out / "previews").mkdir(parents=True)
+    (out / "previews" / "epoch_0001.png").touch()
+    (out / "history.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in history))
+    job = made(workspace, "a", {}, [{"epoch": 1, "seconds": 2.25}, {"epoch": 2, "seconds": 2.5}], out)
+    assert [path.name for path in pictures(job, lines(job))] == ["epoch_0001.png"] * shown
+    assert pictures(job, []) == []

@@ -91,6 +91,7 @@ def trained(workspace, finished, store, *, records_of_epochs=EPOCHS, **how):
     ids = np.zeros((3, 16, 16), np.uint8)
     for epoch in (1, 2, 3):
         save_preview(out / "previews" / f"epoch_{epoch:04d}.png", np.zeros((3, 16, 16, 3), np.uint8), ids, ids, DUBAI)
+    (out / "history.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in EPOCHS))
     return finished(
         "train", {"prepared": store, "out": out, "settings": {"epochs": 5, "architecture": "unet"}}, events=records_of_epochs, **how
     )

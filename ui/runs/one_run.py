@@ -84,7 +84,7 @@ def _curves(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
     drawn, one = _one_network(records)
     left, right = st.columns([11, 4], gap="medium")
     with right:
-        _previews(Path(job.request["out"]))
+        _previews(runs.pictures(job, records))
         smoothing, log = _controls()
     with left:
         top = runs.best(drawn)
@@ -141,8 +141,7 @@ def _controls() -> tuple[float, bool]:
     return smoothing, st.toggle("Logarithmic loss", key="train_log", help="Shows small differences late in a run.", **KEEP)
 
 
-def _previews(folder: Path) -> None:
-    pictures = sorted((folder / "previews").glob("*.png"))
+def _previews(pictures: Sequence[Path]) -> None:
     if not pictures:
         st.caption("Pictures of validation patches appear here.")
         return
