@@ -11,6 +11,7 @@ error of ours ("refused"). "traceback", "hang" and "memory" are faults; their fi
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import hashlib
 import io
 import json
@@ -19,6 +20,7 @@ import os
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 import traceback
 import warnings
@@ -35,7 +37,7 @@ from core.errors import Cancelled, GroundlineError
 CORPUS = Path(__file__).parent / "corpus"
 LIMIT_S, LIMIT_BYTES = 10.0, 2**30
 FAULTS = ("traceback", "hang", "memory")
-_MOST_KEPT_BYTES = 25_000
+_MOST_KEPT_BYTES, _MOST_SAID = 25_000, 3_000
 _SIDE = 24
 
 
@@ -560,7 +562,7 @@ def replace(file: Path, content: bytes | None) -> None:
 
 
 def outcome(kind: str, folder: Path) -> tuple[str, str]:
-    """What the reader makes of a folder: "fine", "refused" or "traceback", and the error with its place."""
+    """What the reader makes of a folder: "fine", "refused" or "traceback", and the error with its place, then the way there."""
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
@@ -571,15 +573,17 @@ def outcome(kind: str, folder: Path) -> tuple[str, str]:
     except Exception as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "/core/" in frame.filename]
         last = frames[-1] if frames else traceback.extract_tb(error.__traceback__)[-1]
-        return "traceback", f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {' '.join(str(error).split())[:160]}"
+        told = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}: {' '.join(str(error).split())[:160]}"
+        return "traceback", f"{told}\n{traceback.format_exc()}"
 
 
 # ---- processes ----
 
 
-def _worker(pipe) -> None:
+def _worker(pipe, said: Path) -> None:
     os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1", PYTHONWARNINGS="ignore")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+    faulthandler.enable()
     while (asked := pipe.recv()) is not None:
         told = outcome(*asked)
         pipe.send((*told, _peak_bytes()))
@@ -597,10 +601,11 @@ def _peak_bytes() -> int:
 
 
 class Worker:
-    """A process that reads one folder after the other, and is replaced when it hangs, dies or grows."""
+    """A process that reads one folder after the other, and is replaced when it hangs, dies or grows; what it says goes to `said`."""
 
-    def __init__(self):
+    def __init__(self, said: Path):
         self.process, self.peak, self.base = None, 0, 0
+        self.said = said
 
     def read(self, kind: str, folder: Path) -> tuple[str, str]:
         """The outcome of a folder within the limits."""
@@ -608,7 +613,7 @@ class Worker:
 
         if self.process is None:
             self.pipe, theirs = _SPAWN.Pipe()
-            self.process = _SPAWN.Process(target=_worker, args=(theirs,), daemon=True)
+            self.process = _SPAWN.Process(target=_worker, args=(theirs, self.said), daemon=True)
             self.process.start()
             theirs.close()
             self.base = 0
@@ -626,7 +631,8 @@ class Worker:
                     return self._end("hang", f"more than {limit:.0f} s")
             found, told, peak = self.pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError, psutil.NoSuchProcess):
-            return self._end("traceback", "the process died")
+            last_words = self.said.read_text(encoding="utf-8", errors="replace")[-_MOST_SAID:] if self.said.exists() else ""
+            return self._end("traceback", f"the process died\n{last_words}")
         self.base, self.peak = self.base or peak, max(self.peak, peak)
         if peak > LIMIT_BYTES:
             return self._end("memory", f"{peak / 2**20:.0f} MiB")
@@ -681,12 +687,11 @@ def fuzz(count: int, kinds: list[str], *, seed: int, kept: bool) -> Counter:
     """Damage `count` files of some kinds, and print what became of them."""
     total = sum(KINDS[name].weight for name in kinds)
     counts: Counter = Counter()
-    seen: set[tuple[str, str]] = set()
     print(f"{'kind':14} {'fine':>6} {'refused':>8} {'traceback':>10} {'hang':>5} {'memory':>7} {'peak, MiB':>10}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         seeds = Seeds(Path(name) / "seeds")
         for kind in kinds:
-            worker, own = Worker(), Counter()
+            worker, own = Worker(Path(name) / "said"), Counter()
             shutil.rmtree(Path(name) / "whole", ignore_errors=True)
             seeds.put(kind, Path(name) / "whole")
             found, told = worker.read(kind, Path(name) / "whole")
@@ -697,14 +702,14 @@ def fuzz(count: int, kinds: list[str], *, seed: int, kept: bool) -> Counter:
                 file = seeds.mutate(kind, number, into, seed=seed)
                 found, told = worker.read(kind, into)
                 own[found] += 1
-                where = told.partition(": ")[0]
-                if found in FAULTS and (kind, where) not in seen:
-                    seen.add((kind, where))
+                if found in FAULTS:
                     fresh = into.with_name("fresh")
                     shutil.rmtree(fresh, ignore_errors=True)
                     fresh_file = seeds.mutate(kind, number, fresh, seed=seed)
                     place = keep(kind, file.relative_to(into).as_posix(), fresh_file, name) if kept else None
-                    print(f"  {found} {kind}:{number} {told} {'' if place is None else place.name}", flush=True)
+                    line, _, way = told.partition("\n")
+                    print(f"  {found} {kind}:{number} --seed {seed} {line} {'' if place is None else place.name}", flush=True)
+                    print(textwrap.indent(way, "    "), end="", flush=True)
             worker.close()
             counts += own
             columns = [own[key] for key in ("fine", "refused", *FAULTS)]

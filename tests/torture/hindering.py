@@ -46,11 +46,27 @@ class Trials:
         _must(_forked(case.begin, self.place, made_from=self.begin), f"{case.name}: the beginning cannot be made")
         shutil.copytree(self.place, self.begin, dirs_exist_ok=True)
         self.older = self._outputs()
-        _must(_forked(case.work, self.place), f"{case.name}: the work itself fails")
+        told = multiprocessing.get_context("fork").SimpleQueue()
+
+        def counted(place: Path) -> None:
+            heard: list[str] = []
+            cases.LISTENERS.append(lambda done, total, message: heard.append(message))
+            case.work(place)
+            told.put(len(heard))
+
+        _must(_forked(counted, self.place), f"{case.name}: the work itself fails")
+        self.moments = max(1, told.get())
         self.right, self.names = self._outputs(), _names(self.place)
+        self.needed = sum(self._new_bytes(file) for name in case.outputs for file in [self.place / name, *(self.place / name).rglob("*")])
 
     def _outputs(self) -> dict:
         return {name: snapshot(self.place / name) for name in self.case.outputs}
+
+    def _new_bytes(self, file: Path) -> int:
+        """How much of a file was not there in the beginning: all of it, or nothing."""
+        before = self.begin / file.relative_to(self.place)
+        old = file.is_dir() or (before.is_file() and before.read_bytes() == file.read_bytes())
+        return 0 if old else file.stat().st_size
 
     def fresh(self) -> None:
         """Put everything back to the beginning."""
@@ -90,9 +106,8 @@ class Trials:
 
     def full_disks(self) -> None:
         """The place is a disk of its own, with room for a share of the result."""
-        needed = sum(_bytes_below(self.place / name) for name in self.case.outputs)
         for share in _DISK_SHARES:
-            with self._disk(8 + round(share * needed / 1024)) as there:
+            with self._disk(8 + round(share * self.needed / 1024)) as there:
                 if not there:
                     self.counts["full disk: skipped, this user may not mount one"] += 1
                     return
@@ -102,7 +117,7 @@ class Trials:
 
     @contextlib.contextmanager
     def _disk(self, room_kib: int) -> Iterator[bool]:
-        taken = sum(-(-path.stat().st_size // 4096) * 4 + 4 for path in self.begin.rglob("*"))
+        taken = sum(-(-path.stat().st_size // 4096) * 4 for path in self.begin.rglob("*") if path.is_file())
         mount = ["mount", "-t", "tmpfs", "-o", f"size={taken + room_kib}k", "groundline", str(self.place)]
         if subprocess.run(mount, capture_output=True).returncode:
             yield False
@@ -129,7 +144,7 @@ class Trials:
         dice = random.Random(seed)
         for _ in range(_AWAY):
             self.fresh()
-            at, heard = dice.randint(1, 20), []
+            at, heard = dice.randint(1, self.moments), []
 
             def go(done: int, total: int, message: str, at=at, heard=heard) -> None:
                 heard.append(message)
@@ -160,10 +175,6 @@ class Trials:
         for run in runs:
             run.join()
         self.judge("begun twice", codes[-1] if codes[0] == 0 else 1)
-
-
-def _bytes_below(path: Path) -> int:
-    return sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
 
 
 def main() -> int:
