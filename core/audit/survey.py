@@ -19,8 +19,8 @@ from core.patches.grid import small_gdal_cache
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.chip_layout import Chip, read_chip
 from core.scenes.opening import scene_of_array
+from core.scenes.rasters import marked_transparent, marked_turned
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import marked_transparent, marked_turned
 
 _WHOLE_BYTES = 96 * 2**20
 _SLAB_PIXELS = 8 * 2**20

@@ -19,8 +19,8 @@ from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
 from core.hdf5 import open_hdf5_file
 from core.scenes.opening import open_scene
+from core.scenes.rasters import HDF5_IMAGE_NAMES, Hdf5Source
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import HDF5_IMAGE_NAMES, Hdf5Source
 
 _NEARLY_ALL = 0.8
 _MASK_NAMES = ("mask", "masks", "label", "labels", "y", "target", "gt")

@@ -21,8 +21,8 @@ from core.errors import DatasetError, MaskError, SceneError
 from core.scenes.band_files import stack_path, write_stack
 from core.scenes.npy_files import npy_shape, open_npy
 from core.scenes.opening import open_scene
+from core.scenes.rasters import ARRAY_SUFFIXES, HDF5_SUFFIXES, open_hdf5
 from core.scenes.scene import Scene
-from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, open_hdf5
 from core.words import counted, listed
 
 _CHECKED_IMAGES = 6

@@ -13,8 +13,8 @@ import numpy as np
 
 from core.errors import SceneError
 from core.scenes.chip_layout import Layout, cell_sizes, find_layouts, read_chip
+from core.scenes.rasters import IMAGE_FOLDERS, RASTER_SUFFIXES, open_raster, place_name
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import IMAGE_FOLDERS, RASTER_SUFFIXES, open_raster, place_name
 
 CHIP_SUFFIXES = frozenset(RASTER_SUFFIXES) - {".vrt"}
 """A VRT is no chip: it describes other files, often the very chips that it lies beside."""

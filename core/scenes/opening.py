@@ -24,7 +24,7 @@ def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_nam
 
 
 def _open(path: str | os.PathLike, *, expand_palette: bool, hdf5_name: str | None, alpha: str) -> Scene:
-    from core.scenes import sources  # GDAL and HDF5 come in with the first raster, not with the first page or `--help`
+    from core.scenes import rasters  # GDAL and HDF5 come in with the first raster, not with the first page or `--help`
 
     path = Path(path)
     if not path.exists():
@@ -36,20 +36,20 @@ def _open(path: str | os.PathLike, *, expand_palette: bool, hdf5_name: str | Non
         chips = chip_paths(path)
         stacks = list(band_stacks(((), chip.stem, chip) for chip in chips).values())
         if len(stacks) == 1 and len(stacks[0]) >= len(chips) / 2:
-            return sources.open_raster(write_stack(stacks[0]), expand_palette=False)
+            return rasters.open_raster(write_stack(stacks[0]), expand_palette=False)
         return open_mosaic(path)
-    if path.suffix.lower() in sources.HDF5_SUFFIXES:
-        return sources.open_hdf5(path, name=hdf5_name)
-    if path.suffix.lower() in sources.ARRAY_SUFFIXES:
+    if path.suffix.lower() in rasters.HDF5_SUFFIXES:
+        return rasters.open_hdf5(path, name=hdf5_name)
+    if path.suffix.lower() in rasters.ARRAY_SUFFIXES:
         from core.scenes.npy_files import open_npy
 
         return open_npy(path)
-    return sources.open_raster(path, expand_palette=expand_palette, alpha=alpha)
+    return rasters.open_raster(path, expand_palette=expand_palette, alpha=alpha)
 
 
 def scene_of_array(array: np.ndarray, *, geo: GeoRef | None = None, nodata: float | None = None, name: str = "array") -> Scene:
     """A scene over an array (h, w) or (h, w, bands) in memory."""
-    from core.scenes.sources import ArraySource
+    from core.scenes.rasters import ArraySource
 
     array = array[..., None] if array.ndim == 2 else array
     return Scene(

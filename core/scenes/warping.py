@@ -17,8 +17,8 @@ from rio_tiler.models import ImageData
 from core.classes import IGNORED_ID, ClassScheme
 from core.scenes.display import stretch, three_bands
 from core.scenes.raster_files import open_file
+from core.scenes.rasters import ARRAY_SUFFIXES, HDF5_SUFFIXES, marked_transparent
 from core.scenes.scene import Scene
-from core.scenes.sources import ARRAY_SUFFIXES, HDF5_SUFFIXES, marked_transparent
 
 _OPEN_FILES_PER_THREAD = 8
 

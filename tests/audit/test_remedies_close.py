@@ -119,7 +119,7 @@ def test_a_file_that_changed_is_looked_at_again(root, looked):
 
 
 def test_a_band_that_is_marked_as_transparency_is_named_and_can_be_read_so(tmp_path):
-    from core.scenes.sources import marked_transparent
+    from core.scenes.rasters import marked_transparent
 
     for k in range(2):
         pixels = np.random.default_rng(k).integers(1, 200, (60, 70, 4)).astype(np.uint8)

@@ -12,8 +12,8 @@ from core.datasets.pairs import Pair
 from core.errors import MaskError, SceneError
 from core.plain import in_markdown
 from core.scenes.display import default_rgb
+from core.scenes.rasters import marked_transparent
 from core.scenes.scene import Scene
-from core.scenes.sources import marked_transparent
 from ui import library, state, tables
 from ui.viewer import viewer
 

@@ -15,8 +15,8 @@ from core.errors import GroundlineError
 from core.plain import in_markdown
 from core.prediction.batch import find_scenes
 from core.scenes.opening import open_scene
+from core.scenes.rasters import place_name
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import place_name
 from ui import library, state, uploads
 from ui.allowed import changing
 from ui.input import KEEP, typed_path

@@ -13,8 +13,8 @@ from core.datasets.masks.encodings import COLOURS, IDS, Encoding, as_codes, whol
 from core.datasets.masks.outlines import MOST_COLOURS, apart, count_codes, soft_rims
 from core.errors import MaskError, SceneError
 from core.scenes.opening import open_scene
+from core.scenes.rasters import BAND, RasterSource, white_is_zero
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import BAND, RasterSource, white_is_zero
 from core.words import listed
 
 _SAMPLED_MASKS = 24
