@@ -22,7 +22,7 @@ from core.patches.joined import Prepared, alike, open_patches
 from core.patches.store import STORE_FILE, PatchStore
 from core.prediction.folder.rasters import Prediction, prediction_folders, read_made, sort_predictions
 from core.reading.readable import Unreadable, sorted_out
-from core.scenes.rasters import place_name
+from core.scenes.image_names import place_name
 from core.workspace import MODELS
 from ui import state
 

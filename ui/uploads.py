@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.datasets import archives
 from core.files import replacing
-from core.scenes.rasters import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
+from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
 from ui.allowed import refuse_if_read_only
 
 if TYPE_CHECKING:

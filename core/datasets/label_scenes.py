@@ -18,8 +18,8 @@ from core.digests import file_digest
 from core.errors import DatasetError, MaskError
 from core.geo import GeoRef
 from core.hdf5 import open_hdf5_file
+from core.scenes.hdf5_files import HDF5_IMAGE_NAMES, Hdf5Source
 from core.scenes.opening import open_scene
-from core.scenes.rasters import HDF5_IMAGE_NAMES, Hdf5Source
 from core.scenes.scene import Scene, Window
 
 _NEARLY_ALL = 0.8

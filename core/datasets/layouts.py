@@ -19,9 +19,10 @@ from core.datasets.vector_labels import open_vector_mask
 from core.datasets.vector_layouts import find_vector_labels
 from core.errors import DatasetError, MaskError, SceneError
 from core.scenes.band_files import stack_path, write_stack
+from core.scenes.hdf5_files import open_hdf5
+from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES
 from core.scenes.npy_files import npy_shape, open_npy
 from core.scenes.opening import open_scene
-from core.scenes.rasters import ARRAY_SUFFIXES, HDF5_SUFFIXES, open_hdf5
 from core.scenes.scene import Scene
 from core.words import counted, listed
 

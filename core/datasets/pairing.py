@@ -23,7 +23,7 @@ from core.datasets.file_names import (
     walk,
 )
 from core.errors import DatasetError
-from core.scenes.rasters import is_raster
+from core.scenes.image_names import is_raster
 
 VECTOR_SUFFIXES = (".gpkg", ".geojson", ".shp", ".shp.zip", ".json", ".fgb", ".kml")
 _GLUED = "|".join(sorted(IMAGE_WORDS | MASK_WORDS, key=len, reverse=True))

@@ -18,8 +18,8 @@ from core.plain import in_table
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part
+from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
 from core.scenes.opening import open_scene
-from core.scenes.rasters import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
 
 SCENE_SUFFIXES = (*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES)
 TABLE_FILE, RESULTS_FILE = "results.csv", "results.json"

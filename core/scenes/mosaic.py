@@ -13,7 +13,8 @@ import numpy as np
 
 from core.errors import SceneError
 from core.scenes.chip_layout import Layout, cell_sizes, find_layouts, read_chip
-from core.scenes.rasters import IMAGE_FOLDERS, RASTER_SUFFIXES, open_raster, place_name
+from core.scenes.image_names import IMAGE_FOLDERS, RASTER_SUFFIXES, place_name
+from core.scenes.rasters import open_raster
 from core.scenes.scene import Scene, Window
 
 CHIP_SUFFIXES = frozenset(RASTER_SUFFIXES) - {".vrt"}

@@ -12,7 +12,7 @@ import numpy as np
 from core.digests import file_digest
 from core.errors import SceneError
 from core.geo import GeoRef
-from core.scenes.rasters import axes_of, resize_pixels, valid_pixels
+from core.scenes.arrays import axes_of, resize_pixels, valid_pixels
 from core.scenes.scene import Scene, Window
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from core.errors import SceneError
 from core.geo import GeoRef
 from core.reading.readable import refusing
+from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES
 from core.scenes.scene import Scene
 
 
@@ -24,7 +25,7 @@ def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_nam
 
 
 def _open(path: str | os.PathLike, *, expand_palette: bool, hdf5_name: str | None, alpha: str) -> Scene:
-    from core.scenes import rasters  # GDAL and HDF5 come in with the first raster, not with the first page or `--help`
+    from core.scenes import rasters  # GDAL comes in with the first raster, not with the first page or `--help`
 
     path = Path(path)
     if not path.exists():
@@ -38,9 +39,11 @@ def _open(path: str | os.PathLike, *, expand_palette: bool, hdf5_name: str | Non
         if len(stacks) == 1 and len(stacks[0]) >= len(chips) / 2:
             return rasters.open_raster(write_stack(stacks[0]), expand_palette=False)
         return open_mosaic(path)
-    if path.suffix.lower() in rasters.HDF5_SUFFIXES:
-        return rasters.open_hdf5(path, name=hdf5_name)
-    if path.suffix.lower() in rasters.ARRAY_SUFFIXES:
+    if path.suffix.lower() in HDF5_SUFFIXES:
+        from core.scenes.hdf5_files import open_hdf5
+
+        return open_hdf5(path, name=hdf5_name)
+    if path.suffix.lower() in ARRAY_SUFFIXES:
         from core.scenes.npy_files import open_npy
 
         return open_npy(path)
@@ -49,7 +52,7 @@ def _open(path: str | os.PathLike, *, expand_palette: bool, hdf5_name: str | Non
 
 def scene_of_array(array: np.ndarray, *, geo: GeoRef | None = None, nodata: float | None = None, name: str = "array") -> Scene:
     """A scene over an array (h, w) or (h, w, bands) in memory."""
-    from core.scenes.rasters import ArraySource
+    from core.scenes.arrays import ArraySource
 
     array = array[..., None] if array.ndim == 2 else array
     return Scene(

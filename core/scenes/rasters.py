@@ -1,8 +1,7 @@
-"""Readers behind a scene: GDAL rasters, HDF5 data sets and arrays in memory."""
+"""Scenes over files that GDAL opens as one image."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import warnings
 from collections import OrderedDict
@@ -10,37 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import rasterio
-from affine import Affine
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
-from rasterio.transform import from_gcps
 from rasterio.windows import Window as RasterWindow
 
 from core.digests import digest_of, file_digest
-from core.errors import SceneError, SettingsError
-from core.geo import GeoRef
-from core.hdf5 import open_hdf5_file
+from core.errors import SceneError
+from core.scenes.arrays import valid_pixels
+from core.scenes.georeference import georeference
 from core.scenes.raster_files import VIRTUAL_SUFFIX, open_file
 from core.scenes.scene import Scene, Source, Window
 
-RASTER_SUFFIXES = (
-    *(".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".j2k", ".bmp", ".webp", ".gif", ".img", ".vrt"),
-    *(".asc", ".bil", ".bip", ".bsq", ".ers", ".mrf", ".ntf", ".ppm", ".pgm", ".tga", ".sdat"),
-)
-"""Files that GDAL opens as one image; what looks through a folder for images takes these and, where it can, the next."""
-ARRAY_SUFFIXES = (".npy",)
-_ENVI_SUFFIXES = ("", ".dat", ".raw", ".bin")
-"""What ENVI files are called besides; only with a header beside them are they taken for images."""
-HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
-HDF5_IMAGE_NAMES = ("img", "image", "images", "x", "data")
-"""What the image in an HDF5 file is called, the likeliest first."""
-IMAGE_FOLDERS = ("images", "image", "imgs", "img", "chips")
-"""Folders that are called after what is in them, not after the place that they show."""
 BAND, TRANSPARENCY = "band", "transparency"
 """What a band that a file marks as transparency can be said to be."""
 _ALPHA_SIDE_PX = 256
@@ -123,63 +104,6 @@ class RasterSource:
         return digest_of(*(file_digest(path) for path in dict.fromkeys((self.path, *there)) if path.is_file()))
 
 
-@dataclass(frozen=True, eq=False)
-class ArraySource:
-    """Pixels of an array (h, w, bands) in memory."""
-
-    array: np.ndarray
-    nodata: float | None = None
-
-    def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
-        """Pixels (h, w, bands); see Scene.read."""
-        pixels = self.array[window.slices][..., [band - 1 for band in bands]]
-        return pixels.copy() if out_shape is None else resize_pixels(pixels, out_shape, categorical=categorical)
-
-    def valid(self, window: Window, out_shape: tuple[int, int] | None) -> np.ndarray:
-        """bool (h, w); see Scene.valid."""
-        valid = valid_pixels(self.array[window.slices], self.nodata)
-        return valid if out_shape is None else resize_pixels(valid[..., None], out_shape, categorical=True)[..., 0]
-
-    def fingerprint(self) -> str:
-        """Digest of the whole array."""
-        return hashlib.sha256(np.ascontiguousarray(self.array).tobytes()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Hdf5Source:
-    """Pixels of one data set of an HDF5 file; `index` picks one image of a stack, `channels_first` its axis order."""
-
-    path: Path
-    name: str
-    index: int | None = None
-    channels_first: bool = False
-
-    def read(self, window: Window, bands: Sequence[int], out_shape: tuple[int, int] | None, categorical: bool) -> np.ndarray:
-        """Pixels (h, w, bands); see Scene.read."""
-        with open_hdf5_file(self.path, SceneError) as file:
-            pixels = self._window(file[self.name], window)[..., [band - 1 for band in bands]]
-        return pixels if out_shape is None else resize_pixels(pixels, out_shape, categorical=categorical)
-
-    def _window(self, data: h5py.Dataset, window: Window) -> np.ndarray:
-        rows, cols = window.slices
-        lead = () if self.index is None else (self.index,)
-        if data.ndim - len(lead) == 2:
-            return data[(*lead, rows, cols)][..., None]
-        if self.channels_first:
-            return data[(*lead, slice(None), rows, cols)].transpose(1, 2, 0)
-        return data[(*lead, rows, cols, slice(None))]
-
-    def valid(self, window: Window, out_shape: tuple[int, int] | None) -> np.ndarray:
-        """bool (h, w); see Scene.valid."""
-        with open_hdf5_file(self.path, SceneError) as file:
-            valid = valid_pixels(self._window(file[self.name], window), None)
-        return valid if out_shape is None else resize_pixels(valid[..., None], out_shape, categorical=True)[..., 0]
-
-    def fingerprint(self) -> str:
-        """Digest of size, time and sampled bytes of the file, and of the place in it."""
-        return hashlib.sha256(f"{file_digest(self.path)}:{self.name}:{self.index}".encode()).hexdigest()[:16]
-
-
 def open_raster(path: Path, *, expand_palette: bool, alpha: str = "") -> Scene:
     """A scene over a file that GDAL opens.
 
@@ -226,7 +150,7 @@ def open_raster(path: Path, *, expand_palette: bool, alpha: str = "") -> Scene:
         width=dataset.width,
         bands=3 if palette else len(indexes),
         dtype="uint8" if palette else dtype,
-        geo=_geo(dataset),
+        geo=georeference(dataset),
         nodata=dataset.nodata,
         source=RasterSource(path, indexes, palette),
         band_names=names if any(names) and not palette else None,
@@ -285,88 +209,6 @@ def white_is_zero(source: Source) -> bool:
     return _dataset(source.path).tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
 
 
-def open_hdf5(path: Path, *, name: str | None = None, index: int | None = None) -> Scene:
-    """A scene over a data set of an HDF5 file: the named one, else one called img or image, else the largest.
-
-    A stack (images, h, w, bands) opens at `index`, 0 by default. The channel axis is the shorter of first and last.
-    Raises SceneError when the file holds no image.
-    """
-    try:
-        with open_hdf5_file(path, SceneError) as file:
-            name = name or _image_name(file, path)
-            if name not in file:
-                raise SceneError(f"no data set {name!r} in {path.name}", expected=f"one of {_data_sets(file)}", do="Choose one of them")
-            shape, dtype = file[name].shape, str(file[name].dtype)
-    except OSError as error:
-        raise SceneError(f"{path.name} is no HDF5 file ({error})", expected="an HDF5 file with an image", do="Check the file") from error
-    stack = len(shape) == 4
-    if stack:
-        index, shape = index or 0, shape[1:]
-    height, width, bands, channels_first = axes_of(shape)
-    return Scene(
-        path=path,
-        name=path.stem if not stack else f"{path.stem}_{index:05d}",
-        height=height,
-        width=width,
-        bands=bands,
-        dtype=dtype,
-        geo=GeoRef.pixels(),
-        nodata=None,
-        source=Hdf5Source(path, name, index if stack else None, channels_first),
-    )
-
-
-def axes_of(shape: tuple[int, ...]) -> tuple[int, int, int, bool]:
-    """Height, width and bands of an array (h, w), (h, w, bands) or (bands, h, w), and whether its bands come first: the shorter axis."""
-    channels_first = len(shape) == 3 and shape[0] < shape[2] and shape[0] < shape[1]
-    height, width, bands = (*shape, 1) if len(shape) == 2 else (*shape[1:], shape[0]) if channels_first else shape
-    return height, width, bands, channels_first
-
-
-def is_raster(path: Path) -> bool:
-    """Whether a file's name says that it is an image: by its ending, or by an ENVI header beside it."""
-    suffix = path.suffix.lower()
-    if suffix in (*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES):
-        return True
-    return suffix in _ENVI_SUFFIXES and (path.with_suffix(".hdr").is_file() or path.with_name(f"{path.name}.hdr").is_file())
-
-
-def place_name(path: Path) -> str:
-    """What people call a scene: its file without the ending, or its folder; `Tile 2` for the chips in `Tile 2/images`."""
-    if path.name.lower() in IMAGE_FOLDERS:
-        return path.parent.name
-    return path.name if path.is_dir() else path.stem
-
-
-def resize_pixels(pixels: np.ndarray, shape: tuple[int, int], *, categorical: bool) -> np.ndarray:
-    """Resize (h, w, bands) to `shape` (h, w) through GDAL: area average, or nearest pixels when `categorical`."""
-    if pixels.shape[:2] == tuple(shape):
-        return pixels.copy()
-    boolean = pixels.dtype == bool
-    source = np.ascontiguousarray((pixels.astype(np.uint8) if boolean else pixels).transpose(2, 0, 1))
-    with rasterio.MemoryFile() as memory:
-        profile = dict(driver="GTiff", count=source.shape[0], height=source.shape[1], width=source.shape[2], dtype=source.dtype)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with memory.open(**profile) as out:
-                out.write(source)
-            with memory.open() as dataset:
-                resampling = Resampling.nearest if categorical else Resampling.average
-                result = dataset.read(out_shape=(source.shape[0], *shape), resampling=resampling)
-    result = result.transpose(1, 2, 0)
-    return result.astype(bool) if boolean else np.ascontiguousarray(result)
-
-
-def valid_pixels(pixels: np.ndarray, nodata: float | None) -> np.ndarray:
-    """bool (h, w) of pixels (h, w, bands): False where every band is nodata or NaN."""
-    valid = np.ones(pixels.shape[:2], bool)
-    if np.issubdtype(pixels.dtype, np.floating):
-        valid &= np.isfinite(pixels).any(axis=2)
-    if nodata is not None and not np.isnan(nodata):
-        valid &= (pixels != nodata).any(axis=2)
-    return valid
-
-
 def _dataset(path: Path) -> rasterio.DatasetReader:
     try:
         return _handles.get(path)
@@ -394,80 +236,3 @@ def _png_is_whole(path: Path) -> bool:
 
 def _raster_window(window: Window) -> RasterWindow:
     return RasterWindow(window.col, window.row, window.width, window.height)
-
-
-def _geo(dataset: rasterio.DatasetReader) -> GeoRef:
-    """Where a raster says that it lies: by its transform or control points, with a CRS or without, else by a world file beside it."""
-    path = Path(dataset.name)
-    points, points_crs = dataset.gcps
-    crs = None if dataset.crs is None else CRS.from_user_input(dataset.crs)
-    transform = None if dataset.transform.is_identity else dataset.transform
-    if transform is None and points:
-        transform, crs = from_gcps(points), None if points_crs is None else CRS.from_user_input(points_crs)
-        return GeoRef(_sized(transform, path), crs)
-    transform = transform and _sized(transform, path)
-    transform = transform or _world_file(path)
-    if transform is None:
-        return GeoRef.pixels()
-    return GeoRef(transform, crs) if crs is not None else _named_beside(path, GeoRef(transform))
-
-
-def _sized(transform: Affine, path: Path) -> Affine:
-    """The transform. Raises SceneError for one that gives pixels no size, or that holds what is no number."""
-    if not (np.isfinite(transform[:6]).all() and 0 < abs(transform.determinant) < np.inf):
-        raise SceneError(f"{path.name} gives pixels no size", expected="a transform", do="Write its place into it again")
-    return transform
-
-
-def _world_file(path: Path) -> Affine | None:
-    """The transform in a world file beside an image that GDAL has not taken: scene.pgw, scene.pngw or scene.wld, in any case.
-
-    Raises SceneError for one that holds no six numbers.
-    """
-    found = _beside(path, *(f"{path.suffix[:2]}{path.suffix[-1:]}w", f"{path.suffix}w", ".wld"))
-    if found is None:
-        return None
-    try:
-        a, d, b, e, x, y = (float(number.replace(",", ".")) for number in found.read_text(encoding="ascii").split())
-    except ValueError as error:
-        raise SceneError(
-            f"{found.name} is no world file", expected="six numbers, one a line", do="Mend it, or move it away from the image"
-        ) from error
-    if a * e == b * d:
-        raise SceneError(f"{found.name} gives pixels no size", expected="a transform", do="Mend it, or move it away from the image")
-    # A world file places the middle of the first pixel.
-    return Affine(a, b, x - (a + b) / 2, d, e, y - (d + e) / 2)
-
-
-def _named_beside(path: Path, geo: GeoRef) -> GeoRef:
-    """The reference with the CRS of a .prj file beside the image, where there is one that holds there and is no Shapefile's."""
-    found = None if _beside(path, ".shp") else _beside(path, ".prj", ".qpj")
-    try:
-        return geo if found is None else geo.named(CRS.from_user_input(found.read_text(encoding="utf-8", errors="replace").strip()))
-    except (CRSError, SettingsError):
-        return geo
-
-
-def _beside(path: Path, *suffixes: str) -> Path | None:
-    """The file called like an image with one of the suffixes, in small or capital letters; None where there is none."""
-    if not path.suffix or not path.is_file():
-        return None
-    cases = dict.fromkeys(case for suffix in suffixes for case in (suffix.lower(), suffix.upper(), suffix))
-    return next((found for suffix in cases if (found := path.with_suffix(suffix)).is_file()), None)
-
-
-def _data_sets(file: h5py.File) -> list[str]:
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) and item.ndim in (2, 3, 4) else None)
-    return names
-
-
-def _image_name(file: h5py.File, path: Path) -> str:
-    names = _data_sets(file)
-    if not names:
-        raise SceneError(f"no data set with rows and columns in {path.name}", expected="an image (h, w, bands)", do="Check the file")
-    for wanted in HDF5_IMAGE_NAMES:
-        for name in names:
-            if name.split("/")[-1].lower() == wanted:
-                return name
-    return max(names, key=lambda name: file[name].size)

@@ -16,8 +16,9 @@ from rio_tiler.models import ImageData
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.scenes.display import stretch, three_bands
+from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES
 from core.scenes.raster_files import open_file
-from core.scenes.rasters import ARRAY_SUFFIXES, HDF5_SUFFIXES, marked_transparent
+from core.scenes.rasters import marked_transparent
 from core.scenes.scene import Scene
 
 _OPEN_FILES_PER_THREAD = 8

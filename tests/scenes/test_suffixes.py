@@ -6,9 +6,9 @@ import pytest
 from core.datasets.datasets import open_dataset
 from core.datasets.pairing import match_folder
 from core.prediction.batch import find_scenes
+from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES, IMAGE_FOLDERS, RASTER_SUFFIXES, place_name
 from core.scenes.mosaic import chip_paths
 from core.scenes.opening import open_scene
-from core.scenes.rasters import ARRAY_SUFFIXES, HDF5_SUFFIXES, IMAGE_FOLDERS, RASTER_SUFFIXES, place_name
 from tests.helpers.datasets import save
 from ui.uploads import IMAGE_TYPES
 

@@ -12,7 +12,7 @@ from core.datasets.pairing import Matches, match_folder
 from core.datasets.remedies import Remedies, apply_remedy
 from core.errors import DatasetError
 from core.plain import in_markdown
-from core.scenes.rasters import is_raster
+from core.scenes.image_names import is_raster
 from core.words import counted
 from ui import frame, state, tables
 from ui.allowed import changing, refuse_if_read_only

@@ -14,8 +14,8 @@ from core.datasets.pairs import Pair
 from core.errors import GroundlineError
 from core.plain import in_markdown
 from core.prediction.batch import find_scenes
+from core.scenes.image_names import place_name
 from core.scenes.opening import open_scene
-from core.scenes.rasters import place_name
 from core.scenes.scene import Scene, Window
 from ui import library, state, uploads
 from ui.allowed import changing
