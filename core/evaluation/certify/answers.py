@@ -36,7 +36,7 @@ _COLUMNS = ("point", "row", "col", "x", "y", "person", "answer", "time")
 
 
 @dataclass(frozen=True)
-class Answer:
+class PointAnswer:
     """A class id, or `NOT_SURE`, that a person gave at a point (its number among the points), and when, in unix seconds."""
 
     point: int
@@ -53,7 +53,7 @@ class PointAnswers:
     prediction: Prediction
     points: DrawnPoints
     given: tuple[int, ...] = ()
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[PointAnswer, ...] = ()
 
     # ---- on disk ----
 
@@ -91,7 +91,7 @@ class PointAnswers:
                 do=f"Mend or delete them in {self.folder}",
             ) from error
 
-    def _logged(self) -> list[Answer]:
+    def _logged(self) -> list[PointAnswer]:
         file = self.folder / ANSWERS_FILE
         if not file.exists():
             return []
@@ -102,7 +102,7 @@ class PointAnswers:
                 point, name = int(row.get("point") or -1), out_of_table(row.get("answer"))
                 if not 0 <= point < len(self.points.row) or name not in ids or not row.get("person"):
                     raise ValueError(f"{ANSWERS_FILE} has a line {', '.join(map(str, row.values()))}")
-                found.append(Answer(point, out_of_table(row["person"]), ids[name], float(row.get("time") or 0)))
+                found.append(PointAnswer(point, out_of_table(row["person"]), ids[name], float(row.get("time") or 0)))
         return found
 
     def _changed(self, change: Callable[[PointAnswers], PointAnswers]) -> PointAnswers:
@@ -119,7 +119,7 @@ class PointAnswers:
                     table.writerows(map(after._row, after.answers))
             return after
 
-    def _row(self, one: Answer) -> list[object]:
+    def _row(self, one: PointAnswer) -> list[object]:
         x, y = self.xy(one.point)
         name = self.name_of(one.class_id)
         row, col = int(self.points.row[one.point]), int(self.points.col[one.point])
@@ -166,7 +166,7 @@ class PointAnswers:
                 expected="a class of the map, a point that was given out and the name of who answers",
                 do="Give your name and answer again",
             )
-        new = Answer(point, person, class_id, float(round(time.time())))
+        new = PointAnswer(point, person, class_id, float(round(time.time())))
 
         def with_new(now: PointAnswers) -> PointAnswers:
             kept = (one for one in now.answers if (one.point, one.person) != (point, person))
