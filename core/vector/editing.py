@@ -12,13 +12,13 @@ import geopandas as gpd
 import numpy as np
 import shapely
 
+from core.datasets.masks.writing import mask_type, write_mask
 from core.errors import InputError, SettingsError
-from core.files import read_json, replacing, write_json
+from core.files import read_json, write_json
 from core.vector.layer import PolygonLayer
 from core.vector.tracing.attributes import remeasured
 
 FILLS = ("merge", "hole")
-BAND_PIXELS = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -229,8 +229,6 @@ def burn(layer: PolygonLayer, corrections: Corrections, path: str | os.PathLike,
     everything else stays to the pixel. Without it all polygons are painted; a pixel belongs to the polygon that holds its centre.
     Raises SettingsError as `apply` does, and for a base of another size.
     """
-    import rasterio
-
     from core.vector.tracing.sources import open_labels
 
     fresh = apply(layer, corrections)
@@ -248,21 +246,13 @@ def burn(layer: PolygonLayer, corrections: Corrections, path: str | os.PathLike,
         kept = fresh.frame[fresh.frame["corrected"]]
         shapes = np.concatenate([gone.geometry.to_numpy(), kept.geometry.to_numpy()])
         ids = np.concatenate([np.full(len(gone), ignored), kept["class_id"].to_numpy()])
-    path = Path(path)
-    dtype = np.uint8 if ignored <= 255 else np.uint16 if ignored <= 65535 else np.int32
-    placed: dict[str, Any] = {} if layer.geo.crs is None else {"crs": layer.geo.crs.to_wkt()}
-    if placed or layer.geo.unnamed:
-        placed["transform"] = layer.geo.transform
-    profile = {"driver": "GTiff", "height": height, "width": width, "count": 1, "dtype": dtype, "nodata": ignored, "compress": "deflate"}
-    step = max(1, BAND_PIXELS // width)
-    with replacing(path, suffix=".tif") as temporary, rasterio.open(temporary, "w", **profile, **placed) as file:
-        if layer.scheme.ignored_id <= 255 and dtype == np.uint8:
-            file.write_colormap(1, {k: (*colour, 255) for k, colour in enumerate(layer.scheme.colours)})
-        for row in range(0, height, step):
-            count = min(step, height - row)
-            under = np.full((count, width), ignored, dtype) if labels is None else labels.rows(row, row + count).astype(dtype)
-            file.write(painted(shapes, ids, layer, row, under), 1, window=((row, row + count), (0, width)))
-    return path
+    dtype = mask_type(layer.scheme)
+
+    def rows(row: int, stop: int) -> np.ndarray:
+        under = np.full((stop - row, width), ignored, dtype) if labels is None else labels.rows(row, stop).astype(dtype)
+        return painted(shapes, ids, layer, row, under)
+
+    return write_mask(path, (height, width), layer.scheme, layer.geo, rows)
 
 
 def painted(shapes: np.ndarray, ids: np.ndarray, layer: PolygonLayer, row: int, under: np.ndarray) -> np.ndarray:

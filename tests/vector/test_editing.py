@@ -11,9 +11,9 @@ from affine import Affine
 from pyproj import CRS
 
 from core.classes import DUBAI
+from core.datasets.masks import writing
 from core.errors import InputError, SettingsError
 from core.geo import GeoRef
-from core.vector import editing
 from core.vector.editing import Corrections, apply, burn
 from core.vector.formats.export import export, read_back
 from core.vector.vectorize import vectorize
@@ -107,7 +107,7 @@ def test_steps_that_do_not_fit_are_one_clear_line(layer):
 
 
 def test_the_burnt_mask_equals_the_one_by_hand(layer, tmp_path, monkeypatch):
-    monkeypatch.setattr(editing, "BAND_PIXELS", 24 * 5)  # several bands
+    monkeypatch.setattr(writing, "BAND_PIXELS", 24 * 5)  # several bands
     pond, building, road = (id_of(layer, name) for name in ("Water", "Building", "Road"))
     log = Corrections().reclass(road, "Vegetation").delete(pond).delete(building, fill="hole")
     expected = IDS.copy()

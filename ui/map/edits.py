@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.claims import in_turn
-from core.datasets.datasets import CLASS_FILE
+from core.datasets.scene_set import write_scene_set
 from core.digests import digest_of
-from core.files import write_json
 from core.plain import in_markdown
+from core.scenes.opening import open_scene
 from core.vector.editing import Corrections, apply, burn
 from ui import frame, state
 from ui.allowed import changing, refuse_if_read_only
@@ -147,14 +146,6 @@ def label_set(source: MapSource, layer: PolygonLayer, corrections: Corrections) 
     """A data set of one scene in the workspace: images/, masks/ with the corrected class ids, classes.json; returns its folder."""
     refuse_if_read_only()
     folder = state.workspace().root / "labels" / f"{source.scene.stem}-corrected"
-    image = folder / "images" / source.scene.name
-    image.parent.mkdir(parents=True, exist_ok=True)
-    (folder / "masks").mkdir(exist_ok=True)
-    image.unlink(missing_ok=True)
-    try:
-        os.link(source.scene.resolve(), image)
-    except OSError:  # another disk, or a file system without links
-        shutil.copy2(source.scene, image)
-    burn(layer, corrections, folder / "masks" / f"{source.scene.stem}.tif", base=source.path)
-    write_json(folder / CLASS_FILE, source.scheme.to_dict())
-    return folder
+    made = {"scene": source.scene, "corrections": corrections.describe()}
+    write = partial(burn, layer, corrections, base=source.path)
+    return write_scene_set(folder, open_scene(source.scene), source.scheme, write, made=made)
