@@ -30,6 +30,8 @@ KINDS = {
     "random_split": ("The same on a random split", ":material/shuffle:"),
     "predict": ("Prediction", ":material/auto_awesome:"),
     "predict_batch": ("Prediction of a folder", ":material/auto_awesome_motion:"),
+    "refine": ("Refining by strokes", ":material/brush:"),
+    "labels": ("Labels from strokes", ":material/draw:"),
     "estimate": ("Estimate", ":material/timer:"),
     "quantise": ("Making the model fast", ":material/bolt:"),
     "vectorize": ("Tracing polygons", ":material/polyline:"),

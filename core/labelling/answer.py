@@ -15,6 +15,7 @@ from core.classes import ClassScheme
 from core.errors import InputError
 from core.labelling.classifier import Fitted, fit
 from core.labelling.features import SceneFeatures
+from core.labelling.kernels import pool
 from core.labelling.samples import Samples, take
 from core.labelling.strokes import Stroke
 from core.prediction.folder.rasters import Prediction
@@ -25,15 +26,20 @@ from core.scenes.scene import Window
 class Answer:
     """Class probabilities of a scene's pixels, by window.
 
-    `scheme` has the classes of the features' prediction first, then those that only the strokes know; `painted` are the ids of those that
-    were painted, which is what `fitted` tells apart. `area` is the area of work in pixels (x = column, y = row), None for the whole scene.
+    `scheme` has the classes of the features' prediction first, then those that only the strokes know; `told` are the ids of those that
+    `fitted` tells apart: the painted ones, and those that the model is sure of somewhere. `area` is the area of work in pixels
+    (x = column, y = row), None for the whole scene. `weight` is how much the strokes' word counts beside the model's, and
+    `expected_accuracy` the share of painted pixels, mean over the classes, that are told right by strokes without their own; None while
+    no class has two.
     """
 
     scheme: ClassScheme
-    painted: tuple[int, ...]
+    told: tuple[int, ...]
     fitted: Fitted
     features: SceneFeatures
     area: BaseGeometry | None = None
+    weight: float = 1.0
+    expected_accuracy: float | None = None
 
     @property
     def prediction(self) -> Prediction | None:
@@ -43,24 +49,19 @@ class Answer:
     def probabilities(self, window: Window, *, every: int = 1) -> np.ndarray:
         """float32 (h, w, K) of a window, or of each `every`-th pixel of its rows and columns; 0 in all classes where nothing is known.
 
-        Inside the area a class that nobody painted keeps what the model gives it, and the painted ones share the rest. Outside it the
-        values are the prediction's own, to the byte (k / 255), or 0.
+        Inside the area the model's word and the strokes' are weighed for each class that was painted, or that the model is sure of
+        somewhere; others keep what the model gives them. Outside it the values are the prediction's own, to the byte (k / 255), or 0.
         """
+        learnt = covered(self.area, window, every=every)
+        found = np.zeros((*learnt.shape, len(self.scheme)), np.float32)
+        if not learnt.any():
+            found[..., : self.features.classes] = self.features.said(window)[::every, ::every]
+            return found
         values = self.features.read(window, every=every)
-        found = np.zeros((*values.shape[:2], len(self.scheme)), np.float32)
-        found[..., : self.features.classes] = self.features.model(values)
-        learnt = covered(self.area, window, every=every) & np.isfinite(values[..., 0])
-        if learnt.all():
-            return self._taught(values, found)
-        found[learnt] = self._taught(values[learnt], found[learnt])
-        return found
-
-    def _taught(self, values: np.ndarray, said: np.ndarray) -> np.ndarray:
-        """Probabilities (..., K) from features (..., F) and the model's own probabilities (..., K)."""
-        found = said.copy()
-        found[..., list(self.painted)] = 0
-        rest = np.maximum(1 - found.sum(axis=-1, keepdims=True), 0)
-        found[..., list(self.painted)] = rest * self.fitted.probabilities(values)
+        said = self.features.model(values)
+        found[..., : self.features.classes] = said
+        learnt &= np.isfinite(values[..., 0])
+        found[learnt] = _pooled(said[learnt], self.fitted.probabilities(values[learnt]), self.told, self.weight, len(self.scheme))
         return found
 
 
@@ -78,12 +79,35 @@ def learn(
     Raises InputError where fewer than two classes were painted.
     """
     samples = take(features, strokes, scheme.names, seed=seed) if samples is None else samples
-    painted = np.unique(samples.ids)
-    if len(painted) < 2:
-        found = f"strokes of {scheme.names[painted[0]]} alone" if len(painted) else "no painted pixel"
+    mine = samples.strokes >= 0
+    refuse_one_class([scheme.names[one] for one in np.unique(samples.ids[mine])])
+    told, places = np.unique(samples.ids, return_inverse=True)
+    fitted = fit(samples.values, places, classes=len(told), groups=samples.strokes, seed=seed)
+    weight = weight_of(len(np.unique(samples.strokes[mine])) / len(np.unique(samples.ids[mine])))
+    judged = mine & np.isfinite(fitted.held_out[:, 0])
+    right = _pooled(features.model(samples.values[judged]), fitted.held_out[judged], told, weight, len(scheme)).argmax(axis=1)
+    shares = [(right[samples.ids[judged] == k] == k).mean() for k in np.unique(samples.ids[judged])]
+    expected = float(np.mean(shares)) if shares else None
+    return Answer(scheme, tuple(int(one) for one in told), fitted, features, area, weight, expected)
+
+
+def refuse_one_class(names: Sequence[str]) -> None:
+    """Raise InputError where fewer than two classes were painted: what is not painted may be anything, so one alone teaches nothing."""
+    if len(names) < 2:
+        found = f"strokes of {names[0]} alone" if names else "no painted pixel"
         raise InputError(found, expected="strokes of two classes at least", do="Paint what is something else too")
-    fitted = fit(samples.values, np.searchsorted(painted, samples.ids), classes=len(painted), seed=seed)
-    return Answer(scheme, tuple(int(one) for one in painted), fitted, features, area)
+
+
+def weight_of(strokes: float) -> float:
+    """How much the word of so many strokes a class counts beside the model's: half as much again for three, twice for six."""
+    return 3 * strokes / (strokes + 3)
+
+
+def _pooled(said: np.ndarray, learnt: np.ndarray, told: Sequence[int] | np.ndarray, weight: float, classes: int) -> np.ndarray:
+    """Probabilities float32 (n, classes) of the model's (n, K) and the forest's (n, P) of the ids `told`."""
+    found = np.zeros((len(learnt), classes), np.float32)
+    pool(said, np.ascontiguousarray(learnt), np.asarray(told, np.int64), np.float32(weight), found)
+    return found
 
 
 def covered(area: BaseGeometry | None, window: Window, *, every: int = 1) -> np.ndarray:

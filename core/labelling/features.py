@@ -10,8 +10,8 @@ import numpy as np
 
 from core.digests import digest_of, file_digest
 from core.errors import InputError, SceneError
-from core.labelling.filters import MARGIN_PX, count_of, described
-from core.labelling.look import MOST_BANDS, Look
+from core.labelling.filters import BLURS, MARGIN_PX, blurred, count_of, described
+from core.labelling.look import MOST_BANDS, Look, mirrored
 from core.labelling.tile_cache import DiskTiles, MemoryTiles
 from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import PROBABILITIES, Prediction
@@ -20,7 +20,8 @@ from core.scenes.scene import Scene, Window
 TILE_PX = 256
 BUDGET_BYTES = 4 << 30
 MEMORY_BYTES = 256 << 20
-_VERSION = 1
+_COARSE_PX = 512
+_VERSION = 2
 
 
 class SceneFeatures:
@@ -52,7 +53,7 @@ class SceneFeatures:
     @property
     def count(self) -> int:
         """How many features a pixel has."""
-        return count_of(min(self.scene.bands, MOST_BANDS)) + self.classes
+        return count_of(min(self.scene.bands, MOST_BANDS)) + (1 + len(BLURS)) * self.classes
 
     def read(self, window: Window, *, every: int = 1) -> np.ndarray:
         """Features float16 (h, w, F) of a window, or of each `every`-th pixel of its rows and columns.
@@ -74,6 +75,21 @@ class SceneFeatures:
         said = np.nan_to_num(values[..., values.shape[-1] - self.classes :].astype(np.float32))
         return np.rint(said * 255) / np.float32(255)
 
+    @cached_property
+    def coarse(self) -> tuple[np.ndarray, tuple[float, float]]:
+        """The prediction's probabilities float32 (h, w, K) of the whole scene, small, and how many rows and columns a pixel of it takes."""
+        scale = max(1.0, max(self.scene.shape) / _COARSE_PX)
+        shape = max(1, round(self.scene.height / scale)), max(1, round(self.scene.width / scale))
+        step = self.scene.height / shape[0], self.scene.width / shape[1]
+        said = np.zeros((*shape, self.classes), np.float32)
+        if self.place is not None and self.prediction is not None:
+            first = round(self.place.row / step[0]), round(self.place.col / step[1])
+            last = max(first[0] + 1, round(self.place.row_stop / step[0])), max(first[1] + 1, round(self.place.col_stop / step[1]))
+            part = min(last[0], shape[0]) - first[0], min(last[1], shape[1]) - first[1]
+            small = self.prediction.probabilities(out_shape=part) / np.float32(255)
+            said[first[0] : first[0] + part[0], first[1] : first[1] + part[1]] = small
+        return said, step
+
     def tile(self, row: int, col: int) -> np.ndarray:
         """Features float16 (256, 256, F), less at the scene's ends, of the tile that lies so many tiles down and across."""
         known = self._tiles.get((row, col))
@@ -87,15 +103,17 @@ class SceneFeatures:
         inside = tile.intersect(self.scene.window)
         seen = described(self._look.read(self.scene, wide))[: inside.height, : inside.width].astype(np.float16)
         if self.prediction is not None:
-            seen = np.concatenate([seen, self._said(inside)], axis=-1)
+            said = mirrored(self.said(wide.intersect(self.scene.window)), wide, self.scene.window)
+            around = blurred(said)[: inside.height, : inside.width]
+            seen = np.concatenate([seen, around.astype(np.float16), self.said(inside).astype(np.float16)], axis=-1)
         seen[~self.scene.valid(inside)] = np.nan
         return seen
 
-    def _said(self, window: Window) -> np.ndarray:
-        """Probabilities float16 (h, w, K) of the prediction, 0 where it says nothing."""
-        said = np.zeros((window.height, window.width, self.classes), np.float16)
-        common = window.intersect(self.place)
-        if common.pixels:
+    def said(self, window: Window) -> np.ndarray:
+        """The prediction's probabilities float32 (h, w, K) of a window, k / 255; 0 where it says nothing."""
+        said = np.zeros((window.height, window.width, self.classes), np.float32)
+        common = Window(0, 0, 0, 0) if self.place is None else window.intersect(self.place)
+        if common.pixels and self.prediction is not None:
             own = Window(common.row - self.place.row, common.col - self.place.col, common.height, common.width)
             at = Window(common.row - window.row, common.col - window.col, common.height, common.width)
             said[at.slices] = self.prediction.probabilities(own) / np.float32(255)

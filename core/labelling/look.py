@@ -55,6 +55,12 @@ class Look:
         with np.errstate(over="ignore", invalid="ignore"):
             scaled = np.clip((pixels - self.middle.astype(np.float32)) / self.width.astype(np.float32), -_FAR, _FAR)
         bands = np.where(known[..., None], scaled, 0) @ self.axes.astype(np.float32)
-        before = inside.row - window.row, inside.col - window.col
-        after = window.row_stop - inside.row_stop, window.col_stop - inside.col_stop
-        return np.pad(np.clip(bands, -_FAR, _FAR), (*zip(before, after, strict=True), (0, 0)), mode="symmetric")
+        return mirrored(np.clip(bands, -_FAR, _FAR), window, scene.window)
+
+
+def mirrored(bands: np.ndarray, window: Window, scene: Window) -> np.ndarray:
+    """Bands (h, w, C) of a window that reaches beyond the scene, from those of the part inside, by mirroring at the scene's ends."""
+    inside = window.intersect(scene)
+    before = inside.row - window.row, inside.col - window.col
+    after = window.row_stop - inside.row_stop, window.col_stop - inside.col_stop
+    return np.pad(bands, (*zip(before, after, strict=True), (0, 0)), mode="symmetric")

@@ -12,6 +12,7 @@ import numpy as np
 import pyogrio
 import shapely
 from pyproj import CRS
+from shapely.geometry.base import BaseGeometry
 
 from core.datasets.class_columns import as_classes
 from core.datasets.layer_contents import refuse_other_content
@@ -47,6 +48,23 @@ class _Row:
     width_px: float
 
 
+def read_area(path: str | os.PathLike, scene: Scene) -> BaseGeometry:
+    """The area of work in pixels: all polygons of a GeoJSON or GeoPackage together. Raises InputError where none lies on the scene."""
+    path = Path(path)
+    layers, _, _ = _read(_there(path, "an area"), classless=True)
+    grid, _ = _grid(layers, scene, path.name)
+    shapes = [shape for layer in layers for shape in placed_on(layer, grid, scene.geo, scene.shape)[0]]
+    area = shapely.union_all([shapely.make_valid(shape) for shape in shapes if shapely.get_dimensions(shape) == 2])
+    inside = shapely.intersection(area, shapely.box(0, 0, scene.width, scene.height))
+    if inside.area == 0:
+        raise InputError(
+            f"no polygon of {path.name} on {scene.path.name}",
+            expected=f"polygons on its {scene.height} x {scene.width} pixels, in {scene.geo.coordinates}",
+            do="Check the CRS of both, or leave the area away",
+        )
+    return inside
+
+
 def read_strokes(path: str | os.PathLike, scene: Scene) -> StrokeFile:
     """Strokes of a GeoJSON or GeoPackage on a scene, brought to its pixels. Later features were painted later.
 
@@ -54,9 +72,7 @@ def read_strokes(path: str | os.PathLike, scene: Scene) -> StrokeFile:
     InputError for a file that is none, without features or classes, or of which nothing lies on the scene.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"no file at {path}", expected="strokes as GeoJSON or GeoPackage", do="Correct the path")
-    layers, rows, left_out = _read(path)
+    layers, rows, left_out = _read(_there(path, "strokes"))
     grid, words = _grid(layers, scene, path.name)
     notes = [] if words is None else [words]
     strokes: list[Stroke] = []
@@ -149,8 +165,14 @@ def _write_geopackage(path: Path, strokes: Sequence[Stroke], geometry: np.ndarra
         )
 
 
-def _read(path: Path) -> tuple[list[VectorLayer], list[list[_Row]], int]:
-    """Layers, what their features say of their strokes, and how many features could not be taken."""
+def _there(path: Path, what: str) -> Path:
+    if not path.is_file():
+        raise InputError(f"no file at {path}", expected=f"{what} as GeoJSON or GeoPackage", do="Correct the path")
+    return path
+
+
+def _read(path: Path, *, classless: bool = False) -> tuple[list[VectorLayer], list[list[_Row]], int]:
+    """Layers, what their features say of their strokes, and how many features could not be taken; all can be where they are `classless`."""
     layers, rows, left_out, columns = [], [], 0, set()
     try:
         refuse_other_content(path)
@@ -162,7 +184,7 @@ def _read(path: Path) -> tuple[list[VectorLayer], list[list[_Row]], int]:
             table = {str(field).lower(): values for field, values in zip(meta["fields"], fields, strict=True)}
             crs = CRS.from_user_input(meta["crs"]) if meta["crs"] and not names_no_crs(path) else None
             columns |= set(table)
-            said = _said(table, len(shapes))
+            said = [_Row("", WIDTH_PX)] * len(shapes) if classless else _said(table, len(shapes))
             good = [k for k, shape in enumerate(shapes) if said[k] is not None and shape is not None and not shape.is_empty]
             left_out += len(shapes) - len(good)
             layers.append(VectorLayer(path, shapes[good], np.empty(0, object), crs))
@@ -176,7 +198,9 @@ def _read(path: Path) -> tuple[list[VectorLayer], list[list[_Row]], int]:
         if left_out and not columns & set(CLASS_COLUMNS):
             has = f"columns {listed(sorted(columns), 8)}" if columns else "no columns"
             raise InputError(f"{path.name} with {has}", expected=_EXPECTED, do="Name the class of each stroke in it")
-        found = f"{counted(left_out, 'feature')} without a class" if left_out else "no strokes"
+        found = (
+            f"{counted(left_out, 'feature')} without a class or geometry" if left_out else f"no {'polygons' if classless else 'strokes'}"
+        )
         raise InputError(f"{found} in {path.name}", expected=_EXPECTED, do="Paint some")
     return layers, rows, left_out
 

@@ -82,11 +82,37 @@ class Said:
         return np.rint(values.astype(np.float32) * 255) / np.float32(255)
 
 
+FOUR = ClassScheme(tuple("abcd"), tuple((k, k, k) for k in range(4)))
+
+
 def test_a_class_that_nobody_painted_keeps_what_the_model_gives_it():
-    """0.6 stay with the second class; the painted first and fourth share 0.4, and the third keeps its 0.2 of them."""
-    scheme = ClassScheme(tuple("abcd"), tuple((k, k, k) for k in range(4)))
-    found = Answer(scheme, (0, 3), Certain(), Said()).probabilities(Window(0, 0, 1, 2))
-    assert np.allclose(found[0, 0], [0.2, 0.6, 0.2, 0])
-    assert found[0, 1].tolist() == [1, 0, 0, 0]
-    outside = Answer(scheme, (0, 3), Certain(), Said(), shapely.box(1, 0, 2, 1)).probabilities(Window(0, 0, 1, 2))
-    assert np.array_equal(outside[0, 0], np.array([51, 153, 51, 0], np.float32) / np.float32(255))
+    """The first and the fourth were painted, the fourth is new: they share the 0.2 that the model gives the first.
+
+    The strokes say 1 and 0, which count as 1.03 and 0.03, and the model as much for one as for the other.
+    """
+    found = Answer(FOUR, (0, 3), Certain(), Said()).probabilities(Window(0, 0, 1, 2))
+    assert np.allclose(found[0, 0], [0.2 * 1.03 / 1.06, 0.6, 0.2, 0.2 * 0.03 / 1.06], atol=1e-6)
+    assert np.allclose(found[0, 1], [1.03 / 1.06, 0, 0, 0.03 / 1.06], atol=1e-6)  # where the model says nothing
+
+
+def test_the_strokes_word_is_weighed_with_the_models():
+    """Of classes b and c the model says 0.6 and 0.2; strokes that say 0 and 1 turn it round: 0.601 * 0.03 against 0.201 * 1.03."""
+    found = Answer(FOUR, (2, 1), Certain(), Said()).probabilities(Window(0, 0, 1, 2))[0, 0]
+    assert np.allclose(found, [0.2, 0.8 * 0.01803 / (0.01803 + 0.20703), 0.8 * 0.20703 / (0.01803 + 0.20703), 0], atol=1e-6)
+
+
+def test_where_only_new_classes_were_painted_the_model_says_nothing():
+    five = ClassScheme(tuple("abcde"), tuple((k, k, k) for k in range(5)))
+    found = Answer(five, (3, 4), Certain(), Said()).probabilities(Window(0, 0, 1, 2))
+    assert np.allclose(found[0, 0], [0, 0, 0, 1.03 / 1.06, 0.03 / 1.06], atol=1e-6)
+
+
+def test_outside_the_area_the_models_bytes_stay():
+    found = Answer(FOUR, (0, 3), Certain(), Said(), shapely.box(1, 0, 2, 1)).probabilities(Window(0, 0, 1, 2))
+    assert np.array_equal(found[0, 0], np.array([51, 153, 51, 0], np.float32) / np.float32(255))
+
+
+def test_accuracy_is_expected_where_a_class_has_two_strokes(features):
+    halves = [Stroke(one.class_name, part) for one in STROKES for part in (one.geometry, shapely.affinity.translate(one.geometry, 3, 0))]
+    assert learn(features, halves, SCHEME).expected_accuracy > 0.9
+    assert learn(features, STROKES, SCHEME).expected_accuracy is None

@@ -33,6 +33,8 @@ VERBS = (
     "estimate",
     "quantise",
     "vectorize",
+    "refine",
+    "labels",
     "models",
     "import-model",
     "export-model",

@@ -67,7 +67,7 @@ def test_the_worker_loads_neither_pandas_nor_tensorflow_before_its_kind_asks():
 
 def test_every_kind_with_a_network_is_heavy():
     wanted = {"train", "probe", "rate_test", "search", "evaluate", "predict", "predict_batch", "quantise", "demo"}
-    wanted |= {"import_model", "export_model", "random_split"}
+    wanted |= {"import_model", "export_model", "random_split", "refine"}
     assert {name for name, spec in registry.VERBS.items() if spec.heavy} == wanted
 
 
