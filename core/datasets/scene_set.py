@@ -16,9 +16,9 @@ from core.classes import ClassScheme
 from core.datasets.datasets import CLASS_FILE
 from core.errors import GroundlineError
 from core.files import replacing_folder, write_json
+from core.scenes.image_names import RASTER_SUFFIXES
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
-from core.scenes.sources import RASTER_SUFFIXES
 
 MADE_FILE = "made-labels.json"
 """Tells that a folder is ours, so that it may be replaced: other data sets have a classes.json too."""
