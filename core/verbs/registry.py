@@ -23,17 +23,16 @@ from core.verbs import (
     evaluate,
     export_model,
     import_model,
-    labels,
     models,
     predict,
     predict_batch,
     prepare,
     quantise,
     random_split,
-    refine,
     train,
     vectorize,
 )
+from core.verbs.labelling import labels, refine
 from core.verbs.verb import Answer, OnEvent, Verb
 
 EXTRA_VERBS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"

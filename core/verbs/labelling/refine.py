@@ -11,7 +11,7 @@ from core.files import refuse_foreign_folder
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, group, setting
-from core.verbs.labels import STROKES
+from core.verbs.labelling.labels import STROKES
 from core.verbs.options import MODEL, SCENE
 from core.verbs.tables import percent, table
 from core.verbs.verb import Answer, Verb, place_of
