@@ -74,6 +74,11 @@ class Workspace:
         return self._place("evaluations")
 
     @property
+    def certified(self) -> Path:
+        """What people answered at points of predictions."""
+        return self._place("certified")
+
+    @property
     def layers(self) -> Path:
         """Vector layers and their exports."""
         return self._place("layers")

@@ -7,6 +7,7 @@ import { DecodedTiles, lookOf, picture } from './codes.js';
 import { Readout } from './readout.js';
 import { Region } from './region.js';
 import { drawSwipe } from './swipe.js';
+import { Target } from './target.js';
 
 const PAUSE_MS = 150;
 const whenIdle = window.requestIdleCallback ?? (work => setTimeout(() => work({ timeRemaining: () => 8 }), 20));
@@ -29,6 +30,7 @@ class Viewer {
     this.send = send;
     this.readout = new Readout(this, host.querySelector('.readout'));
     this.region = new Region(this);
+    this.target = new Target(this);
     this.maps = [];
     this.codeLayers = [];
     this.decoded = new DecodedTiles(data.tilePx);
@@ -42,7 +44,7 @@ class Viewer {
     if (first) {
       this.signature = data.signature;
       this.settings = { ...data.settings, hidden: [...data.settings.hidden], closed: [...data.settings.closed] };
-      this.view = null;
+      this.view = this.target.view();
       this.fitted = false; // another scene: its whole extent first, not the old one's view
       this.decoded.clear();
       this.readout.clear(data.hint);
@@ -52,6 +54,7 @@ class Viewer {
     if (recoloured) { this.drawBar(); this.repaint(); }
     if (JSON.stringify(data.grid) !== this.gridShown) this.drawGrid();
     if (data.region) this.region.show(data.region.value);
+    if (this.target.changed()) this.target.fly();
   }
 
   // ---- the bar ----
@@ -176,6 +179,7 @@ class Viewer {
     this.drawClosed();
     this.applyOpacity();
     this.drawGrid();
+    this.target.draw();
     if (this.data.region) { this.maps.forEach(map => this.region.attach(map)); this.region.show(this.data.region.value); }
     this.maps.forEach(map => this.watcher.observe(map.getContainer()));
     this.fitted = false;

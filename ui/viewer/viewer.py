@@ -74,13 +74,14 @@ def panes(
     closed: Sequence[str] = (),
     region: tuple[int, int, int, int] | None = None,
     on_region: Choose | None = None,
+    target: tuple[int, int] | None = None,
 ) -> ViewerState:
     """Draw panes in step and return what the user set in them.
 
     Class toggles, opacity, confidence threshold and swipe act in the browser. `height` in px. `grid` draws squares
     (row, col, size_px, kept) on the first pane, `closed` names panes that start closed. With `on_region` a rectangle can
     be drawn: it is called with (row, col, height, width) in px or None for the whole, and `region` is the present one.
-    The user's settings outlive a change of page or scene.
+    `target` is a pixel (row, col) that is shown, with a cross on it. The user's settings outlive a change of page or scene.
     """
     memory = f"gl_viewer_{key}"
     start = {"opacity": opacity, "threshold": threshold, "hidden": [], "layout": layout, "unsure": "hide", "closed": list(closed)}
@@ -98,7 +99,8 @@ def panes(
     drawable = {} if on_region is None else {"on_region_change": choose}
     result = _component()(
         key=key,
-        data=_message(shown, scheme, settings, height, grid) | {"region": {"value": region and list(region)} if drawable else None},
+        data=_message(shown, scheme, settings, height, grid)
+        | {"region": {"value": region and list(region)} if drawable else None, "target": target and list(target)},
         default={"settings": settings} | ({"region": region} if drawable else {}),
         on_settings_change=remember,
         **drawable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +24,9 @@ class Certificate:
     """The estimates of a map called `title`, from `points` sure answers and `not_sure` others, of which that of `first` counted.
 
     `area` is that of the map in m2, or in px where `in_metres` is false; `mapped` (K,) are its parts on the map. `counts` int (K, K) are
-    the points by true class and class of the map. `if_wrong` and `if_right` are the accuracy with each "not sure" so. `more` are the
-    points that would make the accuracy's interval `WANTED` to both sides, about. `other` answered too, and `agreement` compares the two.
+    the points by true class and class of the map. `if_wrong` and `if_right` are the accuracy with each "not sure" so. `more` points
+    would make the accuracy's interval `WANTED` to both sides, about. `day` is that of the last answer. `other` answered too, and
+    `agreement` compares the two.
     """
 
     title: str
@@ -39,6 +41,7 @@ class Certificate:
     if_wrong: float
     if_right: float
     more: int
+    day: str
     first: str
     other: str | None = None
     agreement: Confusion | None = None
@@ -89,6 +92,7 @@ def certificate_of(answers: PointAnswers, first: str, title: str) -> Certificate
         if_wrong=bounds[0],
         if_right=bounds[1],
         more=more_points(float(found.high["accuracy"] - found.low["accuracy"]) / 2, total),
+        day=time.strftime("%d %B %Y", time.localtime(max(one.time_s for one in answers.answers))),
         first=first,
         other=other,
         agreement=None if other is None else answers.agreement(first, other),

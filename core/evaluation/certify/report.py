@@ -30,8 +30,8 @@ def in_a_sentence(one: Certificate) -> str:
     """The accuracy as a client understands it."""
     value, low, high = one.ends("accuracy")
     return (
-        f"About {100 * value:.0f} of 100 parts of this map's area show the right class; with 95 % confidence it is between "
-        f"{100 * low:.1f} and {100 * high:.1f}."
+        f"About {100 * value:.0f} % of this map's area shows the right class; with 95 % confidence it is between {100 * low:.1f} % and "
+        f"{100 * high:.1f} %."
     )
 
 
@@ -48,9 +48,9 @@ def about_not_sure(one: Certificate) -> str:
         return ""
     share = one.not_sure / (one.not_sure + one.points)
     return (
-        f"{counted(one.not_sure, 'point')} ({share:.0%}) could not be told from the picture and are left out; the parts of the map that "
-        f"they stand for keep their weight. Had the map been wrong at all of them, the accuracy would be {one.if_wrong:.1%}; had it been "
-        f"right, {one.if_right:.1%}."
+        f"At {counted(one.not_sure, 'point')} ({share:.0%}) the picture did not tell the class. Such points are left out; the parts of the "
+        "map that they stand for keep their weight. Had the map been wrong at all of them, the accuracy would be "
+        f"{one.if_wrong:.1%}; had it been right, {one.if_right:.1%}."
     )
 
 
@@ -170,11 +170,11 @@ def _method(one: Certificate) -> Iterator[str]:
     yield "<h2>How it was measured</h2>"
     who = escape(one.first) + (f" and {escape(one.other)}" if one.other else "")
     yield (
-        f"<p class=\"soft\">Answered by {who}. Points drawn at random in strata of the map's classes and of the model's confidence, more "
-        "where errors are likelier (Neyman's allocation, learnt from the first points). Estimators of Olofsson et al. 2014 and Stehman "
-        "2014; "
-        "intervals of Wilson with the effective number of points (Franco et al. 2019). A point counts for its pixel; where the picture and "
-        f"the map are displaced against each other, that counts as an error. Groundline {escape(__version__)}.</p>"
+        f'<p class="soft">Answered by {who}, the last time on {one.day}. Points drawn at random in strata of the map\'s classes and of the '
+        "model's confidence, more where errors are likelier (Neyman's allocation, learnt from the first points). Estimators of Olofsson "
+        "et al. 2014 and Stehman 2014; intervals of Wilson with the effective number of points (Franco et al. 2019). A point counts for "
+        "its pixel; where the picture and the map are displaced against each other, that counts as an error. "
+        f"Groundline {escape(__version__)}.</p>"
     )
 
 
