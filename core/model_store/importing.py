@@ -1,4 +1,4 @@
-"""A Keras file of other origin into a model folder: what it tells, what has to be asked, and the writing."""
+"""A Keras file of other origin into a model folder, with what the user says about it."""
 
 from __future__ import annotations
 
@@ -14,67 +14,21 @@ import numpy as np
 from core.classes import IGNORED_ID, ClassScheme
 from core.errors import ModelError, SettingsError
 from core.files import replacing_folder
-from core.model_store.bare_weights import Fit, architecture_beside, bare_weights, fitting_network, registered_network, unfitting
-from core.model_store.cards import MIN_PATCH_PX, WEIGHTS_FILE, ModelCard
-from core.model_store.legacy import Described, describe, describe_architecture, describe_serving
-from core.model_store.models import Model, default_scheme, find_model, guesses, proposed_card
-from core.model_store.normalisation import BLUE_FIRST, PUBLISHED_WAYS, read_normalisation, titled
+from core.model_store.bare_weights import registered_network
+from core.model_store.cards import WEIGHTS_FILE, ModelCard
+from core.model_store.examining import Examined, OfWeights, examine, found_out, with_output
+from core.model_store.legacy import describe_serving
+from core.model_store.models import Model, default_scheme, find_model, guesses
 from core.model_store.outputs import Head, chosen_output, ending, refusal_of_outputs, refusal_of_shape, untaken_size
 from core.model_store.saved_models import is_saved_model
-from core.model_store.serving.graph import KEPT
 from core.model_store.trust import trust
-from core.networks.encoders import published_normalisation, wants_bgr
-from core.networks.pure import is_pure
 from core.progress import OnProgress, ShouldStop, check, report
-from core.reading.readable import refusing
-from core.words import counted
 
 if TYPE_CHECKING:
     import keras
 
 _TOLERANCE = 1e-4
-# A layer that only encoders of this kind have, and one of those encoders. Of the ResNets of segmentation_models all take raw values.
-_SIGNS = {
-    "bn_data": "resnet34",
-    "block5_conv3": "vgg16",
-    "conv5_block3_out": "resnet50-keras",
-    "block_16_project": "mobilenetv2",
-    "block7a_project_conv": "efficientnetb0",
-}
 _Run = Callable[[np.ndarray], np.ndarray]
-_SELF_NORMALISING = {"Rescaling", "Normalization"}
-
-
-@dataclass(frozen=True)
-class LikelyNormalisation:
-    """One answer to how values were normalised: a sentence, the normalisation as a card has it, and bands if it needs them so."""
-
-    label: str
-    normalisation: dict[str, Any]
-    bands: tuple[int, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Examined:
-    """What a file tells (`found`, and a card with guesses in it) and what it does not.
-
-    `asks` holds the keys of `Answers` that the user has to give: "bands", "normalisation", "scheme", and "patch_size"
-    where the network takes any, "output" where it has several. `fit` is the network of ours that a file of weights alone belongs
-    to. `normalisations` are the likely ones, the likeliest first. `runs_code`: the file holds a
-    Lambda layer and is refused unless the user trusts it. `tells` are sentences for people.
-    """
-
-    found: Described
-    card: ModelCard
-    asks: tuple[str, ...]
-    normalisations: tuple[LikelyNormalisation, ...]
-    tells: tuple[str, ...]
-    fit: Fit | None = None
-
-    @property
-    def runs_code(self) -> bool:
-        """Whether loading the file would run Python code in it."""
-        return self.found.runs_code
 
 
 @dataclass(frozen=True)
@@ -92,159 +46,12 @@ class Answers:
     output: str | None = None
 
 
-@dataclass(frozen=True)
-class OfWeights:
-    """What the user says about the network that a file of weights alone belongs to; None is what the shapes tell.
-
-    `look_beside`: an architecture that lies beside the file is its own.
-    """
-
-    architecture_file: Path | None = None
-    architecture: str | None = None
-    encoder: str | None = None
-    filters: tuple[int, ...] | None = None
-    look_beside: bool = True
-
-
-def examine(path: str | os.PathLike, of_weights: OfWeights = OfWeights()) -> Examined:
-    """Read what a `.h5`, `.hdf5` or `.keras` file or a SavedModel tells; without Keras, nothing in it is run. Raises ModelError."""
-    with refusing(Path(path).name, ModelError, "a whole Keras file or SavedModel"):
-        return _examine(Path(path), of_weights)
-
-
-def _examine(path: Path, of_weights: OfWeights) -> Examined:
-    if not path.exists():
-        raise ModelError(f"no file at {path}", expected="a Keras file", do="Check the path")
-    if path.is_dir() and not is_saved_model(path):
-        raise ModelError(
-            f"the folder {path.name} as a model to import", expected="a Keras file, or a SavedModel folder", do="Name the file in it"
-        )
-    fit = None
-    bare = None if path.is_dir() else bare_weights(path)
-    if bare is None:
-        found = describe(path)
-    else:
-        beside = of_weights.look_beside and of_weights.architecture is None
-        text = of_weights.architecture_file or (architecture_beside(path) if beside else None)
-        if text is not None:
-            found = describe_architecture(text)
-        else:
-            fit = fitting_network(bare, named=of_weights.architecture, encoder=of_weights.encoder, filters=of_weights.filters)
-            if fit is None:
-                raise unfitting(path, bare)
-            found = fit.described()
-    _refuse_other_shapes(path, found)
-    card = proposed_card(path, found)
-    if fit is not None:
-        network = {"filters": list(fit.filters)} if fit.filters else {}
-        card = replace(card, architecture=fit.architecture, encoder=fit.encoder, network=network, notes=())
-    asks = ["bands", "normalisation", "scheme"]
-    asks += ["patch_size"] if found.free else []
-    asks += ["output"] if len(found.heads) > 1 else []
-    return Examined(found, card, tuple(asks), _normalisations(found), _tells(found, card, fit), fit)
-
-
-def choose_output(examined: Examined, output: str) -> Examined:
-    """The same file with another of its outputs as the answer, by name or number from 1. Raises SettingsError."""
-    return _found(examined, _with_output(examined.found, output))
-
-
-def _found(examined: Examined, found: Described) -> Examined:
-    """What more is known about the same file."""
-    return replace(examined, found=found, card=proposed_card(Path(examined.card.weights_file), found))
-
-
-def _refuse_other_shapes(path: Path, found: Described) -> None:
-    if found.inputs > 1:
-        raise ModelError(f"{path.name} takes {found.inputs} images at once", expected="a network of one image", do="Use another model")
-    height, width = found.sides
-    if min(height, width) < MIN_PATCH_PX:
-        raise ModelError(
-            f"{path.name} takes images of {height} x {width} pixels with {found.bands} bands",
-            expected=f"at least {MIN_PATCH_PX} pixels along each side, channels last",
-            do="Use another model, or put a Permute before it",
-        )
-    if found.sure and len(found.head.shape) == 1:  # other shapes are measured when the network is loaded
-        raise refusal_of_shape(path.name, found.head, height, width)
-    unknown = [name for name in found.functions if not is_pure(name)]
-    if unknown:
-        raise ModelError(
-            f"{path.name} calls TensorFlow's {', '.join(unknown)}",
-            expected="functions that compute values of values",
-            do="Rebuild the network without these",
-        )
-
-
-def _normalisations(found: Described) -> tuple[LikelyNormalisation, ...]:
-    usual = [
-        LikelyNormalisation("Divided by 255", {"kind": "divide", "divisor": 255.0}),
-        LikelyNormalisation("None: values as the file has them", {"kind": "none"}),
-    ]
-    if found.layer_kinds & _SELF_NORMALISING:
-        usual.reverse()
-    by_pixels = [LikelyNormalisation(titled(word), read_normalisation(word)) for word in ("patch", "image", "patch-together")]
-    if found.bands != 3:
-        return *usual, *by_pixels
-    encoder = next((name for sign, name in _SIGNS.items() if sign in found.layer_names), None)
-    if encoder is not None and encoder != "resnet34":
-        label = f"As the published weights of {encoder.removesuffix('-keras')} want it"
-        usual.append(_published(label, published_normalisation(encoder), blue_first=wants_bgr(encoder)))
-    # ImageNet's other ways, for a network whose encoder cannot be told by its layers.
-    others = [_published(titled(word), read_normalisation(word), blue_first=word == BLUE_FIRST) for word in PUBLISHED_WAYS]
-    named = [one.normalisation for one in usual]
-    return *usual, *by_pixels, *(one for one in others if one.normalisation not in named)
-
-
-def _published(label: str, rule: dict[str, Any], *, blue_first: bool) -> LikelyNormalisation:
-    """One of ImageNet's rules for red, green, blue; with `blue_first` turned round for a network that takes the bands so."""
-    if not blue_first:
-        return LikelyNormalisation(label, rule)
-    turned = {**rule, "mean": rule["mean"][::-1], "std": rule["std"][::-1]}
-    return LikelyNormalisation(label if "blue first" in label else f"{label}, blue first", turned, (3, 2, 1))
-
-
-def told_by_word(text: str, examined: Examined, bands: tuple[int, ...] | None) -> LikelyNormalisation:
-    """What a word of `core.model_store.normalisation.WAYS` says about a file, for images whose red, green, blue are `bands`.
-
-    Raises SettingsError.
-    """
-    rule = read_normalisation(text, bands=examined.found.bands)
-    if text != BLUE_FIRST:
-        return LikelyNormalisation(text, rule)
-    told = _published(text, rule, blue_first=True)
-    return replace(told, bands=tuple(bands[::-1]) if bands else told.bands)
-
-
-def _tells(found: Described, card: ModelCard, fit: Fit | None) -> tuple[str, ...]:
-    height, width = found.sides
-    size = "any size" if found.free else f"{height} x {width} pixels"
-    end = {"softmax": "probabilities", "sigmoid": "one probability each", "logits": "values that become probabilities"}[card.output]
-    if found.served:
-        end = "values that are looked at when it is loaded"
-    classes = f"{len(card.scheme)} classes" if found.outputs else "classes, whose number it does not tell,"
-    sentences = [f"Takes {counted(found.bands, 'band')} in patches of {size}.", f"Gives {classes} as {end}."]
-    if fit is not None:
-        sentences.insert(0, f"Weights alone, which fit {fit.told()}.")
-    if found.weights_alone:
-        sentences.insert(0, "Weights alone, with the architecture that lies beside them.")
-    if found.served:
-        sentences.insert(0, f"A SavedModel without Keras's description. {KEPT}")
-    if len(found.heads) > 1:
-        which = f"{found.head.name} is the answer, {found.why}" if found.sure else "which one is the answer has to be said"
-        sentences.append(f"Has {len(found.heads)} outputs: {', '.join(head.told() for head in found.heads)}; {which}.")
-    if found.saved_by:
-        sentences.append(f"Saved by Keras {found.saved_by}.")
-    if found.compiled_with:
-        sentences.append(f"Trained with {', '.join(found.compiled_with)}, which is not needed for predicting.")
-    return tuple(sentences)
-
-
 def import_model(
     path: str | os.PathLike,
     folder: str | os.PathLike,
     answers: Answers,
     *,
-    of_weights: OfWeights = OfWeights(),
+    of_weights: OfWeights | None = None,
     trusted: bool = False,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -255,7 +62,7 @@ def import_model(
     Raises ModelError for a file that cannot be taken, SettingsError for answers that do not fit it, Cancelled.
     """
     path, folder = Path(path), Path(folder)
-    examined = examine(path, of_weights)
+    examined = examine(path, of_weights or OfWeights())
     _check(examined, answers)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise SettingsError(f"{folder} is there already", expected="a new folder", do="Choose another name")
@@ -270,7 +77,7 @@ def import_model(
         if not is_saved_model(path):
             raise
         # Layers of its own, which Keras cannot build; the serving function has their operations.
-        served = _found(examined, describe_serving(path))
+        served = found_out(examined, describe_serving(path))
         return _import_serving(path, folder, served, answers, on_progress, should_stop)
     check(should_stop)
     from core.model_store.fitting import run
@@ -347,7 +154,7 @@ def _tried(path: Path, examined: Examined, answers: Answers, loaded: _Loaded) ->
     height, width = found.sides
     found = replace(found, heads=loaded.measured(found.heads, height, width))
     if answers.output is not None:
-        found = _with_output(found, answers.output)
+        found = with_output(found, answers.output)
     else:
         choice = chosen_output(found.heads, height, width)
         if not choice.sure:
@@ -367,14 +174,14 @@ def _tried(path: Path, examined: Examined, answers: Answers, loaded: _Loaded) ->
         raise untaken_size(height, width, error) from error
     head = replace(found.head, activation=ending(values, form, found.activation))
     heads = [head if number == found.chosen % len(found.heads) else each for number, each in enumerate(found.heads)]
-    return _found(examined, replace(found, heads=tuple(heads)))
+    return found_out(examined, replace(found, heads=tuple(heads)))
 
 
 def _check(examined: Examined, answers: Answers) -> None:
     """What of the answers can be checked before the network is loaded. Raises SettingsError."""
     found = examined.found
     if answers.output is not None:
-        _with_output(found, answers.output)
+        with_output(found, answers.output)
     if answers.bands is not None and (len(answers.bands) != found.bands or min(answers.bands) < 1):
         raise SettingsError(
             f"bands {list(answers.bands)}", expected=f"{found.bands} band numbers from 1, as the file takes them", do="Name as many bands"
@@ -411,20 +218,6 @@ def _answered(examined: Examined, answers: Answers) -> ModelCard:
         scale=answers.scale,
         pixel_size_m=answers.pixel_size_m,
         assumed=tuple(assumed),
-    )
-
-
-def _with_output(found: Described, asked: str) -> Described:
-    """The same with another output as the answer: by its name, or its number from 1."""
-    names = [head.name for head in found.heads]
-    numbers = [str(number) for number in range(1, len(names) + 1)]
-    for words in (names, numbers):
-        if asked in words:
-            return replace(found, chosen=words.index(asked), why="as asked", sure=True)
-    raise SettingsError(
-        f"the output {asked!r}",
-        expected="one of " + ", ".join(head.told() for head in found.heads),
-        do="Name one of these, or its number from 1",
     )
 
 

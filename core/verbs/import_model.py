@@ -66,7 +66,8 @@ class ImportModelRequest(Settings):
 
 def run(asked: ImportModelRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Write a model folder of a Keras file and the answers about it."""
-    from core.model_store.importing import Answers, OfWeights, examine, import_model, scheme_of, told_by_word
+    from core.model_store.examining import OfWeights, examine, told_by_word
+    from core.model_store.importing import Answers, import_model, scheme_of
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     of_weights = OfWeights(asked.architecture_file, asked.architecture, asked.encoder, asked.filters)

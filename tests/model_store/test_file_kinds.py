@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import ModelError
-from core.model_store.importing import examine
+from core.model_store.examining import examine
 from core.model_store.models import find_model
 
 

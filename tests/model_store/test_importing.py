@@ -7,7 +7,8 @@ from keras import layers
 
 from core.classes import ClassScheme
 from core.errors import ModelError, SettingsError
-from core.model_store.importing import Answers, examine, import_model, scheme_of
+from core.model_store.examining import examine
+from core.model_store.importing import Answers, import_model, scheme_of
 
 SCHEME = ClassScheme(("Water", "Land"), ((0, 0, 255), (0, 200, 0)))
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from core.errors import ModelError
-from core.model_store.importing import Answers, examine, import_model, told_by_word
+from core.model_store.examining import examine, told_by_word
+from core.model_store.importing import Answers, import_model
 from core.model_store.legacy import describe
 from core.model_store.loading import read_network
 from core.model_store.models import find_model

@@ -12,7 +12,8 @@ from PIL import Image
 
 from core.errors import ModelError, SettingsError
 from core.model_store.cards import ModelCard
-from core.model_store.importing import Answers, choose_output, examine, import_model, scheme_of
+from core.model_store.examining import choose_output, examine
+from core.model_store.importing import Answers, import_model, scheme_of
 from core.model_store.models import find_model
 
 HEIGHT, WIDTH = 16, 24

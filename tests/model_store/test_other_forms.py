@@ -13,7 +13,8 @@ from PIL import Image
 
 from core.classes import ClassScheme
 from core.errors import ModelError, SettingsError
-from core.model_store.importing import Answers, OfWeights, examine, import_model, scheme_of
+from core.model_store.examining import OfWeights, examine
+from core.model_store.importing import Answers, import_model, scheme_of
 from core.model_store.models import find_model
 
 

@@ -12,7 +12,8 @@ from keras import layers
 
 from core.digests import content_digest
 from core.errors import ModelError, SettingsError
-from core.model_store.importing import Answers, examine, import_model
+from core.model_store.examining import examine
+from core.model_store.importing import Answers, import_model
 from core.model_store.models import find_model, list_models
 from core.model_store.serving.signature import signature_of
 from core.prediction.engines.engine import open_engine

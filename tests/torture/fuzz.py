@@ -334,7 +334,7 @@ def _read_trash(folder: Path) -> None:
 
 def _examine(name: str) -> Callable[[Path], object]:
     def read(folder: Path) -> None:
-        from core.model_store.importing import examine
+        from core.model_store.examining import examine
 
         examine(folder / name)
 

@@ -12,7 +12,7 @@ from core.classes import ClassScheme
 from core.errors import GroundlineError
 from core.jobs.jobs import Job
 from core.model_store.bare_weights import bare_weights
-from core.model_store.importing import Examined, OfWeights, choose_output, examine
+from core.model_store.examining import Examined, OfWeights, choose_output, examine
 from core.model_store.normalisation import seams_warning
 from core.plain import in_markdown, in_table, out_of_table
 from ui import frame, jobs_view, library, state, uploads
