@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -194,18 +194,29 @@ class Workspace:
         except (OSError, ValueError) as error:
             wrong = reason(error)
         else:
-            inside = all(
-                self.holds(self.root / moved["from"]) and Path(moved["stored"]).name == moved["stored"] != ".." for moved in entry["moved"]
-            )
-            names = [name for moved in entry["moved"] for name in (*Path(moved["from"]).parts, moved["stored"])]
-            if inside and all(len(os.fsencode(name)) <= LONGEST_NAME for name in names):
+            wrong = self._wrong_with(entry["moved"])
+            if not wrong:
                 return entry
-            wrong = "it names places that no disk holds" if inside else "it names places outside the workspace"
         raise JobError(
             f"a list of deleted files that cannot be read ({wrong})",
             expected=f"the {_CONTENTS} that was written",
             do=f"Take the files out of {bin_folder} by hand",
         )
+
+    def _wrong_with(self, moved: Sequence[_Moved]) -> str:
+        """Why a list of deleted files cannot be followed; empty where it can."""
+        stored = [item["stored"] for item in moved]
+        if not all(self.holds(self.root / item["from"]) for item in moved) or any(
+            Path(name).name != name or name == ".." for name in stored
+        ):
+            return "it names places outside the workspace"
+        names = [name for item in moved for name in (*Path(item["from"]).parts, item["stored"])]
+        if any(len(os.fsencode(name)) > LONGEST_NAME for name in names):
+            return "it names places that no disk holds"
+        places = {(self.root / item["from"]).resolve() for item in moved}
+        if any(self.trash in place.parents for place in places) or {"", _CONTENTS} & {*stored}:
+            return "it names the trash itself"
+        return "it names one thing twice" if min(len(places), len({*stored})) < len(moved) else ""
 
     def empty_trash(self) -> None:
         """Delete for good what the trash holds."""

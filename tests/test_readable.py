@@ -159,6 +159,28 @@ def test_a_damaged_list_of_the_trash_is_one_entry_that_says_so_and_restores_noth
     assert [path.name for path in workspace.restore("good")] == ["good"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ([{"from": "models/m", "stored": ""}], "the trash itself"),
+        ([{"from": "models/m", "stored": "trash.json"}], "the trash itself"),
+        ([{"from": "trash/kept/m", "stored": "0"}], "the trash itself"),
+        ([{"from": "models/m", "stored": "0"}, {"from": "models/n", "stored": "0"}], "one thing twice"),
+        ([{"from": "models/m", "stored": "0"}, {"from": "models/x/../m", "stored": "1"}], "one thing twice"),
+    ],
+)
+def test_a_list_of_the_trash_that_cannot_be_followed_moves_nothing(tmp_path, changed, why):
+    from core.errors import JobError
+
+    workspace = Workspace(tmp_path)
+    (workspace.models / "m").mkdir()
+    kept = workspace.trash / workspace.discard([workspace.models / "m"], label="m")
+    (kept / "trash.json").write_text(json.dumps({**json.loads((kept / "trash.json").read_text()), "moved": changed}))
+    with pytest.raises(JobError, match=why):
+        workspace.restore(kept.name)
+    assert sorted(path.name for path in kept.iterdir()) == ["0", "trash.json"]
+
+
 def scheme():
     from core.classes import ClassScheme
 
