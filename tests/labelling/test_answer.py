@@ -8,6 +8,7 @@ import shapely
 from core.classes import ClassScheme
 from core.errors import InputError
 from core.labelling.answer import Answer, covered, learn
+from core.labelling.doubtful import survey
 from core.labelling.features import SceneFeatures
 from core.labelling.samples import take
 from core.labelling.strokes import Stroke
@@ -116,3 +117,11 @@ def test_accuracy_is_expected_where_a_class_has_two_strokes(features):
     halves = [Stroke(one.class_name, part) for one in STROKES for part in (one.geometry, shapely.affinity.translate(one.geometry, 3, 0))]
     assert learn(features, halves, SCHEME).expected_accuracy > 0.9
     assert learn(features, STROKES, SCHEME).expected_accuracy is None
+
+
+def test_a_survey_finds_what_was_not_painted(features):
+    samples = take(features, STROKES, SCHEME.names)
+    found = survey(learn(features, STROKES, SCHEME, samples=samples), samples, Window(0, 0, 40, 60), step_px=4)
+    assert found.ids.shape == (10, 15) and (found.ids[9] == -1).all() and (found.doubt[9] == 0).all()
+    assert found.unlike[2:8, 2:4].max() < found.unlike[2:8, 6:8].min()  # the border between dark and light was not painted
+    assert found.doubt[:9, 7].max() > found.doubt[:9, 2].max()
