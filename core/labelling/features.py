@@ -112,8 +112,10 @@ class SceneFeatures:
     def said(self, window: Window) -> np.ndarray:
         """The prediction's probabilities float32 (h, w, K) of a window, k / 255; 0 where it says nothing."""
         said = np.zeros((window.height, window.width, self.classes), np.float32)
-        common = Window(0, 0, 0, 0) if self.place is None else window.intersect(self.place)
-        if common.pixels and self.prediction is not None:
+        if self.place is None or self.prediction is None:
+            return said
+        common = window.intersect(self.place)
+        if common.pixels:
             own = Window(common.row - self.place.row, common.col - self.place.col, common.height, common.width)
             at = Window(common.row - window.row, common.col - window.col, common.height, common.width)
             said[at.slices] = self.prediction.probabilities(own) / np.float32(255)

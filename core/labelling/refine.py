@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from core.digests import digest_of, file_digest, refuse_changed
@@ -157,7 +158,7 @@ class _Work:
             place = Window(number // across * TILE_PX, number % across * TILE_PX, TILE_PX, TILE_PX)
             place = place.intersect(Window(0, 0, window.height, window.width))
             found = answer.probabilities(replace(place, row=place.row + window.row, col=place.col + window.col))
-            raw.write(place, found, found.any(axis=-1))
+            raw.write(place, found, np.asarray(found.any(axis=-1)))
             if number % across == across - 1:
                 raw.flush()
                 self.unfinished.remember(done=number + 1)

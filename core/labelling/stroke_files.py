@@ -185,10 +185,10 @@ def _read(path: Path, *, classless: bool = False) -> tuple[list[VectorLayer], li
             crs = CRS.from_user_input(meta["crs"]) if meta["crs"] and not names_no_crs(path) else None
             columns |= set(table)
             said = [_Row("", WIDTH_PX)] * len(shapes) if classless else _said(table, len(shapes))
-            good = [k for k, shape in enumerate(shapes) if said[k] is not None and shape is not None and not shape.is_empty]
-            left_out += len(shapes) - len(good)
-            layers.append(VectorLayer(path, shapes[good], np.empty(0, object), crs))
-            rows.append([said[k] for k in good])
+            kept = {k: row for k, row in enumerate(said) if row is not None and shapes[k] is not None and not shapes[k].is_empty}
+            left_out += len(shapes) - len(kept)
+            layers.append(VectorLayer(path, shapes[list(kept)], np.empty(0, object), crs))
+            rows.append(list(kept.values()))
     except InputError:
         raise
     except Exception as error:  # pyogrio, GEOS and PROJ raise half a dozen kinds for damaged files

@@ -77,7 +77,7 @@ class DiskTiles:
                 path.unlink()
             self._used -= size
 
-    def _files(self) -> list[tuple[int, int, str | Path]]:
+    def _files(self) -> list[tuple[int, int, Path]]:
         """When each tile of the root was used last, its bytes, its path."""
         found = []
         for path in self._root.glob(f"*/*{_SUFFIX}"):
