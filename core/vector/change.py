@@ -13,7 +13,7 @@ from pyproj import Transformer
 from core.classes import ClassScheme, distinct_colours
 from core.errors import SceneError
 from core.progress import OnProgress, ShouldStop, check, report
-from core.vector.editing import painted
+from core.vector.editing.burning import painted
 from core.vector.layer import PolygonLayer
 from core.vector.tracing.attributes import planar_factor
 from core.vector.tracing.sources import LabelSource, open_labels

@@ -351,7 +351,7 @@ def _import(name: str) -> Callable[[Path], object]:
 
 
 def _read_corrections(folder: Path) -> None:
-    from core.vector.editing import Corrections
+    from core.vector.editing.log import Corrections
 
     Corrections.load(folder / "corrections.json")
 

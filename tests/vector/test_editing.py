@@ -14,7 +14,9 @@ from core.classes import DUBAI
 from core.datasets.masks import writing
 from core.errors import InputError, SettingsError
 from core.geo import GeoRef
-from core.vector.editing import Corrections, apply, burn
+from core.vector.editing.applying import apply
+from core.vector.editing.burning import burn
+from core.vector.editing.log import Corrections
 from core.vector.formats.export import export, read_back
 from core.vector.vectorize import vectorize
 

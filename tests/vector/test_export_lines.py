@@ -23,7 +23,8 @@ from core.errors import ExportError, SettingsError
 from core.geo import GeoRef
 from core.model_store.cards import ModelCard
 from core.scenes.opening import scene_of_array
-from core.vector.editing import Corrections, apply
+from core.vector.editing.applying import apply
+from core.vector.editing.log import Corrections
 from core.vector.formats import tables, web_map
 from core.vector.formats.dxf import colour_number, layer_names
 from core.vector.formats.export import export, lines_path, read_content, write_product

@@ -18,7 +18,8 @@ from core.geo import GeoRef
 from core.scenes.opening import open_scene
 from core.vector.change import change
 from core.vector.clip import clip
-from core.vector.editing import Corrections, burn
+from core.vector.editing.burning import burn
+from core.vector.editing.log import Corrections
 from core.vector.formats.export import export, lines_path, read_content
 from core.vector.formats.products import PRODUCTS
 from core.vector.printing.figure import draw_figure

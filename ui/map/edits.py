@@ -14,7 +14,9 @@ from core.datasets.scene_set import write_scene_set
 from core.digests import digest_of
 from core.plain import in_markdown
 from core.scenes.opening import open_scene
-from core.vector.editing import Corrections, apply, burn
+from core.vector.editing.applying import apply
+from core.vector.editing.burning import burn
+from core.vector.editing.log import Corrections
 from ui import frame, state
 from ui.allowed import changing, refuse_if_read_only
 from ui.kept import keep
