@@ -8,23 +8,51 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import shapely
+
 from core.errors import InputError, SettingsError
 from core.files import read_json, write_json
 
 FILLS = ("merge", "hole")
 
 
+KINDS = {"draw": "Polygon", "split": "LineString", "merge": None, "reshape": "Polygon"}
+"""Steps that change outlines, and the geometry that each needs."""
+_DONE = {"split": "split", "merge": "merged", "reshape": "reshaped"}
+
+
 @dataclass(frozen=True)
 class Step:
-    """One correction: polygons `ids` get the class `class_name`, or are deleted when it is None, filled by "merge" or left a "hole"."""
+    """One correction of the polygons `ids`.
+
+    Without a `kind` they get the class `class_name`, or are deleted when it is None, filled by "merge" or left a "hole". A kind changes
+    outlines: "draw" a new polygon of the class, which takes its place from those that are there; "split" along a line; "merge" into the
+    largest; "reshape" to another outline, while neighbours give way or take in what was left. `shape` is WKT in the layer's coordinates.
+    """
 
     ids: tuple[int, ...]
     class_name: str | None = None
     fill: str = "merge"
+    kind: str | None = None
+    shape: str | None = None
+
+    @property
+    def geometry(self) -> shapely.Geometry:
+        """The step's own geometry."""
+        return shapely.from_wkt(self.shape)
 
     def text(self) -> str:
         """The step in words."""
         which = f"polygon {self.ids[0]}" if len(self.ids) == 1 else f"{len(self.ids)} polygons"
+        if self.kind is not None:
+            words = {
+                "draw": f"{self.class_name} drawn",
+                "split": f"{which} split",
+                "merge": f"{which} merged",
+                "reshape": f"{which} reshaped",
+            }
+            return words[self.kind]
         if self.class_name is not None:
             return f"{which} to {self.class_name}"
         return f"{which} deleted, {'merged into the neighbour' if self.fill == 'merge' else 'left as a hole'}"
@@ -60,6 +88,25 @@ class Corrections:
             raise SettingsError(f"fill {fill!r}", expected=f"one of {', '.join(FILLS)}", do="Choose what takes the place")
         return self._and(Step(_ids(ids), None, fill))
 
+    def draw(self, shape: shapely.Geometry, class_name: str) -> Corrections:
+        """A new polygon of a class, in the layer's coordinates, with a new id. Raises SettingsError for what is no polygon."""
+        return self._and(Step((), str(class_name), kind="draw", shape=_text_of(shape, "draw")))
+
+    def split(self, polygon: int, line: shapely.Geometry) -> Corrections:
+        """Cut a polygon along a line; its largest part keeps the id. Raises SettingsError for what is no line."""
+        return self._and(Step(_ids(polygon), kind="split", shape=_text_of(line, "split")))
+
+    def merge(self, ids: Sequence[int]) -> Corrections:
+        """Make one of polygons that touch, with class and id of the largest. Raises SettingsError for fewer than two."""
+        step = Step(_ids(ids), kind="merge")
+        if len(step.ids) < 2:
+            raise SettingsError("one polygon to merge", expected="two or more", do="Choose those that are one thing")
+        return self._and(step)
+
+    def reshape(self, polygon: int, shape: shapely.Geometry) -> Corrections:
+        """Give a polygon another outline. Raises SettingsError for what is no polygon."""
+        return self._and(Step(_ids(polygon), kind="reshape", shape=_text_of(shape, "reshape")))
+
     def _and(self, step: Step) -> Corrections:
         return Corrections((*self.done, step))
 
@@ -87,7 +134,7 @@ class Corrections:
         try:
             value = read_json(path)
             return cls(*(tuple(_step(row) for row in value[key]) for key in ("corrections", "undone")))
-        except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, shapely.errors.ShapelyError) as error:
             raise InputError(
                 f"{Path(path).name} holds no corrections ({type(error).__name__})", expected="a log that Groundline wrote", do="Delete it"
             ) from error
@@ -100,12 +147,41 @@ def _ids(ids: int | Iterable[int]) -> tuple[int, ...]:
     return ids
 
 
+def _text_of(shape: shapely.Geometry, kind: str) -> str:
+    """WKT of a step's geometry, to the last digit."""
+    wrong = _unfit(shape, kind)
+    if wrong:
+        raise SettingsError(
+            f"an outline that {wrong}" if KINDS[kind] == "Polygon" else f"a line that {wrong}",
+            expected="one that runs once round its ground" if KINDS[kind] == "Polygon" else "one of two points or more",
+            do="Draw it anew",
+        )
+    return shapely.to_wkt(shapely.force_2d(shape), rounding_precision=-1)
+
+
+def _unfit(shape: shapely.Geometry, kind: str) -> str | None:
+    """Why a geometry cannot be that of a step of this kind, None where it can."""
+    if shape.geom_type != KINDS[kind]:
+        return f"is a {shape.geom_type}"
+    if shape.is_empty or not np.isfinite(shapely.get_coordinates(shape)).all():
+        return "has no place"
+    if not shape.is_valid or (shape.area if KINDS[kind] == "Polygon" else shape.length) == 0:
+        return "crosses itself or holds nothing"
+    return None
+
+
 def _row(step: Step) -> dict[str, Any]:
-    return {"ids": list(step.ids), "class_name": step.class_name, "fill": step.fill}
+    plain: dict[str, Any] = {"ids": list(step.ids), "class_name": step.class_name, "fill": step.fill}
+    return plain if step.kind is None else plain | {"kind": step.kind, "shape": step.shape}
 
 
 def _step(row: dict[str, Any]) -> Step:
-    name, fill = row["class_name"], row["fill"]
-    if fill not in FILLS or not (name is None or isinstance(name, str)) or not row["ids"]:
+    name, fill, kind, shape = row["class_name"], row["fill"], row.get("kind"), row.get("shape")
+    if fill not in FILLS or not (name is None or isinstance(name, str)) or kind not in (None, *KINDS):
         raise ValueError(row)
-    return Step(tuple(int(one) for one in row["ids"]), name, fill)
+    if (kind == "draw" and name is None) or (kind != "draw" and not row["ids"]) or (shape is None) == bool(KINDS.get(str(kind))):
+        raise ValueError(row)
+    step = Step(tuple(int(one) for one in row["ids"]), name, fill, kind, shape)
+    if shape is not None and _unfit(step.geometry, str(kind)):
+        raise ValueError(row)
+    return step

@@ -1,0 +1,169 @@
+"""Outlines changed by hand, while the layer stays without gaps and overlaps.
+
+All borders around the change are cut at each other once, and the faces between them are given out anew: what two polygons share is then
+the same points in both, as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+
+from core.errors import SettingsError
+from core.vector.editing.table import Table
+
+_NOBODY, _NEW = -1, -2
+_SNAP_PX = 0.25
+"""What is drawn this near to a border, in pixels, is meant to lie on it."""
+_SLIVER_PX = 1e-4
+"""Faces of this area, in square pixels, are left by rounding alone."""
+
+
+def draw(table: Table, shape: shapely.Polygon, class_id: int) -> None:
+    """Add a polygon that takes its place from those that are there. Raises SettingsError where it lies outside the scene."""
+    shape, rows = _fitted(table, shape)
+    if not len(table.ids):
+        raise SettingsError("a polygon drawn in a layer that has none", expected="a layer with polygons", do="Trace the map first")
+    faces, owner = _faces(table, rows, shape.boundary, inside=shape)
+    drawn = _one(faces[owner == _NEW])
+    like = int(rows[0]) if len(rows) else 0
+    new = table.add(like, drawn)
+    _give_out(table, rows, faces, owner)
+    table.classes[new] = -1  # of no class until now, so that it counts as corrected
+    table.changed_class([new], class_id)
+
+
+def split(table: Table, row: int, line: shapely.LineString) -> None:
+    """Cut a polygon along a line; its largest part keeps the row. Raises SettingsError where the line does not cut it."""
+    whole = table.shapes[row]
+    cut = shapely.intersection(line, shapely.buffer(whole, 0.01 * table.pixel))
+    rows = _near(table, whole)
+    faces, owner = _faces(table, rows, cut)
+    parts = faces[owner == row]
+    if len(parts) < 2:
+        raise SettingsError(
+            f"a line that does not cut polygon {table.ids[row]}", expected="one from side to side", do="Undo this step, and draw it longer"
+        )
+    _give_out(table, rows[rows != row], faces, owner)
+    _set_parts(table, row, parts)
+
+
+def merge(table: Table, rows: Sequence[int]) -> None:
+    """Make one polygon of several, in the row of the largest. Raises SettingsError where they do not share borders."""
+    shape = shapely.coverage_union_all(table.shapes[rows])
+    if shape.geom_type != "Polygon":
+        raise SettingsError(
+            f"polygons that do not touch along a border ({', '.join(str(table.ids[row]) for row in rows[:5])})",
+            expected="neighbours",
+            do="Undo this step, and merge those that lie side by side",
+        )
+    heir = max(rows, key=lambda row: table.areas[row])
+    for row in rows:
+        if row != heir:
+            table.take_in(heir, row, table.areas[row])
+            table.areas[heir] += table.areas[row]
+            table.on_edge[heir] |= table.on_edge[row]
+            table.alive[row] = False
+    table.shapes[heir] = shape
+    table.corrected[heir] = True
+
+
+def reshape(table: Table, row: int, shape: shapely.Polygon) -> None:
+    """Give a polygon another outline: its neighbours give way, and what it leaves goes to the one with most border there, else to nobody.
+
+    Raises SettingsError where the outline lies outside the scene.
+    """
+    old = table.shapes[row]
+    shape, touched = _fitted(table, shape, but=row)
+    rows = np.union1d(touched, _near(table, old))
+    faces, owner = _faces(table, rows, shape.boundary, inside=shape)
+    left = np.flatnonzero(owner == row)
+    owner[owner == _NEW] = row
+    others = rows[rows != row]
+    for face in left:
+        border = shapely.length(shapely.intersection(shapely.boundary(table.shapes[others]), faces[face].boundary))
+        heir = int(others[np.argmax(border)]) if border.max(initial=0) > 0 else _NOBODY
+        owner[face] = heir
+        if heir != _NOBODY:
+            table.take_in(heir, row, table.areas[row] * faces[face].area / old.area)
+    _give_out(table, rows, faces, owner)
+    table.corrected[row] = True
+
+
+def _near(table: Table, shape: shapely.Geometry) -> np.ndarray:
+    """Rows of the polygons that a geometry touches, in order."""
+    alive = np.flatnonzero(table.alive)
+    return np.sort(alive[shapely.STRtree(table.shapes[alive]).query(shape, predicate="intersects")])
+
+
+def _fitted(table: Table, shape: shapely.Polygon, *, but: int = _NOBODY) -> tuple[shapely.Polygon, np.ndarray]:
+    """A drawn outline within the scene and on the borders that it nearly follows, and the rows that it touches."""
+    inside = shapely.intersection(shape, table.rim)
+    if inside.geom_type != "Polygon" or inside.area == 0:
+        raise SettingsError(
+            "an outline that lies outside the scene" if inside.area == 0 else "an outline that the rim of the scene cuts in several parts",
+            expected="one inside the scene",
+            do="Undo this step, and draw it there",
+        )
+    near = _near(table, shapely.buffer(inside, _SNAP_PX * table.pixel))
+    borders = shapely.union_all([*shapely.boundary(table.shapes[near[near != but]]), table.rim.exterior])
+    snapped = _onto(shapely.snap(inside, borders, _SNAP_PX * table.pixel), borders, _SNAP_PX * table.pixel)
+    fits = snapped.geom_type == "Polygon" and snapped.is_valid and snapped.area > 0
+    found = snapped if fits else inside
+    return found, _near(table, found)
+
+
+def _onto(shape: shapely.Geometry, borders: shapely.Geometry, reach: float) -> shapely.Geometry:
+    """A geometry whose corners lie on the borders that are within reach of them."""
+
+    def moved(corners: np.ndarray) -> np.ndarray:
+        points = shapely.points(corners)
+        nearest = shapely.get_point(shapely.shortest_line(points, borders), 1)
+        return np.where(shapely.dwithin(points, borders, reach)[:, None], shapely.get_coordinates(nearest), corners)
+
+    return shapely.transform(shape, moved)
+
+
+def _faces(
+    table: Table, rows: np.ndarray, cut: shapely.Geometry, *, inside: shapely.Polygon | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Faces between the borders of rows and a cut (n,), and whose each is: a row, `_NEW` where it lies in `inside`, or `_NOBODY`."""
+    noded = shapely.union_all([*shapely.boundary(table.shapes[rows]), cut])
+    faces = shapely.get_parts(shapely.polygonize([noded]))
+    points = shapely.point_on_surface(faces)
+    owner = np.full(len(faces), _NOBODY)
+    at, which = shapely.STRtree(table.shapes[rows]).query(points, predicate="intersects")
+    owner[at] = rows[which]
+    if inside is not None:
+        owner[shapely.intersects(inside, points)] = _NEW
+    for face in np.flatnonzero(shapely.area(faces) < _SLIVER_PX * table.pixel**2):
+        border = shapely.length(shapely.intersection(shapely.boundary(faces), faces[face].boundary))
+        border[face] = 0
+        if border.max() > 0:
+            owner[face] = owner[np.argmax(border)]
+    return faces, owner
+
+
+def _give_out(table: Table, rows: np.ndarray, faces: np.ndarray, owner: np.ndarray) -> None:
+    """Give each row the faces that are its, as polygons of their own where they do not hang together."""
+    for row in rows:
+        mine = faces[owner == row]
+        if len(mine):
+            _set_parts(table, int(row), shapely.get_parts(shapely.coverage_union_all(mine)))
+        else:
+            table.alive[row] = False
+
+
+def _set_parts(table: Table, row: int, parts: np.ndarray) -> None:
+    """Give a row the largest of its parts, and the others rows of their own."""
+    parts = parts[np.argsort(-shapely.area(parts), kind="stable")]
+    for part in parts[1:]:
+        table.add(row, part)
+    table.put(row, parts[0])
+
+
+def _one(faces: np.ndarray) -> shapely.Polygon:
+    """The polygon that faces make."""
+    return max(shapely.get_parts(shapely.coverage_union_all(faces)), key=lambda part: part.area)
