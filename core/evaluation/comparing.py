@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.opening import open_scene
 from core.scenes.scene import Window
 
-DISAGREEMENT_FILE = "disagreement.json"
+COMPARISON_FILE, DISAGREEMENT_FILE = "comparison.json", "disagreement.json"
 DISAGREEMENT_BANDS = ("first", "second", "verdict")
 VERDICTS = (
     "nothing to compare",
@@ -136,14 +136,15 @@ def write_disagreement(
     second: Evaluation,
     folder: str | os.PathLike,
     *,
+    answer: Mapping[str, Any] | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> dict[str, Any]:
     """Write a GeoTIFF for each common scene on the scene's grid, with bands `DISAGREEMENT_BANDS`, and count the verdicts.
 
     Gives {"scenes": {name: {"file", "pixels": {verdict: pixels}}}, "pixels": {verdict: pixels}}, which also lies in the
-    folder as JSON. Raises InputError when an evaluation kept no maps or a scene's sizes differ,
-    SettingsError for a folder that holds something else; Cancelled.
+    folder as JSON, beside `answer` with the same as its "disagreement" where one is given. Raises InputError when an evaluation
+    kept no maps or a scene's sizes differ, SettingsError for a folder that holds something else; Cancelled.
     """
     common = _common(first, second)
     refuse_foreign_folder(Path(folder), DISAGREEMENT_FILE)
@@ -159,6 +160,8 @@ def write_disagreement(
             found["scenes"][name] = {"file": file.name, "pixels": dict(zip(VERDICTS, counts.tolist(), strict=True))}
         found["pixels"] = dict(zip(VERDICTS, total.tolist(), strict=True))
         write_json(work / DISAGREEMENT_FILE, found)
+        if answer is not None:
+            write_json(work / COMPARISON_FILE, {**answer, "disagreement": found})
     report(on_progress, len(common), len(common), "Compared")
     return found
 

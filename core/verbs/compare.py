@@ -26,17 +26,18 @@ class CompareRequest(Settings):
 
 def run(asked: CompareRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Compare two evaluation folders; `out` takes the result, and maps of where they disagree unless they score other scenes."""
-    from core.evaluation.comparing import compare, optimistic_against_honest, write_disagreement
+    from core.evaluation.comparing import COMPARISON_FILE, compare, optimistic_against_honest, write_disagreement
     from core.evaluation.result import Evaluation
 
     first, second = Evaluation.load(asked.first), Evaluation.load(asked.second)
     found = optimistic_against_honest(first, second) if asked.optimistic else compare(first, second)
     answer = {**found.summary(), "folder": None if asked.out is None else str(asked.out), "disagreement": {}}
-    if asked.out is not None:
-        if not asked.optimistic:
-            answer["disagreement"] = write_disagreement(first, second, asked.out, on_progress=on_progress, should_stop=should_stop)
+    if asked.out is not None and asked.optimistic:
         asked.out.mkdir(parents=True, exist_ok=True)
-        write_json(asked.out / "comparison.json", answer)
+        write_json(asked.out / COMPARISON_FILE, answer)
+    elif asked.out is not None:
+        callables = dict(on_progress=on_progress, should_stop=should_stop)
+        answer["disagreement"] = write_disagreement(first, second, asked.out, answer=answer, **callables)
     return answer
 
 

@@ -252,6 +252,10 @@ def test_two_runs_differ_where_one_is_spoilt(saved, tmp_path):
     np.testing.assert_array_equal(second, maps(worse, 3)[0])
     assert (verdict == VERDICTS.index("only the first right")).sum() == ((first == 2) & (second != 2) & (ids_of(3) == 2)).sum() > 0
     assert sum(found["pixels"].values()) == 6 * HEIGHT * WIDTH
+    before = {path.name: path.read_bytes() for path in (tmp_path / "maps").iterdir()}
+    with pytest.raises(TypeError):  # maps and comparison are one result: where one cannot be written, both stay what they were
+        write_disagreement(worse, saved, tmp_path / "maps", answer={"rows": object()})
+    assert {path.name: path.read_bytes() for path in (tmp_path / "maps").iterdir()} == before
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
     with pytest.raises(SettingsError, match="other files"):

@@ -155,6 +155,16 @@ def _evaluate(place: Path, **request: Any) -> None:
     _run("evaluate", model=str(place / "model"), dataset=place / "data", out=place / "scores", **request)
 
 
+def _compare_begin(place: Path) -> None:
+    _evaluate_begin(place)
+    _run("evaluate", model=str(place / "model"), dataset=place / "data", out=place / "others", overlap=0.5)
+    _run("compare", first=place / "others", second=place / "scores", out=place / "differing")
+
+
+def _compare(place: Path) -> None:
+    _run("compare", first=place / "scores", second=place / "others", out=place / "differing")
+
+
 def _batch_begin(place: Path) -> None:
     _model(place)
     _batch(place, overlap=0.0)
@@ -198,6 +208,7 @@ CASES = {
         Case("predict", _predict_begin, _predict, ("prediction",), _NETWORK),
         Case("predict-batch", _batch_begin, _batch, ("batch/a", "batch/b"), _NETWORK),
         Case("evaluate", _evaluate_begin, _evaluate, ("scores",), _NETWORK),
+        Case("compare", _compare_begin, _compare, ("differing",), _NETWORK, sources=("scores",)),
         Case(
             "train",
             _train_begin,

@@ -38,6 +38,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,8 @@ def stop_everywhere(
             if fault:
                 outcome.faults.append(f"{case.name}, {end.words(outcome.operations, seconds)}: {fault}")
                 say(outcome.faults[-1])
+            if outcome.trials % 10 == 0:
+                say(f"{case.name}: {outcome.trials} of {len(ends)} so far, {len(outcome.faults)} lost or wrong")
     return outcome
 
 
@@ -276,7 +279,7 @@ def main() -> int:
         case.load()
     outcomes = []
     for case in chosen:
-        outcomes.append(stop_everywhere(case, most=asked.most, kills=asked.kills, seed=asked.seed, say=print))
+        outcomes.append(stop_everywhere(case, most=asked.most, kills=asked.kills, seed=asked.seed, say=partial(print, flush=True)))
         one = outcomes[-1]
         how = "killed" if asked.kills else f"{one.operations} file operations, stopped"
         print(f"{one.name}: {how} {one.trials} times, {len(one.faults)} lost or wrong", flush=True)
