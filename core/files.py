@@ -180,6 +180,14 @@ def _swap(one: Path, other: Path) -> bool:
     return False
 
 
+def is_name(name: str) -> bool:
+    """Whether disks hold a file of that name: it is not too long, and no half of a character."""
+    try:
+        return len(os.fsencode(name)) <= LONGEST_NAME
+    except UnicodeEncodeError:
+        return False
+
+
 def hidden_beside(path: Path, ending: str) -> Path:
     """The path of something of ours beside `path`, called after it; a name too long for most disks ends in its digest instead."""
     name = f".{path.name}{ending}"

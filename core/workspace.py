@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from core.errors import JobError
-from core.files import LONGEST_NAME, write_json
+from core.files import is_name, write_json
 from core.reading.readable import read_record, reason
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -211,7 +211,7 @@ class Workspace:
         ):
             return "it names places outside the workspace"
         names = [name for item in moved for name in (*Path(item["from"]).parts, item["stored"])]
-        if any(len(os.fsencode(name)) > LONGEST_NAME for name in names):
+        if not all(map(is_name, names)):
             return "it names places that no disk holds"
         places = {(self.root / item["from"]).resolve() for item in moved}
         if any(self.trash in place.parents for place in places) or {"", _CONTENTS} & {*stored}:

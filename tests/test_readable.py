@@ -162,6 +162,8 @@ def test_a_damaged_list_of_the_trash_is_one_entry_that_says_so_and_restores_noth
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
+        ([{"from": "models/m", "stored": "\ud800"}], "no disk holds"),
+        ([{"from": "models/" + "m" * 256, "stored": "0"}], "no disk holds"),
         ([{"from": "models/m", "stored": ""}], "the trash itself"),
         ([{"from": "models/m", "stored": "trash.json"}], "the trash itself"),
         ([{"from": "trash/kept/m", "stored": "0"}], "the trash itself"),
@@ -176,6 +178,7 @@ def test_a_list_of_the_trash_that_cannot_be_followed_moves_nothing(tmp_path, cha
     (workspace.models / "m").mkdir()
     kept = workspace.trash / workspace.discard([workspace.models / "m"], label="m")
     (kept / "trash.json").write_text(json.dumps({**json.loads((kept / "trash.json").read_text()), "moved": changed}))
+    assert [why in entry["label"] for entry in workspace.trashed()] == [True]
     with pytest.raises(JobError, match=why):
         workspace.restore(kept.name)
     assert sorted(path.name for path in kept.iterdir()) == ["0", "trash.json"]
