@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
@@ -61,7 +62,8 @@ class Answer:
         said = self.features.model(values)
         found[..., : self.features.classes] = said
         learnt &= np.isfinite(values[..., 0])
-        found[learnt] = _pooled(said[learnt], self.fitted.probabilities(values[learnt]), self.told, self.weight, len(self.scheme))
+        chosen: Any = learnt if not learnt.all() else slice(None)  # the whole window without a copy of all its features
+        found[chosen] = _pooled(said[chosen], self.fitted.probabilities(values[chosen]), self.told, self.weight, len(self.scheme))
         return found
 
 
@@ -104,9 +106,10 @@ def weight_of(strokes: float) -> float:
 
 
 def _pooled(said: np.ndarray, learnt: np.ndarray, told: Sequence[int] | np.ndarray, weight: float, classes: int) -> np.ndarray:
-    """Probabilities float32 (n, classes) of the model's (n, K) and the forest's (n, P) of the ids `told`."""
-    found = np.zeros((len(learnt), classes), np.float32)
-    pool(said, np.ascontiguousarray(learnt), np.asarray(told, np.int64), np.float32(weight), found)
+    """Probabilities float32 (..., classes) of the model's (..., K) and the forest's (..., P) of the ids `told`."""
+    found = np.zeros((*learnt.shape[:-1], classes), np.float32)
+    flat = [np.ascontiguousarray(each.reshape(-1, each.shape[-1]), np.float32) for each in (said, learnt)]
+    pool(*flat, np.asarray(told, np.int64), np.float32(weight), found.reshape(-1, classes))
     return found
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -64,16 +66,23 @@ class SceneFeatures:
             raise SceneError(f"{window} asked of {self.scene.name}", expected="a window inside it", do="Choose a smaller window")
         rows, cols = (range(start, stop, every) for start, stop in ((window.row, window.row_stop), (window.col, window.col_stop)))
         values = np.empty((len(rows), len(cols), self.count), np.float16)
-        for row in range(window.row // TILE_PX, -(-window.row_stop // TILE_PX)):
-            for col in range(window.col // TILE_PX, -(-window.col_stop // TILE_PX)):
-                into, out_of = zip(_shared(rows, row * TILE_PX), _shared(cols, col * TILE_PX), strict=True)
-                values[into] = self.tile(row, col)[out_of]
+
+        def fill(place: tuple[int, int]) -> None:
+            into, out_of = zip(*(_shared(asked, at * TILE_PX) for asked, at in zip((rows, cols), place, strict=True)), strict=True)
+            values[into] = self.tile(*place)[out_of]
+
+        down = range(window.row // TILE_PX, -(-window.row_stop // TILE_PX))
+        across = range(window.col // TILE_PX, -(-window.col_stop // TILE_PX))
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            list(threads.map(fill, product(down, across)))
         return values
 
     def model(self, values: np.ndarray) -> np.ndarray:
         """The prediction's own probabilities float32 (..., K) among features (..., F), to the byte: k / 255, and 0 on nodata."""
-        said = np.nan_to_num(values[..., values.shape[-1] - self.classes :].astype(np.float32))
-        return np.rint(said * 255) / np.float32(255)
+        said = values[..., values.shape[-1] - self.classes :].astype(np.float32)
+        np.nan_to_num(said, copy=False)
+        said *= 255
+        return np.rint(said, out=said) / np.float32(255)
 
     @cached_property
     def coarse(self) -> tuple[np.ndarray, tuple[float, float]]:
