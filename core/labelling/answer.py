@@ -108,8 +108,9 @@ def weight_of(strokes: float) -> float:
 def _pooled(said: np.ndarray, learnt: np.ndarray, told: Sequence[int] | np.ndarray, weight: float, classes: int) -> np.ndarray:
     """Probabilities float32 (..., classes) of the model's (..., K) and the forest's (..., P) of the ids `told`."""
     found = np.zeros((*learnt.shape[:-1], classes), np.float32)
-    flat = [np.ascontiguousarray(each.reshape(-1, each.shape[-1]), np.float32) for each in (said, learnt)]
-    pool(*flat, np.asarray(told, np.int64), np.float32(weight), found.reshape(-1, classes))
+    count = found.size // classes
+    flat = [np.ascontiguousarray(each.reshape(count, each.shape[-1]), np.float32) for each in (said, learnt)]
+    pool(*flat, np.asarray(told, np.int64), np.float32(weight), found.reshape(count, classes))
     return found
 
 

@@ -44,6 +44,17 @@ class Stroke:
             return self.geometry if self.geometry.is_valid else shapely.make_valid(self.geometry)
         return self.geometry.buffer(max(self.width_px, _NARROWEST_PX) / 2, quad_segs=_QUARTER_STEPS)
 
+    @cached_property
+    def reach(self) -> tuple[float, float, float, float]:
+        """Columns and rows that it reaches to: left, top, right, bottom."""
+        spare = (
+            0.0
+            if shapely.get_dimensions(self.geometry) == 2 and self.geometry.geom_type != "GeometryCollection"
+            else max(self.width_px, _NARROWEST_PX) / 2
+        )
+        left, top, right, bottom = self.geometry.bounds
+        return left - spare, top - spare, right + spare, bottom + spare
+
 
 def covering(strokes: Sequence[Stroke], window: Window) -> np.ndarray:
     """Number of the stroke that counts, the last painted, int32 (h, w); -1 where none is or the eraser was last."""
@@ -76,10 +87,7 @@ def painted_names(strokes: Sequence[Stroke]) -> tuple[str, ...]:
 
 def bounds_of(strokes: Sequence[Stroke]) -> np.ndarray:
     """Columns and rows (n, 4) that each stroke reaches to: left, top, right, bottom."""
-    bounds = shapely.bounds(np.array([one.geometry for one in strokes], object)).reshape(-1, 4)
-    flat = np.array([shapely.get_dimensions(one.geometry) < 2 for one in strokes], bool)
-    reach = np.where(flat, [max(one.width_px, _NARROWEST_PX) / 2 for one in strokes], 0.0)
-    return bounds + reach[:, None] * np.array([-1, -1, 1, 1])
+    return np.array([one.reach for one in strokes], float).reshape(-1, 4)
 
 
 def tiles_under(strokes: Sequence[Stroke], scene: Window, size_px: int) -> list[Window]:
@@ -103,9 +111,10 @@ def painted_twice(strokes: Sequence[Stroke], scene: Window) -> dict[tuple[str, s
     clashing = sorted({k for a, b in zip(one.tolist(), other.tolist(), strict=True) if names[a] != names[b] for k in (a, b)})
     suspects = [strokes[k] for k in clashing]
     found: Counter[tuple[str, str]] = Counter()
+    tree = shapely.STRtree(areas[clashing])
     for tile in tiles_under(suspects, scene, _STEP_PX):
         before = np.full((tile.height, tile.width), NOT_PAINTED)
-        for number in _near(suspects, tile):
+        for number in np.sort(tree.query(shapely.box(tile.col, tile.row, tile.col_stop, tile.row_stop))):
             here = _drawn(suspects, np.array([number]), tile) >= 0
             name = suspects[number].class_name
             for earlier in np.unique(before[here & (before >= 0)]):
