@@ -115,14 +115,25 @@ def painted_twice(strokes: Sequence[Stroke], scene: Window) -> dict[tuple[str, s
     for tile in tiles_under(suspects, scene, _STEP_PX):
         before = np.full((tile.height, tile.width), NOT_PAINTED)
         for number in np.sort(tree.query(shapely.box(tile.col, tile.row, tile.col_stop, tile.row_stop))):
-            here = _drawn(suspects, np.array([number]), tile) >= 0
+            near = _around(suspects[number], tile)
+            if not near.pixels:
+                continue
+            here = _drawn(suspects, np.array([number]), near) >= 0
+            under = before[Window(near.row - tile.row, near.col - tile.col, near.height, near.width).slices]
             name = suspects[number].class_name
-            for earlier in np.unique(before[here & (before >= 0)]):
+            for earlier in np.unique(under[here & (under >= 0)]):
                 pair = suspects[earlier].class_name, name
                 if None not in pair and pair[0] != name:
-                    found[pair] += int((before[here] == earlier).sum())
-            before[here] = number
+                    found[pair] += int((under[here] == earlier).sum())
+            under[here] = number  # a view of `before`
     return dict(found)
+
+
+def _around(stroke: Stroke, tile: Window) -> Window:
+    """The part of a tile that a stroke reaches to."""
+    left, top = np.floor(stroke.reach[:2]).astype(int)
+    right, bottom = np.ceil(stroke.reach[2:]).astype(int)
+    return Window(int(top), int(left), int(bottom - top), int(right - left)).intersect(tile)
 
 
 def _near(strokes: Sequence[Stroke], window: Window) -> np.ndarray:

@@ -171,3 +171,9 @@ def test_strokes_with_a_crs_on_a_scene_without_one_are_refused(scene, placed, tm
     write_strokes(tmp_path / "s.gpkg", [Stroke("Road", box(1, 1, 5, 5))], placed)
     with pytest.raises(InputError, match="strokes in WGS 84 / UTM zone 40N for plain.png, which has no CRS"):
         read_strokes(tmp_path / "s.gpkg", scene)
+
+
+def test_a_stroke_that_ends_at_a_tile_is_counted_in_the_tiles_that_it_covers():
+    """Overlaps are counted by tiles of 512 pixels: 10 columns of 20 rows on either side of the seam."""
+    strokes = [Stroke("Road", box(400, 0, 512, 20)), Stroke("Road", box(512, 0, 600, 20)), Stroke("Water", box(502, 0, 522, 20))]
+    assert painted_twice(strokes, Window(0, 0, 100, 1024)) == {("Road", "Water"): 400}
