@@ -12,6 +12,7 @@ from core.__main__ import main
 from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
 from core.errors import Cancelled, InputError
+from core.labelling import classifier
 from core.labelling.refine import refine
 from core.labelling.stroke_files import write_strokes
 from core.labelling.strokes import Stroke
@@ -56,6 +57,11 @@ AREA = shapely.box(0, 60, 200, 300)
 def refined(scene, base, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "refined"
     return refine(Prediction.open(base), open_scene(scene), STROKES, folder, area=AREA), Prediction.open(folder)
+
+
+@pytest.fixture(autouse=True)
+def a_small_forest(monkeypatch):
+    monkeypatch.setattr(classifier, "TREES", 8)
 
 
 def test_inside_the_area_the_strokes_speak_and_outside_the_model_to_the_pixel(base, refined):
