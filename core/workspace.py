@@ -94,6 +94,11 @@ class Workspace:
         return self._place("exports")
 
     @property
+    def labelling(self) -> Path:
+        """Scenes that are being labelled, and what was painted on them."""
+        return self._place("labelling")
+
+    @property
     def uploads(self) -> Path:
         """Files that came in through the browser."""
         return self._place("uploads")

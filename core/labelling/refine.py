@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
+from core.classes import ClassScheme
 from core.digests import digest_of, file_digest, refuse_changed
 from core.errors import Cancelled, GroundlineError
 from core.files import replacing_folder, unfinished, write_json
@@ -66,6 +67,19 @@ class Refined:
         }
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Classes that an answer is written in where they are not its own.
+
+    `scheme` are those of the answer, which begin with the prediction's; `as_written` makes of its probabilities float32 (h, w, K) those of
+    the `written` ones.
+    """
+
+    scheme: ClassScheme
+    written: ClassScheme
+    as_written: Callable[[np.ndarray], np.ndarray]
+
+
 def refine(
     model: Model | Prediction | None,
     scene: Scene,
@@ -75,19 +89,21 @@ def refine(
     *,
     area: BaseGeometry | None = None,
     seed: int = 0,
+    shown: Shown | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Refined:
     """Write the answer that strokes teach as a prediction folder; outside `area` (pixels) the model's own stays, to the pixel.
 
-    `model` predicts the scene first, with `settings`; a prediction of it is taken as it is, and covers what the result covers. `folder`
-    appears when it is complete; a run that was killed goes on where it was, and a cancelled one leaves nothing. Raises InputError where
-    fewer than two classes were painted, and as `predict` does.
+    `model` predicts the scene first, with `settings`; a prediction of it is taken as it is, and covers what the result covers. With
+    `shown` the strokes have the names of its `scheme`, and what is written is in other classes. `folder` appears when it is complete; a
+    run that was killed goes on where it was, and a cancelled one leaves nothing. Raises InputError where fewer than two classes were
+    painted, and as `predict` does.
     """
     begun = time.perf_counter()
     refuse_one_class(painted_names(strokes))
     with PeakMemory() as memory:
-        work = _Work(model, scene, tuple(strokes), Path(folder), settings or PredictSettings(), area, seed)
+        work = _Work(model, scene, tuple(strokes), Path(folder), settings or PredictSettings(), area, seed, shown)
         try:
             result = work.run(on_progress, should_stop, begun)
         except (Cancelled, GroundlineError):
@@ -108,14 +124,17 @@ class _Work:
         settings: PredictSettings,
         area: BaseGeometry | None,
         seed: int,
+        shown: Shown | None,
     ):
         self.model, self.scene, self.folder, self.settings, self.area, self.seed = model, scene, folder, settings, area, seed
         self.digest = scene.digest
         base = None if model is None else model.scheme if isinstance(model, Prediction) else model.card.scheme
-        self.strokes, self.scheme = scheme_with(base, strokes)
+        self.strokes, self.scheme = scheme_with(base, strokes) if shown is None else (strokes, shown.scheme)
+        self.shown = Shown(self.scheme, self.scheme, lambda found: found) if shown is None else shown
         painted = [(one.class_name, one.width_px, one.geometry.wkb_hex) for one in self.strokes]
         told = None if isinstance(model, Prediction) or model is None else settings.to_dict()
-        self.key = digest_of(_VERSION, self.digest, _state_of(model), told, painted, None if area is None else area.wkb_hex, seed)
+        bounds = None if area is None else area.wkb_hex
+        self.key = digest_of(_VERSION, self.digest, _state_of(model), told, painted, bounds, seed, self.shown.written)
         self.unfinished = unfinished(folder, self.key)
 
     def run(self, on_progress: OnProgress | None, should_stop: ShouldStop | None, begun: float) -> Refined:
@@ -125,7 +144,7 @@ class _Work:
         samples = take(features, self.strokes, self.scheme.names, seed=self.seed, should_stop=should_stop)
         answer = learn(features, self.strokes, self.scheme, area=self.area, seed=self.seed, samples=samples)
         window = self.scene.window if prediction is None else window_of(prediction)
-        raw = RawWriter(self.unfinished.place, window.height, window.width, len(self.scheme))
+        raw = RawWriter(self.unfinished.place, window.height, window.width, len(self.shown.written))
         try:
             tiles = self._write(answer, raw, window, part(on_progress, start, _TILES_SHARE, _WHOLE), should_stop)
             refuse_changed(self.scene.name, self.digest, lambda: self.scene.digest)
@@ -157,7 +176,7 @@ class _Work:
             report(on_progress, number, total, "Reading the scene as the strokes taught")
             place = Window(number // across * TILE_PX, number % across * TILE_PX, TILE_PX, TILE_PX)
             place = place.intersect(Window(0, 0, window.height, window.width))
-            found = answer.probabilities(replace(place, row=place.row + window.row, col=place.col + window.col))
+            found = self.shown.as_written(answer.probabilities(replace(place, row=place.row + window.row, col=place.col + window.col)))
             raw.write(place, found, np.asarray(found.any(axis=-1)))
             if number % across == across - 1:
                 raw.flush()
@@ -182,13 +201,13 @@ class _Work:
         place, name = placement(self.scene, window), _name_of(self.model)
         tags = {"GROUNDLINE_MODEL": name, "GROUNDLINE_SCENE": self.scene.name, "GROUNDLINE_SCENE_DIGEST": self.digest}
         with replacing_folder(self.folder) as temporary:
-            finish(raw, temporary, self.scheme, place, tags=tags, on_step=on_step)
+            finish(raw, temporary, self.shown.written, place, tags=tags, on_step=on_step)
             write_json(temporary / PREDICTION_FILE, self._made(window, place.geo, result, name))
 
     def _made(self, window: Window, geo, result: Refined, name: str) -> dict[str, Any]:
         return {
             "model": name,
-            "scheme": self.scheme.to_dict(),
+            "scheme": self.shown.written.to_dict(),
             "height": window.height,
             "width": window.width,
             "geo": geo_to_dict(geo),

@@ -32,7 +32,7 @@ from core.verbs import (
     train,
     vectorize,
 )
-from core.verbs.labelling import labels, refine
+from core.verbs.labelling import accept, labels, refine
 from core.verbs.verb import Answer, OnEvent, Verb
 
 EXTRA_VERBS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"
@@ -55,6 +55,7 @@ VERBS: dict[str, Verb] = {
         vectorize.VERB,
         refine.VERB,
         labels.VERB,
+        accept.VERB,
         models.VERB,
         import_model.VERB,
         export_model.VERB,
