@@ -8,12 +8,13 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ui import doors, frame, memory
 from ui.home import cards as home_view
+from ui.label import routes as label_routes
 from ui.viewer import routes
 
 memory.few_heaps()
 app = st.App(
     __file__,
-    routes=routes.routes(),
+    routes=[*routes.routes(), *label_routes.routes()],
     middleware=[doors.middleware()],
     on_script_error=frame.unexpected,
 )

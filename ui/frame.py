@@ -23,9 +23,10 @@ from ui.allowed import READ_ONLY_WORDS, read_only
 PAGES = {
     "home": ("app.py", "Home", ":material/home:"),
     "explore": ("pages/1_Explore.py", "Explore", ":material/travel_explore:"),
-    "train": ("pages/2_Train.py", "Train", ":material/model_training:"),
-    "predict": ("pages/3_Predict.py", "Predict", ":material/auto_awesome:"),
-    "map": ("pages/4_Map.py", "Map", ":material/map:"),
+    "label": ("pages/2_Label.py", "Label", ":material/brush:"),
+    "train": ("pages/3_Train.py", "Train", ":material/model_training:"),
+    "predict": ("pages/4_Predict.py", "Predict", ":material/auto_awesome:"),
+    "map": ("pages/5_Map.py", "Map", ":material/map:"),
 }
 
 
@@ -229,6 +230,6 @@ def _settings() -> None:
             help="Classes in colours that people with a colour vision deficiency tell apart, on all pages and in the map's downloads.",
         )
         st.caption("Light or dark: the menu :material/more_vert: at the top right.")
-        if st.button("Take the tour", icon=":material/flag:", key="settings_tour", width="stretch", help="Five short stops, one a page."):
+        if st.button("Take the tour", icon=":material/flag:", key="settings_tour", width="stretch", help="Six short stops, one a page."):
             tour.begin()
             st.switch_page(PAGES["home"][0])

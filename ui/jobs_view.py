@@ -34,6 +34,7 @@ KINDS = {
     "labels": ("Labels from strokes", ":material/draw:"),
     "estimate": ("Estimate", ":material/timer:"),
     "quantise": ("Making the model fast", ":material/bolt:"),
+    "accept": ("Labels", ":material/task_alt:"),
     "vectorize": ("Tracing polygons", ":material/polyline:"),
     "import_model": ("Taking in a model", ":material/library_add:"),
     "export_model": ("Export of a model", ":material/ios_share:"),

@@ -27,6 +27,7 @@ SAMPLE_MODEL = "sample-town"
 
 _KEY = "gl_selection"
 _FORM = "gl_predict_open"
+_LABEL, _TRAIN = "gl_label_scene", "gl_train_from"
 _SAMPLE_WANTED = "gl_start_sample"
 _FOLLOWED = "gl_links_followed"
 EXPLORE_TAB, EXPLORE_SCENE = "explore_tab", "explore_scene"
@@ -138,6 +139,26 @@ def open_setup(path: str | Path | None = None) -> None:
 def wanted_open() -> str | None:
     """The scene that the Predict page's form is to open with, "" for none; None when nobody asked for the form. Asked once."""
     return st.session_state.pop(_FORM, None)
+
+
+def label_scene(path: str | Path) -> None:
+    """Have the Label page propose a scene at the next visit."""
+    st.session_state[_LABEL] = str(path)
+
+
+def wanted_label() -> str | None:
+    """The scene that the Label page is to propose, None when nobody asked. Asked once."""
+    return st.session_state.pop(_LABEL, None)
+
+
+def train_from(weights: str, network: Mapping[str, str | None]) -> None:
+    """Have the Train page's form start from a model of the library at the next visit; `network` are its architecture and encoder."""
+    st.session_state[_TRAIN] = {**network, "weights": weights}
+
+
+def wanted_training() -> dict[str, str | None] | None:
+    """The settings that the Train page's form is to begin with, None when nobody asked. Asked once."""
+    return st.session_state.pop(_TRAIN, None)
 
 
 def want_sample() -> None:

@@ -33,6 +33,12 @@ STEPS = (
         "**Findings** what is wrong with the data and how to mend it, without changing a file.",
     ),
     Step(
+        "label",
+        "No masks? Paint",
+        "A few strokes of each class answer the whole scene in seconds. **Next doubtful place** leads to where it is least sure; "
+        "**Accept the answer** makes a prediction of it and data to train on.",
+    ),
+    Step(
         "train",
         "Watch a network learn",
         "Cut patches, choose a network, press start. Training runs in a process of its own: leave the page, close the browser, come back. "

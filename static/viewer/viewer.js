@@ -3,6 +3,7 @@
 // here, so that toggles, opacity and threshold repaint without asking the server.
 
 import { element } from '../shared/element.js';
+import { loadLeaflet } from '../shared/leaflet.js';
 import { DecodedTiles, lookOf, picture } from './codes.js';
 import { Readout } from './readout.js';
 import { Region } from './region.js';
@@ -12,17 +13,6 @@ import { Target } from './target.js';
 const PAUSE_MS = 150;
 const whenIdle = window.requestIdleCallback ?? (work => setTimeout(() => work({ timeRemaining: () => 8 }), 20));
 const notAnyMore = window.cancelIdleCallback ?? clearTimeout;
-
-// Leaflet is no module: it comes by a script of its own, once for the page.
-function loadLeaflet(staticUrl) {
-  if (window.L) return Promise.resolve();
-  window.groundlineLeaflet ??= new Promise((done, failed) => {
-    const script = Object.assign(document.createElement('script'), { src: staticUrl + 'vendor/leaflet/leaflet.js', onload: done });
-    script.onerror = () => { window.groundlineLeaflet = null; failed(new Error('leaflet.js did not load')); };
-    document.head.appendChild(script);
-  });
-  return window.groundlineLeaflet;
-}
 
 class Viewer {
   constructor(host, send, data) {

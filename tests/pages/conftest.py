@@ -43,7 +43,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 @pytest.fixture
 def opened(workspace: Workspace) -> Callable[[str | None], AppTest]:
-    """`opened("pages/2_Train.py")`: the page after its first run, in a new session; Home without a name."""
+    """`opened("pages/3_Train.py")`: the page after its first run, in a new session; Home without a name."""
 
     def go(page: str | None = None) -> AppTest:
         at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=SLOW_S).run()

@@ -17,7 +17,7 @@ from tests.pages.conftest import SLOW_S, keys_of, sound, text_of
 from ui.evaluate import files
 from ui.evaluate.tab import _SECTIONS
 
-TRAIN = "pages/2_Train.py"
+TRAIN = "pages/3_Train.py"
 
 
 @pytest.fixture(scope="session")

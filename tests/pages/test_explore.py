@@ -90,7 +90,7 @@ def test_names_that_are_markdown_html_or_formulas_are_shown_as_words(explore, op
     at = explore(root)
     for tab in ("Scenes", "Patches", "Findings", "Overview"):
         harmless(turn_to(at, tab))
-    harmless(opened("pages/3_Predict.py"))
+    harmless(opened("pages/4_Predict.py"))
     assert any("!\\[x\\](y)" in button.label for button in harmless(opened()).button)  # Home: the data set opened last
 
 
@@ -163,6 +163,13 @@ def test_naming_can_be_left(explore, unnamed):
     at = explore(unnamed)
     at = sound(at.button(key="explore_name_cancel").click().run())
     assert "No data set yet" in text_of(at) and not (unnamed / REMEDY_FILE).exists()
+
+
+def test_images_without_masks_lead_to_the_label_page(explore, unnamed, workspace):
+    at = explore(unnamed)
+    at = at.button(key="explore_name_label").click().run()
+    first = min(path for path in unnamed.rglob("*.png"))
+    assert at.session_state["label_path"] == str(first)
 
 
 def test_the_numbers_of_the_overview(explore, city):
@@ -265,7 +272,7 @@ def test_explore_and_train_share_one_form(explore, city):
     at.number_input(key="patch_stride").set_value(7)
     at.selectbox(key="patch_parts").set_value("Counts").run()
     at.number_input(key="patch_count_train").set_value(40).run()
-    at = sound(at.switch_page("pages/2_Train.py").run())
+    at = sound(at.switch_page("pages/3_Train.py").run())
     assert (at.number_input(key="patch_size").value, at.number_input(key="patch_stride").value) == (48, 7)
     assert at.number_input(key="patch_count_train").value == 40
     assert labels - {"Test, %", "Validation, %"} <= fields_of(at)

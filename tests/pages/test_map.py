@@ -22,7 +22,7 @@ from ui.map import downloads, drawing, tracing
 from ui.map.finished import find
 from ui.viewer import tiles
 
-MAP = "pages/4_Map.py"
+MAP = "pages/5_Map.py"
 SAND, SEA = (200, 178, 150), (40, 82, 95)
 PLACE = {"crs": "EPSG:32640", "transform": Affine(0.5, 0, 325000, 0, -0.5, 2786000)}
 
@@ -332,7 +332,7 @@ def test_the_safe_palette_colours_map_tiles_and_files(opened, lake):
     raster = map_of(at)[1]["pictures"][1]["url"]
     at = sound(at.toggle(key="colour_blind_safe").set_value(True).run())
     assert classes_of(at)["Water"]["colour"] == "#0072B2" and map_of(at)[1]["pictures"][1]["url"] != raster
-    at = sound(at.switch_page("pages/3_Predict.py").run())
+    at = sound(at.switch_page("pages/4_Predict.py").run())
     at = sound(at.switch_page(MAP).run())
     assert classes_of(at)["Water"]["colour"] == "#0072B2"  # the setting outlives a change of page
 

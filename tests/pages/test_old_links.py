@@ -20,8 +20,8 @@ from tests.pages.conftest import ROOT, sound
 from tests.verbs.contract import make_data
 from ui.map.finished import find
 
-TRAIN = "pages/2_Train.py"
-PAGES = {"": None, "Explore": "pages/1_Explore.py", "Train": TRAIN, "Predict": "pages/3_Predict.py", "Map": "pages/4_Map.py"}
+TRAIN = "pages/3_Train.py"
+PAGES = {"": None, "Explore": "pages/1_Explore.py", "Train": TRAIN, "Predict": "pages/4_Predict.py", "Map": "pages/5_Map.py"}
 LINKS = json.loads((ROOT / "tests" / "verbs" / "old_links.json").read_text(encoding="utf-8"))
 TOWN = ROOT / "sample_data" / "town"
 SELECTED = ("dataset", "prediction")

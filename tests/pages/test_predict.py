@@ -11,7 +11,7 @@ from core.prediction.folder.rasters import Prediction
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
 
-PREDICT = "pages/3_Predict.py"
+PREDICT = "pages/4_Predict.py"
 
 
 @pytest.fixture

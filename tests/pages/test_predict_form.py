@@ -15,7 +15,7 @@ from core.prediction.folder.rasters import preview_file
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import ROOT, keys_of, sound, text_of
 
-PREDICT = "pages/3_Predict.py"
+PREDICT = "pages/4_Predict.py"
 
 
 @pytest.fixture
@@ -111,6 +111,13 @@ def test_a_training_image_is_recognised(opened, model, city):
         at = sound(at.selectbox(key=f"predict_scene_{city}").select_index(number).run())
         told[choice] = any("trained on an image of this name" in info.value for info in at.info)
     assert told == {"lake": True, "sand": False, "All 2 images, one after the other": False}
+
+
+def test_a_scene_may_be_labelled_instead(opened, model, city):
+    at = in_path(opened, city / "images" / "sand.png")
+    at = sound(at.button(key="predict_label").click().run())
+    assert at.session_state["label_path"] == str(city / "images" / "sand.png")
+    assert at.button(key="label_begin")
 
 
 def test_a_typed_region_is_what_is_asked_for(opened, model, city, asked):

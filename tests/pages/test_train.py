@@ -19,7 +19,7 @@ from tests.pages.conftest import ROOT, keys_of, sound, text_of
 from ui import jobs_view
 from ui.state import Selection
 
-TRAIN = "pages/2_Train.py"
+TRAIN = "pages/3_Train.py"
 EPOCHS = [
     {
         "type": "epoch",

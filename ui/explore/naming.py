@@ -60,6 +60,11 @@ def name_files(root: Path, why: str) -> None:
                     st.session_state.pop(_ASKED, None)
                     state.select(dataset=root)
                     st.rerun()
+            first = _first_raster(str(root), root.stat().st_mtime_ns)
+            hint = "Paint strokes on an image: they become masks to train on."
+            if first and st.button("There are no masks: label an image", icon=":material/brush:", key="explore_name_label", help=hint):
+                state.label_scene(first)
+                st.switch_page(frame.PAGES["label"][0])
             if asked() is not None and st.button("Cancel", key="explore_name_cancel"):
                 st.session_state.pop(_ASKED, None)
                 st.rerun()
@@ -106,3 +111,8 @@ def _folders(root: str, stamp: int) -> pd.DataFrame:
             example.setdefault(folder, path.name)
     rows = [(folder, number, example[folder]) for folder, number in list(count.items())[:_MOST_FOLDERS]]
     return pd.DataFrame(rows, columns=["folder", "rasters", "for example"])
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _first_raster(root: str, stamp: int) -> Path | None:
+    return next((path for path in sorted(Path(root).rglob("*")) if is_raster(path) and not path.name.startswith(".")), None)

@@ -148,7 +148,7 @@ def more() -> None:
             key="home_tour",
             type="tertiary",
             on_click=tour.begin,
-            help="Five short stops, one on each page. Leave it when you like.",
+            help="Six short stops, one on each page. Leave it when you like.",
         )
         if st.button("Disk use", icon=":material/hard_drive:", key="home_disk", type="tertiary", help="What is kept, and clean-up."):
             disk.dialog()

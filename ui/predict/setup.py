@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from ui import frame, library, state
@@ -17,6 +19,7 @@ def form() -> None:
         choice = scenes.choose()
         if choice is not None and choice.scene is not None:
             scene = scenes.describe(choice.scene)
+            _label_instead(choice.scene)
             window = scenes.region(choice.scene, scene)
     with second, frame.errors():
         model = models.choose()
@@ -53,3 +56,11 @@ def form() -> None:
         if not started.failed:
             state.select(model=request["model"], **({} if choice.scene is None else {"scene": choice.scene}))
             st.rerun()
+
+
+def _label_instead(path: Path) -> None:
+    """The way to the Label page, for a scene that no model knows well."""
+    hint = "Paint strokes on it: they answer the scene, correct a model's answer, and become data to train on."
+    if st.button("Label this scene", icon=":material/brush:", type="tertiary", key="predict_label", help=hint):
+        state.label_scene(path)
+        st.switch_page(frame.PAGES["label"][0])

@@ -106,6 +106,10 @@ every_run = runs_read.runs()
 asked = state.linked("run", {job.name: job.name for job in every_run})
 if asked is not None:
     runs_read.show(asked)
+wanted = state.wanted_training()
+if wanted is not None:
+    forms.fill(wanted)
+    runs_read.go(runs_read.NEW)
 runs_read.turn()
 
 table.undo()
