@@ -27,7 +27,7 @@ _SCRIPT = """export default function (component) {
 }"""
 
 
-def canvas(token: str, session: Session, *, height: int = 620) -> None:
+def canvas(token: str, session: Session, *, height: int = 520) -> None:
     """Draw the canvas of an open project, `height` px high."""
     picture = tiles.image_layer(session.scene)
     scheme = session.project.labels.scheme
