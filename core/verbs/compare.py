@@ -36,8 +36,9 @@ def run(asked: CompareRequest, *, on_progress: OnProgress | None = None, should_
         asked.out.mkdir(parents=True, exist_ok=True)
         write_json(asked.out / COMPARISON_FILE, answer)
     elif asked.out is not None:
-        callables = dict(on_progress=on_progress, should_stop=should_stop)
-        answer["disagreement"] = write_disagreement(first, second, asked.out, answer=answer, **callables)
+        answer["disagreement"] = write_disagreement(
+            first, second, asked.out, answer=answer, on_progress=on_progress, should_stop=should_stop
+        )
     return answer
 
 
