@@ -99,6 +99,11 @@ class Workspace:
         return self._place("labelling")
 
     @property
+    def features(self) -> Path:
+        """What was computed of scenes that are painted, by tile; made anew where it is missing."""
+        return self._place("features")
+
+    @property
     def uploads(self) -> Path:
         """Files that came in through the browser."""
         return self._place("uploads")

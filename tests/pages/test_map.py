@@ -374,6 +374,33 @@ def test_a_region_is_cut_counted_and_summed(opened, lake, does):
     assert "2 polygons" in text_of(at)
 
 
+def test_a_region_is_drawn_as_a_polygon_and_its_polygons_change_their_class(opened, lake, does):
+    at = opened(MAP)
+    (south, west), (north, east) = map_of(at)[1]["bounds"]
+    middle = (west + east) / 2
+    does(region=((middle, south - 1), (middle, north + 1), (east + 1, north + 1), (east + 1, south - 1)))
+    at = sound(at.run())
+    at.selectbox(key="map_outline_class").set_value("Road").run()
+    assert at.button(key="map_outline_merge").disabled  # neither lies in it with more than half of its area
+    at = sound(at.button(key="map_outline_draw").click().run())
+    areas = {name: item["area"] for name, item in classes_of(at).items()}
+    assert areas["Road"] == pytest.approx(1500, rel=0.01) and sum(areas.values()) == pytest.approx(3000, rel=0.001)
+    at = sound(at.button(key="map_outline_region_reclass").click().run())
+    at = sound(at.button(key="map_undo").click().run())
+    at = sound(at.button(key="map_undo").click().run())
+    assert "Road" not in set(classes_of(at))
+
+
+def test_a_correction_that_does_not_go_is_told_and_not_kept(opened, lake, does):
+    at = opened(MAP)
+    (_, west), (north, _) = map_of(at)[1]["bounds"]
+    corner = ((west - 3, north + 1), (west - 3, north + 2), (west - 2, north + 2), (west - 2, north + 1))
+    does(region=corner)
+    at = sound(at.run())
+    at = sound(at.button(key="map_outline_draw").click().run())
+    assert len(at.toast) == 1 and at.button(key="map_undo").disabled
+
+
 def test_two_predictions_side_by_side_and_what_changed(opened, lake, tmp_path, workspace):
     later = predicted(lake_scene(tmp_path / "later.tif", left=50), workspace.predictions / "later", blur_px=1)
     os.utime(later, (1, 1))  # the older one is compared with

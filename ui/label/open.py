@@ -26,7 +26,7 @@ def session_of(folder: Path) -> tuple[str, Session]:
             if session.project.folder == folder:
                 _open.move_to_end(token)
                 return token, session
-        session = Session(LabelProject.open(folder), cache=state.workspace().root / "features")
+        session = Session(LabelProject.open(folder), cache=state.workspace().features)
         token = secrets.token_urlsafe(16)
         _open[token] = session
         while len(_open) > _MOST:

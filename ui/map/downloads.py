@@ -21,6 +21,8 @@ from ui.map import drawing, sources
 from ui.map.sources import MapSource
 
 if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
     from core.vector.layer import LineLayer, PolygonLayer
 
 _OWN = "own"
@@ -183,6 +185,17 @@ def stem_of(title: str) -> str:
     return "-".join(part for part in "".join(letter if letter.isalnum() or letter == "_" else " " for letter in title).split())
 
 
+def region_of(layer: PolygonLayer, told: drawing.Told) -> BaseGeometry:
+    """The region that is drawn on the map, in the layer's coordinates. Raises SettingsError where none is, or one without an area."""
+    from core.vector.clip import region_in_layer
+
+    ring = [*(told.region or ()), *(told.region or ())[:1]]
+    if layer.geo.georeferenced:
+        return region_in_layer(layer, {"type": "Polygon", "coordinates": [ring]})
+    # Drawn on the map of pixels, where y runs up.
+    return region_in_layer(layer, {"type": "Polygon", "coordinates": [[(x, -y) for x, y in ring]]}, space="pixels")
+
+
 def part_of(layer: PolygonLayer, told: drawing.Told, part: str) -> PolygonLayer:
     """The polygons that go into the files: all of them, those that the map's filter leaves, or what lies inside the region (cut there)."""
     from core.vector.clip import clip, filtered
@@ -191,10 +204,7 @@ def part_of(layer: PolygonLayer, told: drawing.Told, part: str) -> PolygonLayer:
         names = [name for k, name in enumerate(layer.scheme.names) if k not in told.hidden]
         return filtered(layer, classes=names, min_area=told.area_from, max_area=told.area_to, min_confidence=told.sure or None)
     if part == "region" and told.region:
-        if not layer.geo.georeferenced:  # drawn on the map of pixels, where y runs up
-            ring = [(x, -y) for x, y in (*told.region, told.region[0])]
-            return clip(layer, {"type": "Polygon", "coordinates": [ring]}, space="pixels")
-        return clip(layer, {"type": "Polygon", "coordinates": [[*told.region, told.region[0]]]})
+        return clip(layer, region_of(layer, told), space="layer")
     return layer
 
 

@@ -12,6 +12,7 @@ import streamlit as st
 from core.claims import in_turn
 from core.datasets.scene_set import write_scene_set
 from core.digests import digest_of
+from core.errors import GroundlineError
 from core.plain import in_markdown
 from core.scenes.opening import open_scene
 from core.vector.editing.applying import apply
@@ -47,10 +48,18 @@ def corrected(layer: PolygonLayer, digest: str) -> tuple[PolygonLayer, str]:
     return keep("corrected", name, lambda tell: apply(layer, corrections), words="Correcting polygons", most=4), name
 
 
-def _change(digest: str, how: Callable[[Corrections], Corrections]) -> None:
+def change(digest: str, how: Callable[[Corrections], Corrections], on: PolygonLayer | None = None) -> None:
+    """Keep the corrections after `how` was done to them, a callback. Steps that do not go `on` the traced layer are told, not kept."""
     refuse_if_read_only()
     with in_turn(_file(digest)):
-        how(corrections_of(digest)).save(_file(digest))
+        try:
+            steps = how(corrections_of(digest))
+            if on is not None:
+                apply(on, steps)
+        except GroundlineError as error:
+            st.toast(in_markdown(error), icon=":material/error:")
+            return
+        steps.save(_file(digest))
 
 
 def panel(source: MapSource, traced: PolygonLayer, layer: PolygonLayer, digest: str, selected: int | None) -> None:
@@ -66,7 +75,7 @@ def panel(source: MapSource, traced: PolygonLayer, layer: PolygonLayer, digest: 
             "Undo",
             key="map_undo",
             icon=":material/undo:",
-            on_click=_change,
+            on_click=change,
             args=(digest, Corrections.undo),
             **changing(
                 f"Takes back: {in_markdown(corrections.describe()[-1])}." if corrections.can_undo else "Nothing was corrected yet.",
@@ -77,7 +86,7 @@ def panel(source: MapSource, traced: PolygonLayer, layer: PolygonLayer, digest: 
             "Redo",
             key="map_redo",
             icon=":material/redo:",
-            on_click=_change,
+            on_click=change,
             args=(digest, Corrections.redo),
             **changing("Puts back what was undone last.", disabled=not corrections.can_redo),
         )
@@ -104,7 +113,7 @@ def _form(layer: PolygonLayer, digest: str, selected: int, name: str) -> None:
         icon=":material/edit:",
         type="primary",
         width="stretch",
-        on_click=_change,
+        on_click=change,
         args=(digest, lambda steps: steps.reclass(selected, wanted)),
         **changing("Gives the polygon the class chosen here.", disabled=wanted == name),
     )
@@ -114,7 +123,7 @@ def _form(layer: PolygonLayer, digest: str, selected: int, name: str) -> None:
             f"Delete polygon {selected}",
             key="map_delete",
             icon=":material/delete:",
-            on_click=_change,
+            on_click=change,
             args=(digest, lambda steps: steps.delete(selected, fill=fill)),
             **changing(),
         )

@@ -9,7 +9,7 @@ import streamlit as st
 from core.plain import in_markdown
 from core.words import area_words, length_words
 from ui import frame
-from ui.map import compare, downloads, drawing, edits, shown, tracing
+from ui.map import compare, downloads, drawing, edits, outlines, shown, tracing
 from ui.map.sources import MapSource
 from ui.viewer import tiles
 
@@ -44,6 +44,7 @@ def _one(source: MapSource, result: VectorResult, digest: str) -> None:
     with b.container(border=True, height="stretch", key="map_region"), frame.errors():
         st.subheader(":material/crop: Region", anchor=False)
         _region(layer, told)
+        outlines.panel(result.layer, layer, digest, told)
     st.subheader("Classes", anchor=False)
     shown.summary(result, layer)
     shown.show_table(layer)
