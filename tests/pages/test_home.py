@@ -157,12 +157,12 @@ def test_the_tour_stops_once_on_each_page_and_can_be_left(opened):
     while "tour_next" in keys_of(at):
         seen.append(at.title[0].value.split()[-1])
         at = sound(at.button(key="tour_next").click().run())
-    assert [*seen, at.title[0].value.split()[-1]] == ["Groundline", "Explore", "Train", "Predict", "Map"]
+    assert [*seen, at.title[0].value.split()[-1]] == ["Groundline", "Explore", "Label", "Train", "Predict", "Map"]
     at = sound(at.button(key="tour_back").click().run())
-    assert "Tour, 4 of 5" in text_of(at)
+    assert "Tour, 5 of 6" in text_of(at)
     at = sound(at.button(key="tour_end").click().run())
     assert "Tour," not in text_of(at)
-    assert "Tour, 1 of 5" in text_of(sound(at.button(key="settings_tour").click().run()))
+    assert "Tour, 1 of 6" in text_of(sound(at.button(key="settings_tour").click().run()))
 
 
 def test_disk_use_is_one_click_away(opened):
