@@ -108,7 +108,10 @@ def state_of(session: Session, labels: Painting | None = None) -> dict[str, Any]
     return _short(session) | {
         "classes": [vars(one) for one in labels.classes],
         "most": max((*(one.id for one in labels.classes), *labels.into, *labels.into.values()), default=-1),
-        "shapes": [{"class": labels.class_of(one.class_id), "geometry": one.geometry, "width_px": one.width_px} for one in labels.painted],
+        "shapes": [
+            {"class": class_id, "geometry": one.geometry, "width_px": one.width_px}
+            for one, class_id in zip(labels.painted, labels.painted_as(), strict=True)
+        ],
         "agreed": [[one.row, one.col, one.height, one.width] for one in labels.agreed],
         "area": labels.area,
     }

@@ -68,9 +68,9 @@ class Painting:
     area: Mapping[str, Any] | None = None
     into: Mapping[int, int] = field(default_factory=dict)
 
-    def class_of(self, class_id: int | None) -> int | None:
-        """The class that a shape counts as now, through all merges; None is the eraser."""
-        while class_id is not None and class_id in self.into:
+    def class_of(self, class_id: int) -> int:
+        """The class that one counts as now, through all merges."""
+        while class_id in self.into:
             class_id = self.into[class_id]
         return class_id
 
@@ -79,10 +79,17 @@ class Painting:
         """The classes as the rest of the program knows them, in their order."""
         return ClassScheme(tuple(one.name for one in self.classes), tuple(from_hex(one.colour) for one in self.classes))
 
-    def strokes(self) -> list[Stroke]:
-        """What was painted, with the classes' names of now."""
-        names: dict[int | None, str] = {one.id: one.name for one in self.classes}
-        return [Stroke(names.get(self.class_of(one.class_id)), shape(one.geometry), one.width_px) for one in self.painted]
+    def painted_as(self) -> list[int | None]:
+        """The class that each shape counts as now; None is the eraser."""
+        return [None if one.class_id is None else self.class_of(one.class_id) for one in self.painted]
+
+    def strokes(self, names: Mapping[int, str] | None = None) -> list[Stroke]:
+        """What was painted, with the classes' names of now, or those that `names` gives their ids."""
+        told = {one.id: one.name for one in self.classes} if names is None else names
+        return [
+            Stroke(None if class_id is None else told[class_id], shape(one.geometry), one.width_px)
+            for one, class_id in zip(self.painted, self.painted_as(), strict=True)
+        ]
 
     def area_shape(self) -> BaseGeometry | None:
         """The area of work in pixels, None for the whole scene."""
@@ -147,7 +154,7 @@ def _classes(labels: Painting, step: Mapping[str, Any]) -> Painting:
     ids = [one.id for one in classes]
     if len(set(ids)) != len(ids) or any(_in_circle(into, one) for one in into):
         raise _unfit("classes that are not clear", "each id once, and merges that end")
-    lost = {after.class_of(one.class_id) for one in labels.painted} - {None, *ids}
+    lost = set(after.painted_as()) - {None, *ids}
     if lost:
         raise InputError(
             "a class that was painted would be lost",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from shapely.geometry import shape
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.labelling.projects.painting import Painting
@@ -27,7 +26,7 @@ class Places:
     def of(cls, labels: Painting, of_model: tuple[int, ...]) -> Places:
         """The places of a project's classes as they are now."""
         present = tuple(one.id for one in labels.classes)
-        first = [labels.class_of(one) or 0 for one in of_model]
+        first = [labels.class_of(one) for one in of_model]
         return cls((*first, *(one for one in present if one not in first)), present)
 
     @property
@@ -37,8 +36,7 @@ class Places:
 
     def strokes(self, labels: Painting) -> list[Stroke]:
         """What was painted, by the places' names."""
-        names: dict[int | None, str] = {one: self.scheme.names[self.ids.index(one)] for one in self.present}
-        return [Stroke(names.get(labels.class_of(one.class_id)), shape(one.geometry), one.width_px) for one in labels.painted]
+        return labels.strokes({one: self.scheme.names[self.ids.index(one)] for one in self.present})
 
     def summed(self, probabilities: np.ndarray) -> np.ndarray:
         """Probabilities float32 (h, w, classes of the project) of those by place (h, w, places or fewer); 0 where there are none."""
