@@ -84,6 +84,15 @@ def request(dataset: Dataset) -> dict[str, Any]:
     return {"dataset": dataset.root, **settings(dataset).to_request()}
 
 
+def propose(dataset: Dataset, *, patch_size: int, scale: float) -> None:
+    """Put patches into the form as a network takes them that is to go on: its scale, and its patches where two lie beside each other."""
+    values = _begin(dataset)
+    shortest = scale * min((min(pair.image.shape) for pair in spread(dataset.pairs)), default=patch_size)
+    size = max((one for one in (*_SIZES, patch_size) if one <= patch_size and 2 * one <= shortest), default=_SIZES[0])
+    values |= {_SIZE: size, _STRIDE: size // 2, _SCALE: scale}
+    st.session_state[_DRAWN] = None
+
+
 def _begin(dataset: Dataset) -> dict[str, Any]:
     """The values of the fields by their keys; those of another data set are replaced by ones that fit this."""
     of = (str(dataset.root), dataset.scheme.names, dataset.groups)

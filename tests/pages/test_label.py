@@ -131,7 +131,9 @@ def test_accepting_asks_for_a_prediction_and_a_data_set(opened, workspace, proje
     assert request["dataset"] == workspace.root / "labels" / "field-painted"
 
 
-def test_what_came_of_it_leads_to_training_from_the_model(opened, workspace, bare, project, model, finished):
+def test_what_came_of_it_leads_to_training_from_the_model(opened, workspace, bare, model, finished):
+    LabelProject.create(workspace.labelling / "field", bare, STARTS["Water"], model=str(model), of_model=2)
+    project = LabelProject.open(workspace.labelling / "field")
     project.start_from(predicted(bare, workspace.predictions / "start"))
     prediction = predicted(bare, workspace.predictions / "field")
     dataset = workspace.root / "labels" / "field-painted"
@@ -144,6 +146,9 @@ def test_what_came_of_it_leads_to_training_from_the_model(opened, workspace, bar
     assert "1,230 pixels labelled (Roof 1,200 and Grass 30)" in text_of(at)
     at = sound(at.button(key="label_to_train").click().run())
     assert at.session_state["gl_selection"].dataset == dataset
+    # The model takes patches of 64 px; two of 32 px lie beside each other in 60.
+    assert (at.number_input(key="patch_size").value, at.number_input(key="patch_stride").value) == (32, 16)
+    assert at.session_state["train_from_model"] == str(model)
 
 
 def test_a_project_goes_to_the_trash(opened, workspace, project):

@@ -13,7 +13,7 @@ from core.labelling.projects.session import Session
 from core.model_store.models import find_model
 from core.plain import in_markdown
 from core.words import counted, listed
-from ui import frame, jobs_view, library, state
+from ui import frame, jobs_view, library, patch_form, state
 from ui.allowed import changing
 from ui.input import KEEP
 from ui.label import certify as certify_tab
@@ -92,6 +92,7 @@ def train_on(dataset: Path, project: LabelProject) -> None:
     state.select(dataset=dataset)
     if project.model is not None:
         model = find_model(project.model)
+        patch_form.propose(library.dataset(dataset), patch_size=model.card.patch_size, scale=model.card.scale)
         state.train_from(library.model_key(model), {"architecture": model.card.architecture, "encoder": model.card.encoder})
 
 
