@@ -102,6 +102,7 @@ def test_every_field_for_a_path_asks_the_one_function():
     other = {
         "explore_name_images": "a pattern among the files of a folder that is open",
         "explore_name_masks": "a pattern among the files of a folder that is open",
+        "certify_person": "a name",
         "train_name": "a title",
         "train_normalisation_numbers": "numbers",
     }
