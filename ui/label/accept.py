@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.files import PREDICTION_FILE
 from core.jobs.jobs import Job
 from core.labelling.projects.project import LabelProject
-from core.labelling.projects.session import Session
 from core.model_store.models import find_model
 from core.plain import in_markdown
 from core.words import counted, listed
@@ -18,6 +18,9 @@ from ui.allowed import changing
 from ui.input import KEEP
 from ui.label import certify as certify_tab
 from ui.label.begin import free_folder
+
+if TYPE_CHECKING:
+    from core.labelling.projects.session import Session
 
 _AGREED = {
     "all": "What I painted, and the answer in all of the area",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.labelling.projects.session import Session
 from ui import state
 from ui.allowed import read_only
 from ui.label import routes
 from ui.viewer import tiles
+
+if TYPE_CHECKING:
+    from core.labelling.projects.session import Session
 
 _STYLES = Path(__file__).with_name("canvas.css")
 _MAP_LABEL = "Scene to paint on: arrow keys move it, full stop paints in its middle, keys 1 to 9 choose a class"

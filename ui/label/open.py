@@ -6,10 +6,12 @@ import secrets
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from core.labelling.projects.project import LabelProject
-from core.labelling.projects.session import Session
 from ui import state
+
+if TYPE_CHECKING:  # a session brings compiler and geopandas, for which the server's start need not wait
+    from core.labelling.projects.session import Session
 
 _MOST = 4
 _lock = threading.Lock()
@@ -21,6 +23,9 @@ def session_of(folder: Path) -> tuple[str, Session]:
 
     Raises InputError, SceneError.
     """
+    from core.labelling.projects.project import LabelProject
+    from core.labelling.projects.session import Session
+
     with _lock:
         for token, session in _open.items():
             if session.project.folder == folder:

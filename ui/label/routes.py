@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from starlette.requests import Request
@@ -19,20 +19,22 @@ from starlette.routing import BaseRoute, Route
 
 from core.classes import IGNORED_ID
 from core.errors import GroundlineError, InputError
-from core.labelling.projects.painting import Painting
-from core.labelling.projects.session import Session
 from core.scenes.scene import Window
 from ui.allowed import refuse_if_read_only
 from ui.label import open as opened
 from ui.viewer import tiles
 from ui.viewer.routes import encode
 
+if TYPE_CHECKING:
+    from core.labelling.projects.painting import Painting
+    from core.labelling.projects.session import Session
+
 PREFIX = f"{tiles.PREFIX}/label"
 MOST_BYTES = 8 << 20
 _FRESH = {"Cache-Control": "no-store"}
 _workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="label")
 
-Answer = Callable[[Session, Request], Any]
+Answer = Callable[["Session", Request], Any]
 
 
 def routes() -> list[BaseRoute]:
@@ -146,16 +148,10 @@ def _outlines(session: Session, request: Request) -> list[dict[str, Any]]:
 
 def _tile(session: Session, request: Request) -> Response:
     z, x, y = (request.path_params[name] for name in ("z", "x", "y"))
-    height, width = session.shape
-    most = tiles.max_zoom(height, width)
-    if z > most:
+    if z > tiles.max_zoom(*session.shape):
         return Response(status_code=404)
-    side = tiles.TILE_PX * 2 ** (most - z)
-    window = Window(y * side, x * side, side, side).intersect(Window(0, 0, height, width))
-    if not window.pixels:
-        return Response(status_code=204, headers=_FRESH)
-    every = 2 ** (most - z)
-    codes = session.codes(window, every)
+    shown = tiles.tile_window(*session.shape, z, x, y)
+    codes = None if shown is None else session.codes(*shown)
     if codes is None:
         return Response(status_code=204, headers=_FRESH)
     canvas = np.full((tiles.TILE_PX, tiles.TILE_PX, 3), IGNORED_ID, np.uint8)

@@ -21,7 +21,6 @@ from starlette.staticfiles import StaticFiles
 
 from core.classes import IGNORED_ID
 from core.errors import GroundlineError
-from core.scenes.scene import Window
 from core.workspace import STATIC
 from ui.viewer import tiles
 
@@ -155,14 +154,11 @@ def _picture_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | 
 
 def _drawn(layer_id: str, z: int, x: int, y: int) -> tuple[tiles.Picture, np.ndarray, np.ndarray | None] | None:
     layer = tiles.find(layer_id, tiles.Picture)
-    if layer is None or z > layer.max_zoom:
+    shown = None if layer is None else tiles.tile_window(layer.height, layer.width, z, x, y)
+    if layer is None or shown is None:
         return None
-    factor = 2 ** (layer.max_zoom - z)
-    row, col = y * tiles.TILE_PX * factor, x * tiles.TILE_PX * factor
-    height, width = min(tiles.TILE_PX * factor, layer.height - row), min(tiles.TILE_PX * factor, layer.width - col)
-    if height <= 0 or width <= 0:
-        return None
-    pixels, valid = layer.draw(Window(row, col, height, width), (math.ceil(height / factor), math.ceil(width / factor)))
+    window, every = shown
+    pixels, valid = layer.draw(window, (math.ceil(window.height / every), math.ceil(window.width / every)))
     return layer, pixels, valid
 
 

@@ -229,6 +229,16 @@ def max_zoom(height: int, width: int) -> int:
     return max(0, math.ceil(math.log2(max(height, width, 1) / TILE_PX)))
 
 
+def tile_window(height: int, width: int, z: int, x: int, y: int) -> tuple[Window, int] | None:
+    """The pixels of a raster that a tile shows, and how many of them one of its own stands for; None where there is no such tile."""
+    most = max_zoom(height, width)
+    if z > most:
+        return None
+    every = 2 ** (most - z)
+    window = Window(y * TILE_PX * every, x * TILE_PX * every, TILE_PX * every, TILE_PX * every).intersect(Window(0, 0, height, width))
+    return (window, every) if window.pixels else None
+
+
 # ---- URLs ----
 
 
