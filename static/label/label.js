@@ -1,10 +1,10 @@
 // The Label page's canvas: a scene, what was painted on it, and what the program makes of that, from routes of the dashboard itself.
 // A stroke is drawn here at once and sent behind it; the answer is asked for until it is that of the last stroke.
 
-import { loadLeaflet } from '../shared/leaflet.js';
+import { loadLeaflet, pixelMap, pixelTiles } from '../shared/leaflet.js';
 import { NO_CLASS } from '../viewer/codes.js';
 import { Answers } from './answers.js';
-import { Bar, button } from './bar.js';
+import { Bar } from './bar.js';
 import { PaintCanvas } from './canvas.js';
 import { Keys } from './keys.js';
 import { Panel } from './panel.js';
@@ -76,16 +76,9 @@ class LabelPage {
 
   // ---- the map ----
   drawMap() {
-    const { data } = this, scale = 2 ** data.maxZoom, holder = this.host.querySelector('.map');
+    const { data } = this, holder = this.host.querySelector('.map'), options = pixelTiles(data);
     this.map?.remove();
-    this.map = window.L.map(holder, {
-      crs: window.L.CRS.Simple, minZoom: -3, maxZoom: data.maxZoom + 4, zoomSnap: 0.25, zoomDelta: 0.5, wheelPxPerZoomLevel: 120,
-      attributionControl: false, fadeAnimation: false, zoomAnimation: false, doubleClickZoom: false, boxZoom: false,
-    });
-    const options = {
-      tileSize: data.tilePx, minNativeZoom: 0, maxNativeZoom: data.maxZoom, minZoom: -3, maxZoom: data.maxZoom + 4, noWrap: true,
-      bounds: [[-data.height / scale, 0], [0, data.width / scale]],
-    };
+    this.map = window.L.map(holder, { ...pixelMap(data.maxZoom), doubleClickZoom: false, boxZoom: false });
     window.L.tileLayer(data.imageUrl, { ...options, className: 'photo' }).addTo(this.map);
     this.answers = new Answers(data, this.map, options);
     this.canvas = new PaintCanvas(this.map, data.maxZoom);
@@ -145,8 +138,6 @@ class LabelPage {
   }
 
   // ---- tools ----
-  button(...told) { return button(...told); }
-
   pick(tool) {
     this.tools.drop();
     this.tool = tool;

@@ -1,6 +1,7 @@
 // The classes beside the map: which one is painted, and their names, colours, order and merging.
 
 import { element } from '../shared/element.js';
+import { button } from './bar.js';
 
 const MOST_KEYS = 9;
 
@@ -20,13 +21,13 @@ export class Panel {
       if (painted) pick.append(element('small', { title: 'Pixels painted' }, painted.toLocaleString('en')));
       if (index < MOST_KEYS) pick.append(element('kbd', {}, String(index + 1)));
       pick.onclick = () => this.page.choose(item.id);
-      const edit = this.page.button('✎', `Change ${item.name}: name, colour, order, merge`, () => { this.edited = this.edited === item.id ? null : item.id; this.draw(); });
+      const edit = button('✎', `Change ${item.name}: name, colour, order, merge`, () => { this.edited = this.edited === item.id ? null : item.id; this.draw(); });
       edit.setAttribute('aria-expanded', String(this.edited === item.id));
       row.append(pick, edit);
       list.appendChild(row);
       if (this.edited === item.id) list.appendChild(this.form(item, index));
     });
-    const add = this.page.button('+ Class', 'Add a class', () => this.add());
+    const add = button('+ Class', 'Add a class', () => this.add());
     this.node.replaceChildren(element('h4', {}, 'Classes'), list, add);
     this.node.querySelector('input[type=text]')?.focus();
   }
@@ -59,13 +60,13 @@ export class Panel {
       order.splice(index + step, 0, item);
       this.page.change(order);
     };
-    const up = this.page.button('↑', 'Earlier in the list', () => moved(-1)), down = this.page.button('↓', 'Later in the list', () => moved(1));
+    const up = button('↑', 'Earlier in the list', () => moved(-1)), down = button('↓', 'Later in the list', () => moved(1));
     up.disabled = index === 0; down.disabled = index === classes.length - 1;
     const merge = element('select', { 'aria-label': `Merge ${item.name} into another class` });
     merge.appendChild(element('option', { value: '' }, 'Merge into …'));
     classes.filter(other => other.id !== item.id).forEach(other => merge.appendChild(element('option', { value: other.id }, other.name)));
     merge.onchange = () => { this.edited = null; this.page.merge(item.id, Number(merge.value)); };
-    const remove = this.page.button('Remove', 'Take the class off the list; only where nothing is painted in it', () => {
+    const remove = button('Remove', 'Take the class off the list; only where nothing is painted in it', () => {
       this.edited = null;
       this.page.change(classes.filter(other => other.id !== item.id));
     });

@@ -3,7 +3,7 @@
 // here, so that toggles, opacity and threshold repaint without asking the server.
 
 import { element } from '../shared/element.js';
-import { loadLeaflet } from '../shared/leaflet.js';
+import { loadLeaflet, pixelMap, pixelTiles } from '../shared/leaflet.js';
 import { DecodedTiles, lookOf, picture } from './codes.js';
 import { Readout } from './readout.js';
 import { Region } from './region.js';
@@ -186,10 +186,7 @@ class Viewer {
   }
 
   newMap(holder, zoomControl) {
-    const map = window.L.map(holder, {
-      crs: window.L.CRS.Simple, minZoom: -3, maxZoom: this.data.maxZoom + 4, zoomSnap: 0.25, zoomDelta: 0.5, wheelPxPerZoomLevel: 120,
-      attributionControl: false, zoomControl, fadeAnimation: false, zoomAnimation: false, preferCanvas: true,
-    });
+    const map = window.L.map(holder, { ...pixelMap(this.data.maxZoom), zoomControl, preferCanvas: true });
     // Beyond full size single pixels are the truth; a smoothed enlargement looks like a picture out of focus.
     map.on('zoomend viewreset', () => holder.classList.toggle('magnified', map.getZoom() > this.data.maxZoom));
     map.on('mousemove', event => this.pointed(event, map));
@@ -227,12 +224,7 @@ class Viewer {
   }
 
   addLayer(map, layer, pane) {
-    const scale = 2 ** this.data.maxZoom;
-    const options = {
-      tileSize: this.data.tilePx, minNativeZoom: 0, maxNativeZoom: this.data.maxZoom, minZoom: -3, maxZoom: this.data.maxZoom + 4, noWrap: true,
-      bounds: [[-this.data.height / scale, 0], [0, this.data.width / scale]], className: layer.paint ? 'codes' : 'photo',
-      ...(pane ? { pane } : {}),
-    };
+    const options = { ...pixelTiles(this.data), className: layer.paint ? 'codes' : 'photo', ...(pane ? { pane } : {}) };
     const made = layer.paint ? this.codeLayer(layer, options) : window.L.tileLayer(layer.url, options);
     made.addTo(map);
     if (layer.paint) this.codeLayers.push(made);

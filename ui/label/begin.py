@@ -7,24 +7,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import GroundlineError
 from core.files import PREDICTION_FILE
 from core.labelling.projects.painting import STARTS
 from core.labelling.projects.project import PROJECT_FILE, LabelProject
 from core.model_store.models import Model
 from core.plain import in_markdown
 from core.prediction.folder.origin import window_of
-from core.prediction.folder.rasters import Prediction
 from core.reading.readable import sorted_out
 from core.scenes.image_names import place_name
-from core.scenes.opening import open_scene
 from core.scenes.scene import Scene
-from ui import frame, jobs_view, library, state, uploads
+from ui import frame, jobs_view, library, scene_source, state
 from ui.allowed import changing, refuse_if_read_only
-from ui.input import KEEP, typed_path
 from ui.label import open as opened
 
-_SOURCES = {"data": "Data set", "path": "File or folder", "upload": "Upload"}
 _NO_MODEL = "none"
 _CURRENT = "gl_label_project"
 _OWN = "Classes of the model"
@@ -47,7 +42,7 @@ def form() -> Path | None:
     left, right = st.columns([3, 2], gap="large")
     with left, frame.errors() as opening:
         path = _scene()
-        scene = None if path is None else _describe(path)
+        scene = None if path is None else scene_source.describe(path, unplaced="strokes and results are")
     with right, frame.errors() as chosen:
         model = _model()
         classes = _classes(model)
@@ -89,61 +84,25 @@ def free_folder(parent: Path, name: str) -> Path:
 
 
 def _scene() -> Path | None:
-    source = st.segmented_control(
-        "Scene",
-        list(_SOURCES),
-        default="data",
-        required=True,
-        format_func=_SOURCES.get,
-        key="label_source",
+    source, path = scene_source.choose(
+        "label",
         help="An image without any mask will do.",
-        **KEEP,
+        placeholder="~/orthophoto.tif",
+        path_help="An image, or a folder of tiles that continue each other.",
     )
-    if source == "path":
-        return typed_path(
-            st.text_input(
-                "Path",
-                key="label_path",
-                placeholder="~/orthophoto.tif",
-                help="An image, or a folder of tiles that continue each other.",
-                **KEEP,
-            )
-        )
-    if source == "upload":
-        sent = st.file_uploader(
-            "Image", type=uploads.IMAGE_TYPES, key="label_upload", **changing("Large scenes are better opened by their path.")
-        )
-        return None if sent is None else uploads.once(sent, state.workspace().uploads)
-    known = library.datasets()
-    if not known:
-        st.markdown("No data set is open. Give the path of an image, or send one.")
+    if source != scene_source.DATA:
+        return path
+    left, right = st.columns(2)
+    folder = scene_source.data_set("label", left, none_open="No data set is open. Give the path of an image, or send one.")
+    if folder is None:
         return None
-    current = state.selection().dataset
-    a, b = st.columns(2)
-    start = known.index(current) if current in known else 0
-    folder = a.selectbox(
-        "Data set",
-        known,
-        index=start,
-        format_func=library.dataset_title,
-        key="label_dataset",
-        help="The sample, and those that you opened on Home.",
-    )
     scenes = library.scenes_of(folder)
     chosen = state.selection().scene
     first = next((number for number, one in enumerate(scenes) if one.image == chosen), library.largest(scenes))
-    picked = b.selectbox(
+    picked = right.selectbox(
         "Image", scenes, index=first, format_func=lambda one: one.name, key=f"label_scene_{folder}", help="With or without a mask."
     )
     return None if picked is None else picked.image
-
-
-def _describe(path: Path) -> Scene:
-    scene = open_scene(path)
-    pixel_m = scene.ground_sample_distance_m
-    ground = f"{pixel_m:.2g} m per pixel" if pixel_m else "no georeference: strokes and results are in pixels"
-    st.caption(f"{library.pixels_text((scene.width, scene.height))} px, {scene.bands} bands of {scene.dtype}, {ground}")
-    return scene
 
 
 def _model() -> Model | None:
@@ -179,10 +138,7 @@ def _classes(model: Model | None) -> list[tuple[str, str]]:
 def _prediction_of(path: Path, scene: Scene, model: Model) -> Path | None:
     """A prediction of the whole of this very scene by this model that is there already."""
     for folder in library.predictions():
-        try:
-            made = Prediction.open(folder)
-        except GroundlineError:
-            continue
+        made = library.prediction(folder)
         same = Path(made.made.get("scene", "")) == path and made.made.get("scene_digest") in (None, scene.digest)
         if same and made.card_name == model.card.name and window_of(made) == scene.window:
             return folder
@@ -239,5 +195,5 @@ def asked_scene() -> bool:
     """Whether another page asked to label a scene, which the form then names. Asked once."""
     path = state.wanted_label()
     if path:
-        st.session_state["label_source"], st.session_state["label_path"] = "path", path
+        scene_source.fill("label", path)
     return path is not None

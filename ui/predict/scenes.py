@@ -15,18 +15,14 @@ from core.errors import GroundlineError
 from core.plain import in_markdown
 from core.prediction.batch import find_scenes
 from core.scenes.image_names import place_name
-from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
-from ui import library, state, uploads
-from ui.allowed import changing
-from ui.input import KEEP, typed_path
+from ui import library, scene_source, state
+from ui.input import KEEP
 from ui.kept import has, keep
 from ui.viewer import tiles, viewer
 
-_SOURCES = {"data": "Data set", "path": "File or folder", "upload": "Upload"}
 _MOST_COMPARED = 300  # images whose edges are compared without being asked
 _REGION = "gl_predict_region"
-_SOURCE, _PATH = "predict_source", "predict_path"
 _CORNERS = ("row", "col", "height", "width")
 
 
@@ -42,48 +38,27 @@ class Choice:
 
 def choose() -> Choice | None:
     """The scene or scenes to predict; None while nothing is chosen. Raises SceneError."""
-    source = st.segmented_control(
-        "Scene",
-        list(_SOURCES),
-        default="data",
-        required=True,
-        format_func=_SOURCES.get,
-        key=_SOURCE,
+    source, path = scene_source.choose(
+        "predict",
         help="An image of a data set, any image or folder on this machine, or one that you send.",
-        **KEEP,
+        placeholder="~/scene.tif",
+        path_help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.",
     )
-    if source == "data":
+    if source == scene_source.DATA:
         return _of_dataset()
-    if source == "path":
-        typed = st.text_input(
-            "Path",
-            key=_PATH,
-            placeholder="~/scene.tif",
-            help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.",
-            **KEEP,
-        )
-        path = typed_path(typed)
-        return _of_path(path) if path is not None else None
-    words = "Large scenes are better opened by their path."
-    sent = st.file_uploader("Image", type=uploads.IMAGE_TYPES, key="predict_upload", **changing(words))
-    if sent is None:
+    if path is None:
         return None
-    path = uploads.save(sent.name, sent, state.workspace().uploads)
-    return Choice(path.stem, path)
+    return _of_path(path) if source == scene_source.PATH else Choice(path.stem, path)
 
 
 def fill(path: str) -> None:
     """Name a scene in the form as if its path had been typed; before the form is drawn."""
-    st.session_state[_SOURCE], st.session_state[_PATH] = "path", path
+    scene_source.fill("predict", path)
 
 
 def describe(path: Path) -> Scene:
     """One line on the scene: size, bands, ground sample distance. Raises SceneError when it is no image."""
-    scene = open_scene(path)
-    pixel_m = scene.ground_sample_distance_m
-    ground = f"{pixel_m:.2g} m per pixel" if pixel_m else "no georeference: results are in pixels"
-    st.caption(f"{library.pixels_text((scene.width, scene.height))} px, {scene.bands} bands of {scene.dtype}, {ground}")
-    return scene
+    return scene_source.describe(path, unplaced="results are")
 
 
 def region(path: Path, scene: Scene) -> Window | None:
@@ -133,20 +108,10 @@ def truth_of(path: Path | None) -> Pair | None:
 
 
 def _of_dataset() -> Choice | None:
-    known = library.datasets()
-    if not known:
-        st.markdown("No data set is open. Open one on Home, or give the path of an image.")
-        return None
-    current = state.selection().dataset
     left, right = st.columns(2)
-    folder = left.selectbox(
-        "Data set",
-        known,
-        index=known.index(current) if current in known else 0,
-        format_func=library.dataset_title,
-        key="predict_dataset",
-        help="The sample, and those that you opened on Home.",
-    )
+    folder = scene_source.data_set("predict", left, none_open="No data set is open. Open one on Home, or give the path of an image.")
+    if folder is None:
+        return None
     scenes = library.scenes_of(folder)
     choices = [Choice(one.name, one.image, names=(one.name,)) for one in scenes]
     whole = [
