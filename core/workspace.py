@@ -99,6 +99,11 @@ class Workspace:
         return self._place("labelling")
 
     @property
+    def labels(self) -> Path:
+        """Data sets whose masks people made here: painted scenes, and layers corrected by hand."""
+        return self._place("labels")
+
+    @property
     def features(self) -> Path:
         """What was computed of scenes that are painted, by tile; made anew where it is missing."""
         return self._place("features")

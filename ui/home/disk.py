@@ -25,6 +25,7 @@ PLACES = {
     "models": "Trained models",
     "predictions": "Predictions",
     "labelling": "Painted labels",
+    "labels": "Labelled data sets",
     "features": "Kept ready for painting",
     "certified": "Answers at points",
     "layers": "Polygon layers",

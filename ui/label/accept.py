@@ -47,7 +47,7 @@ def panel(session: Session) -> None:
         busy = job is not None and job.active
         if st.button("Accept the answer", type="primary", icon=":material/task_alt:", key="label_accept", **changing(hint, disabled=busy)):
             with frame.errors() as started:
-                dataset = free_folder(state.workspace().root / "labels", f"{project.name}-painted")
+                dataset = free_folder(state.workspace().labels, f"{project.name}-painted")
                 request = {"project": project.folder, "dataset": dataset, "agreed": agreed}
                 jobs_view.start("accept", request, title=f"Labels of {project.name}")
             if not started.failed:

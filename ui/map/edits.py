@@ -156,7 +156,7 @@ def _labels(source: MapSource, traced: PolygonLayer, corrections: Corrections) -
 def label_set(source: MapSource, layer: PolygonLayer, corrections: Corrections) -> Path:
     """A data set of one scene in the workspace: images/, masks/ with the corrected class ids, classes.json; returns its folder."""
     refuse_if_read_only()
-    folder = state.workspace().root / "labels" / f"{source.scene.stem}-corrected"
+    folder = state.workspace().labels / f"{source.scene.stem}-corrected"
     made = {"scene": source.scene, "corrections": corrections.describe()}
     write = partial(burn, layer, corrections, base=source.path)
     return write_scene_set(folder, open_scene(source.scene), source.scheme, write, made=made)
