@@ -2,60 +2,27 @@
 
 from __future__ import annotations
 
-import colorsys
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import ClassesError
+from core.colours.choosing import distinct_colours, natural_colours, safe_colours, with_own
+from core.colours.space import Colour
+from core.errors import ClassesError, SettingsError
 from core.files import read_json
 
-Colour = tuple[int, int, int]
-
 IGNORED_ID = 255
+NATURAL, AS_MASKS, SAFE_COLOURS = "natural", "masks", "safe"
+COLOURINGS = {NATURAL: "Natural", AS_MASKS: "As in the masks", SAFE_COLOURS: "Colour-blind safe"}
+"""In which colours classes can be shown, and what people read of it."""
 _GREY: Colour = (155, 155, 155)
-_SAFE: dict[Colour, tuple[str, ...]] = {  # Okabe and Ito 2008, each colour with parts of names of classes that people expect in it
-    (0, 114, 178): ("water", "sea", "lake", "river"),
-    (0, 158, 115): ("vegetation", "tree", "forest", "grass", "green"),
-    (213, 94, 0): ("build", "roof", "house", "urban"),
-    (240, 228, 66): ("land", "soil", "sand", "field", "bare"),
-    (204, 121, 167): ("road", "street", "path", "rail"),
-    (86, 180, 233): ("snow", "ice", "wet"),
-    (230, 159, 0): ("crop", "farm", "car"),
-    (0, 0, 0): (),
-}
-_HUES = (
-    "#4E79A7",
-    "#F28E2B",
-    "#59A14F",
-    "#E15759",
-    "#B07AA1",
-    "#EDC948",
-    "#76B7B2",
-    "#9C755F",
-    "#FF9DA7",
-    "#1B9E77",
-    "#7570B3",
-    "#D95F02",
-    "#66A61E",
-    "#E7298A",
-    "#A6761D",
-    "#1F78B4",
-    "#B2DF8A",
-    "#6A3D9A",
-    "#CAB2D6",
-    "#B15928",
-    "#17BECF",
-    "#BCBD22",
-    "#8C564B",
-    "#003F5C",
-)
-_MOST_HUES = 256
 _TABLE_SUFFIXES = (".csv", ".txt")
 _UNLABELLED_NAMES = {"unlabeled", "unlabelled", "ignore", "ignored", "void", "nodata", "no data"}
 
@@ -120,26 +87,22 @@ class ClassScheme:
         """Colour of a class as "#RRGGBB"; grey for the ignored id."""
         return to_hex(self.colours[class_id] if class_id < len(self) else self._ignored_colour)
 
-    def colour_blind_safe(self) -> ClassScheme:
-        """The same classes in colours that people with a colour vision deficiency tell apart.
+    def coloured(self, how: str, own: Mapping[str, Colour] | None = None) -> ClassScheme:
+        """The same classes in other colours, to be looked at: one of `COLOURINGS`, and `own` colours of some names set by hand.
 
-        Okabe and Ito's eight colours ("Color universal design", 2008), given by the classes' names where those say water, forest and so
-        on, else in turn; up to eight classes that is safe. With more, the rest repeat them darker, and those beyond keep their own.
+        What reads or writes masks keeps the colours that they have. Raises SettingsError for a colouring that there is not.
         """
-        darker = [(round(0.55 * red), round(0.55 * green), round(0.55 * blue)) for red, green, blue in list(_SAFE)[:-1]]
-        free = [colour for colour in (*_SAFE, *darker) if colour not in self.ignored_colours]
-        chosen: dict[int, Colour] = {}
-        for class_id, name in enumerate(self.names):
-            parts = re.findall(r"[a-z]+", name.lower())
-            meant = next((colour for colour, words in _SAFE.items() if any(part.startswith(words) for part in parts)), None)
-            if meant is not None and meant in free:
-                free.remove(meant)
-                chosen[class_id] = meant
-        for class_id, colour in enumerate(self.colours):
-            if class_id not in chosen:
-                chosen[class_id] = free.pop(0) if free else colour
-        colours = tuple(chosen[class_id] for class_id in range(len(self)))
-        return replace(self, colours=colours) if len(set(colours)) == len(self) else self
+        if how not in COLOURINGS:
+            raise SettingsError(f"colours {how!r}", expected=f"one of {', '.join(COLOURINGS)}", do="Choose one of them")
+        return _coloured(self, how, tuple(sorted((own or {}).items())))
+
+    def natural(self) -> ClassScheme:
+        """The same classes in the colours that their names mean, water blue and so on; see `natural_colours`."""
+        return self.coloured(NATURAL)
+
+    def colour_blind_safe(self) -> ClassScheme:
+        """The same classes in colours that people with a colour vision deficiency tell apart; see `safe_colours`."""
+        return self.coloured(SAFE_COLOURS)
 
     @property
     def _ignored_colour(self) -> Colour:
@@ -283,6 +246,17 @@ class ClassScheme:
         return cls.from_dict(value, every=every)
 
 
+@lru_cache(maxsize=128)
+def _coloured(scheme: ClassScheme, how: str, own: tuple[tuple[str, Colour], ...]) -> ClassScheme:
+    """`ClassScheme.coloured`, computed once: pages ask for it at every turn."""
+    given = scheme.names, scheme.colours, scheme.ignored_colours
+    colours = {NATURAL: natural_colours, SAFE_COLOURS: safe_colours}[how](*given) if how != AS_MASKS else list(scheme.colours)
+    by_hand = {scheme.names.index(name): colour for name, colour in own if name in scheme.names}
+    if by_hand:
+        colours = with_own(colours, by_hand, scheme.ignored_colours)
+    return replace(scheme, colours=tuple(colours))
+
+
 def _values(told: list[int], places: list[int], lines: int) -> tuple[int, ...] | None:
     """The masks' values of the classes of a list: as it tells them, else their places where some of its lines are no class."""
     if told:
@@ -336,21 +310,6 @@ def from_hex(text: str) -> Colour:
         raise ClassesError(f"{text!r} as a colour", expected="#RRGGBB", do="Mend the class file")
     digits = text.strip().lstrip("#")
     return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
-
-
-def distinct_colours(count: int) -> list[Colour]:
-    """Colours that are easy to tell apart: a fixed list first, then steps around the hue circle; of more than 256, just different ones."""
-    if count > _MOST_HUES:
-        return [((37 * k + 64) % 256, (k >> 8) % 256, k % 256) for k in range(count)]
-    colours = [from_hex(text) for text in _HUES[:count]]
-    for i in range(count - len(colours)):
-        hue = (i * 0.618034) % 1.0
-        level = 0.55 + 0.4 * ((i // 16) % 4) / 4
-        red, green, blue = (round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.65, level))
-        while (red, green, blue) in colours:
-            red, blue = (red + 1) % 256, (blue + 2) % 256
-        colours.append((red, green, blue))
-    return colours
 
 
 DUBAI = ClassScheme(

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from core.classes import DUBAI, ClassScheme, distinct_colours, from_hex, pack, to_hex
+from core.classes import DUBAI, ClassScheme, from_hex, pack, to_hex
+from core.colours.choosing import distinct_colours
 from core.errors import ClassesError
 
 

@@ -9,12 +9,14 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import PurePath
 
 import streamlit as st
 
+from core.classes import COLOURINGS, ClassScheme, from_hex
+from core.digests import digest_of
 from core.errors import Cancelled, GroundlineError
 from core.plain import in_markdown
 from ui import jobs_view, library, state, tour
@@ -83,6 +85,8 @@ if (!window.glKeepsTheme) {
 </script>""".replace("NAMES", json.dumps([address(path) for path, _, _ in PAGES.values() if address(path)]))
 
 log = logging.getLogger("groundline")
+_RECOLOURED = "gl_recoloured"
+_MOST_OWN = 40  # classes with a colour to pick; more fill the window
 
 
 def begin_page(title: str, icon: str, caption: str) -> None:
@@ -223,13 +227,77 @@ def _now() -> None:
 def _settings() -> None:
     """What holds for all pages: colours, theme, the tour."""
     with st.popover("Settings", icon=":material/settings:", type="tertiary", key="settings", help="Colours, theme, tour."):
-        st.toggle(
-            "Colour-blind safe colours",
-            key=state.SAFE_COLOURS,
-            persist_state="session",
-            help="Classes in colours that people with a colour vision deficiency tell apart, on all pages and in the map's downloads.",
-        )
+        _colouring("settings_colours")
         st.caption("Light or dark: the menu :material/more_vert: at the top right.")
         if st.button("Take the tour", icon=":material/flag:", key="settings_tour", width="stretch", help="Six short stops, one a page."):
             tour.begin()
             st.switch_page(PAGES["home"][0])
+
+
+def class_colours(scheme: ClassScheme, *, key: str) -> None:
+    """Below a legend: in which colours its classes are shown, on all pages and in the map's downloads, and colours of one's own.
+
+    `key` begins the keys of its widgets.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{key}_box"):
+        _colouring(key)
+        own = state.colouring().own
+        changed = sum(name in own for name in scheme.names)
+        label = f"Own colours · {changed}" if changed else "Own colours"
+        shown = state.shown(scheme)
+        with st.popover(label, icon=":material/palette:", key=f"{key}_own", on_change="rerun", help="Another colour for a class.") as box:
+            if box.open:
+                _own_colours(shown, key)
+    if st.session_state.pop(_RECOLOURED, False):
+        st.rerun()  # all of the page, of which this may be a part: other legends and the settings say the same then
+
+
+def _colouring(key: str) -> None:
+    """The choice between natural colours, those of the masks and safe ones."""
+    st.session_state[key] = state.colouring().how
+    st.segmented_control(
+        "Class colours",
+        list(COLOURINGS),
+        required=True,
+        format_func=COLOURINGS.get,
+        key=key,
+        on_change=_choose_colouring,
+        args=(key,),
+        help="How classes look on all pages and in the map's downloads; kept for the next time. Masks and data sets keep their own colours.",
+    )
+
+
+def _choose_colouring(key: str) -> None:
+    state.set_colouring(replace(state.colouring(), how=st.session_state[key]))
+    st.session_state[_RECOLOURED] = True
+
+
+def _own_colours(shown: ClassScheme, key: str) -> None:
+    """A colour to pick for each class, and the way back to those that were chosen for all."""
+    own = state.colouring().own
+    for number, name in enumerate(shown.names[:_MOST_OWN]):
+        picker = f"{key}_own_{number}_{digest_of(name)}"
+        st.session_state[picker] = shown.hex(number).lower()
+        st.color_picker(in_markdown(name), key=picker, on_change=_pick_colour, args=(name, picker))
+    if len(shown) > _MOST_OWN:
+        st.caption(f"The first {_MOST_OWN} of {len(shown):,} classes.")
+    st.button(
+        "Take them back",
+        key=f"{key}_own_back",
+        icon=":material/undo:",
+        disabled=not any(name in own for name in shown.names),
+        on_click=_forget_own,
+        args=(shown.names,),
+    )
+
+
+def _pick_colour(name: str, picker: str) -> None:
+    now = state.colouring()
+    state.set_colouring(replace(now, own={**now.own, name: from_hex(st.session_state[picker])}))
+    st.session_state[_RECOLOURED] = True
+
+
+def _forget_own(names: Sequence[str]) -> None:
+    now = state.colouring()
+    state.set_colouring(replace(now, own={name: colour for name, colour in now.own.items() if name not in names}))
+    st.session_state[_RECOLOURED] = True

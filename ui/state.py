@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
 import streamlit as st
 
 from core.claims import in_turn
-from core.classes import ClassScheme
-from core.errors import JobBusy
+from core.classes import COLOURINGS, NATURAL, SAFE_COLOURS, ClassScheme, from_hex, to_hex
+from core.colours.space import Colour
+from core.errors import ClassesError, JobBusy
 from core.files import write_json
 from core.model_store.cards import CARD_FILE
 from core.reading.readable import read_record
@@ -29,13 +30,12 @@ _KEY = "gl_selection"
 _FORM = "gl_predict_open"
 _LABEL, _TRAIN = "gl_label_scene", "gl_train_from"
 _SAMPLE_WANTED = "gl_start_sample"
+_COLOURS = "gl_class_colours"
 _FOLLOWED = "gl_links_followed"
 EXPLORE_TAB, EXPLORE_SCENE = "explore_tab", "explore_scene"
 """Keys of the Explore page's tabs and of the scene that they show."""
 ONE_SCENE = "One scene"
 """The tab of the Explore page that shows a scene in full."""
-SAFE_COLOURS = "colour_blind_safe"
-"""Key of the toggle for the colour-blind safe palette, which is in the settings of every page."""
 _REMEMBERED = 12  # entries kept for each field
 
 
@@ -51,15 +51,31 @@ class Selection:
     layer: Path | None = None
 
 
+@dataclass(frozen=True)
+class Colouring:
+    """In which colours classes are shown: one of `COLOURINGS`, and colours of some class names that the user set by hand."""
+
+    how: str = NATURAL
+    own: Mapping[str, Colour] = field(default_factory=dict)
+
+
+class _StoredColours(TypedDict, total=False):
+    """A colouring as it is remembered on disk: own colours as #RRGGBB."""
+
+    how: str
+    own: dict[str, str]
+
+
 class _Stored(TypedDict, total=False):
     """What is remembered on disk."""
 
     current: dict[str, str] | None
     recent: dict[str, list[str]] | None
     seen_until: float | None
+    colours: _StoredColours | None
 
 
-FIELDS = tuple(field.name for field in fields(Selection))
+FIELDS = tuple(one.name for one in fields(Selection))
 
 
 def workspace() -> Workspace:
@@ -194,14 +210,35 @@ def set_seen_until(time_s: float) -> None:
     _remember(lambda stored: stored.update(seen_until=max(time_s, stored["seen_until"])))
 
 
+def colouring() -> Colouring:
+    """In which colours the user wants to see classes; a new session starts with what was chosen last."""
+    if _COLOURS not in st.session_state:
+        stored = _remembered()["colours"]
+        own: dict[str, Colour] = {}
+        for name, colour in (stored.get("own") or {}).items():
+            with suppress(ClassesError):
+                own[name] = from_hex(colour)
+        how = stored.get("how", NATURAL)
+        st.session_state[_COLOURS] = Colouring(how if how in COLOURINGS else NATURAL, own)
+    return st.session_state[_COLOURS]
+
+
+def set_colouring(wanted: Colouring) -> None:
+    """Show classes in other colours from now on, in this session and in those to come."""
+    st.session_state[_COLOURS] = wanted
+    own = {name: to_hex(colour) for name, colour in wanted.own.items()}
+    _remember(lambda stored: stored.update(colours={"how": wanted.how, "own": own}))
+
+
 def safe_colours() -> bool:
-    """Whether classes are shown in the colour-blind safe palette, in this session."""
-    return bool(st.session_state.get(SAFE_COLOURS))
+    """Whether colours have to be safe for the colour-blind, those that stand for right and wrong too."""
+    return colouring().how == SAFE_COLOURS
 
 
 def shown(scheme: ClassScheme) -> ClassScheme:
-    """The classes in the colours that the user chose to see: their own, or the colour-blind safe palette."""
-    return scheme.colour_blind_safe() if safe_colours() else scheme
+    """The classes in the colours that the user chose to see. What reads and writes masks keeps to the scheme itself."""
+    wanted = colouring()
+    return scheme.coloured(wanted.how, wanted.own)
 
 
 def has_sample() -> bool:
@@ -223,7 +260,7 @@ def _remembered() -> dict:
         stored = read_record(_file(), _Stored)
     except (OSError, ValueError):  # none yet, cut off by a crash or of another form: start afresh, nothing of value is lost
         stored = {}
-    return {"current": stored.get("current") or {}, "recent": stored.get("recent") or {}, "seen_until": stored.get("seen_until") or 0.0}
+    return {"current": stored.get("current") or {}, "recent": stored.get("recent") or {}, "seen_until": stored.get("seen_until") or 0.0, "colours": stored.get("colours") or {}}
 
 
 def _remember(change: Callable[[dict], None]) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.classes import DUBAI, IGNORED_ID, ClassScheme, distinct_colours
+from core.classes import DUBAI, IGNORED_ID, ClassScheme
+from core.colours.choosing import distinct_colours
 from core.datasets.label_scenes import Hdf5Labels, find_hdf5_labels, holds_one_value, open_class_files, open_hdf5_mask
 from core.datasets.masks.palettes import same_class
 from core.datasets.masks.sampling import spread

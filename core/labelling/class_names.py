@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from core.classes import ClassScheme, Colour, distinct_colours
+from core.classes import ClassScheme, Colour
+from core.colours.choosing import distinct_colours
 from core.labelling.strokes import Stroke, painted_names
 
 
@@ -25,7 +26,7 @@ def scheme_with(base: ClassScheme | None, strokes: Sequence[Stroke]) -> tuple[tu
     called = {name: spelt.get(name) or spelt[name.casefold()] for name in painted_names(strokes)}
     renamed = tuple(one if one.class_name is None else replace(one, class_name=called[one.class_name]) for one in strokes)
     if base is None:
-        return renamed, ClassScheme(tuple(new), tuple(distinct_colours(len(new)))).colour_blind_safe()
+        return renamed, ClassScheme(tuple(new), tuple(distinct_colours(len(new)))).natural()
     return renamed, with_classes(base, new)
 
 

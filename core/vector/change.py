@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from pyproj import Transformer
 
-from core.classes import ClassScheme, distinct_colours
+from core.classes import ClassScheme
+from core.colours.choosing import distinct_colours
 from core.errors import SceneError
 from core.progress import OnProgress, ShouldStop, check, report
 from core.vector.editing.burning import painted

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from core.classes import ClassScheme
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
 from core.plain import in_markdown
@@ -35,7 +36,8 @@ def sample_card() -> None:
     if not state.has_sample():
         st.markdown("The sample scenes are not in this copy. Make them with `python sample_data/make_sample_data.py`.")
         return
-    picture = _preview(state.SAMPLE, state.safe_colours())
+    colours = state.shown(library.dataset(state.SAMPLE).scheme)
+    picture = _preview(state.SAMPLE, colours, repr(colours))
     st.image(picture, width="stretch", alt="A part of the sample town, its right half painted by class")
     st.markdown(
         "A small town that ships with Groundline: the trained model predicts the whole scene, its outlines are traced, "
@@ -162,17 +164,16 @@ def _summary(result: dict) -> str:
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
-def _preview(folder: Path, safe_colours: bool) -> np.ndarray:
-    """A cutting of the largest scene, its right half painted in the classes' colours, uint8 (h, w, 3)."""
+def _preview(folder: Path, _colours: ClassScheme, colours: str) -> np.ndarray:
+    """A cutting of the largest scene, its right half painted in the classes' colours, which `colours` names; uint8 (h, w, 3)."""
     scenes = library.scenes_of(folder)
     pair = scenes[library.largest(scenes)].pair
     height, width = min(_PICTURE_PX[0], pair.shape[0]), min(_PICTURE_PX[1], pair.shape[1])
     window = Window((pair.shape[0] - height) // 3, (pair.shape[1] - width) // 2, height, width)
     picture = display_rgb(pair.image, window).astype(np.float32)
     scheme = library.dataset(folder).scheme
-    colours = scheme.colour_blind_safe() if safe_colours else scheme
     half = width // 2
-    picture[:, half:] = 0.35 * picture[:, half:] + 0.65 * colours.decode(pair.labels(scheme, window))[:, half:]
+    picture[:, half:] = 0.35 * picture[:, half:] + 0.65 * _colours.decode(pair.labels(scheme, window))[:, half:]
     picture[:, half - 1 : half + 2] = 255
     return picture.round().astype(np.uint8)
 

@@ -129,7 +129,7 @@ def _classes(model: Model | None) -> list[tuple[str, str]]:
         disabled=model is not None,
         help="Add, rename, recolour and merge them while you paint.",
     )
-    scheme = None if model is None else model.card.scheme
+    scheme = None if model is None else state.shown(model.card.scheme)
     found = list(STARTS[chosen]) if scheme is None else [(name, scheme.hex(k)) for k, name in enumerate(scheme.names)]
     st.caption(", ".join(name for name, _ in found))
     return found

@@ -166,7 +166,7 @@ def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, 
     coloured = state.shown(scheme) if scheme else None
     return {
         "signature": digest_of(titles, layers, height, scheme),
-        "palette": "safe" if state.safe_colours() else "own",
+        "palette": digest_of(coloured and coloured.colours, state.safe_colours()),
         "errorColours": list(_RIGHT_AND_WRONG_SAFE if state.safe_colours() else _RIGHT_AND_WRONG),
         "staticUrl": tiles.static_url(),
         "tilePx": tiles.TILE_PX,

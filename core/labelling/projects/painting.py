@@ -21,20 +21,17 @@ MOST_POINTS = 200_000
 """Corners of the shapes of one step; a stroke of the hand has some hundreds."""
 _FAR_PX = 1e9
 _KINDS = ("Point", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
-STARTS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "Land cover": (
-        ("Building", "#D1495B"),
-        ("Road", "#6C757D"),
-        ("Bare land", "#C9A66B"),
-        ("Low vegetation", "#9BC53D"),
-        ("Trees", "#2E7D32"),
-        ("Water", "#2274A5"),
-    ),
-    "Buildings": (("Building", "#D1495B"), ("Other", "#B8B8B8")),
-    "Water": (("Water", "#2274A5"), ("Land", "#C9A66B")),
-    "Roads": (("Road", "#6C757D"), ("Other", "#C9A66B")),
+_STARTS = {
+    "Land cover": ("Building", "Road", "Bare land", "Low vegetation", "Trees", "Water"),
+    "Buildings": ("Building", "Other"),
+    "Water": ("Water", "Land"),
+    "Roads": ("Road", "Other"),
 }
-"""Classes to start from, by what the map is to show."""
+STARTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    title: tuple(zip(names, map(to_hex, natural_colours(names, distinct_colours(len(names)))), strict=True))
+    for title, names in _STARTS.items()
+}
+"""Names and colours of classes to start from, by what the map is to show."""
 
 
 @dataclass(frozen=True)
