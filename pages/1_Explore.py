@@ -47,6 +47,7 @@ with frame.errors() as opening:
 if opening.failed:
     st.stop()
 
+frame.class_colours(dataset.scheme, key="explore_colours")
 # Only the open tab is drawn, so that a page change costs one section and not six.
 for tab, draw in zip(st.tabs(list(TABS), key=state.EXPLORE_TAB, bind="query-params"), TABS.values(), strict=True):
     if tab.open:

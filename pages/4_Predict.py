@@ -23,6 +23,7 @@ def results(folder) -> None:
     scene = pictured(prediction)
     truth = predict_view.truth_of(prediction) if scene is not None else None
     seen = viewer.prediction_panes(folder, key="predict_viewer", height=360, image=scene, pair=truth)
+    frame.class_colours(prediction.scheme, key="predict_colours")
     if scene is None:
         st.caption("The scene is not where it was, or it has changed: the result is shown alone.")
     tabs = ["Classes", *(["Scores"] if truth is not None else []), tab.TITLE, "Downloads"]

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from core.classes import DUBAI, ClassScheme, from_hex, pack, to_hex
-from core.colours.choosing import distinct_colours
-from core.errors import ClassesError
+from core.colours.choosing import APART, MOST_APART, distinct_colours, natural_colours, safe_colours
+from core.colours.meanings import MEANINGS, SAFE, meaning_of
+from core.colours.space import DARK_GROUND, LIGHT_GROUND, SEEN, contrast, edge_on, lab, seen
+from core.errors import ClassesError, SettingsError
 
 
 def test_ids_and_colours_round_trip_on_odd_sizes():
@@ -89,6 +91,111 @@ def test_the_safe_palette_follows_names_and_stays_one_colour_a_class():
     many = ClassScheme(names, tuple((k, 1, 1) for k in range(32)), ignored_colours=((0, 0, 0),)).colour_blind_safe()
     assert many.hex(0) == "#009E73" and len(set(many.colours)) == 32 and (0, 0, 0) not in many.colours
     assert many.colours[31] == (31, 1, 1)
+
+
+def test_lab_and_contrast_are_those_of_the_books():
+    # White is 100, 0, 0; sRGB red is 53.24, 80.09, 67.20 (Lindbloom); black on white has 21:1, and a colour on itself 1:1.
+    np.testing.assert_allclose(lab([(255, 255, 255), (255, 0, 0)]), [(100, 0, 0), (53.24, 80.09, 67.20)], atol=0.02)
+    assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21) and contrast((9, 8, 7), (9, 8, 7)) == 1
+
+
+def test_natural_colours_explain_themselves():
+    natural = DUBAI.natural()
+    colours = {name: natural.colours[k] for k, name in enumerate(natural.names)}
+    assert {name: "rgb"[np.argmax(colour)] for name, colour in colours.items() if name != "Road"} == {
+        "Building": "r",
+        "Land": "r",
+        "Vegetation": "g",
+        "Water": "b",
+    }
+    assert np.ptp(colours["Road"]) <= 12  # grey
+    assert natural.ignored_colours == DUBAI.ignored_colours and natural.names == DUBAI.names
+    # Shown colours are no way to read a mask: the scheme that reads it is as it was.
+    ids, strangers = DUBAI.encode(np.array([[from_hex("#E2A929")]], np.uint8))
+    assert ids.tolist() == [[4]] and strangers == {} and DUBAI.hex(4) == "#E2A929"
+
+
+@pytest.mark.parametrize(
+    ("meaning", "names"),
+    [
+        ("water", "Water, river, Gewässer, Wasserflächen, Étang, Plan d'eau, Río, Agua, Permanent water bodies, sea"),
+        ("building", "Buildings, roof, Gebäude, Wohngebäude, Häuser, Bâtiment, Edificio, LowBuilding"),
+        ("road", "Road, Impervious (road), Straße, Landstraßen, Feldweg, Autobahn, Carretera, Voirie"),
+        ("railway", "Railway, Eisenbahn, Voie ferrée, Ferrocarril"),
+        ("paved", "Impervious surfaces, paved-area, Parkplatz, Surface imperméable"),
+        ("urban", "Urban land, Built-up, Siedlung, Developed space"),
+        ("tree", "Tree, Trees, Forest land, Laubwald, Bäume, Forêt, Bosque, Tree canopy"),
+        ("grass", "low vegetation, LowVegetation, low_vegetation, Grassland, Rangeland, Wiese, Prairie, Césped"),
+        ("vegetation", "Vegetation, Végétation, Vegetación, park"),
+        ("shrub", "Shrubland, Brushwood, Gebüsch, Matorral"),
+        ("crop", "Agriculture, Agriculture land, cropland, Ackerland, Terre agricole, Cultivos"),
+        ("bare", "Land, bare soil, Barren land, Sand, Boden, Suelo desnudo, Sol nu, Bare / sparse vegetation"),
+        ("wetland", "Herbaceous wetland, Flooded vegetation, Sumpf, Humedales"),
+        ("snow", "Snow and ice, Schnee, Neige, Nieve"),
+        ("vehicle", "Car, Static car, Fahrzeuge, Voiture"),
+        ("landslide", "landslide, Hangrutschung, Glissement de terrain"),
+        ("background", "background, Clutter/background, Hintergrund, non-landslide, not water, other"),
+        (None, "Class 3, Season, Carpet, Wasp, Playground, 水"),
+    ],
+)
+def test_what_names_mean(meaning, names):
+    found = {name: meaning_of(name) for name in names.split(", ")}
+    assert {name: one and one.name for name, one in found.items()} == dict.fromkeys(found, meaning)
+
+
+def test_colours_of_meanings_lie_apart_and_are_seen_in_both_themes():
+    natural = [meaning.natural for meaning in MEANINGS]
+    assert apart(natural) >= APART and seen(natural).all()
+    assert {meaning.safe for meaning in MEANINGS} <= {None, *SAFE}
+
+
+@pytest.mark.parametrize(
+    "names", [["x"] * MOST_APART, ["Forest"] * 6 + ["Water"] * 6 + ["Road", "x"] * 6, ["Tree", "Low vegetation", "Crop"]]
+)
+def test_natural_colours_lie_apart_from_each_other_and_from_what_is_ignored(names):
+    names = [f"{name} {k}" for k, name in enumerate(names)]
+    colours = natural_colours(names, [(k, k, k) for k in range(len(names))], DUBAI.ignored_colours)
+    assert apart([*colours, *DUBAI.ignored_colours]) >= APART and seen(colours).all()
+
+
+def apart(colours) -> float:
+    """The smallest difference of two colours of a list."""
+    places = lab(colours)
+    return min(float(np.linalg.norm(places[i] - places[j])) for i in range(len(places)) for j in range(i))
+
+
+def test_a_class_that_means_nothing_keeps_a_colour_of_its_own_where_that_is_seen():
+    # The blue is nearly that of water, the black is not seen on dark ground.
+    colours = natural_colours(["Water", "A", "B", "C"], [(0, 0, 0), (200, 60, 200), (33, 114, 190), (1, 1, 1)])
+    assert colours[1] == (200, 60, 200) and colours[2] != (33, 114, 190) and seen(colours).all()
+
+
+def test_many_classes_have_different_colours_in_all_colourings():
+    for count in (100, 255):
+        many = ClassScheme.unnamed(count)
+        assert all(len(set(many.coloured(how).colours)) == count for how in ("natural", "masks", "safe"))
+    assert ClassScheme.unnamed(300).natural().colours == ClassScheme.unnamed(300).colours
+
+
+def test_colours_set_by_hand_stay_and_others_step_aside():
+    roads = DUBAI.natural().colours[2]
+    own = DUBAI.coloured("natural", {"Water": roads, "Sky": (1, 2, 3), "Land": (155, 155, 155)})
+    assert own.colours[4] == roads and own.colours[2] != roads and own.colours[1] == (155, 155, 154)  # the grey means "not labelled"
+    assert DUBAI.coloured("masks") == DUBAI
+    with pytest.raises(SettingsError, match="natural, masks, safe"):
+        DUBAI.coloured("pretty")
+
+
+def test_outlines_are_seen_on_the_ground_of_both_themes():
+    for ground in (DARK_GROUND, LIGHT_GROUND):
+        assert all(contrast(edge_on(colour, ground), ground) >= SEEN for colour in (*SAFE, *DUBAI.colours, ground, (0, 0, 0), (255,) * 3))
+        assert edge_on((33, 114, 191), ground) == (33, 114, 191)  # seen as it is
+
+
+def test_safe_colours_are_those_of_okabe_and_ito_up_to_eight_classes():
+    names = ("Tree", "Low vegetation", *(f"Class {k}" for k in range(6)))
+    colours = safe_colours(names, [(k, 1, 1) for k in range(8)])
+    assert set(colours) == set(SAFE) and colours[0] == (0, 158, 115)
 
 
 @pytest.mark.parametrize("count", [1, 24, 200, 256, 257, 65536])

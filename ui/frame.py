@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import PurePath
+from typing import Literal
 
 import streamlit as st
 
@@ -86,6 +87,7 @@ if (!window.glKeepsTheme) {
 
 log = logging.getLogger("groundline")
 _RECOLOURED = "gl_recoloured"
+_COLOURS_HELP = "How classes look on all pages and in the map's downloads, now and the next time. Masks and data sets keep their own."
 _MOST_OWN = 40  # classes with a colour to pick; more fill the window
 
 
@@ -239,8 +241,9 @@ def class_colours(scheme: ClassScheme, *, key: str) -> None:
 
     `key` begins the keys of its widgets.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{key}_box"):
-        _colouring(key)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}_box"):
+        st.markdown("Class colours", width="content", help=_COLOURS_HELP)
+        _colouring(key, label="collapsed")
         own = state.colouring().own
         changed = sum(name in own for name in scheme.names)
         label = f"Own colours · {changed}" if changed else "Own colours"
@@ -252,7 +255,7 @@ def class_colours(scheme: ClassScheme, *, key: str) -> None:
         st.rerun()  # all of the page, of which this may be a part: other legends and the settings say the same then
 
 
-def _colouring(key: str) -> None:
+def _colouring(key: str, *, label: Literal["visible", "collapsed"] = "visible") -> None:
     """The choice between natural colours, those of the masks and safe ones."""
     st.session_state[key] = state.colouring().how
     st.segmented_control(
@@ -263,7 +266,8 @@ def _colouring(key: str) -> None:
         key=key,
         on_change=_choose_colouring,
         args=(key,),
-        help="How classes look on all pages and in the map's downloads; kept for the next time. Masks and data sets keep their own colours.",
+        label_visibility=label,
+        help=_COLOURS_HELP,
     )
 
 

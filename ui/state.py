@@ -260,7 +260,12 @@ def _remembered() -> dict:
         stored = read_record(_file(), _Stored)
     except (OSError, ValueError):  # none yet, cut off by a crash or of another form: start afresh, nothing of value is lost
         stored = {}
-    return {"current": stored.get("current") or {}, "recent": stored.get("recent") or {}, "seen_until": stored.get("seen_until") or 0.0, "colours": stored.get("colours") or {}}
+    return {
+        "current": stored.get("current") or {},
+        "recent": stored.get("recent") or {},
+        "seen_until": stored.get("seen_until") or 0.0,
+        "colours": stored.get("colours") or {},
+    }
 
 
 def _remember(change: Callable[[dict], None]) -> None:

@@ -34,7 +34,7 @@ def distinct_colours(count: int) -> list[Colour]:
     for i in range(count - len(colours)):
         hue = (i * 0.618034) % 1.0
         level = 0.55 + 0.4 * ((i // 16) % 4) / 4
-        red, green, blue = (round(255 * v) for v in colorsys.hsv_to_rgb(hue, 0.65, level))
+        red, green, blue = _of_hsv(hue, 0.65, level)
         while (red, green, blue) in colours:
             red, blue = (red + 1) % 256, (blue + 2) % 256
         colours.append((red, green, blue))
@@ -101,6 +101,11 @@ def with_own(colours: Sequence[Colour], own: Mapping[int, Colour], ignored: Iter
     return [chosen[number] for number in range(len(colours))]
 
 
+def _of_hsv(hue: float, strength: float, level: float) -> Colour:
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(hue, strength, level))
+    return red, green, blue
+
+
 class _Taken:
     """Colours that are in use."""
 
@@ -136,12 +141,7 @@ class _Taken:
 def _candidates() -> tuple[list[Colour], np.ndarray, np.ndarray]:
     """Colours all around the hue circle that are seen on dark and light ground, their CIELAB (n, 3), and how far each is from those that
     mean something (n,)."""
-    wheel = [
-        tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue / 36, strength, level))
-        for hue in range(36)
-        for strength in (0.9, 0.6, 0.35)
-        for level in (0.95, 0.8, 0.6, 0.4)
-    ]
+    wheel = [_of_hsv(hue / 36, strength, level) for hue in range(36) for strength in (0.9, 0.6, 0.35) for level in (0.95, 0.8, 0.6, 0.4)]
     kept = [colour for colour in dict.fromkeys(wheel) if bool(seen(colour))]
     places = lab(kept)
     meant = lab([meaning.natural for meaning in MEANINGS])

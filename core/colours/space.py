@@ -43,6 +43,11 @@ def seen(colours: npt.ArrayLike) -> np.ndarray:
     return (contrast(colours, DARK_GROUND) >= SEEN) & (contrast(colours, LIGHT_GROUND) >= SEEN)
 
 
+def ground_colour(dark: bool) -> Colour:
+    """The plain ground of a map in the dark theme or the light one."""
+    return DARK_GROUND if dark else LIGHT_GROUND
+
+
 def mixed(colour: Colour, other: Colour, share: float) -> Colour:
     """A colour with a share (0 to 1) of another in it."""
     red, green, blue = (round(one + share * (two - one)) for one, two in zip(colour, other, strict=True))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.classes import COLOURINGS, NATURAL
 from core.errors import ExportError, ModelError
 from core.files import refuse_no_file
 from core.geo import UNNAMED
@@ -28,6 +29,11 @@ class VectorizeRequest(Settings):
     files: tuple[Path, ...] = setting((), f"file to write: {' '.join(PRODUCTS)}", flag="OUT")
     drawing: VectorSettings = group(VectorSettings())
     scene: Path | None = setting(None, "picture below the polygons of an .html map; the predicted scene's when left away", metavar="SCENE")
+    colours: str = setting(
+        NATURAL,
+        "colours of the classes: natural by their names, those of the masks, or safe for the colour-blind",
+        choices=tuple(COLOURINGS),
+    )
     crs: str | None = setting(None, "coordinates to write, for example EPSG:4326; names the CRS of a raster that has a transform and none")
 
 
@@ -44,6 +50,7 @@ def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, shoul
     files = export_all(
         result.layer,
         asked.files,
+        colours=asked.colours,
         crs=crs,
         scene=_pictured(asked),
         prediction=_predicted(asked),
@@ -79,6 +86,7 @@ def export_all(
     layer: Any,
     files: Sequence[Path],
     *,
+    colours: str = NATURAL,
     crs: str | None = None,
     scene: Any = None,
     prediction: Any = None,
@@ -90,12 +98,14 @@ def export_all(
 
     A file whose format cannot hold the layer keeps no other from being written: ExportError is raised when those are there.
 
-    `scene` is the picture below the polygons of a map, `prediction` what a report says more about, `lines` the centre
-    lines that go with the polygons; None for none.
+    `colours` is one of `COLOURINGS`, `scene` the picture below the polygons of a map, `prediction` what a report says more about, `lines`
+    the centre lines that go with the polygons; None for none.
     """
     from core.vector.formats.export import write_product
 
     written, card = [], _card_of(prediction)
+    scheme = layer.scheme.coloured(colours)
+    layer, lines = replace(layer, scheme=scheme), None if lines is None else replace(lines, scheme=scheme)
     refused: list[ExportError] = []
     for number, file in enumerate(files):
         check(should_stop)

@@ -16,7 +16,7 @@ const { L } = window;
 
 class App {
   constructor(map, config) {
-    Object.assign(this, { map, config, data: { classes: [], units: null, features: null }, colours: new Map(), fill: 0.45, selected: null, region: null, told: '' });
+    Object.assign(this, { map, config, data: { classes: [], units: null, features: null }, colours: new Map(), edges: new Map(), fill: 0.45, selected: null, region: null, told: '' });
     this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
     document.body.classList.toggle('dark', config.dark);
     document.body.style.setProperty('--gl-height', `${config.height}px`);
@@ -160,6 +160,7 @@ class App {
     this.data = data;
     const classes = [...(data.second?.classes || []), ...data.classes];
     this.colours = new Map(classes.map(item => [item.id, item.colour]));
+    this.edges = new Map(classes.map(item => [item.id, item.edge])); // outlines, seen on the map's ground too
     this.names = new Map(classes.map(item => [item.id, item.name]));
     this.listed = data.second?.changes ? this.twinPolygons : this.polygons;
     if (units !== data.units) this.table.renew();

@@ -51,7 +51,7 @@ export class Polygons {
   restyleOne(layer, quiet = false) {
     const told = layer.feature.properties, app = this.app;
     const shown = app.passes(told), colour = app.colours.get(told.class_id) || '#888888';
-    const style = { color: colour, fillColor: colour, weight: 0.9, opacity: 1, fillOpacity: app.fillOf(), stroke: shown, fill: shown };
+    const style = { color: app.edges.get(told.class_id) ?? colour, fillColor: colour, weight: 0.9, opacity: 1, fillOpacity: app.fillOf(), stroke: shown, fill: shown };
     if (!quiet && layer.glStyle === JSON.stringify(style)) return;
     layer.glStyle = JSON.stringify(style);
     layer.options.interactive = shown;

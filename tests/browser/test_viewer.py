@@ -102,8 +102,7 @@ def test_panes_close_and_open_and_the_safe_palette_repaints_what_is_shown(page, 
     becomes(lambda: painted(viewer), lambda count: count == 300 * 400)
     first = viewer.locator("canvas.leaflet-tile-loaded").first
     before = first.evaluate(colour)
-    page.get_by_role("button", name="Settings").first.click()
-    page.get_by_text("Colour-blind safe colours").click()
+    page.locator(".st-key-predict_colours").get_by_text("Colour-blind safe").click()
     becomes(lambda: first.evaluate(colour), lambda now: now != before)
     assert viewer.get_by_role("button", name="Open the pane Image").is_visible()
 

@@ -327,10 +327,28 @@ def test_online_maps_are_tried_by_the_browser_and_only_when_asked_for(opened, la
     assert [entry["name"] for entry in map_of(at)[1]["online"]] == [entry["name"] for entry in drawing.ONLINE]
 
 
+def test_maps_begin_in_natural_colours_and_what_was_chosen_is_remembered_for_good(opened, lake):
+    at = opened(MAP)
+    assert classes_of(at)["Water"] | {"colour": "#2172BF", "edge": "#2172BF"} == classes_of(at)["Water"]
+    at.session_state["map_colours_own"] = True  # the popover is open
+    at = sound(at.run())
+    at = sound(next(one for one in at.get("color_picker") if one.label == "Water").set_value("#112233").run())
+    assert classes_of(at)["Water"]["colour"] == "#112233"
+    at = sound(at.segmented_control(key="map_colours").set_value("masks").run())
+    later = opened(MAP)
+    assert later.segmented_control(key="map_colours").value == "masks" and later.segmented_control(key="settings_colours").value == "masks"
+    assert classes_of(later)["Water"]["colour"] == "#112233"
+    later.session_state["map_colours_own"] = True
+    later = sound(later.run())
+    later = sound(later.button(key="map_colours_own_back").click().run())
+    water = DUBAI.names.index("Water")
+    assert classes_of(later)["Water"]["colour"] == DUBAI.hex(water)
+
+
 def test_the_safe_palette_colours_map_tiles_and_files(opened, lake):
     at = opened(MAP)
     raster = map_of(at)[1]["pictures"][1]["url"]
-    at = sound(at.toggle(key="colour_blind_safe").set_value(True).run())
+    at = sound(at.segmented_control(key="map_colours").set_value("safe").run())
     assert classes_of(at)["Water"]["colour"] == "#0072B2" and map_of(at)[1]["pictures"][1]["url"] != raster
     at = sound(at.switch_page("pages/4_Predict.py").run())
     at = sound(at.switch_page(MAP).run())

@@ -10,7 +10,7 @@ import streamlit as st
 from core.digests import digest_of
 from core.errors import SettingsError
 from core.words import area_words
-from ui import state, tables
+from ui import frame, state, tables
 from ui.kept import keep
 from ui.map import downloads, drawing, tracing
 from ui.map.sources import MapSource, class_layer, scene_layer
@@ -69,6 +69,7 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
     )
     told = drawing.message(left, pixel_size_m=source.geo.pixel_size_m, second=right, changes=on_right == "change")
     drawing.show(made, told, key=f"compare-{source.digest}-{other.digest}")
+    frame.class_colours(source.scheme, key="compare_colours")
     _areas(changed)
     downloads.of_change(changed.layer, f"{source.title} to {other.title}")
 

@@ -17,7 +17,8 @@ import streamlit as st
 from branca.element import MacroElement
 from jinja2 import Template
 
-from core.classes import ClassScheme
+from core.classes import ClassScheme, to_hex
+from core.colours.space import edge_on, ground_colour
 from core.geo import PIXEL_TRANSFORM, GeoRef
 from core.projecting import LONLAT, moved
 from core.words import UNITS
@@ -156,7 +157,7 @@ def base_map(ground: Ground, pictures: Sequence[Underlay], *, titles: Sequence[s
     `memory` names what view, filter and region are remembered under. `online` maps are offered once the browser has reached them.
     """
     bounds, scale = ground.bounds, ground.pixel_scale
-    dark = st.context.theme.type == "dark"
+    dark = _is_dark()
     native = None if scale else _native_zoom(ground)
     config = {
         "pixelScale": scale,
@@ -165,7 +166,7 @@ def base_map(ground: Ground, pictures: Sequence[Underlay], *, titles: Sequence[s
         "titles": list(titles),
         "plainName": "Plain",
         "dark": dark,
-        "background": "#1b252a" if dark else "#e3e9ea",
+        "background": to_hex(ground_colour(dark)),
         "height": MAP_PX,
         "tableHeight": TABLE_PX,
         "memory": memory,
@@ -253,11 +254,16 @@ def _legend(drawn: Drawn) -> list[dict[str, Any]]:
             "id": int(k) + drawn.id_offset,
             "name": drawn.scheme.names[k],
             "colour": drawn.scheme.hex(k),
+            "edge": to_hex(edge_on(drawn.scheme.colours[k], ground_colour(_is_dark()))),
             "count": int(size),
             "area": float(area),
         }
         for k, size, area in zip(counted.index, counted["size"], counted["sum"], strict=True)
     ]
+
+
+def _is_dark() -> bool:
+    return st.context.theme.type == "dark"
 
 
 def _url(features: tiles.Features) -> str:

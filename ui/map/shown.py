@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.words import area_words
-from ui import state, tables
+from ui import frame, state, tables
 from ui.map import drawing
 from ui.map.sources import MapSource, class_layer, scene_layer
 from ui.viewer import tiles
@@ -39,6 +39,7 @@ def map_of(source: MapSource, layer: PolygonLayer, digest: str, *, lines: tiles.
     message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines)
     told = drawing.show(made, message, key=f"map-{source.digest}-{int(many)}-{int(online)}")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        frame.class_colours(source.scheme, key="map_colours")
         if source.geo.georeferenced:
             st.toggle(
                 "Online base maps",

@@ -12,6 +12,7 @@ from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from core.classes import IGNORED_ID, ClassScheme, from_hex, to_hex
+from core.colours.choosing import distinct_colours, natural_colours
 from core.errors import GroundlineError, InputError
 from core.labelling.strokes import Stroke
 from core.reading.readable import misfit, reason
