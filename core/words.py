@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 DASH = "–"
@@ -74,3 +75,12 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def file_stem(*parts: str) -> str:
+    """A file name without its ending that says what it is and of which day: town-sample-town_filtered_2026-11-30.
+
+    Letters, digits and _ stay; whatever else stands between them becomes one -. Empty parts are left out.
+    """
+    plain = ["-".join("".join(letter if letter.isalnum() or letter == "_" else " " for letter in part).split()) for part in parts]
+    return "_".join([*filter(None, plain), time.strftime("%Y-%m-%d")])

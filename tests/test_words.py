@@ -1,11 +1,12 @@
 """Numbers as people read them, and names of others that have no effect."""
 
 import math
+import time
 
 import pytest
 
 from core.plain import in_chart, in_markdown, in_table, out_of_table
-from core.words import area_words, counted, duration_words, length_words, listed, memory_words, number_words, size_words
+from core.words import area_words, counted, duration_words, file_stem, length_words, listed, memory_words, number_words, size_words
 
 
 def test_areas_and_lengths_are_told_in_the_unit_that_reads_best():
@@ -19,6 +20,12 @@ def test_areas_and_lengths_are_told_in_the_unit_that_reads_best():
     assert [length_words(value, "m") for value in (4.72, 12.4, 250.3, 2440, 5000)] == ["4.7 m", "12.4 m", "250 m", "2.44 km", "5.00 km"]
     assert (area_words(1234, "px"), area_words(3.4, "px")) == ("1,234 px", "3 px")
     assert (length_words(1234.4, "px"), length_words(3.42, "px")) == ("1,234 px", "3.4 px")
+
+
+def test_names_of_files_say_what_they_hold_and_of_which_day():
+    today = time.strftime("%Y-%m-%d")
+    assert file_stem("lake · my model/2", "filtered") == f"lake-my-model-2_filtered_{today}"
+    assert file_stem("Tile_1", "", "…") == f"Tile_1_{today}"
 
 
 def test_the_ends_of_an_interval_are_told_in_the_unit_of_its_middle():

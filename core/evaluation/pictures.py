@@ -21,7 +21,6 @@ _LONGEST_PX = 320
 _CONTEXT_FRACTION = 0.25
 _LEAST_CONTEXT_PX = 16
 _WRONG = np.array((214, 39, 40), np.float32)
-_LABEL_ERRORS = 12
 
 
 def with_pictures(
@@ -44,7 +43,7 @@ def with_pictures(
     ]
     errors = [
         drawn(error, f"{PICTURES}/label_{number:03d}", context_window(error, pairs[error.scene].shape))
-        for number, error in enumerate(evaluation.label_errors[: min(most, _LABEL_ERRORS)], 1)
+        for number, error in enumerate(evaluation.label_errors[:most], 1)
     ]
     return replace(
         evaluation,

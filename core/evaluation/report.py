@@ -204,7 +204,12 @@ def _label_errors(evaluation: Evaluation) -> Iterator[str]:
     if not shown:
         return
     yield "<h2>Likely label errors</h2>"
-    yield '<p class="soft">Regions in which the model is sure of another class than the label. Look at the image before you change one.</p>'
+    count = len(evaluation.label_errors)
+    of_all = f" The {len(shown)} likeliest of {count:,}; label_errors.csv lists all." if len(shown) < count else ""
+    yield (
+        '<p class="soft">Regions in which the model is sure of another class than the label. Look at the image before you change one.'
+        f"{of_all}</p>"
+    )
     for error in shown:
         words = (
             f"labelled {escape(error.labelled)} ({error.label_probability:.0%}), the model says {escape(error.predicted)} "

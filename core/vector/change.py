@@ -114,7 +114,7 @@ def _polygons(one, two, pair_rows, areas, names, min_area, simplify, on_progress
     titles = [UNCHANGED] + [f"{names[pair // count]} → {names[pair % count]}" for pair in changed]
     colours = tuple(distinct_colours(len(titles)))
     source = LabelSource(
-        f"{one.name} and {two.name}",
+        " and ".join(_called(one, two)),
         one.height,
         one.width,
         one.geo,
@@ -140,7 +140,13 @@ def _polygons(one, two, pair_rows, areas, names, min_area, simplify, on_progress
     frame = frame.drop(columns=[name for name in frame if "confidence" in name or name in ("mean_margin", "second_class")])
     frame.insert(3, "from_class", words[pair // count])
     frame.insert(4, "to_class", words[pair % count])
-    return replace(layer, frame=frame, made={**layer.made, "first": one.name, "second": two.name})
+    return replace(layer, frame=frame, made={**layer.made, **dict(zip(("first", "second"), _called(one, two), strict=True))})
+
+
+def _called(*sources: LabelSource) -> list[str]:
+    """What is compared: by scenes, and by models as well where two of one scene are."""
+    names = [source.name for source in sources]
+    return names if len({*names}) == len(names) else [f"{source.name} with {source.model or 'no model'}" for source in sources]
 
 
 def _open(source: Any, threshold: float) -> LabelSource:

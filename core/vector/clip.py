@@ -132,6 +132,13 @@ def filtered(
     return replace(layer, frame=frame[keep].reset_index(drop=True))
 
 
+def mean_confidence(layer: PolygonLayer) -> float:
+    """Mean confidence of a layer, 0 to 1: of its area, not of its polygons, as `class_sums` has it of each class; NaN when not known."""
+    area, sure = (layer.frame[name].to_numpy(float) for name in (layer.area_column, "mean_confidence"))
+    known = np.isfinite(area) & np.isfinite(sure)
+    return float(np.average(sure[known], weights=area[known])) if area[known].sum() > 0 else float("nan")
+
+
 def class_sums(layer: PolygonLayer) -> pd.DataFrame:
     """One row for each class that is present, largest first: class_id, class_name, colour, polygons, area (m2 or px), share (0 to 1) of all
     polygons, mean_confidence (weighted by area, NaN when not known)."""

@@ -146,6 +146,14 @@ def test_the_planted_label_error_is_named_with_its_place(kept):
     assert "labelled Bright, model" in words and "sure of Dark** · s2 · row 60, column 5" in words
 
 
+def test_label_errors_without_a_picture_are_listed_as_well(kept, measured):
+    found = tuple(replace(measured.label_errors[0], row=60 + number, picture=None) for number in range(3))
+    kept("one", scenes="validation", split="group", label_errors=found)
+    words = text_of(tab("Label errors"))
+    assert "**3 regions**" in words and all(f"row {60 + number}," in words for number in range(3))
+    assert words.count("No pictures of this one") == 3
+
+
 def test_a_threshold_is_answered_from_the_histogram(kept):
     saved = kept("one", scenes="validation", split="group")
     at = tab("Thresholds")

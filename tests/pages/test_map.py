@@ -1,6 +1,8 @@
 import json
 import os
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from PIL import Image
 
 from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
+from core.errors import ExportError
 from core.jobs import records
 from core.vector.settings import VectorSettings
 from tests.helpers.predicted import predicted
@@ -498,6 +501,36 @@ def test_a_download_holds_the_part_and_the_coordinates_that_were_chosen(small_la
     west = drawing.Told(region=((corners.x - 1, 20), (corners.x, 20), (corners.x, 30), (corners.x - 1, 30)))
     part = downloads.part_of(layer, west, "region")
     assert part.frame["area_m2"].sum() == pytest.approx(1500, rel=0.01)
+
+
+def test_a_download_pressed_while_the_page_computes_holds_what_it_shows_then(small_layer, monkeypatch):
+    monkeypatch.setattr(downloads, "GRACE_S", 0)
+    now, (_, layer) = downloads.Seen(), small_layer
+    now.layer = layer
+    with ThreadPoolExecutor(1) as pool:
+        with now.being_drawn():
+            pressed = pool.submit(now.part, "filter")
+            with pytest.raises(TimeoutError):
+                pressed.result(timeout=0.2)
+            now.told = drawing.Told(hidden=(DUBAI.names.index("Land"),))
+        assert list(pressed.result().frame["class_name"]) == ["Water"]
+    with pytest.raises(ExportError, match="no polygon"):
+        now.part("selected")
+
+
+def test_files_are_named_by_scene_part_and_day_and_an_empty_part_says_so(opened, lake, does, monkeypatch):
+    names, made = [], downloads.exporter
+    monkeypatch.setattr(downloads, "exporter", lambda part, name, **how: names.append(name) or made(part, name, **how))
+    does(selected=2, sure=0.9999999)
+    at = opened(MAP)
+    today = time.strftime("%Y-%m-%d")
+    assert set(names) == {f"lake-nearest-colour_all_{today}{suffix}" for suffix in downloads.suffixes()}
+    names.clear()
+    at = sound(at.segmented_control(key="map_part_all_filter_selected").set_value("selected").run())
+    assert f"lake-nearest-colour_selected_{today}.gpkg" in names and "1 polygon of 2 goes into the files" in text_of(at)
+    at = sound(at.segmented_control(key="map_part_all_filter_selected").set_value("filter").run())
+    assert f"lake-nearest-colour_filtered_{today}.gpkg" in names and "nothing to take home" in text_of(at)
+    assert all(button.proto.disabled for button in at.get("download_button"))
 
 
 def test_a_prediction_whose_scene_is_gone_is_still_mapped(opened, lake):

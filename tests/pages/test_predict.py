@@ -143,4 +143,4 @@ def test_the_picture_holds_class_ids_and_their_colours(workspace, city):
     picture = Image.open(io.BytesIO(label_png(prediction, ViewerState(0.0, 0.6))))
     assert picture.mode == "P" and picture.size == (130, 150)
     assert np.array_equal(np.asarray(picture), prediction.labels())
-    assert picture.convert("RGB").getpixel((65, 65)) == DUBAI.colours[4]
+    assert picture.convert("RGB").getpixel((65, 65)) == DUBAI.natural().colours[4]

@@ -49,7 +49,8 @@ def traced(town):
 @pytest.mark.parametrize("suffix", downloads.suffixes())
 def test_page_and_command_line_write_the_same(town, traced, tmp_path, suffix):
     source = replace(sources.open_source(town[0]), title="town")
-    content = downloads.exporter(lambda: traced.layer, f"town{suffix}", source=source, lines=traced.lines)()
+    layer, lines = (replace(one, scheme=one.scheme.natural()) for one in (traced.layer, traced.lines))
+    content = downloads.exporter(lambda: layer, f"town{suffix}", source=source, lines=lines)()
     (tmp_path / f"town{suffix}").write_bytes(content)
     mine, theirs = tmp_path / f"town{suffix}", town[1] / f"town{suffix}"
     product = PRODUCTS[suffix]

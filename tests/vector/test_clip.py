@@ -11,7 +11,8 @@ from pyproj import CRS
 from core.classes import DUBAI
 from core.errors import SettingsError
 from core.geo import GeoRef
-from core.vector.clip import class_sums, clip, filtered
+from core.vector.clip import class_sums, clip, filtered, mean_confidence
+from core.vector.printing.report import report_html
 from core.vector.vectorize import vectorize
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
@@ -21,6 +22,19 @@ IDS = np.kron(np.random.default_rng(2).integers(0, 5, (6, 7)), np.ones((10, 10),
 def traced(geo=UTM):
     sure = np.where(IDS == 0, 0.25, 0.75).astype(np.float32)
     return vectorize(IDS, geo=geo, scheme=DUBAI, simplify=0, confidence=sure).layer
+
+
+def test_there_is_one_mean_confidence_and_it_is_that_of_the_area():
+    ids = np.zeros((10, 10), np.uint8)
+    ids[:, 9] = 1
+    sure = np.where(ids == 0, 0.5, 1.0).astype(np.float32)
+    layer = vectorize(ids, geo=UTM, scheme=DUBAI, simplify=0, confidence=sure).layer
+    # 90 pixels at 0.5 and 10 at 1.0: 0.55; of the two polygons it would be 0.75.
+    assert mean_confidence(layer) == pytest.approx(0.55)
+    assert "<b>0.55</b><span>mean confidence of the area" in report_html(layer)
+    sums = class_sums(layer)
+    assert mean_confidence(layer) == pytest.approx(np.average(sums["mean_confidence"], weights=sums["area"]))
+    assert np.isnan(mean_confidence(filtered(layer, ids=[])))
 
 
 @pytest.mark.parametrize("geo", [UTM, GeoRef.pixels()], ids=["utm", "pixels"])

@@ -23,6 +23,7 @@ from core.classes import DUBAI
 from core.errors import ExportError, SettingsError
 from core.geo import GeoRef
 from core.scenes.opening import scene_of_array
+from core.vector.formats.content import LONG_NAMES, rounded
 from core.vector.formats.export import export, read_back, read_content
 from core.vector.formats.products import PRODUCTS, format_of, formats
 from core.vector.vectorize import vectorize
@@ -69,6 +70,34 @@ def test_round_trip(place, suffix, tmp_path):
         np.testing.assert_allclose(shapely.bounds(moved.to_numpy()), shapely.bounds(layer.frame.geometry.to_numpy()), atol=step)
     # Nothing half-written is left beside the file.
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+
+
+def test_numbers_are_rounded_by_what_they_are_and_how_large():
+    fields = pd.DataFrame(
+        {"id": [1, 2], "area_m2": [12.34567, 123456.789], "length_px": [0.00049, 1234567.89], "mean_confidence": [0.87654321, np.nan]}
+    )
+    fields = fields.assign(compactness=[0.78539816, 1.0], centroid_x=[325000.12345, 55.123456789], class_name=["a", "b"])
+    # Seven digits and at most three decimals of a size: 123456.8, and 1234568 without any; four decimals of a share.
+    told = rounded(fields)
+    assert told["area_m2"].tolist() == [12.346, 123456.8] and told["length_px"].tolist() == [0.0, 1234568.0]
+    assert told["mean_confidence"].tolist()[0] == 0.8765 and np.isnan(told["mean_confidence"][1]) and told["compactness"][0] == 0.7854
+    assert told["centroid_x"].tolist() == [325000.123, 55.123] and told["id"].tolist() == [1, 2]
+    assert rounded(fields, degrees=True)["centroid_x"].tolist() == [325000.12345, 55.123456789]
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in formats() if suffix not in (".dxf", ".html")])
+def test_files_hold_rounded_numbers_and_centres_in_their_own_coordinates(suffix, tmp_path):
+    layer = make_layer()
+    found = read_content(export(layer, tmp_path / f"layer{suffix}", crs="EPSG:3857"))
+    fields = found.fields.rename(columns=LONG_NAMES)
+    for name, step in (("area_m2", 0.0005), ("perimeter_m", 0.0005), ("mean_confidence", 0.00005)):
+        values = pd.to_numeric(fields[name])
+        np.testing.assert_allclose(values, layer.frame[name], atol=1.01 * step)
+        assert (values == values.round(4)).all()
+    # A centre of mass stays one when polygons are this small: it is that of the file's own polygons, to a millimetre or 1e-8 degrees.
+    centres = shapely.get_coordinates(shapely.centroid(found.geometry))
+    places = fields[["centroid_x", "centroid_y"]].to_numpy(float)
+    np.testing.assert_allclose(places, centres, rtol=0, atol=1e-8 if found.crs.is_geographic else 2e-3)
 
 
 @pytest.mark.parametrize("suffix", formats())
@@ -169,14 +198,14 @@ def test_kml_has_fields_in_their_columns_and_a_style_for_each_class(tmp_path):
     first = root.find(".//k:Placemark", space)
     data = {item.get("name"): item.text for item in first.findall(".//k:SimpleData", space)}
     row = layer.frame.iloc[0]
-    assert (int(data["id"]), data["class_name"], float(data["area_m2"])) == (row.id, row.class_name, row.area_m2)
+    assert (int(data["id"]), data["class_name"], float(data["area_m2"])) == (row.id, row.class_name, round(row.area_m2, 3))
     styles = {style.get("id"): style.find("k:PolyStyle/k:color", space).text for style in root.findall(".//k:Style", space)}
     # KML colours are alpha, blue, green, red: Building #3C1098 -> 98 10 3c.
     assert styles["class0"][2:] == "98103c"
     # GDAL, an independent reader, sees the same columns.
     frame = pyogrio.read_dataframe(path)
     assert frame["class_name"].tolist() == layer.frame["class_name"].tolist()
-    np.testing.assert_allclose(frame["area_m2"].astype(float), layer.frame["area_m2"], rtol=1e-9)
+    np.testing.assert_allclose(frame["area_m2"].astype(float), layer.frame["area_m2"], atol=0.0006)
 
 
 def test_shapefile_parts_and_names(tmp_path):

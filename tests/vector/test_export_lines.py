@@ -6,6 +6,7 @@ import io
 import re
 import sqlite3
 import threading
+import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.etree import ElementTree as ET
@@ -31,7 +32,7 @@ from core.vector.formats.export import export, lines_path, read_content, write_p
 from core.vector.formats.products import PRODUCTS, formats, product_of
 from core.vector.printing import figure as figure_module
 from core.vector.printing import report_map
-from core.vector.printing.figure import draw_figure, round_length
+from core.vector.printing.figure import draw_figure, round_length, round_scale
 from core.vector.printing.report import report_html
 from core.vector.vectorize import vectorize
 
@@ -278,6 +279,19 @@ def test_an_online_base_map_lies_below_the_polygons(roads, tmp_path, monkeypatch
 
 def test_lengths_of_scale_bars_are_round():
     assert [round_length(value) for value in (1, 1.9, 2, 4.9, 7, 10, 0.04)] == [1, 1, 2, 2, 5, 10, pytest.approx(0.02)]
+
+
+def test_scales_of_printed_maps_are_round_and_true(roads):
+    assert [round_scale(value) for value in (100, 101, 126, 999, 1000.0000001, 8001)] == [100, 125, 150, 1000, 1000, 10000]
+    figure = figure_module.compose(roads.layer, title=None, scene=None, base="none", attribution=None, page="a4", dpi=50)
+    axes, side = figure.axes
+    words = next(text.get_text() for text in side.texts if text.get_text().startswith("1 :"))
+    scale = float(words.removeprefix("1 : ").removesuffix(" on this page").replace(",", ""))
+    inches = axes.get_position().width * figure.get_figwidth()
+    metres = axes.get_xlim()[1] - axes.get_xlim()[0]
+    assert metres / inches / 0.0254 == pytest.approx(scale) and scale == round_scale(scale)
+    told = figure.texts[-1].get_text()
+    assert "Extent: x 3" in told and "(EPSG:32640)" in told and "Size: " in told and time.strftime("%B %Y") in told
 
 
 def test_a_layer_of_very_many_classes_shares_a_grey(tmp_path):

@@ -12,6 +12,7 @@ from pyproj import CRS
 from core.classes import DUBAI
 from core.errors import ExportError
 from core.geo import GeoRef
+from core.vector.formats.content import rounded
 from core.vector.formats.export import export
 from core.vector.layer import read_layer
 from core.vector.vectorize import vectorize
@@ -29,7 +30,8 @@ def test_a_geopackage_reads_back_as_the_layer_it_was_written_from(tmp_path, geo)
     layer = town(geo)
     read = read_layer(export(layer, tmp_path / "town.gpkg"), scheme=DUBAI, geo=geo)
     assert read.units == layer.units and read.made == layer.made and read.area_column == layer.area_column
-    geopandas.testing.assert_geodataframe_equal(read.frame, layer.frame, check_dtype=False, check_crs=geo.crs is not None)
+    kept = layer.frame.assign(**rounded(layer.frame.drop(columns="geometry")))  # as files keep numbers
+    geopandas.testing.assert_geodataframe_equal(read.frame, kept, check_dtype=False, check_crs=geo.crs is not None)
 
 
 def test_a_layer_in_another_crs_is_not_taken_for_the_one_of_the_raster(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from PIL import Image
 from pyproj import CRS, Geod
 from rasterio.features import rasterize
 
@@ -18,7 +19,10 @@ from core.files import write_json
 from core.geo import GeoRef
 from core.scenes.opening import scene_of_array
 from core.vector import vectorize as layers
+from core.vector.change import change
+from core.vector.formats.content import content_of
 from core.vector.vectorize import vectorize
+from tests.helpers.predicted import predicted
 from tests.helpers.rasters import random_raster
 
 UTM = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2784000), CRS.from_epsg(32640))
@@ -211,6 +215,17 @@ def test_a_scene_over_the_antimeridian_has_true_areas():
     ids = np.zeros((10, 20), np.uint8)
     areas = [exact(ids, geo=g).layer.frame.area_m2.iloc[0] for g in (geo, here)]
     assert areas[0] == pytest.approx(areas[1], rel=1e-9)
+
+
+def test_a_layer_names_the_scene_and_the_model_that_it_comes_from(tmp_path):
+    Image.fromarray(np.full((20, 30, 3), 200, np.uint8)).save(tmp_path / "harbour.png")
+    folder = predicted(tmp_path / "harbour.png", tmp_path / "prediction")
+    layer = vectorize(folder).layer
+    assert layer.made["source"] == "harbour" and layer.made["model"]
+    about = content_of(layer, ".gpkg", crs=None, lonlat=False).about()
+    assert f"from harbour with {layer.made['model']}." in about and "prediction" not in about
+    both = change(folder, folder).layer.made
+    assert both["first"] == f"harbour with {layer.made['model']}" and both["source"].startswith(both["first"])
 
 
 def test_a_class_raster_file_and_a_prediction_folder(tmp_path):

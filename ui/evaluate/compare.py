@@ -14,6 +14,7 @@ from core.files import read_json
 from core.jobs import jobs
 from core.plain import in_markdown
 from core.scenes.opening import open_scene
+from core.words import file_stem
 from ui import jobs_view, state, tables
 from ui.allowed import changing
 from ui.evaluate import charts, runs
@@ -136,7 +137,7 @@ def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
     st.download_button(
         "This scene's map (GeoTIFF)",
         path.read_bytes,
-        f"disagreement-{scene.replace('/', '-')}.tif",
+        f"{file_stem(scene, 'disagreement', run.evaluation.model, second.evaluation.model)}.tif",
         "image/tiff",
         icon=":material/download:",
         key="evaluation_map_get",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from core.evaluation.result import EVALUATION_FILE, REPORT_FILE
+from core.words import file_stem
 from ui.evaluate.runs import EvaluationRun
 
 _TABLES = {
@@ -25,13 +27,14 @@ _TABLES = {
 
 def downloads(run: EvaluationRun) -> None:
     """Buttons for report, JSON and CSV; files are read when a button is pressed."""
-    stem = "-".join(run.evaluation.model.lower().split()) or "model"
+    model = run.evaluation.model or "model"
+    named = partial(file_stem, model)
     folder = run.folder
     with st.container(horizontal=True):
         _button(
             "Report (HTML)",
             folder / REPORT_FILE,
-            f"{stem}-evaluation.html",
+            f"{named('evaluation')}.html",
             "text/html",
             "article",
             "One page with all charts and pictures; opens without a network and prints well.",
@@ -40,7 +43,7 @@ def downloads(run: EvaluationRun) -> None:
         _button(
             "Everything (JSON)",
             folder / EVALUATION_FILE,
-            f"{stem}-evaluation.json",
+            f"{named('evaluation')}.json",
             "application/json",
             "data_object",
             "All scores under “summary”, and the counts behind them.",
@@ -48,7 +51,7 @@ def downloads(run: EvaluationRun) -> None:
         st.download_button(
             "All tables (CSV, zip)",
             lambda: zipped(folder),
-            f"{stem}-evaluation-tables.zip",
+            f"{named('evaluation', 'tables')}.zip",
             "application/zip",
             key="evaluation_get_zip",
             icon=":material/folder_zip:",
@@ -59,7 +62,7 @@ def downloads(run: EvaluationRun) -> None:
     columns = st.columns(2)
     for place, (name, words) in enumerate(_TABLES.items()):
         with columns[place % 2]:
-            _button(words, folder / f"{name}.csv", f"{stem}-{name}.csv", "text/csv", "table", f"{name}.csv")
+            _button(words, folder / f"{name}.csv", f"{named('evaluation', name)}.csv", "text/csv", "table", f"{name}.csv")
     st.caption("All of it lies in the workspace too:")
     st.code(str(folder), language=None)
 

@@ -84,9 +84,8 @@ def label_errors(run: EvaluationRun) -> None:
         "either the mask is wrong there, and worth mending, or the model is."
         + (f" At an accuracy of {accuracy:.2f} expect most to be the model's own errors." if accuracy < 0.85 else "")
     )
-    shown = [error for error in found if error.picture]
     _legend(evaluation.scheme)
-    page, begin = _page(shown, "evaluation_labels_page")
+    page, begin = _page(list(found), "evaluation_labels_page")
     for place, error in enumerate(page, begin + 1):
         with st.container(border=True, key=f"evaluation_label_{place}"):
             with st.container(horizontal=True, vertical_alignment="center"):
@@ -97,7 +96,10 @@ def label_errors(run: EvaluationRun) -> None:
                     width="stretch",
                 )
                 _open(run, error.scene, f"evaluation_open_label_{place}")
-            _pictures(run, error.picture, _box(run, error))
+            if error.picture:
+                _pictures(run, error.picture, _box(run, error))
+            else:
+                st.caption("No pictures of this one were kept. Open it to see the scene.")
     with st.expander(f"All {len(found)} regions as a table"):
         rows = [
             {

@@ -17,6 +17,7 @@ from core.patches.labelled import not_labelled
 from core.patches.pair_files import export_patches
 from core.patches.store import STORE_FILE, PatchStore
 from core.plain import in_chart, in_markdown
+from core.words import file_stem
 from ui import frame, jobs_view, library, patch_form, state
 from ui.allowed import changing, refuse_if_read_only
 from ui.explore import counts as block_counts
@@ -180,7 +181,7 @@ def _download(stores: list[Path]) -> None:
     action.download_button(
         f"Download {size / 1e6:.1f} MB",
         target.read_bytes,
-        f"{Path(store.record['dataset']).name}-{store.patch_size}px.zip",
+        f"{file_stem(Path(store.record['dataset']).name, f'patches-{store.patch_size}px', kind.lower())}.zip",
         "application/zip",
         key="explore_zip_download",
         icon=":material/download:",

@@ -23,7 +23,7 @@ from core.plain import in_markdown
 from core.prediction.folder.origin import pictured
 from core.prediction.folder.rasters import Prediction
 from core.scenes.scene import Scene
-from core.words import area_words, counted
+from core.words import area_words, counted, file_stem
 from ui import frame, kept, library, state, tables
 from ui.allowed import READ_ONLY_WORDS, changing, read_only, refuse_if_read_only
 from ui.viewer import tiles, viewer
@@ -259,7 +259,7 @@ def _table(one: Certificate) -> None:
 
 
 def _downloads(answers: PointAnswers, first: str, one: Certificate | None, prediction: Prediction) -> None:
-    stem = f"{prediction.folder.name}-certified"
+    stem = file_stem(library.prediction_title(prediction.folder), "certified")
     with st.container(horizontal=True):
         if one is not None:
             st.download_button(

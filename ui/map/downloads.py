@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +15,11 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from core.claims import scratch
-from core.errors import SettingsError
+from core.errors import ExportError, SettingsError
 from core.geo import local_utm
 from core.plain import in_markdown
 from core.vector.formats.products import PRODUCTS, product_of
+from core.words import counted, file_stem
 from ui import library, state
 from ui.map import drawing, sources
 from ui.map.sources import MapSource
@@ -26,7 +30,44 @@ if TYPE_CHECKING:
     from core.vector.layer import LineLayer, PolygonLayer
 
 _OWN = "own"
-_PARTS = {"all": "All polygons", "filter": "What the filter leaves", "region": "Inside the region"}
+_PARTS = {"all": "All polygons", "filter": "What the filter leaves", "selected": "Selected", "region": "Inside the region"}
+_IN_NAMES = {"all": "all", "filter": "filtered", "selected": "selected", "region": "region"}
+_SEEN = "gl_map_seen"
+GRACE_S = 0.4
+"""How long a download waits for what was done on the map just before, which the map tells after 0.2 s."""
+_MOST_WAIT_S = 120.0
+
+
+class Seen:
+    """What the map of a session shows now; a download that is pressed while the page computes waits for it."""
+
+    def __init__(self) -> None:
+        self._settled = threading.Event()
+        self.layer: PolygonLayer | None = None
+        self.told = drawing.Told()
+
+    @contextmanager
+    def being_drawn(self) -> Iterator[None]:
+        """While this lasts, what is seen is not settled."""
+        self._settled.clear()
+        try:
+            yield
+        finally:
+            self._settled.set()
+
+    def part(self, part: str) -> PolygonLayer:
+        """A part of what is seen once nothing is being drawn any more. Raises ExportError where it is empty."""
+        time.sleep(GRACE_S)
+        self._settled.wait(_MOST_WAIT_S)
+        found = None if self.layer is None else part_of(self.layer, self.told, part)
+        if found is None or found.frame.empty:
+            raise ExportError("no polygon to write", expected="one at least", do="Change the filter, the region or the selection")
+        return found
+
+
+def seen() -> Seen:
+    """What this session's map shows."""
+    return st.session_state.setdefault(_SEEN, Seen())
 
 
 @dataclass(frozen=True)
@@ -81,33 +122,40 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
     `lines` go into the formats that hold several layers, when all polygons do.
     """
     a, b = st.columns([3, 2], vertical_alignment="bottom")
-    parts = ["all", *(["filter"] if told.filters else []), *(["region"] if told.region else [])]
+    parts = ["all"]
+    parts += [part for part, there in (("filter", told.filters), ("selected", bool(selected(told))), ("region", told.region)) if there]
     part = a.segmented_control(
         "What goes into the files",
         parts,
         default="all",
         required=True,
         format_func=_PARTS.get,
-        key=f"map_part_{len(parts)}_{parts[-1]}",
-        help="Filter with the table and the legend, or draw a region on the map, to take a part only.",
+        key=f"map_part_{'_'.join(parts)}",
+        help="Filter with the table and the legend, select a polygon, or draw a region on the map, to take a part only.",
     )
     with b:
         crs = choose_crs(layer)
-    shown = replace(layer, scheme=state.shown(layer.scheme))
-    lines = lines if part == "all" else None
+    now = seen()
+    now.layer, now.told = replace(layer, scheme=state.shown(layer.scheme)), told
+    count = len(part_of(layer, told, part).frame)
+    if count:
+        st.caption(f"{counted(count, 'polygon')} of {len(layer.frame):,} {'goes' if count == 1 else 'go'} into the files.")
+    else:
+        st.warning("No polygon is left in this part, so there is nothing to take home.", icon=":material/filter_alt_off:")
+    lines = None if lines is None or part != "all" else replace(lines, scheme=now.layer.scheme)
     for heading, offers in groups().items():
         with st.container(border=True, gap="small"):
             st.markdown(f"**{heading}**")
             base = _print_base(source) if ".png" in offers else "scene"
             columns = st.columns(2, gap="medium")
             for place, (suffix, offer) in enumerate(offers.items()):
-                name = f"{stem_of(source.title)}{suffix}"
-                made = exporter(lambda: part_of(shown, told, part), name, crs=crs, source=source, lines=lines, base=base)
+                name = f"{file_stem(source.title, _IN_NAMES[part])}{suffix}"
+                made = exporter(lambda: now.part(part), name, crs=crs, source=source, lines=lines, base=base)
                 with columns[place % 2].container(horizontal=True, vertical_alignment="center", gap="small"):
-                    _button(offer, suffix, made, name, layer=layer)
+                    _button(offer, suffix, made, name, layer=layer, empty=not count)
 
 
-def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, layer: PolygonLayer) -> None:
+def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, layer: PolygonLayer, empty: bool) -> None:
     product = PRODUCTS[suffix]
     placeless = not product.holds(layer.geo)
     st.download_button(
@@ -118,14 +166,15 @@ def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, 
         key=f"map_download_{suffix.strip('.').replace('.', '_')}",
         icon=offer.icon,
         on_click="ignore",
-        disabled=placeless,
+        disabled=placeless or empty,
         type="primary" if suffix == ".gpkg" else "secondary",
         width=170,
         help=f"{product.title} needs a place on the earth, and this scene has none."
         if placeless
         else "Made when pressed; data files are re-opened and compared.",
     )
-    st.caption(offer.use, width="stretch")
+    unplaced = product.lonlat and layer.geo.crs is None and not placeless and product.read is not None and suffix != ".html"
+    st.caption("In pixels, as the file itself says; other programs take them for degrees." if unplaced else offer.use, width="stretch")
 
 
 def _print_base(source: MapSource) -> str:
@@ -152,7 +201,7 @@ def of_change(layer: PolygonLayer, title: str) -> None:
     wanted = {suffix: offer for offers in groups().values() for suffix, offer in offers.items() if suffix in _OF_CHANGE}
     with st.container(horizontal=True):
         for suffix, offer in wanted.items():
-            name = f"{stem_of(title)}-change{suffix}"
+            name = f"{file_stem(title, 'change')}{suffix}"
             st.download_button(
                 PRODUCTS[suffix].title,
                 exporter(lambda: layer, name),
@@ -166,12 +215,14 @@ def of_change(layer: PolygonLayer, title: str) -> None:
             )
 
 
-def of_lines(lines: LineLayer) -> None:
+def of_lines(source: MapSource, lines: LineLayer) -> None:
     """The centre lines as GeoPackage."""
+    name = f"{file_stem(source.title, 'centre-lines')}.gpkg"
+    shown = replace(lines, scheme=state.shown(lines.scheme))
     st.download_button(
         "Centre lines (GeoPackage)",
-        exporter(lambda: lines, "centre-lines.gpkg"),
-        "centre-lines.gpkg",
+        exporter(lambda: shown, name),
+        name,
         _SQLITE,
         key="map_download_lines",
         icon=":material/polyline:",
@@ -180,9 +231,9 @@ def of_lines(lines: LineLayer) -> None:
     )
 
 
-def stem_of(title: str) -> str:
-    """A file name without its ending."""
-    return "-".join(part for part in "".join(letter if letter.isalnum() or letter == "_" else " " for letter in title).split())
+def selected(told: drawing.Told) -> list[int]:
+    """Ids of the polygons that are selected on the map."""
+    return [] if told.selected is None else [int(told.selected)]
 
 
 def region_of(layer: PolygonLayer, told: drawing.Told) -> BaseGeometry:
@@ -197,12 +248,15 @@ def region_of(layer: PolygonLayer, told: drawing.Told) -> BaseGeometry:
 
 
 def part_of(layer: PolygonLayer, told: drawing.Told, part: str) -> PolygonLayer:
-    """The polygons that go into the files: all of them, those that the map's filter leaves, or what lies inside the region (cut there)."""
+    """The polygons that go into the files: all of them, those that the map's filter leaves, those selected, or what lies inside the region,
+    cut at its border."""
     from core.vector.clip import clip, filtered
 
     if part == "filter":
         names = [name for k, name in enumerate(layer.scheme.names) if k not in told.hidden]
         return filtered(layer, classes=names, min_area=told.area_from, max_area=told.area_to, min_confidence=told.sure or None)
+    if part == "selected":
+        return filtered(layer, ids=selected(told))
     if part == "region" and told.region:
         return clip(layer, region_of(layer, told), space="layer")
     return layer

@@ -20,6 +20,11 @@ if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they ar
 @st.fragment
 def workspace(source: MapSource, other: MapSource | None) -> None:
     """Everything below the choice of the prediction; what happens here runs this part of the page only."""
+    with downloads.seen().being_drawn():
+        _workspace(source, other)
+
+
+def _workspace(source: MapSource, other: MapSource | None) -> None:
     settings, pressed = tracing.settings_form(source)
     digest = tracing.layer_digest(source, settings)
     # Always there, so that a progress bar or message moves nothing below it, and the map is not built anew.
@@ -49,7 +54,7 @@ def _one(source: MapSource, result: VectorResult, digest: str) -> None:
     shown.summary(result, layer)
     shown.show_table(layer)
     if result.lines is not None:
-        _network(result.lines)
+        _network(source, result.lines)
     st.subheader("Downloads", anchor=False)
     with frame.errors():
         downloads.show(source, layer, told, result.lines)
@@ -61,13 +66,13 @@ def _lines(result: VectorResult, digest: str) -> tiles.Features | None:
     return tiles.features(f"lines-{digest}", lambda: drawing.browser_lines(result.lines))
 
 
-def _network(lines: LineLayer) -> None:
+def _network(source: MapSource, lines: LineLayer) -> None:
     """How long the centre lines are, and their file."""
     lengths = ", ".join(f"{in_markdown(name)} {length_words(length, lines.units)}" for name, length in lines.lengths().items())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**Centre lines** · {len(lines.frame):,} lines: {lengths or 'none found'}", width="content")
         if len(lines.frame):
-            downloads.of_lines(lines)
+            downloads.of_lines(source, lines)
 
 
 def _region(layer: PolygonLayer, told: drawing.Told) -> None:

@@ -54,14 +54,16 @@ def map_of(source: MapSource, layer: PolygonLayer, digest: str, *, lines: tiles.
 
 def summary(result: VectorResult, layer: PolygonLayer) -> None:
     """What came out, in numbers, and the proof that it tiles the scene."""
+    from core.vector.clip import mean_confidence
+
     with st.container(horizontal=True):
         st.metric("Polygons", f"{len(layer.frame):,}", border=True)
         st.metric(
             "Area", area_words(float(layer.frame[layer.area_column].sum()), layer.units), border=True, help="Of all polygons together."
         )
-        sure = layer.frame["mean_confidence"].mean()
+        sure = mean_confidence(layer)
         if sure == sure:
-            st.metric("Mean confidence", f"{sure:.2f}", border=True, help="Of the polygons, 0 to 1.")
+            st.metric("Mean confidence", f"{sure:.2f}", border=True, help="Of the area, 0 to 1.")
         faults = result.invalid or result.gap_area > 0 or result.overlap_area > 0
         told = f"{result.invalid} invalid" if faults else "Clean"
         st.metric("Geometry", told, border=True, help="Clean: every polygon is valid, and there are no gaps and no overlaps between them.")

@@ -12,6 +12,7 @@ from core.jobs.jobs import Job
 from core.model_store.models import Model
 from core.prediction.batch import RESULTS_FILE, TABLE_FILE, BatchRow
 from core.reading.readable import read_record
+from core.words import file_stem
 from ui import jobs_view, state, tables
 from ui.predict.scenes import Choice
 
@@ -83,7 +84,7 @@ def table(job: Job) -> None:
         st.download_button(
             "Table (CSV)",
             file.read_bytes,
-            f"{job.name}.csv",
+            f"{file_stem(job.title or job.name, 'scenes')}.csv",
             "text/csv",
             key=f"predict_batch_csv_{job.name}",
             on_click="ignore",

@@ -15,7 +15,7 @@ from core.classes import IGNORED_ID
 from core.geo import GeoRef
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, PROBABILITIES, Prediction
 from core.scenes.scene import windows_of
-from core.words import size_words
+from core.words import file_stem, size_words
 from ui import library, state
 from ui.viewer import tiles
 from ui.viewer.viewer import ViewerState
@@ -27,8 +27,9 @@ _MOST_BYTES = 150e6  # above it a file is streamed from the disk, not sent throu
 
 def downloads(prediction: Prediction, seen: ViewerState) -> None:
     """Buttons for the rasters and the picture, with the threshold of the viewer; made only when they are pressed."""
-    stem = library.prediction_title(prediction.folder).replace(" ", "-")
-    part = f"-{seen.threshold:.2f}" if seen.threshold else ""
+    title = library.prediction_title(prediction.folder)
+    part = f"from {seen.threshold:.2f} {seen.unsure}" if seen.threshold else "all"
+    as_seen = file_stem(title, "classes", part)
     if seen.threshold:
         fate = "get the class of their neighbours" if seen.unsure == "neighbour" else "are left out"
         st.caption(f"Classes and picture as in the viewer: pixels with a confidence below {seen.threshold:.2f} {fate}.")
@@ -36,23 +37,23 @@ def downloads(prediction: Prediction, seen: ViewerState) -> None:
         words = "One class id per pixel with its colour table; 255 is nodata."
         if seen.threshold:
             hint = f"{words} A large scene takes a while."
-            _button("Classes (GeoTIFF)", lambda: labels_tiff(prediction, seen), f"{stem}{part}-labels.tif", "labels", hint)
+            _button("Classes (GeoTIFF)", lambda: labels_tiff(prediction, seen), f"{as_seen}.tif", "labels", hint)
         else:
-            _file("Classes (GeoTIFF)", prediction.folder / LABELS, f"{stem}-labels.tif", "labels", words)
+            _file("Classes (GeoTIFF)", prediction.folder / LABELS, f"{as_seen}.tif", "labels", words)
         for label, file, hint in (
             ("Confidence", CONFIDENCE, "Probability of the chosen class, 0 to 255."),
             ("Probabilities", PROBABILITIES, "One band per class, 255 means certain."),
         ):
             name = label.lower()
-            _file(f"{label} (GeoTIFF)", prediction.folder / file, f"{stem}-{name}.tif", name, hint)
+            _file(f"{label} (GeoTIFF)", prediction.folder / file, f"{file_stem(title, name, 'all')}.tif", name, hint)
         factor = thinned(prediction)
         size = f"Every {factor}th pixel, so that the longer side has at most {_PICTURE_PX} px." if factor > 1 else "In full size."
         hint = f"The classes in the colours shown. {size}"
-        _button("Picture (PNG)", lambda: label_png(prediction, seen), f"{stem}{part}.png", "png", hint, "image/png")
+        _button("Picture (PNG)", lambda: label_png(prediction, seen), f"{as_seen}.png", "png", hint, "image/png")
         if prediction.geo.crs is not None or prediction.geo.unnamed:
             named = "not known" if prediction.geo.crs is None else prediction.geo.crs.name
             words = f"Places the PNG in a GIS: keep both under one name in one folder. CRS: {named}"
-            _button("World file (PGW)", lambda: world_file(prediction).encode(), f"{stem}{part}.pgw", "pgw", words, "text/plain")
+            _button("World file (PGW)", lambda: world_file(prediction).encode(), f"{as_seen}.pgw", "pgw", words, "text/plain")
 
 
 def labels_tiff(prediction: Prediction, seen: ViewerState) -> bytes:

@@ -32,8 +32,8 @@ DESCRIPTIONS = {
     "width_m": "short side in metres",
     "width_px": "short side in pixels",
     "compactness": "4 pi area / perimeter squared: 1 for a disc, near 0 for a thread",
-    "centroid_x": "x of the centre of mass, in the layer's first CRS",
-    "centroid_y": "y of the centre of mass, in the layer's first CRS",
+    "centroid_x": "x of the centre of mass, in the coordinates of this file",
+    "centroid_y": "y of the centre of mass, in the coordinates of this file",
     "mean_confidence": "mean confidence of the model over the polygon's pixels, 0 to 1",
     "confidence_p10": "10th percentile of the confidence over the polygon's pixels, 0 to 1",
     "mean_margin": "mean of the largest probability minus the second one over the polygon's pixels, 0 to 1",
@@ -84,8 +84,17 @@ SHORT_NAMES = {
 
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 
-MAP_DECIMALS = {"area": 2, "length": 2, "width": 2, "mean": 4, "distance": 2}
-"""Fields of a web map beside id and class, by the beginning of their names, and the decimals they keep."""
+SIGNIFICANT_DIGITS = 7
+"""Digits that sizes keep in files: a tenth of a millionth of them, below what any tracing knows."""
+SIZE_DECIMALS, SHARE_DECIMALS, PLACE_DECIMALS = 3, 4, 3
+"""Decimals that sizes (metres, square metres, pixels), shares (0 to 1) and places keep in files at most; places in degrees keep
+`LONLAT_DECIMALS`."""
+_SIZES = ("area_", "perimeter_", "length_", "width_", "distance_")
+_SHARES = ("mean_", "confidence_", "compactness")
+_PLACES = ("centroid_x", "centroid_y")
+
+_ON_WEB_MAP = ("area_", "length_", "width_", "mean_", "distance_")
+"""Fields of a web map beside id and class, by the beginning of their names."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,8 @@ class Content:
     def about(self) -> str:
         """One line on how the layer was made and what its coordinates are."""
         where = self.crs.name if self.crs is not None else UNNAMED if self.unnamed else PIXELS
-        made = f"Made by {self.made.get('software')} from {self.made.get('source')}."
+        model = f" with {self.made['model']}" if self.made.get("model") else ""
+        made = f"Made by {self.made.get('software')} from {self.made.get('source')}{model}."
         measured = f"Centre lines: {self.made.get('line_method')}" if self.lines else f"Areas: {self.made.get('area_method')}"
         return f"{made} Coordinates: {where}. {measured}."
 
@@ -120,8 +130,9 @@ class Content:
 def content_of(layer: PolygonLayer | LineLayer, suffix: str, *, crs: CRS | None, lonlat: bool) -> Content:
     """What a file of `layer` with this suffix should hold, in `crs`, or in longitude and latitude when `lonlat` and the layer has a CRS.
 
-    Shapefiles have short names, and 0 and 1 for no and yes; texts in longitude and latitude are rounded; polygons that were brought to
-    longitude and latitude are cut at the antimeridian; a web map holds what it shows, a DXF what it can.
+    Numbers are `rounded`, and centres of mass are in the file's coordinates. Shapefiles have short names, and 0 and 1 for no and yes;
+    texts in longitude and latitude are rounded; polygons that were brought to longitude and latitude are cut at the antimeridian; a web
+    map holds what it shows, a DXF what it can.
     """
     fields = pd.DataFrame(layer.frame.drop(columns="geometry"))
     geometry = layer.frame.geometry.to_numpy()
@@ -137,8 +148,10 @@ def content_of(layer: PolygonLayer | LineLayer, suffix: str, *, crs: CRS | None,
                 do="Choose GeoPackage in the layer's own CRS, or cut the layer",
             )
         # Layers in the scene's own degrees stay as the scene lies, and so does a web map; whatever else reads degrees wants -180 to 180.
+        fields = fields if own else _moved_places(fields, source, target)
         if target.is_geographic and suffix != ".html" and (lonlat or suffix == ".csv" or not own):
             geometry = within_180(geometry)
+    fields = rounded(fields, degrees=target is not None and target.is_geographic)
     content = Content(fields, geometry, target, None, layer.made, layer.scheme, isinstance(layer, LineLayer), layer.geo.unnamed)
     if suffix in (".shp", ".shp.zip"):
         short = fields.rename(columns=SHORT_NAMES)
@@ -146,13 +159,51 @@ def content_of(layer: PolygonLayer | LineLayer, suffix: str, *, crs: CRS | None,
     if suffix == ".dxf":
         return replace(content, fields=fields[["id", "class_id", "class_name"]])
     if suffix == ".html":
-        decimals = {name: kept for name in fields for start, kept in MAP_DECIMALS.items() if name.startswith(f"{start}_")}
-        shown = fields if content.lines else fields[["id", "class_id", "class_name", *decimals]]
-        shown = shown.round(decimals)
+        shown = fields if content.lines else fields[["id", "class_id", "class_name", *(k for k in fields if k.startswith(_ON_WEB_MAP))]]
         return replace(content, fields=shown, **_rounded(geometry, 3 if target is None else 8))
     if lonlat and target is not None:
         return replace(content, **_rounded(geometry, LONLAT_DECIMALS))
     return content
+
+
+def rounded(fields: pd.DataFrame, *, degrees: bool = False) -> pd.DataFrame:
+    """The fields with their numbers as files keep them.
+
+    Sizes keep `SIGNIFICANT_DIGITS` and at most `SIZE_DECIMALS`, so large ones are whole numbers; shares such as a confidence, and places,
+    keep fixed decimals. degrees: whether places are longitude and latitude.
+    """
+    told: dict[str, np.ndarray] = {}
+    for name in fields:
+        if name.startswith(_SIZES):
+            told[name] = _by_size(fields[name].to_numpy(float))
+        elif name.startswith(_SHARES):
+            told[name] = fields[name].to_numpy(float).round(SHARE_DECIMALS)
+        elif name in _PLACES:
+            told[name] = fields[name].to_numpy(float).round(LONLAT_DECIMALS if degrees else PLACE_DECIMALS)
+    return fields.assign(**told)
+
+
+def _by_size(values: np.ndarray) -> np.ndarray:
+    known = np.isfinite(values) & (values != 0)
+    digits = np.floor(np.log10(np.abs(values), where=known, out=np.zeros_like(values)))
+    decimals = np.clip(SIGNIFICANT_DIGITS - 1 - digits, 0, SIZE_DECIMALS).astype(int)
+    out = values.copy()
+    for kept in range(SIZE_DECIMALS + 1):
+        of = decimals == kept
+        out[of] = values[of].round(kept)
+    return out
+
+
+def _moved_places(fields: pd.DataFrame, source: CRS, target: CRS) -> pd.DataFrame:
+    """The fields with their centres of mass in another CRS; those that have no place there are not known."""
+    if not set(_PLACES) <= set(fields):
+        return fields
+    places = fields[list(_PLACES)].to_numpy(float)
+    known = np.isfinite(places).all(axis=1)
+    there = np.full_like(places, np.nan)
+    there[known] = shapely.get_coordinates(moved(shapely.points(places[known]), source, target))
+    there[~np.isfinite(there)] = np.nan
+    return fields.assign(**dict(zip(_PLACES, there.T, strict=True)))
 
 
 def _rounded(geometry: np.ndarray, decimals: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from core.scenes.display import display_rgb
 from core.scenes.scene import Scene
 from core.vector.clip import class_sums
 from core.vector.layer import LineLayer, PolygonLayer
+from core.vector.printing.place import day_words, extent_words, ground_words
 from core.words import area_words, length_words
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ PAGES_IN = {"a4": (11.69, 8.27), "a3": (16.54, 11.69)}
 PICTURE_PX = 2400
 INK, QUIET, PAPER = "#1d2733", "#5b6875", "#ffffff"
 _METRES_PER_INCH = 0.0254
+_BESIDE_IN, _ABOVE_IN = 3.75, 1.9
+"""What the page keeps beside the map, and above and below it."""
+_ROUND = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8)
 WIDEST_M = 2_000_000.0
 _PLANE = CRS.from_epsg(3857)
 """Stands for a CRS in which a picture is only turned: GDAL bends nothing between a CRS and itself, and asks for one."""
@@ -100,7 +104,10 @@ def compose(
     corners = _frame_corners(layer, crs)
     figure = Figure(figsize=PAGES_IN[page], dpi=dpi)
     wide, high = PAGES_IN[page]
-    axes = figure.add_axes((0.45 / wide, 0.75 / high, (wide - 3.75) / wide, (high - 1.75) / high))
+    fitted = _fitted(layer, crs, corners, wide - _BESIDE_IN, high - _ABOVE_IN)
+    axes = figure.add_axes((0.45 / wide, 0.9 / high, (wide - _BESIDE_IN) / wide, (high - _ABOVE_IN) / high))
+    if fitted is not None:
+        _resize(axes, fitted[1], figure)
     _look_at(axes, corners)
     credits = _base_map(axes, layer, scene, base, crs, corners, dpi)
     sums = class_sums(layer)
@@ -108,13 +115,18 @@ def compose(
         _paint(axes, shapes[layer.frame["class_id"].to_numpy() == row.class_id], row.colour, 0.45 if credits.pictured else 0.75)
     if lines is not None:
         _draw_lines(axes, lines, crs)
-    side = figure.add_axes(((wide - 3.1) / wide, 0.75 / high, 2.65 / wide, (high - 1.75) / high))
+    side = figure.add_axes(((wide - 3.1) / wide, 0.9 / high, 2.65 / wide, (high - _ABOVE_IN) / high))
     _legend(side, layer, sums, lines)
     _north(side, layer, crs, corners)
-    _scale_bar(side, axes, layer, crs, figure)
+    _scale_bar(side, axes, layer, crs, figure, None if fitted is None else fitted[0])
     figure.text(0.45 / wide, 1 - 0.5 / high, _title(layer, title), fontsize=19, fontweight="bold", color=INK, va="center")
-    words = [_source(layer, crs), *credits.lines, *([attribution] if attribution else [])]
-    figure.text(0.45 / wide, 0.56 / high, "\n".join(words), fontsize=7.5, color=QUIET, va="top", linespacing=1.4)
+    words = [
+        f"{extent_words(layer)}. {ground_words(layer)}. {day_words()}.",
+        _source(layer, crs),
+        *credits.lines,
+        *([attribution] if attribution else []),
+    ]
+    figure.text(0.45 / wide, 0.72 / high, "\n".join(words), fontsize=7.5, color=QUIET, va="top", linespacing=1.4)
     return figure
 
 
@@ -172,6 +184,42 @@ def _look_at(axes: Axes, corners: np.ndarray) -> None:
     axes.set_facecolor("#eef1f4")
     for spine in axes.spines.values():
         spine.set(color=QUIET, linewidth=0.8)
+
+
+def round_scale(least: float) -> float:
+    """The smallest denominator of a scale that people know (500, 750, 1,000, 1,250, ...) and that is not below `least`."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(step * power for step in (*_ROUND, 10) if step * power >= least * (1 - 1e-9))
+
+
+def _fitted(layer: PolygonLayer, crs: CRS | None, corners: np.ndarray, wide_in: float, high_in: float) -> tuple[float, np.ndarray] | None:
+    """The denominator of the round scale at which the scene fits into a box on paper, and its size there in inches (width, height); None
+    where lengths are not known."""
+    metres = _metres_per_unit(layer, crs)
+    if metres is None:
+        return None
+    size_in = np.ptp(corners, axis=0) * metres / _METRES_PER_INCH
+    least = float((size_in / (wide_in, high_in)).max())
+    if not (math.isfinite(least) and least > 0):
+        return None
+    scale = round_scale(least)
+    return scale, size_in / scale
+
+
+def _resize(axes: Axes, size_in: np.ndarray, figure: Figure) -> None:
+    """Give the map's box a width and height in inches, hung at its upper left corner."""
+    box = axes.get_position()
+    width, height = size_in / figure.get_size_inches()
+    axes.set_position((box.x0, box.y1 - height, width, height))
+
+
+def _metres_per_unit(layer: PolygonLayer, crs: CRS | None) -> float | None:
+    """Metres of a unit that is drawn; None where they are not known, as for degrees, of which no length holds all over a map."""
+    if crs is not None:
+        return metres_per_unit(crs)
+    size = layer.geo.pixel_size_m
+    # Drawn in the units of the transform where it has one that nobody named.
+    return size / math.sqrt(abs(layer.geo.transform.determinant)) if size and layer.geo.unnamed else size
 
 
 def _paint(axes: Axes, shapes: np.ndarray, colour: str, alpha: float) -> None:
@@ -297,21 +345,18 @@ def round_length(longest: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= longest * (1 + 1e-9))
 
 
-def _scale_bar(side: Axes, axes: Axes, layer: PolygonLayer, crs: CRS | None, figure: Figure) -> None:
+def _scale_bar(side: Axes, axes: Axes, layer: PolygonLayer, crs: CRS | None, figure: Figure, scale: float | None) -> None:
     """A bar of a round length, with the scale of the printed page where metres are known."""
     from matplotlib.patches import Rectangle
 
     axes.apply_aspect()
     box = axes.get_position()
     units_per_inch = (axes.get_xlim()[1] - axes.get_xlim()[0]) / (box.width * figure.get_figwidth())
-    unit = metres_per_unit(crs) if crs is not None else layer.geo.pixel_size_m
-    known = unit is not None
-    if crs is not None and not known:  # degrees: no length holds all over the map
+    metres = _metres_per_unit(layer, crs)
+    if crs is not None and metres is None:
         return
-    metres = unit or 1.0
-    if crs is None and layer.geo.unnamed:  # drawn in the units of the transform
-        metres /= math.sqrt(abs(layer.geo.transform.determinant))
-    per_inch = units_per_inch * metres
+    # Where metres are not known, in pixels, also of a transform whose units nobody named.
+    per_inch = units_per_inch * (metres or 1 / (math.sqrt(abs(layer.geo.transform.determinant)) if layer.geo.unnamed else 1))
     panel = side.get_position().width * figure.get_figwidth()
     length = round_length(per_inch * panel * 0.9)
     share = length / per_inch / panel
@@ -319,10 +364,9 @@ def _scale_bar(side: Axes, axes: Axes, layer: PolygonLayer, crs: CRS | None, fig
     for part in range(4):
         colour = INK if part % 2 == 0 else PAPER
         side.add_patch(Rectangle((left + share * part / 4, 0.05), share / 4, 0.012, facecolor=colour, edgecolor=INK, linewidth=0.7))
-    unit, size = ("km", 1000) if known and length >= 1000 else ("m" if known else "px", 1)
+    unit, size = ("km", 1000) if metres and length >= 1000 else ("m" if metres else "px", 1)
     for at, value in ((left, 0), (left + share / 2, length / 2), (left + share, length)):
         side.text(at, 0.072, f"{value / size:g}", fontsize=7.5, color=INK, ha="center", va="bottom")
     side.text(left + share, 0.043, unit, fontsize=7.5, color=INK, ha="center", va="top")
-    if known:
-        scale = per_inch / _METRES_PER_INCH
-        side.text(0.5, 0.0, f"1 : {float(f'{scale:.3g}'):,.0f} on this page", fontsize=8, color=QUIET, ha="center", va="bottom")
+    if scale is not None:
+        side.text(0.5, 0.0, f"1 : {scale:,.10g} on this page", fontsize=8, color=QUIET, ha="center", va="bottom")

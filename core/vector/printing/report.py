@@ -16,8 +16,9 @@ import pandas as pd
 from core.evaluation.areas import AdjustedAreas, adjusted_areas
 from core.files import replacing
 from core.html_page import class_name, page, table
-from core.vector.clip import class_sums
+from core.vector.clip import class_sums, mean_confidence
 from core.vector.layer import LineLayer, PolygonLayer
+from core.vector.printing.place import extent_words, ground_words
 from core.vector.printing.report_map import map_svg
 from core.words import DASH, area_words, length_words, number_words
 
@@ -90,7 +91,7 @@ def report_html(
         "subtitle": html.escape(f"{subtitle}. Written on {time.strftime('%d %B %Y, %H:%M')} by {layer.made.get('software')}."),
         "figures": _figures(layer, sums, scores),
         "map": picture,
-        "caption": html.escape(caption),
+        "caption": html.escape(f"{caption} {extent_words(layer)}. {ground_words(layer)}."),
         "legend": _legend(layer, sums, lines),
         "areas": _area_table(layer, sums, adjusted),
         "bars": _bars(layer, sums, adjusted),
@@ -125,12 +126,12 @@ def _adjusted(layer: PolygonLayer, sums: pd.DataFrame, counts: Any, card: ModelC
 
 
 def _figures(layer: PolygonLayer, sums: pd.DataFrame, scores: Mapping[str, Any] | None) -> str:
-    sure = np.average(sums["mean_confidence"], weights=sums["area"]) if len(sums) and sums["mean_confidence"].notna().all() else np.nan
+    sure = mean_confidence(layer)
     cells = [
         (f"{len(layer.frame):,}", "polygons"),
         (area_words(float(sums["area"].sum()), layer.units), "mapped area"),
         (str(len(sums)), "classes" if len(sums) != 1 else "class"),
-        *([(f"{sure:.2f}", "mean confidence, 0 to 1")] if sure == sure else []),
+        *([(f"{sure:.2f}", "mean confidence of the area, 0 to 1")] if sure == sure else []),
         *([(f"{scores['mean_iou']:.2f}", "mean IoU of the model on other scenes")] if scores else []),
     ]
     return "".join(f"<li><b>{html.escape(value)}</b><span>{html.escape(name)}</span></li>" for value, name in cells)

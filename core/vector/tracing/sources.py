@@ -14,6 +14,7 @@ from core.digests import file_digest
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.prediction.folder.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction
+from core.scenes.image_names import place_name
 from core.scenes.opening import open_scene, scene_of_array
 from core.scenes.scene import Scene, Window
 from core.vector.settings import check_threshold
@@ -96,8 +97,9 @@ def _from_prediction(prediction: Prediction, threshold: float) -> LabelSource:
     def window(r0: int, r1: int) -> Window:
         return Window(r0, 0, r1 - r0, prediction.width)
 
+    scene = prediction.made.get("scene")
     return LabelSource(
-        prediction.folder.name,
+        place_name(Path(scene)) if scene else prediction.folder.name,
         prediction.height,
         prediction.width,
         prediction.geo,
