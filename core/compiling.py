@@ -32,7 +32,7 @@ def compiled(function: Callable | None = None, **options: Any) -> Any:
         return partial(compiled, **options)
     config: Any = numba.config  # filled when it is imported, so its names are not known to type checkers
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(_cache_folder(_beside(function)))
+    config.CACHE_DIR = str(cache_folder(_beside(function)))
     try:
         return numba.njit(function, cache=True, nogil=True, **options)
     finally:
@@ -54,7 +54,7 @@ def _beside(function: Callable) -> Path:
 
 
 @cache
-def _cache_folder(beside: Path = _PACKAGE) -> Path:
+def cache_folder(beside: Path = _PACKAGE) -> Path:
     """Where the machine code of the package's very sources and of those in the folder `beside` lies.
 
     What others left is removed a week after it was used last.

@@ -67,3 +67,40 @@ class Pace:
     def skip(self, seconds: float) -> None:
         """Leave `seconds` of waiting out of the account."""
         self._began += seconds
+
+
+class Countdown:
+    """Seconds left as people are told them: they run with the clock, come closer to shorter estimates, and rise only where it is much later.
+
+    Estimates by the speed so far waver with each step, and a time that goes up and down is believed by nobody.
+    """
+
+    _LATER_SHARE, _LATER_S = 0.4, 5.0
+    """How much longer than what was told it takes, in shares of that and in seconds, before it is told anew."""
+    _CLOSER = 0.25
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic):
+        self._clock = clock
+        self._end: float | None = None
+
+    def told_s(self, left_s: float | None) -> float | None:
+        """What to tell where an estimate says `left_s`; None while nothing is known."""
+        if left_s is None:
+            self._end = None
+            return None
+        now = self._clock()
+        estimated = now + left_s
+        if self._end is None or estimated > self._end + max(self._LATER_S, self._LATER_SHARE * (self._end - now)):
+            self._end = estimated
+        elif estimated < self._end:
+            self._end += self._CLOSER * (estimated - self._end)
+        return self.left_s()
+
+    def left_s(self) -> float | None:
+        """What is left now of what was told last; None where nothing was."""
+        return None if self._end is None else max(0.0, self._end - self._clock())
+
+    def skip(self, seconds: float) -> None:
+        """Leave `seconds` of waiting out of the account."""
+        if self._end is not None:
+            self._end += seconds

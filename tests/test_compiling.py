@@ -15,9 +15,9 @@ from core.compiling import compiled, digest_of_sources
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    compiling._cache_folder.cache_clear()
+    compiling.cache_folder.cache_clear()
     yield tmp_path
-    compiling._cache_folder.cache_clear()
+    compiling.cache_folder.cache_clear()
 
 
 def test_the_digest_changes_with_every_source(tmp_path):
@@ -41,7 +41,7 @@ def test_functions_keep_their_code_where_the_sources_say(place):
         return 3 * value
 
     assert twice(4) == 8 and thrice(4) == 12
-    folder = compiling._cache_folder(Path(__file__).parent)
+    folder = compiling.cache_folder(Path(__file__).parent)
     for function in (twice, thrice):
         assert function.stats.cache_path.startswith(str(folder))
         assert function.targetoptions["nogil"]
@@ -57,13 +57,13 @@ def test_a_kernel_outside_the_package_notices_a_change_of_its_neighbour(place, t
     places = []
     for line in ("", "# changed\n"):
         neighbour.write_text(f"{line}# helps what is @compiled\n")
-        compiling._cache_folder.cache_clear()
+        compiling.cache_folder.cache_clear()
         spec = spec_from_file_location("kernel", kernel)
         spec.loader.exec_module(module := module_from_spec(spec))
         assert module.twice(4) == 8
         places.append(Path(module.twice.stats.cache_path))
     assert places[0] != places[1] and all(place.is_dir() for place in places)
-    assert not any(place.is_relative_to(compiling._cache_folder()) for place in places)
+    assert not any(place.is_relative_to(compiling.cache_folder()) for place in places)
 
 
 def test_what_older_sources_left_goes_after_a_week(place):
@@ -71,5 +71,5 @@ def test_what_older_sources_left_goes_after_a_week(place):
         (place / name).mkdir()
         then = time.time() - 86400 * age_days
         os.utime(place / name, (then, then))
-    compiling._cache_folder()
+    compiling.cache_folder()
     assert sorted(entry.name for entry in place.iterdir()) == ["kernels-young", "mine"]

@@ -1,8 +1,11 @@
 """The progress of a part is told as that of the whole; the time left is estimated, by a clock that the test turns."""
 
+from itertools import pairwise
+
+import numpy as np
 import pytest
 
-from core.progress import Pace, part, report
+from core.progress import Countdown, Pace, part, report
 
 
 def test_a_part_is_told_as_its_share_of_the_whole():
@@ -87,3 +90,34 @@ def test_a_resumed_work_counts_only_its_own_steps():
     clock.now += 10.0
     # 10 steps in 10 s, although 90 are done: 10 left take 10 s.
     assert pace.left_s(90, 100) == pytest.approx(10.0)
+
+
+def test_a_time_that_is_told_runs_with_the_clock_and_rises_only_where_it_is_much_later():
+    clock = Clock()
+    countdown = Countdown(clock)
+    assert countdown.told_s(None) is None
+    assert countdown.told_s(40.0) == pytest.approx(40.0)
+    clock.now += 2.0
+    # 44 s now instead of 38: by less than 0.4 * 38 later, so the clock alone counts.
+    assert countdown.told_s(44.0) == pytest.approx(38.0)
+    # 18 s instead of 38: a quarter of the way there.
+    assert countdown.told_s(18.0) == pytest.approx(33.0)
+    # 60 s instead of 33: later by more than 0.4 * 33.
+    assert countdown.told_s(60.0) == pytest.approx(60.0)
+    clock.now += 100.0
+    assert countdown.told_s(4.0) == pytest.approx(4.0)  # the time that was told is over
+    clock.now += 6.0
+    assert countdown.told_s(1.0) == 0.0
+    countdown.skip(50.0)
+    assert countdown.told_s(60.0) == pytest.approx(48.0)
+
+
+def test_the_time_that_is_told_wavers_less_than_the_estimate():
+    clock, rng = Clock(), np.random.default_rng(3)
+    countdown, estimates, told = Countdown(clock), [], []
+    for second in range(60):
+        estimates.append((60 - second) * rng.uniform(0.8, 1.25))
+        told.append(countdown.told_s(estimates[-1]))
+        clock.now += 1.0
+    rises = [sum(after > before for before, after in pairwise(one)) for one in (estimates, told)]
+    assert rises[0] > 20 and rises[1] <= 3

@@ -46,6 +46,8 @@ _LOGO = f"""<svg xmlns="http://www.w3.org/2000/svg" width="176" height="32" view
 <text x="38" y="23" font-family="'Source Sans','Source Sans 3',system-ui,sans-serif" font-size="21" font-weight="650"
  letter-spacing="-.2" fill="#15877C">Groundline</text></svg>"""
 
+_NAME = "Groundline"
+
 _STYLE = """<style>
 .stMainBlockContainer {padding-top: 2.6rem; padding-bottom: 3rem; max-width: 1760px;}
 [data-testid="stSidebarHeader"] {padding-bottom: .25rem;}
@@ -93,7 +95,7 @@ _MOST_OWN = 40  # classes with a colour to pick; more fill the window
 
 def begin_page(title: str, icon: str, caption: str) -> None:
     """Draw what all pages share; the first Streamlit call of a page. `icon` is a Material icon beside the heading."""
-    st.set_page_config(page_title=f"{title} · Groundline", page_icon=_ICON, layout="wide", initial_sidebar_state="expanded")
+    st.set_page_config(page_title=title if title == _NAME else f"{title} · {_NAME}", page_icon=_ICON, layout="wide", initial_sidebar_state="expanded")
     st.html(_STYLE)
     st.html(_KEEP_THEME, unsafe_allow_javascript=True)
     jobs_view.collect()

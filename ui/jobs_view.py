@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from core.jobs.jobs import Job
 from core.plain import in_markdown
 from core.reading.readable import misfit
 from core.words import duration_words
-from ui import library, state
+from ui import library, state, tab
 from ui.allowed import changing, read_only, refuse_if_read_only
 
 KINDS = {
@@ -55,6 +56,7 @@ _BADGES = {
 }
 
 
+_WATCHED = "gl_watched"
 RUN = "gl_run"
 """Session key of the run that the user picked, by its folder's name."""
 
@@ -96,22 +98,33 @@ def badge(status: dict) -> None:
     st.badge(words, icon=icon, color=colour)
 
 
-def time_left(seconds: float | None) -> str:
-    """`about 3 min left`, or nothing when nobody knows."""
-    return "" if seconds is None else f"about {duration_words(seconds)} left"
+def time_left(status: dict) -> str:
+    """`about 3 min left`, counted down since the worker said so; nothing where nobody knows, or the time is over."""
+    seconds = status.get("eta_s")
+    if seconds is None or status["state"] != "running":
+        return ""
+    seconds -= max(0.0, time.time() - (status.get("heartbeat") or time.time()))
+    return f"about {duration_words(seconds)} left" if seconds >= 1 else ""
 
 
 def bar(status: dict) -> None:
     """Progress bar with the job's own words and the time left."""
-    done, total = status["done"] or 0, status["total"] or 0
     words = [_sentence(status["message"] or "Getting ready")]
+    if status["total"] and status["state"] == "running":
+        words.insert(0, f"{share(status):.0%}".replace("%", " %"))
     if status["state"] == "queued" and status.get("waits_for"):
         words = [f"Starts when “{_title(status['waits_for'])}” is done"]
     elif status["state"] == "pausing":
         words = ["Pauses after this step"]
-    elif status["state"] == "running" and time_left(status.get("eta_s")):
-        words.append(time_left(status["eta_s"]))
-    st.progress(min(1.0, done / total) if total else 0.0, text=in_markdown(" · ".join(words)))
+    elif left := time_left(status):
+        words.append(left)
+    st.progress(share(status), text=in_markdown(" · ".join(words)))
+
+
+def share(status: dict) -> float:
+    """How much of a job's work is done, 0 to 1; 0 while that is not known."""
+    done, total = status["done"] or 0, status["total"] or 0
+    return min(1.0, done / total) if total else 0.0
 
 
 def asked_status(job: Job) -> dict:
@@ -184,24 +197,45 @@ def failure(job: Job, status: dict) -> None:
 
 
 def sidebar() -> None:
-    """Running jobs with their progress, under the menu of every page."""
+    """Running jobs with their progress, under the menu of every page and in the browser's tab; and once, what has ended meanwhile."""
     active = [job for job in jobs.list_jobs(state.workspace()) if job.active]
+    _tell_of_ends(active)
     if not active:
         return
 
     @st.fragment(run_every=2.0)
     def running() -> None:
+        shares = []
         for job in active:
             status = job.status()
             name, icon = KINDS.get(job.kind, (job.kind, ":material/sync:"))
-            done, total = status["done"] or 0, status["total"] or 0
-            left = time_left(status.get("eta_s")) if status["state"] == "running" else _BADGES[status["state"]][0].lower()
-            st.progress(min(1.0, done / total) if total else 0.0, text=f"{icon} {name}" + (f" · {left}" if left else ""))
+            left = time_left(status) if status["state"] == "running" else _BADGES[status["state"]][0].lower()
+            shares.append(share(status))
+            st.progress(shares[-1], text=f"{icon} {name}" + (f" · {left}" if left else ""))
+        tab.at_work(max(shares))
         if not all(job.active for job in active):
             st.rerun()
 
     st.divider()
     running()
+
+
+def _tell_of_ends(active: list[Job]) -> None:
+    """A toast for each job that this session saw at work and that has ended, wherever the user is by now, and a word in the tab."""
+    watched: set[Path] = st.session_state.get(_WATCHED, set())
+    st.session_state[_WATCHED] = {job.folder for job in active}
+    words, good = "", True
+    for folder in sorted(watched - st.session_state[_WATCHED]):
+        if not (folder / records.REQUEST).is_file():  # deleted meanwhile
+            continue
+        job = Job.open(folder)
+        end = job.status()["state"]
+        name, _ = KINDS.get(job.kind, (job.kind, ""))
+        words, icon = f"{name}: {label(end).lower()}", _BADGES[end][2]
+        good = good and end in ("finished", "stopped")
+        st.toast(in_markdown(words if job.title in ("", name) else f"{words} · {job.title}"), icon=icon)
+    if words:
+        tab.ended(words, good=good)
 
 
 @dataclass(frozen=True)

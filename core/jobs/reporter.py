@@ -8,10 +8,12 @@ from typing import Any
 
 from core.errors import Cancelled
 from core.jobs import records
-from core.progress import Pace
+from core.progress import Countdown, Pace
 
 _WRITE_EVERY_S = 0.5
 _PAUSE_POLL_S = 0.1
+_TELLING_SHARE = 0.03
+"""Share of the work after which a time left is told."""
 
 
 class Reporter:
@@ -22,7 +24,7 @@ class Reporter:
         self._status = records.blank_status("starting")
         old = records.read_patiently(folder / records.STATUS)
         self._status.update(created=old["created"] if old else time.time(), worker=token, pid=pid)
-        self._pace = Pace()
+        self._pace, self._countdown = Pace(), Countdown()
         self._written = 0.0
         self._terminated = False
 
@@ -49,7 +51,9 @@ class Reporter:
     def on_progress(self, done: int, total: int, message: str) -> None:
         """Note how far the work is; written at most twice a second."""
         left_s = self._pace.left_s(done, total)
-        self._status.update(done=done, total=total, message=message, eta_s=left_s)
+        # The first steps also open files and start engines: what they take says nothing about the others.
+        self._countdown.told_s(left_s if total and done >= _TELLING_SHARE * total else None)
+        self._status.update(done=done, total=total, message=message)
         self._write_sometimes()
 
     def on_event(self, event: dict[str, Any]) -> None:
@@ -74,11 +78,13 @@ class Reporter:
 
     def _pause(self) -> None:
         began = time.monotonic()
-        self.enter("paused", eta_s=None)
+        self.enter("paused")
         while records.read_control(self._folder) == "pause" and not self._terminated:
             time.sleep(_PAUSE_POLL_S)
             self._write_sometimes()
-        self._pace.skip(time.monotonic() - began)
+        waited = time.monotonic() - began
+        self._pace.skip(waited)
+        self._countdown.skip(waited)
         self.enter("running")
 
     def _write_sometimes(self) -> None:
@@ -88,4 +94,5 @@ class Reporter:
     def _write(self) -> None:
         self._written = time.monotonic()
         self._status["heartbeat"] = time.time()
+        self._status["eta_s"] = self._countdown.left_s() if self._status["state"] == "running" else None
         records.write_patiently(self._folder / records.STATUS, self._status)

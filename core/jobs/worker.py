@@ -72,18 +72,18 @@ def _work(folder: Path, token: str, resume: bool) -> int:
         records.write_patiently(folder / records.RESULT, result)
         # Training that is stopped still hands over its best weights: an answer, although not all that was asked for.
         stopped = bool(result.get("stopped"))
-        reporter.enter("stopped" if stopped else "finished", finished=time.time(), eta_s=None)
+        reporter.enter("stopped" if stopped else "finished", finished=time.time())
         return 0
     except Cancelled:
-        reporter.enter("stopped", finished=time.time(), eta_s=None)
+        reporter.enter("stopped", finished=time.time())
         return 0
     except GroundlineError as error:
         traceback.print_exc()
-        reporter.enter("failed", finished=time.time(), eta_s=None, error=str(error))
+        reporter.enter("failed", finished=time.time(), error=str(error))
         return 1
     except BaseException as error:
         traceback.print_exc()
-        reporter.enter("failed", finished=time.time(), eta_s=None, error=_one_line(error))
+        reporter.enter("failed", finished=time.time(), error=_one_line(error))
         return 1
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DatasetError, SceneError
-from core.progress import OnProgress, ShouldStop, check
+from core.progress import OnProgress, ShouldStop, check, part, report
 from core.settings import Settings, setting
 from core.vector.formats.products import PRODUCTS
 from core.verbs.options import MODEL
@@ -23,6 +23,9 @@ from core.verbs.verb import Answer, OnEvent, Verb, place_of
 from core.workspace import PROJECT
 
 SAMPLE_SCENE = PROJECT / "sample_data" / "town" / "images" / "town_whole.tif"
+_WHOLE = 100
+_SPANS = {"predict": (0, 65), "vectorize": (65, 75), "export": (75, 95), "evaluate": (95, _WHOLE)}
+"""Where each step begins and ends in the progress of the whole, by the seconds that the sample takes."""
 EXPORTS = (".gpkg", ".shp.zip", ".geojson", ".csv", ".kml", ".html")
 
 
@@ -51,29 +54,30 @@ def run(
     if not scene.exists():
         raise SceneError(f"nothing at {scene}", expected="the sample scene, or another raster", do="Name a scene that is there")
     model = find_model(asked.model)
-    listeners: dict[str, Any] = {"on_progress": on_progress, "should_stop": should_stop}
     timings: dict[str, float] = {}
 
     @contextmanager
-    def step(name: str) -> Iterator[None]:
+    def step(name: str) -> Iterator[dict[str, Any]]:
+        """What the step's work listens to; its progress is told as that of the whole."""
         check(should_stop)
         if on_event is not None:
             on_event({"type": "step", "step": name})
         began = time.perf_counter()
-        yield
+        yield {"on_progress": part(on_progress, *_SPANS[name], _WHOLE), "should_stop": should_stop}
         timings[name] = time.perf_counter() - began
 
-    with step("predict"):
+    with step("predict") as listeners:
         picture = open_scene(scene)
         predicted = predict(model, picture, out / "prediction", **listeners)
-    with step("vectorize"):
+    with step("vectorize") as listeners:
         from core.vector.vectorize import vectorize
 
         drawn = vectorize(out / "prediction", **listeners)
-    with step("export"):
+    with step("export") as listeners:
         suffixes = [suffix for suffix in EXPORTS if PRODUCTS[suffix].holds(drawn.layer.geo)]
         files = export_all(drawn.layer, [out / f"{scene.stem}{suffix}" for suffix in suffixes], scene=picture, **listeners)
-    with step("evaluate"):
+    with step("evaluate") as listeners:
+        report(listeners["on_progress"], 0, 1, "Scoring against the mask")
         scores = _score(scene, out / "prediction", should_stop)
     return {
         "folder": str(out),

@@ -11,7 +11,7 @@ from core.classes import COLOURINGS, NATURAL
 from core.errors import ExportError, ModelError
 from core.files import refuse_no_file
 from core.geo import UNNAMED
-from core.progress import OnProgress, ShouldStop, check, report
+from core.progress import OnProgress, ShouldStop, check, part, report
 from core.settings import REQUIRED, Settings, group, setting
 from core.vector.formats.products import PRODUCTS
 from core.vector.settings import VectorSettings
@@ -19,6 +19,8 @@ from core.verbs.tables import files_written, known, table
 from core.verbs.verb import Answer, Verb
 
 _FAULTS = {"invalid": "invalid polygons", "gap_area": "area in gaps", "overlap_area": "area in overlaps"}
+_TRACED = 0.7
+"""Share of the progress after which the polygons are there and the files are written."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, shoul
         product_of(file)
         refuse_no_file(file)
     geo, crs, notes = _named(asked)
-    result = vectorize(asked.prediction, asked.drawing, geo=geo, on_progress=on_progress, should_stop=should_stop)
+    traced = _TRACED if asked.files else 1
+    tracing, writing = part(on_progress, 0, traced, 1), part(on_progress, traced, 1, 1)
+    result = vectorize(asked.prediction, asked.drawing, geo=geo, on_progress=tracing, should_stop=should_stop)
     files = export_all(
         result.layer,
         asked.files,
@@ -55,7 +59,7 @@ def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, shoul
         scene=_pictured(asked),
         prediction=_predicted(asked),
         lines=result.lines,
-        on_progress=on_progress,
+        on_progress=writing,
         should_stop=should_stop,
     )
     unknown = int(result.layer.frame[result.layer.area_column].isna().sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import streamlit as st
@@ -10,6 +11,7 @@ import streamlit as st
 from core.classes import ClassScheme
 from core.errors import DatasetError, SceneError
 from core.jobs import jobs
+from core.jobs.jobs import Job
 from core.plain import in_markdown
 from core.scenes.display import display_rgb
 from core.scenes.opening import open_scene
@@ -20,6 +22,7 @@ from ui.allowed import changing
 from ui.home import disk
 from ui.input import typed_path
 
+_FOLLOWED = "home_followed"  # session key: the sample's job that was begun here, whose map opens by itself
 _SHOWN = 3  # entries of each kind in "continue"
 _PICTURE_PX = (420, 1000)  # height and width of the sample's preview
 
@@ -41,11 +44,14 @@ def sample_card() -> None:
     st.image(picture, width="stretch", alt="A part of the sample town, its right half painted by class")
     st.markdown(
         "A small town that ships with Groundline: the trained model predicts the whole scene, its outlines are traced, "
-        "and the map is one click away. It takes a minute or two and needs no network."
+        "and the map opens. It takes half a minute and needs no network."
     )
     job = jobs_view.newest("demo")
     wanted = state.wanted_sample()
     finished = job is not None and not job.active and jobs_view.made(job).prediction is not None
+    if finished and st.session_state.get(_FOLLOWED) == job.name:
+        del st.session_state[_FOLLOWED]
+        _open_map(job)
     label = "Run it again" if finished else "Try the sample"
     with st.container(horizontal=True, vertical_alignment="center"):
         clicked = st.button(
@@ -59,9 +65,7 @@ def sample_card() -> None:
             ),
         )
         if finished and st.button("Open the map", type="primary", icon=":material/map:", key="sample_map"):
-            made = jobs_view.made(job)
-            state.select(prediction=made.prediction, layer=made.layer, model=state.SAMPLE_MODEL, dataset=state.SAMPLE)
-            st.switch_page(frame.PAGES["map"][0])
+            _open_map(job)
     if finished:
         st.caption(_summary(job.result()))
     if not state.has_sample_model():
@@ -72,7 +76,7 @@ def sample_card() -> None:
         return
     if (clicked or wanted) and not (job is not None and job.active):
         with frame.errors():
-            jobs_view.start("demo", {"model": state.SAMPLE_MODEL}, title="Sample town")
+            st.session_state[_FOLLOWED] = jobs_view.start("demo", {"model": state.SAMPLE_MODEL}, title="Sample town").name
             state.select(dataset=state.SAMPLE, model=state.SAMPLE_MODEL)
             st.rerun()
     if job is not None and not finished:
@@ -130,7 +134,7 @@ def next_step() -> None:
     chosen = state.selection()
     sample = jobs_view.newest("demo")
     if sample is not None and sample.active:
-        frame.next_step("the map opens from the sample's card when it has finished; meanwhile look at its scenes.", *frame.PAGES["explore"])
+        frame.next_step("the map opens when the sample has finished; meanwhile look at its scenes.", *frame.PAGES["explore"])
     elif chosen.prediction is not None:
         frame.next_step("look at the polygons of the last prediction, filter them and download them.", *frame.PAGES["map"])
     elif chosen.model is not None:
@@ -154,6 +158,13 @@ def more() -> None:
         )
         if st.button("Disk use", icon=":material/hard_drive:", key="home_disk", type="tertiary", help="What is kept, and clean-up."):
             disk.dialog()
+
+
+def _open_map(job: Job) -> NoReturn:
+    """Go to the map of a finished sample."""
+    made = jobs_view.made(job)
+    state.select(prediction=made.prediction, layer=made.layer, model=state.SAMPLE_MODEL, dataset=state.SAMPLE)
+    st.switch_page(frame.PAGES["map"][0])
 
 
 def _summary(result: dict) -> str:

@@ -1,0 +1,63 @@
+"""Compiling beforehand what a first prediction with its polygons, and a first stroke, would wait for: `python -m core.jobs.warming`.
+
+The dashboard starts it when it is served, so that it works while the person reads the first page. Where all is compiled it ends at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from core.compiling import cache_folder
+from core.jobs.worker import be_nice
+from core.verbs import registry
+from core.verbs.demo import SAMPLE_SCENE
+
+_DONE, _LOCK = "warm", "warming.lock"
+_SIDE_PX = 256
+"""Of the cutting that is worked on: enough for holes, borders of three classes and areas that are merged."""
+
+
+def main() -> int:
+    """Compile what is not compiled yet; 0 also where another process is at it, or nothing can be written."""
+    folder = cache_folder()
+    if (folder / _DONE).exists() or not SAMPLE_SCENE.exists():
+        return 0
+    be_nice()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / _LOCK, blocking=False):
+            work()
+            (folder / _DONE).touch()
+    except (Timeout, OSError):
+        pass
+    return 0
+
+
+def work() -> None:
+    """Do once, on a cutting of the sample, what people wait for; the code that it takes stays on the disk."""
+    import rasterio
+
+    from core.labelling.classifier import fit
+    from core.labelling.kernels import pool
+
+    with tempfile.TemporaryDirectory(prefix="groundline-warming-") as place, rasterio.open(SAMPLE_SCENE) as scene:
+        cutting = Path(place) / "cutting.tif"
+        pixels = scene.read(window=((0, _SIDE_PX), (0, _SIDE_PX)))
+        with rasterio.open(
+            cutting, "w", driver="GTiff", height=_SIDE_PX, width=_SIDE_PX, count=3, dtype="uint8", crs=scene.crs, transform=scene.transform
+        ) as file:
+            file.write(pixels)
+        registry.run("demo", {"scene": str(cutting), "out": str(Path(place) / "out")})
+    colours = pixels.reshape(3, -1).T.astype(np.float16)
+    halves = np.arange(len(colours)) % 2
+    said = fit(colours[:64], halves[:64], classes=2).probabilities(colours)
+    pool(np.zeros((len(said), 0), np.float32), said, np.arange(2), np.float32(1), np.zeros_like(said))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
