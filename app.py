@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from ui import doors, frame, memory
+from ui import doors, first_paint, frame, memory
 from ui.home import cards as home_view
 from ui.label import routes as label_routes
 from ui.viewer import routes
@@ -33,7 +33,7 @@ app = st.App(
     __file__,
     lifespan=serving,
     routes=[*routes.routes(), *label_routes.routes()],
-    middleware=[doors.middleware()],
+    middleware=[doors.middleware(), first_paint.middleware()],
     on_script_error=frame.unexpected,
 )
 
