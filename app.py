@@ -13,10 +13,12 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from ui import doors, first_paint, frame, memory
+from ui import frame
 from ui.home import cards as home_view
 from ui.label import routes as label_routes
+from ui.server import doors, first_paint, memory
 from ui.viewer import routes
+
 
 @asynccontextmanager
 async def serving(_: st.App) -> AsyncIterator[dict[str, Any]]:

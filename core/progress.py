@@ -70,7 +70,7 @@ class Pace:
 
 
 class Countdown:
-    """Seconds left as people are told them: they run with the clock, come closer to shorter estimates, and rise only where it is much later.
+    """Seconds left as people are told them: they run with the clock, go towards shorter estimates, and rise only where it is much later.
 
     Estimates by the speed so far waver with each step, and a time that goes up and down is believed by nobody.
     """

@@ -7,6 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from ui import served
+
 
 def at_work(share: float) -> None:
     """Show the share, 0 to 1, of the work that is going on."""
@@ -19,10 +21,8 @@ def ended(words: str, *, good: bool) -> None:
 
 
 def _call(function: str, *told: Any) -> None:
-    from ui.viewer import tiles  # only where a job is at work: the first words are on screen before it is loaded
-
     # A name of the user's that holds </script> must not end the script.
     words = ", ".join(json.dumps(one).replace("<", "\\u003c") for one in told)
     st.html(
-        f"<script>import('{tiles.static_url()}shared/tab.js').then(tab => tab.{function}({words}));</script>", unsafe_allow_javascript=True
+        f"<script>import('{served.static_url()}shared/tab.js').then(tab => tab.{function}({words}));</script>", unsafe_allow_javascript=True
     )

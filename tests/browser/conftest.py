@@ -34,6 +34,9 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 # A placeholder that pulses for ever is painted 60 times a second, which took more processor time than all else in the browser.
+SHIFTS = """window.glShifted = 0; new PerformanceObserver(list => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.glShifted += entry.value;
+}).observe({type: 'layout-shift', buffered: true});"""
 NOTHING_PULSES = """document.addEventListener('DOMContentLoaded', () => {
   const style = document.createElement('style');
   style.textContent = '*, *::before, *::after { animation: none !important; }';
@@ -100,7 +103,7 @@ def visitor(browser, server: Server) -> Iterator[Callable]:
     """`visitor(color_scheme="dark")`: a page of 1440 x 900 of somebody who was never here, who reaches the server and nothing else.
 
     At the end of a test nothing may have asked for an address elsewhere, no script may have failed, and nothing may have been kept
-    out by the headers (ui/doors.py).
+    out by the headers (ui/server/doors.py).
     """
     contexts, broken = [], []
 
@@ -114,6 +117,7 @@ def visitor(browser, server: Server) -> Iterator[Callable]:
         contexts.append(context)
         context.set_default_timeout(WAIT_MS)
         context.add_init_script(NOTHING_PULSES)
+        context.add_init_script(SHIFTS)
         context.on("request", heard)
         context.on("weberror", lambda error: broken.append(str(error.error)))
         context.on("console", lambda said: broken.append(said.text) if "Content Security Policy" in said.text else None)
@@ -144,6 +148,11 @@ def picture(page, tmp_path: Path):
     return save
 
 
+def shifted(page) -> float:
+    """How much was pushed aside on the page since it was loaded: the sum of the browser's layout shifts that nobody's hand caused."""
+    return page.evaluate("window.glShifted")
+
+
 def drawn(page) -> None:
     """Wait until the page is drawn to its end: until then the browser keeps what the last drawing left."""
     page.locator("[data-test-script-state='notRunning']").first.wait_for(state="attached")
@@ -171,9 +180,9 @@ def fetched(page, button):
     return _again(attempt)
 
 
-def becomes(look: Callable[[], Any], fits: Callable[[Any], bool]) -> Any:
+def becomes(look: Callable[[], Any], fits: Callable[[Any], bool], *, patience_ms: int = AGAIN_MS) -> Any:
     """What `look()` says once it fits; a browser paints when it gets to it."""
-    give_up = time.monotonic() + AGAIN_MS / 1000
+    give_up = time.monotonic() + patience_ms / 1000
     while not fits(seen := look()):
         assert time.monotonic() < give_up, f"it stayed at {seen}"
         time.sleep(0.05)

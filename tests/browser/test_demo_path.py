@@ -1,9 +1,11 @@
 """What a stakeholder does in a room without a network: from Home to a downloaded GeoPackage."""
 
+import re
+
 import pyogrio
 import pytest
 
-from tests.browser.conftest import LONG_MS, ROOT, fetched
+from tests.browser.conftest import LONG_MS, ROOT, becomes, drawn, fetched, shifted
 
 
 def test_from_home_to_a_downloaded_geopackage(page, server, picture, tmp_path):
@@ -12,10 +14,12 @@ def test_from_home_to_a_downloaded_geopackage(page, server, picture, tmp_path):
     page.goto(server.url)
     page.locator(".st-key-sample_start button").first.wait_for()
     picture("home")
+    assert shifted(page) < 0.1
     page.locator(".st-key-sample_start button").first.click()
-    page.locator(".st-key-sample_map button").first.wait_for(timeout=LONG_MS)
-    picture("home-finished")
-    page.locator(".st-key-sample_map button").first.click()
+    becomes(page.title, lambda title: re.fullmatch(r"\d+ % · Groundline", title), patience_ms=LONG_MS)
+    page.wait_for_url("**/Map", timeout=LONG_MS)  # by itself
+    page.get_by_text("Sample: finished · Sample town").wait_for()
+    becomes(page.title, lambda title: title == "Map · Groundline")
 
     frame = page.frame_locator("iframe[title='streamlit_folium.st_folium']")
     frame.locator("body[data-polygons]").wait_for(timeout=LONG_MS)
@@ -34,4 +38,11 @@ def test_from_home_to_a_downloaded_geopackage(page, server, picture, tmp_path):
     written = pyogrio.read_dataframe(path, layer=layers[0])
     assert len(written) == shown
     assert written.crs.to_epsg() == 32640 and written.is_valid.all() and (written["area_m2"] > 0).all()
+
+    # What comes late, as map and viewer, has its place before it is there.
+    for address, late in (("Map", "iframe[title='streamlit_folium.st_folium']"), ("Predict", ".gl-viewer .leaflet-tile-loaded")):
+        page.goto(f"{server.url}/{address}")
+        page.locator(late).first.wait_for()
+        drawn(page)
+        assert shifted(page) < 0.1, address
     assert server.refused == []

@@ -21,9 +21,9 @@ from core.jobs import records
 from core.vector.settings import VectorSettings
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
+from ui import served
 from ui.map import downloads, drawing, tracing
 from ui.map.finished import find
-from ui.viewer import tiles
 
 MAP = "pages/5_Map.py"
 SAND, SEA = (200, 178, 150), (40, 82, 95)
@@ -92,7 +92,7 @@ def test_a_prediction_is_traced_and_mapped_at_once(opened, lake):
     at = opened(MAP)
     args, config, message = map_of(at)
     assert not at.error
-    assert all(link.startswith("../.." + tiles.static_url()) for link in args["js_links"] + args["css_links"])
+    assert all(link.startswith("../.." + served.static_url()) for link in args["js_links"] + args["css_links"])
     assert [item["name"] for item in message["classes"]] == ["Land", "Water"]
     # The whole scene is 100 * 120 px of 0.25 m2 = 3000 m2.
     assert sum(item["area"] for item in message["classes"]) == pytest.approx(3000, rel=2e-3)

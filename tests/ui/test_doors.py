@@ -3,9 +3,9 @@
 import pytest
 
 from core.errors import SettingsError
-from ui import doors, openid
-from ui.doors import Doors, allowed_hosts
-from ui.password import ENTER, Password
+from ui.server import doors, openid
+from ui.server.doors import Doors, allowed_hosts
+from ui.server.password import ENTER, Password
 
 
 async def inner(scope, receive, send):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ui.first_paint import FirstPaint
+from ui.server.first_paint import FirstPaint
 
 PAGE = b"<html><head><title>x</title></head><body></body></html>"
 

@@ -14,8 +14,9 @@ from core.geo import GeoRef
 from core.scenes.opening import scene_of_array
 from core.vector.vectorize import PolygonLayer, vectorize
 from core.workspace import STATIC
-from ui.doors import BASE_MAPS
+from ui import served
 from ui.map import drawing
+from ui.server.doors import BASE_MAPS
 from ui.viewer import tiles
 
 SCHEME = ClassScheme(("Land", "</script><b>Sea"), ((10, 20, 30), (40, 50, 60)))
@@ -71,8 +72,8 @@ def test_a_map_asks_nobody_but_us(geo, titles):
     found = [*links(made), *(child.module for child in made._children.values() if isinstance(child, drawing._Script))]
     assert len(found) == 6
     for link in found:
-        assert link.startswith("../.." + tiles.static_url())
-        assert (STATIC / link.removeprefix("../.." + tiles.static_url())).is_file()
+        assert link.startswith("../.." + served.static_url())
+        assert (STATIC / link.removeprefix("../.." + served.static_url())).is_file()
     # The map's own script and header name no other host; folium's viewport and style tags hold no links either.
     assert not re.findall(r"""(?:src|href)=["']https?://""", made.get_root().render())
     assert not re.findall(r"https?://", json.dumps(config_of(made)))

@@ -18,6 +18,7 @@ from core.prediction.folder.rasters import Prediction
 from core.scenes.opening import open_scene
 from core.workspace import STATIC
 from tests.helpers.predicted import predicted
+from ui import served
 from ui.viewer import routes, tiles
 
 UTM = {"crs": "EPSG:32640", "transform": Affine(0.3, 0, 325000, 0, -0.3, 2786000)}
@@ -47,7 +48,7 @@ def tile(client, layer, z, x, y):
 def whole(client, layer, z, kind="pixels"):
     """All tiles of a zoom level, put together."""
     side = -(-max(layer.height, layer.width) // (2 ** (layer.max_zoom - z))) // tiles.TILE_PX + 1
-    url = f"{tiles.PREFIX}/{kind}/{layer.id}"
+    url = f"{served.PREFIX}/{kind}/{layer.id}"
     rows = []
     for y in range(side):
         answers = [client.get(f"{url}/{z}/{x}/{y}") for x in range(side)]
@@ -72,8 +73,8 @@ def test_what_nobody_registered_is_not_found(client, tmp_path):
     secret = write(tmp_path / "secret.tif", np.zeros((8, 8, 3), np.uint8))
     for name in ("nothing", str(secret), "..%2F..%2Fsecret.tif", secret.name):
         for kind in ("pixels", "pictures", "map"):
-            assert client.get(f"{tiles.PREFIX}/{kind}/{name}/0/0/0").status_code == 404
-        assert client.get(f"{tiles.PREFIX}/features/{name}").status_code == 404
+            assert client.get(f"{served.PREFIX}/{kind}/{name}/0/0/0").status_code == 404
+        assert client.get(f"{served.PREFIX}/features/{name}").status_code == 404
 
 
 def test_a_small_picture_arrives_pixel_for_pixel_on_a_clear_tile(client, tmp_path):
@@ -99,7 +100,7 @@ def test_numbers_that_no_tile_has_are_no_error(client, tmp_path):
     for number in ("9" * 9, "9" * 10, "9" * 5000, "-1", "1e3", "٣"):
         for kind in ("pixels/{}/3/{n}/0", "pictures/{}/3/0/{n}", "map/{}/3/0/{n}", "map/{}/{n}/0/0", "values/{}/{n}/0", "values/{}/0/{n}"):
             place = kind.format(layer.id, n=number)
-            assert client.get(f"{tiles.PREFIX}/{place}").status_code in (204, 404), place
+            assert client.get(f"{served.PREFIX}/{place}").status_code in (204, 404), place
 
 
 def test_codes_of_all_tiles_give_the_mask_back(client, pair):
@@ -171,9 +172,9 @@ def test_map_tiles_cover_the_scene_and_nothing_else(client, pair):
     (south, west), (north, east) = layer.bounds
     grid = morecantile.tms.get("WebMercatorQuad")
     middle = grid.tile((west + east) / 2, (south + north) / 2, 19)
-    answer = client.get(f"{tiles.PREFIX}/map/{layer.id}/{middle.z}/{middle.x}/{middle.y}")
+    answer = client.get(f"{served.PREFIX}/map/{layer.id}/{middle.z}/{middle.x}/{middle.y}")
     assert answer.status_code == 200 and picture(answer).shape[:2] == (256, 256)
-    assert client.get(f"{tiles.PREFIX}/map/{layer.id}/{middle.z}/{middle.x + 40}/{middle.y}").status_code == 204
+    assert client.get(f"{served.PREFIX}/map/{layer.id}/{middle.z}/{middle.x + 40}/{middle.y}").status_code == 204
 
 
 def test_class_tiles_on_the_map_hold_only_the_classes_colours(client, tmp_path, pair):
@@ -183,7 +184,7 @@ def test_class_tiles_on_the_map_hold_only_the_classes_colours(client, tmp_path, 
     layer = tiles.prediction_layer(folder)
     (south, west), (north, east) = layer.bounds
     middle = morecantile.tms.get("WebMercatorQuad").tile((west + east) / 2, (south + north) / 2, 19)
-    shown = picture(client.get(f"{tiles.PREFIX}/map/{layer.id}/{middle.z}/{middle.x}/{middle.y}"))
+    shown = picture(client.get(f"{served.PREFIX}/map/{layer.id}/{middle.z}/{middle.x}/{middle.y}"))
     seen = {tuple(colour) for colour in shown[shown[..., 3] == 255][:, :3].tolist()}
     assert seen and seen <= set(DUBAI.colours)
 
@@ -191,7 +192,7 @@ def test_class_tiles_on_the_map_hold_only_the_classes_colours(client, tmp_path, 
 def test_a_scene_without_coordinates_has_no_map(client, tmp_path):
     layer = tiles.image_layer(write(tmp_path / "plain.tif", np.zeros((20, 20, 3), np.uint8)))
     assert layer.bounds is None
-    assert client.get(f"{tiles.PREFIX}/map/{layer.id}/0/0/0").status_code == 204
+    assert client.get(f"{served.PREFIX}/map/{layer.id}/0/0/0").status_code == 204
 
 
 def test_bounds_hold_all_corners_of_a_turned_scene(tmp_path):
@@ -206,7 +207,7 @@ def test_bounds_hold_all_corners_of_a_turned_scene(tmp_path):
 def test_polygons_arrive_compressed_or_plain(client):
     collection = {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"id": 1}, "geometry": None}]}
     layer = tiles.features("compressed", lambda: collection)
-    url = f"{tiles.PREFIX}/features/{layer.id}"
+    url = f"{served.PREFIX}/features/{layer.id}"
     packed = client.get(url, headers={"Accept-Encoding": "gzip"})
     assert packed.headers["content-encoding"] == "gzip" and packed.json() == collection
     plain = client.get(url, headers={"Accept-Encoding": "identity"})
@@ -223,7 +224,7 @@ def test_the_id_follows_the_content(tmp_path):
 
 
 def test_routes_answer_under_the_base_path_too(monkeypatch, tmp_path):
-    monkeypatch.setattr(tiles, "base_path", lambda: "/seg")
+    monkeypatch.setattr(served, "base_path", lambda: "/seg")
     client = TestClient(Starlette(routes=routes.routes()))
     layer = tiles.image_layer(write(tmp_path / "a.tif", np.zeros((16, 16, 3), np.uint8)))
     url = tiles.pixel_url(layer).format(z=0, x=0, y=0)
@@ -233,7 +234,7 @@ def test_routes_answer_under_the_base_path_too(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("file", ["map/map.js", "viewer/viewer.js", "vendor/leaflet/leaflet.css"])
 def test_scripts_and_styles_are_served_for_good_under_their_version(client, file):
-    answer = client.get(tiles.static_url() + file)
+    answer = client.get(served.static_url() + file)
     assert answer.status_code == 200 and answer.content == (STATIC / file).read_bytes()
     assert "immutable" in answer.headers["cache-control"]
     assert answer.headers["content-type"].startswith("text/css" if file.endswith("css") else ("text/javascript", "application/javascript"))
@@ -241,16 +242,16 @@ def test_scripts_and_styles_are_served_for_good_under_their_version(client, file
 
 @pytest.mark.parametrize("path", ["../app.py", "..%2fapp.py", "%2e%2e/app.py", "nothing.js", ""])
 def test_nothing_but_the_files_of_static_is_served(client, path):
-    assert client.get(tiles.static_url() + path).status_code == 404
+    assert client.get(served.static_url() + path).status_code == 404
 
 
 def test_a_changed_script_has_another_address(monkeypatch, tmp_path):
     monkeypatch.setattr(tiles, "STATIC", tmp_path)
     (tmp_path / "a.js").write_text("1")
-    before = tiles.static_url()
-    assert tiles.static_url() == before
+    before = served.static_url()
+    assert served.static_url() == before
     os.utime(tmp_path / "a.js", ns=(1, 1))
-    assert tiles.static_url() != before
+    assert served.static_url() != before
 
 
 def test_what_a_script_imports_is_there():
@@ -297,11 +298,11 @@ def test_a_registered_file_is_streamed_under_its_name_and_is_gone_when_it_is_gon
     assert answer.content == b"content" and "my%20labels.tif" in answer.headers["content-disposition"]
     (tmp_path / "a.tif").unlink()
     assert client.get(url).status_code == 404
-    assert client.get(f"{tiles.PREFIX}/files/nothing").status_code == 404
+    assert client.get(f"{served.PREFIX}/files/nothing").status_code == 404
 
 
 def test_a_route_serves_only_its_own_kind(client):
     lines = tiles.features("kind", lambda: {"type": "FeatureCollection", "features": []})
-    assert client.get(f"{tiles.PREFIX}/features/{lines.id}").status_code == 200
-    assert client.get(f"{tiles.PREFIX}/files/{lines.id}").status_code == 404
-    assert client.get(f"{tiles.PREFIX}/pixels/{lines.id}/0/0/0").status_code == 404
+    assert client.get(f"{served.PREFIX}/features/{lines.id}").status_code == 200
+    assert client.get(f"{served.PREFIX}/files/{lines.id}").status_code == 404
+    assert client.get(f"{served.PREFIX}/pixels/{lines.id}/0/0/0").status_code == 404

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from ui import state
+from ui import served, state
 from ui.allowed import read_only
 from ui.label import routes
+from ui.layout import reserved
 from ui.viewer import tiles
 
 if TYPE_CHECKING:
@@ -35,21 +36,22 @@ def canvas(token: str, session: Session, *, height: int = 520) -> None:
     picture = tiles.image_layer(session.scene)
     scheme = session.project.labels.scheme
     shown = state.shown(scheme)
-    _component()(
-        key="label_canvas",
-        data={
-            "url": routes.url_of(token),
-            "imageUrl": tiles.pixel_url(picture),
-            "staticUrl": tiles.static_url(),
-            "tilePx": tiles.TILE_PX,
-            "height": picture.height,
-            "width": picture.width,
-            "maxZoom": picture.max_zoom,
-            "paneHeight": height,
-            "readOnly": read_only(),
-            "safe": {name: shown.hex(k) for k, name in enumerate(scheme.names)} if state.safe_colours() else None,
-        },
-    )
+    with reserved("label_frame", height):
+        _component()(
+            key="label_canvas",
+            data={
+                "url": routes.url_of(token),
+                "imageUrl": tiles.pixel_url(picture),
+                "staticUrl": served.static_url(),
+                "tilePx": tiles.TILE_PX,
+                "height": picture.height,
+                "width": picture.width,
+                "maxZoom": picture.max_zoom,
+                "paneHeight": height,
+                "readOnly": read_only(),
+                "safe": {name: shown.hex(k) for k, name in enumerate(scheme.names)} if state.safe_colours() else None,
+            },
+        )
 
 
 @st.cache_resource(show_spinner=False)

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from core.classes import IGNORED_ID
 from core.errors import GroundlineError, InputError
 from core.scenes.scene import Window
+from ui import served
 from ui.allowed import refuse_if_read_only
 from ui.label import open as opened
 from ui.viewer import tiles
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from core.labelling.projects.painting import Painting
     from core.labelling.projects.session import Session
 
-PREFIX = f"{tiles.PREFIX}/label"
+PREFIX = f"{served.PREFIX}/label"
 MOST_BYTES = 8 << 20
 _FRESH = {"Cache-Control": "no-store"}
 _workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="label")
@@ -40,7 +41,7 @@ Answer = Callable[["Session", Request], Any]
 def routes() -> list[BaseRoute]:
     """Routes for `st.App`, at the root and under `server.baseUrlPath`."""
     found: list[BaseRoute] = []
-    for base in dict.fromkeys(("", tiles.base_path())):
+    for base in dict.fromkeys(("", served.base_path())):
         here = f"{base}{PREFIX}/{{token}}"
         found += [
             Route(f"{here}/state", _answering(lambda session, _: state_of(session))),
@@ -56,7 +57,7 @@ def routes() -> list[BaseRoute]:
 
 def url_of(token: str) -> str:
     """Where a session is reached, for the page itself."""
-    return f"{tiles.base_path()}{PREFIX}/{token}"
+    return f"{served.base_path()}{PREFIX}/{token}"
 
 
 def _answering(make: Answer) -> Callable:

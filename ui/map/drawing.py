@@ -22,6 +22,7 @@ from core.colours.space import edge_on, ground_colour
 from core.geo import PIXEL_TRANSFORM, GeoRef
 from core.projecting import LONLAT, moved
 from core.words import UNITS
+from ui import layout, served
 from ui.viewer import tiles
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ MAP_PX, TABLE_PX = 600, 280
 
 def _asset(path: str) -> str:
     """The URL of a file of `static/` for the map's frame."""
-    return f"{_ROOT}{tiles.static_url().removeprefix(tiles.base_path())}{path}"
+    return f"{_ROOT}{served.static_url().removeprefix(served.base_path())}{path}"
 
 
 class OfflineMap(folium.Map):
@@ -229,7 +230,8 @@ def show(made: OfflineMap, told: dict[str, Any], *, key: str) -> Told:
 
     carrier = folium.FeatureGroup(name="update", control=False)
     carrier.add_child(_Script(told))
-    value = st_folium(made, key=key, height=MAP_PX + 4, use_container_width=True, returned_objects=[], feature_group_to_add=carrier)
+    with layout.reserved("map_frame", MAP_PX + 4):
+        value = st_folium(made, key=key, height=MAP_PX + 4, use_container_width=True, returned_objects=[], feature_group_to_add=carrier)
     return told_by(value)
 
 
@@ -267,7 +269,7 @@ def _is_dark() -> bool:
 
 
 def _url(features: tiles.Features) -> str:
-    return f"{_ROOT}{tiles.PREFIX}/features/{features.id}"
+    return f"{_ROOT}{served.PREFIX}/features/{features.id}"
 
 
 def _features_url(drawn: Drawn) -> str:
@@ -348,7 +350,7 @@ def _underlay(under: Underlay, ground: Ground, native_zoom: int | None) -> dict[
     told = {"name": under.name, "base": under.base, "shown": under.shown, "opacity": under.opacity, "map": under.side}
     scale = 2**picture.max_zoom
     return told | {
-        "url": f"{_ROOT}{tiles.PREFIX}/{'pictures' if pixels else 'map'}/{picture.id}/{{z}}/{{x}}/{{y}}",
+        "url": f"{_ROOT}{served.PREFIX}/{'pictures' if pixels else 'map'}/{picture.id}/{{z}}/{{x}}/{{y}}",
         "tileSize": tiles.TILE_PX if pixels else tiles.MAP_TILE_PX,
         "maxNativeZoom": picture.max_zoom if pixels else _native_zoom(Ground(picture.height, picture.width, picture.geo)),
         "bounds": [[-picture.height / scale, 0], [0, picture.width / scale]] if pixels else picture.bounds,

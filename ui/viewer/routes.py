@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from core.classes import IGNORED_ID
 from core.errors import GroundlineError
 from core.workspace import STATIC
+from ui import served
 from ui.viewer import tiles
 
 _CACHE = {"Cache-Control": "public, max-age=86400, immutable"}  # an id changes with the content
@@ -46,15 +47,15 @@ register_url_convertor("count", _Count())
 def routes() -> list[BaseRoute]:
     """Routes for `st.App`, both at the root and under `server.baseUrlPath`: user routes do not follow that option."""
     found = []
-    for base in dict.fromkeys(("", tiles.base_path())):
+    for base in dict.fromkeys(("", served.base_path())):
         found += [
-            Route(f"{base}{tiles.PREFIX}/pixels/{{layer}}/{{z:count}}/{{x:count}}/{{y:count}}", _pixels),
-            Route(f"{base}{tiles.PREFIX}/pictures/{{layer}}/{{z:count}}/{{x:count}}/{{y:count}}", _pictures),
-            Route(f"{base}{tiles.PREFIX}/map/{{layer}}/{{z:count}}/{{x:count}}/{{y:count}}", _map),
-            Route(f"{base}{tiles.PREFIX}/features/{{layer}}", _features),
-            Route(f"{base}{tiles.PREFIX}/values/{{layer}}/{{row:count}}/{{col:count}}", _values),
-            Route(f"{base}{tiles.PREFIX}/files/{{layer}}", _file),
-            Mount(f"{base}{tiles.PREFIX}/static/{{version}}", _Static(directory=STATIC)),
+            Route(f"{base}{served.PREFIX}/pixels/{{layer}}/{{z:count}}/{{x:count}}/{{y:count}}", _pixels),
+            Route(f"{base}{served.PREFIX}/pictures/{{layer}}/{{z:count}}/{{x:count}}/{{y:count}}", _pictures),
+            Route(f"{base}{served.PREFIX}/map/{{layer}}/{{z:count}}/{{x:count}}/{{y:count}}", _map),
+            Route(f"{base}{served.PREFIX}/features/{{layer}}", _features),
+            Route(f"{base}{served.PREFIX}/values/{{layer}}/{{row:count}}/{{col:count}}", _values),
+            Route(f"{base}{served.PREFIX}/files/{{layer}}", _file),
+            Mount(f"{base}{served.PREFIX}/static/{{version}}", _Static(directory=STATIC)),
         ]
     return found
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import streamlit as st
 
 from core.classes import ClassScheme
 from core.datasets.pairs import Pair
@@ -28,11 +27,10 @@ from core.geo import GeoRef, degrees_of
 from core.scenes.display import default_rgb, display_rgb, stretch_limits
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
-from core.workspace import STATIC
+from ui import served
 
 TILE_PX = 512
 MAP_TILE_PX = 256
-PREFIX = "/groundline"
 MAX_SHOWN = 512
 _SAMPLE_PX = 1024  # side of the decimated picture that stretch limits are taken from
 
@@ -215,7 +213,7 @@ def features(digest: str, make: Callable[[], dict[str, Any]]) -> Features:
 def file_url(path: Path, name: str) -> str:
     """Register a file that may be downloaded as `name`, and give its URL for the page itself."""
     made = register(Download(digest_of("file", str(path), path.stat().st_mtime_ns, name), path, name))
-    return f"{base_path()}{PREFIX}/files/{made.id}"
+    return f"{served.base_path()}{served.PREFIX}/files/{made.id}"
 
 
 def find(shown_id: str, kind: type[S]) -> S | None:
@@ -242,29 +240,14 @@ def tile_window(height: int, width: int, z: int, x: int, y: int) -> tuple[Window
 # ---- URLs ----
 
 
-def base_path() -> str:
-    """The path that Streamlit is served under, "" or "/seg"."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}" if base else ""
-
-
 def pixel_url(layer: Picture) -> str:
     """Template of a layer's tiles in pixel space, for the page itself."""
-    return f"{base_path()}{PREFIX}/pixels/{layer.id}/{{z}}/{{x}}/{{y}}"
+    return f"{served.base_path()}{served.PREFIX}/pixels/{layer.id}/{{z}}/{{x}}/{{y}}"
 
 
 def values_url(layer: Picture) -> str:
     """Template of the URL that tells about one pixel of a layer, for the page itself."""
-    return f"{base_path()}{PREFIX}/values/{layer.id}/{{row}}/{{col}}"
-
-
-def static_url() -> str:
-    """Where the files of `static/` are, for the page itself; ends with a slash.
-
-    It holds their version, so that modules which import each other by relative paths are never of two versions in a browser's memory.
-    """
-    version = digest_of(*((path.relative_to(STATIC).as_posix(), path.stat().st_mtime_ns) for path in sorted(STATIC.rglob("*.*"))))
-    return f"{base_path()}{PREFIX}/static/{version}/"
+    return f"{served.base_path()}{served.PREFIX}/values/{layer.id}/{{row}}/{{col}}"
 
 
 def lonlat_bounds(geo: GeoRef, height: int, width: int) -> list[list[float]] | None:

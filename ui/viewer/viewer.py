@@ -14,7 +14,8 @@ from core.datasets.pairs import Pair
 from core.digests import digest_of
 from core.prediction.folder.rasters import NEIGHBOUR_PX
 from core.scenes.scene import Scene
-from ui import state
+from ui import served, state
+from ui.layout import reserved
 from ui.viewer import tiles
 
 _STYLES = Path(__file__).with_name("viewer.css")
@@ -97,14 +98,15 @@ def panes(
         on_region(None if drawn is None else tuple(int(value) for value in drawn))
 
     drawable = {} if on_region is None else {"on_region_change": choose}
-    result = _component()(
-        key=key,
-        data=_message(shown, scheme, settings, height, grid)
-        | {"region": {"value": region and list(region)} if drawable else None, "target": target and list(target)},
-        default={"settings": settings} | ({"region": region} if drawable else {}),
-        on_settings_change=remember,
-        **drawable,
-    )
+    with reserved(f"{key}_frame", height):
+        result = _component()(
+            key=key,
+            data=_message(shown, scheme, settings, height, grid)
+            | {"region": {"value": region and list(region)} if drawable else None, "target": target and list(target)},
+            default={"settings": settings} | ({"region": region} if drawable else {}),
+            on_settings_change=remember,
+            **drawable,
+        )
     chosen = settings | dict(result.settings or {})
     return ViewerState(
         float(chosen["threshold"]), float(chosen["opacity"]), tuple(chosen["hidden"]), str(chosen["layout"]), str(chosen["unsure"])
@@ -168,7 +170,7 @@ def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, 
         "signature": digest_of(titles, layers, height, scheme),
         "palette": digest_of(coloured and coloured.colours, state.safe_colours()),
         "errorColours": list(_RIGHT_AND_WRONG_SAFE if state.safe_colours() else _RIGHT_AND_WRONG),
-        "staticUrl": tiles.static_url(),
+        "staticUrl": served.static_url(),
         "tilePx": tiles.TILE_PX,
         "reachPx": NEIGHBOUR_PX,
         "valuesUrl": tiles.values_url(asked) if asked else None,

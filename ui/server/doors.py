@@ -16,8 +16,9 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import SettingsError
-from ui import allowed, openid
-from ui.password import PASSWORD_VARIABLE, SHORTEST, Password, answer, made_up
+from ui import allowed
+from ui.server import openid
+from ui.server.password import PASSWORD_VARIABLE, SHORTEST, Password, answer, made_up
 
 HOSTS_VARIABLE = "GROUNDLINE_HOSTS"
 """Further names that the dashboard may be called by, with commas between them; needed where a proxy stands before it."""

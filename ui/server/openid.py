@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from core.errors import SettingsError
-from ui.password import answer, cookies
+from ui.server.password import answer, cookies
 
 USERS_VARIABLE = "GROUNDLINE_USERS"
 """Who may come in after signing in: e-mail addresses with commas between them, `*@example.org` for all of a place."""
