@@ -18,8 +18,8 @@ from core.verbs import registry
 from core.verbs.demo import SAMPLE_SCENE
 
 _DONE, _LOCK = "warm", "warming.lock"
-_SIDE_PX = 256
-"""Of the cutting that is worked on: enough for holes, borders of three classes and areas that are merged."""
+_SIDE_PX = 640
+"""Of the cutting that is worked on: enough for holes, borders of three classes, areas that are merged, and overviews."""
 
 
 def main() -> int:

@@ -233,10 +233,13 @@ def test_a_running_run_is_there_in_a_new_session_and_can_be_stopped(opened, work
         at = sound(at.button(key=f"run_{folder.name}_pause").click().run())
         assert "Pauses after this step" in [bar.proto.text for bar in at.main.get("progress")]
         at = sound(at.button(key=f"run_{folder.name}_resume").click().run())
-        assert "Epoch 4 of 5" in [bar.proto.text for bar in at.main.get("progress")]
+        assert "60 % · Epoch 4 of 5" in [bar.proto.text for bar in at.main.get("progress")]
         sound(at.button(key=f"run_{folder.name}_stop").click().run())
         assert Job(folder).status()["state"] == "stopping"
         assert "Training" in opened().sidebar.get("progress")[0].proto.text
+    records.write_patiently(folder / records.STATUS, {**records.read_patiently(folder / records.STATUS), "state": "stopped"})
+    assert [told.value for told in sound(at.run()).toast] == ["Training: stopped · train of a test"]
+    assert not sound(at.run()).toast  # said once
 
 
 def place_of(block, label):

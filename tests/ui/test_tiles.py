@@ -246,7 +246,7 @@ def test_nothing_but_the_files_of_static_is_served(client, path):
 
 
 def test_a_changed_script_has_another_address(monkeypatch, tmp_path):
-    monkeypatch.setattr(tiles, "STATIC", tmp_path)
+    monkeypatch.setattr(served, "STATIC", tmp_path)
     (tmp_path / "a.js").write_text("1")
     before = served.static_url()
     assert served.static_url() == before

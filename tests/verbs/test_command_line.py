@@ -25,6 +25,7 @@ from core.claims import claimed
 from core.classes import DUBAI
 from core.model_store.cards import ModelCard
 from core.training.settings import TrainSettings
+from core.verbs import registry
 from core.verbs.options import build_parser
 from core.verbs.registry import VERBS, find
 
@@ -327,8 +328,11 @@ def test_an_old_keras_file_is_taken_in_with_what_is_typed(model, dataset, tmp_pa
 
 
 def test_demo_runs_the_whole_path(model, dataset, tmp_path):
-    out = tmp_path / "demo"
-    found = answer("demo", out, "--model", model[0], "--scene", dataset / "images" / "west.tif")
+    out, heard = tmp_path / "demo", []
+    request = {"out": str(out), "model": str(model[0]), "scene": str(dataset / "images" / "west.tif")}
+    found = registry.run("demo", request, on_progress=lambda *told: heard.append(told))
+    # One bar for all of it, which never runs backwards.
+    assert {total for _, total, _ in heard} == {100_000} and [done for done, _, _ in heard] == sorted(done for done, _, _ in heard)
     suffixes = (".gpkg", ".shp.zip", ".geojson", ".csv", ".kml", ".html")
     assert [entry["path"] for entry in found["files"]] == [str(out / f"west{suffix}") for suffix in suffixes]
     assert {entry["features"] for entry in found["files"]} == {found["vectorize"]["polygons"]}

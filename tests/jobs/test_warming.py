@@ -1,0 +1,46 @@
+"""What is compiled beforehand is what a first prediction with its polygons runs, and it is done once."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from core.jobs import warming
+
+ROOT = Path(__file__).resolve().parents[2]
+# In a process of its own, where nothing else has compiled anything: what the sample runs after `work()` that was not run before.
+MISSED = """
+import json, sys
+from numba.core.registry import CPUDispatcher
+from core.jobs import warming
+from core.verbs import registry
+
+def known():
+    modules = [module for name, module in sys.modules.items() if name.startswith("core.")]
+    found = {value for module in modules for value in vars(module).values() if isinstance(value, CPUDispatcher)}
+    return {(one.py_func.__module__, one.py_func.__name__, str(signature)) for one in found for signature in one.signatures}
+
+warming.work()
+before = known()
+registry.run("demo", {"out": sys.argv[1]})
+print(json.dumps([len(before), sorted(known() - before)]))
+"""
+
+
+def test_the_sample_compiles_nothing_more(tmp_path):
+    done = subprocess.run([sys.executable, "-c", MISSED, str(tmp_path / "out")], cwd=ROOT, capture_output=True, text=True, check=True)
+    count, missed = json.loads(done.stdout.splitlines()[-1])
+    assert count > 20 and missed == []
+
+
+def test_what_is_done_is_not_done_again(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(warming, "work", lambda: done.append(1))
+    monkeypatch.setattr(warming, "be_nice", lambda: None)
+    monkeypatch.setattr(warming, "cache_folder", lambda: tmp_path / "kernels")
+    assert warming.main() == 0 and warming.main() == 0
+    assert done == [1]
+    (tmp_path / "kernels" / "warm").unlink()
+    with warming.FileLock(tmp_path / "kernels" / "warming.lock"):  # another process is at it
+        assert warming.main() == 0
+    assert done == [1]
