@@ -54,6 +54,17 @@ PACKAGES = (
         },
         "the full-screen button of maps and viewer",
     ),
+    Package(
+        "@geoman-io/leaflet-geoman-free",
+        "2.20.2",
+        "geoman",
+        {
+            "dist/leaflet-geoman.min.js": "leaflet-geoman.min.js",
+            "dist/leaflet-geoman.css": "leaflet-geoman.css",
+            "LICENSE": "LICENSE",
+        },
+        "outlines drawn, cut and moved on the map",
+    ),
 )
 
 

@@ -50,6 +50,12 @@ def has(kind: str, digest: str) -> bool:
     return work is not None and work.done.is_set() and work.error is None
 
 
+def at_hand(kind: str) -> list[Any]:
+    """All results of a kind that are at hand, oldest first."""
+    with _lock:
+        return [work.result for work in _store(kind).values() if work.done.is_set() and work.error is None]
+
+
 class _Work:
     """One thing being made in a thread."""
 

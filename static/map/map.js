@@ -4,6 +4,7 @@
 
 import { element } from '../shared/element.js';
 import { readUnits } from '../shared/words.js';
+import { Card } from './card.js';
 import { borrowFont, recall, remember } from './dashboard.js';
 import { Legend } from './legend.js';
 import { layerOf } from './pictures.js';
@@ -14,15 +15,18 @@ import { Tools } from './tools.js';
 
 const { L } = window;
 
+const MOST_KEPT = 50; // selected polygons that an address holds
+
 class App {
   constructor(map, config) {
-    Object.assign(this, { map, config, data: { classes: [], units: null, features: null }, colours: new Map(), edges: new Map(), fill: 0.45, selected: null, region: null, told: '' });
+    Object.assign(this, { map, config, data: { classes: [], units: null, features: null, editing: null }, colours: new Map(), edges: new Map(), fill: 0.45, picked: [], waiting: null, queue: [], region: null, told: '' });
     this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
     document.body.classList.toggle('dark', config.dark);
     document.body.style.setProperty('--gl-height', `${config.height}px`);
     document.body.style.setProperty('--gl-table', `${config.tableHeight}px`);
     readUnits(config.units);
     borrowFont();
+    document.addEventListener('keydown', event => this.key(event));
     document.addEventListener('keydown', event => { if (event.key === 'Tab') document.body.classList.add('keys'); });
     document.addEventListener('pointerdown', () => document.body.classList.remove('keys'));
     this.build();
@@ -47,11 +51,12 @@ class App {
     this.tools = new Tools(this);
     if (!this.maps[1]) this.swipe = new Swipe(map, ['result']);
     this.legend = new Legend(this);
+    if (config.editable) this.card = new Card(this);
     this.table = new Table(this);
     this.lay();
     this.position();
     if (!config.pixelScale) L.control.scale({ imperial: false }).addTo(map);
-    map.on('click', event => { if (!event.originalEvent.glTaken) this.select(null); });
+    map.on('click', event => { if (!event.originalEvent.glTaken && !this.tools.active && this.picked.length) this.select(null); });
     map.on('moveend', () => this.note());
   }
 
@@ -60,7 +65,7 @@ class App {
     const maps = document.getElementById('parent'), side = element('aside', { class: 'gl-side', 'aria-label': 'Classes and polygons' });
     this.work = element('div', { class: this.maps[1] ? 'gl-work two' : 'gl-work' });
     maps.before(this.work);
-    side.append(this.legend.box, this.table.box);
+    side.append(this.legend.box, ...(this.card ? [this.card.box] : []), this.table.box);
     this.work.append(maps, side);
     L.control.fullscreen({ position: 'topleft', title: 'Full screen', titleCancel: 'Leave full screen', fullscreenElement: this.work, forceSeparateButton: true }).addTo(this.map);
   }
@@ -156,7 +161,7 @@ class App {
 
   // ---- what Streamlit sends ----
   async update(data) {
-    const units = this.data.units;
+    const units = this.data.units, before = new Set(this.polygons.layers.keys());
     this.data = data;
     const classes = [...(data.second?.classes || []), ...data.classes];
     this.colours = new Map(classes.map(item => [item.id, item.colour]));
@@ -175,7 +180,10 @@ class App {
     }
     if (data !== this.data) return;
     this.redraw();
-    this.select(this.listed.layers.has(this.selected) ? this.selected : null, { quiet: true });
+    this.card?.offer(data.editing);
+    if (this.tools.outlines?.outdated()) this.tools.stop();
+    this.answered(data.editing?.answer, before);
+    this.pick(this.picked.filter(id => this.listed.layers.has(id)));
     if (this.region) this.setRegion(this.region);
     this.frameHeight();
     document.body.dataset.polygons = String(this.polygons.layers.size);
@@ -234,14 +242,84 @@ class App {
     this.note();
   }
 
-  select(id, { fly = false, from = null, at = null, quiet = false } = {}) {
+  // ---- selection: ids in the order they were taken; the last one leads ----
+  get selected() { return this.picked[this.picked.length - 1] ?? null; }
+  isPicked(id) { return this.picked.includes(id); }
+
+  // One polygon, or null for none; `also` adds it to the others or takes it away from them, `keep` never takes it away.
+  select(id, { fly = false, from = null, at = null, also = false, keep = false } = {}) {
+    this.maps.forEach(map => map.closePopup());
     if (at) L.popup({ maxWidth: 280 }).setLatLng(at).setContent(facts(from.layers.get(id).feature.properties, this, true)).openOn(from.map);
-    else if (!quiet) this.maps.forEach(map => map.closePopup());
     if (from && from !== this.listed) return; // the table lists the polygons of the other map
-    this.selected = id;
-    this.listed.mark(id, fly);
+    const others = this.picked.filter(one => one !== id);
+    if (!also) this.pick(id === null ? [] : [id], { fly });
+    else this.pick(this.isPicked(id) && !keep ? others : [...others, id], { fly });
+  }
+
+  pick(ids, { fly = false } = {}) {
+    if (this.tools.active === 'vertices' && ids.join() !== this.picked.join()) this.tools.finish();
+    const same = ids.join() === this.picked.join();
+    this.picked = ids;
+    if (this.tools.active !== 'vertices') this.listed.mark(ids, fly);
     this.table.reveal();
+    this.card?.refresh({ keepClass: same });
+    document.body.dataset.picked = ids.join(',');
     this.note();
+  }
+
+  pickIn(box, { also = false } = {}) {
+    const found = this.listed.within(box);
+    this.maps.forEach(map => map.closePopup());
+    this.pick(also ? [...new Set([...this.picked, ...found])] : found);
+    if (!found.length) this.say('No polygon lies in the box with more than half of its area.');
+  }
+
+  pickShown() { this.pick(this.table.rows.map(told => told.id).reverse()); }
+  flyToPicked() { this.listed.mark(this.picked, 'all'); }
+
+  key(event) {
+    if (!this.card || event.target.matches('input, select, textarea') || event.defaultPrevented) return;
+    const ctrl = event.ctrlKey || event.metaKey, name = event.key.toLowerCase();
+    if (event.key === 'Escape' && !this.tools.active && !event.glTaken) { if (this.picked.length) this.select(null); }
+    else if (event.key === 'Delete' && this.picked.length && !this.tools.active) this.remove();
+    else if (ctrl && !this.tools.active && name === 'z') this.send(event.shiftKey ? 'redo' : 'undo');
+    else if (ctrl && !this.tools.active && name === 'y') this.send('redo');
+    else if (ctrl && name === 'a') this.pickShown();
+    else return;
+    event.preventDefault();
+  }
+
+  // ---- corrections ----
+  mayChange() { return Boolean(this.data.editing?.mayChange); }
+  reclass() { this.send('reclass', { ids: this.picked, class: this.card.chosen() }); }
+  merge() { this.send('merge', { ids: this.picked }); }
+  remove() { this.send('delete', { ids: this.picked, fill: this.card.fillChosen() }); }
+  rings(points) { return points.map(ring => ring.map(point => this.coordinates(point))); }
+
+  coordinates(point) {
+    const scale = this.config.pixelScale || 1;
+    return [point.lng * scale, point.lat * scale];
+  }
+
+  // Asks the dashboard for a correction, one after another: each is meant for the layer that the one before has left.
+  send(kind, what = {}) {
+    if (!this.mayChange()) { this.say(this.data.editing?.readOnly || ''); return; }
+    if (this.waiting) { this.queue.push([kind, what]); return; }
+    this.waiting = { n: Date.now(), on: this.data.layer, kind, ...what };
+    this.tell();
+  }
+
+  // What the dashboard said to a correction; `before` are the ids that there were.
+  answered(answer, before) {
+    if (!this.waiting || answer?.n !== this.waiting.n) return;
+    const { kind } = this.waiting;
+    this.waiting = null;
+    this.tools.outlines.answered();
+    this.maps.forEach(map => map.closePopup());
+    if (answer.refused) { this.queue = []; this.say(answer.refused); return; }
+    if (kind === 'draw') this.picked = [...this.polygons.layers.keys()].filter(id => !before.has(id)).slice(-1);
+    this.say(answer.said);
+    if (this.queue.length) this.send(...this.queue.shift());
   }
 
   setRegion(points) {
@@ -251,8 +329,7 @@ class App {
   }
 
   regionCoordinates() {
-    const scale = this.config.pixelScale || 1;
-    return this.region?.map(point => [point.lng * scale, point.lat * scale]) ?? null;
+    return this.region?.map(point => this.coordinates(point)) ?? null;
   }
 
   // ---- what is remembered and told ----
@@ -263,13 +340,20 @@ class App {
       const values = {
         at: this.moved ? `${centre.lat.toFixed(digits)},${centre.lng.toFixed(digits)},${map.getZoom()}` : '',
         hide: [...filter.hidden].join(','), area: filter.from != null || filter.to != null ? `${filter.from ?? ''}-${filter.to ?? ''}` : '',
-        sure: filter.sure ? String(filter.sure) : '', polygon: this.selected ? String(this.selected) : '',
+        sure: filter.sure ? String(filter.sure) : '', polygon: this.picked.slice(-MOST_KEPT).join(','),
       };
       remember(this.config.memory, { ...values, region: this.region?.map(point => [point.lat, point.lng]) });
-      const told = { selected: this.selected, hidden: [...filter.hidden], from: filter.from, to: filter.to, sure: filter.sure, region: this.regionCoordinates() };
-      const text = JSON.stringify(told);
-      if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue(told); }
+      this.tell();
     }, 200);
+  }
+
+  // A correction stays in what is told until it is answered: the dashboard may see only the last of what it was told.
+  tell() {
+    const { filter, waiting } = this;
+    const told = { hidden: [...filter.hidden], from: filter.from, to: filter.to, sure: filter.sure, region: this.regionCoordinates() };
+    const text = JSON.stringify([told, waiting?.n ?? this.lastAsked]);
+    this.lastAsked = waiting?.n ?? this.lastAsked;
+    if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue({ ...told, edit: waiting }); }
   }
 
   restore() {
@@ -277,14 +361,14 @@ class App {
     if (kept.hide) this.filter.hidden = new Set(kept.hide.split(',').map(Number));
     if (kept.area) [this.filter.from, this.filter.to] = kept.area.split('-').map(text => (text === '' ? null : Number(text)));
     if (kept.sure) this.filter.sure = Number(kept.sure);
-    if (kept.polygon) this.selected = Number(kept.polygon);
+    if (kept.polygon) this.picked = kept.polygon.split(',').map(Number);
     if (kept.region) this.region = kept.region.map(([lat, lng]) => L.latLng(lat, lng));
     const view = kept.at?.split(',').map(Number);
     if (view?.length === 3 && view.every(Number.isFinite)) {
       this.moved = true;
       this.map.setView([view[0], view[1]], view[2], { animate: false });
     }
-    this.told = JSON.stringify({ selected: null, hidden: [], from: null, to: null, sure: 0, region: null });
+    this.told = JSON.stringify([{ hidden: [], from: null, to: null, sure: 0, region: null }, null]);
   }
 
   fit(animate = true) { this.map.fitBounds(this.config.bounds, { animate }); }

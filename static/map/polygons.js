@@ -2,6 +2,7 @@
 
 import { element } from '../shared/element.js';
 import { area, length } from '../shared/words.js';
+import { ringArea } from './measuring.js';
 
 const { L } = window;
 const HOVER = '#ffffff';
@@ -16,10 +17,11 @@ export class Polygons {
     this.group.on('mouseover', event => this.hover(event.propagatedFrom, true));
     this.group.on('mouseout', event => this.hover(event.propagatedFrom, false));
     this.group.on('click', event => {
-      if (app.tools.active) return;
+      const { ctrlKey, metaKey, shiftKey } = event.originalEvent, also = shiftKey || ctrlKey || metaKey;
+      if (app.tools.active || event.originalEvent.glTaken) return;
       event.originalEvent.glTaken = true;
       this.group.closeTooltip();
-      app.select(event.propagatedFrom.feature.properties.id, { from: this, at: event.latlng });
+      app.select(event.propagatedFrom.feature.properties.id, { from: this, at: also ? null : event.latlng, also });
     });
     this.marks = L.layerGroup().addTo(map);
   }
@@ -65,21 +67,33 @@ export class Polygons {
     else { layer.glStyle = ''; this.restyleOne(layer); }
   }
 
-  // Frames a polygon; `fly` also moves the map to it.
-  mark(id, fly) {
+  // Frames polygons; `fly` also moves the map to the last of them, or to all.
+  mark(ids, fly) {
     this.marks.clearLayers();
-    const layer = this.layers.get(id);
-    if (!layer) return null;
+    const layers = ids.map(id => this.layers.get(id)).filter(Boolean);
+    if (!layers.length) return;
+    const outlines = layers.map(layer => layer.getLatLngs());
     [['#17262b', 6], ['#ffffff', 3]].forEach(([color, weight]) => {
-      L.polygon(layer.getLatLngs(), { color, weight, fill: false, interactive: false, renderer: this.app.overlay(this.map) }).addTo(this.marks);
+      L.polygon(outlines, { color, weight, fill: false, interactive: false, renderer: this.app.overlay(this.map) }).addTo(this.marks);
     });
-    if (fly) {
-      const bounds = layer.getBounds(), size = this.map.getSize();
-      const zoom = Math.min(this.map.getBoundsZoom(bounds.pad(0.8)), this.app.closestZoom());
-      const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches || size.x < 50;
-      this.map.flyTo(bounds.getCenter(), zoom, { duration: 0.7, animate: !calm });
-    }
-    return layer;
+    if (!fly) return;
+    const bounds = fly === 'all' ? layers.reduce((all, layer) => all.extend(layer.getBounds()), L.latLngBounds([])) : layers[layers.length - 1].getBounds();
+    const zoom = Math.min(this.map.getBoundsZoom(bounds.pad(0.8)), this.app.closestZoom()), size = this.map.getSize();
+    const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches || size.x < 50;
+    this.map.flyTo(bounds.getCenter(), zoom, { duration: 0.7, animate: !calm });
+  }
+
+  // Ids of the polygons that pass the filter and lie in a box with more than half of their area.
+  within(box) {
+    const corners = L.bounds(this.map.latLngToLayerPoint(box.getNorthWest()), this.map.latLngToLayerPoint(box.getSouthEast()));
+    return [...this.layers].filter(([, layer]) => {
+      if (!this.app.passes(layer.feature.properties) || !box.intersects(layer.getBounds())) return false;
+      if (box.contains(layer.getBounds())) return true;
+      const size = points => ringArea(points.map(point => [point.x, point.y]));
+      const rings = layer.getLatLngs().map(ring => ring.map(point => this.map.latLngToLayerPoint(point)));
+      const [whole, inside] = [ring => ring, ring => L.PolyUtil.clipPolygon(ring, corners)].map(part => rings.reduce((sum, ring, k) => sum + (k ? -1 : 1) * size(part(ring)), 0));
+      return inside > whole / 2;
+    }).map(([id]) => id);
   }
 }
 

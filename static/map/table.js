@@ -66,7 +66,7 @@ export class Table {
   }
 
   scroller() {
-    this.view = element('div', { class: 'gl-rows', tabindex: 0, 'aria-label': 'Polygons; arrow keys move from one to the next' });
+    this.view = element('div', { class: 'gl-rows', tabindex: 0, 'aria-label': 'Polygons; arrow keys move from one to the next, with Shift they select several' });
     this.view.onscroll = () => this.draw();
     this.view.onkeydown = event => {
       const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
@@ -74,7 +74,7 @@ export class Table {
       event.preventDefault();
       const here = this.rows.findIndex(told => told.id === this.app.selected);
       const next = this.rows[Math.min(this.rows.length - 1, Math.max(0, here + step))];
-      this.app.select(next.id, { fly: true });
+      this.app.select(next.id, { fly: true, also: event.shiftKey, keep: true });
     };
     new ResizeObserver(() => {
       const wide = this.view.clientWidth >= WIDE_PX;
@@ -101,7 +101,7 @@ export class Table {
   }
 
   head() {
-    const table = element('table', { role: 'grid', 'aria-rowcount': this.rows.length + 1 }), line = element('tr');
+    const table = element('table', { role: 'grid', 'aria-multiselectable': 'true', 'aria-rowcount': this.rows.length + 1 }), line = element('tr');
     this.columns().forEach(([key, title, kind]) => {
       const on = this.sort.key === key;
       const cell = element('th', { scope: 'col', class: kind, 'aria-sort': on ? (this.sort.down ? 'descending' : 'ascending') : 'none' });
@@ -141,8 +141,11 @@ export class Table {
   }
 
   row(told, index) {
-    const line = element('tr', { 'data-id': told.id, 'aria-selected': String(told.id === this.app.selected), 'aria-rowindex': index + 2 });
-    line.onclick = () => this.app.select(told.id, { fly: true });
+    const line = element('tr', { 'data-id': told.id, 'aria-selected': String(this.app.isPicked(told.id)), 'aria-rowindex': index + 2 });
+    line.onclick = event => {
+      const also = event.shiftKey || event.ctrlKey || event.metaKey;
+      this.app.select(told.id, { fly: !also, also });
+    };
     this.columns().forEach(([key, , kind]) => {
       const cell = element('td', { class: kind });
       if (key === 'class') {

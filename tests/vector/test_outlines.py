@@ -11,8 +11,10 @@ from core.classes import DUBAI
 from core.errors import InputError, SettingsError
 from core.files import write_json
 from core.geo import GeoRef
-from core.vector.editing.applying import apply
+from core.vector.editing import applying
+from core.vector.editing.applying import apply, replay
 from core.vector.editing.burning import burn
+from core.vector.editing.displayed import drawn_line, drawn_polygon, on_map, redrawn
 from core.vector.editing.log import Corrections
 from core.vector.vectorize import vectorize
 
@@ -250,3 +252,100 @@ def test_random_steps_on_random_layers_leave_a_coverage(seed, simplify):
             continue
         log, done = after, [*done, kind]
     assert len(done) > 8 and {"draw", "merge", "reshape", "delete"} <= set(done)
+
+
+# ---- outlines that come back from a map ----
+
+DEGREES = GeoRef(Affine(1e-5, 0, 55.2, 0, -1e-5, 25.1), CRS.from_epsg(4326))
+LONG = GeoRef(Affine(3000, 0, 400000, 0, -3000, 7000000), CRS.from_epsg(32633))
+PLACES = {"UTM": UTM, "pixels": GeoRef.pixels(), "degrees": DEGREES, "long sides": LONG}
+
+
+@pytest.fixture(params=PLACES)
+def winding(request):
+    """A disc with a hole over three quarters, whose corners are odd numbers, and its rings as a map has them."""
+    geo = PLACES[request.param]
+    shape = shapely.difference(shapely.Point(6, 6).buffer(5.3), shapely.Point(6.1, 5.7).buffer(2.1))
+    shape = shapely.transform(shape, lambda xy: np.column_stack(geo.transform * (xy[:, 0], xy[:, 1])))
+    there = on_map(np.array([shape]), geo)[0]
+    return geo, shape, [list(ring.coords)[:-1] for ring in (there.exterior, *there.interiors)]
+
+
+def test_what_was_not_moved_on_a_map_keeps_every_digit(winding):
+    geo, shape, rings = winding
+    assert redrawn(rings, shape, geo).equals_exact(shape, 0)
+    # And the map rounds: without the exact ones, corners would be other numbers.
+    assert not drawn_polygon(rings, geo).equals_exact(shape, 0)
+
+
+def test_of_an_outline_only_the_corner_that_was_moved_differs(winding):
+    geo, shape, rings = winding
+    x, y = rings[1][3]
+    toward = np.mean(rings[1], axis=0)
+    rings[1][3] = ((x + toward[0]) / 2, (y + toward[1]) / 2)
+    fresh = redrawn(rings, shape, geo)
+    gone, new = (
+        {tuple(point) for point in shapely.get_coordinates(one)} - {tuple(point) for point in shapely.get_coordinates(other)}
+        for one, other in ((shape, fresh), (fresh, shape))
+    )
+    assert len(gone) == len(new) == 1 and fresh.is_valid and len(fresh.interiors) == 1
+    # Back in pixels it lies half-way between where it was and the middle of the hole.
+    (was,), (at,) = ([~geo.transform * point for point in points] for points in (gone, new))
+    assert at == pytest.approx((np.array(was) + (6.1, 5.7)) / 2, abs=0.02)
+
+
+def test_corners_that_are_taken_away_or_added_leave_the_others_alone(winding):
+    geo, shape, rings = winding
+    own = list(shape.interiors[0].coords)
+    del rings[1][5]
+    assert len(redrawn(rings, shape, geo).interiors[0].coords) == len(own) - 1
+    (a, b), (c, d) = rings[1][0], rings[1][1]
+    rings[1].insert(1, ((a + c) / 2 * (1 + 1e-7), (b + d) / 2))
+    kept = set(redrawn(rings, shape, geo).interiors[0].coords)
+    assert len(kept - set(own)) == 1 and len(set(own) - kept) == 1
+
+
+def test_a_drawn_line_and_what_has_too_few_corners():
+    assert list(drawn_line([(1, -2), (3, -4)], GeoRef.pixels()).coords) == [(1, -2), (3, -4)]
+    for bad in ([], [[(0, 0), (1, 1)]]):
+        with pytest.raises(SettingsError, match="fewer than three"):
+            drawn_polygon(bad, UTM)
+    with pytest.raises(SettingsError, match="one point"):
+        drawn_line([(0, 0)], UTM)
+
+
+def test_a_moved_corner_changes_no_other_corner_of_the_layer():
+    """Smooth borders, none on whole numbers: one corner of a shared border is moved by 0.4 m, and all others are the same to the bit."""
+    rows, cols = np.mgrid[:60, :60]
+    ids = (np.hypot(rows - 30, cols - 30) < 17 + 4 * np.sin(np.arctan2(rows - 30, cols - 30) * 5)).astype(np.uint8)
+    layer = vectorize(ids, geo=UTM, scheme=DUBAI, simplify=1, smooth=2, min_area=0).layer
+    inner = layer.frame[layer.frame["class_id"] == 1].iloc[0]
+    corners = np.array(inner.geometry.exterior.coords)[:-1]
+    moved = corners.copy()
+    moved[7] += (0.4, 0.4)
+    fresh = apply(layer, Corrections().reshape(int(inner["id"]), shapely.Polygon(moved)))
+    for old, new in zip(layer.frame.geometry, fresh.frame.geometry, strict=True):
+        before, after = ({tuple(point) for point in shapely.get_coordinates(one)} for one in (old, new))
+        assert before - after == {tuple(corners[7])} and after - before == {tuple(moved[7])}
+    sound(fresh, shapely.area(layer.frame.geometry.to_numpy()).sum())
+
+
+def test_a_closed_line_cuts_a_piece_out(layer, ids):
+    ring = shapely.LineString(box(8, 2, 10, 4).exterior)
+    fresh = sound(apply(layer, Corrections().split(ids["Land"], ring)))
+    assert sorted(fresh.frame[fresh.frame["class_name"] == "Land"].geometry.area.round(6)) == [4, 44] and areas(fresh)[ids["Land"]] == 44
+
+
+def test_a_next_step_needs_no_other_step_again(layer, ids, monkeypatch):
+    steps = Corrections().draw(box(4, 6, 8, 10), "Water").delete(ids["Land"])
+    first = replay(layer, steps)
+    done, todo = applying._do, []
+    monkeypatch.setattr(applying, "_do", lambda table, step, scheme: (todo.append(step), done(table, step, scheme)))
+    more = steps.reclass(ids["Road"], "Vegetation").draw(box(0, 0, 2, 2), "Road")
+    fresh = replay(layer, more, [replay(layer, Corrections()), first])
+    assert todo == list(more.done[2:])
+    assert fresh.corrected.frame.equals(apply(layer, more).frame)  # ids too: those of what is gone are not given again
+    assert first.corrected.frame.equals(apply(layer, steps).frame)  # which the later steps left alone
+    todo.clear()
+    replay(layer, more.undo(), [fresh])
+    assert todo == list(more.done[:3])

@@ -1,7 +1,7 @@
 """Polygon maps with folium that need no network: Leaflet comes from `static/`, pictures from our own tiles, polygons by URL.
 
 The map is built once for a scene; other polygons, colours and units reach the running map as a message, so that it keeps its
-view. What the user does on it comes back as `Told`, and never while the map is only moved.
+view. What the user does on it comes back as `Told`, and what is to be corrected as `asked` gives it; never while the map is only moved.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from jinja2 import Template
 
 from core.classes import ClassScheme, to_hex
 from core.colours.space import edge_on, ground_colour
-from core.geo import PIXEL_TRANSFORM, GeoRef
-from core.projecting import LONLAT, moved
+from core.geo import GeoRef
+from core.vector.editing.displayed import on_map
 from core.words import UNITS
 from ui import layout, served
 from ui.viewer import tiles
@@ -127,9 +127,8 @@ class Ground:
 
 @dataclass(frozen=True)
 class Told:
-    """What the user did on the map: the selected polygon, the filter, and the region (lon-lat, or x and y = -row in pixels)."""
+    """What the user did on the map: the filter, and the region (lon-lat, or x and y = -row in pixels)."""
 
-    selected: int | None = None
     hidden: tuple[int, ...] = ()
     area_from: float | None = None
     area_to: float | None = None
@@ -152,10 +151,13 @@ class Drawn:
     id_offset: int = 0
 
 
-def base_map(ground: Ground, pictures: Sequence[Underlay], *, titles: Sequence[str], memory: str, online: bool = False) -> OfflineMap:
+def base_map(
+    ground: Ground, pictures: Sequence[Underlay], *, titles: Sequence[str], memory: str, online: bool = False, editable: bool = False
+) -> OfflineMap:
     """A map without its polygons: Web Mercator with a CRS, else a plain pixel map; two maps in step where there are two titles.
 
-    `memory` names what view, filter and region are remembered under. `online` maps are offered once the browser has reached them.
+    `memory` names what view, filter and region are remembered under. `online` maps are offered once the browser has reached them. Those
+    that are `editable` have the tools that correct polygons.
     """
     bounds, scale = ground.bounds, ground.pixel_scale
     dark = _is_dark()
@@ -171,6 +173,7 @@ def base_map(ground: Ground, pictures: Sequence[Underlay], *, titles: Sequence[s
         "height": MAP_PX,
         "tableHeight": TABLE_PX,
         "memory": memory,
+        "editable": editable,
         "units": UNITS,
         "closestZoom": (tiles.max_zoom(ground.height, ground.width) if scale else native) + 1,
         "pictures": [_underlay(under, ground, native) for under in pictures],
@@ -193,15 +196,24 @@ def base_map(ground: Ground, pictures: Sequence[Underlay], *, titles: Sequence[s
 
 
 def message(
-    drawn: Drawn, *, pixel_size_m: float | None, second: Drawn | None = None, changes: bool = False, lines: tiles.Features | None = None
+    drawn: Drawn,
+    *,
+    pixel_size_m: float | None,
+    second: Drawn | None = None,
+    changes: bool = False,
+    lines: tiles.Features | None = None,
+    editing: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the running map is told: which polygons to fetch, and their classes with colours, counts and areas.
 
-    `second` goes on the second map; with `changes` it holds polygons of change, which are then the ones that the table lists.
+    `second` goes on the second map; with `changes` it holds polygons of change, which are then the ones that the table lists. `editing` is
+    what an editable map offers.
     """
     layer, count = drawn.layer, len(drawn.layer.frame)
     told = {
         "features": _features_url(drawn),
+        "layer": drawn.digest,
+        "editing": editing,
         "classes": _legend(drawn),
         "units": layer.units,
         "pixelSize": _pixel_size(layer.geo, pixel_size_m),
@@ -235,12 +247,16 @@ def show(made: OfflineMap, told: dict[str, Any], *, key: str) -> Told:
     return told_by(value)
 
 
+def asked(key: str) -> dict[str, Any] | None:
+    """The correction that the user asked for last on the map with this key, as static/map/map.js sends it; None where there is none."""
+    return (st.session_state.get(key) or {}).get("edit")
+
+
 def told_by(value: dict[str, Any] | None) -> Told:
     """What the map's value says; an empty one where nothing was done yet."""
     value = value or {}
     region = value.get("region")
     return Told(
-        selected=value.get("selected"),
         hidden=tuple(value.get("hidden") or ()),
         area_from=value.get("from"),
         area_to=value.get("to"),
@@ -285,7 +301,7 @@ def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any
 
     area_name, unit = layer.area_column, layer.units
     frame = layer.frame.sort_values(area_name, ascending=False, kind="stable").head(MAX_POLYGONS)
-    geometry = shapely.to_geojson(_on_map(frame, layer.geo))
+    geometry = shapely.to_geojson(on_map(frame.geometry.to_numpy(), layer.geo))
     columns = {
         "id": "id",
         "class_id": "class_id",
@@ -314,28 +330,11 @@ def _pixel_size(geo: GeoRef, told_m: float | None) -> float | None:
     return told_m if size is None else math.sqrt(size[0] * size[1])
 
 
-def _on_map(frame: Any, geo: GeoRef) -> Any:
-    """The geometries of a layer in the map's coordinates: degrees on the earth, else columns and rows, which run up."""
-    import numpy as np
-    import shapely
-
-    shapes = frame.geometry.to_numpy()
-    if geo.crs is not None and geo.georeferenced:
-        there = moved(shapes, geo.crs, LONLAT)
-        # What lies off the earth is drawn nowhere.
-        there = np.where(np.isfinite(shapely.bounds(there)).all(axis=1), there, shapely.Polygon())
-        return shapely.set_precision(there, 1e-7, mode="pointwise")
-    if geo.transform != PIXEL_TRANSFORM:
-        to_map = PIXEL_TRANSFORM * ~geo.transform
-        shapes = shapely.transform(shapes, lambda xy: np.column_stack(to_map * (xy[:, 0], xy[:, 1])))
-    return shapely.set_precision(shapes, 0.01, mode="pointwise")
-
-
 def browser_lines(lines: LineLayer) -> dict[str, Any]:
     """Centre lines as GeoJSON for the map, as `browser_geojson` has it."""
     import shapely
 
-    shapes = shapely.to_geojson(_on_map(lines.frame, lines.geo))
+    shapes = shapely.to_geojson(on_map(lines.frame.geometry.to_numpy(), lines.geo))
     return {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": json.loads(s)} for s in shapes]}
 
 

@@ -1,32 +1,35 @@
-"""Correcting a layer by hand: another class for the selected polygon, or none, with undo; and the result as labels to train on."""
+"""Correcting a layer by hand: what the map asks for becomes steps that can be undone; and the result as labels to train on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from core.claims import in_turn
 from core.datasets.scene_set import write_scene_set
 from core.digests import digest_of
-from core.errors import GroundlineError
+from core.errors import GroundlineError, SettingsError
 from core.plain import in_markdown
 from core.scenes.opening import open_scene
-from core.vector.editing.applying import apply
+from core.vector.editing.applying import Replay, replay
 from core.vector.editing.burning import burn
+from core.vector.editing.displayed import drawn_line, drawn_polygon, redrawn
 from core.vector.editing.log import Corrections
+from core.words import counted
 from ui import frame, state
-from ui.allowed import changing, refuse_if_read_only
-from ui.kept import keep
+from ui.allowed import READ_ONLY_WORDS, changing, read_only, refuse_if_read_only
+from ui.kept import at_hand, keep
 from ui.map.sources import MapSource
 
 if TYPE_CHECKING:
     from core.vector.layer import PolygonLayer
 
-_FILLS = {"merge": "Give its place to the neighbour", "hole": "Leave a hole"}
+_FILLS = {"merge": "Neighbour takes its place", "hole": "Leave a hole"}
+_ANSWER = "gl_map_answer"  # what was said to the correction that the map asked for last
+_KEPT = "corrected"
 
 
 def corrections_of(digest: str) -> Corrections:
@@ -41,92 +44,110 @@ def _file(digest: str) -> Path:
 
 def corrected(layer: PolygonLayer, digest: str) -> tuple[PolygonLayer, str]:
     """The layer with its corrections, and the digest of both; the same ones when there are none."""
+    return _with_steps(layer, digest, corrections_of(digest))
+
+
+def _with_steps(layer: PolygonLayer, digest: str, steps: Corrections) -> tuple[PolygonLayer, str]:
+    if not len(steps):
+        return layer, digest
+    earlier: list[Replay] = [done for done, _ in at_hand(_KEPT)]
+
+    def make(_tell: object) -> tuple[Replay, PolygonLayer]:
+        done = replay(layer, steps, earlier)
+        return done, done.corrected
+
+    name = digest_of(digest, steps.done)
+    return keep(_KEPT, name, make, words="Correcting polygons")[1], name
+
+
+def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str) -> None:
+    """Do what the map asks for and keep it, once; a step that does not go on the traced layer is told on the map, and not kept.
+
+    A correction that was made on another state of the layer than the present one is passed over.
+    """
+    if asked is None or asked.get("n") == st.session_state.get(_ANSWER, {}).get("n"):
+        return
+    answer = {"n": asked.get("n"), "refused": "", "said": ""}
+    try:
+        refuse_if_read_only()
+        with in_turn(_file(digest)):
+            steps = corrections_of(digest)
+            layer, name = _with_steps(traced, digest, steps)
+            if asked.get("on") == name:
+                fresh = _next(steps, asked, layer)
+                _with_steps(traced, digest, fresh)
+                fresh.save(_file(digest))
+                answer["said"] = _said(str(asked["kind"]), steps, fresh)
+            else:
+                answer["refused"] = "The layer has changed meanwhile. Look at it, and do it again."
+    except GroundlineError as error:
+        answer["refused"] = str(error)
+    st.session_state[_ANSWER] = answer
+
+
+def _next(steps: Corrections, asked: dict[str, Any], layer: PolygonLayer) -> Corrections:
+    """The corrections with one step more or less, as the map asks for it. Raises SettingsError for what makes no step."""
+    try:
+        match asked["kind"]:
+            case "undo":
+                return steps.undo()
+            case "redo":
+                return steps.redo()
+            case "reclass":
+                return steps.reclass(asked["ids"], layer.scheme.names[asked["class"]])
+            case "delete":
+                return steps.delete(asked["ids"], fill=asked["fill"])
+            case "merge":
+                return steps.merge(asked["ids"])
+            case "draw":
+                return steps.draw(drawn_polygon(asked["rings"], layer.geo), layer.scheme.names[asked["class"]])
+            case "split":
+                return steps.split(asked["ids"], drawn_line(asked["line"], layer.geo))
+            case "reshape":
+                (polygon,) = asked["ids"]
+                shape = layer.frame.geometry[layer.frame["id"] == polygon].iloc[0]
+                return steps.reshape(polygon, redrawn(asked["rings"], shape, layer.geo))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise SettingsError(
+            f"a correction that cannot be read ({type(error).__name__})", expected="one that the map made", do="Reload the page"
+        ) from error
+    raise SettingsError(f"a correction of the kind {asked['kind']!r}", expected="one that the map makes", do="Reload the page")
+
+
+def _said(kind: str, before: Corrections, after: Corrections) -> str:
+    if kind == "undo":
+        return f"Taken back: {before.describe()[-1]}." if before.can_undo else "There is nothing to take back."
+    if kind == "redo":
+        return f"Done again: {after.describe()[-1]}." if before.can_redo else "There is nothing to do again."
+    words = after.describe()[-1]
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def offered(layer: PolygonLayer, digest: str) -> dict[str, Any]:
+    """What the map offers to correct: the classes, what can be undone and redone, and what was said to the last correction."""
+    steps = corrections_of(digest)
+    names = state.shown(layer.scheme).names
+    return {
+        "classes": [{"id": class_id, "name": name} for class_id, name in enumerate(names)],
+        "fills": _FILLS,
+        "undo": steps.describe()[-1] if steps.can_undo else "",
+        "redo": steps.undone[-1].text() if steps.can_redo else "",
+        "mayChange": not read_only(),
+        "readOnly": READ_ONLY_WORDS,
+        "answer": st.session_state.get(_ANSWER),
+    }
+
+
+def panel(source: MapSource, traced: PolygonLayer, digest: str) -> None:
+    """How many corrections there are and what becomes of them, and the way to labels."""
     corrections = corrections_of(digest)
     if not len(corrections):
-        return layer, digest
-    name = digest_of(digest, corrections.done)
-    return keep("corrected", name, lambda tell: apply(layer, corrections), words="Correcting polygons", most=4), name
-
-
-def change(digest: str, how: Callable[[Corrections], Corrections], on: PolygonLayer | None = None) -> None:
-    """Keep the corrections after `how` was done to them, a callback. Steps that do not go `on` the traced layer are told, not kept."""
-    refuse_if_read_only()
-    with in_turn(_file(digest)):
-        try:
-            steps = how(corrections_of(digest))
-            if on is not None:
-                apply(on, steps)
-        except GroundlineError as error:
-            st.toast(in_markdown(error), icon=":material/error:")
-            return
-        steps.save(_file(digest))
-
-
-def panel(source: MapSource, traced: PolygonLayer, layer: PolygonLayer, digest: str, selected: int | None) -> None:
-    """The card of the selected polygon: its class, delete, undo and redo, and the way to the labels."""
-    corrections = corrections_of(digest)
-    row = layer.frame[layer.frame["id"] == selected] if selected is not None else layer.frame.iloc[:0]
-    if row.empty:
-        st.markdown("Click a polygon on the map, or a row of the table, to see all of it and to correct its class.")
-    else:
-        _form(layer, digest, int(selected), str(row["class_name"].iloc[0]))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Undo",
-            key="map_undo",
-            icon=":material/undo:",
-            on_click=change,
-            args=(digest, Corrections.undo),
-            **changing(
-                f"Takes back: {in_markdown(corrections.describe()[-1])}." if corrections.can_undo else "Nothing was corrected yet.",
-                disabled=not corrections.can_undo,
-            ),
-        )
-        st.button(
-            "Redo",
-            key="map_redo",
-            icon=":material/redo:",
-            on_click=change,
-            args=(digest, Corrections.redo),
-            **changing("Puts back what was undone last.", disabled=not corrections.can_redo),
-        )
-        if len(corrections):
-            st.badge(f"{len(corrections)} corrected", icon=":material/edit:", color="green")
-    if len(corrections):
-        st.caption("Kept with this raster and these settings; the map and all downloads hold them.")
-        _labels(source, traced, corrections)
-
-
-def _form(layer: PolygonLayer, digest: str, selected: int, name: str) -> None:
-    names = list(layer.scheme.names)
-    a, b, c = st.columns([3, 2, 2], vertical_alignment="bottom")
-    wanted = a.selectbox(
-        f"Class of polygon {selected}",
-        names,
-        index=names.index(name),
-        key=f"map_class_{digest}_{selected}_{name}",
-        help="What the polygon shows in truth.",
-    )
-    b.button(
-        "Change class",
-        key="map_reclass",
-        icon=":material/edit:",
-        type="primary",
-        width="stretch",
-        on_click=change,
-        args=(digest, lambda steps: steps.reclass(selected, wanted)),
-        **changing("Gives the polygon the class chosen here.", disabled=wanted == name),
-    )
-    with c.popover("Delete", icon=":material/delete:", width="stretch", help="Takes the polygon out of the layer; undo brings it back."):
-        fill = st.radio("What takes its place", list(_FILLS), format_func=_FILLS.get, key="map_fill", persist_state="session")
-        st.button(
-            f"Delete polygon {selected}",
-            key="map_delete",
-            icon=":material/delete:",
-            on_click=change,
-            args=(digest, lambda steps: steps.delete(selected, fill=fill)),
-            **changing(),
-        )
+        st.markdown("Select polygons on the map or in the table; the card beside the map changes, merges and deletes them.")
+        return
+    steps = corrections.describe()
+    st.markdown(f"**{counted(len(steps), 'correction')}**, the last one: {in_markdown(steps[-1])}.")
+    st.caption("Kept with this raster and these settings; the map and all downloads hold them.")
+    _labels(source, traced, corrections)
 
 
 def _labels(source: MapSource, traced: PolygonLayer, corrections: Corrections) -> None:

@@ -1,4 +1,4 @@
-"""The work of the Map page: how outlines are drawn, the map with its table, what is selected, the sums, and the downloads."""
+"""The work of the Map page: how outlines are drawn, the map with its table, the corrections, the sums, and the downloads."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import streamlit as st
 
 from core.plain import in_markdown
 from core.words import area_words, length_words
-from ui import frame
-from ui.map import compare, downloads, drawing, edits, outlines, shown, tracing
+from ui import frame, state
+from ui.map import compare, downloads, drawing, edits, shown, tracing
 from ui.map.sources import MapSource
 from ui.viewer import tiles
 
 if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they are needed
+    from streamlit.delta_generator import DeltaGenerator
+
     from core.vector.layer import LineLayer, PolygonLayer, VectorResult
 
 
@@ -27,29 +29,33 @@ def workspace(source: MapSource, other: MapSource | None) -> None:
 def _workspace(source: MapSource, other: MapSource | None) -> None:
     settings, pressed = tracing.settings_form(source)
     digest = tracing.layer_digest(source, settings)
-    # Always there, so that a progress bar or message moves nothing below it, and the map is not built anew.
+    # What comes and goes lies below the map, which then keeps its place on the page, and so its view.
+    above = st.container(key="map_place")
     with st.container(key="map_news", gap="small"):
         result = tracing.result(source, settings, digest, pressed)
     if result is None:
         return
     with frame.errors():
         if other is None:
-            _one(source, result, digest)
+            _one(source, result, digest, above)
         else:
             compare.show(source, other, settings, result, digest)
 
 
-def _one(source: MapSource, result: VectorResult, digest: str) -> None:
-    layer, drawn_digest = edits.corrected(result.layer, digest)
-    told = shown.map_of(source, layer, drawn_digest, lines=_lines(result, digest))
+def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGenerator) -> None:
+    with st.container(key="map_corrected", gap="small"):
+        edits.take(drawing.asked(shown.map_key(source, result.layer)), result.layer, digest)
+        layer, drawn_digest = edits.corrected(result.layer, digest)
+    with above:
+        drawn = drawing.Drawn(layer, drawn_digest, state.shown(source.scheme))
+        told = shown.map_of(source, result.layer, drawn, editing=edits.offered(layer, digest), lines=_lines(result, digest))
     a, b = st.columns(2, gap="medium")
-    with a.container(border=True, height="stretch", key="map_selected"), frame.errors():
-        st.subheader(":material/ads_click: Selected polygon", anchor=False)
-        edits.panel(source, result.layer, layer, digest, told.selected)
+    with a.container(border=True, height="stretch", key="map_corrections"), frame.errors():
+        st.subheader(":material/edit: Corrections", anchor=False)
+        edits.panel(source, result.layer, digest)
     with b.container(border=True, height="stretch", key="map_region"), frame.errors():
         st.subheader(":material/crop: Region", anchor=False)
         _region(layer, told)
-        outlines.panel(result.layer, layer, digest, told)
     st.subheader("Classes", anchor=False)
     shown.summary(result, layer)
     shown.show_table(layer)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from core.words import area_words
-from ui import frame, state, tables
+from ui import frame, tables
 from ui.map import drawing
 from ui.map.sources import MapSource, class_layer, scene_layer
 from ui.viewer import tiles
@@ -25,19 +25,40 @@ _NO_PLACE = {
 }
 
 
-def map_of(source: MapSource, layer: PolygonLayer, digest: str, *, lines: tiles.Features | None = None) -> drawing.Told:
-    """The map with its table, and what the user did on it; `lines` are drawn over the polygons."""
-    many = len(layer.frame) > drawing.MAX_POLYGONS
+def map_key(source: MapSource, traced: PolygonLayer) -> str:
+    """What the map of a traced layer is called on the page; another name is another map, which begins with the whole scene in view."""
+    return f"map-{source.digest}-{int(_many(traced))}-{int(_online(source))}"
+
+
+def _many(layer: PolygonLayer) -> bool:
+    return len(layer.frame) > drawing.MAX_POLYGONS
+
+
+def _online(source: MapSource) -> bool:
+    return source.geo.georeferenced and bool(st.session_state.get("map_online"))
+
+
+def map_of(
+    source: MapSource,
+    traced: PolygonLayer,
+    drawn: drawing.Drawn,
+    *,
+    editing: dict[str, Any],
+    lines: tiles.Features | None = None,
+) -> drawing.Told:
+    """The map of a layer with its table, and what the user did on it; `traced` is the layer without corrections.
+
+    `editing` is what the map offers to correct, `lines` are drawn over the polygons.
+    """
+    many, online = _many(traced), _online(source)
     scene, pictures = scene_layer(source), []
     if scene is not None:
         pictures.append(drawing.Underlay("Scene", scene, shown=True))
     pictures.append(drawing.Underlay("Class raster", class_layer(source), base=False, shown=many, opacity=0.55 if many else 0.7))
-    online = source.geo.georeferenced and bool(st.session_state.get("map_online"))
     ground = drawing.Ground(source.height, source.width, source.geo)
-    made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online)
-    drawn = drawing.Drawn(layer, digest, state.shown(source.scheme))
-    message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines)
-    told = drawing.show(made, message, key=f"map-{source.digest}-{int(many)}-{int(online)}")
+    made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online, editable=True)
+    message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines, editing=editing)
+    told = drawing.show(made, message, key=map_key(source, traced))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         frame.class_colours(source.scheme, key="map_colours")
         if source.geo.georeferenced:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +16,38 @@ from core.vector.layer import PolygonLayer
 from core.vector.tracing.attributes import remeasured
 
 
+@dataclass(frozen=True)
+class Replay:
+    """A layer and the steps that were done to it, kept so that a next step needs none of them again."""
+
+    layer: PolygonLayer
+    done: tuple[Step, ...]
+    table: Table
+
+    @property
+    def corrected(self) -> PolygonLayer:
+        """What the steps made of the layer, as `apply` says it."""
+        fresh = replace(self.layer, frame=self.table.frame(self.layer))
+        if not self.done:
+            return fresh
+        fresh = replace(fresh, made={**self.layer.made, "corrections": Corrections(self.done).describe()})
+        same = len(self.table.ids) == len(self.layer.frame) and self.table.alive.all() and not self.table.corrected.any()
+        return fresh if same else remeasured(fresh)
+
+
+def replay(layer: PolygonLayer, corrections: Corrections, earlier: Iterable[Replay] = ()) -> Replay:
+    """Do the steps of a log to a layer, beginning with that of the `earlier` replays which has done most of them already.
+
+    Raises SettingsError as `apply` does.
+    """
+    usable = [one for one in earlier if one.layer is layer and one.done == corrections.done[: len(one.done)]]
+    begun = max(usable, key=lambda one: len(one.done), default=None)
+    table, count = (Table.of(layer), 0) if begun is None else (begun.table.copy(), len(begun.done))
+    for step in corrections.done[count:]:
+        _do(table, step, layer.scheme)
+    return Replay(layer, corrections.done, table)
+
+
 def apply(layer: PolygonLayer, corrections: Corrections) -> PolygonLayer:
     """The corrected layer: measures taken anew, ids as they were, and a column `corrected` (bool) for what the steps touched.
 
@@ -23,15 +56,7 @@ def apply(layer: PolygonLayer, corrections: Corrections) -> PolygonLayer:
     new ones get the ids after the last. Raises SettingsError for an id that the layer does not have (any more), a class that its scheme
     does not have, and outlines that do not fit.
     """
-    table = Table.of(layer)
-    for step in corrections.done:
-        _do(table, step, layer.scheme)
-    fresh = replace(layer, frame=table.frame(layer))
-    if not corrections.done:
-        return fresh
-    fresh = replace(fresh, made={**layer.made, "corrections": corrections.describe()})
-    same = len(table.ids) == len(layer.frame) and table.alive.all() and not table.corrected.any()
-    return fresh if same else remeasured(fresh)
+    return replay(layer, corrections).corrected
 
 
 def _do(table: Table, step: Step, scheme: ClassScheme) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 
 from core.errors import SettingsError
+from core.vector.editing.nodes import corners_of, without_nodes
 from core.vector.editing.table import Table
 
 _NOBODY, _NEW = -1, -2
@@ -73,22 +74,28 @@ def merge(table: Table, rows: Sequence[int]) -> None:
 def reshape(table: Table, row: int, shape: shapely.Polygon) -> None:
     """Give a polygon another outline: its neighbours give way, and what it leaves goes to the one with most border there, else to nobody.
 
-    Raises SettingsError where the outline lies outside the scene.
+    Sides that it had already stay as they are, to the bit. Raises SettingsError where the outline lies outside the scene.
     """
     old = table.shapes[row]
-    shape, touched = _fitted(table, shape, but=row)
+    shape, touched = _fitted(table, shape, was=row)
     rows = np.union1d(touched, _near(table, old))
     faces, owner = _faces(table, rows, shape.boundary, inside=shape)
     left = np.flatnonzero(owner == row)
     owner[owner == _NEW] = row
-    others = rows[rows != row]
+    others, kept = rows[rows != row], corners_of([*table.shapes[rows], shape])
     for face in left:
-        border = shapely.length(shapely.intersection(shapely.boundary(table.shapes[others]), faces[face].boundary))
+        # Faces have the same corners; the borders that they were cut from may lie beside them by rounding.
+        shared = shapely.length(shapely.intersection(shapely.boundary(faces), faces[face].boundary))
+        border = np.array([shared[owner == other].sum() for other in others])
         heir = int(others[np.argmax(border)]) if border.max(initial=0) > 0 else _NOBODY
         owner[face] = heir
         if heir != _NOBODY:
             table.take_in(heir, row, table.areas[row] * faces[face].area / old.area)
+    count = len(table.ids)
     _give_out(table, rows, faces, owner)
+    # Where the new border has crossed the old one, which is gone, neither of its neighbours has a corner.
+    changed = [one for one in (*rows, *range(count, len(table.ids))) if table.alive[one]]
+    table.shapes[changed] = without_nodes(table.shapes[changed], kept, table.pixel)
     table.corrected[row] = True
 
 
@@ -98,18 +105,26 @@ def _near(table: Table, shape: shapely.Geometry) -> np.ndarray:
     return np.sort(alive[shapely.STRtree(table.shapes[alive]).query(shape, predicate="intersects")])
 
 
-def _fitted(table: Table, shape: shapely.Polygon, *, but: int = _NOBODY) -> tuple[shapely.Polygon, np.ndarray]:
-    """A drawn outline within the scene and on the borders that it nearly follows, and the rows that it touches."""
-    inside = shapely.intersection(shape, table.rim)
+def _fitted(table: Table, shape: shapely.Polygon, *, was: int = _NOBODY) -> tuple[shapely.Polygon, np.ndarray]:
+    """A drawn outline within the scene and on the borders that it nearly follows, and the rows that it touches.
+
+    Where it changes that of the row `was`, this one's borders hold nothing, and its sides are not moved.
+    """
+    inside = shape if shapely.covers(table.rim, shape) else shapely.intersection(shape, table.rim)
     if inside.geom_type != "Polygon" or inside.area == 0:
         raise SettingsError(
             "an outline that lies outside the scene" if inside.area == 0 else "an outline that the rim of the scene cuts in several parts",
             expected="one inside the scene",
             do="Undo this step, and draw it there",
         )
-    near = _near(table, shapely.buffer(inside, _SNAP_PX * table.pixel))
-    borders = shapely.union_all([*shapely.boundary(table.shapes[near[near != but]]), table.rim.exterior])
-    snapped = _onto(shapely.snap(inside, borders, _SNAP_PX * table.pixel), borders, _SNAP_PX * table.pixel)
+    reach = _SNAP_PX * table.pixel
+    near = _near(table, shapely.buffer(inside, reach))
+    borders = shapely.union_all([*shapely.boundary(table.shapes[near[near != was]]), table.rim.exterior])
+    if was == _NOBODY:
+        snapped = _onto(shapely.snap(inside, borders, reach), borders, reach)
+    else:
+        others = shapely.difference(borders, table.shapes[was].boundary)
+        snapped = shapely.Polygon(*_fitted_rings(inside, _sides(table.shapes[was]), others, reach))
     fits = snapped.geom_type == "Polygon" and snapped.is_valid and snapped.area > 0
     found = snapped if fits else inside
     return found, _near(table, found)
@@ -124,6 +139,45 @@ def _onto(shape: shapely.Geometry, borders: shapely.Geometry, reach: float) -> s
         return np.where(shapely.dwithin(points, borders, reach)[:, None], shapely.get_coordinates(nearest), corners)
 
     return shapely.transform(shape, moved)
+
+
+_Corner = tuple[float, float]
+_Side = tuple[_Corner, _Corner]
+
+
+def _sides(shape: shapely.Polygon) -> set[_Side]:
+    """The sides of a polygon, each in both directions."""
+    rings = [list(ring.coords) for ring in (shape.exterior, *shape.interiors)]
+    there = {side for ring in rings for side in zip(ring[:-1], ring[1:], strict=True)}
+    return there | {(end, start) for start, end in there}
+
+
+def _fitted_rings(
+    shape: shapely.Polygon, known: set[_Side], borders: shapely.Geometry, reach: float
+) -> tuple[list[_Corner], list[list[_Corner]]]:
+    """Rim and holes of an outline whose new sides are snapped to borders, while the known ones stay."""
+    rim, *holes = ([*_fitted_ring(list(ring.coords), known, borders, reach)] for ring in (shape.exterior, *shape.interiors))
+    return rim, holes
+
+
+def _fitted_ring(ring: list[_Corner], known: set[_Side], borders: shapely.Geometry, reach: float) -> list[_Corner]:
+    """A closed ring whose new sides are snapped to borders, run by run."""
+    sides = list(zip(ring[:-1], ring[1:], strict=True))
+    start = next((k for k, side in enumerate(sides) if side in known), None)
+    if start is None:
+        return list(_onto(shapely.snap(shapely.LinearRing(ring), borders, reach), borders, reach).coords)
+    found, run = [], []
+    for side in [*sides[start:], *sides[:start], sides[start]]:
+        if side not in known:
+            run = run or [side[0]]
+            run.append(side[1])
+            continue
+        if run:
+            line = _onto(shapely.snap(shapely.LineString(run), borders, reach), borders, reach)
+            found.extend([run[0], *list(line.coords)[1:-1]])
+        run = []
+        found.append(side[0])
+    return found
 
 
 def _faces(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import geopandas as gpd
 import numpy as np
@@ -49,6 +49,12 @@ class Table:
             shapely.polygons([layer.geo.xy(*corner) for corner in ((0, 0), (0, width), (height, width), (height, 0))]),
             abs(layer.geo.transform.determinant) ** 0.5,
         )
+
+    def copy(self) -> Table:
+        """The same columns, for steps that leave these as they are."""
+        columns = {one.name: getattr(self, one.name) for one in fields(self)}
+        columns = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in columns.items()}
+        return Table(**columns | {"sure": {name: values.copy() for name, values in self.sure.items()}})
 
     def frame(self, layer: PolygonLayer) -> gpd.GeoDataFrame:
         """The layer's frame with these columns, measures as they were."""
