@@ -80,7 +80,7 @@ export class Outlines {
     this.map.once('pm:create', this.created);
     const line = { color: '#0f766e', weight: 3 };
     this.map.pm.enableDraw(shape, {
-      snappable: this.near.length > 0, snapDistance: SNAP_PX, allowSelfIntersection: false, tooltips: false,
+      snappable: this.near.length > 0, snapDistance: SNAP_PX, allowSelfIntersection: false, tooltips: false, finishOn: 'dblclick',
       templineStyle: line, hintlineStyle: { ...line, dashArray: '5 5' }, pathOptions: this.style(),
     });
   }

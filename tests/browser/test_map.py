@@ -1,10 +1,15 @@
 """The map page as an analyst uses it: table and map are linked, regions are summed, links restore the view."""
 
+import re
+
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 from affine import Affine
 
+from core.vector.editing.nodes import corners_of
+from tests.browser.conftest import becomes, drawn, fetched
 from tests.helpers.predicted import predicted
 
 
@@ -32,7 +37,7 @@ def frame(page, server, lakes):
 def test_map_and_table_are_linked_and_a_link_restores_them(page, server, frame, picture):
     frame.get_by_label("Table of polygons").get_by_role("row", name="Water").first.click()
     frame.locator("tr[aria-selected='true']").get_by_text("Water").wait_for()
-    page.get_by_text("Class of polygon").first.wait_for()  # Streamlit knows what is selected
+    frame.get_by_label("Selection and corrections").get_by_text("Polygon 2 · 1,200 m²").wait_for()
     frame.get_by_label("Show Land").uncheck()
     frame.get_by_text("2 of 3").wait_for()
     page.wait_for_url("**polygon=**")
@@ -66,4 +71,109 @@ def test_a_region_is_summed_a_distance_measured_and_the_picture_swiped(page, ser
     divider.press("ArrowRight")
     assert divider.get_attribute("aria-valuenow") == "52"
     picture("map-swipe")
+    assert server.refused == []
+
+
+@pytest.fixture
+def corrects(page, frame):
+    """`corrects(how, "said")`: does it, and waits until the map has been told so and shows another layer."""
+
+    def correct(how, said):
+        before = shown(frame, "features")
+        how()
+        becomes(lambda: shown(frame, "features"), lambda now: now != before)
+        frame.get_by_role("status").get_by_text(said, exact=True).wait_for()
+        return shown(frame, "features")
+
+    return correct
+
+
+def shown(frame, name):
+    """What the map says of itself: `features` (the layer that it shows), `picked` (ids), `outlines` (the tool that is ready)."""
+    return frame.locator("body").get_attribute(f"data-{name}")
+
+
+def tool(frame, title, name):
+    """Press a tool that works on outlines, and wait until it is ready."""
+    frame.get_by_role("button", name=title).click()
+    frame.locator(f"body[data-outlines='{name}']").wait_for()
+
+
+def middle(place):
+    box = place.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(page, start, end):
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=4)
+    page.mouse.up()
+
+
+def exported(page, folder):
+    """The layer's file as it is downloaded now, by id."""
+    drawn(page)
+    fetched(page, page.get_by_role("button", name="GeoPackage", exact=True)).save_as(folder / "lakes.gpkg")
+    name = next(name for name, geometry in pyogrio.list_layers(folder / "lakes.gpkg") if geometry is not None)
+    return pyogrio.read_dataframe(folder / "lakes.gpkg", layer=name).set_index("id")
+
+
+def test_polygons_are_corrected_on_the_map_and_all_of_it_is_undone(page, server, frame, corrects, picture, tmp_path):
+    traced, original = exported(page, tmp_path), shown(frame, "features")
+    page.locator("[data-testid='stMain']").evaluate("main => { main.scrollTop = 30; }")
+    frame.locator("tr[data-id='2']").click()
+    page.wait_for_url("**at=**polygon=2**")
+    page.wait_for_timeout(1000)  # until the map has arrived there
+    where = page.url
+    corners = frame.locator(".marker-icon:not(.marker-icon-middle)")
+
+    # A corner that was dragged, and left: nothing happens.
+    tool(frame, "Move, add and remove corners", "vertices")
+    places = [middle(corners.nth(k)) for k in range(4)]
+    (x, y), (far_x, far_y) = np.min(places, axis=0), np.max(places, axis=0)
+    drag(page, (x, y), (x - 20, y - 10))
+    page.keyboard.press("Escape")
+    corners.first.wait_for(state="detached")
+    assert shown(frame, "features") == original and frame.get_by_role("button", name="Undo").is_disabled()
+
+    # And kept: it is another point in the file, while all others are the same to the last digit.
+    tool(frame, "Move, add and remove corners", "vertices")
+    drag(page, (x, y), (x - 20, y - 10))
+    picture("map-corner-dragged")
+    corrects(lambda: page.keyboard.press("Enter"), "Polygon 2 reshaped.")
+    fresh = exported(page, tmp_path)
+    page.locator("[data-testid='stMain']").evaluate("main => { main.scrollTop = 30; }")  # the download was below
+    for polygon in (1, 2):
+        before, after = corners_of([traced.geometry[polygon]]), corners_of([fresh.geometry[polygon]])
+        assert len(before - after) == len(after - before) == 1
+    assert fresh.geometry[3].equals_exact(traced.geometry[3], 0)
+
+    # Cut in two, a piece cut out of one of them, all of them selected by a box, merged, and changed at once.
+    tool(frame, "Cut the selected polygon along a line", "cut")
+    page.mouse.click(x - 60, (y + far_y) / 2)
+    page.mouse.dblclick(far_x + 30, (y + far_y) / 2)
+    becomes(lambda: shown(frame, "polygons"), lambda count: count == "4")
+    frame.get_by_role("button", name="Select polygons in a box").click()
+    drag(page, (x - 60, y - 40), (far_x + 30, far_y + 30))
+    becomes(lambda: shown(frame, "picked"), lambda ids: set(ids.split(",")) == {"2", "4"})
+    frame.get_by_text("2 polygons ·").wait_for()
+    picture("map-many-selected")
+    frame.get_by_label("Class for the selection").select_option("Road")
+    corrects(lambda: frame.get_by_role("button", name="Change class").click(), "2 polygons to Road.")
+    corrects(lambda: frame.get_by_role("button", name="Merge").click(), "2 polygons merged.")
+    assert shown(frame, "polygons") == "3" and frame.locator("tr[aria-selected='true']").inner_text().split()[:2] == ["2", "Road"]
+
+    # All of it is taken back by the keyboard, faster than it is answered.
+    frame.get_by_role("application").focus()
+    for _ in range(4):
+        page.keyboard.press("Control+z")
+    becomes(lambda: shown(frame, "features"), lambda now: now == original)
+    assert frame.get_by_role("button", name="Undo").is_disabled() and frame.get_by_role("button", name="Redo").is_enabled()
+    frame.locator("tr[data-id='3']").click(modifiers=["Shift"])
+    becomes(lambda: shown(frame, "picked"), lambda ids: ids == "2,3")
+    frame.get_by_role("application").press("Escape")
+    frame.get_by_text("Nothing selected").wait_for()
+    assert page.locator("[data-testid='stMain']").evaluate("main => main.scrollTop") == 30
+    assert re.findall("at=[^&]+", page.url) == re.findall("at=[^&]+", where)  # the map was neither moved nor built anew
     assert server.refused == []

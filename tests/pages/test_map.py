@@ -1,3 +1,5 @@
+import gzip
+import itertools
 import json
 import os
 import re
@@ -58,10 +60,26 @@ def plain_lake(tmp_path, workspace):
 
 @pytest.fixture
 def does(monkeypatch):
-    """`does(selected=2)`: from the next run on, the user has done this on the map."""
+    """`does(hidden=(2,))`: from the next run on, the user has done this on the map."""
     drawn, told = drawing.show, {}
     monkeypatch.setattr(drawing, "show", lambda *given, **how: (drawn(*given, **how) and None) or drawing.Told(**told))
     return told.update
+
+
+@pytest.fixture
+def asks(monkeypatch):
+    """`asks(at, "delete", ids=[2])`: the page after the user corrected on the map, and what the map was answered."""
+    asked = {}
+    monkeypatch.setattr(drawing, "asked", lambda key: dict(asked) or None)
+
+    def ask(at, kind, **what):
+        asked.clear()
+        asked.update({"n": next(numbers), "on": map_of(at)[2]["layer"], "kind": kind} | what)
+        at = sound(at.run())
+        return at, map_of(at)[2]["editing"]
+
+    numbers = itertools.count(1)
+    return ask
 
 
 def metrics(at):
@@ -358,28 +376,68 @@ def test_the_safe_palette_colours_map_tiles_and_files(opened, lake):
     assert classes_of(at)["Water"]["colour"] == "#0072B2"  # the setting outlives a change of page
 
 
-def test_a_polygon_is_corrected_undone_and_burnt_into_labels(opened, lake, does, workspace):
+ROAD, VEGETATION = DUBAI.names.index("Road"), DUBAI.names.index("Vegetation")
+
+
+def test_a_polygon_is_corrected_undone_and_burnt_into_labels(opened, lake, asks, workspace):
     at = opened(MAP)
-    does(selected=2)  # the second polygon of the layer is the lake
-    at = sound(at.run())
-    choice = next(box for box in at.selectbox if (box.key or "").startswith("map_class_"))
-    assert choice.value == "Water"
-    at = sound(choice.set_value("Vegetation").run())
-    at = sound(at.button(key="map_reclass").click().run())
+    told = map_of(at)[2]["editing"]
+    assert (told["undo"], told["redo"], told["mayChange"], told["answer"]) == ("", "", True, None)
+    assert [item["name"] for item in told["classes"]] == list(DUBAI.names) and told["classes"][VEGETATION]["id"] == VEGETATION
+    at, told = asks(at, "reclass", ids=[2], **{"class": VEGETATION})  # the second polygon of the layer is the lake
     assert set(classes_of(at)) == {"Land", "Vegetation"} and metrics(at)["Polygons"] == "2"
+    assert told["answer"] == {"n": 1, "refused": "", "said": "Polygon 2 to Vegetation."} and told["undo"] == "polygon 2 to Vegetation"
+    at = sound(at.run())  # what was asked for once is done once
+    assert "1 correction**" in text_of(at)
     at = sound(at.button(key="map_labels").click().run())
     assert not at.error
-    pair = open_dataset(workspace.root / "labels" / "lake-corrected")
+    pair = open_dataset(workspace.labels / "lake-corrected")
     ids = pair.pairs[0].labels(pair.scheme)
-    assert len(pair.pairs) == 1 and (ids[30:70, 40:90] == DUBAI.names.index("Vegetation")).mean() > 0.99
-    at = sound(at.button(key="map_undo").click().run())
-    assert set(classes_of(at)) == {"Land", "Water"} and at.button(key="map_undo").disabled
-    at = sound(at.button(key="map_redo").click().run())
-    assert set(classes_of(at)) == {"Land", "Vegetation"}
-    at = sound(at.button(key="map_undo").click().run())
-    at = sound(at.button(key="map_delete").click().run())
+    assert len(pair.pairs) == 1 and (ids[30:70, 40:90] == VEGETATION).mean() > 0.99
+    at, told = asks(at, "undo")
+    assert set(classes_of(at)) == {"Land", "Water"} and (told["undo"], told["redo"]) == ("", "polygon 2 to Vegetation")
+    assert told["answer"]["said"] == "Taken back: polygon 2 to Vegetation."
+    at, told = asks(at, "redo")
+    assert set(classes_of(at)) == {"Land", "Vegetation"} and told["redo"] == ""
+    at, _ = asks(at, "undo")
+    at, _ = asks(at, "delete", ids=[2], fill="merge")
     assert set(classes_of(at)) == {"Land"} and metrics(at)["Polygons"] == "1"
     assert metrics(at)["Area"] == "3,000 m²"  # the land took the lake's place
+
+
+def test_outlines_are_drawn_cut_merged_and_moved_and_many_polygons_changed_in_one_step(opened, lake, asks, workspace):
+    at = opened(MAP)
+    (south, west), (north, east) = map_of(at)[1]["bounds"]
+    middle = (west + east) / 2
+    off = 1e-4  # degrees that lie outside of the scene
+    half = [[middle, south - off], [middle, north + off], [east + off, north + off], [east + off, south - off]]
+    at, _ = asks(at, "draw", rings=[half], **{"class": ROAD})
+    areas = {name: item["area"] for name, item in classes_of(at).items()}
+    # The right half of 100 x 120 px of 0.25 m2, and the left 20 of the lake's 50 columns.
+    assert areas["Road"] == pytest.approx(1500, rel=0.01) and areas["Water"] == pytest.approx(40 * 20 * 0.25, rel=0.02)
+    at, _ = asks(at, "split", ids=[3], line=[[west - off, (south + north) / 2], [east + off, (south + north) / 2]])
+    assert classes_of(at)["Road"]["count"] == 2
+    at, told = asks(at, "reclass", ids=[2, 3, 4], **{"class": VEGETATION})
+    assert {name: item["count"] for name, item in classes_of(at).items()} == {"Land": 1, "Vegetation": 3}
+    assert told["undo"] == "3 polygons to Vegetation"  # one step for all of them
+    at, _ = asks(at, "merge", ids=[3, 4])
+    assert classes_of(at)["Vegetation"]["count"] == 2
+    before = features_of(at)
+    rings = before[2]["coordinates"]
+    rings[0][0] = [rings[0][0][0] + 1e-6, rings[0][0][1] + 1e-6]
+    at, told = asks(at, "reshape", ids=[2], rings=[ring[:-1] for ring in rings])
+    assert told["answer"]["refused"] == "" and features_of(at)[2] != before[2]
+    for _ in range(5):
+        at, told = asks(at, "undo")
+    assert {name: item["area"] for name, item in classes_of(at).items()} == pytest.approx({"Land": 2500, "Water": 500}, rel=2e-3)
+    assert told["undo"] == "" and told["redo"] == "Road drawn"
+
+
+def features_of(at):
+    """The geometries that the map fetches, by id."""
+    made = tiles.find(map_of(at)[2]["features"].rsplit("/", 1)[1], tiles.Features)
+    found = json.loads(gzip.decompress(made.gzipped))["features"]
+    return {feature["properties"]["id"]: feature["geometry"] for feature in found}
 
 
 def test_a_region_is_cut_counted_and_summed(opened, lake, does):
@@ -395,31 +453,29 @@ def test_a_region_is_cut_counted_and_summed(opened, lake, does):
     assert "2 polygons" in text_of(at)
 
 
-def test_a_region_is_drawn_as_a_polygon_and_its_polygons_change_their_class(opened, lake, does):
-    at = opened(MAP)
-    (south, west), (north, east) = map_of(at)[1]["bounds"]
-    middle = (west + east) / 2
-    does(region=((middle, south - 1), (middle, north + 1), (east + 1, north + 1), (east + 1, south - 1)))
-    at = sound(at.run())
-    at.selectbox(key="map_outline_class").set_value("Road").run()
-    assert at.button(key="map_outline_merge").disabled  # neither lies in it with more than half of its area
-    at = sound(at.button(key="map_outline_draw").click().run())
-    areas = {name: item["area"] for name, item in classes_of(at).items()}
-    assert areas["Road"] == pytest.approx(1500, rel=0.01) and sum(areas.values()) == pytest.approx(3000, rel=0.001)
-    at = sound(at.button(key="map_outline_region_reclass").click().run())
-    at = sound(at.button(key="map_undo").click().run())
-    at = sound(at.button(key="map_undo").click().run())
-    assert "Road" not in set(classes_of(at))
+@pytest.mark.parametrize(
+    ("kind", "what", "words"),
+    [
+        ("draw", {"rings": [[[0, 0], [0, 1], [1, 1], [1, 0]]], "class": ROAD}, "lies outside the scene"),
+        ("split", {"ids": [2], "line": [[0, 0], [1, 1]]}, "does not cut polygon 2"),
+        ("merge", {"ids": [2]}, "one polygon to merge"),
+        ("reclass", {"ids": [99], "class": ROAD}, "not in the layer"),
+        ("reclass", {"ids": [2], "class": 77}, "that cannot be read"),
+        ("reshape", {"ids": [99], "rings": [[[0, 0], [0, 1], [1, 1]]]}, "that cannot be read"),
+        ("explode", {}, "of the kind 'explode'"),
+        ("reclass", {"ids": [2], "class": ROAD, "on": "another state"}, "changed meanwhile"),
+    ],
+)
+def test_a_correction_that_does_not_go_is_told_and_not_kept(opened, lake, asks, kind, what, words):
+    at, told = asks(opened(MAP), kind, **what)
+    assert words in told["answer"]["refused"] and told["undo"] == "" and not at.error
+    assert set(classes_of(at)) == {"Land", "Water"}
 
 
-def test_a_correction_that_does_not_go_is_told_and_not_kept(opened, lake, does):
-    at = opened(MAP)
-    (_, west), (north, _) = map_of(at)[1]["bounds"]
-    corner = ((west - 3, north + 1), (west - 3, north + 2), (west - 2, north + 2), (west - 2, north + 1))
-    does(region=corner)
-    at = sound(at.run())
-    at = sound(at.button(key="map_outline_draw").click().run())
-    assert len(at.toast) == 1 and at.button(key="map_undo").disabled
+def test_a_dashboard_that_only_shows_corrects_nothing(opened, lake, asks, monkeypatch):
+    monkeypatch.setenv("GROUNDLINE_READ_ONLY", "1")
+    at, told = asks(opened(MAP), "reclass", ids=[2], **{"class": ROAD})
+    assert not told["mayChange"] and "only shows" in told["answer"]["refused"] and set(classes_of(at)) == {"Land", "Water"}
 
 
 def test_two_predictions_side_by_side_and_what_changed(opened, lake, tmp_path, workspace):

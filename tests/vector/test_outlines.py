@@ -291,7 +291,7 @@ def test_of_an_outline_only_the_corner_that_was_moved_differs(winding):
     assert len(gone) == len(new) == 1 and fresh.is_valid and len(fresh.interiors) == 1
     # Back in pixels it lies half-way between where it was and the middle of the hole.
     (was,), (at,) = ([~geo.transform * point for point in points] for points in (gone, new))
-    assert at == pytest.approx((np.array(was) + (6.1, 5.7)) / 2, abs=0.02)
+    assert at == pytest.approx(np.mean([was, (6.1, 5.7)], axis=0), abs=0.02)
 
 
 def test_corners_that_are_taken_away_or_added_leave_the_others_alone(winding):

@@ -81,7 +81,8 @@ def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str) -> Non
             else:
                 answer["refused"] = "The layer has changed meanwhile. Look at it, and do it again."
     except GroundlineError as error:
-        answer["refused"] = str(error)
+        # What to do is told to whoever finds the step in a log; here it was not kept.
+        answer["refused"] = f"Not done: {error.found}. Expected {error.expected}."
     st.session_state[_ANSWER] = answer
 
 

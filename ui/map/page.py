@@ -30,7 +30,7 @@ def _workspace(source: MapSource, other: MapSource | None) -> None:
     settings, pressed = tracing.settings_form(source)
     digest = tracing.layer_digest(source, settings)
     # What comes and goes lies below the map, which then keeps its place on the page, and so its view.
-    above = st.container(key="map_place")
+    above = st.container(key="map_itself")
     with st.container(key="map_news", gap="small"):
         result = tracing.result(source, settings, digest, pressed)
     if result is None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import shapely
+from affine import Affine
 
 from core.errors import SettingsError
 from core.geo import PIXEL_TRANSFORM, GeoRef
@@ -94,5 +95,5 @@ def _polygon(rings: Sequence[Ring]) -> shapely.Polygon:
     return shapely.Polygon(rings[0], rings[1:])
 
 
-def _turned(shapes: np.ndarray, by: object) -> np.ndarray:
+def _turned(shapes: np.ndarray, by: Affine) -> np.ndarray:
     return shapely.transform(shapes, lambda xy: np.column_stack(by * (xy[:, 0], xy[:, 1])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import shapely
@@ -13,8 +13,9 @@ _OFF_PX = 1e-6
 Corner = tuple[float, float]
 
 
-def without_nodes(shapes: Sequence[shapely.Polygon], kept: set[Corner], pixel: float) -> list[shapely.Polygon]:
+def without_nodes(shapes: Iterable[shapely.Polygon], kept: set[Corner], pixel: float) -> list[shapely.Polygon]:
     """Polygons of one coverage without the corners that turn in none of them; those in `kept` stay. `pixel` is the size of one."""
+    shapes = list(shapes)
     straight: dict[Corner, bool] = {}
     for shape in shapes:
         for before, corner, after in _corners(shape):
@@ -24,9 +25,9 @@ def without_nodes(shapes: Sequence[shapely.Polygon], kept: set[Corner], pixel: f
     return [_without(shape, gone) for shape in shapes]
 
 
-def corners_of(shapes: Sequence[shapely.Geometry]) -> set[Corner]:
+def corners_of(shapes: Iterable[shapely.Geometry]) -> set[Corner]:
     """All corners of some geometries."""
-    return {(x, y) for x, y in shapely.get_coordinates(np.asarray(shapes, object)).tolist()}
+    return {(x, y) for x, y in shapely.get_coordinates(np.array([*shapes], object)).tolist()}
 
 
 def _rings(shape: shapely.Polygon) -> list[list[Corner]]:

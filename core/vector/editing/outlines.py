@@ -7,12 +7,13 @@ the same points in both, as it was.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import shapely
 
 from core.errors import SettingsError
-from core.vector.editing.nodes import corners_of, without_nodes
+from core.vector.editing.nodes import Corner, corners_of, without_nodes
 from core.vector.editing.table import Table
 
 _NOBODY, _NEW = -1, -2
@@ -141,32 +142,32 @@ def _onto(shape: shapely.Geometry, borders: shapely.Geometry, reach: float) -> s
     return shapely.transform(shape, moved)
 
 
-_Corner = tuple[float, float]
-_Side = tuple[_Corner, _Corner]
+_Side = tuple[Corner, Corner]
 
 
 def _sides(shape: shapely.Polygon) -> set[_Side]:
     """The sides of a polygon, each in both directions."""
     rings = [list(ring.coords) for ring in (shape.exterior, *shape.interiors)]
-    there = {side for ring in rings for side in zip(ring[:-1], ring[1:], strict=True)}
+    there = {side for ring in rings for side in pairwise(ring)}
     return there | {(end, start) for start, end in there}
 
 
 def _fitted_rings(
     shape: shapely.Polygon, known: set[_Side], borders: shapely.Geometry, reach: float
-) -> tuple[list[_Corner], list[list[_Corner]]]:
+) -> tuple[list[Corner], list[list[Corner]]]:
     """Rim and holes of an outline whose new sides are snapped to borders, while the known ones stay."""
     rim, *holes = ([*_fitted_ring(list(ring.coords), known, borders, reach)] for ring in (shape.exterior, *shape.interiors))
     return rim, holes
 
 
-def _fitted_ring(ring: list[_Corner], known: set[_Side], borders: shapely.Geometry, reach: float) -> list[_Corner]:
+def _fitted_ring(ring: list[Corner], known: set[_Side], borders: shapely.Geometry, reach: float) -> list[Corner]:
     """A closed ring whose new sides are snapped to borders, run by run."""
-    sides = list(zip(ring[:-1], ring[1:], strict=True))
+    sides = list(pairwise(ring))
     start = next((k for k, side in enumerate(sides) if side in known), None)
     if start is None:
         return list(_onto(shapely.snap(shapely.LinearRing(ring), borders, reach), borders, reach).coords)
-    found, run = [], []
+    found: list[Corner] = []
+    run: list[Corner] = []
     for side in [*sides[start:], *sides[:start], sides[start]]:
         if side not in known:
             run = run or [side[0]]
