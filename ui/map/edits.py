@@ -11,12 +11,12 @@ import streamlit as st
 from core.claims import in_turn
 from core.datasets.scene_set import write_scene_set
 from core.digests import digest_of
-from core.errors import GroundlineError, SettingsError
+from core.errors import GroundlineError
 from core.plain import in_markdown
 from core.scenes.opening import open_scene
 from core.vector.editing.applying import Replay, replay
+from core.vector.editing.asked import corrected_by
 from core.vector.editing.burning import burn
-from core.vector.editing.displayed import drawn_line, drawn_polygon, redrawn
 from core.vector.editing.log import Corrections
 from core.words import counted
 from ui import frame, state
@@ -74,7 +74,7 @@ def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str) -> Non
             steps = corrections_of(digest)
             layer, name = _with_steps(traced, digest, steps)
             if asked.get("on") == name:
-                fresh = _next(steps, asked, layer)
+                fresh = corrected_by(steps, asked, layer)
                 _with_steps(traced, digest, fresh)
                 fresh.save(_file(digest))
                 answer["said"] = _said(str(asked["kind"]), steps, fresh)
@@ -84,35 +84,6 @@ def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str) -> Non
         # What to do is told to whoever finds the step in a log; here it was not kept.
         answer["refused"] = f"Not done: {error.found}. Expected {error.expected}."
     st.session_state[_ANSWER] = answer
-
-
-def _next(steps: Corrections, asked: dict[str, Any], layer: PolygonLayer) -> Corrections:
-    """The corrections with one step more or less, as the map asks for it. Raises SettingsError for what makes no step."""
-    try:
-        match asked["kind"]:
-            case "undo":
-                return steps.undo()
-            case "redo":
-                return steps.redo()
-            case "reclass":
-                return steps.reclass(asked["ids"], layer.scheme.names[asked["class"]])
-            case "delete":
-                return steps.delete(asked["ids"], fill=asked["fill"])
-            case "merge":
-                return steps.merge(asked["ids"])
-            case "draw":
-                return steps.draw(drawn_polygon(asked["rings"], layer.geo), layer.scheme.names[asked["class"]])
-            case "split":
-                return steps.split(asked["ids"], drawn_line(asked["line"], layer.geo))
-            case "reshape":
-                (polygon,) = asked["ids"]
-                shape = layer.frame.geometry[layer.frame["id"] == polygon].iloc[0]
-                return steps.reshape(polygon, redrawn(asked["rings"], shape, layer.geo))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise SettingsError(
-            f"a correction that cannot be read ({type(error).__name__})", expected="one that the map made", do="Reload the page"
-        ) from error
-    raise SettingsError(f"a correction of the kind {asked['kind']!r}", expected="one that the map makes", do="Reload the page")
 
 
 def _said(kind: str, before: Corrections, after: Corrections) -> str:
