@@ -119,6 +119,8 @@ def test_licences_are_told_of_every_package_and_vendored_file(tmp_path):
     assert set(needs) == {part["purl"] for part in bill["components"]} | {bill["metadata"]["component"]["purl"]}
     assert any(ref.startswith("pkg:pypi/protobuf@") for ref in next(refs for ref, refs in needs.items() if "/tensorflow@" in ref))
     assert "BSD 2-Clause License" in (tmp_path / "texts" / "leaflet-1.9.4.txt").read_text()
+    assert "MIT License" in (tmp_path / "texts" / "@geoman-io-leaflet-geoman-free-2.20.2.txt").read_text()
+    assert "pkg:npm/%40geoman-io/leaflet-geoman-free@2.20.2" in needs
     assert (tmp_path / "licences.md").read_text().count("\n| ") == count + 1
 
 

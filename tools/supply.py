@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from urllib.parse import quote
 
 from packaging.requirements import Requirement
 
@@ -124,7 +125,7 @@ def write_licences(out: Path) -> int:
     (out / "licences.md").write_text("\n".join([*head, *rows]) + "\n", encoding="utf-8")
     for part in parts:
         for number, text in enumerate(part.texts):
-            target = out / "texts" / f"{plain_name(part.name)}-{part.version}{f'-{number}' if number else ''}.txt"
+            target = out / "texts" / f"{plain_name(part.name).replace('/', '-')}-{part.version}{f'-{number}' if number else ''}.txt"
             target.parent.mkdir(exist_ok=True)
             target.write_bytes(text.read_bytes())
     (out / "sbom.json").write_text(json.dumps(bill(parts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -204,7 +205,7 @@ def vendored() -> list[Part]:
             version=package.version,
             licence=told[package.name][2].partition(",")[0],
             home=told[package.name][3],
-            purl=f"pkg:npm/{package.name}@{package.version}",
+            purl=f"pkg:npm/{quote(package.name)}@{package.version}",
             texts=(vendor_assets.VENDOR / package.folder / "LICENSE",),
         )
         for package in vendor_assets.PACKAGES
