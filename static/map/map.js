@@ -350,7 +350,7 @@ class App {
   // A correction stays in what is told until it is answered: the dashboard may see only the last of what it was told.
   tell() {
     const { filter, waiting } = this;
-    const told = { hidden: [...filter.hidden], from: filter.from, to: filter.to, sure: filter.sure, region: this.regionCoordinates() };
+    const told = { selected: this.picked, hidden: [...filter.hidden], from: filter.from, to: filter.to, sure: filter.sure, region: this.regionCoordinates() };
     const text = JSON.stringify([told, waiting?.n ?? this.lastAsked]);
     this.lastAsked = waiting?.n ?? this.lastAsked;
     if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue({ ...told, edit: waiting }); }
@@ -368,7 +368,7 @@ class App {
       this.moved = true;
       this.map.setView([view[0], view[1]], view[2], { animate: false });
     }
-    this.told = JSON.stringify([{ hidden: [], from: null, to: null, sure: 0, region: null }, null]);
+    this.told = JSON.stringify([{ selected: [], hidden: [], from: null, to: null, sure: 0, region: null }, null]);
   }
 
   fit(animate = true) { this.map.fitBounds(this.config.bounds, { animate }); }

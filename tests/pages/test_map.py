@@ -577,7 +577,7 @@ def test_a_download_pressed_while_the_page_computes_holds_what_it_shows_then(sma
 def test_files_are_named_by_scene_part_and_day_and_an_empty_part_says_so(opened, lake, does, monkeypatch):
     names, made = [], downloads.exporter
     monkeypatch.setattr(downloads, "exporter", lambda part, name, **how: names.append(name) or made(part, name, **how))
-    does(selected=2, sure=0.9999999)
+    does(selected=(2,), sure=0.9999999)
     at = opened(MAP)
     today = time.strftime("%Y-%m-%d")
     assert set(names) == {f"lake-nearest-colour_all_{today}{suffix}" for suffix in downloads.suffixes()}

@@ -164,9 +164,9 @@ def test_of_many_polygons_the_largest_are_drawn_and_the_map_says_what_is_hidden(
 
 def test_what_the_map_tells():
     assert drawing.told_by(None) == drawing.Told() == drawing.told_by({})
-    told = drawing.told_by({"hidden": [1], "from": 2.5, "to": None, "sure": 40, "region": [[1, 2], [3, 4], [5, 6]]})
-    assert told == drawing.Told((1,), 2.5, None, 0.4, ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0)))
-    assert told.filters and not drawing.Told(region=told.region).filters
+    told = drawing.told_by({"selected": [7, 9], "hidden": [1], "from": 2.5, "to": None, "sure": 40, "region": [[1, 2], [3, 4], [5, 6]]})
+    assert told == drawing.Told((7, 9), (1,), 2.5, None, 0.4, ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0)))
+    assert told.filters and not drawing.Told(selected=(7,)).filters
 
 
 def test_the_deepest_zoom_shows_every_pixel_and_no_more():

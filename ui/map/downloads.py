@@ -131,7 +131,7 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
         required=True,
         format_func=_PARTS.get,
         key=f"map_part_{'_'.join(parts)}",
-        help="Filter with the table and the legend, select a polygon, or draw a region on the map, to take a part only.",
+        help="Filter with the table and the legend, select polygons, or draw a region on the map, to take a part only.",
     )
     with b:
         crs = choose_crs(layer)
@@ -233,7 +233,7 @@ def of_lines(source: MapSource, lines: LineLayer) -> None:
 
 def selected(told: drawing.Told) -> list[int]:
     """Ids of the polygons that are selected on the map."""
-    return [] if told.selected is None else [int(told.selected)]
+    return list(told.selected)
 
 
 def region_of(layer: PolygonLayer, told: drawing.Told) -> BaseGeometry:

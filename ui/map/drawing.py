@@ -127,8 +127,9 @@ class Ground:
 
 @dataclass(frozen=True)
 class Told:
-    """What the user did on the map: the filter, and the region (lon-lat, or x and y = -row in pixels)."""
+    """What the user did on the map: the selected polygons, the filter, and the region (lon-lat, or x and y = -row in pixels)."""
 
+    selected: tuple[int, ...] = ()
     hidden: tuple[int, ...] = ()
     area_from: float | None = None
     area_to: float | None = None
@@ -257,6 +258,7 @@ def told_by(value: dict[str, Any] | None) -> Told:
     value = value or {}
     region = value.get("region")
     return Told(
+        selected=tuple(value.get("selected") or ()),
         hidden=tuple(value.get("hidden") or ()),
         area_from=value.get("from"),
         area_to=value.get("to"),
