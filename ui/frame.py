@@ -283,10 +283,11 @@ def _choose_colouring(key: str) -> None:
 def _own_colours(shown: ClassScheme, key: str) -> None:
     """A colour to pick for each class, and the way back to those that were chosen for all."""
     own = state.colouring().own
-    for number, name in enumerate(shown.names[:_MOST_OWN]):
-        picker = f"{key}_own_{number}_{digest_of(name)}"
-        st.session_state[picker] = shown.hex(number).lower()
-        st.color_picker(in_markdown(name), key=picker, on_change=_pick_colour, args=(name, picker))
+    with st.container(horizontal=True):
+        for number, name in enumerate(shown.names[:_MOST_OWN]):
+            picker = f"{key}_own_{number}_{digest_of(name)}"
+            st.session_state[picker] = shown.hex(number).lower()
+            st.color_picker(in_markdown(name), key=picker, on_change=_pick_colour, args=(name, picker))
     if len(shown) > _MOST_OWN:
         st.caption(f"The first {_MOST_OWN} of {len(shown):,} classes.")
     st.button(

@@ -167,6 +167,7 @@ class App {
     this.colours = new Map(classes.map(item => [item.id, item.colour]));
     this.edges = new Map(classes.map(item => [item.id, item.edge])); // outlines, seen on the map's ground too
     this.names = new Map(classes.map(item => [item.id, item.name]));
+    this.classTiles.forEach((layer, number) => layer.setUrl(data.classTiles[number]));
     this.listed = data.second?.changes ? this.twinPolygons : this.polygons;
     if (units !== data.units) this.table.renew();
     this.table.showFilter();

@@ -11,7 +11,7 @@ SIDE = (300, 400)
 TAKEN = """canvas => { const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
   const seen = {}; for (let i = 0; i < all.length; i += 4) if (all[i + 3]) { const c = `${all[i]},${all[i + 1]},${all[i + 2]}`;
   seen[c] = (seen[c] ?? 0) + 1; } return seen; }"""
-BUILDING, ROAD = "209,73,91", "108,117,125"
+BUILDING, ROAD = "166,66,48", "104,108,116"
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """The map page as an analyst uses it: table and map are linked, regions are summed, links restore the view."""
 
 import re
+import time
+from pathlib import Path
 
 import numpy as np
 import pyogrio
@@ -50,6 +52,29 @@ def test_map_and_table_are_linked_and_a_link_restores_them(page, server, frame, 
     restored.get_by_text("2 of 3").wait_for()
     assert restored.locator("tr[aria-selected='true']").inner_text() == frame.locator("tr[aria-selected='true']").inner_text()
     assert server.refused == []
+
+
+def test_colours_change_without_a_jump_and_files_are_named_by_scene_part_and_day(page, server, frame):
+    swatch = frame.locator("tr", has_text="Water").locator("i").first
+    colour = "node => getComputedStyle(node).backgroundColor"
+    assert swatch.evaluate(colour) == "rgb(33, 114, 191)"  # blue, as it comes; the masks have mustard
+    frame.locator("body").evaluate("body => { body.dataset.kept = 'yes'; }")
+    choice = page.locator(".st-key-map_colours_box")
+    choice.scroll_into_view_if_needed()
+    place = choice.bounding_box()["y"]
+    choice.get_by_text("As in the masks").click()
+    becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(226, 169, 41)")
+    drawn(page)
+    assert frame.locator("body").get_attribute("data-kept") == "yes" and choice.bounding_box()["y"] == pytest.approx(place, abs=1)
+    frame.get_by_label("Show Land").uncheck()
+    page.locator(".st-key-map_part_all_filter").get_by_text("What the filter leaves").click()
+    page.get_by_text("2 polygons of 3 go into the files").wait_for()
+    drawn(page)
+    got = fetched(page, page.locator(".st-key-map_download_csv button").first)
+    assert got.suggested_filename == f"lakes-nearest-colour_filtered_{time.strftime('%Y-%m-%d')}.csv"
+    assert Path(got.path()).read_text(encoding="utf-8").count("Water") == 2
+    choice.get_by_text("Natural").click()  # what is remembered is so for the tests below, too
+    becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(33, 114, 191)")
 
 
 def test_a_region_is_summed_a_distance_measured_and_the_picture_swiped(page, server, frame, picture):

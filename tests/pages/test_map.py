@@ -26,6 +26,7 @@ from tests.pages.conftest import keys_of, sound, text_of
 from ui import served
 from ui.map import downloads, drawing, tracing
 from ui.map.finished import find
+from ui.viewer import tiles
 
 MAP = "pages/5_Map.py"
 SAND, SEA = (200, 178, 150), (40, 82, 95)
@@ -368,9 +369,10 @@ def test_maps_begin_in_natural_colours_and_what_was_chosen_is_remembered_for_goo
 
 def test_the_safe_palette_colours_map_tiles_and_files(opened, lake):
     at = opened(MAP)
-    raster = map_of(at)[1]["pictures"][1]["url"]
+    _, started, told = map_of(at)
     at = sound(at.segmented_control(key="map_colours").set_value("safe").run())
-    assert classes_of(at)["Water"]["colour"] == "#0072B2" and map_of(at)[1]["pictures"][1]["url"] != raster
+    assert classes_of(at)["Water"]["colour"] == "#0072B2" and map_of(at)[2]["classTiles"] != told["classTiles"]
+    assert map_of(at)[1] == started  # the map is not built anew, and so nothing jumps
     at = sound(at.switch_page("pages/4_Predict.py").run())
     at = sound(at.switch_page(MAP).run())
     assert classes_of(at)["Water"]["colour"] == "#0072B2"  # the setting outlives a change of page

@@ -64,10 +64,10 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
     titles = (source.title, other.title)
     if titles[0] == titles[1]:
         titles = (f"{titles[0]} (first)", f"{titles[1]} (second)")
-    made = drawing.base_map(
-        drawing.Ground(source.height, source.width, source.geo), pictures, titles=titles, memory=f"{source.digest}-{other.digest}"
-    )
+    ground = drawing.Ground(source.height, source.width, source.geo)
+    made = drawing.base_map(ground, pictures, titles=titles, memory=f"{source.digest}-{other.digest}")
     told = drawing.message(left, pixel_size_m=source.geo.pixel_size_m, second=right, changes=on_right == "change")
+    told["classTiles"] = drawing.class_tiles(pictures, ground)
     drawing.show(made, told, key=f"compare-{source.digest}-{other.digest}")
     frame.class_colours(source.scheme, key="compare_colours")
     _areas(changed)

@@ -351,12 +351,22 @@ def _underlay(under: Underlay, ground: Ground, native_zoom: int | None) -> dict[
     told = {"name": under.name, "base": under.base, "shown": under.shown, "opacity": under.opacity, "map": under.side}
     scale = 2**picture.max_zoom
     return told | {
-        "url": f"{_ROOT}{served.PREFIX}/{'pictures' if pixels else 'map'}/{picture.id}/{{z}}/{{x}}/{{y}}",
+        # Tiles of classes in other colours have another address, of which the map is told while it runs: it is not built anew.
+        "url": "" if picture.codes else _tiles_url(picture, pixels),
         "tileSize": tiles.TILE_PX if pixels else tiles.MAP_TILE_PX,
         "maxNativeZoom": picture.max_zoom if pixels else _native_zoom(Ground(picture.height, picture.width, picture.geo)),
         "bounds": [[-picture.height / scale, 0], [0, picture.width / scale]] if pixels else picture.bounds,
         "classes": picture.codes,
     }
+
+
+def class_tiles(pictures: Sequence[Underlay], ground: Ground) -> list[str]:
+    """Addresses of the pictures of classes in the colours of now, as `message` tells them to the running map."""
+    return [_tiles_url(under.picture, not ground.geo.georeferenced) for under in pictures if under.picture.codes]
+
+
+def _tiles_url(picture: tiles.Picture, pixels: bool) -> str:
+    return f"{_ROOT}{served.PREFIX}/{'pictures' if pixels else 'map'}/{picture.id}/{{z}}/{{x}}/{{y}}"
 
 
 def _native_zoom(ground: Ground) -> int:

@@ -58,9 +58,10 @@ def map_of(
     ground = drawing.Ground(source.height, source.width, source.geo)
     made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online, editable=True)
     message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines, editing=editing)
+    message["classTiles"] = drawing.class_tiles(pictures, ground)
     told = drawing.show(made, message, key=map_key(source, traced))
+    frame.class_colours(source.scheme, key="map_colours")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        frame.class_colours(source.scheme, key="map_colours")
         if source.geo.georeferenced:
             st.toggle(
                 "Online base maps",

@@ -20,7 +20,7 @@ from core.scenes.display import display_rgb
 from core.scenes.scene import Scene
 from core.vector.clip import class_sums
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.printing.place import day_words, extent_words, ground_words
+from core.vector.printing.place import day_words, place_words
 from core.words import area_words, length_words
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def compose(
     _scale_bar(side, axes, layer, crs, figure, None if fitted is None else fitted[0])
     figure.text(0.45 / wide, 1 - 0.5 / high, _title(layer, title), fontsize=19, fontweight="bold", color=INK, va="center")
     words = [
-        f"{extent_words(layer)}. {ground_words(layer)}. {day_words()}.",
+        f"{place_words(layer)} {day_words()}.",
         _source(layer, crs),
         *credits.lines,
         *([attribution] if attribution else []),
@@ -178,7 +178,7 @@ def _look_at(axes: Axes, corners: np.ndarray) -> None:
     (west, south), (east, north) = corners.min(0), corners.max(0)
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
-    axes.set_aspect("equal", adjustable="box", anchor="W")
+    axes.set_aspect("equal", adjustable="box", anchor="NW")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_facecolor("#eef1f4")

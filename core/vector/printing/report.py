@@ -18,7 +18,7 @@ from core.files import replacing
 from core.html_page import class_name, page, table
 from core.vector.clip import class_sums, mean_confidence
 from core.vector.layer import LineLayer, PolygonLayer
-from core.vector.printing.place import extent_words, ground_words
+from core.vector.printing.place import place_words
 from core.vector.printing.report_map import map_svg
 from core.words import DASH, area_words, length_words, number_words
 
@@ -91,7 +91,7 @@ def report_html(
         "subtitle": html.escape(f"{subtitle}. Written on {time.strftime('%d %B %Y, %H:%M')} by {layer.made.get('software')}."),
         "figures": _figures(layer, sums, scores),
         "map": picture,
-        "caption": html.escape(f"{caption} {extent_words(layer)}. {ground_words(layer)}."),
+        "caption": html.escape(f"{caption} {place_words(layer)}"),
         "legend": _legend(layer, sums, lines),
         "areas": _area_table(layer, sums, adjusted),
         "bars": _bars(layer, sums, adjusted),
