@@ -5,7 +5,7 @@ import { area, length } from '../shared/words.js';
 import { ringArea } from './measuring.js';
 
 const { L } = window;
-const HOVER = '#ffffff';
+const HOVER = '#ffffff', MOST_THICK = 40;
 
 export class Polygons {
   // `app` holds filter, classes and units for all maps of the page.
@@ -73,7 +73,8 @@ export class Polygons {
     const layers = ids.map(id => this.layers.get(id)).filter(Boolean);
     if (!layers.length) return;
     const outlines = layers.map(layer => layer.getLatLngs());
-    [['#17262b', 6], ['#ffffff', 3]].forEach(([color, weight]) => {
+    const thick = layers.length > MOST_THICK ? 1 : 3; // of many, thick frames would hide what they are around
+    [['#17262b', 2 * thick], ['#ffffff', thick]].forEach(([color, weight]) => {
       L.polygon(outlines, { color, weight, fill: false, interactive: false, renderer: this.app.overlay(this.map) }).addTo(this.marks);
     });
     if (!fly) return;
