@@ -190,11 +190,11 @@ def main() -> None:
     report(trained, data, scored=recipe.scored, notes=recipe.notes)
 
 
-def report(trained: Path, data: Path, *, scored: str, notes: list[str], beside: dict[str, float] | None = None) -> None:
-    """Score a model, write that and what is known `beside` it into its card, and print the score."""
+def report(trained: Path, data: Path, *, scored: str, notes: list[str]) -> None:
+    """Score a model, write that into its card, and print the score."""
     found = trained.with_name(f"{trained.name}-scores")
     test = core("evaluate", str(trained), str(data), "--scenes", scored, "--out", str(found))
-    metrics = {**(beside or {}), "test": {key: value for key, value in test.items() if key not in _NOT_IN_CARDS}}
+    metrics = {"test": {key: value for key, value in test.items() if key not in _NOT_IN_CARDS}}
     if FAILURES[0] in notes:
         evaluation = Evaluation.load(found)
         draw_failures(evaluation, trained / "failures.jpg")
