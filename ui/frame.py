@@ -96,7 +96,7 @@ _MOST_OWN = 40  # classes with a colour to pick; more fill the window
 def begin_page(title: str, icon: str, caption: str) -> None:
     """Draw what all pages share; the first Streamlit call of a page. `icon` is a Material icon beside the heading."""
     st.set_page_config(
-        page_title=title if title == _NAME else f"{title} · {_NAME}", page_icon=_ICON, layout="wide", initial_sidebar_state="expanded"
+        page_title=title if title == _NAME else f"{title} · {_NAME}", page_icon=_ICON, layout="wide", initial_sidebar_state="auto"
     )
     st.html(_STYLE)
     st.html(_KEEP_THEME, unsafe_allow_javascript=True)
