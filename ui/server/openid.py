@@ -48,16 +48,18 @@ class OpenId:
 
     def lets_in(self, scope: Scope) -> bool:
         """Whether the request brings Streamlit's signed cookie of somebody who is named, or is part of signing in."""
-        return self._signs_in(scope) or self._may(self._email(scope))
+        user = self._user(scope)
+        return self._signs_in(scope) or (self._vouched(user) and self._may(self._email(user)))
 
     async def refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a browser to the provider; say no to who signed in and is not named, and to everything else."""
         from streamlit.user_info import generate_login_redirect_url
 
-        email = self._email(scope)
-        if email:
-            out = f"{self._base}/auth/logout"
-            await answer(send, 403, f"{email} is not among those who may use this dashboard. Sign out at {out} to come as somebody else.")
+        user, out = self._user(scope), f"Sign out at {self._base}/auth/logout to come as somebody else."
+        if user and self._vouched(user):
+            await answer(send, 403, f"{self._email(user)} is not among those who may use this dashboard. {out}")
+        elif user:  # sent to sign in again, they would come back the same, without end
+            await answer(send, 403, f"Your provider does not vouch for your e-mail address. {out}")
         elif scope["method"] == "GET" and b"text/html" in dict(scope["headers"]).get(b"accept", b""):
             await answer(send, 302, "Sign in.", headers={"location": generate_login_redirect_url(self._provider)})
         else:
@@ -69,14 +71,21 @@ class OpenId:
     def _may(self, email: str) -> bool:
         return bool(email) and any(fnmatchcase(email, pattern) for pattern in self._users)
 
-    def _email(self, scope: Scope) -> str:
-        """The address of who signed in, "" for nobody, and for one that the provider does not vouch for."""
+    def _user(self, scope: Scope) -> Mapping[str, Any]:
+        """What Streamlit's cookie says of who signed in; nothing where nobody did."""
         from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks
 
         told = _get_signed_cookie_with_chunks(cookies(scope), _USER_COOKIE)
         try:
             user = json.loads(told) if told else {}
         except ValueError:
-            return ""
-        sound = user.get("is_logged_in") and user.get("email_verified", True) is not False
-        return str(user.get("email") or "").lower() if sound else ""
+            return {}
+        return user if isinstance(user, dict) and user.get("is_logged_in") else {}
+
+    @staticmethod
+    def _vouched(user: Mapping[str, Any]) -> bool:
+        return bool(user.get("email")) and user.get("email_verified", True) is not False
+
+    @staticmethod
+    def _email(user: Mapping[str, Any]) -> str:
+        return str(user.get("email") or "").lower()
