@@ -1,4 +1,4 @@
-"""Compiling beforehand what a first prediction with its polygons, and a first stroke, would wait for: `python -m core.jobs.warming`.
+"""Compiling beforehand what a first prediction, correction and stroke would wait for: `python -m core.jobs.warming`.
 
 The dashboard starts it when it is served, so that it works while the person reads the first page. Where all is compiled it ends at once.
 """
@@ -44,6 +44,9 @@ def work() -> None:
 
     from core.labelling.classifier import fit
     from core.labelling.kernels import pool
+    from core.vector.editing.applying import apply
+    from core.vector.editing.log import Corrections
+    from core.vector.vectorize import vectorize
 
     with tempfile.TemporaryDirectory(prefix="groundline-warming-") as place, rasterio.open(SAMPLE_SCENE) as scene:
         cutting = Path(place) / "cutting.tif"
@@ -52,7 +55,9 @@ def work() -> None:
             cutting, "w", driver="GTiff", height=_SIDE_PX, width=_SIDE_PX, count=3, dtype="uint8", crs=scene.crs, transform=scene.transform
         ) as file:
             file.write(pixels)
-        registry.run("demo", {"scene": str(cutting), "out": str(Path(place) / "out")})
+        made = registry.run("demo", {"scene": str(cutting), "out": str(Path(place) / "out")})
+        layer = vectorize(made["predict"]["folder"]).layer
+        apply(layer, Corrections().delete(layer.frame["id"].tolist()[:1]))
     colours = pixels.reshape(3, -1).T.astype(np.float16)
     halves = np.arange(len(colours)) % 2
     said = fit(colours[:64], halves[:64], classes=2).probabilities(colours)

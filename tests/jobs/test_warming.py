@@ -1,4 +1,4 @@
-"""What is compiled beforehand is what a first prediction with its polygons runs, and it is done once."""
+"""What is compiled beforehand is what a first prediction with its polygons, and a first correction of them, runs, and it is done once."""
 
 import json
 import subprocess
@@ -13,6 +13,10 @@ MISSED = """
 import json, sys
 from numba.core.registry import CPUDispatcher
 from core.jobs import warming
+from core.vector.editing.applying import apply
+from core.vector.editing.log import Corrections
+from core.prediction.folder.rasters import Prediction
+from core.vector.layer import read_layer
 from core.verbs import registry
 
 def known():
@@ -22,12 +26,16 @@ def known():
 
 warming.work()
 before = known()
-registry.run("demo", {"out": sys.argv[1]})
+made = registry.run("demo", {"out": sys.argv[1]})
+written = next(one["path"] for one in made["files"] if one["path"].endswith(".gpkg"))
+opened = Prediction.open(made["predict"]["folder"])
+layer = read_layer(written, scheme=opened.scheme, geo=opened.geo)
+apply(layer, Corrections().delete(layer.frame["id"].tolist()[:1]))
 print(json.dumps([len(before), sorted(known() - before)]))
 """
 
 
-def test_the_sample_compiles_nothing_more(tmp_path):
+def test_the_sample_and_its_correction_compile_nothing_more(tmp_path):
     done = subprocess.run([sys.executable, "-c", MISSED, str(tmp_path / "out")], cwd=ROOT, capture_output=True, text=True, check=True)
     count, missed = json.loads(done.stdout.splitlines()[-1])
     assert count > 20 and missed == []

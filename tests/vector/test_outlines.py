@@ -1,5 +1,7 @@
 """Outlines drawn, cut, joined and moved by hand: by hand-worked squares, and that no layer gets a gap or an overlap."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -95,6 +97,33 @@ def test_a_line_splits_a_polygon_and_its_neighbours_get_the_new_corner(layer, id
     assert twice.frame.set_index("id").loc[max(ids.values()) + 1, "class_name"] == "Water"
     with pytest.raises(SettingsError, match="does not cut"):
         apply(layer, Corrections().split(ids["Road"], line((4, 7), (4, 10))))
+
+
+def test_a_piece_is_cut_out_inside_and_at_a_border_that_it_nearly_follows(layer, ids):
+    """Inside the Road 2 x 2; at its rim 3 x 2, whose side lies 0.1 pixels beside the border; and over the whole of it: no cut."""
+    new = max(ids.values()) + 1
+    ring = line((2, 9), (4, 9), (4, 11), (2, 11), (2, 9))
+    inside = sound(apply(layer, Corrections().split(ids["Road"], ring)))
+    assert areas(inside)[ids["Road"]] == 44 and areas(inside)[new] == 4 and len(inside.frame) == 4
+    beside = line((1, 8.1), (4, 7.9), (4, 10), (1, 10), (1, 8.1))
+    edge = sound(apply(layer, Corrections().split(ids["Road"], beside)))
+    assert areas(edge)[new] == 6 and len(edge.frame) == 4
+    assert edge.frame.set_index("id").loc[new, layer.area_column] == pytest.approx(6, rel=0.01)
+    with pytest.raises(SettingsError, match="a piece that does not cut"):
+        apply(layer, Corrections().split(ids["Road"], line((-1, 7), (13, 7), (13, 13), (-1, 13), (-1, 7))))
+
+
+def test_a_line_that_ends_just_before_the_border_cuts(layer, ids):
+    fresh = sound(apply(layer, Corrections().split(ids["Road"], line((4, 8.1), (4, 11.9)))))
+    assert areas(fresh)[ids["Road"]] == 32 and len(fresh.frame) == 4
+
+
+def test_only_changed_outlines_are_measured_anew(layer, ids):
+    """A measure that was put wrong on purpose stays on the one that a step did not touch, also where it gets another class."""
+    layer = replace(layer, frame=layer.frame.assign(**{layer.area_column: 7.0}))
+    fresh = apply(layer, Corrections().reclass(ids["Road"], "Water").delete(ids["Building"]))
+    told = dict(zip(fresh.frame["id"].tolist(), fresh.frame[layer.area_column].round(1).tolist(), strict=True))
+    assert told[ids["Road"]] == 7 and told[ids["Land"]] == pytest.approx(96, rel=0.01)
 
 
 def test_neighbours_merge_into_the_largest_and_strangers_do_not(layer, ids):

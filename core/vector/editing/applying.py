@@ -31,8 +31,10 @@ class Replay:
         if not self.done:
             return fresh
         fresh = replace(fresh, made={**self.layer.made, "corrections": Corrections(self.done).describe()})
-        same = len(self.table.ids) == len(self.layer.frame) and self.table.alive.all() and not self.table.corrected.any()
-        return fresh if same else remeasured(fresh)
+        # Steps put another outline in the place of the old one, and leave those that they do not change as they are.
+        traced, now = self.layer.frame.geometry.to_numpy()[self.table.source], self.table.shapes
+        changed = np.array([one is not other for one, other in zip(now, traced, strict=True)], bool)[self.table.alive]
+        return remeasured(fresh, changed) if changed.any() else fresh
 
 
 def replay(layer: PolygonLayer, corrections: Corrections, earlier: Iterable[Replay] = ()) -> Replay:
@@ -49,7 +51,7 @@ def replay(layer: PolygonLayer, corrections: Corrections, earlier: Iterable[Repl
 
 
 def apply(layer: PolygonLayer, corrections: Corrections) -> PolygonLayer:
-    """The corrected layer: measures taken anew, ids as they were, and a column `corrected` (bool) for what the steps touched.
+    """The corrected layer: changed outlines measured anew, ids as they were, and a column `corrected` (bool) for what the steps touched.
 
     A polygon of another class keeps its place and loses its confidence, which was the model's in its own answer. A polygon that takes
     in a deleted one gets the mean confidence of both by their areas, and no percentile. One that is cut or gives way keeps its own, and

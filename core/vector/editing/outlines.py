@@ -38,15 +38,25 @@ def draw(table: Table, shape: shapely.Polygon, class_id: int) -> None:
 
 
 def split(table: Table, row: int, line: shapely.LineString) -> None:
-    """Cut a polygon along a line; its largest part keeps the row. Raises SettingsError where the line does not cut it."""
+    """Cut a polygon along a line, or a piece out of it by a closed one; its largest part keeps the row.
+
+    Corners that nearly lie on its border are meant to lie there, and ends there to reach it. Raises SettingsError for what does not cut it.
+    """
     whole = table.shapes[row]
+    borders, reach = whole.boundary, _SNAP_PX * table.pixel
+    line = _onto(shapely.snap(line, borders, reach), borders, reach)
+    closed = line.is_ring
+    if not closed:
+        line = _longer(line, 0.005 * table.pixel)
     cut = shapely.intersection(line, shapely.buffer(whole, 0.01 * table.pixel))
     rows = _near(table, whole)
     faces, owner = _faces(table, rows, cut)
-    parts = faces[owner == row]
+    parts = _without_slivers(faces[owner == row], _SLIVER_PX * table.pixel**2)
     if len(parts) < 2:
         raise SettingsError(
-            f"a line that does not cut polygon {table.ids[row]}", expected="one from side to side", do="Undo this step, and draw it longer"
+            f"a {'piece' if closed else 'line'} that does not cut polygon {table.ids[row]}",
+            expected="one inside of it or across its border" if closed else "one from side to side",
+            do="Undo this step, and draw it " + ("there" if closed else "longer"),
         )
     _give_out(table, rows[rows != row], faces, owner)
     _set_parts(table, row, parts)
@@ -129,6 +139,27 @@ def _fitted(table: Table, shape: shapely.Polygon, *, was: int = _NOBODY) -> tupl
     fits = snapped.geom_type == "Polygon" and snapped.is_valid and snapped.area > 0
     found = snapped if fits else inside
     return found, _near(table, found)
+
+
+def _longer(line: shapely.LineString, by: float) -> shapely.LineString:
+    """A line that runs on beyond both of its ends: one that ends on a border would by rounding end short of it."""
+    points = shapely.get_coordinates(line)
+    for end, before in ((0, 1), (-1, -2)):
+        way = points[end] - points[before]
+        points[end] += way * by / max(np.hypot(*way), by)
+    return shapely.LineString(points)
+
+
+def _without_slivers(parts: np.ndarray, least: float) -> np.ndarray:
+    """Parts (n,) of a polygon, those smaller than `least` joined to the one with which they share most border."""
+    large, found = shapely.area(parts) >= least, list(parts)
+    if not large.any():
+        return parts
+    for k in np.flatnonzero(~large):
+        border = shapely.length(shapely.intersection(shapely.boundary(parts), parts[k].boundary))
+        heir = int(np.argmax(np.where(large, border, -1)))
+        found[heir] = shapely.coverage_union_all([found[heir], parts[k]])
+    return np.array(found, object)[large]
 
 
 def _onto(shape: shapely.Geometry, borders: shapely.Geometry, reach: float) -> shapely.Geometry:

@@ -264,7 +264,12 @@ def measure_shapes(geometry: np.ndarray, geo: GeoRef, height: int, width: int) -
     return measure(rings, np.ascontiguousarray(points), geo, height, width)
 
 
-def remeasured(layer: PolygonLayer) -> PolygonLayer:
-    """The layer with area, perimeter, length, width, compactness and centroid taken anew from its polygons."""
-    measures, _ = measure_shapes(layer.frame.geometry.to_numpy(), layer.geo, layer.made["height"], layer.made["width"])
-    return replace(layer, frame=layer.frame.assign(**measures))
+def remeasured(layer: PolygonLayer, changed: np.ndarray | None = None) -> PolygonLayer:
+    """The layer with area, perimeter, length, width, compactness and centroid of its polygons, or those `changed` (P,) bool, taken anew."""
+    frame = layer.frame
+    changed = np.ones(len(frame), bool) if changed is None else changed
+    measures, _ = measure_shapes(frame.geometry.to_numpy()[changed], layer.geo, layer.made["height"], layer.made["width"])
+    columns = {name: frame[name].to_numpy(float).copy() for name in measures}
+    for name, values in measures.items():
+        columns[name][changed] = values
+    return replace(layer, frame=frame.assign(**columns))
