@@ -104,3 +104,25 @@ class Countdown:
         """Leave `seconds` of waiting out of the account."""
         if self._end is not None:
             self._end += seconds
+
+
+class StepCurve:
+    """The loss of an epoch's steps in few points, however many steps there are: each is the mean of as many steps as every other."""
+
+    MOST = 200
+
+    def __init__(self) -> None:
+        self.points: list[tuple[int, float]] = []
+        self._stride, self._sum = 1, 0.0
+
+    def add(self, step: int, mean: float) -> None:
+        """Take in `step` (from 1, one after the other) with the mean loss of all steps up to it, which is what networks tell."""
+        if step % self._stride:
+            return
+        total = step * mean
+        self.points.append((step, (total - self._sum) / self._stride))
+        self._sum = total
+        if len(self.points) == self.MOST:
+            pairs = zip(self.points[::2], self.points[1::2], strict=True)
+            self.points = [(last, (first_loss + last_loss) / 2) for (_, first_loss), (last, last_loss) in pairs]
+            self._stride *= 2

@@ -17,7 +17,7 @@ frame.begin_page(
 
 
 def new_run() -> None:
-    """Patches on the left, network on the right, and below what can be found out before it starts."""
+    """Patches on the left, network on the right, below what can be found out before it starts, and then the start."""
     folders = library.prepared()
     if not folders and state.selection().dataset is None and not runs_read.runs():
         frame.empty_state(
@@ -49,18 +49,20 @@ def new_run() -> None:
         chosen = forms.advanced(patches, chosen)
     if drawn.failed:
         return
-    with frame.errors():
-        _start(forms.start(patches, chosen))
     with st.container(border=True, key="check_panel"):
         st.subheader(":material/speed: 3 · Check before the start", anchor=False)
         with frame.errors():
             checks.panel(patches, chosen)
+    with frame.errors():
+        _start(forms.start(patches, chosen))
 
 
 def _start(requests: list[dict]) -> None:
     if requests:
         names = [jobs_view.start("train", request, title=request["settings"]["name"]).name for request in requests]
         runs_read.show(*names)
+        if len(names) == 1 and (running := jobs_view.at_work("train")) and running.name != names[0]:
+            jobs_view.choose_run(running.name)  # what runs stays in view; the new one is listed below it, live
         st.rerun()
 
 
@@ -74,6 +76,7 @@ def runs() -> None:
         state.link("run", job.name)
         with frame.errors():
             one_run.panel(job)
+        one_run.others([other for other in every if other.name != job.name and other.active])
         st.subheader("All runs", anchor=False)
         with frame.errors():
             table.table(every)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from core.progress import Countdown, Pace, part, report
+from core.progress import Countdown, Pace, StepCurve, part, report
 
 
 def test_a_part_is_told_as_its_share_of_the_whole():
@@ -121,3 +121,19 @@ def test_the_time_that_is_told_wavers_less_than_the_estimate():
         clock.now += 1.0
     rises = [sum(after > before for before, after in pairwise(one)) for one in (estimates, told)]
     assert rises[0] > 20 and rises[1] <= 3
+
+
+def test_the_curve_of_an_epoch_holds_the_loss_of_its_steps_and_not_the_mean_so_far():
+    curve = StepCurve()
+    for step, mean in enumerate((4.0, 3.0, 3.0), start=1):  # of the losses 4, 2, 3
+        curve.add(step, mean)
+    assert curve.points == [(1, 4.0), (2, 2.0), (3, 3.0)]
+
+
+def test_the_curve_of_a_long_epoch_stays_short_and_its_points_are_means_of_equally_many_steps():
+    curve, total = StepCurve(), 0.0
+    for step in range(1, 1001):
+        total += step  # a step's loss is its number
+        curve.add(step, total / step)
+    assert 100 <= len(curve.points) < StepCurve.MOST
+    assert curve.points[0] == (8, pytest.approx(4.5)) and curve.points[-1] == (1000, pytest.approx(996.5))

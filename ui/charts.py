@@ -17,6 +17,8 @@ _PANELS = {
 }
 _LEFT = {"Loss": 0.0, "Mean IoU": 0.545}
 """Where the titles of the panels begin, as a part of the width."""
+_LEAST_STEPS = 100
+"""An axis of steps is not made shorter than half of this."""
 COLOURS = {"training": "#6E8791", "validation": "#15877C", "learning rate": "#C26A12"}
 
 
@@ -82,6 +84,36 @@ def curves(
         hovermode="x unified",
         uirevision="curves",
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "right", "x": 1},
+    )
+    return figure
+
+
+def step_curve(at: Sequence[int], loss: Sequence[float], *, steps: int, title: str, before: float | None = None) -> go.Figure:
+    """The `loss` of an epoch at some of its `steps`; `before` is the mean of the epoch before."""
+    figure = go.Figure(
+        go.Scatter(
+            x=at,
+            y=loss,
+            mode=_mode(at),
+            name="training",
+            hovertemplate="%{y:.4g}",
+            line={"color": COLOURS["training"], "width": 2},
+            marker={"size": 5},
+        )
+    )
+    if before is not None:
+        figure.add_hline(y=before, line={"width": 1, "dash": "dot", "color": "#8A979C"}, annotation_text="mean of the epoch before")
+    shown = max(steps, 2)
+    while at and at[-1] <= shown // 2 and shown >= _LEAST_STEPS:  # a long epoch's first minutes would be a stroke at the edge
+        shown //= 2
+    figure.update_xaxes(range=[0.5, shown + 0.5], title="step")
+    figure.update_layout(
+        height=190,
+        title={"text": title, "font": {"size": 14}},
+        margin={"l": 8, "r": 8, "t": 34, "b": 8},
+        hovermode="x unified",
+        uirevision="steps",
+        showlegend=False,
     )
     return figure
 

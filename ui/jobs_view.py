@@ -82,9 +82,13 @@ def chosen_run() -> Job | None:
     """The training run in view: the one that the user picked, else the one at work, else the newest."""
     runs = jobs.list_jobs(state.workspace(), kinds=("train",))
     picked = next((job for job in runs if job.name == st.session_state.get(RUN)), None)
-    active = [job for job in runs if job.active]
-    at_work = next((job for job in active if job.status()["state"] != "queued"), active[-1] if active else None)
-    return picked or at_work or (runs[0] if runs else None)
+    return picked or at_work("train") or (runs[0] if runs else None)
+
+
+def at_work(kind: str) -> Job | None:
+    """The job of this kind that runs, else the first of those that wait; None while none is active."""
+    active = [job for job in jobs.list_jobs(state.workspace(), kinds=(kind,)) if job.active]
+    return next((job for job in active if job.status()["state"] != "queued"), active[-1] if active else None)
 
 
 def label(state_name: str) -> str:

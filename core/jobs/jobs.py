@@ -90,6 +90,11 @@ class Job:
         return self._about().get("note") or ""
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """Free words that somebody gave it, to find it by."""
+        return tuple(self._about().get("tags") or ())
+
+    @property
     def active(self) -> bool:
         """Whether a worker is on it or about to be."""
         return self.status()["state"] in records.ACTIVE_STATES
@@ -116,6 +121,10 @@ class Job:
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """What happened, in order: dicts with "time", "type" and what belongs to the type."""
         return records.read_events(self.folder, kind=kind)
+
+    def steps(self) -> dict[str, Any] | None:
+        """The loss of the running or last epoch's steps, as `records.Steps`; None while there is none, or none that can be read."""
+        return _read(self.folder / records.STEPS, records.Steps)[0] or None
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that the worker printed."""
@@ -176,9 +185,10 @@ class Job:
                 continue
         psutil.wait_procs(family, timeout=5)
 
-    def annotate(self, *, title: str | None = None, note: str | None = None) -> None:
-        """Give it a better title or a remark; None leaves what is there."""
-        changed = {key: value for key, value in {"title": title, "note": note}.items() if value is not None}
+    def annotate(self, *, title: str | None = None, note: str | None = None, tags: Iterable[str] | None = None) -> None:
+        """Give it a better title, a remark or tags; None leaves what is there."""
+        words = None if tags is None else list(dict.fromkeys(tag for tag in (" ".join(tag.split()) for tag in tags) if tag))
+        changed = {key: value for key, value in {"title": title, "note": note, "tags": words}.items() if value is not None}
         records.write_patiently(self.folder / records.ABOUT, {**self._about(), **changed})
 
     def delete(self, *, outputs: bool = False) -> str:

@@ -7,6 +7,7 @@ control        "pause" or "stop"; written by watchers, read by the worker at eac
 lock           an OS lock that the worker holds for its whole life, so that a dead worker frees it at once
 log.txt        what the worker printed
 result.json    the answer, when finished
+steps.json     the loss of the running epoch's steps; replaced about once a second
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from core.files import dump_json, read_json, write_json
 from core.reading.readable import misfit
 
 REQUEST, STATUS, EVENTS, CONTROL = "request.json", "status.json", "events.jsonl", "control"
-LOCK, LOG, RESULT, ABOUT = "lock", "log.txt", "result.json", "about.json"
+LOCK, LOG, RESULT, ABOUT, STEPS = "lock", "log.txt", "result.json", "about.json", "steps.json"
 
 ACTIVE_STATES = ("starting", "queued", "running", "paused", "stopping")
 STARTING_GRACE_S = 60.0
@@ -44,6 +45,19 @@ class About(TypedDict, total=False):
 
     title: str | None
     note: str | None
+    tags: list[str] | None
+
+
+_Steps = TypedDict("_Steps", {"class": str}, total=False)
+
+
+class Steps(_Steps):
+    """What `steps.json` holds: the number of an epoch, how many steps it has, some of them, and the loss up to each."""
+
+    epoch: int
+    steps: int
+    at: list[int]
+    loss: list[float]
 
 
 class _Stands(TypedDict):

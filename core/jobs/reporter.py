@@ -9,8 +9,10 @@ from typing import Any
 from core.errors import Cancelled
 from core.jobs import records
 from core.progress import Countdown, Pace
+from core.verbs.verb import PASSING
 
 _WRITE_EVERY_S = 0.5
+_PASSING_EVERY_S = 1.0
 _PAUSE_POLL_S = 0.1
 _TELLING_SHARE = 0.03
 """Share of the work after which a time left is told."""
@@ -26,6 +28,7 @@ class Reporter:
         self._status.update(created=old["created"] if old else time.time(), worker=token, pid=pid)
         self._pace, self._countdown = Pace(), Countdown()
         self._written = 0.0
+        self._passed = -_PASSING_EVERY_S
         self._terminated = False
 
     @property
@@ -57,7 +60,12 @@ class Reporter:
         self._write_sometimes()
 
     def on_event(self, event: dict[str, Any]) -> None:
-        """Append an event of the work's own."""
+        """Append an event of the work's own; one that passes replaces the one before, at most once a second."""
+        if event["type"] == PASSING:
+            if time.monotonic() - self._passed >= _PASSING_EVERY_S:
+                self._passed = time.monotonic()
+                records.write_patiently(self._folder / records.STEPS, {key: value for key, value in event.items() if key != "type"})
+            return
         records.append_event(self._folder, event)
 
     def on_wait(self, front: str) -> None:

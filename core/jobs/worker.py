@@ -51,7 +51,8 @@ def _work(folder: Path, token: str, resume: bool) -> int:
     be_nice()
     records.mend_events(folder)
     records.write_control(folder, "")
-    (folder / records.RESULT).unlink(missing_ok=True)
+    for old in (records.RESULT, records.STEPS):
+        (folder / old).unlink(missing_ok=True)
     reporter = Reporter(folder, token=token, pid=os.getpid())
     signal.signal(signal.SIGTERM, reporter.terminate)
     asked = read_json(folder / records.REQUEST)

@@ -40,11 +40,12 @@ def train_each_class(
     resume: bool,
     on_progress: OnProgress | None,
     on_epoch: Callable[[dict[str, Any]], None] | None,
+    on_steps: Callable[[dict[str, Any]], None] | None,
     **callables: Any,
 ) -> TrainResult:
     """Train a network of two classes for each class in `classes/<name>` below `folder`, and merge them into one model there.
 
-    Each line that `on_epoch` hears has the key "class". A run that is stopped before each class has a network leaves no
+    What `on_epoch` and `on_steps` hear has the key "class". A run that is stopped before each class has a network leaves no
     merged model, and goes on where it was with `resume`.
     """
     names, results, home = store.scheme.names, [], folder
@@ -61,7 +62,8 @@ def train_each_class(
                 replace(settings, per_class=False),
                 resume=resume,
                 on_progress=part(on_progress, index, index + 1, len(names), message=f"{at}: ".__add__),
-                on_epoch=None if on_epoch is None else (lambda line, name=name: on_epoch({**line, "class": name})),
+                on_epoch=_of_class(on_epoch, name),
+                on_steps=_of_class(on_steps, name),
                 **callables,
             )
         )
@@ -133,3 +135,8 @@ def _history(name: str, folder: Path) -> list[str]:
 
 def _part_name(index: int, name: str) -> str:
     return f"{index:02d}-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "class")
+
+
+def _of_class(listener: Callable[[dict[str, Any]], None] | None, name: str) -> Callable[[dict[str, Any]], None] | None:
+    """A listener to one class's network, that tells `listener` of which class it hears."""
+    return None if listener is None else (lambda line: listener({**line, "class": name}))

@@ -129,12 +129,19 @@ class Run:
         drawn_by = {"balanced": patch_weights, "half": half_weights}.get(self.settings.sampling)
         self.draw = None if drawn_by is None else drawn_by(self._patch_counts())
 
-    def go(self, on_progress, should_stop, should_pause, on_epoch) -> TrainResult:
+    def go(self, on_progress, should_stop, should_pause, on_epoch, on_steps=None) -> TrainResult:
         """Train until the last epoch, the end of patience, or the wish to stop, and write the best model."""
         from core.training.running import Pulse
 
         settings, stopped = self.settings, False
-        pulse = Pulse(epochs=settings.epochs, steps=self.steps, on_progress=on_progress, should_stop=should_stop, should_pause=should_pause)
+        pulse = Pulse(
+            epochs=settings.epochs,
+            steps=self.steps,
+            on_progress=on_progress,
+            should_stop=should_stop,
+            should_pause=should_pause,
+            on_steps=on_steps,
+        )
         if self.prepared.spread is not None:
             self.prepared.spread.refuse_other_epochs(self.state.epoch)
         while self.state.epoch < settings.epochs and not self._patience_is_over():

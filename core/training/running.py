@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
-from core.progress import OnProgress, ShouldStop, report
+from core.progress import OnProgress, ShouldStop, StepCurve, report
 from core.training.losses import one_hot
 
 _PAUSE_S = 0.1
@@ -48,6 +49,8 @@ class RunningScores(keras.metrics.Metric):
 class Pulse(keras.callbacks.Callback):
     """Reports each batch; waits while `should_pause`; ends the epoch at once on `should_stop` or a loss that is no number.
 
+    `on_steps` hears the curve of the epoch's loss so far.
+
     After an epoch `stopped` and `broken_at` (the step, or None) tell whether it was cut short, and `waited_s` how long
     it was paused.
     """
@@ -60,11 +63,17 @@ class Pulse(keras.callbacks.Callback):
         on_progress: OnProgress | None,
         should_stop: ShouldStop | None,
         should_pause: Callable[[], bool] | None,
+        on_steps: Callable[[dict[str, Any]], None] | None = None,
     ):
         super().__init__()
         self.epochs, self.steps = epochs, steps
-        self.on_progress, self.should_stop, self.should_pause = on_progress, should_stop, should_pause
+        self.on_progress, self.should_stop, self.should_pause, self.on_steps = on_progress, should_stop, should_pause, on_steps
+        self.curve = StepCurve()
         self.epoch, self.stopped, self.broken_at, self.waited_s = 0, False, None, 0.0
+
+    def on_train_begin(self, logs=None):
+        """Each epoch is a training of its own, with a curve of its own."""
+        self.curve = StepCurve()
 
     def on_train_batch_end(self, batch, logs=None):
         """Report the batch, wait while asked to, and end the epoch where it has to end."""
@@ -74,6 +83,10 @@ class Pulse(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         report(self.on_progress, self.epoch * self.steps + batch + 1, self.epochs * self.steps, self._message(batch, loss))
+        if self.on_steps is not None:
+            self.curve.add(batch + 1, loss)
+            at, losses = [step for step, _ in self.curve.points], [mean for _, mean in self.curve.points]
+            self.on_steps({"epoch": self.epoch + 1, "steps": self.steps, "at": at, "loss": losses})
         while self.should_pause is not None and self.should_pause() and not self.asked_to_stop():
             time.sleep(_PAUSE_S)
             self.waited_s += _PAUSE_S

@@ -20,7 +20,7 @@ from core.settings import REQUIRED, Settings, group, options, setting
 from core.training.settings import TrainSettings
 from core.verbs.options import add_option, request_of
 from core.verbs.tables import score, table, whole
-from core.verbs.verb import Answer, OnEvent, Typed, Verb, place_of
+from core.verbs.verb import PASSING, Answer, OnEvent, Typed, Verb, place_of
 
 if TYPE_CHECKING:
     from core.patches.joined import Prepared
@@ -79,13 +79,12 @@ class SearchRequest(TrainingRequest):
 def run(
     asked: TrainRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, on_event: OnEvent | None = None
 ) -> Answer:
-    """Train a network on prepared patches; each epoch becomes an event of type "epoch"."""
+    """Train a network on prepared patches; each epoch becomes an event of type "epoch", and its steps so far one that passes."""
     store = _begin(asked, on_progress)
     from core.training.training import train
 
-    def on_epoch(record: dict[str, Any]) -> None:
-        if on_event is not None:
-            on_event({**record, "type": "epoch"})
+    def tell(kind: str) -> OnEvent:
+        return lambda record: on_event({**record, "type": kind}) if on_event is not None else None
 
     result = train(
         store,
@@ -93,7 +92,8 @@ def run(
         asked.settings,
         on_progress=on_progress,
         should_stop=should_stop,
-        on_epoch=on_epoch,
+        on_epoch=tell("epoch"),
+        on_steps=tell(PASSING),
         resume=asked.resume,
     )
     seams = seams_warning(result.card.normalisation)

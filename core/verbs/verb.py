@@ -15,6 +15,8 @@ Answer = dict[str, Any]
 """What work leaves behind: values fit for JSON."""
 
 OnEvent = Callable[[dict[str, Any]], None]
+PASSING = "steps"
+"""The type of events of which only the last one matters, however many there are."""
 """Called with one event, a dict that has a "type"."""
 
 Typed = tuple["Verb", dict[str, Any]]

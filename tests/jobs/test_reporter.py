@@ -42,3 +42,14 @@ def test_a_new_worker_keeps_the_time_of_creation(tmp_path):
     reporter.enter("running")
     status = records.read_patiently(tmp_path / records.STATUS)
     assert status["created"] == 12.0 and status["error"] is None
+
+
+def test_of_what_passes_the_last_is_kept_outside_the_events(tmp_path, monkeypatch):
+    reporter = Reporter(tmp_path, token="t", pid=7)
+    reporter.on_event({"type": "steps", "epoch": 1, "steps": 9, "at": [1], "loss": [0.5]})
+    reporter.on_event({"type": "steps", "epoch": 1, "steps": 9, "at": [1, 2], "loss": [0.5, 0.4]})  # too soon to be written
+    assert records.read_patiently(tmp_path / records.STEPS) == {"epoch": 1, "steps": 9, "at": [1], "loss": [0.5]}
+    monkeypatch.setattr("core.jobs.reporter._PASSING_EVERY_S", 0.0)
+    reporter.on_event({"type": "steps", "epoch": 2, "steps": 9, "at": [], "loss": []})
+    assert records.read_patiently(tmp_path / records.STEPS)["epoch"] == 2
+    assert records.read_events(tmp_path) == []

@@ -524,6 +524,48 @@ def test_waiting_runs_show_their_place(opened, workspace, tmp_path, finished):
     assert states == ["Waiting, 2nd in line", "Waiting, 1st in line"]
 
 
+def test_a_second_run_does_not_hide_the_one_that_runs(opened, workspace, tmp_path, finished, monkeypatch):
+    store = prepared(workspace, tmp_path / "city")
+    first = finished("train", {"prepared": store, "out": tmp_path / "1", "settings": {"epochs": 3}}, state="running", done=1, total=3)
+    steps = {"epoch": 2, "steps": 40, "at": [1, 2], "loss": [0.9, 0.8]}
+    records.write_patiently(first / records.STEPS, steps)
+    records.append_event(first, EPOCHS[0])
+    second = finished("train", {"prepared": store, "out": tmp_path / "2", "settings": {}}, state="queued")
+    monkeypatch.setattr("ui.jobs_view.start", lambda kind, request, *, title=None: Job(second))
+    with records.worker_lock(first), records.worker_lock(second):
+        at = on_tab(opened(TRAIN), "New run")
+        at = sound(at.button(key="train_start").click().run())
+        assert {f"run_{first.name}_stop", f"also_{second.name}_stop", f"show_{second.name}"} <= keys_of(at)
+        drawn = [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
+        inside = next(chart for chart in drawn if "Loss within epoch 2 of 3" in str(chart["layout"].get("title")))
+        assert inside["data"][0]["y"] == [0.9, 0.8] and inside["layout"]["xaxis"]["range"] == [0.5, 40.5]
+        records.write_patiently(first / records.STEPS, {"epoch": "two"})  # of another form: left out, nothing breaks
+        at = sound(at.button(key=f"show_{second.name}").click().run())
+        assert {f"run_{second.name}_stop", f"also_{first.name}_stop"} <= keys_of(at)
+
+
+def test_what_can_be_checked_stands_before_the_start(opened, workspace, tmp_path):
+    prepared(workspace, tmp_path / "city")
+    keys = [button.key for button in opened(TRAIN).button]
+    assert keys.index("check_probe") < keys.index("train_start")
+
+
+def test_runs_are_found_by_their_tags(opened, workspace, tmp_path, finished):
+    two_runs(workspace, tmp_path, finished)
+    newer, older = list_jobs(workspace)[:2]
+    assert "runs_tags" not in [group.key for group in opened(TRAIN).pills]
+    newer.annotate(tags=["roof ", "wide", "roof"])
+    older.annotate(tags=["wide"], note="first try")
+    assert newer.tags == ("roof", "wide") and newer.note == ""
+    at = opened(TRAIN)
+    assert at.dataframe(key="runs_table").value["tags"].tolist() == ["roof, wide", "wide"]
+    at = sound(at.pills(key="runs_tags").set_value(["roof", "wide"]).run())
+    assert at.dataframe(key="runs_table").value["run"].tolist() == [newer.title]
+    newer.annotate(tags=[])
+    at = sound(at.run())  # a tag that no run has any more is not chosen unseen
+    assert at.pills(key="runs_tags").value == ["wide"] and at.dataframe(key="runs_table").value["run"].tolist() == [older.title]
+
+
 def test_the_settings_of_a_run_come_back_into_the_form(opened, workspace, tmp_path, finished, asked):
     store = prepared(workspace, tmp_path / "city")
     settings = TrainSettings(

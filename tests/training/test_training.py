@@ -37,7 +37,7 @@ def weights_of(folder):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "toy"
-    heard = {"progress": [], "epochs": []}
+    heard = {"progress": [], "epochs": [], "steps": []}
     store = fakes.store()
     result = train(
         store,
@@ -45,6 +45,7 @@ def finished(tmp_path_factory):
         replace(TINY, epochs=3),
         on_progress=lambda *what: heard["progress"].append(what),
         on_epoch=heard["epochs"].append,
+        on_steps=heard["steps"].append,
     )
     return store, folder, result, heard
 
@@ -72,6 +73,15 @@ def test_the_card_keeps_what_a_scene_is_compared_with(finished):
 def test_progress_counts_every_batch(finished):
     heard = finished[3]["progress"]
     assert [(done, total) for done, total, _ in heard] == [(i, 6) for i in range(1, 7)]  # 8 patches in batches of 4, 3 epochs
+
+
+def test_the_curve_of_each_epoch_ends_at_its_loss(finished):
+    heard = finished[3]
+    assert [(told["epoch"], told["steps"], told["at"]) for told in heard["steps"]] == [
+        (epoch, 2, list(range(1, step + 1))) for epoch in (1, 2, 3) for step in (1, 2)
+    ]
+    for told, line in zip(heard["steps"][1::2], heard["epochs"], strict=True):
+        assert np.mean(told["loss"]) == pytest.approx(line["loss"], rel=1e-4)
 
 
 def test_the_saved_model_is_the_best_epoch_and_scores_what_the_card_says(finished):

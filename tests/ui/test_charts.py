@@ -40,3 +40,13 @@ def test_an_axis_of_epochs_has_whole_numbers_only():
 def test_the_rate_axis_is_logarithmic_and_names_the_ends():
     figure = charts.rate_curve([{"epoch": 1, "learning_rate": 3e-3}, {"epoch": 2, "learning_rate": 1e-4}])
     assert figure.layout.yaxis.type == "log" and figure.layout.yaxis.ticktext == ("0.0001", "0.003")
+
+
+def test_the_axis_of_steps_follows_a_long_epoch_and_shows_a_short_one_whole():
+    def end(at, steps):
+        return charts.step_curve([1, at], [2.0, 1.0], steps=steps, title="t").layout.xaxis.range[1]
+
+    assert end(900, 1000) == 1000.5 and end(500, 1000) == 500.5 and end(3, 1000) == 62.5
+    assert end(3, 40) == 40.5 and end(1, 1) == 2.5
+    drawn = charts.step_curve([4, 8], [2.0, 1.0], steps=8, title="t", before=1.5)
+    assert drawn.data[0].x == (4, 8) and drawn.data[0].y == (2.0, 1.0) and drawn.layout.shapes[0].y0 == 1.5

@@ -13,7 +13,7 @@ import streamlit as st
 from core.jobs import runs
 from core.jobs.jobs import Job
 from core.model_store.cards import CARD_FILE
-from core.plain import in_markdown
+from core.plain import in_chart, in_markdown
 from core.training.event_files import EVENTS_FOLDER
 from core.words import duration_words
 from ui import charts, frame, jobs_view, library, state, tables, zips
@@ -31,6 +31,19 @@ def panel(job: Job) -> None:
     """One run: state, buttons, numbers, curves, patches, log; live while it runs."""
     with st.container(border=True, key="run_panel"):
         jobs_view.progress(job.folder, f"run_{job.name}", pausable=True, actions=actions, body=_body)
+
+
+def others(active: Sequence[Job]) -> None:
+    """The other runs that are at work or wait, each live with its bar."""
+    for job in active:
+        with st.container(border=True, key=f"also_{job.name}"), frame.errors():
+            jobs_view.progress(job.folder, f"also_{job.name}", pausable=True, actions=_show)
+
+
+def _show(job: Job) -> None:
+    if st.button("Show", icon=":material/monitoring:", key=f"show_{job.name}", help="Its numbers and curves, in the place above."):
+        read.show(job.name)
+        st.rerun(scope="app")
 
 
 def actions(job: Job) -> None:
@@ -60,8 +73,13 @@ def actions(job: Job) -> None:
 
 def _body(job: Job, status: dict) -> None:
     records = runs.lines(job)
-    _numbers(job, status, records)
-    with st.container():  # the tabs below keep their place, whatever there is to see here
+    # The tabs below keep their place, whatever there is to see in these two.
+    with st.container():
+        _words(job)
+        _numbers(job, status, records)
+    with st.container():
+        if job.active:
+            _steps(job, records)
         if records:
             _curves(job, records)
         else:
@@ -69,11 +87,31 @@ def _body(job: Job, status: dict) -> None:
     _about(job, records)
 
 
+def _words(job: Job) -> None:
+    """Tags and note of a run, where it has any."""
+    words = [f":material/sell: {in_markdown(tag)}" for tag in job.tags] + ([in_markdown(job.note)] if job.note else [])
+    if words:
+        st.caption(" · ".join(words))
+
+
+def _steps(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
+    """The loss within the epoch that runs: the only thing that moves in the first minutes of a long training."""
+    now = job.steps()
+    if now is None or not now["loss"]:
+        return
+    asked, of = job.request["settings"].get("epochs"), now.get("class")
+    mine = [record for record in records if record.get("class") == of and record["epoch"] == now["epoch"] - 1]
+    title = f"Loss within epoch {now['epoch']}{f' of {asked}' if asked else ''}{f', {in_chart(of)}' if of else ''}"
+    before = mine[-1].get("loss") if mine else None
+    st.plotly_chart(charts.step_curve(now["at"], now["loss"], steps=now["steps"], title=title, before=before), key="train_steps")
+
+
 def _no_curves(job: Job, status: dict) -> None:
     if status["state"] == "queued":
         st.caption("It starts by itself when the work before it is done.")
     elif job.active:
-        st.caption("Curves appear after the first epoch. TensorFlow needs a few seconds to start.")
+        began = "" if job.steps() else " TensorFlow needs a few seconds to start."
+        st.caption(f"Scores and curves over the epochs appear after the first epoch.{began}")
     else:
         st.caption("It ended before its first epoch was finished, so there is no model yet. Resume it, or start another training.")
         _other_weights(job)
@@ -184,7 +222,7 @@ def _about(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
         plain = {name: value for name, value in chosen.items() if name not in ("augmentation", "name")}
         nested = {f"augmentation: {name}": value for name, value in chosen["augmentation"].items()} if chosen["augment"] else {}
         rows = [(name.replace("_", " "), read.value_words(name, value)) for name, value in {**plain, **nested}.items()]
-        st.caption(in_markdown(f"Patches: {read.data_words(job)}. {job.note}"))
+        st.caption(in_markdown(f"Patches: {read.data_words(job)}."))
         half = -(-len(rows) // 2)
         for column, part in zip(st.columns(2), (rows[:half], rows[half:]), strict=True):
             tables.show(pd.DataFrame(part, columns=["setting", "value"]), hide_index=True, height="content", on=column)

@@ -14,19 +14,23 @@ from core.plain import in_markdown
 from core.words import duration_words
 from ui import frame, state, tables
 from ui.allowed import changing, refuse_if_read_only
+from ui.input import KEEP
 from ui.runs import read
 
-_DELETED = "gl_deleted"
+_DELETED, _FILTER = "gl_deleted", "runs_tags"
 _IN_THE_TABLE = ("architecture", "encoder", "per_class", "epochs")
 _MOST_DIFFERENCES = 8
 
 
 def table(every: Sequence[Job]) -> None:
-    """All runs; ticked ones are opened, compared, renamed or deleted."""
+    """All runs, or those with some tags; ticked ones are opened, compared, renamed or deleted."""
+    every = _tagged(every)
     settings = {job.name: runs.settings_of(job) for job in every}
     differences = {name: row for name, row in runs.settings_differences(settings).items() if name not in _IN_THE_TABLE}
     waiting = read.queue()
     rows = [_row(job, waiting) for job in every]
+    if any(job.tags for job in every):
+        rows = [{**row, "tags": ", ".join(job.tags)} for row, job in zip(rows, every, strict=True)]
     if any(job.note for job in every):
         rows = [{**row, "note": job.note} for row, job in zip(rows, every, strict=True)]
     for name, row in list(differences.items())[:_MOST_DIFFERENCES]:
@@ -49,6 +53,29 @@ def table(every: Sequence[Job]) -> None:
     )
     st.caption("The last columns are the settings in which these runs differ.") if differences else None
     _actions([every[number] for number in event.selection.rows if number < len(every)])
+
+
+def _tagged(every: Sequence[Job]) -> Sequence[Job]:
+    """Those of the runs that have all tags chosen; all of them where no run has one."""
+    known = _tags(every)
+    if not known:
+        return every
+    # A tag that no run has any more would stay chosen unseen.
+    st.session_state[_FILTER] = [tag for tag in st.session_state.get(_FILTER, ()) if tag in known]
+    wanted = st.pills(
+        "Only runs with",
+        known,
+        selection_mode="multi",
+        format_func=in_markdown,
+        key=_FILTER,
+        help="Tags are given under Name, note, tags.",
+        **KEEP,
+    )
+    return [job for job in every if set(wanted) <= set(job.tags)]
+
+
+def _tags(every: Sequence[Job]) -> list[str]:
+    return sorted({tag for job in every for tag in job.tags}, key=str.casefold)
 
 
 def undo() -> None:
@@ -94,8 +121,8 @@ def _actions(picked: Sequence[Job]) -> None:
             if st.button("Show this run", icon=":material/monitoring:", key="run_show", help="Opens it above."):
                 read.show(picked[0].name)
                 st.rerun()
-            with st.popover("Name and note", icon=":material/edit:"):
-                _rename(picked[0])
+            with st.popover("Name, note, tags", icon=":material/edit:"):
+                _rename(picked[0], _tags(read.runs()))
         elif st.button(
             "Compare", type="primary", icon=":material/stacked_line_chart:", key="run_compare", help="Lays their curves over each other."
         ):
@@ -115,14 +142,23 @@ def _actions(picked: Sequence[Job]) -> None:
                 st.rerun()
 
 
-def _rename(job: Job) -> None:
+def _rename(job: Job, known: Sequence[str]) -> None:
     with st.form(f"rename_{job.name}", border=False):
         title = st.text_input("Name", job.title, key=f"rename_title_{job.name}", help="Of the run; its model keeps the name in its card.")
         note = st.text_area("Note", job.note, key=f"rename_note_{job.name}", help="What you tried, what you saw.")
+        tags = st.multiselect(
+            "Tags",
+            known,
+            job.tags,
+            accept_new_options=True,
+            key=f"rename_tags_{job.name}",
+            placeholder="Choose or type",
+            help="Free words to find runs by: a place, a project, an idea.",
+        )
         if st.form_submit_button("Save", icon=":material/check:", key="rename_save", **changing()):
             with frame.errors() as outcome:
                 refuse_if_read_only()
-                job.annotate(title=title.strip() or job.title, note=note.strip())
+                job.annotate(title=title.strip() or job.title, note=note.strip(), tags=tags)
             if not outcome.failed:
                 st.rerun()
 
