@@ -3,37 +3,19 @@
 The page is drawn only inside a script run; the server itself imports this file once for `app`.
 """
 
-import subprocess
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
-
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ui import frame
 from ui.home import cards as home_view
 from ui.label import routes as label_routes
-from ui.server import doors, first_paint, memory
+from ui.server import ahead, doors, first_paint, memory
 from ui.viewer import routes
-
-
-@asynccontextmanager
-async def serving(_: st.App) -> AsyncIterator[dict[str, Any]]:
-    """While the server runs: what the first prediction would wait for is compiled beside it."""
-    warming = subprocess.Popen([sys.executable, "-m", "core.jobs.warming"], cwd=Path(__file__).parent)
-    try:
-        yield {}
-    finally:
-        warming.terminate()
-
 
 memory.few_heaps()
 app = st.App(
     __file__,
-    lifespan=serving,
+    lifespan=ahead.lifespan,
     routes=[*routes.routes(), *label_routes.routes()],
     middleware=[doors.middleware(), first_paint.middleware()],
     on_script_error=frame.unexpected,
