@@ -13,13 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ui import frame
 
-# Where no menu comes, as when a page fails before it is drawn, everything shows after a while. On narrow screens the menu is folded away.
+# Where no menu comes, as when a page fails before it is drawn, everything shows after a while.
 _STYLE = b"""<style>
 @keyframes gl-show {to {visibility: visible}}
-@media (min-width: 769px) {
-  .stApp:not(:has([data-testid="stSidebar"] [data-testid="stPageLink"])) [data-testid="stAppViewContainer"] * {
-    visibility: hidden; animation: gl-show 0s linear 5s forwards;
-  }
+.stApp:not(:has([data-testid="stSidebar"] [data-testid="stPageLink"])) [data-testid="stAppViewContainer"] * {
+  visibility: hidden; animation: gl-show 0s linear 5s forwards;
 }
 </style>
 """
