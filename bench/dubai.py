@@ -202,7 +202,9 @@ def ship_lite(out: Path, seed: int) -> None:
     named = replace(card, name=LITE_SHIPPED, split=split, notes=(*notes, *ACCURATE_NOTES))
     scored_as(named, lite_scores(out, "lite")).save(folder)
     as_fast(folder, quick, calibrated_on=out / "mosaics" / FINE_TILE / "images" / "mosaic.png")
-    scored_as(replace(ModelCard.load(quick), name=FAST_SHIPPED, notes=(*notes, *FAST_NOTES)), lite_scores(out, "fast")).save(quick)
+    seen_at = [note.replace(f"predicted at {next(iter(LITE_SCALES))}", f"predicted at {FAST_SCALE}") for note in split["notes"]]
+    named = replace(ModelCard.load(quick), name=FAST_SHIPPED, split={**split, "notes": seen_at}, notes=(*notes, *FAST_NOTES))
+    scored_as(named, lite_scores(out, "fast")).save(quick)
 
 
 def scored_as(card: ModelCard, found: dict[str, list[dict]]) -> ModelCard:
