@@ -29,8 +29,10 @@ export class Card {
       [button('undo', 'Undo', '', () => this.app.send('undo')), button('redo', 'Redo', '', () => this.app.send('redo')),
         button('all', 'Select all shown', 'Selects all polygons that the filter and the legend leave (Ctrl+A)', () => this.app.pickShown()),
         button('none', 'Clear', 'Selects nothing (Esc)', () => this.app.select(null))],
+      [button('filtered', 'Change class of all that the filter leaves', 'Gives this class to all polygons of the filter and the legend, those too that are not drawn', () => this.app.reclassFiltered())],
     ].map(parts => { const row = element('div', { class: 'row' }); row.append(...parts); return row; });
-    this.box.append(this.title, this.sums, ...rows);
+    this.whole = rows.pop(); // where not all polygons are drawn
+    this.box.append(this.title, this.sums, ...rows, this.whole);
     this.select.onchange = () => this.able();
   }
 
@@ -75,13 +77,14 @@ export class Card {
     const { app, classes = [] } = this, editing = app.data.editing, count = app.picked.length;
     if (!editing) return;
     const may = editing.mayChange;
+    this.whole.hidden = !app.data.outlines;
     const on = {
       reclass: may && count > 0 && !(classes.length === 1 && classes[0] === this.chosen()), merge: may && count > 1, delete: may && count > 0,
-      zoom: count > 0, none: count > 0, all: app.listed.layers.size > 0, undo: may && Boolean(editing.undo), redo: may && Boolean(editing.redo),
+      zoom: count > 0, none: count > 0, all: app.listed.layers.size > 0, undo: may && Boolean(editing.undo), filtered: may, redo: may && Boolean(editing.redo),
     };
     Object.entries(on).forEach(([name, enabled]) => { this.buttons[name].disabled = !enabled; });
     this.buttons.undo.title = editing.undo ? `Takes back: ${editing.undo} (Ctrl+Z)` : 'Nothing was corrected yet';
     this.buttons.redo.title = editing.redo ? `Does again: ${editing.redo} (Ctrl+Shift+Z)` : 'Nothing was undone';
-    if (!may) ['reclass', 'merge', 'delete', 'undo', 'redo'].forEach(name => { this.buttons[name].title = editing.readOnly; });
+    if (!may) ['reclass', 'merge', 'delete', 'undo', 'redo', 'filtered'].forEach(name => { this.buttons[name].title = editing.readOnly; });
   }
 }

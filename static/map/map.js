@@ -7,6 +7,7 @@ import { readUnits } from '../shared/words.js';
 import { Card } from './card.js';
 import { borrowFont, recall, remember } from './dashboard.js';
 import { Legend } from './legend.js';
+import { inOwn, scaleOf } from './measuring.js';
 import { layerOf } from './pictures.js';
 import { facts, Polygons } from './polygons.js';
 import { Swipe } from './swipe.js';
@@ -19,7 +20,7 @@ const MOST_KEPT = 50; // selected polygons that an address holds
 
 class App {
   constructor(map, config) {
-    Object.assign(this, { map, config, data: { classes: [], units: null, features: null, editing: null }, colours: new Map(), edges: new Map(), fill: 0.45, picked: [], waiting: null, queue: [], region: null, told: '' });
+    Object.assign(this, { map, config, data: { classes: [], units: null, features: null, editing: null }, colours: new Map(), edges: new Map(), fill: 0.45, picked: [], waiting: null, queue: [], region: null, told: '', colouring: null });
     this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
     document.body.classList.toggle('dark', config.dark);
     document.body.style.setProperty('--gl-height', `${config.height}px`);
@@ -36,6 +37,7 @@ class App {
 
   build() {
     const { map, config } = this;
+    map.setMinZoom(config.farthestZoom); // folium tells it only to tiles of its own
     this.maps = [map];
     this.classTiles = [];
     if (config.titles.length > 1) this.maps.push(this.twin());
@@ -55,7 +57,7 @@ class App {
     this.table = new Table(this);
     this.lay();
     this.position();
-    if (!config.pixelScale) L.control.scale({ imperial: false }).addTo(map);
+    this.scale = scaleOf(this).addTo(map);
     map.on('click', event => { if (!event.originalEvent.glTaken && !this.tools.active && this.picked.length) this.select(null); });
     map.on('moveend', () => this.note());
   }
@@ -145,8 +147,10 @@ class App {
       const box = element('div', { class: 'gl-position' }, config.crs);
       const degrees = (value, plus, minus) => `${Math.abs(value).toFixed(6)}° ${value < 0 ? minus : plus}`;
       this.maps.forEach(each => each.on('mousemove', ({ latlng: { lat, lng } }) => {
-        box.textContent = config.pixelScale ? `row ${Math.floor(-lat * config.pixelScale)}, column ${Math.floor(lng * config.pixelScale)}`
+        const own = inOwn(config.own, config.pixelScale ? [lng * config.pixelScale, -lat * config.pixelScale] : [lng, lat]);
+        const place = config.pixelScale ? `row ${Math.floor(-lat * config.pixelScale)}, column ${Math.floor(lng * config.pixelScale)}`
           : `${degrees(lat, 'N', 'S')}, ${degrees(lng, 'E', 'W')}`;
+        box.textContent = own ? `${place} · ${own}` : place;
       }).on('mouseout', () => { box.textContent = config.crs; }));
       return box;
     };
@@ -169,6 +173,7 @@ class App {
     this.names = new Map(classes.map(item => [item.id, item.name]));
     this.classTiles.forEach((layer, number) => layer.setUrl(data.classTiles[number]));
     this.listed = data.second?.changes ? this.twinPolygons : this.polygons;
+    this.scale._update();
     if (units !== data.units) this.table.renew();
     this.table.showFilter();
     this.legend.refresh();
@@ -275,6 +280,12 @@ class App {
     if (!found.length) this.say('No polygon lies in the box with more than half of its area.');
   }
 
+  // Other than the selection, this reaches polygons that are not drawn.
+  reclassFiltered() {
+    const { hidden, search, from, to, sure } = this.filter;
+    this.send('reclass', { filter: { hidden: [...hidden], search, from, to, sure }, class: this.card.chosen() });
+  }
+
   pickShown() { this.pick(this.table.rows.map(told => told.id).reverse()); }
   flyToPicked() { this.listed.mark(this.picked, 'all'); }
 
@@ -323,6 +334,11 @@ class App {
     if (this.queue.length) this.send(...this.queue.shift());
   }
 
+  recolour(what) {
+    this.colouring = { n: Date.now(), ...what };
+    this.tell();
+  }
+
   setRegion(points) {
     this.region = points;
     this.tools.showRegion(points);
@@ -352,9 +368,9 @@ class App {
   tell() {
     const { filter, waiting } = this;
     const told = { selected: this.picked, hidden: [...filter.hidden], from: filter.from, to: filter.to, sure: filter.sure, region: this.regionCoordinates() };
-    const text = JSON.stringify([told, waiting?.n ?? this.lastAsked]);
+    const text = JSON.stringify([told, waiting?.n ?? this.lastAsked, ...(this.colouring ? [this.colouring.n] : [])]);
     this.lastAsked = waiting?.n ?? this.lastAsked;
-    if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue({ ...told, edit: waiting }); }
+    if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue({ ...told, edit: waiting, colours: this.colouring }); }
   }
 
   restore() {

@@ -1,4 +1,8 @@
-// Metres on the ground between points of the map.
+// Metres on the ground between points of the map, the scale bar, and places in the layer's own coordinates.
+
+import { number } from '../shared/words.js';
+
+const { L } = window;
 
 // Points in a plane of metres (or pixels): on the earth by the WGS84 radii of curvature at the points' middle, which is true
 // to 1e-4 over some tens of kilometres; without coordinates by the pixel size, where there is one.
@@ -23,4 +27,30 @@ export function ringArea(xy) {
     const next = xy[(index + 1) % xy.length];
     return sum + point[0] * next[1] - next[0] * point[1];
   }, 0)) / 2;
+}
+
+// The scale bar: metres on the earth; on a pixel map metres where a pixel's size is known, else pixels.
+export function scaleOf(app) {
+  const { pixelScale } = app.config;
+  if (!pixelScale) return L.control.scale({ imperial: false });
+  const Scale = L.Control.Scale.extend({
+    _update() {
+      const { x, y } = this._map.getSize(), from = this._map.containerPointToLatLng([0, y / 2]), to = this._map.containerPointToLatLng([this.options.maxWidth, y / 2]);
+      const size = app.data.pixelSize, longest = (to.lng - from.lng) * pixelScale * (size || 1);
+      if (!x || !(longest > 0)) return;
+      if (size) { this._updateMetric(longest); return; }
+      const round = longest < 1 ? longest : this._getRoundNum(longest);
+      this._updateScale(this._mScale, `${longest < 1 ? round.toFixed(2) : number(round)} px`, round / longest);
+    },
+  });
+  return new Scale({ imperial: false });
+}
+
+// A place of the map (degrees, or column and row) in the layer's own CRS, as text; '' where that says nothing more.
+export function inOwn(own, [x, y]) {
+  if (!own) return '';
+  const [u, v] = [(x - own.middle[0]) / own.half[0], (y - own.middle[1]) / own.half[1]];
+  if (Math.max(Math.abs(u), Math.abs(v)) > 1.5) return '';
+  const terms = own.powers.map(([a, b]) => u ** a * v ** b);
+  return own.axes.map((weights, k) => `${own.names[k]} ${weights.reduce((sum, weight, i) => sum + weight * terms[i], 0).toFixed(own.digits)}`).join(', ');
 }

@@ -64,6 +64,26 @@ export class Outlines {
       // Neighbours have the same corners: snapping would hold each where it is.
       snappable: false, allowSelfIntersection: many, removeLayerBelowMinVertexCount: false, limitMarkersToCount: many ? MANY / 5 : -1, draggable: false,
     });
+    this.copy.on('pm:vertexclick pm:markerdragend', ({ markerEvent }) => this.choose(markerEvent.target));
+    this.focused = event => { const found = this.corners().find(marker => marker.getElement() === event.target); if (found) this.choose(found); };
+    this.map.getContainer().addEventListener('focusin', this.focused);
+  }
+
+  // The corner that was clicked, dragged or reached by Tab last can be taken away.
+  choose(marker) {
+    this.corner?.getElement()?.classList.remove('gl-corner');
+    this.corner = marker;
+    marker?.getElement()?.classList.add('gl-corner');
+    if (this.app.tools.away) this.app.tools.away.disabled = !marker;
+  }
+
+  corners() { return this.copy ? this.copy.pm._markers.flat(Infinity) : []; }
+
+  removeCorner() {
+    const { corner } = this;
+    if (!corner || !this.corners().includes(corner)) return;
+    this.choose(null);
+    this.copy.pm._removeMarker({ target: corner });
   }
 
   // ---- drawing and cutting ----
@@ -116,6 +136,8 @@ export class Outlines {
     this.near?.forEach(layer => { delete layer.options.snapIgnore; });
     this.map.pm?.disableDraw();
     if (this.copy) {
+      this.map.getContainer().removeEventListener('focusin', this.focused);
+      this.corner = null;
       this.copy.pm.disable();
       this.copy.remove();
       this.copy = null;

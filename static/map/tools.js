@@ -27,7 +27,7 @@ const HINTS = {
   distance: 'Click along the way; double-click or Enter ends it, Backspace takes one back, Esc leaves.',
   area: 'Click around the area; double-click or Enter closes it, Backspace takes one back, Esc leaves.',
   pick: 'Drag a box, or click two opposite corners: what lies in it with more than half of its area is selected. Shift adds. Esc leaves.',
-  vertices: 'Drag corners, or the points between them to add some; right-click takes a corner away. Enter keeps it, Esc leaves it as it was.',
+  vertices: 'Drag corners, or the points between them to add some. A corner that was clicked, or reached by Tab, can be removed (Delete key). Enter keeps all, Esc nothing.',
   draw: 'Click the corners of a new polygon of the class in the card; the first corner, a double-click or Enter closes it, Esc leaves.',
   cut: 'Click a line from side to side of the selected polygon; a double-click or Enter cuts along it, Backspace takes one back, Esc leaves.',
   piece: 'Click around the piece to cut out of the selected polygon; the first corner, a double-click or Enter cuts it out, Esc leaves.',
@@ -105,7 +105,11 @@ export class Tools {
     if (this.boxing) this.map.dragging.disable();
     this.map.getContainer().classList.toggle('gl-drawing', this.drawing);
     this.hint.textContent = HINTS[name];
-    if (name === 'vertices') this.hint.append(this.choice('Keep', () => this.finish()), this.choice('Discard', () => this.stop()));
+    if (name === 'vertices') {
+      this.away = this.choice('Remove corner', () => this.outlines.removeCorner());
+      this.away.disabled = true;
+      this.hint.append(this.away, this.choice('Keep', () => this.finish()), this.choice('Discard', () => this.stop()));
+    }
     this.mark();
     this.map.getContainer().focus();
   }
@@ -143,6 +147,7 @@ export class Tools {
     if (!this.active || event.target.matches('input, select')) return;
     if (event.key === 'Escape') { event.glTaken = true; this.stop(); }
     else if (event.key === 'Enter' && (this.points.length > 1 || this.active === 'vertices')) { event.preventDefault(); this.finish(); }
+    else if (event.key === 'Delete' && this.active === 'vertices') { event.preventDefault(); this.outlines.removeCorner(); }
     else if (event.key === 'Backspace') {
       event.preventDefault();
       if (!this.drawing) { this.outlines.back(); return; }

@@ -73,7 +73,13 @@ def test_colours_change_without_a_jump_and_files_are_named_by_scene_part_and_day
     got = fetched(page, page.locator(".st-key-map_download_csv button").first)
     assert got.suggested_filename == f"lakes-nearest-colour_filtered_{time.strftime('%Y-%m-%d')}.csv"
     assert Path(got.path()).read_text(encoding="utf-8").count("Water") == 2
-    choice.get_by_text("Natural").click()  # what is remembered is so for the tests below, too
+    # The legend beside the map has the same choice; what is remembered is so for the tests below, too.
+    assert frame.get_by_label("Colours of the classes").input_value() == "masks"
+    frame.get_by_label("Colour of Water").evaluate("input => { input.value = '#ff00aa'; input.dispatchEvent(new Event('change')); }")
+    becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(255, 0, 170)")
+    frame.get_by_role("button", name="Take the own colour of Water back").click()
+    becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(226, 169, 41)")
+    frame.get_by_label("Colours of the classes").select_option("natural")
     becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(33, 114, 191)")
 
 
@@ -162,6 +168,15 @@ def test_polygons_are_corrected_on_the_map_and_all_of_it_is_undone(page, server,
     corners.first.wait_for(state="detached")
     assert shown(frame, "features") == original and frame.get_by_role("button", name="Undo").is_disabled()
 
+    # A corner that was clicked is removed by a key, and a button is there for it too.
+    tool(frame, "Move, add and remove corners", "vertices")
+    page.mouse.click(x, y)
+    frame.get_by_role("button", name="Remove corner", exact=True).and_(frame.locator(":enabled")).wait_for()
+    page.keyboard.press("Delete")
+    becomes(corners.count, lambda count: count == 3)
+    page.keyboard.press("Escape")
+    corners.first.wait_for(state="detached")
+
     # And kept: it is another point in the file, while all others are the same to the last digit.
     tool(frame, "Move, add and remove corners", "vertices")
     drag(page, (x, y), (x - 20, y - 10))
@@ -189,9 +204,14 @@ def test_polygons_are_corrected_on_the_map_and_all_of_it_is_undone(page, server,
     corrects(lambda: frame.get_by_role("button", name="Merge").click(), "2 polygons merged.")
     assert shown(frame, "polygons") == "3" and frame.locator("tr[aria-selected='true']").inner_text().split()[:2] == ["2", "Road"]
 
-    # All of it is taken back by the keyboard, faster than it is answered.
+    # A piece is cut out of its middle, and is taken back by the keyboard with all before it, faster than it is answered.
+    tool(frame, "Cut a piece out of the selected polygon", "piece")
+    for across, down in ((0.4, 0.4), (0.6, 0.4), (0.6, 0.6), (0.4, 0.6)):
+        page.mouse.click(x + across * (far_x - x), y + down * (far_y - y))
+    corrects(lambda: page.keyboard.press("Enter"), "Polygon 2 split.")
+    assert shown(frame, "polygons") == "4"
     frame.get_by_role("application").focus()
-    for _ in range(4):
+    for _ in range(5):
         page.keyboard.press("Control+z")
     becomes(lambda: shown(frame, "features"), lambda now: now == original)
     assert frame.get_by_role("button", name="Undo").is_disabled() and frame.get_by_role("button", name="Redo").is_enabled()

@@ -15,6 +15,7 @@ from core.files import write_json
 from core.geo import GeoRef
 from core.vector.editing import applying
 from core.vector.editing.applying import apply, replay
+from core.vector.editing.asked import corrected_by
 from core.vector.editing.burning import burn
 from core.vector.editing.displayed import drawn_line, drawn_polygon, on_map, redrawn
 from core.vector.editing.log import Corrections
@@ -153,6 +154,21 @@ def test_moved_corners_push_neighbours_and_leave_them_what_is_freed(layer, ids):
 def test_many_get_another_class_at_once(layer, ids):
     fresh = sound(apply(layer, Corrections().reclass([ids["Land"], ids["Road"]], "Water")))
     assert (fresh.frame["class_name"] == "Water").sum() == 2
+
+
+def test_all_that_the_maps_filter_leaves_gets_another_class(layer, ids):
+    """Land is 0.4 sure, the others 0.8, and each is 48 m2; a limit takes those on it, and an unknown confidence passes."""
+    everything = {"hidden": [], "search": "", "from": None, "to": None, "sure": 0}
+
+    def hit(**limits):
+        asked = {"kind": "reclass", "filter": everything | limits, "class": 3}
+        (step,) = corrected_by(Corrections(), asked, layer).done
+        return {name for name, one in ids.items() if one in step.ids}
+
+    assert hit() == {"Building", "Land", "Road"} and hit(hidden=[1]) == {"Building", "Road"}
+    assert hit(sure=50) == {"Building", "Road"} and hit(to=49, search=str(ids["Land"])) == {"Land"}
+    with pytest.raises(SettingsError, match="no polygon chosen"):
+        hit(**{"from": 49})
 
 
 def test_undo_brings_the_layer_back_and_redo_the_same_ids(layer, ids):

@@ -12,7 +12,7 @@ from core.errors import SettingsError
 from core.words import area_words
 from ui import frame, state, tables
 from ui.kept import keep
-from ui.map import downloads, drawing, tracing
+from ui.map import colours, downloads, drawing, tracing
 from ui.map.sources import MapSource, class_layer, scene_layer
 
 if TYPE_CHECKING:
@@ -66,9 +66,13 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
         titles = (f"{titles[0]} (first)", f"{titles[1]} (second)")
     ground = drawing.Ground(source.height, source.width, source.geo)
     made = drawing.base_map(ground, pictures, titles=titles, memory=f"{source.digest}-{other.digest}")
-    told = drawing.message(left, pixel_size_m=source.geo.pixel_size_m, second=right, changes=on_right == "change")
+    told = drawing.message(
+        left, pixel_size_m=source.geo.pixel_size_m, second=right, changes=on_right == "change", colouring=colours.offered()
+    )
     told["classTiles"] = drawing.class_tiles(pictures, ground)
-    drawing.show(made, told, key=f"compare-{source.digest}-{other.digest}")
+    key = f"compare-{source.digest}-{other.digest}"
+    drawing.show(made, told, key=key)
+    colours.take(key)
     frame.class_colours(source.scheme, key="compare_colours")
     _areas(changed)
     downloads.of_change(changed.layer, f"{source.title} to {other.title}")

@@ -20,6 +20,7 @@ from jinja2 import Template
 from core.classes import ClassScheme, to_hex
 from core.colours.space import edge_on, ground_colour
 from core.geo import GeoRef
+from core.scenes import ownplace
 from core.vector.editing.displayed import on_map
 from core.words import UNITS
 from ui import layout, served
@@ -173,6 +174,8 @@ def base_map(
         "background": to_hex(ground_colour(dark)),
         "height": MAP_PX,
         "tableHeight": TABLE_PX,
+        "farthestZoom": -4 if scale else 2,
+        "own": ownplace.of(ground.geo, ground.height, ground.width),
         "memory": memory,
         "editable": editable,
         "units": UNITS,
@@ -185,7 +188,6 @@ def base_map(
         tiles=None,
         crs="Simple" if scale else "EPSG3857",
         zoom_start=0 if scale else 15,
-        min_zoom=-4 if scale else 2,
         max_zoom=12 if scale else 23,
         zoom_snap=0.1,
         control_scale=False,
@@ -204,17 +206,19 @@ def message(
     changes: bool = False,
     lines: tiles.Features | None = None,
     editing: dict[str, Any] | None = None,
+    colouring: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the running map is told: which polygons to fetch, and their classes with colours, counts and areas.
 
     `second` goes on the second map; with `changes` it holds polygons of change, which are then the ones that the table lists. `editing` is
-    what an editable map offers.
+    what an editable map offers, `colouring` the colours that its legend does.
     """
     layer, count = drawn.layer, len(drawn.layer.frame)
     told = {
         "features": _features_url(drawn),
         "layer": drawn.digest,
         "editing": editing,
+        "colouring": colouring,
         "classes": _legend(drawn),
         "units": layer.units,
         "pixelSize": _pixel_size(layer.geo, pixel_size_m),
@@ -251,6 +255,11 @@ def show(made: OfflineMap, told: dict[str, Any], *, key: str) -> Told:
 def asked(key: str) -> dict[str, Any] | None:
     """The correction that the user asked for last on the map with this key, as static/map/map.js sends it; None where there is none."""
     return (st.session_state.get(key) or {}).get("edit")
+
+
+def recoloured(key: str) -> dict[str, Any] | None:
+    """What was chosen last in the legend of the map with this key: `n` and `how`, or `name` and `colour`; None where nothing was."""
+    return (st.session_state.get(key) or {}).get("colours")
 
 
 def told_by(value: dict[str, Any] | None) -> Told:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.words import area_words
 from ui import frame, tables
-from ui.map import drawing
+from ui.map import colours, drawing
 from ui.map.sources import MapSource, class_layer, scene_layer
 from ui.viewer import tiles
 
@@ -57,9 +57,10 @@ def map_of(
     pictures.append(drawing.Underlay("Class raster", class_layer(source), base=False, shown=many, opacity=0.55 if many else 0.7))
     ground = drawing.Ground(source.height, source.width, source.geo)
     made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online, editable=True)
-    message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines, editing=editing)
+    message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines, editing=editing, colouring=colours.offered())
     message["classTiles"] = drawing.class_tiles(pictures, ground)
     told = drawing.show(made, message, key=map_key(source, traced))
+    colours.take(map_key(source, traced))
     frame.class_colours(source.scheme, key="map_colours")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         if source.geo.georeferenced:

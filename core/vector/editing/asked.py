@@ -15,7 +15,8 @@ def corrected_by(steps: Corrections, asked: Mapping[str, Any], layer: PolygonLay
     """The corrections of a layer with one step more or less; `layer` is what they have made of it until now.
 
     asked: `kind` (undo, redo, reclass, delete, merge, draw, split or reshape) and what that needs of `ids`, `class` (its id), `fill`,
-    `rings` and `line`, in the map's coordinates. Raises SettingsError for what makes no step.
+    `rings` and `line`, in the map's coordinates. A change of
+    class may have the `filter` of the map instead of `ids`: all that it leaves. Raises SettingsError for what makes no step.
     """
     try:
         match asked["kind"]:
@@ -24,7 +25,9 @@ def corrected_by(steps: Corrections, asked: Mapping[str, Any], layer: PolygonLay
             case "redo":
                 return steps.redo()
             case "reclass":
-                return steps.reclass(asked["ids"], layer.scheme.names[asked["class"]])
+                return steps.reclass(
+                    _filtered(asked["filter"], layer) if "filter" in asked else asked["ids"], layer.scheme.names[asked["class"]]
+                )
             case "delete":
                 return steps.delete(asked["ids"], fill=asked["fill"])
             case "merge":
@@ -42,3 +45,19 @@ def corrected_by(steps: Corrections, asked: Mapping[str, Any], layer: PolygonLay
             f"a correction that cannot be read ({type(error).__name__})", expected="one that the map made", do="Reload the page"
         ) from error
     raise SettingsError(f"a correction of the kind {asked['kind']!r}", expected="one that the map makes", do="Reload the page")
+
+
+def _filtered(asked: Mapping[str, Any], layer: PolygonLayer) -> list[int]:
+    """Ids of the polygons that the map's filter leaves, drawn or not: as it does, it takes an unknown confidence for a high one."""
+    frame = layer.frame
+    area = frame[layer.area_column].to_numpy(float)
+    left = ~frame["class_id"].isin([int(hidden) for hidden in asked["hidden"]]).to_numpy()
+    if asked["from"] is not None:
+        left &= area >= float(asked["from"])
+    if asked["to"] is not None:
+        left &= area <= float(asked["to"])
+    if asked["sure"] and "mean_confidence" in frame:
+        left &= ~(100 * frame["mean_confidence"].to_numpy(float) < float(asked["sure"]))
+    if asked["search"]:
+        left &= frame["id"].astype(str).str.startswith(str(asked["search"])).to_numpy()
+    return frame["id"][left].tolist()
