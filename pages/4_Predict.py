@@ -82,7 +82,7 @@ with st.expander(
     expanded=wanted is not None or (not folders and not watched),
     key=f"predict_setup_{bool(folders)}_{watched}",
 ):
-    setup.form()
+    setup.form(own_model=wanted == "")
 with frame.errors():
     batch.show()
 broken.show("predictions")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import sys
 import traceback
@@ -20,7 +19,7 @@ from core.classes import COLOURINGS, ClassScheme, from_hex
 from core.digests import digest_of
 from core.errors import Cancelled, GroundlineError
 from core.plain import in_markdown
-from ui import jobs_view, library, state, tour
+from ui import jobs_view, library, state, theme, tour
 from ui.allowed import READ_ONLY_WORDS, read_only
 
 PAGES = {
@@ -36,6 +35,9 @@ PAGES = {
 def address(path: str) -> str:
     """What Streamlit serves a page under: "Explore" for `pages/1_Explore.py`, "" for `app.py`."""
     return PurePath(path).stem.partition("_")[2]
+
+
+_ADDRESSES = tuple(address(path) for path, _, _ in PAGES.values())
 
 
 # Contour lines over a ground line. Drawn here: a Material icon as page icon would be fetched from Google's servers.
@@ -68,25 +70,6 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled):hover {background-col
 [data-testid="stMultiSelect"] [data-baseweb="tag"] {background-color: #0F766E; color: #fff;}
 </style>"""
 
-# The theme that the user picks in Streamlit's menu is kept under the address of the page that was loaded first; a link to another
-# page would forget it. On leaving, it is copied to the addresses of all pages. Nothing happens where that key has another name.
-_KEEP_THEME = """<script>
-if (!window.glKeepsTheme) {
-  window.glKeepsTheme = true;
-  const loaded = new URL(performance.getEntriesByType("navigation")[0].name).pathname;
-  const names = NAMES;
-  const root = loaded.replace(new RegExp(`(${names.join("|")})/?$`), "");
-  window.addEventListener("pagehide", () => {
-    const own = Object.keys(localStorage).find((key) => key.startsWith(`stActiveTheme-${loaded}-`));
-    if (!own) return;
-    const ending = own.slice(`stActiveTheme-${loaded}`.length);
-    for (const page of ["", ...names]) {
-      localStorage.setItem(`stActiveTheme-${root}${page}${ending}`, localStorage.getItem(own));
-    }
-  });
-}
-</script>""".replace("NAMES", json.dumps([address(path) for path, _, _ in PAGES.values() if address(path)]))
-
 log = logging.getLogger("groundline")
 _RECOLOURED = "gl_recoloured"
 _COLOURS_HELP = "How classes look on all pages and in the map's downloads, now and the next time. Masks and data sets keep their own."
@@ -99,7 +82,7 @@ def begin_page(title: str, icon: str, caption: str) -> None:
         page_title=title if title == _NAME else f"{title} · {_NAME}", page_icon=_ICON, layout="wide", initial_sidebar_state="auto"
     )
     st.html(_STYLE)
-    st.html(_KEEP_THEME, unsafe_allow_javascript=True)
+    theme.keep(_ADDRESSES)
     jobs_view.collect()
     state.forget_missing()
     st.logo(_LOGO, size="large")
@@ -170,7 +153,7 @@ def opening(words: str) -> Iterator[None]:
 def next_step(text: str, page: str, label: str, icon: str) -> None:
     """Close a page with the one thing to do next."""
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**Next step** · {text}", width="stretch")
+        st.markdown(f"**Next step:** {text}", width="stretch")
         st.page_link(page, label=label, icon=icon)
 
 
@@ -234,7 +217,7 @@ def _settings() -> None:
     """What holds for all pages: colours, theme, the tour."""
     with st.popover("Settings", icon=":material/settings:", type="tertiary", key="settings", help="Colours, theme, tour."):
         _colouring("settings_colours")
-        st.caption("Light or dark: the menu :material/more_vert: at the top right.")
+        theme.switch(_ADDRESSES)
         if st.button("Take the tour", icon=":material/flag:", key="settings_tour", width="stretch", help="Six short stops, one a page."):
             tour.begin()
             st.switch_page(PAGES["home"][0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +16,9 @@ from core.datasets.pairs import Pair
 from core.errors import GroundlineError, ModelError
 from core.evaluation.result import EVALUATION_FILE, Evaluation
 from core.jobs import jobs
-from core.model_store.cards import ModelCard
+from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.models import Model, list_models, sort_models
+from core.networks import architectures
 from core.patches.joined import Prepared, alike, open_patches
 from core.patches.store import STORE_FILE, PatchStore
 from core.prediction.folder.rasters import Prediction, prediction_folders, read_made, sort_predictions
@@ -96,8 +97,18 @@ def patches(folder: str | Path) -> PatchStore:
 def prepared_labels(folders: Iterable[Path]) -> dict[Path, str]:
     """Titles of prepared patches, no two alike: of two equal entries a list box gives the first, whichever was chosen."""
     labels = {folder: prepared_title(folder) for folder in folders}
-    known = Counter(labels.values())
-    return {folder: label if known[label] == 1 else f"{label} · {folder.name}" for folder, label in labels.items()}
+    return _told_apart(labels)
+
+
+def _told_apart(labels: dict[Path, str]) -> dict[Path, str]:
+    """Labels of folders, with a number behind those that several share: a folder's name would say no more to people."""
+    known, seen = Counter(labels.values()), Counter[str]()
+    apart = {}
+    for folder in sorted(labels):
+        label = labels[folder]
+        seen[label] += 1
+        apart[folder] = label if known[label] == 1 else f"{label} ({seen[label]})"
+    return {folder: apart[folder] for folder in labels}
 
 
 def together(prepared: str | Path, also: Iterable[str | Path] = ()) -> Prepared:
@@ -148,6 +159,25 @@ def model_key(model: Model) -> str:
     """How a model is named in the selection: its name when it ships with the project, its folder otherwise."""
     folder = Path(model.folder)
     return folder.name if folder.parent == MODELS else str(folder)
+
+
+def model_titles(models: Mapping[str, Model]) -> dict[str, str]:
+    """The models' names by their keys; those that share one are told apart by when they were made."""
+    counts = Counter(model.card.name for model in models.values())
+    labels = {
+        Path(model.folder): model.card.name
+        + (f" · {datetime.fromtimestamp((model.folder / CARD_FILE).stat().st_mtime):%d %b %H:%M}" if counts[model.card.name] > 1 else "")
+        for model in models.values()
+    }
+    apart = _told_apart(labels)
+    return {key: apart[Path(model.folder)] for key, model in models.items()}
+
+
+def network_title(card: ModelCard) -> str:
+    """The network of a model in words: `U-Net · efficientnet-lite0`."""
+    titles = {info.name: info.title for info in architectures()}
+    title = titles.get(card.architecture, "Keras file")
+    return f"{title} · {card.encoder}" if card.encoder else title
 
 
 def predictions() -> list[Path]:
@@ -212,8 +242,7 @@ def prediction_title(folder: Path) -> str:
 def prediction_labels(folders: Iterable[Path]) -> dict[Path, str]:
     """Titles with the time, no two alike: of two equal entries a list box gives the first, whichever was chosen."""
     labels = {folder: f"{prediction_title(folder)} · {datetime.fromtimestamp(folder.stat().st_mtime):%d %b %H:%M}" for folder in folders}
-    known = Counter(labels.values())
-    return {folder: label if known[label] == 1 else f"{label} · {folder.name}" for folder, label in labels.items()}
+    return _told_apart(labels)
 
 
 def pixels_text(width_height: tuple[int, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,11 @@ from core.scenes.scene import Scene, Window
 from core.words import counted
 
 _SAMPLE_PX = 512
-_PIXEL_SIZE_FACTOR = 1.33
+PIXEL_SIZE_FACTOR = 1.33
+"""Pixels this many times as large as those of the training are no longer like them."""
 _FAR_STDS = 2.0
 _STD_FACTOR = 3.0
+_OF_VALUES = ("value-range", "unlike-training")
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,17 @@ def check_scene(card: ModelCard, scene: Scene, *, window: Window | None = None, 
         names = f" ({', '.join(scene.band_names[band - 1] or '?' for band in card.bands)})" if scene.band_names else ""
         read = f"{card.name} reads {_bands(card)}{names}"
         concerns.append(Concern("bands", f"The scene has {scene.bands} bands and {read}; reorder the file if these are the wrong ones."))
+    values = _values(card, scene, window)
     if scene.dtype != card.dtype:
-        trained = f"{card.name} was trained on {card.dtype}"
-        concerns.append(Concern("dtype", f"The scene holds {scene.dtype} and {trained}; rescale the file if the values differ."))
+        # Other values are what another data type means: one sentence says it, not one for the type and one for each measure.
+        unlike = any(concern.code in _OF_VALUES for concern in values)
+        values = [concern for concern in values if concern.code not in _OF_VALUES]
+        told = " and other values" if unlike else ""
+        remedy = "rescale the file to that." if unlike else "rescale the file if the values differ."
+        concerns.append(Concern("dtype", f"The scene holds {scene.dtype}{told}, and {card.name} was trained on {card.dtype}; {remedy}"))
     if not resampled:
         concerns += _pixel_size(card, scene)
-    return concerns + _values(card, scene, window)
+    return concerns + values
 
 
 def check_symmetries(patch: tuple[int, int], symmetries: int) -> list[Concern]:
@@ -63,6 +71,20 @@ def check_symmetries(patch: tuple[int, int], symmetries: int) -> list[Concern]:
     return [Concern("symmetries", sentence)]
 
 
+def check_patch(patch: tuple[int, int], scene: Scene, scale: float = 1.0) -> list[Concern]:
+    """Code "patch-size": a patch (height, width) that is larger than the scene, which is resized by `scale`."""
+    sides = [(side, max(1, round(whole * scale))) for side, whole in zip(patch, (scene.height, scene.width), strict=True)]
+    if all(side <= whole for side, whole in sides):
+        return []
+    own = math.prod(min(1.0, whole / side) for side, whole in sides)
+    (height, rows), (width, columns) = sides
+    sentence = (
+        f"Patches of {height} x {width} pixels are larger than the scene of {rows} x {columns}: {1 - own:.0%} of what the network sees "
+        "is filled with the scene mirrored at its rim; a smaller patch shows it more of what is real."
+    )
+    return [Concern("patch-size", sentence)]
+
+
 def resampling_factor(card: ModelCard, scene: Scene) -> float:
     """Factor that brings the scene to the pixel size that the model was trained on; 1.0 where either is not known."""
     size = scene.ground_sample_distance_m
@@ -71,7 +93,7 @@ def resampling_factor(card: ModelCard, scene: Scene) -> float:
 
 def _pixel_size(card: ModelCard, scene: Scene) -> list[Concern]:
     factor = resampling_factor(card, scene)
-    if 1 / _PIXEL_SIZE_FACTOR <= factor <= _PIXEL_SIZE_FACTOR:
+    if 1 / PIXEL_SIZE_FACTOR <= factor <= PIXEL_SIZE_FACTOR:
         return []
     return [
         Concern(

@@ -13,7 +13,7 @@ from core.model_store.models import Model, find_model
 from core.prediction.blend.blending import bytes_per_column
 from core.prediction.blend.plans import BlendPlan, plan_blend
 from core.prediction.budget import resident_bytes
-from core.prediction.checks import Concern, check_scene, check_symmetries, resampling_factor
+from core.prediction.checks import Concern, check_patch, check_scene, check_symmetries, resampling_factor
 from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.settings import BlendSettings, PatchSize, PredictSettings, plain_size, sides
@@ -82,6 +82,7 @@ def set_up(
     for layout in layouts:
         plan_blend(scene.height, scene.width, patch_size=size, **vars(layout))
     concerns = [*check_scene(model.card, scene, window=window, resampled=settings.resample)]
+    concerns += check_patch(sides(size), scene, scale)
     concerns += check_symmetries(sides(size), settings.symmetries)
     return Setup(model, scene, window, layouts, size, settings.memory_bytes, tuple(concerns))
 

@@ -50,3 +50,12 @@ def test_a_theme_picked_in_the_menu_holds_on_other_pages(page, server):
     page.goto(f"{server.url}/Train")
     page.get_by_role("heading", name="Train").first.wait_for()
     becomes(lambda: page.evaluate(GROUND), lambda colour: colour == DARK)
+    page.get_by_role("button", name="Settings").first.click()
+    dark, light = (page.locator(f".gl-theme button[data-theme={name}]") for name in ("Dark", "Light"))
+    light.wait_for()
+    assert [dark.get_attribute("aria-pressed"), light.get_attribute("aria-pressed")] == ["true", "false"]
+    light.click()
+    becomes(lambda: page.evaluate(f"document.querySelector('.stApp') && {GROUND}"), lambda colour: colour not in (None, DARK))
+    page.goto(server.url)  # where the menu had left it dark
+    page.get_by_role("heading", name="Groundline").first.wait_for()
+    becomes(lambda: page.evaluate(GROUND), lambda colour: colour != DARK)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from core.classes import DUBAI
@@ -84,8 +85,8 @@ def start_button(at):
     return at.button(key="predict_start")
 
 
-def test_the_card_tells_its_test_score_where_it_was_measured_and_what_it_learned(opened, model):
-    words = text_of(opened(PREDICT))
+def test_the_card_tells_its_test_score_where_it_was_measured_and_what_it_learned(opened, model, city):
+    words = text_of(in_path(opened, city / "images" / "sand.png"))
     assert "Mean IoU 0.62** on held-out data (test part: Tile 2)" in words
     assert "Trained on 440 patches of Tile 4" in words and "One small tile is a rough estimate." in words
 
@@ -94,6 +95,42 @@ def test_a_scene_unlike_the_training_is_told_with_the_remedy_and_may_be_predicte
     at = in_path(opened, city / "images" / "sand.png")
     assert len(at.warning) == 1 and "mean of 180 (training 20)" in at.warning[0].value and "check a part" in at.warning[0].value
     assert not start_button(at).disabled
+
+
+def test_a_scene_of_16_bits_is_one_sentence_and_one_click(opened, model, tmp_path):
+    image = np.random.default_rng(0).integers(3000, 9000, (80, 70, 3)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "deep.tif", image, photometric="rgb")
+    at = in_path(opened, tmp_path / "deep.tif")
+    told = [warning.value for warning in at.warning]
+    assert len(told) == 1 and "holds uint16 and other values" in told[0]
+    at = sound(at.button(key="predict_rescale").click().run())
+    assert at.text_input(key="predict_path").value.endswith(".tif") and "70 × 80 px, 3 bands of uint8" in text_of(at)
+    assert "predict_rescale" not in keys_of(at)
+
+
+def test_a_patch_larger_than_the_scene_is_told(opened, model, city):
+    at = in_path(opened, city / "images" / "sand.png")
+    assert not [info for info in at.info if "larger than the scene" in info.value]
+    at = sound(at.select_slider(key="predict_patch_64").set_value(256).run())
+    assert [info for info in at.info if "larger than the scene of 150 x 130" in info.value]
+
+
+def test_the_model_that_fits_a_new_scene_is_preselected_and_another_choice_stays(opened, model, tmp_path, workspace):
+    """Net reads three bands; a scene of one band is for the grey one."""
+    grey = replace(ModelCard.load(model), name="Grey", bands=(1,), training={})
+    (workspace.models / "grey").mkdir()
+    grey.save(workspace.models / "grey")
+    (workspace.models / "grey" / "model.keras").write_bytes(b"dummy")
+    Image.fromarray(np.full((80, 70), 20, np.uint8)).save(tmp_path / "grey.png")
+    at = in_path(opened, tmp_path / "grey.png")
+
+    def box(at):
+        return next(box for box in at.selectbox if box.label == "Model")
+
+    assert box(at).value == str(workspace.models / "grey") and "Preselected, because it fits this scene: 1 band." in text_of(at)
+    at = sound(box(at).set_value(str(model)).run())
+    assert box(at).value == str(model) and "Preselected" not in text_of(at)
+    assert box(sound(at.run())).value == str(model)
 
 
 def test_a_scene_without_the_bands_cannot_be_predicted(opened, model, tmp_path):

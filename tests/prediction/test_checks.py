@@ -5,11 +5,14 @@ import pytest
 from affine import Affine
 from pyproj import CRS
 
+from core.classes import ClassScheme
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
-from core.prediction.checks import check_scene, resampling_factor
+from core.prediction.checks import check_patch, check_scene, resampling_factor
+from core.prediction.fitting import best_fitting, why_fitting
 from core.prediction.settings import parse_memory
-from core.scenes.opening import scene_of_array
+from core.scenes.opening import open_scene, scene_of_array
+from core.scenes.rescaling import rescale_to_bytes
 from tests.helpers.standins import make_model
 
 
@@ -52,8 +55,9 @@ def test_each_misfit_has_its_name(card):
     assert codes(card, scene_of_array(noise(dtype=np.uint16))) == ["dtype"]
     assert codes(card, scene_of_array(noise(), geo=placed(1.0))) == ["pixel-size"]
     assert codes(card, scene_of_array(noise(mean=230, std=8))) == ["unlike-training"]
-    assert codes(card, scene_of_array(noise(9000, 3000, dtype=np.uint16))) == ["dtype", "value-range", "unlike-training"]
-    assert codes(card, scene_of_array(noise(0.5, 0.1, dtype=np.float32))) == ["dtype", "value-range", "unlike-training"]
+    assert codes(card, scene_of_array(noise(9000, 3000, dtype=np.uint16))) == ["dtype"]
+    assert codes(card, scene_of_array(noise(0.5, 0.1, dtype=np.float32))) == ["dtype"]
+    assert codes(card, scene_of_array(noise(mean=2, std=1))) == ["value-range", "unlike-training"]
     assert codes(card, scene_of_array(np.zeros((20, 20, 3), np.uint8), nodata=0)) == ["no-pixels"]
     sentence = check_scene(card, scene_of_array(noise(), geo=placed(1.0)))[0].sentence
     assert "1 m" in sentence and "0.3 m" in sentence and "resampling" in sentence
@@ -71,3 +75,50 @@ def test_memory_limits_are_read():
     for wrong in ("", "lots", "1TB", "10MB", "-1GiB"):
         with pytest.raises(SettingsError):
             parse_memory(wrong)
+
+
+def test_other_values_of_another_type_are_one_sentence(card):
+    (concern,) = check_scene(card, scene_of_array(noise(9000, 3000, dtype=np.uint16)))
+    assert "holds uint16 and other values" in concern.sentence and concern.sentence.endswith("trained on uint8; rescale the file to that.")
+
+
+def test_a_patch_larger_than_its_scene_says_how_much_is_filled():
+    scene = scene_of_array(noise(size=60))
+    assert check_patch((60, 60), scene) == [] and check_patch((120, 120), scene, 2.0) == []
+    (concern,) = check_patch((120, 80), scene)  # 60 / 120 of the rows and 60 / 80 of the columns: 3 / 8 are the scene's own
+    assert concern.code == "patch-size" and "120 x 80 pixels" in concern.sentence and "62% of what" in concern.sentence
+
+
+def test_a_scene_of_16_bits_becomes_one_of_8_between_its_percentiles(tmp_path):
+    values = np.linspace(1000, 5000, 100 * 100).reshape(100, 100, 1).repeat(2, axis=2).astype(np.uint16)
+    values[0, 0] = 0
+    values[..., 1] *= 2
+    rescale_to_bytes(scene_of_array(values, geo=placed(0.5), nodata=0), tmp_path / "small.tif")
+    small = open_scene(tmp_path / "small.tif")
+    assert (small.dtype, small.bands, small.nodata, small.geo.crs) == ("uint8", 2, 0, placed(0.5).crs)
+    assert not small.valid()[0, 0] and small.valid().sum() == 100 * 100 - 1
+    pixels = small.read()
+    assert pixels[0, 1].tolist() == [1, 1] and pixels[-1, -1].tolist() == [255, 255]
+    np.testing.assert_allclose(pixels[50, 0], 128, atol=1)  # the middle of the values, whatever a band's scale is
+
+
+def test_the_model_that_fits_a_scene_is_found_by_bands_then_classes_then_pixels(tmp_path):
+    def card(name, bands, classes, pixel_m):
+        scheme = ClassScheme(tuple(classes), tuple((n, n, n) for n in range(len(classes))))
+        return make_model(tmp_path / name, bands=bands, scheme=scheme, pixel_size_m=pixel_m).card
+
+    rgb, four, coarse, other = (
+        card("rgb", (1, 2, 3), ("Road", "Water"), 0.3),
+        card("four", (1, 2, 3, 4), ("Road", "Water"), 0.3),
+        card("coarse", (1, 2, 3), ("Road", "Water"), 10.0),
+        card("other", (1, 2, 3), ("Car", "Roof"), 0.3),
+    )
+    cards = {"other": other, "coarse": coarse, "four": four, "rgb": rgb}
+    scene = scene_of_array(noise(), geo=placed(0.3))
+    assert best_fitting(cards, scene, ("road", "Water")) == best_fitting(cards, scene, ("road", "Water"), now="coarse") == "rgb"
+    assert best_fitting(cards, scene, now="other") == "other"  # its classes are not known to be wrong
+    assert best_fitting(cards, scene_of_array(noise(bands=4), geo=placed(0.3)), ("Car",)) == "four"
+    assert best_fitting({}, scene, now="gone") is None
+    assert why_fitting(rgb, scene, ("Road", "Water", "Tree")) == "3 bands, pixels of 0.3 m and 2 of 3 classes of the data set"
+    assert why_fitting(coarse, scene, ("Road",)) == "3 bands and 1 class of the data set"
+    assert why_fitting(four, scene, ()) == "pixels of 0.3 m"

@@ -38,7 +38,7 @@ def form(first_model: str | None = None) -> bool:
         "Model",
         list(models),
         index=list(models).index(current),
-        format_func=lambda name: f"{models[name].card.name} · {models[name].folder.name}",
+        format_func=library.model_titles(models).get,
         key=f"evaluation_model_{current}",
         help="Your own models and the ones that ship with Groundline.",
     )

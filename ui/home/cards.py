@@ -222,7 +222,8 @@ def _runs() -> int:
         st.caption("Training runs")
     for number, job in enumerate(entries):
         status = job.status()
-        if _row(f"{job.title or job.name} · {status['state']}", ":material/model_training:", f"recent_run_{number}", str(job.folder)):
+        words = f"{job.title} · {jobs_view.label(status['state']).lower()}"
+        if _row(words, ":material/model_training:", f"recent_run_{number}", str(job.folder)):
             jobs_view.choose_run(job.name)
             st.switch_page(frame.PAGES["train"][0])
     return len(entries)

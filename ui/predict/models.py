@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -13,7 +13,9 @@ from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
 from core.plain import in_markdown
 from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
+from core.prediction.fitting import best_fitting, why_fitting
 from core.prediction.settings import THREE_SCALES, told_size
+from core.scenes.scene import Scene
 from core.words import listed
 from ui import jobs_view, library, state
 from ui.allowed import changing
@@ -21,27 +23,36 @@ from ui.input import KEEP
 
 _ENGINES = {"auto": "Automatic", "openvino": "OpenVINO (CPU)", "tensorflow": "TensorFlow", "fast": "Fast (int8, CPU)"}
 _MOST_NAMES = 6
+_PROPOSED, _KEPT, _OWN = "gl_model_proposed", "gl_model_kept", "gl_model_own"
 
 
-def choose() -> Model | None:
-    """The model to predict with, and what its card says."""
+def keep_chosen() -> None:
+    """Propose no other model for the next scene that the form shows: this one was chosen for it."""
+    st.session_state[_KEPT] = True
+
+
+def choose(scene: Scene | None, classes: Sequence[str]) -> Model | None:
+    """The model to predict with, and what its card says; for a scene that is new here, the one that fits it and its `classes` best."""
     models = {library.model_key(model): model for model in library.models()}
     if not models:
         st.markdown("No model yet. Train one first.")
         return None
+    if scene is not None:
+        _propose(models, scene, classes)
     current = state.selection().model
     names = list(models)
     index = names.index(current) if current in names else 0
-    titles = _titles(models)
+    titles = library.model_titles(models)
     chosen = st.selectbox("Model", names, index=index, format_func=titles.get, help="Shipped models and your own.")
     state.select(model=chosen)
     model = models[chosen]
     card = model.card
-    network = f"{card.architecture} · {card.encoder}" if card.encoder else card.architecture
     st.caption(
-        f"{in_markdown(network)}, patches of {told_size(card.patch_shape)} px, {len(card.bands)} bands of {card.dtype}, "
-        f"{len(card.scheme)} classes"
+        f"{in_markdown(library.network_title(card))}, patches of {told_size(card.patch_shape)} px, "
+        f"{len(card.bands)} bands of {card.dtype}, {len(card.scheme)} classes"
     )
+    if scene is not None and st.session_state.get(_PROPOSED) == (scene.path, chosen) and (why := why_fitting(card, scene, classes)):
+        st.caption(f":material/check: Preselected, because it fits this scene: {why}.")
     for sentence in (score_words(card), trained_words(card)):
         if sentence:
             st.markdown(sentence)
@@ -49,6 +60,23 @@ def choose() -> Model | None:
         with st.expander("Notes on this model"):
             st.markdown("\n".join(f"- {in_markdown(note)}" for note in card.notes))
     return model
+
+
+def _propose(models: Mapping[str, Model], scene: Scene, classes: Sequence[str]) -> None:
+    """Choose the model that fits a scene, once for each scene; what the user chooses then, or has chosen for it before, stays.
+
+    Of models that fit equally well it is the one that the user chose last, whatever was proposed for other scenes meanwhile.
+    """
+    now, before = state.selection(), st.session_state.get(_PROPOSED)
+    if before is None or now.model != before[1]:
+        st.session_state[_OWN] = now.model
+    if before is not None and before[0] == scene.path:
+        return
+    kept = st.session_state.pop(_KEPT, False) or (before is None and now.scene == scene.path)
+    cards = {key: model.card for key, model in models.items()}
+    best = now.model if kept else best_fitting(cards, scene, classes, now=st.session_state[_OWN])
+    st.session_state[_PROPOSED] = (scene.path, None if kept else best)
+    state.select(model=best)
 
 
 def score_words(card: ModelCard) -> str:
@@ -192,11 +220,3 @@ def _record(folder: str, stamp: int) -> Int8Record | None:
         return read_int8(find_model(folder))
     except ModelError:
         return None
-
-
-def _titles(models: dict[str, Model]) -> dict[str, str]:
-    """The models' names; those that share one are told apart by their folders."""
-    counts = Counter(model.card.name for model in models.values())
-    return {
-        key: f"{model.card.name} · {model.folder.name}" if counts[model.card.name] > 1 else model.card.name for key, model in models.items()
-    }

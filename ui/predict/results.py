@@ -18,7 +18,7 @@ from core.prediction.folder.rasters import Prediction
 from core.prediction.settings import told_size
 from core.words import number_words
 from ui import charts, library, state, tables
-from ui.predict import scenes
+from ui.predict import models, scenes
 
 
 def truth_of(prediction: Prediction) -> Pair | None:
@@ -40,7 +40,7 @@ def how_made(prediction: Prediction) -> None:
     st.caption(
         f"{library.pixels_text((prediction.width, prediction.height))} px · {made['windows']:,} patches of {size} px, "
         f"{100 * settings['overlap']:.0f} % overlap{turns}{scales} · "
-        f"engine {in_markdown(made['engine'])}, network time {made['model_seconds']:.0f} s"
+        f"computed by {in_markdown(models.engine_title(made['engine']))}, network time {made['model_seconds']:.0f} s"
     )
     for concern in made.get("warnings", ()):
         st.warning(in_markdown(concern["sentence"]), icon=":material/warning:")

@@ -14,14 +14,15 @@ from core.jobs.jobs import Job
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model
 from core.plain import in_markdown
-from core.prediction.checks import Concern, check_scene, resampling_factor
+from core.prediction.checks import Concern, check_patch, check_scene, resampling_factor
 from core.prediction.folder.rasters import preview_file
 from core.scenes.display import display_rgb
 from core.scenes.opening import open_scene
+from core.scenes.rescaling import rescale_to_bytes
 from core.scenes.scene import Scene, Window
-from core.words import MIB, duration_words, memory_words, size_words
-from ui import jobs_view, library
-from ui.allowed import changing
+from core.words import MIB, duration_words, file_stem, memory_words, size_words
+from ui import frame, jobs_view, library, state
+from ui.allowed import changing, refuse_if_read_only
 from ui.predict import models
 from ui.predict.scenes import Choice
 
@@ -29,12 +30,34 @@ _SETTINGS = ("overlap", "symmetries", "scales", "memory", "engine", "patch_size"
 _VEIL = 0.35  # of the scene that shines through what is predicted so far
 
 
-def warnings_of(model: Model, scene: Scene, window: Window | None, *, resample: bool) -> None:
-    """The checks of this scene against the model's card, each with its remedy. Raises SceneError when it cannot be predicted."""
+def warnings_of(model: Model, scene: Scene, window: Window | None, *, resample: bool, patch_size: int | None) -> None:
+    """The checks of this scene against the model's card, each with its remedy. Raises SceneError when it cannot be predicted.
+
+    `patch_size`: the side of patches in pixels, None for the model's own.
+    """
     resampled = resample and abs(resampling_factor(model.card, scene) - 1) > 1e-6
     versions = f"{model.folder} {library.stamp(model.folder)}", f"{scene.path} {scene.digest}"
     for concern in _concerns(*versions, model.card, scene, window, resampled):
         st.warning(in_markdown(concern.sentence), icon=":material/warning:")
+        if concern.code == "dtype" and model.card.dtype == "uint8":
+            _rescale(scene)
+    scale = model.card.scale * (resampling_factor(model.card, scene) if resampled else 1.0)
+    patch = model.card.patch_shape if patch_size is None else (patch_size, patch_size)
+    for concern in check_patch(patch, scene, scale):
+        st.info(in_markdown(concern.sentence), icon=":material/info:")
+
+
+def _rescale(scene: Scene) -> None:
+    """The way out of 16 bits: a copy of 8 bits, which takes the scene's place in the form."""
+    words = "Writes a copy into the workspace, each band spread over 1 to 255, and opens it here. The file itself stays as it is."
+    if st.button("Rescale to 8 bits", icon=":material/tune:", key="predict_rescale", **changing(words)):
+        with frame.errors() as outcome, st.spinner("Rescaling the scene"):
+            refuse_if_read_only()
+            copy = state.workspace().uploads / f"{scene.digest}-8bit" / f"{file_stem(scene.name, '8 bits')}.tif"
+            rescale_to_bytes(scene, copy)
+        if not outcome.failed:
+            state.open_setup(copy)
+            st.rerun()
 
 
 def estimate(request: Mapping[str, Any]) -> None:

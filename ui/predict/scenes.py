@@ -28,12 +28,16 @@ _CORNERS = ("row", "col", "height", "width")
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be predicted: one scene, or many of them one after the other. `name` is what people call it."""
+    """What is to be predicted: one scene, or many of them one after the other. `name` is what people call it.
+
+    `classes` are those of the data set that it belongs to.
+    """
 
     name: str
     scene: Path | None = None
     many: Path | tuple[Path, ...] | None = None
     names: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 def choose() -> Choice | None:
@@ -112,10 +116,10 @@ def _of_dataset() -> Choice | None:
     folder = scene_source.data_set("predict", left, none_open="No data set is open. Open one on Home, or give the path of an image.")
     if folder is None:
         return None
-    scenes = library.scenes_of(folder)
-    choices = [Choice(one.name, one.image, names=(one.name,)) for one in scenes]
+    scenes, classes = library.scenes_of(folder), library.dataset(folder).scheme.names
+    choices = [Choice(one.name, one.image, names=(one.name,), classes=classes) for one in scenes]
     whole = [
-        Choice(f"{mosaic.group}, all {len(mosaic.cells)} images as one", mosaic.pair().image_path, names=mosaic.names)
+        Choice(f"{mosaic.group}, all {len(mosaic.cells)} images as one", mosaic.pair().image_path, names=mosaic.names, classes=classes)
         for mosaic in _mosaics(library.dataset(folder))
         if _makes_its_folder(mosaic, scenes)
     ]

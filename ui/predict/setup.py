@@ -11,8 +11,13 @@ from ui.allowed import changing
 from ui.predict import batch, models, run, scenes
 
 
-def form() -> None:
-    """Draw the form; starts the job and draws the page again when its button is pressed."""
+def form(*, own_model: bool = False) -> None:
+    """Draw the form; starts the job and draws the page again when its button is pressed.
+
+    `own_model`: the model in the selection was chosen for this, and none that fits better is proposed.
+    """
+    if own_model:
+        models.keep_chosen()
     choice = model = window = scene = None
     first, second = st.columns([3, 2], gap="large")
     with first, frame.errors() as opening:
@@ -22,7 +27,7 @@ def form() -> None:
             _label_instead(choice.scene)
             window = scenes.region(choice.scene, scene)
     with second, frame.errors():
-        model = models.choose()
+        model = models.choose(scene, () if choice is None else choice.classes)
         if model is None:
             st.page_link(*frame.PAGES["train"][:1], label="Train a model", icon=frame.PAGES["train"][2])
     if model is None:
@@ -40,7 +45,7 @@ def form() -> None:
         corner = None if window is None else (window.row, window.col, window.height, window.width)
         request |= {"scene": choice.scene, "window": corner}
         with frame.errors() as checked:
-            run.warnings_of(model, scene, window, resample=chosen["resample"])
+            run.warnings_of(model, scene, window, resample=chosen["resample"], patch_size=chosen["patch_size"])
         ready = not checked.failed
         if ready:
             with frame.errors():

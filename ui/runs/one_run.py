@@ -260,11 +260,11 @@ def _log(job: Job, records: Sequence[Mapping[str, Any]]) -> str:
 
 def _event_words(event: Mapping[str, Any]) -> str:
     if event["type"] == "state":
-        return jobs_view.label(event["state"]).lower()
-    named = f"{event['class']}, " if event.get("class") else ""
+        return jobs_view.label(event["state"])
+    named = f"{event['class']}, epoch" if event.get("class") else "Epoch"
     parts = [f"loss {event['loss']:.4g}"]
     if event.get("val_mean_iou") is not None:
         parts.append(f"validation loss {event['val_loss']:.4g}, mean IoU {event['val_mean_iou']:.3f}")
     if event.get("seconds"):
         parts.append(f"{event['seconds']:.1f} s")
-    return f"{named}epoch {event['epoch']}: {', '.join(parts)}" + (", best so far" if event.get("best") else "")
+    return f"{named} {event['epoch']}: {', '.join(parts)}" + (", best so far" if event.get("best") else "")

@@ -12,7 +12,6 @@ import streamlit as st
 from core.jobs.jobs import Job
 from core.model_store.cards import CARD_FILE
 from core.model_store.models import Model
-from core.networks import architectures
 from core.plain import in_markdown
 from core.prediction.engines.exporting import FORMATS
 from core.prediction.settings import told_size
@@ -44,7 +43,7 @@ def _table(models: dict[str, Model]) -> None:
     rows = [
         {
             "model": model.card.name,
-            "network": _network(model),
+            "network": library.network_title(model.card),
             "val. IoU": ((model.card.metrics.get("validation") or {}).get("mean_iou")),
             "classes": ", ".join(model.card.scheme.names),
             "bands": len(model.card.bands),
@@ -67,15 +66,13 @@ def choose(folder: str) -> None:
 
 
 def _one(models: dict[str, Model]) -> None:
-    names = list(models)
+    names, titles = list(models), library.model_titles(models)
     if st.session_state.get(CHOSEN) not in names:
         choose(names[0])
     with st.container(border=True, key="model_panel"):
         left, right = st.columns([2, 3], gap="large")
         with left:
-            chosen = st.selectbox(
-                "Model", names, format_func=lambda key: _title(models[key]), key=CHOSEN, help="Shipped models and your own.", **KEEP
-            )
+            chosen = st.selectbox("Model", names, format_func=titles.get, key=CHOSEN, help="Shipped models and your own.", **KEEP)
             model = models[chosen]
             for sentence in model.card.assumed:
                 st.caption(f":material/help: Assumed: {in_markdown(sentence)}")
@@ -162,18 +159,6 @@ def _exported(job: Job, status: dict) -> None:
 def _exports(job: Job, model: Model, how: str) -> bool:
     asked = job.request
     return asked["format"] == how and asked["model"] in (model.folder.name, str(model.folder))
-
-
-def _title(model: Model) -> str:
-    """Its name, with its folder where that says more."""
-    name, folder = model.card.name, model.folder.name
-    return name if _slug(model) == folder else f"{name} · {folder}"
-
-
-def _network(model: Model) -> str:
-    titles = {info.name: info.title for info in architectures()}
-    title = titles.get(model.card.architecture, "Keras file")
-    return f"{title} · {model.card.encoder}" if model.card.encoder else title
 
 
 def _slug(model: Model) -> str:
