@@ -88,7 +88,7 @@ def test_a_running_evaluation_shows_its_progress_and_can_be_stopped(workspace, f
     folder = finished("evaluate", request, state="running", done=300, total=1000, message="predicting one")
     with records.worker_lock(folder):
         at = tab()
-        assert "Predicting one" in [bar.proto.text for bar in at.main.get("progress")]
+        assert "30 % · Predicting one" in [bar.proto.text for bar in at.main.get("progress")]
         sound(at.button(key="evaluation_stop").click().run())
         assert records.read_control(folder) == "stop"
 
