@@ -14,6 +14,7 @@ def test_the_modules_of_the_pages_are_known(tmp_path):
     real = list(ahead.modules(sorted((PROJECT / "pages").glob("*.py"))))
     assert {"ui.map.page", "ui.viewer.viewer", "ui.explore.overview"} <= set(real)
     assert all(importlib.util.find_spec(name) for name in real)
+    assert "streamlit_folium" not in real  # its component would be declared to no server, and the map not come
 
 
 def test_what_cannot_be_loaded_stops_nothing(caplog):

@@ -17,8 +17,8 @@ from core.workspace import PROJECT
 
 _PATIENCE_S = 4.0
 """The first page is drawn by then, which nothing may slow down."""
-_LATER = ("plotly.graph_objects", "streamlit_folium", "core.vector.vectorize")
-"""What pages import only when they draw it."""
+_LATER = ("plotly.graph_objects", "folium.plugins", "core.vector.vectorize")
+"""What pages import only when they draw it. Not `streamlit_folium`: a component that is declared outside a script run is never served."""
 
 
 @asynccontextmanager
