@@ -1,8 +1,10 @@
 """How fast the dashboard is in a browser: `python bench/dashboard.py` (Chromium and playwright, see requirements-dev.txt).
 
 Starts a server with a workspace of its own and measures as a person would wait: from the answer of the server, or from a
-click, until the words are on screen. A page is visited twice; the first visit also loads what the page needs. Other work
-on the machine stretches these times; `load` says how busy it was.
+click, until the words are on screen. A page is visited twice; the first visit also loads what the page needs. Of each page it
+tells how much was pushed aside while it loaded (Chromium's layout shifts). A second server, for which nothing was compiled yet
+as on a new clone, shows the way from a click on the sample to its finished map, after so long a look at the first page as
+`--reading` says. Other work on the machine stretches these times; `load` says how busy it was.
 """
 
 from __future__ import annotations
@@ -33,6 +35,10 @@ REPAINT = """(input, share) => new Promise((done) => {
   input.dispatchEvent(new Event('input', {bubbles: true}));
   requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - started)));
 })"""
+# Adds up what moved without anybody's hand, as long as a page is loaded.
+SHIFTS = """window.glShifted = 0; new PerformanceObserver(list => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.glShifted += entry.value;
+}).observe({type: 'layout-shift', buffered: true});"""
 PAGES = ("Explore", "Train", "Predict", "Map", "Home")
 HEADINGS = {"Home": "Groundline"}
 
@@ -41,6 +47,7 @@ def main() -> None:
     """Print a line for each wait, and what the server holds in memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--chromium", default=os.environ.get("CHROMIUM") or shutil.which("chromium"))
+    parser.add_argument("--reading", type=float, default=30.0, metavar="SECONDS", help="on the first page before the sample is tried")
     asked = parser.parse_args()
     with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="groundline-bench-") as folder:
         browser = playwright.chromium.launch(executable_path=asked.chromium, args=QUIET)
@@ -58,12 +65,42 @@ def main() -> None:
                 for name in PAGES:
                     say(f"{name}, {visit}: heading", change(page, name), until(lambda n=name: ready(page, n)))
             sliders(page, address)
+            shifts(browser, address)
             port = address.rsplit(":", 1)[1]
             server = next(one for one in psutil.process_iter(["cmdline"]) if f"--server.port={port}" in (one.info["cmdline"] or ()))
             libraries = {Path(entry.path).name for entry in server.memory_maps()}
             print(f"server: {server.memory_info().rss / 2**20:.0f} MiB, TensorFlow loaded: {any('tensorflow' in one for one in libraries)}")
+        sample(browser, Path(folder) / "new", asked.reading)
         browser.close()
     print(f"load: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+
+
+def shifts(browser, address: str) -> None:
+    """How much moved on each page while it was loaded by its address."""
+    page = visitor(browser)
+    page.add_init_script(SHIFTS)
+    for name in PAGES:
+        page.goto(f"{address}/{'' if name == 'Home' else name}")
+        ready(page, name)
+        page.wait_for_timeout(3000)
+        print(f"{name + ', loaded: layout shift':68s} {page.evaluate('window.glShifted'):6.3f}", flush=True)
+
+
+def sample(browser, folder: Path, reading_s: float) -> None:
+    """The demo as on a new clone: from the click to the map with its polygons."""
+    folder.mkdir()
+    os.environ["NUMBA_CACHE_DIR"] = str(folder / "compiled")
+    with dashboard(folder) as address:
+        page = visitor(browser)
+        page.goto(address)
+        button = page.get_by_role("button", name="Try the sample").first
+        button.wait_for()
+        page.wait_for_timeout(1000 * reading_s)
+        started = time.monotonic()
+        button.click()
+        page.wait_for_url("**/Map")
+        page.frame_locator("iframe").locator("body[data-polygons]").wait_for()
+        say(f"new clone: the sample, from a click after {reading_s:.0f} s to its map", time.monotonic() - started)
 
 
 def visitor(browser) -> Page:
