@@ -138,9 +138,10 @@ def sliders(page: Page, address: str) -> None:
         ready(page, "Explore")
         words = kept.all_inner_texts()
         started = time.monotonic()
-        share.fill("5" if number % 2 else "50")
+        share.fill("5" if number % 2 else "100")
         share.press("Enter")
-        while kept.all_inner_texts() == words and time.monotonic() - started < GIVE_UP_S:  # asked from here: the page's own rules forbid the `eval` that a wait in it may need
+        # Asked from here: the page's own rules forbid the `eval` that a wait inside it may need.
+        while kept.all_inner_texts() == words and time.monotonic() - started < GIVE_UP_S:
             time.sleep(0.01)
         waits.append(time.monotonic() - started)
     say(f"share of labelled pixels in the patch grid, until its numbers answer, median of {TRIES}", statistics.median(waits))
