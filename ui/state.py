@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import streamlit as st
 
@@ -31,7 +31,7 @@ _FORM = "gl_predict_open"
 _LABEL, _TRAIN = "gl_label_scene", "gl_train_from"
 _SAMPLE_WANTED = "gl_start_sample"
 _COLOURS = "gl_class_colours"
-_FOLLOWED = "gl_links_followed"
+_FOLLOWED, _RECALLED, _WRITTEN = "gl_links_followed", "gl_forms_recalled", "gl_forms_written"
 EXPLORE_TAB, EXPLORE_SCENE = "explore_tab", "explore_scene"
 """Keys of the Explore page's tabs and of the scene that they show."""
 ONE_SCENE = "One scene"
@@ -73,6 +73,7 @@ class _Stored(TypedDict, total=False):
     recent: dict[str, list[str]] | None
     seen_until: float | None
     colours: _StoredColours | None
+    forms: dict[str, Any] | None
 
 
 FIELDS = tuple(one.name for one in fields(Selection))
@@ -230,6 +231,32 @@ def set_colouring(wanted: Colouring) -> None:
     _remember(lambda stored: stored.update(colours={"how": wanted.how, "own": own}))
 
 
+def recall(form: Mapping[str, Callable[[Any], bool]]) -> None:
+    """Put what was entered last time into a form before it is drawn, once for each session.
+
+    `form`: for each key of a widget, whether a value is one that it can have; the widget's own default stands in for any other.
+    """
+    recalled = st.session_state.setdefault(_RECALLED, set())
+    if recalled >= form.keys():
+        return
+    stored = _remembered()["forms"]
+    for key, fits in form.items():
+        if key not in recalled and key not in st.session_state and key in stored and fits(stored[key]):
+            st.session_state[key] = stored[key]
+    recalled |= form.keys()
+
+
+def remember_form(form: Iterable[str]) -> None:
+    """Remember what a form holds, by the keys of its widgets, for `recall` in the next session; after it was drawn."""
+    entered = {key: st.session_state[key] for key in form if key in st.session_state}
+    written = st.session_state.setdefault(_WRITTEN, {})
+    if any(key not in written or written[key] != value for key, value in entered.items()):
+        first = not any(key in written for key in entered)
+        written |= entered
+        if not first:  # untouched defaults are not kept: a better one of a later version counts then
+            _remember(lambda stored: stored["forms"].update(entered))
+
+
 def safe_colours() -> bool:
     """Whether colours have to be safe for the colour-blind, those that stand for right and wrong too."""
     return colouring().how == SAFE_COLOURS
@@ -265,6 +292,7 @@ def _remembered() -> dict:
         "recent": stored.get("recent") or {},
         "seen_until": stored.get("seen_until") or 0.0,
         "colours": stored.get("colours") or {},
+        "forms": stored.get("forms") or {},
     }
 
 

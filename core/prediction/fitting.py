@@ -44,9 +44,12 @@ def _misfit(card: ModelCard, scene: Scene, classes: Collection[str]) -> tuple[fl
 
 
 def _apart(card: ModelCard, scene: Scene) -> float:
-    """How far the sizes of the pixels are apart, as a logarithm; small differences and unknown sizes are none."""
+    """How far the sizes of the pixels are apart, as a logarithm: none for small differences, and hardly any where one is not known."""
+    least = math.log(PIXEL_SIZE_FACTOR)
+    if not scene.ground_sample_distance_m or not card.pixel_size_m:
+        return least
     apart = abs(math.log(resampling_factor(card, scene)))
-    return apart if apart > math.log(PIXEL_SIZE_FACTOR) else 0.0
+    return apart if apart > least else 0.0
 
 
 def _names(classes: Collection[str]) -> set[str]:

@@ -1,5 +1,6 @@
 """The form of the Predict page: scenes, regions, checks, estimate, engines, batches and runs that broke off."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -283,3 +284,17 @@ def test_the_table_of_a_batch_names_what_failed_and_its_predictions_can_be_chose
     assert table["warnings"][1].startswith("no image") and "1 done, 1 failed" in text_of(at)
     assert at.session_state["gl_selection"].prediction is None or at.session_state["gl_selection"].prediction == done
     assert any("lake · nearest-colour" in option for box in at.selectbox for option in box.options if box.label == "Prediction")
+
+
+def test_what_was_entered_is_there_after_a_reload_as_far_as_it_can_be(opened, model, city, workspace):
+    at = in_path(opened, city / "images" / "sand.png")
+    at.selectbox(key="predict_engine").set_value("tensorflow")
+    at = sound(at.slider(key="predict_overlap").set_value(25).run())
+    stored = json.loads((workspace.root / "recent.json").read_text())
+    assert (stored["forms"]["predict_engine"], stored["forms"]["predict_overlap"]) == ("tensorflow", 25)
+    stored["forms"] |= {"predict_memory": "1 TB", "predict_symmetries": "often"}  # of another version, or by hand
+    write_json(workspace.root / "recent.json", stored)
+    at = opened(PREDICT)
+    assert (at.selectbox(key="predict_engine").value, at.slider(key="predict_overlap").value) == ("tensorflow", 25)
+    assert (at.select_slider(key="predict_memory").value, at.toggle(key="predict_symmetries").value) == ("1GiB", False)
+    assert not at.exception and not at.error

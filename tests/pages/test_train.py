@@ -544,6 +544,17 @@ def test_a_second_run_does_not_hide_the_one_that_runs(opened, workspace, tmp_pat
         assert {f"run_{second.name}_stop", f"also_{first.name}_stop"} <= keys_of(at)
 
 
+def test_the_form_is_remembered_for_the_next_session(opened, workspace, tmp_path):
+    prepared(workspace, tmp_path / "city")
+    at = opened(TRAIN)
+    assert at.number_input(key="train_epochs").value == 30
+    at.number_input(key="train_epochs").set_value(7)
+    sound(at.selectbox(key="train_architecture").set_value("fpn").run())
+    at = sound(opened(TRAIN))
+    assert (at.number_input(key="train_epochs").value, at.selectbox(key="train_architecture").value) == (7, "fpn")
+    assert not at.warning
+
+
 def test_what_can_be_checked_stands_before_the_start(opened, workspace, tmp_path):
     prepared(workspace, tmp_path / "city")
     keys = [button.key for button in opened(TRAIN).button]

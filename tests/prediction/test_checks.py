@@ -113,9 +113,11 @@ def test_the_model_that_fits_a_scene_is_found_by_bands_then_classes_then_pixels(
         card("coarse", (1, 2, 3), ("Road", "Water"), 10.0),
         card("other", (1, 2, 3), ("Car", "Roof"), 0.3),
     )
-    cards = {"other": other, "coarse": coarse, "four": four, "rgb": rgb}
+    unknown = card("unknown", (1, 2, 3), ("Road", "Water"), None)
+    cards = {"other": other, "coarse": coarse, "unknown": unknown, "four": four, "rgb": rgb}
     scene = scene_of_array(noise(), geo=placed(0.3))
     assert best_fitting(cards, scene, ("road", "Water")) == best_fitting(cards, scene, ("road", "Water"), now="coarse") == "rgb"
+    assert best_fitting({"coarse": coarse, "unknown": unknown}, scene) == "unknown"
     assert best_fitting(cards, scene, now="other") == "other"  # its classes are not known to be wrong
     assert best_fitting(cards, scene_of_array(noise(bands=4), geo=placed(0.3)), ("Car",)) == "four"
     assert best_fitting({}, scene, now="gone") is None

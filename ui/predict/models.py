@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -22,6 +22,16 @@ from ui.allowed import changing
 from ui.input import KEEP
 
 _ENGINES = {"auto": "Automatic", "openvino": "OpenVINO (CPU)", "tensorflow": "TensorFlow", "fast": "Fast (int8, CPU)"}
+_MEMORY = ("512MiB", "1GiB", "2GiB", "4GiB", "8GiB")
+_OVERLAPS = range(0, 76, 5)
+_FORM: Mapping[str, Callable[[Any], bool]] = {
+    "predict_engine": _ENGINES.__contains__,
+    "predict_memory": _MEMORY.__contains__,
+    "predict_overlap": _OVERLAPS.__contains__,
+    "predict_symmetries": lambda value: isinstance(value, bool),
+    "predict_scales": lambda value: isinstance(value, bool),
+}
+"""What is remembered of the form, and which values each of its widgets can have."""
 _MOST_NAMES = 6
 _PROPOSED, _KEPT, _OWN = "gl_model_proposed", "gl_model_kept", "gl_model_own"
 
@@ -108,6 +118,7 @@ def engine_title(name: str) -> str:
 
 def engine(model: Model) -> dict[str, Any]:
     """Memory, engine and resampling, as request keys; offers to make the int8 network where it is missing."""
+    state.recall(_FORM)
     first, second = st.columns(2)
     chosen = first.selectbox(
         "Engine",
@@ -119,7 +130,7 @@ def engine(model: Model) -> dict[str, Any]:
     )
     memory = second.select_slider(
         "Memory",
-        ["512MiB", "1GiB", "2GiB", "4GiB", "8GiB"],
+        _MEMORY,
         "1GiB",
         key="predict_memory",
         help="An upper bound for the whole process; less makes more, narrower strips.",
@@ -155,7 +166,14 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
     if size is None:
         first.caption(f"Patches of {told_size(card.patch_shape)} px, as the network takes them.")
     overlap = second.slider(
-        "Overlap of patches, %", 0, 75, 50, 5, key="predict_overlap", help="More overlap hides seams and takes longer.", **KEEP
+        "Overlap of patches, %",
+        _OVERLAPS[0],
+        _OVERLAPS[-1],
+        50,
+        _OVERLAPS.step,
+        key="predict_overlap",
+        help="More overlap hides seams and takes longer.",
+        **KEEP,
     )
     turned = third.toggle(
         "Average eight turns and flips", False, key="predict_symmetries", help="A little better, about eight times slower.", **KEEP
@@ -177,6 +195,7 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
             "The result keeps the scene's pixels.",
             **KEEP,
         )
+    state.remember_form(_FORM)
     return {
         "patch_size": None if fast or size == card.patch_size else size,
         "overlap": overlap / 100,

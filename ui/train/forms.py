@@ -14,7 +14,7 @@ from core.networks.architectures import published_encoder
 from core.networks.encoders import LITE_ENCODERS
 from core.plain import in_markdown
 from core.training.settings import TrainSettings
-from ui import jobs_view, library
+from ui import jobs_view, library, state
 from ui.allowed import changing
 from ui.input import KEEP
 from ui.train import advanced as train_advanced
@@ -24,12 +24,20 @@ RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 _TAKEN = "gl_taken"
 _OWN = "own"
+_MOST_EPOCHS = 100_000
 
 
 def network(prepared: Path) -> dict[str, Any]:
     """What everybody chooses: network, start, epochs, batch size and learning rate, as `TrainSettings` takes them."""
     store = library.patches(prepared)
     nets = {info.name: info for info in networks.architectures()}
+    form = {
+        "train_architecture": nets.__contains__,
+        "train_epochs": lambda value: isinstance(value, int) and 1 <= value <= _MOST_EPOCHS,
+        "train_batch_size": BATCHES.__contains__,
+        "train_learning_rate": RATES.__contains__,
+    }
+    state.recall(form)
     left, right = st.columns(2)  # a pair of columns per row, so that the rows stay level
     name = left.selectbox(
         "Network", list(nets), format_func=lambda key: nets[key].title, key="train_architecture", help="U-Net is a good start.", **KEEP
@@ -44,7 +52,13 @@ def network(prepared: Path) -> dict[str, Any]:
     weights = train_weights.choose(name, encoder)
     first, second, third = st.columns(3)
     epochs = first.number_input(
-        "Epochs", 1, 100_000, 30, key="train_epochs", help="Times that all patches are seen; it stops early when nothing improves.", **KEEP
+        "Epochs",
+        1,
+        _MOST_EPOCHS,
+        30,
+        key="train_epochs",
+        help="Times that all patches are seen; it stops early when nothing improves.",
+        **KEEP,
     )
     batch = second.select_slider(
         "Batch size",
@@ -63,6 +77,7 @@ def network(prepared: Path) -> dict[str, Any]:
         help="The highest one of the run. The test below proposes one.",
         **KEEP,
     )
+    state.remember_form(form)
     chosen = {"architecture": name, "encoder": encoder, "weights": weights, "epochs": int(epochs), "batch_size": int(batch)}
     return {**chosen, "learning_rate": float(rate)}
 
