@@ -241,8 +241,9 @@ def recall(form: Mapping[str, Callable[[Any], bool]]) -> None:
         return
     stored = _remembered()["forms"]
     for key, fits in form.items():
-        if key not in recalled and key not in st.session_state and key in stored and fits(stored[key]):
-            st.session_state[key] = stored[key]
+        value = stored.get(key)
+        if key not in recalled and key not in st.session_state and isinstance(value, (str, int, float)) and fits(value):
+            st.session_state[key] = value
     recalled |= form.keys()
 
 
@@ -250,11 +251,11 @@ def remember_form(form: Iterable[str]) -> None:
     """Remember what a form holds, by the keys of its widgets, for `recall` in the next session; after it was drawn."""
     entered = {key: st.session_state[key] for key in form if key in st.session_state}
     written = st.session_state.setdefault(_WRITTEN, {})
-    if any(key not in written or written[key] != value for key, value in entered.items()):
-        first = not any(key in written for key in entered)
-        written |= entered
-        if not first:  # untouched defaults are not kept: a better one of a later version counts then
-            _remember(lambda stored: stored["forms"].update(entered))
+    # What nobody touched is not kept: a better default of a later version counts then.
+    changed = {key: value for key, value in entered.items() if key in written and written[key] != value}
+    written |= entered
+    if changed:
+        _remember(lambda stored: stored["forms"].update(changed))
 
 
 def safe_colours() -> bool:
