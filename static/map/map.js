@@ -16,6 +16,8 @@ import { Tools } from './tools.js';
 
 const { L } = window;
 
+const OVER_SCENE = 0.55; // opacity of class tiles that stand for polygons
+const OVERLAY_COLOURS = ['#ff2e93', '#ffb000', '#00c2ff', '#b26bff', '#7be000', '#ff6a3d'];
 const MOST_KEPT = 50; // selected polygons that an address holds
 
 class App {
@@ -50,6 +52,10 @@ class App {
     this.lines = [['#17262b', 4], ['#ffffff', 2]].map(([color, weight]) => L.geoJSON(null, {
       interactive: false, style: { renderer, color, weight, opacity: 0.95 }, coordsToLatLng: place,
     }).addTo(map));
+    map.createPane('own').style.zIndex = 390;
+    map.getPane('own').style.pointerEvents = 'none';
+    this.overlayCanvas = L.canvas({ pane: 'own' });
+    this.overlays = new Map();
     this.tools = new Tools(this);
     if (!this.maps[1]) this.swipe = new Swipe(map, ['result']);
     this.legend = new Legend(this);
@@ -110,7 +116,7 @@ class App {
     map.createPane('result').style.zIndex = 380;
     const place = picture => {
       const layer = layerOf(map, picture);
-      if (picture.classes) this.classTiles.push(layer);
+      if (picture.classes) { layer.glOpacity = picture.opacity; this.classTiles.push(layer); }
       (picture.base ? bases : overlays)[picture.name] = layer;
       if (picture.shown) layer.addTo(map);
     };
@@ -118,6 +124,7 @@ class App {
     bases[config.plainName] = L.layerGroup();
     if (!Object.values(bases).some(layer => map.hasLayer(layer))) bases[config.plainName].addTo(map);
     const control = L.control.layers(bases, overlays, { position: 'topleft', collapsed: true }).addTo(map);
+    if (index === 0) this.control = control;
     this.probe(map, control, index);
   }
 
@@ -172,6 +179,7 @@ class App {
     this.edges = new Map(classes.map(item => [item.id, item.edge])); // outlines, seen on the map's ground too
     this.names = new Map(classes.map(item => [item.id, item.name]));
     this.classTiles.forEach((layer, number) => layer.setUrl(data.classTiles[number]));
+    this.showClasses(data.outlines);
     this.listed = data.second?.changes ? this.twinPolygons : this.polygons;
     this.scale._update();
     if (units !== data.units) this.table.renew();
@@ -179,7 +187,7 @@ class App {
     this.legend.refresh();
     if (this.titles[1]) this.titles[1].textContent = data.second.changes ? 'What changed' : this.config.titles[1];
     try {
-      await Promise.all([this.polygons.show(data.features), this.twinPolygons?.show(data.second.features), this.showLines(data.lines)]);
+      await Promise.all([this.polygons.show(data.features), this.twinPolygons?.show(data.second.features), this.showLines(data.lines), this.showOverlays(data.overlays || [])]);
     } catch (error) {
       this.legend.say('The polygons did not arrive from the server. Reload the page.');
       return;
@@ -196,6 +204,18 @@ class App {
     document.body.dataset.features = data.features || '';
   }
 
+  // What is too small to be drawn shows in the class tiles; they come and go with such layers, and else as the user wishes.
+  showClasses(outlines) {
+    if (this.maps[1] || outlines === this.outlinesOnly) return;
+    const first = this.outlinesOnly === undefined;
+    this.outlinesOnly = outlines;
+    this.classTiles.forEach(layer => {
+      layer.setOpacity(outlines ? OVER_SCENE : layer.glOpacity);
+      if (outlines) layer.addTo(this.map);
+      else if (!first) layer.remove();
+    });
+  }
+
   async showLines(url) {
     if (url === this.linesUrl) return;
     this.linesUrl = url;
@@ -205,6 +225,26 @@ class App {
     if (!answer.ok) throw new Error(String(answer.status));
     const found = await answer.json();
     if (url === this.linesUrl) this.lines.forEach(layer => layer.addData(found));
+  }
+
+  // Layers of the user's own: drawn over all others, to be switched off with the layers button.
+  async showOverlays(wanted) {
+    const urls = new Set(wanted.map(item => item.url));
+    this.overlays.forEach((layer, url) => { if (!urls.has(url)) { this.control.removeLayer(layer); layer.remove(); this.overlays.delete(url); } });
+    await Promise.all(wanted.filter(item => !this.overlays.has(item.url)).map(async ({ name, url }) => {
+      const color = OVERLAY_COLOURS[this.overlays.size % OVERLAY_COLOURS.length], style = { renderer: this.overlayCanvas, color, weight: 2, opacity: 1, fill: false };
+      const place = this.config.pixelScale ? ([x, y]) => L.latLng(y / this.config.pixelScale, x / this.config.pixelScale) : undefined;
+      const layer = L.geoJSON(null, { interactive: false, style, coordsToLatLng: place, pointToLayer: (_, at) => L.circleMarker(at, { ...style, radius: 5, interactive: false }) });
+      this.overlays.set(url, layer);
+      const answer = await fetch(url);
+      if (!answer.ok) { this.overlays.delete(url); throw new Error(String(answer.status)); }
+      layer.addData(await answer.json());
+      if (this.overlays.get(url) !== layer) return; // taken away meanwhile
+      const line = element('span', { class: 'gl-own' });
+      line.append(Object.assign(element('i'), { style: `background:${color}` }), name);
+      this.control.addOverlay(layer.addTo(this.map), line.outerHTML);
+    }));
+    document.body.dataset.overlays = String(this.overlays.size);
   }
 
   nameOf(told) { return this.names.get(told.class_id) || 'unknown class'; }

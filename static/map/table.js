@@ -135,7 +135,7 @@ export class Table {
     this.body.replaceChildren(gap(first), ...this.rows.slice(first, last).map((told, k) => this.row(told, first + k)), gap(this.rows.length - last));
     if (!this.rows.length) {
       const line = element('tr');
-      line.appendChild(element('td', { class: 'gl-none', colspan: this.columns().length }, 'No polygon passes the filter. Press Reset, or tick classes in the legend.'));
+      line.appendChild(element('td', { class: 'gl-none', colspan: this.columns().length }, this.app.listed.layers.size ? 'No polygon passes the filter. Press Reset, or tick classes in the legend.' : 'The layer has no polygons.'));
       this.body.appendChild(line);
     }
   }

@@ -235,7 +235,35 @@ def test_the_distance_to_a_class_is_a_choice_and_reaches_the_layer(opened, lake,
 def test_nothing_left_is_said_plainly(opened, lake):
     at = opened(MAP)
     at = sound(at.multiselect(key="map_classes").set_value(["Road"]).run())
-    assert "No polygon is left" in at.warning[0].value and not at.get("component_instance")
+    assert "No polygon is left" in at.warning[0].value
+    # The map stays, says so, and shows polygons again where there are some.
+    _, _, message = map_of(at)
+    assert message["classes"] == [] and "No polygon is left" in message["note"]
+    at = sound(at.multiselect(key="map_classes").set_value([]).run())
+    assert len(map_of(at)[2]["classes"]) == 2 and not at.warning
+
+
+def test_own_layers_are_drawn_over_the_map_and_taken_away(opened, lake, workspace):
+    """A parcel inside the scene, and one that is not there: the first is drawn, the other is told."""
+    parcel = shapely.box(325010, 2785970, 325030, 2785990)
+    pyogrio.raw.write(
+        workspace.root / "parcels.gpkg",
+        geometry=[shapely.to_wkb(parcel)],
+        field_data=[],
+        fields=[],
+        crs="EPSG:32640",
+        geometry_type="Polygon",
+    )
+    at = opened(MAP)
+    at = sound(at.text_input(key="map_overlay_path").set_value(str(workspace.root / "parcels.gpkg")).run())
+    at = sound(at.button(key="map_overlay_add").click().run())
+    (drawn_now,) = map_of(at)[2]["overlays"]
+    assert drawn_now["name"] == "parcels" and "1 of 1" in text_of(at)
+    at = at.text_input(key="map_overlay_path").set_value(str(workspace.root / "other.gpkg")).run()
+    at = at.button(key="map_overlay_add").click().run()
+    assert "no file" in at.error[0].value and len(map_of(at)[2]["overlays"]) == 1
+    (away,) = (button for button in at.button if str(button.key).startswith("map_overlay_off"))
+    assert map_of(sound(away.click().run()))[2]["overlays"] == []
 
 
 def test_without_coordinates_the_map_counts_pixels_until_the_scene_is_placed(opened, plain_lake, does):

@@ -224,13 +224,15 @@ def message(
         "pixelSize": _pixel_size(layer.geo, pixel_size_m),
         "outlines": count > MAX_POLYGONS,
         "note": "",
-        "lines": None if lines is None else _url(lines),
+        "lines": None if lines is None else url_of(lines),
     }
     if count > MAX_POLYGONS:
         told["note"] = (
             f"Outlines of the {MAX_POLYGONS:,} largest of {count:,} polygons. The {count - MAX_POLYGONS:,} smaller ones show in the class "
             "tiles below them, and are in every file."
         )
+    if not count:
+        told["note"] = "No polygon is left with these settings."
     if second is not None and len(second.layer.frame) > MAX_POLYGONS:
         told["note"] = f"Right: the {MAX_POLYGONS:,} largest of {len(second.layer.frame):,} polygons; files hold all of them."
     if second is not None:
@@ -295,12 +297,13 @@ def _is_dark() -> bool:
     return st.context.theme.type == "dark"
 
 
-def _url(features: tiles.Features) -> str:
+def url_of(features: tiles.Features) -> str:
+    """Where the map fetches polygons or lines."""
     return f"{_ROOT}{served.PREFIX}/features/{features.id}"
 
 
 def _features_url(drawn: Drawn) -> str:
-    return _url(tiles.features(drawn.digest, lambda: browser_geojson(drawn.layer, id_offset=drawn.id_offset)))
+    return url_of(tiles.features(drawn.digest, lambda: browser_geojson(drawn.layer, id_offset=drawn.id_offset)))
 
 
 def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any]:

@@ -38,17 +38,21 @@ def _workspace(source: MapSource, other: MapSource | None) -> None:
     with frame.errors():
         if other is None:
             _one(source, result, digest, above)
-        else:
+        elif not result.layer.frame.empty:
             compare.show(source, other, settings, result, digest)
 
 
 def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGenerator) -> None:
     with st.container(key="map_corrected", gap="small"):
-        edits.take(drawing.asked(shown.map_key(source, result.layer)), result.layer, digest)
+        edits.take(drawing.asked(shown.map_key(source)), result.layer, digest)
         layer, drawn_digest = edits.corrected(result.layer, digest)
     with above:
         drawn = drawing.Drawn(layer, drawn_digest, state.shown(source.scheme))
-        told = shown.map_of(source, result.layer, drawn, editing=edits.offered(layer, digest), lines=_lines(result, digest))
+        told = shown.map_of(source, drawn, editing=edits.offered(layer, digest), lines=_lines(result, digest))
+    if layer.frame.empty:
+        if not result.layer.frame.empty:
+            st.info("All polygons are deleted. **Undo**, in the card beside the map, brings them back.", icon=":material/undo:")
+        return
     a, b = st.columns(2, gap="medium")
     with a.container(border=True, height="stretch", key="map_corrections"), frame.errors():
         st.subheader(":material/edit: Corrections", anchor=False)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.words import area_words
 from ui import frame, tables
-from ui.map import colours, drawing
+from ui.map import colours, drawing, overlays
 from ui.map.sources import MapSource, class_layer, scene_layer
 from ui.viewer import tiles
 
@@ -25,13 +25,9 @@ _NO_PLACE = {
 }
 
 
-def map_key(source: MapSource, traced: PolygonLayer) -> str:
-    """What the map of a traced layer is called on the page; another name is another map, which begins with the whole scene in view."""
-    return f"map-{source.digest}-{int(_many(traced))}-{int(_online(source))}"
-
-
-def _many(layer: PolygonLayer) -> bool:
-    return len(layer.frame) > drawing.MAX_POLYGONS
+def map_key(source: MapSource) -> str:
+    """What the map of a raster is called on the page; another name is another map, which begins with the whole scene in view."""
+    return f"map-{source.digest}-{int(_online(source))}"
 
 
 def _online(source: MapSource) -> bool:
@@ -40,29 +36,31 @@ def _online(source: MapSource) -> bool:
 
 def map_of(
     source: MapSource,
-    traced: PolygonLayer,
     drawn: drawing.Drawn,
     *,
     editing: dict[str, Any],
     lines: tiles.Features | None = None,
 ) -> drawing.Told:
-    """The map of a layer with its table, and what the user did on it; `traced` is the layer without corrections.
+    """The map of a layer with its table, and what the user did on it.
 
     `editing` is what the map offers to correct, `lines` are drawn over the polygons.
     """
-    many, online = _many(traced), _online(source)
+    online = _online(source)
     scene, pictures = scene_layer(source), []
     if scene is not None:
         pictures.append(drawing.Underlay("Scene", scene, shown=True))
-    pictures.append(drawing.Underlay("Class raster", class_layer(source), base=False, shown=many, opacity=0.55 if many else 0.7))
+    pictures.append(drawing.Underlay("Class raster", class_layer(source), base=False, opacity=0.7))
     ground = drawing.Ground(source.height, source.width, source.geo)
     made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online, editable=True)
     message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines, editing=editing, colouring=colours.offered())
     message["classTiles"] = drawing.class_tiles(pictures, ground)
-    told = drawing.show(made, message, key=map_key(source, traced))
-    colours.take(map_key(source, traced))
+    with st.container(key="map_own_layers"):
+        message["overlays"] = overlays.shown(source)
+    told = drawing.show(made, message, key=map_key(source))
+    colours.take(map_key(source))
     frame.class_colours(source.scheme, key="map_colours")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        overlays.choose(source)
         if source.geo.georeferenced:
             st.toggle(
                 "Online base maps",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.digests import digest_of
+from core.plain import in_markdown
 from core.vector.settings import VectorSettings, read_size
 from ui import frame
 from ui.kept import has, keep
@@ -33,8 +34,10 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
     area_px, simplify_px = (
         read_size(getattr(default, name), power=power, name=name)[0] for name, power in (("min_area", 2), ("simplify", 1))
     )
-    with st.expander("How outlines are drawn", icon=":material/tune:", key="map_settings"):
-        a, b, c, d = st.columns(4, vertical_alignment="bottom")
+    said, opened = st.columns([3, 2], vertical_alignment="center")
+    # It opens over the panel beside the map: what a setting does is seen while it is moved.
+    with opened.popover("How outlines are drawn", icon=":material/tune:", width="stretch", key="map_settings"):
+        (a, b), (c, d) = (st.columns(2, vertical_alignment="bottom") for _ in range(2))
         threshold = a.slider(
             "Confidence from, %",
             0,
@@ -78,7 +81,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
             persist_state="session",
             help="Passes that round the corners; 0 leaves them.",
         )
-        e, f, g, h, i = st.columns(5, vertical_alignment="bottom")
+        (e, f), (g, h) = (st.columns(2, vertical_alignment="bottom") for _ in range(2))
         names = source.scheme.names
         classes = e.multiselect(
             "Classes", names, key="map_classes", placeholder="All classes", persist_state="session", help="Trace only these."
@@ -107,7 +110,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
             persist_state="session",
             help="Adds a column with how far each polygon is from the nearest one of this class: buildings from water, say.",
         )
-        i.toggle(
+        st.toggle(
             "Sizes in metres",
             key="map_metres",
             persist_state="session",
@@ -129,7 +132,22 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
     )
     if live or pressed:
         st.session_state[_SETTINGS] = now.to_dict()
-    return fitting(VectorSettings.from_dict(st.session_state.get(_SETTINGS, {})), source), pressed
+    counted = fitting(VectorSettings.from_dict(st.session_state.get(_SETTINGS, {})), source)
+    said.caption(_told(counted))
+    return counted, pressed
+
+
+def _told(settings: VectorSettings) -> str:
+    """The settings that count, in a sentence."""
+    (area, square), (detail, metric) = (
+        read_size(getattr(settings, name), power=power, name=name) for name, power in (("min_area", 2), ("simplify", 1))
+    )
+    parts = [f"confidence from {100 * settings.threshold:.0f} %"] if settings.threshold else []
+    parts += [f"areas from {area:,g} {'m²' if square else 'px'}", f"simplified by {detail:g} {'m' if metric else 'px'}"]
+    parts += ["corners rounded"] if settings.smooth else []
+    parts += [f"only {in_markdown(', '.join(settings.classes))}"] if settings.classes else []
+    parts += [f"right angles for {in_markdown(', '.join(settings.regularize))}"] if settings.regularize else []
+    return f"Outlines: {', '.join(parts)}."
 
 
 def fitting(settings: VectorSettings, source: MapSource) -> VectorSettings:
@@ -171,7 +189,7 @@ def _trace(source: MapSource, settings: VectorSettings, tell: Callable[[int, int
 
 
 def result(source: MapSource, settings: VectorSettings, digest: str, pressed: bool) -> VectorResult | None:
-    """The traced layer, or None after saying why there is none."""
+    """The traced layer, or None after saying why there is none; one without polygons is told, too."""
     if not (pressed or has("layer", digest) or source.pixels <= LIVE_PX):
         st.info(
             f"This scene has {source.pixels / 1e6:,.0f} megapixels. Open **How outlines are drawn** and press **Trace polygons**.",
@@ -184,5 +202,4 @@ def result(source: MapSource, settings: VectorSettings, digest: str, pressed: bo
         return None
     if found.layer.frame.empty:
         st.warning("No polygon is left with these settings. Lower the confidence or choose more classes.", icon=":material/filter_alt_off:")
-        return None
     return found
