@@ -6,7 +6,11 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 
-def reserved(key: str, px: int) -> DeltaGenerator:
-    """A container at least `px` high: what the browser draws late, as a map, pushes nothing aside. `key` names it on its page."""
-    st.html(f"<style>.st-key-{key} {{min-height: {px}px}}</style>")
+def reserved(key: str, px: int, *, around_px: int | None = None) -> DeltaGenerator:
+    """A container at least `px` high: what the browser draws late, as a map, pushes nothing aside. `key` names it on its page.
+
+    With `around_px` it is as high as the window less that, where this is more.
+    """
+    least = f"{px}px" if around_px is None else f"max({px}px, calc(100vh - {around_px}px))"
+    st.html(f"<style>.st-key-{key} {{min-height: {least}}}</style>")
     return st.container(key=key)

@@ -1,4 +1,4 @@
-// What the map's frame shares with the dashboard around it: the address that brings a view back, and the typeface.
+// What the map's frame shares with the dashboard around it: the address that brings a view back, the typeface, and the window.
 // Runs inside streamlit-folium's frame.
 
 import { element } from '../shared/element.js';
@@ -43,4 +43,14 @@ export function borrowFont() {
       document.head.appendChild(element('style', {}, text));
     }));
   } catch (error) { /* another site's page around the dashboard: the system's typeface will do */ }
+}
+
+// Calls `told(px)` with the height of the dashboard's window, now and whenever it changes.
+export function windowHeight(told) {
+  const tell = () => told(window.parent.innerHeight);
+  try {
+    tell();
+    window.parent.addEventListener('resize', tell);
+    window.addEventListener('pagehide', () => window.parent.removeEventListener('resize', tell));
+  } catch (error) { /* another site's page around the dashboard: its height is not told */ }
 }

@@ -5,7 +5,7 @@
 import { element } from '../shared/element.js';
 import { readUnits } from '../shared/words.js';
 import { Card } from './card.js';
-import { borrowFont, recall, remember } from './dashboard.js';
+import { borrowFont, recall, remember, windowHeight } from './dashboard.js';
 import { Legend } from './legend.js';
 import { inOwn, scaleOf } from './measuring.js';
 import { layerOf } from './pictures.js';
@@ -26,6 +26,8 @@ class App {
     this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
     document.body.classList.toggle('dark', config.dark);
     document.body.style.setProperty('--gl-height', `${config.height}px`);
+    // One map fills the window; below two there is their table.
+    if (config.titles.length < 2) windowHeight(px => document.body.style.setProperty('--gl-height', `${Math.max(config.height, px - config.around)}px`));
     document.body.style.setProperty('--gl-table', `${config.tableHeight}px`);
     readUnits(config.units);
     borrowFont();

@@ -34,6 +34,8 @@ _ROOT = "../.."
 MAX_POLYGONS = 15_000
 """Polygons beyond this many, the smallest, are drawn as tiles of the class raster: canvas maps stay smooth up to here."""
 MAP_PX, TABLE_PX = 600, 280
+AROUND_PX = 300
+"""What stands above the map on its page: the map is as high as what is left of the window, and `MAP_PX` at least."""
 
 
 def _asset(path: str) -> str:
@@ -173,6 +175,7 @@ def base_map(
         "dark": dark,
         "background": to_hex(ground_colour(dark)),
         "height": MAP_PX,
+        "around": AROUND_PX,
         "tableHeight": TABLE_PX,
         "farthestZoom": -4 if scale else 2,
         "own": ownplace.of(ground.geo, ground.height, ground.width),
@@ -249,7 +252,7 @@ def show(made: OfflineMap, told: dict[str, Any], *, key: str) -> Told:
 
     carrier = folium.FeatureGroup(name="update", control=False)
     carrier.add_child(_Script(told))
-    with layout.reserved("map_frame", MAP_PX + 4):
+    with layout.reserved("map_frame", MAP_PX + 4, around_px=None if "second" in told else AROUND_PX - 4):
         value = st_folium(made, key=key, height=MAP_PX + 4, use_container_width=True, returned_objects=[], feature_group_to_add=carrier)
     return told_by(value)
 
