@@ -282,6 +282,12 @@ class App {
     this.note();
   }
 
+  // The filter was changed as a whole.
+  filtered() {
+    this.redraw();
+    this.note();
+  }
+
   resetFilter() {
     this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
     this.table.showFilter();

@@ -2,6 +2,7 @@
 
 import { element } from '../shared/element.js';
 import { number } from '../shared/words.js';
+import { Histograms } from './histogram.js';
 
 const ROW_PX = 27, SPARE = 8, WIDE_PX = 690;
 const NARROW = new Set(['id', 'class', 'area', 'confidence']);
@@ -10,7 +11,13 @@ export class Table {
   constructor(app) {
     Object.assign(this, { app, rows: [], sort: { key: 'area', down: true } });
     this.box = element('section', { class: 'gl-table', 'aria-label': 'Table of polygons' });
-    this.box.append(this.filters(), this.scroller());
+    this.histograms = new Histograms(app, chosen => {
+      Object.assign(app.filter, chosen);
+      this.showFilter();
+      app.filtered();
+    });
+    this.histograms.box.hidden = true;
+    this.box.append(this.filters(), this.histograms.box, this.scroller());
   }
 
   // ---- filters ----
@@ -34,8 +41,14 @@ export class Table {
     this.inputs.sure.after(this.sure);
     const reset = element('button', { type: 'button', title: 'Show all polygons of all classes again' }, 'Reset');
     reset.onclick = () => this.app.resetFilter();
+    const spread = element('button', { type: 'button', title: 'Show how areas and confidences are distributed', 'aria-pressed': String(!(this.histograms?.box.hidden ?? true)) }, 'Histogram');
+    spread.onclick = () => {
+      this.histograms.box.hidden = !this.histograms.box.hidden;
+      spread.setAttribute('aria-pressed', String(!this.histograms.box.hidden));
+      this.refresh();
+    };
     this.count = element('span', { class: 'count', role: 'status' });
-    bar.append(reset, this.count);
+    bar.append(reset, spread, this.count);
     this.bar = bar;
     return bar;
   }
@@ -96,6 +109,7 @@ export class Table {
       return sign * (x < y ? -1 : x > y ? 1 : 0) || a.id - b.id;
     });
     this.count.textContent = this.rows.length === all.length ? `${number(all.length)} polygons` : `${number(this.rows.length)} of ${number(all.length)}`;
+    if (!this.histograms.box.hidden) this.histograms.draw(all, this.rows);
     this.head();
     this.draw();
   }

@@ -76,7 +76,7 @@ def is_told_to_its_end(page, panel):
     drawn(page)
     assert panel.locator(".js-plotly-plot").count() == 3  # loss and IoU, classes, learning rate
     panel.get_by_alt_text("Image, mask and prediction of a few validation patches").wait_for()
-    assert "epoch 2: loss" in panel.get_by_test_id("stCode").first.inner_text()
+    assert "Epoch 2: loss" in panel.get_by_test_id("stCode").first.inner_text()
     events = page.locator(".st-key-run_events [data-testid='stDownloadButton'] button").first
     press(panel.get_by_role("tab", name="TensorBoard"), events)
     assert fetched(page, events).suggested_filename.endswith("-tensorboard.zip")

@@ -54,6 +54,22 @@ def test_map_and_table_are_linked_and_a_link_restores_them(page, server, frame, 
     assert server.refused == []
 
 
+def test_bars_filter_and_the_map_is_as_high_as_the_window(page, frame, picture):
+    frame.get_by_role("button", name="Histogram").click()
+    # Of 500, 1,200 and 10,300 m2; the first bar begins with the smallest.
+    bars = frame.get_by_role("group", name="Area: number of polygons").get_by_role("button")
+    assert bars.first.get_attribute("title").startswith("Area 500 m² to ") and bars.first.get_attribute("title").endswith(": 1 polygon")
+    bars.first.click()
+    frame.get_by_text("1 of 3").wait_for()
+    assert frame.get_by_label("Area, m², from").input_value() == "500"
+    frame.get_by_role("group", name="Confidence: number of polygons").get_by_role("button").first.wait_for()
+    frame.get_by_role("button", name="Reset").click()
+    frame.get_by_text("3 polygons").first.wait_for()
+    page.set_viewport_size({"width": 1440, "height": 1300})
+    becomes(lambda: round(frame.locator("#parent .leaflet-container").first.bounding_box()["height"]), lambda height: height == 1000)
+    picture("map-high")
+
+
 def test_colours_change_without_a_jump_and_files_are_named_by_scene_part_and_day(page, server, frame):
     swatch = frame.locator("tr", has_text="Water").locator("i").first
     colour = "node => getComputedStyle(node).backgroundColor"
