@@ -5,7 +5,7 @@ from pathlib import Path
 import axe_playwright_python
 import pytest
 
-from tests.browser.conftest import becomes, drawn
+from tests.browser.conftest import becomes, drawn, press
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
@@ -27,8 +27,7 @@ def complaints(page) -> list[str]:
 def test_words_can_be_read_and_controls_have_names(visitor, server, theme):
     page = visitor(color_scheme=theme)
     page.goto(server.url)
-    page.locator(".st-key-home_tour button").first.click()
-    page.locator(".st-key-tour_next button").first.wait_for()
+    press(page.locator(".st-key-home_tour button").first, page.locator(".st-key-tour_next button").first)
     assert (page.evaluate(GROUND) == DARK) == (theme == "dark")
     wrong = complaints(page)
     page.goto(f"{server.url}/Explore?data=sample_data%2Ftown")

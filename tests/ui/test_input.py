@@ -115,7 +115,7 @@ def test_every_field_for_a_path_asks_the_one_function():
                 named = key.value if isinstance(key, ast.Constant) else ast.unparse(key)
                 found[named] = "typed_path(" in source
     fields = {key for key, asks in found.items() if asks and key not in other and not key.startswith("f")}
-    assert fields == {"home_path", "explore_path", "path_key", "map_path", "train_from_file", "import_path"}
+    assert fields == {"home_path", "explore_path", "path_key", "map_path", "map_overlay_path", "train_from_file", "import_path"}
     # What is left has keys of a run, a model or a scene in them: names, notes, numbers and places on the earth.
     assert all(key in other or key.startswith(("f'map_c", "f'rename_", "f'{key}_")) for key in set(found) - fields), found
 
