@@ -25,7 +25,8 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tools.screenshots import QUIET, SIZE, dashboard  # noqa: E402
+from tools.screenshots import QUIET, SIZE  # noqa: E402
+from tools.serving import SHIFTS, dashboard  # noqa: E402
 
 TRIES = 7
 GIVE_UP_S = 30
@@ -36,10 +37,6 @@ REPAINT = """(input, share) => new Promise((done) => {
   input.dispatchEvent(new Event('input', {bubbles: true}));
   requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - started)));
 })"""
-# Adds up what moved without anybody's hand, as long as a page is loaded.
-SHIFTS = """window.glShifted = 0; new PerformanceObserver(list => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.glShifted += entry.value;
-}).observe({type: 'layout-shift', buffered: true});"""
 PAGES = ("Explore", "Train", "Predict", "Map", "Home")
 HEADINGS = {"Home": "Groundline"}
 
@@ -90,8 +87,7 @@ def shifts(browser, address: str) -> None:
 def sample(browser, folder: Path, reading_s: float) -> None:
     """The demo as on a new clone: from the click to the map with its polygons."""
     folder.mkdir()
-    os.environ["NUMBA_CACHE_DIR"] = str(folder / "compiled")
-    with dashboard(folder) as address:
+    with dashboard(folder, NUMBA_CACHE_DIR=str(folder / "compiled")) as address:
         page = visitor(browser)
         page.goto(address)
         button = page.get_by_role("button", name="Try the sample").first

@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.dashboard import HEADINGS, PAGES  # noqa: E402
-from tools.screenshots import QUIET, SIZE, dashboard  # noqa: E402
+from tools.screenshots import QUIET, SIZE  # noqa: E402
+from tools.serving import dashboard  # noqa: E402
 
 JOBS, MOVES = 8, 10
 # What pulses for ever is painted 60 times a second: twenty browsers would measure that.

@@ -11,22 +11,22 @@ import contextlib
 import io
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from tools.serving import PATIENCE_S, dashboard  # noqa: E402
+
 SIZE = {"width": 1440, "height": 900}
 MOST_BYTES = 350_000
-PATIENCE_S = 900  # of each wait; a machine that does other work is slow
 EPOCHS = 8
 READY = {
     "home": (".st-key-sample_map button",),
@@ -61,26 +61,6 @@ def main() -> None:
             browser.close()
 
 
-@contextlib.contextmanager
-def dashboard(workspace: Path) -> Iterator[str]:
-    """Serve the dashboard on a free port of this machine; yields its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address=127.0.0.1", f"--server.port={port}"]
-    with open(workspace / "server.log", "wb") as log:
-        served = subprocess.Popen(
-            command, cwd=PROJECT, stdout=log, stderr=log, env=os.environ | {"GROUNDLINE_WORKSPACE": str(workspace / "workspace")}
-        )
-        address = f"http://127.0.0.1:{port}"
-        try:
-            wait_for(lambda: urllib.request.urlopen(f"{address}/_stcore/health", timeout=5).status == 200)
-            yield address
-        finally:
-            served.terminate()
-            served.wait(timeout=30)
-
-
 def wait_for(answer) -> None:
     """Ask until the answer is true; connection errors count as no."""
     end = time.monotonic() + PATIENCE_S
@@ -94,7 +74,6 @@ def wait_for(answer) -> None:
 
 def train(workspace: Path) -> None:
     """Prepare the sample at a quarter of its size and train a small U-Net on it, as the Train page would."""
-    sys.path.insert(0, str(PROJECT))
     from core.jobs import jobs
     from core.workspace import Workspace
 

@@ -284,12 +284,10 @@ def _own_colours(shown: ClassScheme, key: str) -> None:
 
 
 def _pick_colour(name: str, picker: str) -> None:
-    now = state.colouring()
-    state.set_colouring(replace(now, own={**now.own, name: from_hex(st.session_state[picker])}))
+    state.set_colouring(state.colouring().with_own(name, from_hex(st.session_state[picker])))
     st.session_state[_RECOLOURED] = True
 
 
 def _forget_own(names: Sequence[str]) -> None:
-    now = state.colouring()
-    state.set_colouring(replace(now, own={name: colour for name, colour in now.own.items() if name not in names}))
+    state.set_colouring(state.colouring().without_own(names))
     st.session_state[_RECOLOURED] = True

@@ -102,13 +102,19 @@ def badge(status: dict) -> None:
     st.badge(words, icon=icon, color=colour)
 
 
-def time_left(status: dict) -> str:
-    """`about 3 min left`, counted down since the worker said so; nothing where nobody knows, or the time is over."""
+def seconds_left(status: dict) -> float | None:
+    """How long a running job will still take, counted down since its worker said so; None where nobody knows, or the time is over."""
     seconds = status.get("eta_s")
     if seconds is None or status["state"] != "running":
-        return ""
+        return None
     seconds -= max(0.0, time.time() - (status.get("heartbeat") or time.time()))
-    return f"about {duration_words(seconds)} left" if seconds >= 1 else ""
+    return seconds if seconds >= 1 else None
+
+
+def time_left(status: dict) -> str:
+    """`about 3 min left`, or nothing where nobody knows."""
+    seconds = seconds_left(status)
+    return "" if seconds is None else f"about {duration_words(seconds)} left"
 
 
 def bar(status: dict) -> None:

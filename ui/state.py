@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -57,6 +57,14 @@ class Colouring:
 
     how: str = NATURAL
     own: Mapping[str, Colour] = field(default_factory=dict)
+
+    def with_own(self, name: str, colour: Colour) -> Colouring:
+        """The same with a colour of its own for the classes of this name."""
+        return replace(self, own={**self.own, name: colour})
+
+    def without_own(self, names: Collection[str]) -> Colouring:
+        """The same without own colours for these names."""
+        return replace(self, own={name: colour for name, colour in self.own.items() if name not in names})
 
 
 class _StoredColours(TypedDict, total=False):

@@ -13,9 +13,6 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from core.compiling import cache_folder
-from core.jobs.worker import be_nice
-from core.verbs import registry
-from core.verbs.demo import SAMPLE_SCENE
 
 _DONE, _LOCK = "warm", "warming.lock"
 _SIDE_PX = 640
@@ -25,7 +22,13 @@ _SIDE_PX = 640
 def main() -> int:
     """Compile what is not compiled yet; 0 also where another process is at it, or nothing can be written."""
     folder = cache_folder()
-    if (folder / _DONE).exists() or not SAMPLE_SCENE.exists():
+    if (folder / _DONE).exists():
+        return 0
+    # Loaded only where there is something to do: this is asked at each start of the dashboard.
+    from core.jobs.worker import be_nice
+    from core.verbs.demo import SAMPLE_SCENE
+
+    if not SAMPLE_SCENE.exists():
         return 0
     be_nice()
     try:
@@ -47,6 +50,8 @@ def work() -> None:
     from core.vector.editing.applying import apply
     from core.vector.editing.log import Corrections
     from core.vector.vectorize import vectorize
+    from core.verbs import registry
+    from core.verbs.demo import SAMPLE_SCENE
 
     with tempfile.TemporaryDirectory(prefix="groundline-warming-") as place, rasterio.open(SAMPLE_SCENE) as scene:
         cutting = Path(place) / "cutting.tif"

@@ -278,8 +278,7 @@ class App {
 
   setHidden(id, hide) {
     if (hide) this.filter.hidden.add(id); else this.filter.hidden.delete(id);
-    this.redraw();
-    this.note();
+    this.filtered();
   }
 
   // The filter was changed as a whole.
@@ -292,8 +291,7 @@ class App {
     this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
     this.table.showFilter();
     this.legend.refresh();
-    this.redraw();
-    this.note();
+    this.filtered();
   }
 
   // ---- selection: ids in the order they were taken; the last one leads ----

@@ -41,7 +41,7 @@ export class Table {
     this.inputs.sure.after(this.sure);
     const reset = element('button', { type: 'button', title: 'Show all polygons of all classes again' }, 'Reset');
     reset.onclick = () => this.app.resetFilter();
-    const spread = element('button', { type: 'button', title: 'Show how areas and confidences are distributed', 'aria-pressed': String(!(this.histograms?.box.hidden ?? true)) }, 'Histogram');
+    const spread = element('button', { type: 'button', title: 'Show how areas and confidences are distributed', 'aria-pressed': String(!this.histograms.box.hidden) }, 'Histogram');
     spread.onclick = () => {
       this.histograms.box.hidden = !this.histograms.box.hidden;
       spread.setAttribute('aria-pressed', String(!this.histograms.box.hidden));

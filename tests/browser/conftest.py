@@ -5,11 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from tools.serving import SHIFTS, dashboard
 
 WAIT_MS = 120_000  # a busy machine is slow, not broken
 AGAIN_MS = 60_000
@@ -34,9 +32,6 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 # A placeholder that pulses for ever is painted 60 times a second, which took more processor time than all else in the browser.
-SHIFTS = """window.glShifted = 0; new PerformanceObserver(list => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.glShifted += entry.value;
-}).observe({type: 'layout-shift', buffered: true});"""
 NOTHING_PULSES = """document.addEventListener('DOMContentLoaded', () => {
   const style = document.createElement('style');
   style.textContent = '*, *::before, *::after { animation: none !important; }';
@@ -70,21 +65,8 @@ def chromium() -> str:
 def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`streamlit run app.py` on a free port with a workspace of its own, one for the tests of a file."""
     tmp_path = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    workspace, log = tmp_path / "workspace", tmp_path / "server.log"
-    environment = os.environ | {"GROUNDLINE_WORKSPACE": str(workspace)}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.address", "localhost"]
-    with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
-    url = f"http://localhost:{port}"
-    try:
-        _wait_for(f"{url}/_stcore/health", process, log)
-        yield Server(url, workspace, log)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    with dashboard(tmp_path) as url:
+        yield Server(url, tmp_path / "workspace", tmp_path / "server.log")
 
 
 @pytest.fixture(scope="session")
@@ -197,15 +179,3 @@ def _again(attempt: Callable[[int], Any]) -> Any:
         with contextlib.suppress(Late):
             return attempt(AGAIN_MS)
     return attempt(WAIT_MS)
-
-
-def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
-    for _ in range(480):
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended: {log.read_text()[-2000:]}")
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except OSError:
-            time.sleep(0.25)
-    raise RuntimeError(f"the server did not answer: {log.read_text()[-2000:]}")

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from core.jobs import warming
+from core.jobs import warming, worker
 
 ROOT = Path(__file__).resolve().parents[2]
 # In a process of its own, where nothing else has compiled anything: what the sample runs after `work()` that was not run before.
@@ -44,7 +44,7 @@ def test_the_sample_and_its_correction_compile_nothing_more(tmp_path):
 def test_what_is_done_is_not_done_again(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(warming, "work", lambda: done.append(1))
-    monkeypatch.setattr(warming, "be_nice", lambda: None)
+    monkeypatch.setattr(worker, "be_nice", lambda: None)
     monkeypatch.setattr(warming, "cache_folder", lambda: tmp_path / "kernels")
     assert warming.main() == 0 and warming.main() == 0
     assert done == [1]

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import socket
-import subprocess
-import sys
 import threading
 import time
 from base64 import b64decode
@@ -19,6 +15,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 from authlib.jose import JsonWebKey, jwt
+
+from tools import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT, SECRET = "groundline", "hush"
@@ -99,10 +97,7 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture(scope="module")
 def dashboard(provider, tmp_path_factory) -> Iterator[str]:
     """The address of a dashboard that asks the provider, and lets ada@example.org in."""
-    folder = tmp_path_factory.mktemp("sign-in")
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
+    folder, port = tmp_path_factory.mktemp("sign-in"), serving.free_port()
     told = {
         "redirect_uri": f"http://localhost:{port}/oauth2callback",
         "cookie_secret": secrets.token_hex(32),
@@ -111,25 +106,9 @@ def dashboard(provider, tmp_path_factory) -> Iterator[str]:
         "server_metadata_url": f"{provider.url}/.well-known/openid-configuration",
     }
     (folder / "secrets.toml").write_text("\n".join(["[auth]", *(f"{key} = {json.dumps(value)}" for key, value in told.items())]))
-    words = ["--server.port", str(port), "--server.address", "localhost", "--secrets.files", str(folder / "secrets.toml")]
-    environment = os.environ | {"GROUNDLINE_USERS": "ada@example.org", "GROUNDLINE_WORKSPACE": str(folder / "workspace")}
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", *words], cwd=ROOT, env=environment, stdout=log, stderr=log
-        )
-    url = f"http://localhost:{port}"
-    try:
-        for _ in range(600):
-            assert process.poll() is None, (folder / "server.log").read_text()
-            try:
-                requests.get(f"{url}/_stcore/health", timeout=5)
-                break
-            except requests.ConnectionError:
-                time.sleep(0.2)
+    words = ["--secrets.files", str(folder / "secrets.toml")]
+    with serving.dashboard(folder, *words, port=port, GROUNDLINE_USERS="ada@example.org") as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def test_who_is_named_comes_in_by_way_of_the_provider(dashboard, provider):

@@ -43,8 +43,8 @@ def _coloured(wanted: Mapping[str, Any]) -> state.Colouring:
     if not isinstance(name, str):
         return now
     if wanted.get("colour") is None:
-        return replace(now, own={known: colour for known, colour in now.own.items() if known != name})
+        return now.without_own([name])
     try:
-        return replace(now, own={**now.own, name: from_hex(str(wanted["colour"]))})
+        return now.with_own(name, from_hex(str(wanted["colour"])))
     except ClassesError:
         return now

@@ -123,7 +123,7 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
     """
     a, b = st.columns([3, 2], vertical_alignment="bottom")
     parts = ["all"]
-    parts += [part for part, there in (("filter", told.filters), ("selected", bool(selected(told))), ("region", told.region)) if there]
+    parts += [part for part, there in (("filter", told.filters), ("selected", told.selected), ("region", told.region)) if there]
     part = a.segmented_control(
         "What goes into the files",
         parts,
@@ -231,11 +231,6 @@ def of_lines(source: MapSource, lines: LineLayer) -> None:
     )
 
 
-def selected(told: drawing.Told) -> list[int]:
-    """Ids of the polygons that are selected on the map."""
-    return list(told.selected)
-
-
 def region_of(layer: PolygonLayer, told: drawing.Told) -> BaseGeometry:
     """The region that is drawn on the map, in the layer's coordinates. Raises SettingsError where none is, or one without an area."""
     from core.vector.clip import region_in_layer
@@ -256,7 +251,7 @@ def part_of(layer: PolygonLayer, told: drawing.Told, part: str) -> PolygonLayer:
         names = [name for k, name in enumerate(layer.scheme.names) if k not in told.hidden]
         return filtered(layer, classes=names, min_area=told.area_from, max_area=told.area_to, min_confidence=told.sure or None)
     if part == "selected":
-        return filtered(layer, ids=selected(told))
+        return filtered(layer, ids=told.selected)
     if part == "region" and told.region:
         return clip(layer, region_of(layer, told), space="layer")
     return layer

@@ -149,7 +149,7 @@ def _numbers(job: Job, status: Mapping[str, Any], records: Sequence[Mapping[str,
     b.metric("Best validation IoU", "–" if score is None else f"{score:.3f}", border=True, help="Mean over the classes that occur.")
     c.metric("Best epoch", top["epoch"] if top and not parts else "–", border=True, help="Its weights are the ones that are kept.")
     if job.active:
-        left = duration_words(status.get("eta_s") or None)
+        left = duration_words(jobs_view.seconds_left(status))
         d.metric("Time left", left, border=True, help="At the pace so far, if nothing stops it early.")
     else:
         took = runs.seconds(records, status)

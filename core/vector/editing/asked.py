@@ -15,8 +15,8 @@ def corrected_by(steps: Corrections, asked: Mapping[str, Any], layer: PolygonLay
     """The corrections of a layer with one step more or less; `layer` is what they have made of it until now.
 
     asked: `kind` (undo, redo, reclass, delete, merge, draw, split or reshape) and what that needs of `ids`, `class` (its id), `fill`,
-    `rings` and `line`, in the map's coordinates. A change of
-    class may have the `filter` of the map instead of `ids`: all that it leaves. Raises SettingsError for what makes no step.
+    `rings` and `line`, in the map's coordinates. A change of class may have the `filter` of the map instead of `ids`: all that it
+    leaves. Raises SettingsError for what makes no step.
     """
     try:
         match asked["kind"]:
