@@ -41,7 +41,8 @@ export class Table {
     this.inputs.sure.after(this.sure);
     const reset = element('button', { type: 'button', title: 'Show all polygons of all classes again' }, 'Reset');
     reset.onclick = () => this.app.resetFilter();
-    const spread = element('button', { type: 'button', title: 'Show how areas and confidences are distributed', 'aria-pressed': String(!this.histograms.box.hidden) }, 'Histogram');
+    const spread = element('button', { type: 'button', title: 'Show how areas and confidences are distributed', 'aria-pressed': String(!this.histograms.box.hidden), 'aria-label': 'Histogram' });
+    spread.innerHTML = '<svg viewBox="0 0 16 12" width="16" height="12" fill="currentColor" aria-hidden="true"><path d="M0 8h3v4H0zM4.3 2h3v10h-3zM8.6 5h3v7h-3zM12.9 9h3v3h-3z"/></svg>';
     spread.onclick = () => {
       this.histograms.box.hidden = !this.histograms.box.hidden;
       spread.setAttribute('aria-pressed', String(!this.histograms.box.hidden));
