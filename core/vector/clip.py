@@ -1,4 +1,4 @@
-"""Parts of a layer: the polygons inside a region, those that pass a filter, and the sums of each class."""
+"""The part of a layer inside a region, and the sums of each class."""
 
 from __future__ import annotations
 
@@ -97,39 +97,6 @@ def _shape(region: Any) -> BaseGeometry:
     if region.is_empty or "Polygon" not in region.geom_type or not np.isfinite(region.bounds).all() or region.area == 0:
         raise wrong
     return region
-
-
-def filtered(
-    layer: PolygonLayer,
-    *,
-    classes: Sequence[str] | None = None,
-    min_area: float | None = None,
-    max_area: float | None = None,
-    min_confidence: float | None = None,
-    max_confidence: float | None = None,
-    ids: Sequence[int] | None = None,
-) -> PolygonLayer:
-    """The polygons of some classes, ids, areas (in the layer's unit, m2 or px) and mean confidences (0 to 1), limits included.
-
-    A polygon of unknown confidence passes no limit of confidence. Raises SettingsError for a class that the layer's scheme does not have.
-    """
-    frame = layer.frame
-    keep = np.ones(len(frame), bool)
-    if classes is not None:
-        unknown = [name for name in classes if name not in layer.scheme.names]
-        if unknown:
-            expected = f"some of {', '.join(layer.scheme.names[:20])}"
-            raise SettingsError(f"no class {unknown[0]!r}", expected=expected, do="Correct the class names")
-        keep &= frame["class_name"].isin(list(classes)).to_numpy()
-    if ids is not None:
-        keep &= frame["id"].isin(list(ids)).to_numpy()
-    for column, low, high in ((layer.area_column, min_area, max_area), ("mean_confidence", min_confidence, max_confidence)):
-        values = frame[column].to_numpy(float) if low is not None or high is not None else None
-        if low is not None:
-            keep &= values >= low
-        if high is not None:
-            keep &= values <= high
-    return replace(layer, frame=frame[keep].reset_index(drop=True))
 
 
 def mean_confidence(layer: PolygonLayer) -> float:

@@ -189,7 +189,7 @@ class App {
     this.legend.refresh();
     if (this.titles[1]) this.titles[1].textContent = data.second.changes ? 'What changed' : this.config.titles[1];
     try {
-      await Promise.all([this.polygons.show(data.features), this.twinPolygons?.show(data.second.features), this.showLines(data.lines), this.showOverlays(data.overlays || [])]);
+      await Promise.all([this.polygons.show(data.features, data.since), this.twinPolygons?.show(data.second.features), this.showLines(data.lines), this.showOverlays(data.overlays || [])]);
     } catch (error) {
       this.legend.say('The polygons did not arrive from the server. Reload the page.');
       return;
@@ -261,6 +261,7 @@ class App {
   }
 
   // ---- filter, selection, region ----
+  // As core/vector/filtering.py has it.
   passes(told) {
     const { hidden, search, from, to, sure } = this.filter;
     return !hidden.has(told.class_id) && (from == null || told.area >= from) && (to == null || told.area <= to)
@@ -328,9 +329,10 @@ class App {
 
   // Other than the selection, this reaches polygons that are not drawn.
   reclassFiltered() {
-    const { hidden, search, from, to, sure } = this.filter;
-    this.send('reclass', { filter: { hidden: [...hidden], search, from, to, sure }, class: this.card.chosen() });
+    this.send('reclass', { filter: this.filterTold(), class: this.card.chosen() });
   }
+
+  filterTold() { return { ...this.filter, hidden: [...this.filter.hidden] }; }
 
   pickShown() { this.pick(this.table.rows.map(told => told.id).reverse()); }
   flyToPicked() { this.listed.mark(this.picked, 'all'); }
@@ -413,7 +415,7 @@ class App {
   // A correction stays in what is told until it is answered: the dashboard may see only the last of what it was told.
   tell() {
     const { filter, waiting } = this;
-    const told = { selected: this.picked, hidden: [...filter.hidden], from: filter.from, to: filter.to, sure: filter.sure, region: this.regionCoordinates() };
+    const told = { selected: this.picked, ...this.filterTold(), region: this.regionCoordinates() };
     const text = JSON.stringify([told, waiting?.n ?? this.lastAsked, ...(this.colouring ? [this.colouring.n] : [])]);
     this.lastAsked = waiting?.n ?? this.lastAsked;
     if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue({ ...told, edit: waiting, colours: this.colouring }); }
@@ -431,7 +433,7 @@ class App {
       this.moved = true;
       this.map.setView([view[0], view[1]], view[2], { animate: false });
     }
-    this.told = JSON.stringify([{ selected: [], hidden: [], from: null, to: null, sure: 0, region: null }, null]);
+    this.told = JSON.stringify([{ selected: [], hidden: [], search: '', from: null, to: null, sure: 0, region: null }, null]);
   }
 
   fit(animate = true) { this.map.fitBounds(this.config.bounds, { animate }); }

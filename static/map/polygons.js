@@ -10,7 +10,7 @@ const HOVER = '#ffffff', MOST_THICK = 40;
 export class Polygons {
   // `app` holds filter, classes and units for all maps of the page.
   constructor(map, app, pane) {
-    Object.assign(this, { map, app, layers: new Map(), url: null });
+    Object.assign(this, { map, app, layers: new Map(), url: null, drawn: null });
     this.renderer = L.canvas({ padding: 0.3, pane });
     this.group = L.featureGroup([], { pane }).addTo(map);
     this.group.bindTooltip(layer => facts(layer.feature.properties, app, false), { sticky: true, opacity: 0.96 });
@@ -26,26 +26,42 @@ export class Polygons {
     this.marks = L.layerGroup().addTo(map);
   }
 
-  async show(url) {
+  // Draws what lies at an address; where what is drawn now lies at `since.features`, only what has changed is fetched.
+  async show(url, since = null) {
     if (url === this.url) return this.restyle();
     this.url = url;
-    const answer = url ? await fetch(url) : null;
+    const part = since && since.features === this.drawn;
+    const answer = url ? await fetch(part ? since.changes : url) : null;
     if (answer && !answer.ok) throw new Error(String(answer.status));
-    const features = answer ? (await answer.json()).features : [];
+    const { gone = [], features = [] } = answer ? await answer.json() : {};
     if (url !== this.url) return null; // a newer layer was asked for meanwhile
-    this.group.clearLayers();
+    if (!part) {
+      this.group.clearLayers();
+      this.layers.clear();
+    }
     this.marks.clearLayers();
-    this.layers.clear();
+    gone.forEach(id => this.remove(id));
+    features.forEach(feature => this.put(feature));
+    this.drawn = url;
+    document.body.dataset.fetched = String(features.length);
+    return this.restyle();
+  }
+
+  put(feature) {
     const scale = this.app.config.pixelScale;
     const place = scale ? ([x, y]) => L.latLng(y / scale, x / scale) : undefined;
-    features.forEach(feature => {
-      const layer = L.GeoJSON.geometryToLayer(feature, { coordsToLatLng: place, smoothFactor: 0.6, renderer: this.renderer, bubblingMouseEvents: true });
-      layer.feature = feature;
-      this.layers.set(feature.properties.id, layer);
-      this.restyleOne(layer, true);
-      this.group.addLayer(layer);
-    });
-    return this.restyle();
+    const layer = L.GeoJSON.geometryToLayer(feature, { coordsToLatLng: place, smoothFactor: 0.6, renderer: this.renderer, bubblingMouseEvents: true });
+    layer.feature = feature;
+    this.remove(feature.properties.id);
+    this.layers.set(feature.properties.id, layer);
+    this.restyleOne(layer, true);
+    this.group.addLayer(layer);
+  }
+
+  remove(id) {
+    if (!this.layers.has(id)) return;
+    this.group.removeLayer(this.layers.get(id));
+    this.layers.delete(id);
   }
 
   restyle() { this.layers.forEach(layer => this.restyleOne(layer)); }

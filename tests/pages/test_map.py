@@ -20,6 +20,7 @@ from core.classes import DUBAI
 from core.datasets.datasets import open_dataset
 from core.errors import ExportError
 from core.jobs import records
+from core.vector.filtering import Filter
 from core.vector.settings import VectorSettings
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
@@ -61,7 +62,7 @@ def plain_lake(tmp_path, workspace):
 
 @pytest.fixture
 def does(monkeypatch):
-    """`does(hidden=(2,))`: from the next run on, the user has done this on the map."""
+    """`does(selected=(2,))`: from the next run on, the user has done this on the map."""
     drawn, told = drawing.show, {}
     monkeypatch.setattr(drawing, "show", lambda *given, **how: (drawn(*given, **how) and None) or drawing.Told(**told))
     return told.update
@@ -576,7 +577,7 @@ def test_each_download_is_made_when_it_is_pressed(small_layer, tmp_path, suffix)
 
 def test_a_download_holds_the_part_and_the_coordinates_that_were_chosen(small_layer, tmp_path):
     source, layer = small_layer
-    told = drawing.Told(hidden=(DUBAI.names.index("Land"),))
+    told = drawing.Told(filter=Filter(hidden=(DUBAI.names.index("Land"),)))
     (tmp_path / "part.gpkg").write_bytes(
         downloads.exporter(lambda: downloads.part_of(layer, told, "filter"), "part.gpkg", crs="EPSG:3857", source=source)()
     )
@@ -598,7 +599,7 @@ def test_a_download_pressed_while_the_page_computes_holds_what_it_shows_then(sma
             pressed = pool.submit(now.part, "filter")
             with pytest.raises(TimeoutError):
                 pressed.result(timeout=0.2)
-            now.told = drawing.Told(hidden=(DUBAI.names.index("Land"),))
+            now.told = drawing.Told(filter=Filter(hidden=(DUBAI.names.index("Land"),)))
         assert list(pressed.result().frame["class_name"]) == ["Water"]
     with pytest.raises(ExportError, match="no polygon"):
         now.part("selected")
@@ -607,7 +608,7 @@ def test_a_download_pressed_while_the_page_computes_holds_what_it_shows_then(sma
 def test_files_are_named_by_scene_part_and_day_and_an_empty_part_says_so(opened, lake, does, monkeypatch):
     names, made = [], downloads.exporter
     monkeypatch.setattr(downloads, "exporter", lambda part, name, **how: names.append(name) or made(part, name, **how))
-    does(selected=(2,), sure=0.9999999)
+    does(selected=(2,), filter=Filter(area_from=1e9))
     at = opened(MAP)
     today = time.strftime("%Y-%m-%d")
     assert set(names) == {f"lake-nearest-colour_all_{today}{suffix}" for suffix in downloads.suffixes()}

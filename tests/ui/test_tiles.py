@@ -206,13 +206,15 @@ def test_bounds_hold_all_corners_of_a_turned_scene(tmp_path):
 
 def test_polygons_arrive_compressed_or_plain(client):
     collection = {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {"id": 1}, "geometry": None}]}
-    layer = tiles.features("compressed", lambda: collection)
+    made = []
+    layer = tiles.features("compressed", lambda: made.append(1) or collection)
+    assert tiles.features("compressed", dict) is layer and not made  # one that nobody asks for is never made
     url = f"{served.PREFIX}/features/{layer.id}"
     packed = client.get(url, headers={"Accept-Encoding": "gzip"})
     assert packed.headers["content-encoding"] == "gzip" and packed.json() == collection
     plain = client.get(url, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers and json.loads(plain.content) == collection
-    assert gzip.decompress(layer.gzipped) == plain.content
+    assert gzip.decompress(layer.gzipped) == plain.content and made == [1]
 
 
 def test_the_id_follows_the_content(tmp_path):
@@ -264,9 +266,9 @@ def test_the_least_used_layers_are_forgotten(monkeypatch):
     monkeypatch.setattr(tiles, "MAX_SHOWN", 3)
     registry = tiles._Registry()
     for name in "abc":
-        registry.put(tiles.Features(name, b""))
-    registry.put(tiles.Features("a", b""))
-    registry.put(tiles.Features("d", b""))
+        registry.put(tiles.Features(name, dict))
+    registry.put(tiles.Features("a", dict))
+    registry.put(tiles.Features("d", dict))
     assert [registry.get(name) is not None for name in "abcd"] == [True, False, True, True]
 
 

@@ -11,7 +11,8 @@ from pyproj import CRS
 from core.classes import DUBAI
 from core.errors import SettingsError
 from core.geo import GeoRef
-from core.vector.clip import class_sums, clip, filtered, mean_confidence
+from core.vector.clip import class_sums, clip, mean_confidence
+from core.vector.filtering import left_by
 from core.vector.printing.report import report_html
 from core.vector.vectorize import vectorize
 
@@ -34,7 +35,7 @@ def test_there_is_one_mean_confidence_and_it_is_that_of_the_area():
     assert "<b>0.55</b><span>mean confidence of the area" in report_html(layer)
     sums = class_sums(layer)
     assert mean_confidence(layer) == pytest.approx(np.average(sums["mean_confidence"], weights=sums["area"]))
-    assert np.isnan(mean_confidence(filtered(layer, ids=[])))
+    assert np.isnan(mean_confidence(left_by(layer, [False] * len(layer.frame))))
 
 
 @pytest.mark.parametrize("geo", [UTM, GeoRef.pixels()], ids=["utm", "pixels"])
@@ -91,19 +92,6 @@ def test_a_bow_tie_is_taken_for_its_two_halves():
     layer = traced(GeoRef.pixels())
     tie = {"type": "Polygon", "coordinates": [[[0, 0], [10, 10], [10, 0], [0, 10], [0, 0]]]}
     assert clip(layer, tie, space="pixels").frame.area_px.sum() == pytest.approx(50)
-
-
-def test_filters_keep_what_passes_all_of_them():
-    layer = traced()
-    assert set(filtered(layer, classes=["Road", "Water"]).frame.class_name) == {"Road", "Water"}
-    assert filtered(layer, ids=[3, 5, 999]).frame.id.tolist() == [3, 5]
-    middle = filtered(layer, min_area=30, max_area=60).frame
-    assert len(middle) == layer.frame.area_m2.between(30, 60).sum() > 0
-    assert set(filtered(layer, min_confidence=0.5).frame.class_name) == set(DUBAI.names) - {"Building"}
-    assert set(filtered(layer, max_confidence=0.5).frame.class_name) == {"Building"}
-    assert len(filtered(vectorize(IDS, scheme=DUBAI).layer, min_confidence=0.0).frame) == 0
-    with pytest.raises(SettingsError, match="no class"):
-        filtered(layer, classes=["Sea"])
 
 
 def test_class_sums_by_hand():

@@ -18,6 +18,7 @@ from core.claims import scratch
 from core.errors import ExportError, SettingsError
 from core.geo import local_utm
 from core.plain import in_markdown
+from core.vector.filtering import NO_FILTER, left_by
 from core.vector.formats.products import PRODUCTS, product_of
 from core.words import counted, file_stem
 from ui import library, state
@@ -123,7 +124,7 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
     """
     a, b = st.columns([3, 2], vertical_alignment="bottom")
     parts = ["all"]
-    parts += [part for part, there in (("filter", told.filters), ("selected", told.selected), ("region", told.region)) if there]
+    parts += [part for part, there in (("filter", told.filter != NO_FILTER), ("selected", told.selected), ("region", told.region)) if there]
     part = a.segmented_control(
         "What goes into the files",
         parts,
@@ -245,13 +246,12 @@ def region_of(layer: PolygonLayer, told: drawing.Told) -> BaseGeometry:
 def part_of(layer: PolygonLayer, told: drawing.Told, part: str) -> PolygonLayer:
     """The polygons that go into the files: all of them, those that the map's filter leaves, those selected, or what lies inside the region,
     cut at its border."""
-    from core.vector.clip import clip, filtered
+    from core.vector.clip import clip
 
     if part == "filter":
-        names = [name for k, name in enumerate(layer.scheme.names) if k not in told.hidden]
-        return filtered(layer, classes=names, min_area=told.area_from, max_area=told.area_to, min_confidence=told.sure or None)
+        return left_by(layer, told.filter.passes(layer))
     if part == "selected":
-        return filtered(layer, ids=told.selected)
+        return left_by(layer, layer.frame["id"].isin(told.selected))
     if part == "region" and told.region:
         return clip(layer, region_of(layer, told), space="layer")
     return layer

@@ -22,11 +22,14 @@ from core.colours.space import edge_on, ground_colour
 from core.geo import GeoRef
 from core.scenes import ownplace
 from core.vector.editing.displayed import on_map
+from core.vector.filtering import MEASURE_DIGITS, NO_FILTER, Filter
 from core.words import UNITS
 from ui import layout, served
 from ui.viewer import tiles
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # geopandas takes seconds to load: only when it is needed
+    import geopandas as gpd
+
     from core.vector.layer import LineLayer, PolygonLayer
 
 # streamlit-folium's frame lives at <base>/component/streamlit_folium.st_folium/, so relative URLs follow the base path.
@@ -133,16 +136,8 @@ class Told:
     """What the user did on the map: the selected polygons, the filter, and the region (lon-lat, or x and y = -row in pixels)."""
 
     selected: tuple[int, ...] = ()
-    hidden: tuple[int, ...] = ()
-    area_from: float | None = None
-    area_to: float | None = None
-    sure: float = 0.0
+    filter: Filter = NO_FILTER
     region: tuple[tuple[float, float], ...] | None = None
-
-    @property
-    def filters(self) -> bool:
-        """Whether some polygons are filtered out."""
-        return bool(self.hidden or self.area_from is not None or self.area_to is not None or self.sure)
 
 
 @dataclass(frozen=True)
@@ -207,18 +202,21 @@ def message(
     pixel_size_m: float | None,
     second: Drawn | None = None,
     changes: bool = False,
+    since: Drawn | None = None,
     lines: tiles.Features | None = None,
     editing: dict[str, Any] | None = None,
     colouring: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the running map is told: which polygons to fetch, and their classes with colours, counts and areas.
 
-    `second` goes on the second map; with `changes` it holds polygons of change, which are then the ones that the table lists. `editing` is
-    what an editable map offers, `colouring` the colours that its legend does.
+    `second` goes on the second map; with `changes` it holds polygons of change, which are then the ones that the table lists. A map that
+    draws `since` fetches only what has changed since then. `editing` is what an editable map offers, `colouring` the colours that its
+    legend does.
     """
     layer, count = drawn.layer, len(drawn.layer.frame)
     told = {
         "features": _features_url(drawn),
+        "since": None if since is None else {"features": _features_url(since), "changes": _changes_url(since, drawn)},
         "layer": drawn.digest,
         "editing": editing,
         "colouring": colouring,
@@ -271,14 +269,7 @@ def told_by(value: dict[str, Any] | None) -> Told:
     """What the map's value says; an empty one where nothing was done yet."""
     value = value or {}
     region = value.get("region")
-    return Told(
-        selected=tuple(value.get("selected") or ()),
-        hidden=tuple(value.get("hidden") or ()),
-        area_from=value.get("from"),
-        area_to=value.get("to"),
-        sure=float(value.get("sure") or 0) / 100,
-        region=tuple((float(x), float(y)) for x, y in region) if region else None,
-    )
+    return Told(tuple(value.get("selected") or ()), Filter.of(value), tuple((float(x), float(y)) for x, y in region) if region else None)
 
 
 def _legend(drawn: Drawn) -> list[dict[str, Any]]:
@@ -309,20 +300,47 @@ def _features_url(drawn: Drawn) -> str:
     return url_of(tiles.features(drawn.digest, lambda: browser_geojson(drawn.layer, id_offset=drawn.id_offset)))
 
 
+def _changes_url(since: Drawn, drawn: Drawn) -> str:
+    return url_of(tiles.features(f"{since.digest}-{drawn.digest}", lambda: browser_changes(since.layer, drawn.layer)))
+
+
 def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any]:
     """The largest polygons as GeoJSON for the map: WGS84 with 7 decimals (1 cm), or pixels where there is no CRS.
 
     `id_offset` is added to their class ids.
     """
+    return {"type": "FeatureCollection", "features": _features(_largest(layer), layer, id_offset)}
+
+
+def browser_changes(before: PolygonLayer, after: PolygonLayer) -> dict[str, Any]:
+    """How `browser_geojson` of a layer differs from that of the one before: the ids that are `gone`, and `features` that are new or not
+    as they were."""
     import shapely
 
-    area_name, unit = layer.area_column, layer.units
-    frame = layer.frame.sort_values(area_name, ascending=False, kind="stable").head(MAX_POLYGONS)
-    geometry = shapely.to_geojson(on_map(frame.geometry.to_numpy(), layer.geo))
-    columns = {
+    old, new = _largest(before), _largest(after)
+    if old.empty:
+        return {"gone": [], "features": _features(new, after)}
+    row = old.set_index("id").index.get_indexer(new["id"])
+    there = old.iloc[row]  # -1 is some row, and never counts as the same
+    same = (row >= 0) & shapely.equals_exact(there.geometry.to_numpy(), new.geometry.to_numpy())
+    for column in _columns(after).keys() & new.columns:
+        one, other = there[column].to_numpy(), new[column].to_numpy()
+        same &= (one == other) | ((one != one) & (other != other))
+    gone = old["id"][~old["id"].isin(new["id"])]
+    return {"gone": gone.tolist(), "features": _features(new[~same], after)}
+
+
+def _largest(layer: PolygonLayer) -> gpd.GeoDataFrame:
+    return layer.frame.sort_values(layer.area_column, ascending=False, kind="stable").head(MAX_POLYGONS)
+
+
+def _columns(layer: PolygonLayer) -> dict[str, str]:
+    """The columns that the map knows, and what it calls them."""
+    unit = layer.units
+    return {
         "id": "id",
         "class_id": "class_id",
-        area_name: "area",
+        layer.area_column: "area",
         f"length_{unit}": "length",
         f"width_{unit}": "width",
         f"perimeter_{unit}": "perimeter",
@@ -330,13 +348,19 @@ def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any
         "mean_confidence": "confidence",
         "on_edge": "on_edge",
     }
-    kept = {new: frame[old].tolist() for old, new in columns.items() if old in frame.columns}
+
+
+def _features(frame: gpd.GeoDataFrame, layer: PolygonLayer, id_offset: int = 0) -> list[dict[str, Any]]:
+    import shapely
+
+    shapes = shapely.to_geojson(on_map(frame.geometry.to_numpy(), layer.geo))
+    kept = {new: frame[old].tolist() for old, new in _columns(layer).items() if old in frame.columns}
     kept["class_id"] = [class_id + id_offset for class_id in kept["class_id"]]
     features = []
-    for index, shape in enumerate(geometry):
+    for index, shape in enumerate(shapes):
         properties = {name: _plain(values[index]) for name, values in kept.items()}
         features.append({"type": "Feature", "properties": properties, "geometry": json.loads(shape)})
-    return {"type": "FeatureCollection", "features": features}
+    return features
 
 
 def _pixel_size(geo: GeoRef, told_m: float | None) -> float | None:
@@ -357,7 +381,7 @@ def browser_lines(lines: LineLayer) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
-        return None if value != value else round(value, 3)
+        return None if value != value else round(value, MEASURE_DIGITS)
     return value
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _FILLS = {"merge": "Neighbour takes its place", "hole": "Leave a hole"}
 _ANSWER = "gl_map_answer"  # what was said to the correction that the map asked for last
+_BEFORE = "gl_map_before"  # the layer that the last correction was made on, by what it has become
 _KEPT = "corrected"
 
 
@@ -75,8 +76,9 @@ def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str) -> Non
             layer, name = _with_steps(traced, digest, steps)
             if asked.get("on") == name:
                 fresh = corrected_by(steps, asked, layer)
-                _with_steps(traced, digest, fresh)
+                become = _with_steps(traced, digest, fresh)[1]
                 fresh.save(_file(digest))
+                st.session_state[_BEFORE] = {become: (layer, name)}
                 answer["said"] = _said(str(asked["kind"]), steps, fresh)
             else:
                 answer["refused"] = "The layer has changed meanwhile. Look at it, and do it again."
@@ -84,6 +86,11 @@ def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str) -> Non
         # What to do is told to whoever finds the step in a log; here it was not kept.
         answer["refused"] = f"Not done: {error.found}. Expected {error.expected}."
     st.session_state[_ANSWER] = answer
+
+
+def before(digest: str) -> tuple[PolygonLayer, str] | None:
+    """The layer that has become the one which `digest` names by this session's last correction, with its own digest."""
+    return st.session_state.get(_BEFORE, {}).get(digest)
 
 
 def _said(kind: str, before: Corrections, after: Corrections) -> str:

@@ -48,7 +48,9 @@ def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGener
         layer, drawn_digest = edits.corrected(result.layer, digest)
     with above:
         drawn = drawing.Drawn(layer, drawn_digest, state.shown(source.scheme))
-        told = shown.map_of(source, drawn, editing=edits.offered(layer, digest), lines=_lines(result, digest))
+        before = edits.before(drawn_digest)
+        since = None if before is None else drawing.Drawn(*before, drawn.scheme)
+        told = shown.map_of(source, drawn, since=since, editing=edits.offered(layer, digest), lines=_lines(result, digest))
     if layer.frame.empty:
         if not result.layer.frame.empty:
             st.info("All polygons are deleted. **Undo**, in the card beside the map, brings them back.", icon=":material/undo:")

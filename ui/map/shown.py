@@ -38,12 +38,14 @@ def map_of(
     source: MapSource,
     drawn: drawing.Drawn,
     *,
+    since: drawing.Drawn | None,
     editing: dict[str, Any],
     lines: tiles.Features | None = None,
 ) -> drawing.Told:
     """The map of a layer with its table, and what the user did on it.
 
-    `editing` is what the map offers to correct, `lines` are drawn over the polygons.
+    A map that still draws `since` fetches only what has changed since then. `editing` is what the map offers to correct, `lines` are drawn
+    over the polygons.
     """
     online = _online(source)
     scene, pictures = scene_layer(source), []
@@ -52,7 +54,9 @@ def map_of(
     pictures.append(drawing.Underlay("Class raster", class_layer(source), base=False, opacity=0.7))
     ground = drawing.Ground(source.height, source.width, source.geo)
     made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online, editable=True)
-    message = drawing.message(drawn, pixel_size_m=source.geo.pixel_size_m, lines=lines, editing=editing, colouring=colours.offered())
+    message = drawing.message(
+        drawn, pixel_size_m=source.geo.pixel_size_m, since=since, lines=lines, editing=editing, colouring=colours.offered()
+    )
     message["classTiles"] = drawing.class_tiles(pictures, ground)
     with st.container(key="map_own_layers"):
         message["overlays"] = overlays.shown(source)

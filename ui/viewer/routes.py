@@ -117,10 +117,11 @@ async def _features(request: Request) -> Response:
     features = tiles.find(request.path_params["layer"], tiles.Features)
     if features is None:
         return Response(status_code=404)
+    packed = await asyncio.get_running_loop().run_in_executor(_workers, lambda: features.gzipped)
     headers = _CACHE | {"Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(features.gzipped, media_type="application/geo+json", headers=headers | {"Content-Encoding": "gzip"})
-    return Response(gzip.decompress(features.gzipped), media_type="application/geo+json", headers=headers)
+        return Response(packed, media_type="application/geo+json", headers=headers | {"Content-Encoding": "gzip"})
+    return Response(gzip.decompress(packed), media_type="application/geo+json", headers=headers)
 
 
 @lru_cache(maxsize=1024)

@@ -74,12 +74,23 @@ class Picture:
         return lonlat_bounds(self.geo, self.height, self.width)
 
 
-@dataclass(frozen=True)
 class Features:
-    """Polygons or lines as GeoJSON, kept compressed."""
+    """What a map draws, as JSON: made by `make` when it is first asked for, and kept compressed."""
 
-    id: str
-    gzipped: bytes = field(repr=False, compare=False)
+    def __init__(self, id: str, make: Callable[[], dict[str, Any]]):
+        self.id = id
+        self._make: Callable[[], dict[str, Any]] | None = make
+        self._gzipped = b""
+        self._lock = threading.Lock()
+
+    @property
+    def gzipped(self) -> bytes:
+        """The compressed text."""
+        with self._lock:  # two browsers that ask at once
+            if self._make is not None:
+                text = json.dumps(self._make(), separators=(",", ":"), allow_nan=False).encode()
+                self._gzipped, self._make = gzip.compress(text, 5), None
+        return self._gzipped
 
 
 @dataclass(frozen=True)
@@ -201,13 +212,9 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Pictur
 
 
 def features(digest: str, make: Callable[[], dict[str, Any]]) -> Features:
-    """The GeoJSON that `make()` gives, made once for each `digest`, which names its content."""
+    """What `make()` gives, made at most once for each `digest`, which names its content."""
     name = digest_of("features", digest)
-    known = find(name, Features)
-    if known is not None:
-        return known
-    text = json.dumps(make(), separators=(",", ":"), allow_nan=False).encode()
-    return register(Features(name, gzip.compress(text, 5)))
+    return find(name, Features) or register(Features(name, make))
 
 
 def file_url(path: Path, name: str) -> str:

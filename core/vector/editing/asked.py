@@ -8,6 +8,7 @@ from typing import Any
 from core.errors import SettingsError
 from core.vector.editing.displayed import drawn_line, drawn_polygon, redrawn
 from core.vector.editing.log import Corrections
+from core.vector.filtering import Filter
 from core.vector.layer import PolygonLayer
 
 
@@ -16,7 +17,7 @@ def corrected_by(steps: Corrections, asked: Mapping[str, Any], layer: PolygonLay
 
     asked: `kind` (undo, redo, reclass, delete, merge, draw, split or reshape) and what that needs of `ids`, `class` (its id), `fill`,
     `rings` and `line`, in the map's coordinates. A change of class may have the `filter` of the map instead of `ids`: all that it
-    leaves. Raises SettingsError for what makes no step.
+    leaves, drawn or not. Raises SettingsError for what makes no step.
     """
     try:
         match asked["kind"]:
@@ -25,9 +26,8 @@ def corrected_by(steps: Corrections, asked: Mapping[str, Any], layer: PolygonLay
             case "redo":
                 return steps.redo()
             case "reclass":
-                return steps.reclass(
-                    _filtered(asked["filter"], layer) if "filter" in asked else asked["ids"], layer.scheme.names[asked["class"]]
-                )
+                ids = layer.frame["id"][Filter.of(asked["filter"]).passes(layer)].tolist() if "filter" in asked else asked["ids"]
+                return steps.reclass(ids, layer.scheme.names[asked["class"]])
             case "delete":
                 return steps.delete(asked["ids"], fill=asked["fill"])
             case "merge":
@@ -45,19 +45,3 @@ def corrected_by(steps: Corrections, asked: Mapping[str, Any], layer: PolygonLay
             f"a correction that cannot be read ({type(error).__name__})", expected="one that the map made", do="Reload the page"
         ) from error
     raise SettingsError(f"a correction of the kind {asked['kind']!r}", expected="one that the map makes", do="Reload the page")
-
-
-def _filtered(asked: Mapping[str, Any], layer: PolygonLayer) -> list[int]:
-    """Ids of the polygons that the map's filter leaves, drawn or not: as it does, it takes an unknown confidence for a high one."""
-    frame = layer.frame
-    area = frame[layer.area_column].to_numpy(float)
-    left = ~frame["class_id"].isin([int(hidden) for hidden in asked["hidden"]]).to_numpy()
-    if asked["from"] is not None:
-        left &= area >= float(asked["from"])
-    if asked["to"] is not None:
-        left &= area <= float(asked["to"])
-    if asked["sure"] and "mean_confidence" in frame:
-        left &= ~(100 * frame["mean_confidence"].to_numpy(float) < float(asked["sure"]))
-    if asked["search"]:
-        left &= frame["id"].astype(str).str.startswith(str(asked["search"])).to_numpy()
-    return frame["id"][left].tolist()
