@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Real
 
 from core.errors import SettingsError
@@ -16,16 +16,20 @@ METHODS = {
 }
 """Ways to simplify, and how a layer's metadata names them."""
 
+SMALLEST_M2 = {"vehicle": 2.0, "pool": 5.0, "solar": 5.0, "tree": 5.0, "building": 10.0, "road": 20.0, "railway": 20.0, "water": 20.0}
+"""Smallest areas that single classes are commonly mapped with from pictures of half a metre and finer, in m2, by what their names mean."""
+
 Classes = bool | tuple[str | int, ...]
 """A choice of classes by name or id: True leaves it to the names, False is none."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class VectorSettings(Settings):
     """Settings of a tracing.
 
     threshold: pixels of lower confidence (0 to 1) belong to no polygon. min_area: smaller regions join the neighbour that they share most
-    border with: pixels, "4px" or "2m2". simplify: how far a border may move at most: pixels,
+    border with: pixels, "4px" or "2m2". min_areas, thresholds: those of single classes, as "NAME=AREA" and "NAME=FRACTION"; the
+    others have the common one. simplify: how far a border may move at most: pixels,
     "1px" or "0.5m"; 0 keeps pixel outlines. smooth: 0 to 4, rounds corners. classes: names or ids to keep (all). pixel_size_m: for sources
     without CRS.
     distance_to: a class, by name or id; a column distance_m (distance_px) then says how far each polygon is from the nearest one of it.
@@ -44,6 +48,8 @@ class VectorSettings(Settings):
     regularize: Classes = setting(False, "classes to square; auto: buildings", metavar="auto|NAME,NAME")
     centre_lines: Classes = setting(False, "classes with centre lines; auto: roads", metavar="auto|NAME,NAME")
     distance_to: str | int | None = setting(None, "class to whose nearest polygon each one's distance is told", metavar="NAME")
+    min_areas: tuple[str, ...] = setting((), "smallest areas of single classes, Building=10m2", metavar="NAME=AREA,...")
+    thresholds: tuple[str, ...] = setting((), "thresholds of single classes, Building=0.6", metavar="NAME=FRACTION,...")
 
     title = "settings of outlines"
 
@@ -55,9 +61,44 @@ class VectorSettings(Settings):
         super().__post_init__()
         read_size(self.min_area, power=2, name="min_area")
         read_size(self.simplify, power=1, name="simplify")
+        for entry in by_class(self.min_areas, name="min_areas").values():
+            read_size(entry, power=2, name="min_areas")
+        self.class_thresholds()
         # An empty list of classes is a plain no, so that both are the same settings.
         for name in ("regularize", "centre_lines"):
             object.__setattr__(self, name, getattr(self, name) or False)
+
+    def __repr__(self) -> str:
+        # Corrections of a layer are kept under a digest of this text, so what came later stands in it only where it is used.
+        told = [f"{one.name}={getattr(self, one.name)!r}" for one in fields(self) if one.name not in _LATER or getattr(self, one.name)]
+        return f"{type(self).__name__}({', '.join(told)})"
+
+    def class_thresholds(self) -> dict[str, float]:
+        """The thresholds of single classes, 0 to 1, by their names."""
+        found = {}
+        for name, text in by_class(self.thresholds, name="thresholds").items():
+            try:
+                found[name] = float(text)
+            except ValueError:
+                found[name] = math.nan
+            if not 0 <= found[name] <= 1:
+                raise SettingsError(f"thresholds {name}={text}", expected="confidences from 0 to 1", do="Correct it, Building=0.6 say")
+        return found
+
+
+_LATER = ("min_areas", "thresholds")
+
+
+def by_class(entries: tuple[str, ...], *, name: str) -> dict[str, str]:
+    """What "NAME=VALUE" says of each class, by its name. Raises SettingsError for another text and for a class that is there twice."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        of, _, value = (part.strip() for part in entry.rpartition("="))
+        if not of or not value or of in found:
+            expected = "NAME=VALUE, each class once"
+            raise SettingsError(f"{name} {entry!r}", expected=expected, do="Correct it, Building=10m2 say")
+        found[of] = value
+    return found
 
 
 def check_threshold(threshold: float) -> None:

@@ -22,14 +22,14 @@ from core.geo import GeoRef
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.scenes.scene import Scene
 from core.vector.layer import PolygonLayer, VectorResult, crs_name
-from core.vector.settings import METHODS, VectorSettings
+from core.vector.settings import METHODS, VectorSettings, by_class
 from core.vector.tracing.arcs import Arcs, merge_small_regions, trace_arcs
 from core.vector.tracing.attributes import LENGTH_METHOD, distances, measure, size_in_pixels
 from core.vector.tracing.measures import boundary_code, convex_polygons
 from core.vector.tracing.polygons import Rings, build_polygons, build_rings, transformed
 from core.vector.tracing.simplify import simplify_arcs
-from core.vector.tracing.sources import LabelSource, open_labels
-from core.vector.tracing.zonal import Zonal, full_scale, zonal
+from core.vector.tracing.sources import LabelSource, full_scale, open_labels
+from core.vector.tracing.zonal import Zonal, zonal
 
 STEPS = 5
 
@@ -57,9 +57,18 @@ def vectorize(
     """
     began = time.perf_counter()
     asked = replace(settings or VectorSettings(), **told)
-    labels = open_labels(source, threshold=asked.threshold, geo=geo, scheme=scheme, confidence=confidence, pixel_size_m=asked.pixel_size_m)
+    labels = open_labels(
+        source,
+        threshold=asked.threshold,
+        thresholds=asked.class_thresholds(),
+        geo=geo,
+        scheme=scheme,
+        confidence=confidence,
+        pixel_size_m=asked.pixel_size_m,
+    )
     size = labels.height, labels.width
     min_area_px = size_in_pixels(asked.min_area, labels.geo, *size, power=2, name="min_area")
+    areas_px = _areas_px(asked, labels)
     simplify_px = size_in_pixels(asked.simplify, labels.geo, *size, power=1, name="simplify")
     wanted_ids = _class_ids(asked.classes, labels.scheme)
     squared_ids = _chosen_ids(asked.regularize, labels.scheme, ("building",))
@@ -75,7 +84,7 @@ def vectorize(
 
     arcs = trace_arcs(labels.rows, *size, confidence_rows=labels.confidence_rows, on_progress=reading, should_stop=should_stop)
     step(0, "merging small areas")
-    arcs = merge_small_regions(arcs, min_area_px, labels.scheme.ignored_id)
+    arcs = merge_small_regions(arcs, min_area_px, labels.scheme.ignored_id, areas_px)
     step(1, "simplifying borders")
     points, offsets = simplify_arcs(arcs, simplify_px, smooth=asked.smooth, method=asked.method)
     squared = 0
@@ -111,6 +120,8 @@ def vectorize(
         threshold=asked.threshold,
         simplify_method=METHODS[asked.method],
         pixels_of_classes=area,
+        **({"min_areas_px": {labels.scheme.names[k]: pixels for k, pixels in areas_px.items()}} if areas_px else {}),
+        **({"thresholds": asked.class_thresholds()} if asked.thresholds else {}),
         regularized={"classes": [labels.scheme.names[k] for k in squared_ids], "polygons": squared},
     )
     lines = None
@@ -120,6 +131,16 @@ def vectorize(
         lines = line_layer(arcs, lined_ids, labels.scheme, labels.geo, should_stop=should_stop)
     report(building, STEPS, STEPS, "done")
     return VectorResult(layer, time.perf_counter() - began, invalid, gap_px * pixel_area, overlap_px * pixel_area, lines)
+
+
+def _areas_px(asked: VectorSettings, labels: LabelSource) -> dict[int, float]:
+    """The smallest areas of single classes, in pixels by class id."""
+    sizes = by_class(asked.min_areas, name="min_areas")
+    ids = (int(k) for k in _class_ids(list(sizes), labels.scheme))
+    return {
+        k: size_in_pixels(size, labels.geo, labels.height, labels.width, power=2, name="min_areas")
+        for k, size in zip(ids, sizes.values(), strict=True)
+    }
 
 
 def _class_ids(classes: Sequence[str | int] | None, scheme: ClassScheme) -> np.ndarray:

@@ -17,9 +17,13 @@ from affine import Affine
 from PIL import Image
 
 from core.classes import DUBAI
+from core.confusion import Confusion
 from core.datasets.datasets import open_dataset
 from core.errors import ExportError
+from core.evaluation.result import EVALUATION_FILE, Evaluation, SceneResult
+from core.files import write_json
 from core.jobs import records
+from core.prediction.folder.rasters import Prediction
 from core.vector.filtering import Filter
 from core.vector.settings import VectorSettings
 from tests.helpers.predicted import predicted
@@ -231,6 +235,43 @@ def test_the_distance_to_a_class_is_a_choice_and_reaches_the_layer(opened, lake,
     # The land touches the lake; the lake has no other one to be far from.
     assert made[-1].layer.frame["distance_m"].fillna(-1).tolist() == [0.0, -1.0] and made[-1].layer.made["distance_to"] == "Water"
     assert not at.error
+
+
+def test_single_classes_have_limits_of_their_own_and_take_thresholds_from_the_evaluation(opened, lake, workspace, monkeypatch):
+    from core.vector import vectorize as layers
+
+    drawn, asked = layers.vectorize, []
+    monkeypatch.setattr(layers, "vectorize", lambda source, settings, **how: asked.append(settings) or drawn(source, settings, **how))
+    at = opened(MAP)
+    at.toggle(key="map_metres").set_value(True)
+    at = sound(at.multiselect(key="map_limits").set_value(["Water", "Land"]).run())
+    # Water as such classes are commonly mapped; of land nothing is known, so that it has the common area.
+    assert asked[-1].min_areas == ("Water=20m2", "Land=4m2") and asked[-1].thresholds == ("Water=0", "Land=0")
+    assert "own limits for Water, Land" in text_of(at) and metrics(at)["Polygons"] == "2"
+    assert at.button(key="map_limits_best").disabled and "no evaluation" in at.button(key="map_limits_best").help
+    at = sound(at.number_input(key="map_least_m2_Water").set_value(600).run())  # the lake has 500 m2
+    assert metrics(at)["Polygons"] == "1" and classes_of(at).keys() == {"Land"}
+    at = sound(at.number_input(key="map_least_m2_Water").set_value(20).run())
+
+    evaluated(workspace.evaluations / "one", Prediction.open(lake).card_name)
+    evaluated(workspace.evaluations / "other", "another model")
+    at = sound(sound(at.run()).button(key="map_limits_best").click().run())
+    assert asked[-1].thresholds == ("Water=0.59", "Land=0.2") and at.slider(key="map_sure_Water").value == 59
+    at = sound(at.multiselect(key="map_limits").set_value([]).run())
+    assert asked[-1] == replace(VectorSettings(min_area="4m2", simplify="1m"), pixel_size_m=asked[-1].pixel_size_m)
+
+
+def evaluated(folder, model):
+    """An evaluation of a model: water is surer than 150 of 255 where it is right, and land than 50."""
+    histogram = np.zeros((len(DUBAI), 2, 256), np.int64)
+    for name, byte in (("Water", 150), ("Land", 50)):
+        histogram[DUBAI.names.index(name), 0, byte] = histogram[DUBAI.names.index(name), 1, byte + 60] = 100
+    ones = np.ones(len(DUBAI), np.int64)
+    square, rim = np.ones((len(DUBAI), len(DUBAI)), np.int64), np.ones((len(DUBAI), 2), np.int64)
+    scene = SceneResult("a", "a", 8, 8, Confusion(square), ones, rim, square, ones)
+    folder.mkdir(parents=True)
+    kept = Evaluation(DUBAI, (scene,), "test", histogram, np.ones((2, 256), np.int64), model, "d", "group")
+    write_json(folder / EVALUATION_FILE, kept.to_dict())
 
 
 def test_nothing_left_is_said_plainly(opened, lake):

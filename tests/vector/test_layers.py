@@ -21,6 +21,7 @@ from core.scenes.opening import scene_of_array
 from core.vector import vectorize as layers
 from core.vector.change import change
 from core.vector.formats.content import content_of
+from core.vector.settings import VectorSettings
 from core.vector.vectorize import vectorize
 from tests.helpers.predicted import predicted
 from tests.helpers.rasters import random_raster
@@ -189,6 +190,66 @@ def test_ignored_areas_and_low_confidence_give_no_polygons():
     assert frame.class_name.tolist() == ["Building", "Land"]
     assert frame.area_px.tolist() == [1, 1]
     assert (result.gap_area, result.overlap_area) == (0, 0)
+
+
+def test_single_classes_have_limits_of_their_own():
+    ids = np.ones((6, 12), np.uint8)  # land with a building of 3, a road of 3, and a building of 8 pixels
+    ids[1, 1:4], ids[1, 6:9], ids[3:5, 1:5] = 0, 2, 0
+    sure = np.full(ids.shape, 0.9)
+    sure[3:5, 3:5], sure[1, 8] = 0.6, 0.6
+    traced = {"scheme": DUBAI, "geo": UTM, "confidence": sure, "min_area": 0, "simplify": 0}
+
+    def found(**limits):
+        frame = vectorize(ids, **traced | limits).layer.frame
+        return sorted(zip(frame["class_name"], (frame.area_m2 * 4).round().astype(int), strict=True))
+
+    everything = [("Building", 3), ("Building", 8), ("Land", 58), ("Road", 3)]
+    assert found() == everything
+    assert found(min_areas=("Building=4",)) == [("Building", 8), ("Land", 61), ("Road", 3)]
+    assert found(min_area=4, min_areas=("Building=0.5m2",)) == [("Building", 3), ("Building", 8), ("Land", 61)]  # 2 px
+    assert found(min_area=4) == found(min_areas=("Building=4", "Road=1 m2", "Land=4px")) == [("Building", 8), ("Land", 64)]
+    # Of 0.6: half of the large building, and a third of the road.
+    assert found(thresholds=("Building=0.7",)) == [("Building", 3), ("Building", 4), ("Land", 58), ("Road", 3)]
+    assert found(threshold=0.7, thresholds=("Road=0.5",)) == [("Building", 3), ("Building", 4), ("Land", 58), ("Road", 3)]
+    assert found(threshold=0.7) == found(thresholds=("Building=0.7", "Road=0.7", "Land=0.7"))
+    made = vectorize(ids, **traced, min_areas=("Building=1m2",), thresholds=("Road=0.5",)).layer.made
+    assert made["min_areas_px"] == {"Building": pytest.approx(4, rel=1e-3)} and made["thresholds"] == {"Road": 0.5}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_limit_for_each_class_is_the_common_one(seed):
+    raster = np.random.default_rng(seed).integers(0, 3, (40, 50)).astype(np.uint8)
+    names = [f"Class {k}=7" for k in range(3)]
+    one, other = (vectorize(raster, simplify=0, **limits).layer.frame for limits in ({"min_area": 7}, {"min_area": 0, "min_areas": names}))
+    assert one.geometry.geom_equals(other.geometry).all() and one["class_id"].equals(other["class_id"]) and len(one) > 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "word"),
+    [
+        ({"min_areas": ("Building",)}, "NAME=VALUE"),
+        ({"min_areas": ("=4",)}, "NAME=VALUE"),
+        ({"min_areas": ("Land=4", "Land=5")}, "once"),
+        ({"min_areas": ("Land=4acres",)}, "min_areas"),
+        ({"min_areas": ("Sea=4",)}, "no class 'Sea'"),
+        ({"thresholds": ("Land=2",)}, "from 0 to 1"),
+        ({"thresholds": ("Land=high",)}, "from 0 to 1"),
+        ({"thresholds": ("Land=0.5",)}, "without confidence"),
+        ({"thresholds": ("Sea=0.5",), "confidence": np.ones((2, 2))}, "no class 'Sea'"),
+    ],
+)
+def test_bad_limits_of_classes_are_one_clear_line(limits, word):
+    with pytest.raises(SettingsError, match=word):
+        vectorize(np.zeros((2, 2), np.uint8), scheme=DUBAI, **limits)
+
+
+def test_settings_that_came_later_do_not_rename_the_layers_of_before():
+    """Corrections lie under a digest of this text."""
+    assert repr(VectorSettings()) == (
+        "VectorSettings(threshold=0.0, min_area='4px', simplify='1px', smooth=0, classes=None, pixel_size_m=None, method='visvalingam', "
+        "regularize=False, centre_lines=False, distance_to=None)"
+    )
+    assert repr(VectorSettings(thresholds=("Road=0.5",))) != repr(VectorSettings())
 
 
 def test_nothing_but_nodata_is_an_empty_layer():

@@ -131,7 +131,10 @@ def thresholds(run: EvaluationRun) -> None:
     first, second = st.columns(2, gap="large")
     first.plotly_chart(charts.thresholds(curve, chosen), key="evaluation_threshold_curve", config=NO_BAR)
     second.plotly_chart(charts.precision_recall(evaluation, scheme, name, chosen), key="evaluation_precision_recall", config=NO_BAR)
-    st.caption("Left: the class at every threshold. Right: all classes; the dot is the chosen threshold.")
+    st.caption(
+        "Left: the class at every threshold. Right: all classes; the dot is the chosen threshold. The map can take the best ones for its "
+        "outlines: **How outlines are drawn**, Own limits."
+    )
 
 
 def _take(key: str, value: float) -> None:

@@ -82,7 +82,10 @@ def _change(source: MapSource, other: MapSource, settings: VectorSettings, tell)
     from core.vector.change import change
     from core.vector.tracing.sources import open_labels
 
-    one, two = (replace(open_labels(of.path, threshold=settings.threshold), geo=of.geo) for of in (source, other))
+    one, two = (
+        replace(open_labels(of.path, threshold=how.threshold, thresholds=how.class_thresholds()), geo=of.geo)
+        for of, how in ((source, settings), (other, tracing.fitting(settings, other)))
+    )
     return change(
         one,
         two,

@@ -13,7 +13,7 @@ from core.plain import in_markdown
 from core.vector.settings import VectorSettings, read_size
 from ui import frame
 from ui.kept import has, keep
-from ui.map import finished
+from ui.map import finished, limits
 from ui.map.sources import MapSource
 
 if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they are needed
@@ -119,6 +119,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
             if source.geo.units == "m"
             else "This scene has no coordinates and no pixel size yet: give them under More, above.",
         )
+        areas, thresholds = limits.form(source, metres=unit == "m", area=area)
         pressed = not live and st.button("Trace polygons", type="primary", icon=":material/polyline:", key="map_trace")
     now = VectorSettings(
         threshold / 100,
@@ -129,6 +130,8 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
         regularize=tuple(angled),
         centre_lines=tuple(lined),
         distance_to=far,
+        min_areas=areas,
+        thresholds=thresholds,
     )
     if live or pressed:
         st.session_state[_SETTINGS] = now.to_dict()
@@ -146,6 +149,8 @@ def _told(settings: VectorSettings) -> str:
     parts += [f"areas from {area:,g} {'m²' if square else 'px'}", f"simplified by {detail:g} {'m' if metric else 'px'}"]
     parts += ["corners rounded"] if settings.smooth else []
     parts += [f"only {in_markdown(', '.join(settings.classes))}"] if settings.classes else []
+    apart = dict.fromkeys(entry.rpartition("=")[0] for entry in (*settings.min_areas, *settings.thresholds))
+    parts += [f"own limits for {in_markdown(', '.join(apart))}"] if apart else []
     parts += [f"right angles for {in_markdown(', '.join(settings.regularize))}"] if settings.regularize else []
     return f"Outlines: {', '.join(parts)}."
 
@@ -155,6 +160,9 @@ def fitting(settings: VectorSettings, source: MapSource) -> VectorSettings:
     known = {name: tuple(k for k in getattr(settings, name) or () if k in source.scheme.names) for name in ("regularize", "centre_lines")}
     classes = tuple(k for k in settings.classes or () if k in source.scheme.names) or None
     threshold = settings.threshold if source.prediction else 0.0
+    for name in ("min_areas", "thresholds"):
+        known[name] = tuple(one for one in getattr(settings, name) if one.rpartition("=")[0] in source.scheme.names)
+    known["thresholds"] = known["thresholds"] if source.prediction else ()
     far = settings.distance_to if settings.distance_to in source.scheme.names else None
     return replace(settings, threshold=threshold, classes=classes, pixel_size_m=source.geo.pixel_size_m, distance_to=far, **known)
 

@@ -7,7 +7,7 @@ rows; arcs that cross a seam are joined afterwards, and the result does not depe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -164,17 +164,17 @@ def trace_arcs(
     return _joined(xy, offsets, left, right, start, end, first, last, half, height, width, table)
 
 
-def merge_small_regions(arcs: Arcs, minimum_px: float, ignored_id: int) -> Arcs:
-    """Apply a minimum mapping unit of `minimum_px` pixels; no region below it is left if it has a neighbour (see
-    components.merge_small)."""
+def merge_small_regions(arcs: Arcs, minimum_px: float, ignored_id: int, of_classes: Mapping[int, float] | None = None) -> Arcs:
+    """Apply a minimum mapping unit of `minimum_px` pixels, or of that of its class id in `of_classes`; no region below it is left if it has
+    a neighbour (see components.merge_small)."""
     regions = arcs.regions
-    small = regions.pixels[1:] < minimum_px
-    if minimum_px <= 1 or not small.any():
+    least = np.full(max(int(regions.classes.max()), ignored_id, *(of_classes or (0,))) + 1, float(minimum_px))
+    for class_id, pixels in (of_classes or {}).items():
+        least[class_id] = pixels
+    if not (regions.pixels[1:] < least[regions.classes[1:]]).any():
         return arcs
     length = arc_lengths(arcs.xy, arcs.offsets)
-    group, classes, groups = merge_small(
-        arcs.left, arcs.right, length, regions.classes, regions.pixels, regions.edge, float(minimum_px), ignored_id
-    )
+    group, classes, groups = merge_small(arcs.left, arcs.right, length, regions.classes, regions.pixels, regions.edge, least, ignored_id)
     left, right = group[arcs.left], group[arcs.right]
     edge = np.zeros(groups + 1, bool)
     edge[group[regions.edge.nonzero()[0]]] = True

@@ -101,13 +101,13 @@ def compact(parent, count):
 
 @compiled
 def merge_small(left, right, length, region_class, region_pixels, region_edge, minimum_px, ignored_id):
-    """Merge every region below `minimum_px` pixels into the neighbour it shares most border with, smallest first.
+    """Merge every region below the `minimum_px` of its class into the neighbour it shares most border with, smallest first.
 
     left, right: (A,) int32 regions beside each arc, 0 = outside. length: (A,) border lengths in pixels.
     region_class, region_pixels, region_edge: (R + 1,) class, pixel count, and whether the region touches the scene's rim; entry 0 is
-    the outside. Ties go to the larger neighbour, then to the one that comes first. Ignored areas take a region in only when it has no other
-    neighbour; ignored areas themselves are filled when they are enclosed, and kept when they touch the rim.
-    A merged region that is still too small goes on merging. Neighbours that now have one class become one region.
+    the outside. minimum_px: float64, by class. Ties go to the larger neighbour, then to the one that comes first. Ignored areas take
+    a region in only when it has no other neighbour; ignored areas themselves are filled when they are enclosed, and kept
+    when they touch the rim. A merged region that is still too small goes on merging. Neighbours that now have one class become one region.
     Returns (group (R + 1,) int32, class of each group (G + 1,), number of groups); groups are numbered by their first pixel.
     """
     total = region_class.size
@@ -132,7 +132,7 @@ def merge_small(left, right, length, region_class, region_pixels, region_edge, m
     queue = [(np.int64(0), np.int32(0))]
     queue.pop()
     for region in range(1, total):
-        if pixels[region] < minimum_px:
+        if pixels[region] < minimum_px[classes[region]]:
             queue.append((pixels[region], np.int32(region)))
     heapq.heapify(queue)
     border = np.zeros(total, np.int64)
@@ -189,7 +189,7 @@ def merge_small(left, right, length, region_class, region_pixels, region_edge, m
                 else:
                     following[tail[best]] = head[joined]
                 tail[best] = tail[joined]
-        if pixels[best] < minimum_px:
+        if pixels[best] < minimum_px[classes[best]]:
             heapq.heappush(queue, (pixels[best], best))
     group = np.zeros(total, np.int32)
     of_root = np.zeros(total, np.int32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,6 +48,7 @@ def open_labels(
     source: str | os.PathLike | np.ndarray | Scene | LabelSource,
     *,
     threshold: float = 0.0,
+    thresholds: Mapping[str, float] | None = None,
     geo: GeoRef | None = None,
     scheme: ClassScheme | None = None,
     confidence: str | os.PathLike | np.ndarray | None = None,
@@ -55,11 +56,13 @@ def open_labels(
 ) -> LabelSource:
     """Open what `vectorize` takes; pixels below the confidence `threshold` (0 to 1) get the ignored id. A LabelSource is returned as it is.
 
-    Raises SceneError or SettingsError when the source is no class raster, or a threshold is asked without confidence.
+    thresholds: by the names of single classes, those that count for their pixels instead. Raises SceneError or SettingsError when the
+    source is no class raster, or a threshold is asked without confidence.
     """
     if isinstance(source, LabelSource):
         return source
     check_threshold(threshold)
+    common, threshold = threshold, 0.0 if thresholds else threshold
     if pixel_size_m is not None and not 0 < pixel_size_m < 1e6:
         raise SettingsError(f"a pixel size of {pixel_size_m:g} m", expected="a number of metres above 0", do="Correct the pixel size")
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
@@ -90,7 +93,30 @@ def open_labels(
                 f"a pixel size of {pixel_size_m:g} m for a scene with coordinates", expected="it only for scenes without", do="Leave it out"
             )
         found = replace(found, geo=replace(found.geo, pixel_size_m=pixel_size_m))
-    return found
+    return _sure_by_class(found, common, thresholds) if thresholds else found
+
+
+def _sure_by_class(labels: LabelSource, common: float, thresholds: Mapping[str, float]) -> LabelSource:
+    """Labels of which those that are less sure than the threshold of their class have the ignored id."""
+    names, ignored, confidence_rows = labels.scheme.names, labels.scheme.ignored_id, labels.confidence_rows
+    strangers = [name for name in thresholds if name not in names]
+    if strangers:
+        raise SettingsError(f"no class {strangers[0]!r}", expected=f"some of {', '.join(names[:20])}", do="Correct the class names")
+    if confidence_rows is None:
+        raise SettingsError("thresholds without confidence", expected="a confidence raster", do="Give one, or leave the thresholds away")
+    least = np.full(max(len(names), ignored + 1), common)
+    least[[names.index(name) for name in thresholds]] = list(thresholds.values())
+
+    def rows(r0: int, r1: int) -> np.ndarray:
+        ids, sure = labels.rows(r0, r1), confidence_rows(r0, r1)
+        return np.where(sure < least[ids] * full_scale(sure.dtype) - 1e-6, np.array(ignored).astype(ids.dtype), ids)
+
+    return replace(labels, rows=rows)
+
+
+def full_scale(dtype: np.dtype | type) -> float:
+    """What stands for 1.0: the largest number of an unsigned type, else 1."""
+    return float(np.iinfo(dtype).max) if np.dtype(dtype).kind == "u" else 1.0
 
 
 def _from_prediction(prediction: Prediction, threshold: float) -> LabelSource:

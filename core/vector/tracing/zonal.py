@@ -9,7 +9,7 @@ import numpy as np
 from core.compiling import compiled
 from core.progress import ShouldStop, check
 from core.vector.tracing.arcs import Arcs
-from core.vector.tracing.sources import LabelSource
+from core.vector.tracing.sources import LabelSource, full_scale
 
 BAND_PIXELS = 1 << 20
 LOW_SHARE = 0.1
@@ -63,11 +63,6 @@ def zonal(arcs: Arcs, source: LabelSource, *, should_stop: ShouldStop | None = N
         second[class_sums.sum(1) == 0] = -1
     low = _percentiles(sorted_values, starts, LOW_SHARE) / full_scale(sorted_values.dtype)
     return Zonal(low, None if margin_sum is None else margin_sum / held / full_scale(np.uint8), second)
-
-
-def full_scale(dtype: np.dtype | type) -> float:
-    """What stands for 1.0: the largest number of an unsigned type, else 1."""
-    return float(np.iinfo(dtype).max) if np.dtype(dtype).kind == "u" else 1.0
 
 
 @compiled
