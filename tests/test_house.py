@@ -29,7 +29,7 @@ MOST_OF_A_PREFIX = 2
 # What draws, or steers what does: a file of ui/ that imports none of these can do its work in a notebook, and is core's.
 DRAWING = {"streamlit", "streamlit_folium", "folium", "branca", "plotly", "starlette", "ui"}
 # Of use to a dashboard only, though they draw nothing: the memory of the server's process, its downloads.
-OF_A_DASHBOARD = {"ui/server/ahead.py", "ui/server/memory.py", "ui/zips.py"}
+OF_A_DASHBOARD = {"ui/server/ahead.py", "ui/server/memory.py", "ui/train/zips.py"}
 
 # Files of core/verbs that are no verb but what verbs share.
 SHARED_BY_VERBS = {"options", "registry", "tables", "verb"}

@@ -16,9 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a module may import those of its own floor and of the floors before it.
 FLOORS = (
     ("core", "core.errors", "core.words", "core.plain", "core.html_page", "core.compiling", "core.colours"),
-    ("core.digests", "core.files", "core.claims", "core.hdf5", "core.zip_limits"),
+    ("core.digests", "core.files", "core.claims", "core.hdf5"),
     ("core.progress", "core.progress_line", "core.reading", "core.geo", "core.projecting", "core.settings", "core.networks"),
     ("core.classes", "core.workspace"),
+    ("core.projects",),
     ("core.confusion", "core.scenes", "core.model_store"),
     ("core.datasets",),
     ("core.patches",),

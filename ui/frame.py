@@ -15,11 +15,12 @@ from typing import Literal
 
 import streamlit as st
 
+from core import projects
 from core.classes import COLOURINGS, ClassScheme, from_hex
 from core.digests import digest_of
 from core.errors import Cancelled, GroundlineError
 from core.plain import in_markdown
-from ui import jobs_view, library, state, theme, tour
+from ui import jobs_view, library, project, state, theme, tour
 from ui.allowed import READ_ONLY_WORDS, read_only
 
 PAGES = {
@@ -83,6 +84,8 @@ def begin_page(title: str, icon: str, caption: str) -> None:
     )
     st.html(_STYLE)
     theme.keep(_ADDRESSES)
+    if project.follow():
+        st.switch_page(PAGES["home"][0])
     jobs_view.collect()
     state.forget_missing()
     st.logo(_LOGO, size="large")
@@ -199,7 +202,8 @@ def _now() -> None:
     """What all pages work on: the bar below the menu."""
     chosen = state.selection()
     run = jobs_view.chosen_run()
-    rows = {
+    named = {"Project": projects.name_of(state.workspace())} if projects.has_name(state.workspace()) else {}
+    rows = named | {
         "Data set": chosen.dataset and library.dataset_title(chosen.dataset),
         "Scene": chosen.scene and chosen.scene.stem,
         "Run": run and run.title,
@@ -214,8 +218,9 @@ def _now() -> None:
 
 
 def _settings() -> None:
-    """What holds for all pages: colours, theme, the tour."""
-    with st.popover("Settings", icon=":material/settings:", type="tertiary", key="settings", help="Colours, theme, tour."):
+    """What holds for all pages: the project, colours, theme, the tour."""
+    with st.popover("Settings", icon=":material/settings:", type="tertiary", key="settings", help="Project, colours, theme, tour."):
+        project.panel()
         _colouring("settings_colours")
         theme.switch(_ADDRESSES)
         if st.button("Take the tour", icon=":material/flag:", key="settings_tour", width="stretch", help="Six short stops, one a page."):

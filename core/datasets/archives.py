@@ -11,8 +11,8 @@ from core.digests import file_digest
 from core.errors import Cancelled, DatasetError, GroundlineError
 from core.files import replacing_folder, temporary_place
 from core.progress import OnProgress, ShouldStop, check, report
+from core.reading.zip_limits import refuse_growing
 from core.words import size_words
-from core.zip_limits import refuse_growing
 
 UNPACKED_VARIABLE = "GROUNDLINE_UNPACKED"
 

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from core.errors import MaskError
-from core.zip_limits import refuse_growing
+from core.reading.zip_limits import refuse_growing
 
 _HEAD_BYTES = 1 << 16
 _BEGINNINGS = {".gpkg": b"SQLite format 3\0", ".shp": b"\0\0\x27\x0a", ".fgb": b"fgb", ".zip": b"PK\x03\x04"}

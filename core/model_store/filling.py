@@ -17,7 +17,7 @@ import numpy as np
 from core.errors import ModelError
 from core.hdf5 import open_hdf5_file, refuse_wrong
 from core.reading.readable import refusing
-from core.zip_limits import refuse_growing
+from core.reading.zip_limits import refuse_growing
 
 if TYPE_CHECKING:
     import keras

@@ -10,13 +10,13 @@ import pytest
 from affine import Affine
 from shapely.geometry import LineString, Point, box
 
-from core import zip_limits
 from core.audit.audit import audit
 from core.classes import DUBAI
 from core.datasets import archives
 from core.datasets.datasets import open_dataset
 from core.errors import ClassesError, DatasetError, MaskError
 from core.patches.prepare import prepare
+from core.reading import zip_limits
 from core.scenes.scene import Window
 from tests.helpers.datasets import save, stripes
 

@@ -8,13 +8,13 @@ import h5py
 import numpy as np
 import pytest
 
-from core import zip_limits
 from core.errors import ModelError
 from core.model_store.bare_weights import bare_weights
 from core.model_store.cards import ModelCard
 from core.model_store.examining import examine
 from core.model_store.legacy import describe
 from core.model_store.loading import load_network
+from core.reading import zip_limits
 from tests.helpers.standins import SCHEME
 
 

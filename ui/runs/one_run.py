@@ -16,11 +16,11 @@ from core.model_store.cards import CARD_FILE
 from core.plain import in_chart, in_markdown
 from core.training.event_files import EVENTS_FOLDER
 from core.words import duration_words
-from ui import charts, frame, jobs_view, library, state, tables, zips
+from ui import charts, frame, jobs_view, library, state, tables
 from ui.allowed import changing
 from ui.input import KEEP
 from ui.runs import read
-from ui.train import data, forms, models
+from ui.train import data, forms, models, zips
 
 _LOG_LINES = 14
 _CHATTER = ("I0000 ", "WARNING: All log messages before absl", "cuInit")

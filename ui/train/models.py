@@ -17,10 +17,10 @@ from core.prediction.engines.exporting import FORMATS
 from core.prediction.settings import told_size
 from core.words import size_words
 from core.workspace import MODELS
-from ui import broken, frame, jobs_view, library, state, tables, zips
+from ui import broken, frame, jobs_view, library, state, tables
 from ui.allowed import changing, refuse_if_read_only
 from ui.input import KEEP
-from ui.train import import_wizard
+from ui.train import import_wizard, zips
 
 CHOSEN = "models_chosen"
 
