@@ -250,7 +250,9 @@ def recall(form: Mapping[str, Callable[[Any], bool]]) -> None:
     stored = _remembered()["forms"]
     for key, fits in form.items():
         value = stored.get(key)
-        if key not in recalled and key not in st.session_state and isinstance(value, (str, int, float)) and fits(value):
+        # What the address says counts more.
+        known = key in recalled or key in st.session_state or key in st.query_params
+        if not known and isinstance(value, (str, int, float, list)) and fits(value):
             st.session_state[key] = value
     recalled |= form.keys()
 

@@ -21,7 +21,7 @@ from core.confusion import Confusion
 from core.datasets.datasets import open_dataset
 from core.errors import ExportError
 from core.evaluation.result import EVALUATION_FILE, Evaluation, SceneResult
-from core.files import write_json
+from core.files import read_json, write_json
 from core.jobs import records
 from core.prediction.folder.rasters import Prediction
 from core.vector.filtering import Filter
@@ -210,6 +210,21 @@ def test_settings_take_effect_as_they_move_and_the_map_stays(opened, lake):
     at = sound(at.switch_page(MAP).run())
     assert metrics(at)["Polygons"] == "1"
     assert at.multiselect(key="map_classes").value == ["Water"]
+
+
+def test_settings_are_there_again_in_a_new_session_and_what_does_not_fit_is_not(opened, lake, workspace):
+    at = opened(MAP)
+    at.slider(key="map_smooth").set_value(2)
+    at.slider(key="map_simplify").set_value(1.5)
+    sound(at.multiselect(key="map_classes").set_value(["Water"]).run())
+    again = opened(MAP)
+    assert (again.slider(key="map_smooth").value, again.slider(key="map_simplify").value) == (2, 1.5)
+    assert again.multiselect(key="map_classes").value == ["Water"] and "corners rounded, only Water" in text_of(again)
+    stored = read_json(workspace.root / "recent.json")
+    assert stored["forms"] == {"map_smooth": 2, "map_simplify": 1.5, "map_classes": ["Water"]}  # what nobody touched is not kept
+    write_json(workspace.root / "recent.json", stored | {"forms": {"map_smooth": 99, "map_classes": ["Sea"], "map_area": "wide"}})
+    other = opened(MAP)
+    assert other.slider(key="map_smooth").value == 0 and other.multiselect(key="map_classes").value == []
 
 
 def test_right_angles_and_centre_lines(opened, lake):

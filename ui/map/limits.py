@@ -13,6 +13,9 @@ from core.vector.settings import SMALLEST_M2
 from ui import library
 from ui.map.sources import MapSource
 
+CHOSEN = "map_limits"
+"""Key of the choice of classes with limits of their own."""
+
 
 def form(source: MapSource, *, metres: bool, area: float) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """`min_areas` and `thresholds` as the user sets them; `area` is the common smallest one, in m2 where `metres`, else in pixels."""
@@ -20,7 +23,7 @@ def form(source: MapSource, *, metres: bool, area: float) -> tuple[tuple[str, ..
     chosen = st.multiselect(
         "Own limits for",
         names,
-        key="map_limits",
+        key=CHOSEN,
         placeholder="No class",
         persist_state="session",
         help="Gives these classes a smallest area and a confidence of their own; the others have the common ones.",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from core.digests import digest_of
 from core.plain import in_markdown
 from core.vector.settings import VectorSettings, read_size
-from ui import frame
+from ui import frame, state
 from ui.kept import has, keep
 from ui.map import finished, limits
 from ui.map.sources import MapSource
@@ -24,10 +24,27 @@ LIVE_PX = 25_000_000
 
 _KEPT_LAYERS = 8
 _SETTINGS = "gl_map_settings"
+_LARGEST, _MOST_SIMPLE, _MOST_ROUND = 100_000, 10.0, 4
+
+
+def _form(source: MapSource) -> dict[str, Callable[[Any], bool]]:
+    """What is remembered of the form, and which values each of its widgets can have."""
+
+    def between(low: float, high: float) -> Callable[[Any], bool]:
+        return lambda value: isinstance(value, (int, float)) and low <= value <= high
+
+    def classes(value: Any) -> bool:
+        return isinstance(value, list) and all(name in source.scheme.names for name in value)
+
+    numbers = {"map_threshold": 100, "map_area": _LARGEST, "map_simplify": _MOST_SIMPLE, "map_smooth": _MOST_ROUND}
+    lists = ("map_classes", "map_right_angles", "map_centre_lines", limits.CHOSEN)
+    return {key: between(0, most) for key, most in numbers.items()} | {key: classes for key in lists} | {"map_metres": between(0, 1)}
 
 
 def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
     """The settings that count now, and whether the button was pressed just now; small rasters need no button."""
+    form = _form(source)
+    state.recall(form)
     live = source.pixels <= LIVE_PX
     sure = source.prediction is not None
     default = VectorSettings()
@@ -53,7 +70,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
         area = b.number_input(
             f"Smallest area, {'m²' if unit == 'm' else 'px'}",
             0,
-            100_000,
+            _LARGEST,
             int(area_px),
             key="map_area",
             bind="query-params",
@@ -63,7 +80,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
         simplify = c.slider(
             f"Simplify, {unit}",
             0.0,
-            10.0,
+            _MOST_SIMPLE,
             simplify_px,
             0.5,
             key="map_simplify",
@@ -74,7 +91,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
         smooth = d.slider(
             "Round corners",
             0,
-            4,
+            _MOST_ROUND,
             default.smooth,
             key="map_smooth",
             bind="query-params",
@@ -121,6 +138,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
         )
         areas, thresholds = limits.form(source, metres=unit == "m", area=area)
         pressed = not live and st.button("Trace polygons", type="primary", icon=":material/polyline:", key="map_trace")
+    state.remember_form(form)
     now = VectorSettings(
         threshold / 100,
         f"{area}{'m2' if unit == 'm' else 'px'}",
