@@ -33,6 +33,12 @@ export function remember(memory, values) {
   } catch (error) { /* no storage and no address: the map works, it only forgets */ }
 }
 
+// ---- which layers of map servers are switched on, in this tab ----
+const ON = 'groundline-online';
+function switched() { try { return JSON.parse(window.sessionStorage.getItem(ON)) || {}; } catch (error) { return {}; } }
+export function recallOn(name) { return switched()[name]; }
+export function rememberOn(name, on) { try { window.sessionStorage.setItem(ON, JSON.stringify({ ...switched(), [name]: on })); } catch (error) { /* it is asked for again */ } }
+
 // The dashboard's own typeface, which its page has loaded and this frame has not.
 export function borrowFont() {
   try {

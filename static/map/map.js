@@ -8,6 +8,7 @@ import { Card } from './card.js';
 import { borrowFont, recall, remember, windowHeight } from './dashboard.js';
 import { Legend } from './legend.js';
 import { inOwn, scaleOf } from './measuring.js';
+import { Online } from './online.js';
 import { layerOf } from './pictures.js';
 import { facts, Polygons } from './polygons.js';
 import { Swipe } from './swipe.js';
@@ -44,6 +45,7 @@ class App {
     map.setMinZoom(config.farthestZoom); // folium tells it only to tiles of its own
     this.maps = [map];
     this.classTiles = [];
+    this.controls = [];
     if (config.titles.length > 1) this.maps.push(this.twin());
     this.titles = this.maps[1] ? this.maps.map((each, k) => each.getContainer().parentElement.appendChild(element('div', { class: 'gl-title' }, config.titles[k]))) : [];
     this.maps.forEach((each, k) => this.dress(each, k));
@@ -54,10 +56,9 @@ class App {
     this.lines = [['#17262b', 4], ['#ffffff', 2]].map(([color, weight]) => L.geoJSON(null, {
       interactive: false, style: { renderer, color, weight, opacity: 0.95 }, coordsToLatLng: place,
     }).addTo(map));
-    map.createPane('own').style.zIndex = 390;
-    map.getPane('own').style.pointerEvents = 'none';
     this.overlayCanvas = L.canvas({ pane: 'own' });
     this.overlays = new Map();
+    this.online = new Online(this);
     this.tools = new Tools(this);
     if (!this.maps[1]) this.swipe = new Swipe(map, ['result']);
     this.legend = new Legend(this);
@@ -116,6 +117,8 @@ class App {
     holder.setAttribute('role', 'application');
     holder.setAttribute('aria-label', `Map of ${config.titles[index] || 'the prediction'}; arrow keys move it, plus and minus zoom`);
     map.createPane('result').style.zIndex = 380;
+    map.createPane('own').style.zIndex = 390;
+    map.getPane('own').style.pointerEvents = 'none';
     const place = picture => {
       const layer = layerOf(map, picture);
       if (picture.classes) { layer.glOpacity = picture.opacity; this.classTiles.push(layer); }
@@ -126,7 +129,7 @@ class App {
     bases[config.plainName] = L.layerGroup();
     if (!Object.values(bases).some(layer => map.hasLayer(layer))) bases[config.plainName].addTo(map);
     const control = L.control.layers(bases, overlays, { position: 'topleft', collapsed: true }).addTo(map);
-    if (index === 0) this.control = control;
+    this.controls.push(control);
     this.probe(map, control, index);
   }
 
@@ -187,6 +190,7 @@ class App {
     if (units !== data.units) this.table.renew();
     this.table.showFilter();
     this.legend.refresh();
+    this.online.show(data.online || []);
     if (this.titles[1]) this.titles[1].textContent = data.second.changes ? 'What changed' : this.config.titles[1];
     try {
       await Promise.all([this.polygons.show(data.features, data.since), this.twinPolygons?.show(data.second.features), this.showLines(data.lines), this.showOverlays(data.overlays || [])]);
@@ -232,7 +236,7 @@ class App {
   // Layers of the user's own: drawn over all others, to be switched off with the layers button.
   async showOverlays(wanted) {
     const urls = new Set(wanted.map(item => item.url));
-    this.overlays.forEach((layer, url) => { if (!urls.has(url)) { this.control.removeLayer(layer); layer.remove(); this.overlays.delete(url); } });
+    this.overlays.forEach((layer, url) => { if (!urls.has(url)) { this.controls[0].removeLayer(layer); layer.remove(); this.overlays.delete(url); } });
     await Promise.all(wanted.filter(item => !this.overlays.has(item.url)).map(async ({ name, url }) => {
       const color = OVERLAY_COLOURS[this.overlays.size % OVERLAY_COLOURS.length], style = { renderer: this.overlayCanvas, color, weight: 2, opacity: 1, fill: false };
       const place = this.config.pixelScale ? ([x, y]) => L.latLng(y / this.config.pixelScale, x / this.config.pixelScale) : undefined;
@@ -244,7 +248,7 @@ class App {
       if (this.overlays.get(url) !== layer) return; // taken away meanwhile
       const line = element('span', { class: 'gl-own' });
       line.append(Object.assign(element('i'), { style: `background:${color}` }), name);
-      this.control.addOverlay(layer.addTo(this.map), line.outerHTML);
+      this.controls[0].addOverlay(layer.addTo(this.map), line.outerHTML);
     }));
     document.body.dataset.overlays = String(this.overlays.size);
   }

@@ -3,7 +3,7 @@
 import { element } from '../shared/element.js';
 
 const { L } = window;
-const CLEAR = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7';
+export const CLEAR = 'data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7';
 
 const ClassTiles = L.TileLayer.extend({
   createTile(coords, done) {

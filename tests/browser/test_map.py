@@ -1,18 +1,26 @@
 """The map page as an analyst uses it: table and map are linked, regions are summed, links restore the view."""
 
+import contextlib
+import io
 import re
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pyogrio
 import pytest
 import rasterio
 from affine import Affine
+from PIL import Image
+from pyproj import Transformer
 
 from core.vector.editing.nodes import corners_of
 from tests.browser.conftest import becomes, drawn, fetched
 from tests.helpers.predicted import predicted
+from tools.serving import free_port
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +105,70 @@ def test_colours_change_without_a_jump_and_files_are_named_by_scene_part_and_day
     becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(226, 169, 41)")
     frame.get_by_label("Colours of the classes").select_option("natural")
     becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(33, 114, 191)")
+
+
+@pytest.fixture
+def map_server():
+    """A map server on another port of this machine: its address, and what it was asked for."""
+    asked, picture = [], io.BytesIO()
+    Image.new("RGB", (256, 256), (255, 0, 170)).save(picture, "PNG")
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append({key: value for key, (value,) in parse_qs(urlsplit(self.path).query).items()})
+            self.send_response(200)
+            self.send_header("Content-Type", "image/png")
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):  # the map was moved meanwhile
+                self.wfile.write(picture.getvalue())
+
+        def log_message(self, *_):
+            """Nothing: the tests say what they saw."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/wms", asked
+        server.shutdown()
+
+
+def test_layers_of_map_servers_are_drawn_remembered_and_told_when_no_picture_comes(page, frame, map_server, picture):
+    address, asked = map_server
+    page.get_by_role("button", name="Online layers").click()
+    form = page.locator("[data-testid='stPopoverBody']")
+
+    def add(kind, example, typed, name, where, **fields):
+        form.get_by_text(kind, exact=True).click()
+        form.get_by_placeholder(example).fill(typed)
+        for label, value in {"Name": name, **fields}.items():
+            form.get_by_role("textbox", name=label, exact=True).fill(value)
+        form.get_by_text(where).click()
+        form.get_by_role("button", name="Add it").click()
+        form.get_by_text(name, exact=True).wait_for()
+
+    assert asked == []
+    add("WMS", "https://maps.example.org/wms", address, "City map", "Below everything", Layers="streets")
+    pink = frame.locator(f".leaflet-tile-pane img[src^='{address}']").first
+    pink.wait_for()
+    becomes(lambda: pink.evaluate("node => node.naturalWidth"), lambda width: width == 256)
+    assert {"SERVICE": "WMS", "REQUEST": "GetMap", "LAYERS": "streets", "CRS": "EPSG:3857", "VERSION": "1.3.0"}.items() <= asked[0].items()
+    x, y = Transformer.from_crs(32640, 3857, always_xy=True).transform(325060, 2785950)  # the middle of the scene
+    boxes = [tuple(map(float, one["BBOX"].split(","))) for one in asked]
+    assert any(west < x < east and south < y < north for west, south, east, north in boxes)
+    add("Tiles (XYZ)", "{z}", f"http://127.0.0.1:{free_port()}/{{z}}/{{x}}/{{-y}}.png", "Parcels", "Over the polygons")
+    page.keyboard.press("Escape")
+    frame.locator(".leaflet-control-layers-overlays").get_by_text("Parcels (no picture came)").wait_for(state="attached")
+    frame.locator(".leaflet-control-layers").hover()
+    assert frame.locator(".leaflet-control-layers-base label", has_text="City map").locator("input").is_checked()
+    picture("map-online")
+    page.reload()  # both are there again, and what was switched on in this tab is so
+    frame.locator("body[data-polygons='3']").wait_for()
+    pink.wait_for()
+    page.get_by_role("button", name="Online layers · 2").click()
+    for _ in range(2):
+        form.get_by_role("button", name="Remove").first.click()
+        drawn(page)
+    page.get_by_role("button", name="Online layers", exact=True).wait_for()
+    pink.wait_for(state="detached")
 
 
 def test_a_region_is_summed_a_distance_measured_and_the_picture_swiped(page, server, frame, picture):

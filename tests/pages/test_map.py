@@ -330,6 +330,8 @@ def test_without_coordinates_the_map_counts_pixels_until_the_scene_is_placed(ope
     disabled = [button for button in at.get("download_button") if button.proto.disabled]
     assert [button.proto.label for button in disabled] == ["KML"]  # KML needs coordinates
     assert metrics(at)["Area"] == "12,000 px" and "No coordinates" in text_of(at)
+    (servers,) = (one for one in at.get("popover") if one.proto.popover.label == "Online layers")
+    assert servers.proto.popover.disabled and "has none" in servers.proto.popover.help and message["online"] == []
     key = {widget.key for widget in at.number_input if widget.key.startswith("map_pixel_size")}.pop()
     at.number_input(key=key).set_value(0.5)
     at = sound(at.button(key="map_place").click().run())
@@ -432,6 +434,34 @@ def test_online_maps_are_tried_by_the_browser_and_only_when_asked_for(opened, la
     assert map_of(at)[1]["online"] == []
     at = sound(at.toggle(key="map_online").set_value(True).run())
     assert [entry["name"] for entry in map_of(at)[1]["online"]] == [entry["name"] for entry in drawing.ONLINE]
+
+
+def test_a_typed_map_server_is_offered_kept_for_good_and_taken_away(opened, lake, monkeypatch):
+    at = opened(MAP)
+    begun = map_of(at)[0]["key"]
+
+    def typed(at, kind, **values):
+        at = sound(at.segmented_control(key="map_service_kind").set_value(kind).run())
+        for name, value in values.items():
+            at.text_input(key=f"map_service_{name}").set_value(value)
+        return at.button(key="map_service_add").click().run()
+
+    at = typed(at, "xyz", address_xyz="https://tiles.example.org/14/3/5.png")
+    assert "without {z}, {x}, {y}" in at.error[0].value and map_of(at)[2]["online"] == []
+    at = sound(typed(at, "wms", address_wms="https://Maps.example.org/wms?key=1", layers="a, b", name="City", attribution="<b>City</b>"))
+    (city,) = map_of(at)[2]["online"]
+    told = {"styles": "", "layers": "a,b", "format": "image/png", "transparent": "true", "version": "1.3.0"}
+    assert city | {"url": "https://Maps.example.org/wms?key=1", "wms": told, "base": True, "shown": True, "name": "City"} == city
+    assert map_of(at)[0]["key"] != begun  # another server: a frame of its own, whose headers know it
+    later = opened(MAP)
+    assert map_of(later)[2]["online"] == [city | {"shown": False}]  # asked for nothing before it is switched on
+    monkeypatch.setenv("GROUNDLINE_READ_ONLY", "1")
+    assert later.run().button(key="map_service_add").disabled
+    monkeypatch.delenv("GROUNDLINE_READ_ONLY")
+    later.run()
+    (away,) = (button for button in later.button if str(button.key).startswith("map_service_off"))
+    later = sound(away.click().run())
+    assert map_of(later)[2]["online"] == [] and map_of(later)[0]["key"] == begun
 
 
 def test_maps_begin_in_natural_colours_and_what_was_chosen_is_remembered_for_good(opened, lake):

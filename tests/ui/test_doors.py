@@ -48,6 +48,17 @@ def test_this_machine_is_answered_with_headers_that_keep_others_out(host):
     assert ask(host, "websocket") == [{"type": "websocket.accept"}]
 
 
+def test_typed_map_servers_send_pictures_to_the_maps_frame_and_nothing_else():
+    def policy(path, servers):
+        headers = dict(ask(path=path, pictures=lambda: servers)[0]["headers"])
+        return dict(part.split(" ", 1) for part in headers[b"content-security-policy"].decode().split("; "))
+
+    frame, server = "/component/streamlit_folium.st_folium/index.html", "https://tiles.example.org:8443"
+    bare, with_server = policy(frame, []), policy(frame, [server])
+    assert with_server.pop("img-src") == f"{bare.pop('img-src')} {server}" and with_server == bare
+    assert policy("/Map", [server]) == policy("/Map", [])
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -12,7 +12,7 @@ from core.errors import SettingsError
 from core.words import area_words
 from ui import frame, state, tables
 from ui.kept import keep
-from ui.map import colours, downloads, drawing, tracing
+from ui.map import colours, downloads, drawing, online, tracing
 from ui.map.sources import MapSource, class_layer, scene_layer
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
         left, pixel_size_m=source.geo.pixel_size_m, second=right, changes=on_right == "change", colouring=colours.offered()
     )
     told["classTiles"] = drawing.class_tiles(pictures, ground)
-    key = f"compare-{source.digest}-{other.digest}"
+    told["online"] = online.offered(source.geo)
+    key = f"compare-{source.digest}-{other.digest}{online.key(source.geo)}"
     drawing.show(made, told, key=key)
     colours.take(key)
     frame.class_colours(source.scheme, key="compare_colours")

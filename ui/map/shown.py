@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.words import area_words
 from ui import frame, tables
-from ui.map import colours, drawing, overlays
+from ui.map import colours, drawing, online, overlays
 from ui.map.sources import MapSource, class_layer, scene_layer
 from ui.viewer import tiles
 
@@ -27,10 +27,10 @@ _NO_PLACE = {
 
 def map_key(source: MapSource) -> str:
     """What the map of a raster is called on the page; another name is another map, which begins with the whole scene in view."""
-    return f"map-{source.digest}-{int(_online(source))}"
+    return f"map-{source.digest}-{int(_base_maps(source))}{online.key(source.geo)}"
 
 
-def _online(source: MapSource) -> bool:
+def _base_maps(source: MapSource) -> bool:
     return source.geo.georeferenced and bool(st.session_state.get("map_online"))
 
 
@@ -47,17 +47,17 @@ def map_of(
     A map that still draws `since` fetches only what has changed since then. `editing` is what the map offers to correct, `lines` are drawn
     over the polygons.
     """
-    online = _online(source)
     scene, pictures = scene_layer(source), []
     if scene is not None:
         pictures.append(drawing.Underlay("Scene", scene, shown=True))
     pictures.append(drawing.Underlay("Class raster", class_layer(source), base=False, opacity=0.7))
     ground = drawing.Ground(source.height, source.width, source.geo)
-    made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=online, editable=True)
+    made = drawing.base_map(ground, pictures, titles=[source.title], memory=source.digest, online=_base_maps(source), editable=True)
     message = drawing.message(
         drawn, pixel_size_m=source.geo.pixel_size_m, since=since, lines=lines, editing=editing, colouring=colours.offered()
     )
     message["classTiles"] = drawing.class_tiles(pictures, ground)
+    message["online"] = online.offered(source.geo)
     with st.container(key="map_own_layers"):
         message["overlays"] = overlays.shown(source)
     told = drawing.show(made, message, key=map_key(source))
@@ -65,6 +65,7 @@ def map_of(
     frame.class_colours(source.scheme, key="map_colours")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         overlays.choose(source)
+        online.choose(source.geo)
         if source.geo.georeferenced:
             st.toggle(
                 "Online base maps",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -19,11 +19,12 @@ from core.errors import SettingsError
 from ui import allowed
 from ui.server import openid
 from ui.server.password import PASSWORD_VARIABLE, SHORTEST, Password, answer, made_up
+from ui.viewer import online
 
 HOSTS_VARIABLE = "GROUNDLINE_HOSTS"
 """Further names that the dashboard may be called by, with commas between them; needed where a proxy stands before it."""
 BASE_MAPS = ("https://tile.openstreetmap.org", "https://server.arcgisonline.com")
-"""Servers that the map's online base maps come from; nothing else is loaded from elsewhere."""
+"""Servers that the map's online base maps come from; of others, only pictures of layers that somebody typed (`ui.viewer.online`)."""
 _HERE = ("localhost", "127.0.0.1", "::1")
 _OWN = "'self'"
 # Streamlit's pages start by an inline script and take the viewer's from a blob; styles are set inline everywhere.
@@ -69,7 +70,7 @@ def middleware() -> Middleware:
         gate = gate_of(address, base=f"/{base}" if base else "")
     except SettingsError as error:
         raise SystemExit(str(error)) from None
-    return Middleware(Doors, hosts=allowed_hosts(address), gate=gate, read_only=allowed.read_only())
+    return Middleware(Doors, hosts=allowed_hosts(address), gate=gate, read_only=allowed.read_only(), pictures=online.origins)
 
 
 def gate_of(address: str | None, *, base: str = "") -> Gate | None:
@@ -117,21 +118,30 @@ class Doors:
     """Refuses requests by a foreign name with 421 and those that the gate does not let in, web sockets too; adds headers to all answers.
 
     A page of another site can make its own name lead to this machine (DNS rebinding); its requests still carry that name, and those
-    to this machine's name say in Origin where the page is from. With `read_only` nothing is taken in besides the password.
+    to this machine's name say in Origin where the page is from. With `read_only` nothing is taken in besides the password. `pictures` tells
+    from which other servers the frame of the maps may load pictures.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str], gate: Gate | None = None, read_only: bool = False):
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str],
+        gate: Gate | None = None,
+        read_only: bool = False,
+        pictures: Callable[[], Iterable[str]] = tuple,
+    ):
         self.app = app
         self.hosts = frozenset(hosts)
         self.gate = gate
         self.read_only = read_only
+        self.pictures = pictures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        send = _with_headers(send, scope["path"])
+        send = _with_headers(send, scope["path"], self.pictures)
         if _host(scope) not in self.hosts:
             words = f"This dashboard answers to its own machine's names alone. Name others in {HOSTS_VARIABLE}."
             await _refuse(scope, receive, send, 421, words)
@@ -172,10 +182,11 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, words
     await answer(send, status, words)
 
 
-def _with_headers(send: Send, path: str) -> Send:
+def _with_headers(send: Send, path: str, pictures: Callable[[], Iterable[str]]) -> Send:
     policy = dict(_POLICY)
     if "/component/" in path:  # the frame of the maps: streamlit-folium runs the script of a map by eval
         policy["script-src"] += " 'unsafe-eval'"
+        policy["img-src"] = " ".join((policy["img-src"], *pictures()))
     added = (*_HEADERS, (b"content-security-policy", "; ".join(f"{what} {where}" for what, where in policy.items()).encode()))
 
     async def sending(message: Message) -> None:
