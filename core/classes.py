@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ NATURAL, AS_MASKS, SAFE_COLOURS = "natural", "masks", "safe"
 COLOURINGS = {NATURAL: "Natural", AS_MASKS: "As in the masks", SAFE_COLOURS: "Colour-blind safe"}
 """In which colours classes can be shown, and what people read of it."""
 _GREY: Colour = (155, 155, 155)
+_LONGEST_NAME = 80
 _TABLE_SUFFIXES = (".csv", ".txt")
 _UNLABELLED_NAMES = {"unlabeled", "unlabelled", "ignore", "ignored", "void", "nodata", "no data"}
 
@@ -33,7 +34,7 @@ class ClassScheme:
 
     `ignored_colours` are declared colours that mean "nobody labelled this": they become `ignored_id` like unknown
     colours do, but are not reported as strangers. `values` holds the integer of each class in single-band masks where
-    it differs from the class id.
+    it differs from the class id. `model_names` are the names that classes have where they come from, where they were `renamed`.
     """
 
     names: tuple[str, ...]
@@ -42,6 +43,7 @@ class ClassScheme:
     ignored_names: tuple[str, ...] = ("Unlabeled",)
     ignored_colours: tuple[Colour, ...] = (_GREY,)
     values: tuple[int, ...] | None = None
+    model_names: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self):
         object.__setattr__(self, "names", tuple(self.names))
@@ -82,6 +84,34 @@ class ClassScheme:
     def mask_values(self) -> tuple[int, ...]:
         """The integer of each class in masks of one band: its own value, or the class id."""
         return self.values if self.values is not None else tuple(range(len(self)))
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """The names of the data set or model, by which classes are known and coloured."""
+        return self.names if self.model_names is None else self.model_names
+
+    @property
+    def called(self) -> dict[str, str]:
+        """The name of each renamed class by its own one."""
+        return {own: name for own, name in zip(self.own_names, self.names, strict=True) if own != name}
+
+    def renamed(self, called: Mapping[str, str]) -> ClassScheme:
+        """The same classes called otherwise, by their own names, to be looked at; their colours stay.
+
+        What reads or writes masks keeps the names that they have. Raises ClassesError for a class that there is not, and a name that is
+        empty, too long or another class's.
+        """
+        strange = sorted(set(called) - set(self.own_names))
+        if strange:
+            raise ClassesError(f"no class {strange[0]!r}", expected=f"one of {', '.join(self.own_names[:20])}", do="Choose one of them")
+        names = [called.get(own, own) for own in self.own_names]
+        for name in names:
+            if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+                found = "no name" if not name.strip() else f"the name {name[:40]!r}"
+                raise ClassesError(found, expected=f"1 to {_LONGEST_NAME} letters", do="Type what the class is called")
+            if sum(name.casefold() == other.casefold() for other in names) > 1 and name in called.values():
+                raise ClassesError(f"{name!r}, which another class is called", expected="a name of its own", do="Type another one")
+        return replace(self, names=tuple(names), model_names=self.own_names)
 
     def hex(self, class_id: int) -> str:
         """Colour of a class as "#RRGGBB"; grey for the ignored id."""
@@ -249,9 +279,9 @@ class ClassScheme:
 @lru_cache(maxsize=128)
 def _coloured(scheme: ClassScheme, how: str, own: tuple[tuple[str, Colour], ...]) -> ClassScheme:
     """`ClassScheme.coloured`, computed once: pages ask for it at every turn."""
-    given = scheme.names, scheme.colours, scheme.ignored_colours
+    given = scheme.own_names, scheme.colours, scheme.ignored_colours
     colours = {NATURAL: natural_colours, SAFE_COLOURS: safe_colours}[how](*given) if how != AS_MASKS else list(scheme.colours)
-    by_hand = {scheme.names.index(name): colour for name, colour in own if name in scheme.names}
+    by_hand = {scheme.own_names.index(name): colour for name, colour in own if name in scheme.own_names}
     if by_hand:
         colours = with_own(colours, by_hand, scheme.ignored_colours)
     return replace(scheme, colours=tuple(colours))

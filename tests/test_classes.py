@@ -99,6 +99,18 @@ def test_lab_and_contrast_are_those_of_the_books():
     assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21) and contrast((9, 8, 7), (9, 8, 7)) == 1
 
 
+def test_renamed_classes_keep_their_colours_and_are_known_by_their_own_names():
+    lakes = DUBAI.renamed({"Water": "Lakes", "Land": "Water"})
+    assert lakes.names == ("Building", "Water", "Road", "Vegetation", "Lakes") and lakes.own_names == DUBAI.names
+    assert lakes.called == {"Water": "Lakes", "Land": "Water"} and DUBAI.called == {}
+    assert lakes.natural().colours == DUBAI.natural().colours
+    assert lakes.coloured("masks", {"Water": (1, 2, 3)}).hex(4) == "#010203"
+    assert lakes.renamed({"Road": "Street"}).names == ("Building", "Land", "Street", "Vegetation", "Water")
+    for called, words in (({"Sea": "Lake"}, "no class 'Sea'"), ({"Water": ""}, "no name"), ({"Water": "land"}, "another class")):
+        with pytest.raises(ClassesError, match=words):
+            DUBAI.renamed(called)
+
+
 def test_natural_colours_explain_themselves():
     natural = DUBAI.natural()
     colours = {name: natural.colours[k] for k, name in enumerate(natural.names)}

@@ -23,7 +23,7 @@ const MOST_KEPT = 50; // selected polygons that an address holds
 
 class App {
   constructor(map, config) {
-    Object.assign(this, { map, config, data: { classes: [], units: null, features: null, editing: null }, colours: new Map(), edges: new Map(), fill: 0.45, picked: [], waiting: null, queue: [], region: null, told: '', colouring: null });
+    Object.assign(this, { map, config, data: { classes: [], units: null, features: null, editing: null }, colours: new Map(), edges: new Map(), fill: 0.45, picked: [], waiting: null, queue: [], region: null, told: '', chosen: null });
     this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
     document.body.classList.toggle('dark', config.dark);
     document.body.style.setProperty('--gl-height', `${config.height}px`);
@@ -189,7 +189,7 @@ class App {
     this.scale._update();
     if (units !== data.units) this.table.renew();
     this.table.showFilter();
-    this.legend.refresh();
+    this.legend.told();
     this.online.show(data.online || []);
     if (this.titles[1]) this.titles[1].textContent = data.second.changes ? 'What changed' : this.config.titles[1];
     try {
@@ -199,6 +199,7 @@ class App {
       return;
     }
     if (data !== this.data) return;
+    if (data.naming?.changed) this.stack();
     this.redraw();
     this.card?.offer(data.editing);
     if (this.tools.outlines?.outdated()) this.tools.stop();
@@ -263,6 +264,9 @@ class App {
     this.classTiles.forEach(layer => layer.hide([...this.filter.hidden].map(id => this.colours.get(id)).filter(Boolean)));
     this.table.refresh();
   }
+
+  // Of classes, the upper ones of the legend are drawn over the lower.
+  stack() { this.polygons.stack(this.data.classes.map(item => item.id)); }
 
   // ---- filter, selection, region ----
   // As core/vector/filtering.py has it.
@@ -386,8 +390,9 @@ class App {
     if (this.queue.length) this.send(...this.queue.shift());
   }
 
-  recolour(what) {
-    this.colouring = { n: Date.now(), ...what };
+  // Tells the dashboard what was chosen in the legend: colours, names, the order of classes.
+  choose(what) {
+    this.chosen = { n: Date.now(), ...what };
     this.tell();
   }
 
@@ -420,9 +425,9 @@ class App {
   tell() {
     const { filter, waiting } = this;
     const told = { selected: this.picked, ...this.filterTold(), region: this.regionCoordinates() };
-    const text = JSON.stringify([told, waiting?.n ?? this.lastAsked, ...(this.colouring ? [this.colouring.n] : [])]);
+    const text = JSON.stringify([told, waiting?.n ?? this.lastAsked, ...(this.chosen ? [this.chosen.n] : [])]);
     this.lastAsked = waiting?.n ?? this.lastAsked;
-    if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue({ ...told, edit: waiting, colours: this.colouring }); }
+    if (text !== this.told) { this.told = text; window.Streamlit.setComponentValue({ ...told, edit: waiting, chosen: this.chosen }); }
   }
 
   restore() {

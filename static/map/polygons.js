@@ -64,6 +64,12 @@ export class Polygons {
     this.layers.delete(id);
   }
 
+  // Draws classes over each other in the order of their ids, the first on top.
+  stack(ids) {
+    const places = new Map(ids.map((id, place) => [id, place])), place = layer => places.get(layer.feature.properties.class_id) ?? ids.length;
+    [...this.layers.values()].sort((a, b) => place(b) - place(a)).forEach(layer => layer.bringToFront());
+  }
+
   restyle() { this.layers.forEach(layer => this.restyleOne(layer)); }
 
   restyleOne(layer, quiet = false) {

@@ -83,13 +83,13 @@ def test_colours_change_without_a_jump_and_files_are_named_by_scene_part_and_day
     colour = "node => getComputedStyle(node).backgroundColor"
     assert swatch.evaluate(colour) == "rgb(33, 114, 191)"  # blue, as it comes; the masks have mustard
     frame.locator("body").evaluate("body => { body.dataset.kept = 'yes'; }")
-    choice = page.locator(".st-key-map_colours_box")
-    choice.scroll_into_view_if_needed()
-    place = choice.bounding_box()["y"]
-    choice.get_by_text("As in the masks").click()
+    below = page.get_by_role("button", name="Own layers")
+    below.scroll_into_view_if_needed()
+    place = below.bounding_box()["y"]
+    frame.get_by_label("Colours of the classes").select_option("masks")
     becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(226, 169, 41)")
     drawn(page)
-    assert frame.locator("body").get_attribute("data-kept") == "yes" and choice.bounding_box()["y"] == pytest.approx(place, abs=1)
+    assert frame.locator("body").get_attribute("data-kept") == "yes" and below.bounding_box()["y"] == pytest.approx(place, abs=1)
     frame.get_by_label("Show Land").uncheck()
     page.locator(".st-key-map_part_all_filter").get_by_text("What the filter leaves").click()
     page.get_by_text("2 polygons of 3 go into the files").wait_for()
@@ -97,14 +97,42 @@ def test_colours_change_without_a_jump_and_files_are_named_by_scene_part_and_day
     got = fetched(page, page.locator(".st-key-map_download_csv button").first)
     assert got.suggested_filename == f"lakes-nearest-colour_filtered_{time.strftime('%Y-%m-%d')}.csv"
     assert Path(got.path()).read_text(encoding="utf-8").count("Water") == 2
-    # The legend beside the map has the same choice; what is remembered is so for the tests below, too.
-    assert frame.get_by_label("Colours of the classes").input_value() == "masks"
     frame.get_by_label("Colour of Water").evaluate("input => { input.value = '#ff00aa'; input.dispatchEvent(new Event('change')); }")
     becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(255, 0, 170)")
-    frame.get_by_role("button", name="Take the own colour of Water back").click()
+    frame.get_by_role("button", name="Take own colours back").click()
     becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(226, 169, 41)")
+    # What is remembered is so for the tests below, too.
     frame.get_by_label("Colours of the classes").select_option("natural")
     becomes(lambda: swatch.evaluate(colour), lambda now: now == "rgb(33, 114, 191)")
+
+
+def test_classes_are_renamed_and_ordered_in_the_legend(page, frame, picture):
+    def names():
+        return frame.locator(".gl-legend tr .name").all_inner_texts()
+
+    legend = frame.get_by_label("Legend")
+    legend.locator("tr", has_text="Water").hover()
+    legend.get_by_role("button", name="Name and place of Water").click()
+    field = legend.get_by_label("Name of Water")
+    field.fill("LAND")
+    field.press("Enter")
+    legend.get_by_text("another class is called").wait_for()
+    assert field.input_value() == "LAND" and "Water" in frame.get_by_label("Table of polygons").inner_text()
+    picture("map-legend-name")
+    field.fill("Lake")
+    field.press("Enter")
+    legend.get_by_text("Lake").wait_for()
+    frame.get_by_label("Table of polygons").get_by_role("row", name="Lake").first.wait_for()
+    legend.get_by_role("button", name="Name and place of Lake").click()
+    legend.get_by_role("button", name="Lake further up").click()
+    legend.get_by_role("button", name="Done").click()
+    becomes(names, lambda now: now == ["Lake", "Land"])
+    page.reload()
+    frame.get_by_label("Show Lake").wait_for()
+    becomes(names, lambda now: now == ["Lake", "Land"])
+    page.locator("[data-testid='stDataFrame']").first.wait_for()
+    legend.get_by_role("button", name="Back to the model's names").click()
+    becomes(names, lambda now: now == ["Land", "Water"])
 
 
 @pytest.fixture

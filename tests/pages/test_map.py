@@ -88,6 +88,20 @@ def asks(monkeypatch):
     return ask
 
 
+@pytest.fixture
+def chooses(monkeypatch):
+    """`chooses(at, how="safe")`: the page after the user chose in the map's legend."""
+    chosen, numbers = {}, itertools.count(1)
+    monkeypatch.setattr(drawing, "chosen", lambda key: dict(chosen) or None)
+
+    def choose(at, **what):
+        chosen.clear()
+        chosen.update({"n": next(numbers)} | what)
+        return sound(at.run())
+
+    return choose
+
+
 def metrics(at):
     return {metric.label: metric.value for metric in at.metric}
 
@@ -464,33 +478,63 @@ def test_a_typed_map_server_is_offered_kept_for_good_and_taken_away(opened, lake
     assert map_of(later)[2]["online"] == [] and map_of(later)[0]["key"] == begun
 
 
-def test_maps_begin_in_natural_colours_and_what_was_chosen_is_remembered_for_good(opened, lake):
+def test_maps_begin_in_natural_colours_and_what_was_chosen_is_remembered_for_good(opened, lake, chooses):
     at = opened(MAP)
     assert classes_of(at)["Water"] | {"colour": "#2172BF", "edge": "#2172BF"} == classes_of(at)["Water"]
-    at.session_state["map_colours_own"] = True  # the popover is open
-    at = sound(at.run())
-    at = sound(next(one for one in at.get("color_picker") if one.label == "Water").set_value("#112233").run())
-    assert classes_of(at)["Water"]["colour"] == "#112233"
-    at = sound(at.segmented_control(key="map_colours").set_value("masks").run())
+    at = chooses(at, name="Water", colour="#112233")
+    assert classes_of(at)["Water"]["colour"] == "#112233" and map_of(at)[2]["colouring"]["own"] == ["Water"]
+    at = chooses(at, how="masks")
     later = opened(MAP)
-    assert later.segmented_control(key="map_colours").value == "masks" and later.segmented_control(key="settings_colours").value == "masks"
+    assert map_of(later)[2]["colouring"]["how"] == "masks" and later.segmented_control(key="settings_colours").value == "masks"
     assert classes_of(later)["Water"]["colour"] == "#112233"
-    later.session_state["map_colours_own"] = True
-    later = sound(later.run())
-    later = sound(later.button(key="map_colours_own_back").click().run())
+    later = chooses(later, uncoloured=["Water"])
     water = DUBAI.names.index("Water")
-    assert classes_of(later)["Water"]["colour"] == DUBAI.hex(water)
+    assert classes_of(later)["Water"]["colour"] == DUBAI.hex(water) and map_of(later)[2]["colouring"]["own"] == []
 
 
-def test_the_safe_palette_colours_map_tiles_and_files(opened, lake):
+def test_the_safe_palette_colours_map_tiles_and_files(opened, lake, chooses):
     at = opened(MAP)
     _, started, told = map_of(at)
-    at = sound(at.segmented_control(key="map_colours").set_value("safe").run())
+    at = chooses(at, how="safe")
     assert classes_of(at)["Water"]["colour"] == "#0072B2" and map_of(at)[2]["classTiles"] != told["classTiles"]
     assert map_of(at)[1] == started  # the map is not built anew, and so nothing jumps
     at = sound(at.switch_page("pages/4_Predict.py").run())
     at = sound(at.switch_page(MAP).run())
     assert classes_of(at)["Water"]["colour"] == "#0072B2"  # the setting outlives a change of page
+
+
+def test_classes_are_renamed_and_ordered_for_a_map_and_files_follow(opened, lake, chooses, asks, monkeypatch):
+    at = opened(MAP)
+    began, names = map_of(at)[2], [item["name"] for item in map_of(at)[2]["classes"]]
+    assert names == ["Land", "Water"] and began["naming"] | {"mayChange": True, "changed": False, "answer": None} == began["naming"]
+    at = chooses(at, name="Water", called="  Lake   and <b>sea</b> ")
+    told = map_of(at)[2]
+    lakes = classes_of(at)["Lake and <b>sea</b>"]
+    assert (lakes["key"], lakes["colour"]) == ("Water", "#2172BF") and (told["features"], told["layer"]) == (
+        began["features"],
+        began["layer"],
+    )
+    assert list(at.dataframe[0].value["class"]) == ["Land", "Lake and <b>sea</b>"]
+    assert "Lake and <b>sea</b>" in [item["name"] for item in told["editing"]["classes"]]
+    file = downloads.exporter(lambda: at.session_state[downloads._SEEN].layer, "lake.csv")()
+    assert b"Lake and <b>sea</b>" in file and b"Water" not in file
+    at = chooses(at, name="Water", colour="#112233")
+    assert classes_of(at)["Lake and <b>sea</b>"]["colour"] == "#112233"
+    for words, why in (("land", "another class"), (" ", "no name"), ("x" * 81, "1 to 80 letters"), ("a\u202eb", "1 to 80 letters")):
+        at = chooses(at, name="Water", called=words)
+        assert why in map_of(at)[2]["naming"]["answer"]["refused"] and "Lake and <b>sea</b>" in classes_of(at)
+    at = chooses(at, order=["Water", "Land"])
+    later = opened(MAP)
+    assert [item["key"] for item in map_of(later)[2]["classes"]] == ["Water", "Land"] and "Lake and <b>sea</b>" in classes_of(later)
+    later, told = asks(later, "reclass", ids=[1], **{"class": DUBAI.names.index("Water")})
+    assert told["undo"] == "polygon 1 to Lake and <b>sea</b>"
+    later, _ = asks(later, "undo")
+    monkeypatch.setenv("GROUNDLINE_READ_ONLY", "1")
+    later = chooses(later, unnamed=True)
+    assert "only shows" in map_of(later)[2]["naming"]["answer"]["refused"] and "Lake and <b>sea</b>" in classes_of(later)
+    monkeypatch.delenv("GROUNDLINE_READ_ONLY")
+    later = chooses(later, unnamed=True)
+    assert [item["name"] for item in map_of(later)[2]["classes"]] == names and not map_of(later)[2]["naming"]["changed"]
 
 
 ROAD, VEGETATION = DUBAI.names.index("Road"), DUBAI.names.index("Vegetation")
@@ -595,7 +639,7 @@ def test_a_dashboard_that_only_shows_corrects_nothing(opened, lake, asks, monkey
     assert not told["mayChange"] and "only shows" in told["answer"]["refused"] and set(classes_of(at)) == {"Land", "Water"}
 
 
-def test_two_predictions_side_by_side_and_what_changed(opened, lake, tmp_path, workspace):
+def test_two_predictions_side_by_side_and_what_changed(opened, lake, tmp_path, workspace, chooses):
     later = predicted(lake_scene(tmp_path / "later.tif", left=50), workspace.predictions / "later", blur_px=1)
     os.utime(later, (1, 1))  # the older one is compared with
     at = opened(MAP)
@@ -613,6 +657,15 @@ def test_two_predictions_side_by_side_and_what_changed(opened, lake, tmp_path, w
     at = sound(at.button_group(key="map_right").set_value("change").run())
     changes = map_of(at)[2]["second"]
     assert changes["changes"] and [item["area"] for item in changes["classes"]] == pytest.approx([100, 100], rel=0.05)
+    # What the first map's classes are called counts for both, and for what changed.
+    at = sound(next(box for box in at.selectbox if (box.key or "").startswith("map_compare")).select_index(0).run())
+    at = chooses(at, name="Water", called="Lake")
+    at = sound(next(box for box in at.selectbox if (box.key or "").startswith("map_compare")).select_index(1).run())
+    assert set(classes_of(at)) == {"Land", "Lake"}
+    assert [item["name"] for item in map_of(at)[2]["second"]["classes"]] == ["Land → Lake", "Lake → Land"]
+    assert set(at.dataframe[0].value["from_class"]) == {"Land", "Lake"} and {"Lake"} == {*at.dataframe[1].value.index} - {*DUBAI.names}
+    at = sound(at.button_group(key="map_right").set_value("second").run())
+    assert {item["name"] for item in map_of(at)[2]["second"]["classes"]} == {"Land", "Lake"}
 
 
 def test_predictions_of_different_places_are_one_plain_line(opened, lake, tmp_path, workspace):

@@ -186,6 +186,8 @@ def test_the_reports_estimates_are_those_of_the_evaluation(roads):
     expected = adjusted_areas(counts / PLACE_PX**2, mapped)
     found = _adjusted(roads.layer, sums, counts, CARD)
     assert found["Land"] == (pytest.approx(expected.estimated[1]), pytest.approx(expected.half_width[1]))
+    called = replace(roads.layer, scheme=roads.layer.scheme.renamed({"Land": "Sand"}))
+    assert _adjusted(called, sums.replace({"Land": "Sand"}), counts, CARD)["Sand"] == found["Land"]
     other = ClassScheme(("Roof",), DUBAI.colours[:1])
     assert _adjusted(vectorize(np.zeros((4, 4), np.uint8), scheme=other).layer, sums.head(0), counts, CARD) == {}
 

@@ -24,7 +24,7 @@ def offered() -> dict[str, Any]:
 
 def take(key: str) -> None:
     """Do what was chosen in the legend of the map with this key, once, and run the whole page again: other legends say the same then."""
-    wanted = drawing.recoloured(key)
+    wanted = drawing.chosen(key)
     if wanted is None or wanted.get("n") == st.session_state.get(_TAKEN):
         return
     st.session_state[_TAKEN] = wanted.get("n")
@@ -40,10 +40,10 @@ def _coloured(wanted: Mapping[str, Any]) -> state.Colouring:
     name, how = wanted.get("name"), wanted.get("how")
     if how in COLOURINGS:
         return replace(now, how=how)
-    if not isinstance(name, str):
+    if isinstance(wanted.get("uncoloured"), list):
+        return now.without_own([str(one) for one in wanted["uncoloured"]])
+    if not isinstance(name, str) or "colour" not in wanted:
         return now
-    if wanted.get("colour") is None:
-        return now.without_own([name])
     try:
         return now.with_own(name, from_hex(str(wanted["colour"])))
     except ClassesError:

@@ -10,9 +10,9 @@ import streamlit as st
 from core.digests import digest_of
 from core.errors import SettingsError
 from core.words import area_words
-from ui import frame, state, tables
+from ui import state, tables
 from ui.kept import keep
-from ui.map import colours, downloads, drawing, online, tracing
+from ui.map import colours, downloads, drawing, naming, online, tracing
 from ui.map.sources import MapSource, class_layer, scene_layer
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
         second = tracing.traced(other, second_settings, second_digest)
         change_digest = digest_of("change", source.digest, other.digest, settings)
         changed = keep("change", change_digest, lambda tell: _change(source, other, settings, tell), words="Comparing both", most=4)
+    names, other_names = naming.called(source), naming.called_beside(source, other)
+    layer, other_layer = naming.named(first.layer, names), naming.named(second.layer, other_names)
+    changed = naming.named_change(changed, names, other_names)
     on_right = st.segmented_control(
         "On the right map",
         list(_RIGHT),
@@ -50,11 +53,11 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
         persist_state="session",
         help="The second prediction as it is, or only the areas whose class is another one in it.",
     )
-    left = drawing.Drawn(first.layer, digest, state.shown(source.scheme))
+    left = drawing.Drawn(layer, digest, state.shown(layer.scheme))
     if on_right == "change":
         right = drawing.Drawn(changed.layer, change_digest, changed.layer.scheme, id_offset=CHANGE_IDS)
     else:
-        right = drawing.Drawn(second.layer, second_digest, state.shown(other.scheme))
+        right = drawing.Drawn(other_layer, second_digest, state.shown(other_layer.scheme))
     pictures = []
     for side, of in enumerate((source, other)):
         scene = scene_layer(of)
@@ -74,7 +77,6 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
     key = f"compare-{source.digest}-{other.digest}{online.key(source.geo)}"
     drawing.show(made, told, key=key)
     colours.take(key)
-    frame.class_colours(source.scheme, key="compare_colours")
     _areas(changed)
     downloads.of_change(changed.layer, f"{source.title} to {other.title}")
 

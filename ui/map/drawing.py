@@ -260,9 +260,10 @@ def asked(key: str) -> dict[str, Any] | None:
     return (st.session_state.get(key) or {}).get("edit")
 
 
-def recoloured(key: str) -> dict[str, Any] | None:
-    """What was chosen last in the legend of the map with this key: `n` and `how`, or `name` and `colour`; None where nothing was."""
-    return (st.session_state.get(key) or {}).get("colours")
+def chosen(key: str) -> dict[str, Any] | None:
+    """What was chosen last in the legend of the map with this key, as static/map/legend.js sends it, with a number `n`; None where nothing
+    was."""
+    return (st.session_state.get(key) or {}).get("chosen")
 
 
 def told_by(value: dict[str, Any] | None) -> Told:
@@ -277,6 +278,7 @@ def _legend(drawn: Drawn) -> list[dict[str, Any]]:
     return [
         {
             "id": int(k) + drawn.id_offset,
+            "key": drawn.scheme.own_names[k],
             "name": drawn.scheme.names[k],
             "colour": drawn.scheme.hex(k),
             "edge": to_hex(edge_on(drawn.scheme.colours[k], ground_colour(_is_dark()))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,10 +62,10 @@ def _with_steps(layer: PolygonLayer, digest: str, steps: Corrections) -> tuple[P
     return keep(_KEPT, name, make, words="Correcting polygons")[1], name
 
 
-def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str) -> None:
+def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str, called: Mapping[str, str]) -> None:
     """Do what the map asks for and keep it, once; a step that does not go on the traced layer is told on the map, and not kept.
 
-    A correction that was made on another state of the layer than the present one is passed over.
+    A correction that was made on another state of the layer than the present one is passed over. `called` are other names of classes.
     """
     if asked is None or asked.get("n") == st.session_state.get(_ANSWER, {}).get("n"):
         return
@@ -79,7 +80,7 @@ def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str) -> Non
                 become = _with_steps(traced, digest, fresh)[1]
                 fresh.save(_file(digest))
                 st.session_state[_BEFORE] = {become: (layer, name)}
-                answer["said"] = _said(str(asked["kind"]), steps, fresh)
+                answer["said"] = _said(str(asked["kind"]), steps, fresh, called)
             else:
                 answer["refused"] = "The layer has changed meanwhile. Look at it, and do it again."
     except GroundlineError as error:
@@ -93,12 +94,12 @@ def before(digest: str) -> tuple[PolygonLayer, str] | None:
     return st.session_state.get(_BEFORE, {}).get(digest)
 
 
-def _said(kind: str, before: Corrections, after: Corrections) -> str:
+def _said(kind: str, before: Corrections, after: Corrections, called: Mapping[str, str]) -> str:
     if kind == "undo":
-        return f"Taken back: {before.describe()[-1]}." if before.can_undo else "There is nothing to take back."
+        return f"Taken back: {before.describe(called)[-1]}." if before.can_undo else "There is nothing to take back."
     if kind == "redo":
-        return f"Done again: {after.describe()[-1]}." if before.can_redo else "There is nothing to do again."
-    words = after.describe()[-1]
+        return f"Done again: {after.describe(called)[-1]}." if before.can_redo else "There is nothing to do again."
+    words = after.describe(called)[-1]
     return f"{words[:1].upper()}{words[1:]}."
 
 
@@ -109,21 +110,21 @@ def offered(layer: PolygonLayer, digest: str) -> dict[str, Any]:
     return {
         "classes": [{"id": class_id, "name": name} for class_id, name in enumerate(names)],
         "fills": _FILLS,
-        "undo": steps.describe()[-1] if steps.can_undo else "",
-        "redo": steps.undone[-1].text() if steps.can_redo else "",
+        "undo": steps.describe(layer.scheme.called)[-1] if steps.can_undo else "",
+        "redo": steps.undone[-1].text(layer.scheme.called) if steps.can_redo else "",
         "mayChange": not read_only(),
         "readOnly": READ_ONLY_WORDS,
         "answer": st.session_state.get(_ANSWER),
     }
 
 
-def panel(source: MapSource, traced: PolygonLayer, digest: str) -> None:
-    """How many corrections there are and what becomes of them, and the way to labels."""
+def panel(source: MapSource, traced: PolygonLayer, digest: str, called: Mapping[str, str]) -> None:
+    """How many corrections there are and what becomes of them, and the way to labels; `called` are other names of classes."""
     corrections = corrections_of(digest)
     if not len(corrections):
         st.markdown("Select polygons on the map or in the table; the card beside the map changes, merges and deletes them.")
         return
-    steps = corrections.describe()
+    steps = corrections.describe(called)
     st.markdown(f"**{counted(len(steps), 'correction')}**, the last one: {in_markdown(steps[-1])}.")
     st.caption("Kept with this raster and these settings; the map and all downloads hold them.")
     _labels(source, traced, corrections)

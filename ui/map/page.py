@@ -9,7 +9,7 @@ import streamlit as st
 from core.plain import in_markdown
 from core.words import area_words, length_words
 from ui import frame, state
-from ui.map import compare, downloads, drawing, edits, shown, tracing
+from ui.map import compare, downloads, drawing, edits, naming, shown, tracing
 from ui.map.sources import MapSource
 from ui.viewer import tiles
 
@@ -27,6 +27,8 @@ def workspace(source: MapSource, other: MapSource | None) -> None:
 
 
 def _workspace(source: MapSource, other: MapSource | None) -> None:
+    if other is None:
+        naming.take(shown.map_key(source), source)
     settings, pressed = tracing.settings_form(source)
     digest = tracing.layer_digest(source, settings)
     # What comes and goes lies below the map, which then keeps its place on the page, and so its view.
@@ -44,10 +46,13 @@ def _workspace(source: MapSource, other: MapSource | None) -> None:
 
 def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGenerator) -> None:
     with st.container(key="map_corrected", gap="small"):
-        edits.take(drawing.asked(shown.map_key(source)), result.layer, digest)
+        called = naming.called(source)
+        edits.take(drawing.asked(shown.map_key(source)), result.layer, digest, called)
         layer, drawn_digest = edits.corrected(result.layer, digest)
+        layer = naming.named(layer, called)
+        lines = None if result.lines is None else naming.named(result.lines, called)
     with above:
-        drawn = drawing.Drawn(layer, drawn_digest, state.shown(source.scheme))
+        drawn = drawing.Drawn(layer, drawn_digest, state.shown(layer.scheme))
         before = edits.before(drawn_digest)
         since = None if before is None else drawing.Drawn(*before, drawn.scheme)
         told = shown.map_of(source, drawn, since=since, editing=edits.offered(layer, digest), lines=_lines(result, digest))
@@ -58,18 +63,18 @@ def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGener
     a, b = st.columns(2, gap="medium")
     with a.container(border=True, height="stretch", key="map_corrections"), frame.errors():
         st.subheader(":material/edit: Corrections", anchor=False)
-        edits.panel(source, result.layer, digest)
+        edits.panel(source, result.layer, digest, called)
     with b.container(border=True, height="stretch", key="map_region"), frame.errors():
         st.subheader(":material/crop: Region", anchor=False)
         _region(layer, told)
     st.subheader("Classes", anchor=False)
     shown.summary(result, layer)
     shown.show_table(layer)
-    if result.lines is not None:
-        _network(source, result.lines)
+    if lines is not None:
+        _network(source, lines)
     st.subheader("Downloads", anchor=False)
     with frame.errors():
-        downloads.show(source, layer, told, result.lines)
+        downloads.show(source, layer, told, lines)
 
 
 def _lines(result: VectorResult, digest: str) -> tiles.Features | None:

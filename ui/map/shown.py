@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.words import area_words
-from ui import frame, tables
-from ui.map import colours, drawing, online, overlays
+from ui import tables
+from ui.map import colours, drawing, naming, online, overlays
 from ui.map.sources import MapSource, class_layer, scene_layer
 from ui.viewer import tiles
 
@@ -58,11 +58,12 @@ def map_of(
     )
     message["classTiles"] = drawing.class_tiles(pictures, ground)
     message["online"] = online.offered(source.geo)
+    message["classes"] = naming.ordered(message["classes"], source)
+    message["naming"] = naming.offered(source)
     with st.container(key="map_own_layers"):
         message["overlays"] = overlays.shown(source)
     told = drawing.show(made, message, key=map_key(source))
     colours.take(map_key(source))
-    frame.class_colours(source.scheme, key="map_colours")
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         overlays.choose(source)
         online.choose(source.geo)

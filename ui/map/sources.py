@@ -56,7 +56,8 @@ class Place:
 class MapSource:
     """What is traced: a prediction folder or a class raster, with what the page needs to know of it.
 
-    geo: as traced and shown. own_geo: whether the raster itself says where it lies.
+    geo: as traced and shown. own_geo: whether the raster itself says where it lies. raster: what names its content alone, wherever it is
+    placed.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class MapSource:
     digest: str
     scene: Path | None
     prediction: Path | None
+    raster: str
 
     @property
     def pixels(self) -> int:
@@ -159,6 +161,7 @@ def open_source(path: Path) -> MapSource:
 
 
 def _from_prediction(prediction: Prediction) -> MapSource:
+    digest = digest_of(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest)
     return MapSource(
         path=prediction.folder,
         title=library.prediction_title(prediction.folder),
@@ -167,9 +170,10 @@ def _from_prediction(prediction: Prediction) -> MapSource:
         width=prediction.width,
         geo=prediction.geo,
         own_geo=prediction.geo.crs is not None,
-        digest=digest_of(prediction.scene(LABELS).digest, prediction.scene(CONFIDENCE).digest),
+        digest=digest,
         scene=source_scene(prediction),
         prediction=prediction.folder,
+        raster=digest,
     )
 
 
@@ -179,7 +183,7 @@ def _from_raster(path: Path) -> MapSource:
     labels = open_labels(path)
     digest = open_scene(path, expand_palette=False).digest
     own = labels.geo.crs is not None
-    return MapSource(path, path.stem, labels.scheme, labels.height, labels.width, labels.geo, own, digest, None, None)
+    return MapSource(path, path.stem, labels.scheme, labels.height, labels.width, labels.geo, own, digest, None, None, digest)
 
 
 # ---- scenes without coordinates ----

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,19 +42,20 @@ class Step:
         """The step's own geometry."""
         return shapely.from_wkt(self.shape)
 
-    def text(self) -> str:
-        """The step in words."""
+    def text(self, called: Mapping[str, str] | None = None) -> str:
+        """The step in words; `called` are other names of classes, by those in the step."""
+        to = (called or {}).get(self.class_name or "", self.class_name)
         which = f"polygon {self.ids[0]}" if len(self.ids) == 1 else f"{len(self.ids)} polygons"
         if self.kind is not None:
             words = {
-                "draw": f"{self.class_name} drawn",
+                "draw": f"{to} drawn",
                 "split": f"{which} split",
                 "merge": f"{which} merged",
                 "reshape": f"{which} reshaped",
             }
             return words[self.kind]
-        if self.class_name is not None:
-            return f"{which} to {self.class_name}"
+        if to is not None:
+            return f"{which} to {to}"
         return f"{which} deleted, {'merged into the neighbour' if self.fill == 'merge' else 'left as a hole'}"
 
 
@@ -118,9 +119,9 @@ class Corrections:
         """With the step that was undone last; the same when there is none."""
         return Corrections((*self.done, self.undone[-1]), self.undone[:-1]) if self.undone else self
 
-    def describe(self) -> list[str]:
-        """One line for each step, the newest last."""
-        return [step.text() for step in self.done]
+    def describe(self, called: Mapping[str, str] | None = None) -> list[str]:
+        """One line for each step, the newest last; `called` are other names of classes, by those in the steps."""
+        return [step.text(called) for step in self.done]
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the log as JSON, in one step."""

@@ -116,13 +116,15 @@ def _scores(card: ModelCard | None, metrics: Mapping[str, Any] | None) -> tuple[
 
 def _adjusted(layer: PolygonLayer, sums: pd.DataFrame, counts: Any, card: ModelCard | None) -> dict[str, tuple[float, float]]:
     """Estimated area and half of its 95 % interval by class name; empty without a confusion of the layer's own classes."""
-    names = layer.scheme.names if card is None else card.scheme.names
-    fits = counts is not None and np.shape(counts) == (len(names), len(names)) and set(sums["class_name"]) <= set(names)
+    names = layer.scheme.own_names if card is None else card.scheme.names
+    called = layer.scheme.called
+    shown = [called.get(name, name) for name in names]
+    fits = counts is not None and np.shape(counts) == (len(names), len(names)) and set(sums["class_name"]) <= set(shown)
     if not fits or sums["area"].sum() <= 0:
         return {}
-    mapped = sums.set_index("class_name")["area"].reindex(list(names), fill_value=0.0).to_numpy()
+    mapped = sums.set_index("class_name")["area"].reindex(shown, fill_value=0.0).to_numpy()
     found: AdjustedAreas = adjusted_areas(np.asarray(counts, float) / PLACE_PX**2, mapped)
-    return {name: (float(a), float(h)) for name, a, h in zip(names, found.estimated, found.half_width, strict=True) if np.isfinite(a + h)}
+    return {name: (float(a), float(h)) for name, a, h in zip(shown, found.estimated, found.half_width, strict=True) if np.isfinite(a + h)}
 
 
 def _figures(layer: PolygonLayer, sums: pd.DataFrame, scores: Mapping[str, Any] | None) -> str:
