@@ -10,6 +10,7 @@ frame.begin_page(
     "Label",
     ":material/brush:",
     "Paint a few strokes of each class and see the whole scene answered; correct it, accept it, and train on it. No mask is needed.",
+    whole_width=True,
 )
 
 

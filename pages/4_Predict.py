@@ -13,6 +13,7 @@ frame.begin_page(
     "Predict",
     ":material/auto_awesome:",
     "Send a whole scene through a model and judge the result. Any size works: memory does not grow with the scene.",
+    whole_width=True,
 )
 
 
@@ -22,7 +23,7 @@ def results(folder) -> None:
     predict_view.how_made(prediction)
     scene = pictured(prediction)
     truth = predict_view.truth_of(prediction) if scene is not None else None
-    seen = viewer.prediction_panes(folder, key="predict_viewer", height=360, image=scene, pair=truth)
+    seen = viewer.prediction_panes(folder, key="predict_viewer", height=360, around_px=740, image=scene, pair=truth)
     frame.class_colours(prediction.scheme, key="predict_colours")
     if scene is None:
         st.caption("The scene is not where it was, or it has changed: the result is shown alone.")

@@ -8,6 +8,7 @@ frame.begin_page(
     "Map",
     ":material/map:",
     "Trace the outlines of a prediction, look at them on the scene, correct them, and take the layer home.",
+    whole_width=True,
 )
 
 with frame.opening("Opening the map"):

@@ -71,18 +71,23 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled):hover {background-col
 [data-testid="stMultiSelect"] [data-baseweb="tag"] {background-color: #0F766E; color: #fff;}
 </style>"""
 
+_WHOLE_WIDTH = "<style>.stMainBlockContainer {max-width: none;}</style>"
+
 log = logging.getLogger("groundline")
 _RECOLOURED = "gl_recoloured"
 _COLOURS_HELP = "How classes look on all pages and in the map's downloads, now and the next time. Masks and data sets keep their own."
 _MOST_OWN = 40  # classes with a colour to pick; more fill the window
 
 
-def begin_page(title: str, icon: str, caption: str) -> None:
-    """Draw what all pages share; the first Streamlit call of a page. `icon` is a Material icon beside the heading."""
+def begin_page(title: str, icon: str, caption: str, *, whole_width: bool = False) -> None:
+    """Draw what all pages share; the first Streamlit call of a page. `icon` is a Material icon beside the heading.
+
+    A page whose work is a picture takes the `whole_width` of the window; lines of words stay short on the others.
+    """
     st.set_page_config(
         page_title=title if title == _NAME else f"{title} · {_NAME}", page_icon=_ICON, layout="wide", initial_sidebar_state="auto"
     )
-    st.html(_STYLE)
+    st.html(_STYLE + (_WHOLE_WIDTH if whole_width else ""))
     theme.keep(_ADDRESSES)
     if project.follow():
         st.switch_page(PAGES["home"][0])

@@ -29,7 +29,7 @@ class LabelPage {
   async update(data) {
     const first = this.data?.url !== data.url;
     this.data = data;
-    this.host.style.setProperty('--pane-height', `${data.paneHeight}px`);
+    this.host.style.setProperty('--pane-height', data.paneHeight);
     if (!first) { this.recolour(); return; }
     this.wire?.close();
     this.wire = new Wire(this, data.url);

@@ -165,7 +165,7 @@ class Viewer {
     const columns = wide < 620 ? 1 : count === 4 && wide < 1500 ? 2 : count > 4 ? 3 : count;
     box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
     this.host.style.setProperty('--rows', Math.ceil(count / columns));
-    this.host.style.setProperty('--pane-height', `${Math.round(this.data.paneHeight * (count > columns ? 0.8 : 1))}px`);
+    this.host.style.setProperty('--pane-height', count > columns ? `calc(0.8 * ${this.data.paneHeight})` : this.data.paneHeight);
     this.drawClosed();
     this.applyOpacity();
     this.drawGrid();

@@ -28,9 +28,9 @@ def one_scene(dataset: Dataset) -> None:
     trouble = _mask_trouble(pair)
     if trouble:
         st.warning(f"{in_markdown(trouble)} Only the image is shown.", icon=":material/warning:")
-        viewer.scene_panes(pair.image_path, None, None, key="explore_viewer", bands=bands, height=460)
+        viewer.scene_panes(pair.image_path, None, None, key="explore_viewer", bands=bands, height=460, around_px=640)
     else:
-        viewer.scene_panes(pair.image_path, pair, dataset.scheme, key="explore_viewer", bands=bands, height=460)
+        viewer.scene_panes(pair.image_path, pair, dataset.scheme, key="explore_viewer", bands=bands, height=460, around_px=640)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Histogram", anchor=False)

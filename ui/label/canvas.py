@@ -10,7 +10,7 @@ import streamlit as st
 from ui import served, state
 from ui.allowed import read_only
 from ui.label import routes
-from ui.layout import reserved
+from ui.layout import as_high, reserved
 from ui.viewer import tiles
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _HTML = f"""<link rel="stylesheet"><div class="gl-label"><div class="bar"></div>
 <div class="desk"><div class="map" tabindex="0" role="application" aria-label="{_MAP_LABEL}"></div><div class="panel"></div></div>
 <div class="status"><span class="work" aria-hidden="true"></span><span class="where"></span></div>
 <div class="said" role="status"></div></div>"""
+_LEAST_PX, _AROUND_PX = 520, 380
 _SCRIPT = """export default function (component) {
   const { data, parentElement } = component, host = parentElement.querySelector('.gl-label');
   import(new URL(data.staticUrl + 'label/label.js', document.baseURI).href).then(label => label.show(component)).catch(error => {
@@ -31,12 +32,12 @@ _SCRIPT = """export default function (component) {
 }"""
 
 
-def canvas(token: str, session: Session, *, height: int = 520) -> None:
-    """Draw the canvas of an open project, `height` px high."""
+def canvas(token: str, session: Session) -> None:
+    """Draw the canvas of an open project."""
     picture = tiles.image_layer(session.scene)
     scheme = session.project.labels.scheme
     shown = state.shown(scheme)
-    with reserved("label_frame", height):
+    with reserved("label_frame", _LEAST_PX, around_px=_AROUND_PX):
         _component()(
             key="label_canvas",
             data={
@@ -47,7 +48,7 @@ def canvas(token: str, session: Session, *, height: int = 520) -> None:
                 "height": picture.height,
                 "width": picture.width,
                 "maxZoom": picture.max_zoom,
-                "paneHeight": height,
+                "paneHeight": as_high(_LEAST_PX, _AROUND_PX),
                 "readOnly": read_only(),
                 "safe": {name: shown.hex(k) for k, name in enumerate(scheme.names)} if state.safe_colours() else None,
             },

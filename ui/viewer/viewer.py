@@ -15,7 +15,7 @@ from core.digests import digest_of
 from core.prediction.folder.rasters import NEIGHBOUR_PX
 from core.scenes.scene import Scene
 from ui import served, state
-from ui.layout import reserved
+from ui.layout import as_high, reserved
 from ui.viewer import tiles
 
 _STYLES = Path(__file__).with_name("viewer.css")
@@ -68,6 +68,7 @@ def panes(
     *,
     key: str,
     height: int = 460,
+    around_px: int | None = None,
     opacity: float = 0.6,
     threshold: float = 0.0,
     layout: str = "panes",
@@ -79,7 +80,8 @@ def panes(
 ) -> ViewerState:
     """Draw panes in step and return what the user set in them.
 
-    Class toggles, opacity, confidence threshold and swipe act in the browser. `height` in px. `grid` draws squares
+    Class toggles, opacity, confidence threshold and swipe act in the browser. `height` in px; with `around_px` it
+    grows with the window, of which that much is left for what stands around. `grid` draws squares
     (row, col, size_px, kept) on the first pane, `closed` names panes that start closed. With `on_region` a rectangle can
     be drawn: it is called with (row, col, height, width) in px or None for the whole, and `region` is the present one.
     `target` is a pixel (row, col) that is shown, with a cross on it. The user's settings outlive a change of page or scene.
@@ -98,10 +100,10 @@ def panes(
         on_region(None if drawn is None else tuple(int(value) for value in drawn))
 
     drawable = {} if on_region is None else {"on_region_change": choose}
-    with reserved(f"{key}_frame", height):
+    with reserved(f"{key}_frame", height, around_px=around_px):
         result = _component()(
             key=key,
-            data=_message(shown, scheme, settings, height, grid)
+            data=_message(shown, scheme, settings, as_high(height, around_px), grid)
             | {"region": {"value": region and list(region)} if drawable else None, "target": target and list(target)},
             default={"settings": settings} | ({"region": region} if drawable else {}),
             on_settings_change=remember,
@@ -148,7 +150,7 @@ def prediction_panes(
     return panes(shown, key=key, closed=["Confidence"] if codes.has_truth else [], **how)
 
 
-def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, height: int, grid: Sequence[Cell]) -> dict[str, Any]:
+def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, height: str, grid: Sequence[Cell]) -> dict[str, Any]:
     first = shown[0].layers[0]
     layers = [
         [
