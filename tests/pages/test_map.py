@@ -45,8 +45,9 @@ def lake_picture(left=40):
     return picture
 
 
-def lake_scene(path, left=40):
-    with rasterio.open(path, "w", driver="GTiff", height=100, width=120, count=3, dtype="uint8", **PLACE) as out:
+def lake_scene(path, left=40, corner=None):
+    place = PLACE | ({"transform": Affine(0.5, 0, corner[0], 0, -0.5, corner[1])} if corner else {})
+    with rasterio.open(path, "w", driver="GTiff", height=100, width=120, count=3, dtype="uint8", **place) as out:
         out.write(lake_picture(left).transpose(2, 0, 1))
     return path
 
@@ -668,14 +669,23 @@ def test_two_predictions_side_by_side_and_what_changed(opened, lake, tmp_path, w
     assert {item["name"] for item in map_of(at)[2]["second"]["classes"]} == {"Land", "Lake"}
 
 
-def test_predictions_of_different_places_are_one_plain_line(opened, lake, tmp_path, workspace):
-    path = tmp_path / "plain.png"
-    Image.fromarray(lake_picture()).save(path)
-    os.utime(predicted(path, workspace.predictions / "plain", blur_px=1), (1, 1))
-    at = opened(MAP)
-    compare = next(box for box in at.selectbox if (box.key or "").startswith("map_compare"))
-    at = sound(compare.select_index(1).run())
-    assert "only one has coordinates" in at.error[0].value and not at.get("component_instance")
+def test_only_what_can_be_compared_is_offered(opened, lake, tmp_path, workspace):
+    def offered(folder):
+        at = opened(MAP)
+        shown = next(box for box in at.selectbox if box.label == "Prediction")
+        at = sound(shown.set_value(folder).run())
+        box = next(box for box in at.selectbox if (box.key or "").startswith("map_compare"))
+        return [option.split(" ")[0] for option in box.options], box.help
+
+    Image.fromarray(lake_picture()).save(tmp_path / "plain.png")
+    predicted(tmp_path / "plain.png", workspace.predictions / "plain", blur_px=1)
+    predicted(lake_scene(tmp_path / "far.tif", corner=(425000, 2786000)), workspace.predictions / "far", blur_px=1)
+    # One has no coordinates, and the other lies 100 km away.
+    options, words = offered(lake)
+    assert options == ["Nothing"] and "None of the other" in words
+    predicted(lake_scene(tmp_path / "beside.tif", corner=(325050, 2786000)), workspace.predictions / "beside", blur_px=1)
+    assert offered(lake)[0] == ["Nothing", "beside"]  # a sixth of its ground is the lake's
+    assert offered(workspace.predictions / "plain")[0] == ["Nothing"]
 
 
 @pytest.fixture(scope="module")

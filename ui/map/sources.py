@@ -12,7 +12,7 @@ import streamlit as st
 from core.claims import in_turn
 from core.classes import ClassScheme
 from core.digests import digest_of
-from core.errors import InputError, SettingsError
+from core.errors import GroundlineError, InputError, SettingsError
 from core.files import write_json
 from core.geo import GeoRef, read_crs
 from core.prediction.folder.origin import source_scene
@@ -107,7 +107,9 @@ def choose() -> tuple[MapSource | None, MapSource | None]:
         key=_key(options),
         help="What the outlines are traced from, newest first.",
     )
-    others = [path for path in folders if path != chosen]
+    source = open_source(chosen)
+    there = [path for path in folders if path != chosen]
+    others = [path for path in there if _comparable(source, path)]
     other = second.selectbox(
         "Compare with",
         [_NOTHING, *others],
@@ -115,10 +117,11 @@ def choose() -> tuple[MapSource | None, MapSource | None]:
         key=f"map_compare_{digest_of(str(chosen))}",
         disabled=not others,
         persist_state="session",
-        help="Shows two dates or two models of one place side by side, with what changed. Needs a second prediction.",
+        help="None of the other predictions shows this place."
+        if there and not others
+        else "Shows two dates or two models of one place side by side, with what changed. Needs a second prediction.",
     )
     state.link(_LINK, state.short(chosen))
-    source = open_source(chosen)
     if chosen in folders:
         st.session_state.pop(_RASTER, None)
         state.select(prediction=chosen)
@@ -126,6 +129,33 @@ def choose() -> tuple[MapSource | None, MapSource | None]:
         if not source.own_geo:
             _place(source)
     return open_source(chosen), None if other == _NOTHING else open_source(other)
+
+
+def _comparable(source: MapSource, path: Path) -> bool:
+    """Whether a prediction shows ground of the same place; where no coordinates tell it, whether it is as large."""
+    try:
+        found = library.prediction(path)
+        geo = found.geo if found.geo.crs is not None else open_source(path).geo
+    except (GroundlineError, OSError):
+        return False
+    if geo.georeferenced != source.geo.georeferenced:
+        return False
+    size, own_size = (found.height, found.width), (source.height, source.width)
+    if geo.georeferenced:
+        return _overlap(tiles.lonlat_bounds(geo, *size), tiles.lonlat_bounds(source.geo, *own_size))
+    one_plane = (geo.unnamed and source.geo.unnamed) or (geo.crs is not None and geo.crs == source.geo.crs)
+    return size == own_size or (one_plane and _overlap(_corners(geo, *size), _corners(source.geo, *own_size)))
+
+
+def _corners(geo: GeoRef, height: int, width: int) -> list[list[float]]:
+    """[least, most] of x and y that a raster reaches in its own coordinates."""
+    points = [geo.xy(row, column) for row in (0, height) for column in (0, width)]
+    return [[side(values) for values in zip(*points, strict=True)] for side in (min, max)]
+
+
+def _overlap(one: list[list[float]], other: list[list[float]]) -> bool:
+    (low, high), (other_low, other_high) = one, other
+    return all(a < d and c < b for a, b, c, d in zip(low, high, other_low, other_high, strict=True))
 
 
 def _key(options: Sequence[Path]) -> str:
