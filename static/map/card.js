@@ -66,6 +66,7 @@ export class Card {
       return part;
     }));
     if (more > 1) this.sums.appendChild(element('span', {}, `and ${more + 1} classes more`));
+    if (found.length > 1) this.sums.appendChild(element('span', { class: 'spread' }, spreadOf(found, units)));
     if (!found.length) this.sums.textContent = NOTHING;
     const classes = [...sums.keys()];
     if (!keepClass && classes.length === 1) this.select.value = String(classes[0]);
@@ -87,4 +88,13 @@ export class Card {
     this.buttons.redo.title = editing.redo ? `Does again: ${editing.redo} (Ctrl+Shift+Z)` : 'Nothing was undone';
     if (!may) ['reclass', 'merge', 'delete', 'undo', 'redo', 'filtered'].forEach(name => { this.buttons[name].title = editing.readOnly; });
   }
+}
+
+// The areas of several polygons, and the mean confidence of their ground, as the dashboard counts it: by area.
+function spreadOf(found, units) {
+  const areas = found.map(told => told.area), known = found.filter(told => told.confidence != null);
+  const sum = of => of.reduce((all, value) => all + value, 0), ground = sum(known.map(told => told.area));
+  const least = areas.reduce((a, b) => Math.min(a, b)), most = areas.reduce((a, b) => Math.max(a, b));
+  const sure = ground > 0 ? `; mean confidence ${(sum(known.map(told => told.area * told.confidence)) / ground).toFixed(2)}` : '';
+  return `${area(least, units)} to ${area(most, units)}, mean ${area(sum(areas) / areas.length, units)}${sure}`;
 }

@@ -39,6 +39,18 @@ function switched() { try { return JSON.parse(window.sessionStorage.getItem(ON))
 export function recallOn(name) { return switched()[name]; }
 export function rememberOn(name, on) { try { window.sessionStorage.setItem(ON, JSON.stringify({ ...switched(), [name]: on })); } catch (error) { /* it is asked for again */ } }
 
+// ---- which columns the table has, in this browser ----
+const COLUMNS = 'groundline-columns';
+export function recallColumns() {
+  try {
+    const kept = JSON.parse(window.localStorage.getItem(COLUMNS));
+    return Array.isArray(kept) ? kept : null;
+  } catch (error) { return null; }
+}
+export function rememberColumns(columns) {
+  try { window.localStorage.setItem(COLUMNS, JSON.stringify(columns)); } catch (error) { /* it is asked for again */ }
+}
+
 // The dashboard's own typeface, which its page has loaded and this frame has not.
 export function borrowFont() {
   try {

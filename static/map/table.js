@@ -2,10 +2,13 @@
 
 import { element } from '../shared/element.js';
 import { number } from '../shared/words.js';
+import { recallColumns, rememberColumns } from './dashboard.js';
 import { Histograms } from './histogram.js';
 
 const ROW_PX = 27, SPARE = 8, WIDE_PX = 690;
-const NARROW = new Set(['id', 'class', 'area', 'confidence']);
+const NARROW = ['id', 'class', 'area', 'confidence'], WIDE = ['id', 'class', 'area', 'length', 'width', 'compactness', 'confidence'];
+const ALWAYS = ['id', 'class'];
+const WIDTHS = { id: '4.2rem', class: 'auto', confidence: '6.2rem', compactness: '6.6rem' }, LEAST_CLASS_REM = 7;
 
 export class Table {
   constructor(app) {
@@ -17,7 +20,10 @@ export class Table {
       app.filtered();
     });
     this.histograms.box.hidden = true;
-    this.box.append(this.filters(), this.histograms.box, this.scroller());
+    this.chosen = recallColumns();
+    this.chooser = element('div', { class: 'gl-columns', role: 'group', 'aria-label': 'Columns of the table' });
+    this.chooser.hidden = true;
+    this.box.append(this.filters(), this.histograms.box, this.chooser, this.scroller());
   }
 
   // ---- filters ----
@@ -41,15 +47,21 @@ export class Table {
     this.inputs.sure.after(this.sure);
     const reset = element('button', { type: 'button', title: 'Show all polygons of all classes again' }, 'Reset');
     reset.onclick = () => this.app.resetFilter();
-    const spread = element('button', { type: 'button', title: 'Show how areas and confidences are distributed', 'aria-pressed': String(!this.histograms.box.hidden), 'aria-label': 'Histogram' });
-    spread.innerHTML = '<svg viewBox="0 0 16 12" width="16" height="12" fill="currentColor" aria-hidden="true"><path d="M0 8h3v4H0zM4.3 2h3v10h-3zM8.6 5h3v7h-3zM12.9 9h3v3h-3z"/></svg>';
-    spread.onclick = () => {
-      this.histograms.box.hidden = !this.histograms.box.hidden;
-      spread.setAttribute('aria-pressed', String(!this.histograms.box.hidden));
-      this.refresh();
+    // A sign that opens and closes a row below the filters.
+    const opens = (box, name, title, path, opened) => {
+      const sign = element('button', { type: 'button', title, 'aria-pressed': String(!box.hidden), 'aria-label': name });
+      sign.innerHTML = `<svg viewBox="0 0 16 12" width="16" height="12" fill="currentColor" aria-hidden="true"><path d="${path}"/></svg>`;
+      sign.onclick = () => {
+        box.hidden = !box.hidden;
+        sign.setAttribute('aria-pressed', String(!box.hidden));
+        opened();
+      };
+      return sign;
     };
+    const spread = opens(this.histograms.box, 'Histogram', 'Show how areas and confidences are distributed', 'M0 8h3v4H0zM4.3 2h3v10h-3zM8.6 5h3v7h-3zM12.9 9h3v3h-3z', () => this.refresh());
+    const columns = opens(this.chooser, 'Columns', 'Choose the columns of the table', 'M0 0h4v12H0zM6 0h4v12H6zM12 0h4v12h-4z', () => this.offerColumns());
     this.count = element('span', { class: 'count', role: 'status' });
-    bar.append(reset, spread, this.count);
+    bar.append(reset, spread, columns, this.count);
     this.bar = bar;
     return bar;
   }
@@ -71,14 +83,43 @@ export class Table {
     this.sure.textContent = `${filter.sure} %`;
   }
 
-  // ---- rows ----
-  columns() {
+  // ---- columns: those that fit, until some are chosen ----
+  allColumns() {
     const unit = this.app.data.units === 'm' ? 'm' : 'px';
-    const all = [['id', 'Id', ''], ['class', 'Class', 'text'], ['area', `Area, ${this.unit()}`, ''], ['length', `Length, ${unit}`, ''],
-      ['width', `Width, ${unit}`, ''], ['compactness', 'Compactness', ''], ['confidence', 'Confidence', '']];
-    return this.wide ? all : all.filter(([key]) => NARROW.has(key));
+    return [['id', 'Id', ''], ['class', 'Class', 'text'], ['area', `Area, ${this.unit()}`, ''], ['length', `Length, ${unit}`, ''], ['width', `Width, ${unit}`, ''],
+      ['perimeter', `Perimeter, ${unit}`, ''], ['compactness', 'Compactness', ''], ['confidence', 'Confidence', '']];
   }
 
+  columns() {
+    const shown = this.chosen || (this.wide ? WIDE : NARROW);
+    return this.allColumns().filter(([key]) => shown.includes(key));
+  }
+
+  offerColumns() {
+    const shown = this.columns().map(([key]) => key);
+    this.chooser.replaceChildren(...this.allColumns().filter(([key]) => !ALWAYS.includes(key)).map(([key, title]) => {
+      const label = element('label', {}), box = element('input', { type: 'checkbox' });
+      box.checked = shown.includes(key);
+      box.onchange = () => {
+        const now = this.columns().map(([one]) => one);
+        this.choose(box.checked ? [...now, key] : now.filter(one => one !== key));
+      };
+      label.append(box, title);
+      return label;
+    }));
+    const back = element('button', { type: 'button', title: 'Show the columns that fit' }, 'As they fit');
+    back.onclick = () => { this.choose(null); this.offerColumns(); };
+    this.chooser.append(back);
+  }
+
+  choose(columns) {
+    this.chosen = columns;
+    rememberColumns(columns);
+    if (!this.columns().some(([key]) => key === this.sort.key)) this.sort = { key: 'id', down: false };
+    this.refresh();
+  }
+
+  // ---- rows ----
   scroller() {
     this.view = element('div', { class: 'gl-rows', tabindex: 0, 'aria-label': 'Polygons; arrow keys move from one to the next, with Shift they select several' });
     this.view.onscroll = () => this.draw();
@@ -130,7 +171,10 @@ export class Table {
       line.appendChild(cell);
     });
     const widths = element('colgroup');
-    this.columns().forEach(([key]) => widths.appendChild(element('col', { style: `width:${{ id: '4.2rem', class: 'auto', confidence: '6.2rem', compactness: '6.6rem' }[key] || '6rem'}` })));
+    const each = this.columns().map(([key]) => WIDTHS[key] || '6rem');
+    each.forEach(width => widths.appendChild(element('col', { style: `width:${width}` })));
+    // More columns than there is room for: the table is wider than its place, and scrolls.
+    table.style.minWidth = `${each.reduce((sum, width) => sum + (Number.parseFloat(width) || LEAST_CLASS_REM), 0)}rem`;
     const head = element('thead');
     head.appendChild(line);
     this.body = element('tbody');
@@ -168,7 +212,7 @@ export class Table {
         swatch.style.background = this.app.colours.get(told.class_id) || '#888888';
         cell.append(swatch, this.app.nameOf(told));
       } else {
-        const digits = { compactness: 2, confidence: 2, area: 1, length: 1, width: 1 }[key] ?? 0;
+        const digits = { compactness: 2, confidence: 2, area: 1, length: 1, width: 1, perimeter: 1 }[key] ?? 0;
         cell.textContent = told[key] == null ? '' : key === 'id' ? told.id : key === 'compactness' || key === 'confidence' ? Number(told[key]).toFixed(2) : number(told[key], digits);
       }
       line.appendChild(cell);

@@ -70,6 +70,23 @@ def test_bars_filter_and_the_map_is_as_high_as_the_window(page, frame, picture):
     bars.first.click()
     frame.get_by_text("1 of 3").wait_for()
     assert frame.get_by_label("Area, m², from").input_value() == "500"
+    # Columns are chosen, sorted by, and there again in another tab.
+    frame.get_by_role("button", name="Columns").click()
+    frame.get_by_label("Columns of the table").get_by_label("Perimeter").check()
+    frame.get_by_label("Columns of the table").get_by_label("Confidence").uncheck()
+    frame.get_by_role("button", name="Sort by Perimeter").or_(frame.get_by_role("button", name="Perimeter, m")).first.click()
+    heads = frame.locator(".gl-rows th")
+    assert [head.split(",")[0] for head in heads.all_inner_texts()] == ["Id", "Class", "Area", "Perimeter"]
+    # The smaller lake is 50 x 40 px of 0.5 m: 2 (25 + 20) m.
+    assert frame.locator("tr[data-id] td").last.inner_text() == "90"
+    again = page.context.new_page()
+    again.goto(page.url)
+    other = again.frame_locator("iframe[title='streamlit_folium.st_folium']")
+    other.locator("tr[data-id]").first.wait_for()
+    assert [head.split(",")[0] for head in other.locator(".gl-rows th").all_inner_texts()] == ["Id", "Class", "Area", "Perimeter"]
+    again.close()
+    frame.get_by_role("button", name="As they fit").click()
+    assert [head.split(",")[0].split(" ")[0] for head in heads.all_inner_texts()] == ["Id", "Class", "Area", "Confidence"]
     frame.get_by_role("group", name="Confidence: number of polygons").get_by_role("button").first.wait_for()
     frame.get_by_role("button", name="Reset").click()
     frame.get_by_text("3 polygons").first.wait_for()
@@ -314,6 +331,7 @@ def test_polygons_are_corrected_on_the_map_and_all_of_it_is_undone(page, server,
     drag(page, (x - 60, y - 40), (far_x + 30, far_y + 30))
     becomes(lambda: shown(frame, "picked"), lambda ids: set(ids.split(",")) == {"2", "4"})
     frame.get_by_text("2 polygons ·").wait_for()
+    assert re.search(r"^[\d,]+ m² to [\d,]+ m², mean [\d,]+ m²; mean confidence [01]\.\d\d$", frame.locator(".spread").inner_text())
     picture("map-many-selected")
     frame.get_by_label("Class for the selection").select_option("Road")
     corrects(lambda: frame.get_by_role("button", name="Change class").click(), "2 polygons to Road.")
