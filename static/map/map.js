@@ -14,6 +14,7 @@ import { facts, Polygons } from './polygons.js';
 import { Swipe } from './swipe.js';
 import { Table } from './table.js';
 import { Tools } from './tools.js';
+import { Ways } from './ways.js';
 
 const { L } = window;
 
@@ -60,7 +61,8 @@ class App {
     this.overlays = new Map();
     this.online = new Online(this);
     this.tools = new Tools(this);
-    if (!this.maps[1]) this.swipe = new Swipe(map, ['result']);
+    if (this.maps[1]) this.ways = new Ways(this, this.row);
+    else this.swipe = new Swipe(map, ['result']);
     this.legend = new Legend(this);
     if (config.editable) this.card = new Card(this);
     this.table = new Table(this);
@@ -87,7 +89,7 @@ class App {
   // A second map beside the first, in step with it.
   twin() {
     const { map } = this, holder = map.getContainer(), parent = holder.parentElement;
-    const row = element('div', { class: 'gl-maps' }), cells = [element('div'), element('div')];
+    const row = this.row = element('div', { class: 'gl-maps' }), cells = [element('div', { class: 'cell' }), element('div', { class: 'cell' })];
     parent.insertBefore(row, holder);
     row.append(...cells);
     const other = element('div', { id: 'map_twin', style: 'height:var(--gl-height)' });
@@ -128,7 +130,7 @@ class App {
     config.pictures.filter(picture => picture.map === index).forEach(place);
     bases[config.plainName] = L.layerGroup();
     if (!Object.values(bases).some(layer => map.hasLayer(layer))) bases[config.plainName].addTo(map);
-    const control = L.control.layers(bases, overlays, { position: 'topleft', collapsed: true }).addTo(map);
+    const control = L.control.layers(bases, overlays, { position: index ? 'topright' : 'topleft', collapsed: true }).addTo(map);
     this.controls.push(control);
     this.probe(map, control, index);
   }

@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import os
 import re
+import shutil
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -236,6 +238,50 @@ def test_a_region_is_summed_a_distance_measured_and_the_picture_swiped(page, ser
     assert divider.get_attribute("aria-valuenow") == "52"
     picture("map-swipe")
     assert server.refused == []
+
+
+def test_two_maps_are_compared_by_a_divider_and_in_turn(page, server, frame, lakes, picture):
+    later = server.workspace / "predictions" / "later"
+    shutil.copytree(lakes, later)
+    os.utime(later, (1, 1))  # the older one is compared with
+    page.reload()
+    page.locator("[class*=st-key-map_compare]").get_by_role("combobox").click()
+    page.get_by_role("option").nth(1).click()
+    page.get_by_text("Largest changes").wait_for()
+    drawn(page)
+    both = page.frame_locator("iframe[title='streamlit_folium.st_folium']")
+    both.get_by_role("button", name="Flicker").click()
+    second = both.locator("#map_twin")
+    becomes(second.is_visible, lambda seen: not seen)
+    hold = both.get_by_role("button", name="Hold for the second")
+    for begin, end in ((page.mouse.down, page.mouse.up), (lambda: page.keyboard.down("b"), lambda: page.keyboard.up("b"))):
+        hold.hover()
+        begin()
+        becomes(second.is_visible, bool)
+        picture("map-flicker")
+        end()
+        becomes(second.is_visible, lambda seen: not seen)
+    both.get_by_label("Seconds for each map").select_option("0.5")
+    both.get_by_label("Automatic").check()
+    for wanted in (True, False, True):
+        becomes(second.is_visible, lambda seen, wanted=wanted: seen is wanted)
+    page.emulate_media(reduced_motion="reduce")
+    becomes(both.get_by_label("Automatic").is_disabled, bool)
+    page.wait_for_timeout(700)
+    assert not second.is_visible()
+    both.get_by_role("button", name="Swipe").click()
+    divider = both.get_by_role("slider", name="Divider between both maps")
+    divider.press("ArrowRight")
+    assert divider.get_attribute("aria-valuenow") == "52"
+    on_top = """(map, share) => { const { x, width } = map.getBoundingClientRect();
+      return map.contains(document.elementFromPoint(x + share * width, 300)); }"""
+    assert [second.evaluate(on_top, share) for share in (0.3, 0.5, 0.54, 0.9)] == [False, False, True, True]
+    first, over = (both.locator(one).bounding_box() for one in (".gl-maps > .cell:first-child", "#map_twin"))
+    assert first == over  # at the same place
+    picture("map-compare-swipe")
+    both.get_by_role("button", name="Side by side").click()
+    becomes(lambda: second.bounding_box()["x"] > first["x"] + first["width"] / 3, bool)
+    shutil.rmtree(later)
 
 
 @pytest.fixture
