@@ -3,7 +3,7 @@
 
 import { element } from '../shared/element.js';
 import { recallOn, rememberOn } from './dashboard.js';
-import { CLEAR } from './pictures.js';
+import { CLEAR, seamless } from './pictures.js';
 
 const { L } = window;
 const PATIENCE_MS = 12000; // a server that has sent nothing by then is told to be silent
@@ -22,6 +22,7 @@ class ServerLayer {
     if (item.maxNativeZoom != null) options.maxNativeZoom = item.maxNativeZoom;
     if (item.subdomains.length) options.subdomains = item.subdomains;
     this.layer = item.wms ? L.tileLayer.wms(item.url, { ...options, uppercase: true, ...item.wms }) : L.tileLayer(item.url, options);
+    if (item.base) seamless(this.layer);
     this.layer.on('tileload', ({ tile }) => { if (tile.getAttribute('src') !== CLEAR) this.answers(); });
     this.layer.on('load', () => { if (!this.got) this.isSilent(); });
     this.layer.on('add', () => { this.wait(); rememberOn(this.memory, true); });

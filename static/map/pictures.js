@@ -44,8 +44,10 @@ export function layerOf(map, picture) {
     errorTileUrl: CLEAR, opacity: picture.opacity ?? 1, pane: picture.base ? 'tilePane' : 'result',
   };
   if (picture.classes) return new ClassTiles(picture.url, options);
-  // Between zoom levels rounding leaves hairlines between tiles: each is drawn one pixel larger.
-  return L.tileLayer(picture.url, options).on('tileloadstart', ({ tile }) => {
-    tile.style.width = tile.style.height = `${picture.tileSize + 1}px`;
-  });
+  return seamless(L.tileLayer(picture.url, options));
+}
+
+// Between zoom levels rounding leaves hairlines between tiles: each is drawn one pixel larger.
+export function seamless(layer) {
+  return layer.on('tileloadstart', ({ tile }) => { tile.style.width = tile.style.height = `${layer.options.tileSize + 1}px`; });
 }
