@@ -173,10 +173,13 @@ def model_titles(models: Mapping[str, Model]) -> dict[str, str]:
     return {key: apart[Path(model.folder)] for key, model in models.items()}
 
 
+_FOREIGN = {"onnx": "ONNX network", "savedmodel": "SavedModel"}
+
+
 def network_title(card: ModelCard) -> str:
     """The network of a model in words: `U-Net · efficientnet-lite0`."""
     titles = {info.name: info.title for info in architectures()}
-    title = titles.get(card.architecture, "Keras file")
+    title = titles.get(card.architecture) or _FOREIGN.get(card.architecture, "Keras file")
     return f"{title} · {card.encoder}" if card.encoder else title
 
 

@@ -76,6 +76,7 @@ class _Written(_Needed, total=False):
     metrics: _Metrics
     training: dict[str, Any]
     weights_file: str
+    licence: str | None
     notes: list[str]
     assumed: list[str]
 
@@ -90,8 +91,8 @@ class ModelCard:
     Scenes are resized by `scale` before the network (1.0 = as they are). `network` holds what the builder took
     besides the sizes (filters, dropout, ...). `output` is what the stored network ends in; `Model.keras_model` turns
     it into probabilities of the K classes in any case; `temperature` then makes them less (above 1) or more sure
-    (`core.prediction.temperature`). `notes` are sentences for people, `assumed` the fields that
-    nobody stated and that were guessed from an old file.
+    (`core.prediction.temperature`). `licence` is what the file of another program says of its own. `notes` are sentences for
+    people, `assumed` the fields that nobody stated and that were guessed from an old file.
     """
 
     name: str
@@ -112,6 +113,7 @@ class ModelCard:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     weights_file: str = WEIGHTS_FILE
+    licence: str | None = None
     notes: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
 
@@ -170,8 +172,9 @@ class ModelCard:
         """The card as plain values, for JSON."""
         value = {item.name: getattr(self, item.name) for item in fields(self)}
         value["scheme"] = self.scheme.to_dict()
-        if self.patch_width is None:
-            del value["patch_width"]  # cards of squares read as they always did
+        for name in ("patch_width", "licence"):
+            if value[name] is None:
+                del value[name]  # cards without them read as they always did
         for name in ("bands", "notes", "assumed"):
             value[name] = list(value[name])
         for name in ("normalisation", "network", "split", "metrics", "training"):
@@ -238,6 +241,8 @@ def describe(card: ModelCard) -> str:
         lines.append(f"- Probabilities are calibrated with temperature {card.temperature:.3f}")
     if card.pixel_size_m:
         lines.append(f"- Made for pixels of {card.pixel_size_m:g} m")
+    if card.licence:
+        lines.append(f"- Licence, as its file says: {' '.join(card.licence.split())}")
     lines += ["", "## Classes", "", "| id | class | colour |", "|---|---|---|"]
     lines += [f"| {i} | {name} | {card.scheme.hex(i)} |" for i, name in enumerate(card.scheme.names)]
     lines += _section("Split", card.split) + _metrics_section(card.metrics) + _section("Training", card.training)

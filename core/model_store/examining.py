@@ -1,4 +1,4 @@
-"""What a Keras file of other origin tells before it is loaded, and what has to be asked."""
+"""What a file of another origin tells before it is loaded, and what has to be asked."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from core.errors import ModelError, SettingsError
 from core.model_store.bare_weights import Fit, architecture_beside, bare_weights, fitting_network, unfitting
 from core.model_store.cards import MIN_PATCH_PX, ModelCard
 from core.model_store.legacy import Described, describe, describe_architecture
-from core.model_store.models import proposed_card
-from core.model_store.normalisation import BLUE_FIRST, PUBLISHED_WAYS, read_normalisation, titled
+from core.model_store.models import guesses, proposed_card
+from core.model_store.normalisation import BLUE_FIRST, PUBLISHED_WAYS, normalisation_sentence, read_normalisation, titled
 from core.model_store.outputs import refusal_of_shape
 from core.model_store.saved_models import is_saved_model
-from core.model_store.serving.graph import KEPT
+from core.model_store.serving import graph, onnx_file
 from core.networks.encoders import published_normalisation, wants_bgr
 from core.networks.pure import is_pure
 from core.reading.readable import refusing
 from core.words import counted
 
+_KEPT = {"savedmodel": f"A SavedModel without Keras's description. {graph.KEPT}", "onnx": f"An ONNX network. {onnx_file.KEPT}"}
 _SELF_NORMALISING = {"Rescaling", "Normalization"}
 # A layer that only encoders of this kind have, and one of those encoders. Of the ResNets of segmentation_models all take raw values.
 _SIGNS = {
@@ -79,14 +80,14 @@ class OfWeights:
 
 
 def examine(path: str | os.PathLike, of_weights: OfWeights = OfWeights()) -> Examined:
-    """Read what a `.h5`, `.hdf5` or `.keras` file or a SavedModel tells; without Keras, nothing in it is run. Raises ModelError."""
-    with refusing(Path(path).name, ModelError, "a whole Keras file or SavedModel"):
+    """Read what a `.h5`, `.hdf5`, `.keras` or `.onnx` file or a SavedModel tells; nothing in it is run. Raises ModelError."""
+    with refusing(Path(path).name, ModelError, "a whole Keras file, SavedModel or ONNX file"):
         return _examine(Path(path), of_weights)
 
 
 def _examine(path: Path, of_weights: OfWeights) -> Examined:
     if not path.exists():
-        raise ModelError(f"no file at {path}", expected="a Keras file", do="Check the path")
+        raise ModelError(f"no file at {path}", expected="a Keras file, SavedModel or ONNX file", do="Check the path")
     if path.is_dir() and not is_saved_model(path):
         raise ModelError(
             f"the folder {path.name} as a model to import", expected="a Keras file, or a SavedModel folder", do="Name the file in it"
@@ -110,7 +111,7 @@ def _examine(path: Path, of_weights: OfWeights) -> Examined:
     if fit is not None:
         network = {"filters": list(fit.filters)} if fit.filters else {}
         card = replace(card, architecture=fit.architecture, encoder=fit.encoder, network=network, notes=())
-    asks = ["bands", "normalisation", "scheme"]
+    asks = ["bands", *(key for key in ("normalisation", "scheme") if key in guesses(found))]
     asks += ["patch_size"] if found.free else []
     asks += ["output"] if len(found.heads) > 1 else []
     return Examined(found, card, tuple(asks), _normalisations(found), _tells(found, card, fit), fit)
@@ -169,6 +170,8 @@ def _normalisations(found: Described) -> tuple[LikelyNormalisation, ...]:
     if found.layer_kinds & _SELF_NORMALISING:
         usual.reverse()
     by_pixels = [LikelyNormalisation(titled(word), read_normalisation(word)) for word in ("patch", "image", "patch-together")]
+    if found.told.normalisation is not None:
+        usual.insert(0, LikelyNormalisation("As the file says", dict(found.told.normalisation)))
     if found.bands != 3:
         return *usual, *by_pixels
     encoder = next((name for sign, name in _SIGNS.items() if sign in found.layer_names), None)
@@ -214,12 +217,26 @@ def _tells(found: Described, card: ModelCard, fit: Fit | None) -> tuple[str, ...
     if found.weights_alone:
         sentences.insert(0, "Weights alone, with the architecture that lies beside them.")
     if found.served:
-        sentences.insert(0, f"A SavedModel without Keras's description. {KEPT}")
+        sentences.insert(0, _KEPT[found.served])
     if len(found.heads) > 1:
         which = f"{found.head.name} is the answer, {found.why}" if found.sure else "which one is the answer has to be said"
         sentences.append(f"Has {len(found.heads)} outputs: {', '.join(head.told() for head in found.heads)}; {which}.")
     if found.saved_by:
-        sentences.append(f"Saved by Keras {found.saved_by}.")
+        sentences.append(f"Saved by {found.saved_by if found.served else f'Keras {found.saved_by}'}.")
     if found.compiled_with:
         sentences.append(f"Trained with {', '.join(found.compiled_with)}, which is not needed for predicting.")
-    return tuple(sentences)
+    return *sentences, *_told(found, card)
+
+
+def _told(found: Described, card: ModelCard) -> list[str]:
+    """What a file says about itself, as far as a card takes it."""
+    told, said = found.told, []
+    if "scheme" not in guesses(found):
+        said.append(f"Names its classes: {', '.join(card.scheme.names)}.")
+    if told.normalisation is not None:
+        said.append(f"Values, as it says: {normalisation_sentence(told.normalisation)}.")
+    if told.pixel_size_m is not None:
+        said.append(f"Made for pixels of {told.pixel_size_m:g} m.")
+    if told.licence is not None:
+        said.append(f"Licence, as it says: {told.licence}")
+    return [*said, *told.notes]

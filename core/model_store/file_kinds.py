@@ -12,6 +12,7 @@ from core.model_store.filling import container_of, names_layers
 
 _HEAD_BYTES = 4096
 _KERAS = "a Keras model: .keras, .h5, .hdf5 or a SavedModel folder"
+ONNX = "an ONNX network"
 _TO_KERAS = "Save the model with Keras's model.save()"
 _TORCH = "Groundline runs Keras networks; train the network anew here, or with Keras"
 _DOWNLOAD = "Download the file itself"
@@ -87,7 +88,7 @@ def _kind_of_others(path: Path, head: bytes) -> tuple[str, str]:
     if head[:2] in (b"x\x9c", b"x\x01", b"x\xda") or path.suffix.lower() in (".joblib", ".pkl", ".pickle"):
         return "a joblib file or pickle, which can run any code", _TO_KERAS
     if path.suffix.lower() == ".onnx" or (head[:1] == b"\x08" and any(word in head for word in (b"pytorch", b"onnx", b"ai.onnx"))):
-        return "an ONNX network", "Import the Keras model that it was made of"
+        return ONNX, "Import it: it becomes a model folder" if path.suffix.lower() == ".onnx" else "Give it the ending .onnx, and import it"
     if path.suffix.lower() == ".pb" or b"saved_model" in head:
         return "a graph of TensorFlow", "Name the SavedModel folder that holds it with its variables"
     if head[257:262] == b"ustar":

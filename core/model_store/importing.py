@@ -1,4 +1,4 @@
-"""A Keras file of other origin into a model folder, with what the user says about it."""
+"""A file of another origin into a model folder, with what the user says about it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def import_model(
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Model:
-    """Write a model folder of a Keras file and what the user says about it; the new network is compared with the old one.
+    """Write a model folder of a file and what the user says about it; the new network is compared with the old one.
 
     `trusted`: the user allows the code of a Lambda layer to run, now and whenever the model is used on this machine.
     Raises ModelError for a file that cannot be taken, SettingsError for answers that do not fit it, Cancelled.
@@ -101,22 +101,29 @@ def import_model(
 def _import_serving(
     path: Path, folder: Path, examined: Examined, answers: Answers, on_progress: OnProgress | None, should_stop: ShouldStop | None
 ) -> Model:
-    """Write a model folder whose network is OpenVINO's, made of a SavedModel's serving function; TensorFlow runs nothing of it."""
-    from core.model_store.serving import graph
+    """Write a model folder whose network OpenVINO runs: a SavedModel's serving function, or an ONNX file; TensorFlow runs nothing of it."""
+    from core.model_store.serving import graph, onnx_file
 
-    network = graph.read_serving(path, examined.found.heads)
+    of_onnx = examined.found.served == "onnx"
+    network = graph.read_onnx_network(path) if of_onnx else graph.read_serving(path, examined.found.heads)
     tried = _tried(path, examined, answers, _Loaded(partial(graph.measured, network), partial(graph.values_of, network)))
     card = _answered(tried, answers)
     ready = graph.fitted(network, tried.found.head, tried.found.chosen, card)
     check(should_stop)
-    saved = replace(card, output="softmax", network={}, weights_file=graph.NETWORK, notes=(*card.notes, graph.KEPT))
+    if of_onnx:
+        saved = replace(card, weights_file=onnx_file.FILE, notes=(*card.notes, onnx_file.KEPT))
+    else:
+        saved = replace(card, output="softmax", network={}, weights_file=graph.NETWORK, notes=(*card.notes, graph.KEPT))
     with replacing_folder(folder) as temporary:
         report(on_progress, 1, 3, "Writing the model folder")
-        graph.save(ready, temporary / graph.NETWORK)
+        if of_onnx:
+            onnx_file.copy_onnx(path, temporary / onnx_file.FILE)
+        else:
+            graph.save(ready, temporary / graph.NETWORK)
         saved.save(temporary)
         check(should_stop)
         report(on_progress, 2, 3, "Comparing the two")
-        again = graph.sized(temporary / graph.NETWORK, card.name, card.patch_shape)
+        again = graph.sized(temporary / saved.weights_file, saved, card.patch_shape)
         _compare(partial(graph.run, ready), partial(graph.run, again), card)
     report(on_progress, 3, 3, "Done")
     return find_model(folder)
@@ -216,7 +223,7 @@ def _answered(examined: Examined, answers: Answers) -> ModelCard:
         name=answers.name or card.name,
         dtype=answers.dtype,
         scale=answers.scale,
-        pixel_size_m=answers.pixel_size_m,
+        pixel_size_m=answers.pixel_size_m or card.pixel_size_m,
         assumed=tuple(assumed),
     )
 

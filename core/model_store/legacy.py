@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 
@@ -20,7 +20,10 @@ from core.model_store.heads import FUNCTIONS_OF_TENSORFLOW, TRIED_PX, ends_of, e
 from core.model_store.nodes import name_of, plain_kind
 from core.model_store.outputs import Form, Head, chosen_output, form_of
 from core.model_store.saved_models import description_of, graph_of, is_saved_model
+from core.model_store.serving.deepness import Told
+from core.model_store.serving.onnx_file import is_onnx, read_onnx
 from core.model_store.serving.signature import signature_of
+from core.model_store.shapes import Shape
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 _ATTRIBUTES = {"network": "model_config", "training": "training_config", "version": "keras_version"}
@@ -33,8 +36,9 @@ class Described:
     `saved_by` is the version of Keras, "" when it is not told; `compiled_with` names the losses and metrics it was trained
     with; `network` is the whole description; `functions` are those of TensorFlow that it calls between its layers.
     `chosen` numbers the output that counts and `why` says in words how it was found; `sure`: nobody has to be asked for it.
-    `weights_alone`: the description lies in another file than the weights. `served`: it is a SavedModel of which the serving function
-    is known alone. `tried_px`: the patch that a network of any size was tried with.
+    `weights_alone`: the description lies in another file than the weights. `served`: what OpenVINO runs, a "savedmodel" of which the
+    serving function is known alone, or "onnx"; "" for a network of Keras. `told` is what the file says about itself besides.
+    `tried_px`: the patch that a network of any size was tried with.
     """
 
     height: int | None
@@ -52,10 +56,11 @@ class Described:
     functions: tuple[str, ...] = ()
     chosen: int = -1
     weights_alone: bool = False
-    served: bool = False
+    served: Literal["", "savedmodel", "onnx"] = ""
     why: str = "the only output"
     sure: bool = True
     tried_px: int = TRIED_PX
+    told: Told = field(default_factory=Told)
 
     @property
     def head(self) -> Head:
@@ -102,6 +107,8 @@ def has_network(path: str | os.PathLike) -> bool:
 def describe(path: str | os.PathLike) -> Described:
     """Read the network's description in a file. Raises ModelError when there is none or it is not understood."""
     path = Path(path)
+    if is_onnx(path):
+        return _described_onnx(path)
     if is_saved_model(path):
         network = description_of(path)
         if network is None:
@@ -117,7 +124,7 @@ def describe(path: str | os.PathLike) -> Described:
 def describe_serving(path: Path) -> Described:
     """What the serving function of a SavedModel tells. Raises ModelError for one that takes anything but one image."""
     signature = signature_of(graph_of(path), path.name)
-    height, width, bands = signature.image(path.name)
+    height, width, bands = signature.image(f"the serving function of {path.name}")
     heads = signature.heads()
     choice = chosen_output(heads, height or width or TRIED_PX, width or height or TRIED_PX)
     return Described(
@@ -129,10 +136,44 @@ def describe_serving(path: Path) -> Described:
         frozenset(),
         path.stem,
         chosen=choice.number,
-        served=True,
+        served="savedmodel",
         why=choice.why,
         sure=choice.sure,
     )
+
+
+def _described_onnx(path: Path) -> Described:
+    """What an ONNX file tells. Raises ModelError for one that takes anything but one image."""
+    file = read_onnx(path)
+    height, width, bands = file.signature.image(path.name)
+    tried_px = file.told.patch_size or TRIED_PX
+    sides = height or width or tried_px, width or height or tried_px
+    heads = tuple(replace(head, shape=_filled(head.shape, sides)) for head in file.heads)
+    choice = chosen_output(heads, *sides)
+    return Described(
+        height,
+        width,
+        bands,
+        heads,
+        frozenset(),
+        frozenset(),
+        path.stem,
+        file.saved_by,
+        channels_first=file.channels_first,
+        chosen=choice.number,
+        served="onnx",
+        why=choice.why,
+        sure=choice.sure,
+        tried_px=tried_px,
+        told=file.told.fitting(bands),
+    )
+
+
+def _filled(shape: Shape, sides: tuple[int, int]) -> Shape:
+    """A map of free height and width in the size that it is likely to have; what is told of a file is measured when it is loaded."""
+    if len(shape) == 3 and shape.count(None) == 2:
+        return (*sides, shape[2]) if shape[2] is not None else (shape[0], *sides) if shape[0] is not None else shape
+    return shape
 
 
 def describe_architecture(path: str | os.PathLike) -> Described:

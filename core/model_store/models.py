@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,19 @@ from core.model_store.file_kinds import refused
 from core.model_store.legacy import SUFFIXES, Described, describe
 from core.model_store.outputs import SHARES, refusal_of_outputs
 from core.model_store.saved_models import is_saved_model
+from core.model_store.serving import onnx_file
+from core.model_store.serving.deepness import FULL
+from core.model_store.serving.graph import weights_beside
 from core.model_store.trust import refuse_untrusted
 from core.reading.readable import Unreadable, refusing, sorted_out
 from core.workspace import MODELS, default_workspace
 
 if TYPE_CHECKING:
     import keras
+
+
+_OF_OPENVINO = ".xml"
+_SERVED = {_OF_OPENVINO: "the serving function of a SavedModel", onnx_file.SUFFIX: "an ONNX network"}
 
 
 @dataclass(frozen=True)
@@ -32,14 +39,14 @@ class Model:
     file: Path
 
     @property
-    def served(self) -> bool:
-        """Whether its network is OpenVINO's, made of a SavedModel's serving function, and nothing that Keras can load."""
-        return self.file.suffix == ".xml"
+    def served(self) -> str:
+        """What a network is that OpenVINO alone can load: that of a SavedModel's serving function, or an ONNX file; "" for Keras's."""
+        return _SERVED.get(self.file.suffix, "")
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files of its network."""
-        return (self.file, self.file.with_suffix(".bin")) if self.served else (self.file,)
+        return (self.file, weights_beside(self.file)) if self.file.suffix == _OF_OPENVINO else (self.file,)
 
     @property
     def size_bytes(self) -> int:
@@ -55,7 +62,7 @@ class Model:
         """
         if self.served:
             raise ModelError(
-                f"{self.card.name} is the serving function of a SavedModel, which Keras cannot load",
+                f"{self.card.name} is {self.served}, which Keras cannot load",
                 expected="a network of Keras",
                 do="Predict and evaluate with it; to train it further or to export it, import it from a .keras or .h5 file",
             )
@@ -152,43 +159,67 @@ def card_from_file(path: str | os.PathLike) -> ModelCard:
 
 def proposed_card(path: Path, found: Described) -> ModelCard:
     """The card of `card_from_file`, for a file that may hold code: nothing of it is run here."""
-    classes = max(2, found.outputs)
     output, notes = _ending(found)
     network = {"output": found.chosen % len(found.heads)} if len(found.heads) > 1 else {}
     height, width = found.sides
     return ModelCard(
         name=path.stem,
-        architecture="savedmodel" if found.served else "file",
-        scheme=default_scheme(classes),
+        architecture=found.served or "file",
+        scheme=_scheme(found),
         bands=tuple(range(1, found.bands + 1)),
         patch_size=height,
         patch_width=None if height == width else width,
         network=network,
         output=output,
+        normalisation=found.told.normalisation or {"kind": "divide", "divisor": FULL},
+        pixel_size_m=found.told.pixel_size_m,
         weights_file=path.name,
-        notes=(
-            f"Read from the SavedModel {path.name}."
-            if found.served
-            else f"Read from the Keras file {path.name}; its custom losses and metrics are not needed and left out.",
-            *notes,
-            *_shaped(found),
-        ),
+        licence=found.told.licence,
+        notes=(_read_from(path, found), *notes, *_shaped(found), *_said(found)),
         assumed=tuple(guesses(found).values()),
     )
 
 
+def _read_from(path: Path, found: Described) -> str:
+    if not found.served:
+        return f"Read from the Keras file {path.name}; its custom losses and metrics are not needed and left out."
+    return f"Read from the {'ONNX file' if found.served == 'onnx' else 'SavedModel'} {path.name}."
+
+
+def _names(found: Described) -> tuple[str, ...] | None:
+    """The names of the classes as the file tells them; None where it does not, or tells others than it gives."""
+    return found.told.classes(found.chosen % len(found.heads), max(2, found.outputs))
+
+
+def _scheme(found: Described) -> ClassScheme:
+    names = _names(found)
+    scheme = default_scheme(max(2, found.outputs))
+    return scheme if names is None else replace(scheme, names=names).natural()
+
+
+def _said(found: Described) -> list[str]:
+    """What a file says about itself: its licence, what is of use to people, and names that do not fit."""
+    said = [f"Licence, as the file says: {found.told.licence}"] if found.told.licence else []
+    if found.told.names and found.outputs and _names(found) is None:
+        said.append(
+            f"It names {len(found.told.names[0])} classes and gives {max(2, found.outputs)}, or names two alike: its names are left out."
+        )
+    return [*said, *found.told.notes]
+
+
 def guesses(found: Described) -> dict[str, str]:
     """What `proposed_card` had to guess, by the card's field: sentences that people can check."""
-    made = {
-        "normalisation": "8-bit images, divided by 255",
-        "bands": f"the first {found.bands} bands in the image's order" if found.bands != 3 else "bands 1, 2, 3 = red, green, blue",
-        "scheme": f"class names and colours ({max(2, found.outputs)} classes)",
-    }
+    made = {}
+    if found.told.normalisation is None:
+        made["normalisation"] = "8-bit images, divided by 255"
+    made["bands"] = f"the first {found.bands} bands in the image's order" if found.bands != 3 else "bands 1, 2, 3 = red, green, blue"
+    if _names(found) is None:
+        made["scheme"] = f"class names and colours ({max(2, found.outputs)} classes)"
     if len(found.heads) > 1:
         made["output"] = f"the output {found.head.name} is the answer, {found.why}; the file also gives {_others(found)}"
     if _ending(found)[0] == "logits":
         made["logits"] = "the output is logits, turned into probabilities by a softmax"
-    if found.free:
+    if found.free and found.told.patch_size is None:
         made["patch_size"] = f"patches of {found.tried_px} x {found.tried_px} pixels, since the network takes any size"
     return made
 

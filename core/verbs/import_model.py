@@ -1,4 +1,4 @@
-"""Verb import-model: take in a Keras file of another origin."""
+"""Verb import-model: take in a model of another origin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.model_store.normalisation import SEAMS, WAYS, seams_warning
-from core.model_store.serving.graph import KEPT
+from core.model_store.serving import graph, onnx_file
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, setting
 from core.verbs.verb import Answer, Verb, place_of
@@ -29,7 +29,7 @@ def _normalisation(text: str) -> dict[str, Any]:
 class ImportModelRequest(Settings):
     """What `import-model` can be told; a request may hold what is in a class file instead of its path."""
 
-    file: Path = setting(REQUIRED, "an .h5, .hdf5 or .keras file, weights alone, or a SavedModel folder", flag="FILE")
+    file: Path = setting(REQUIRED, "an .h5, .hdf5, .keras or .onnx file, weights alone, or a SavedModel folder", flag="FILE")
     out: Path | None = setting(None, "folder for the model", flag="OUT")
     classes: str | tuple[str, ...] | dict[str, Any] | None = setting(
         None, "a class file, or the names in order", metavar="FILE|NAME,NAME,..."
@@ -65,7 +65,7 @@ class ImportModelRequest(Settings):
 
 
 def run(asked: ImportModelRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
-    """Write a model folder of a Keras file and the answers about it."""
+    """Write a model folder of a file and the answers about it."""
     from core.model_store.examining import OfWeights, examine, told_by_word
     from core.model_store.importing import Answers, import_model, scheme_of
 
@@ -110,8 +110,9 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from answer.get("notes", ())
     yield from (f"Assumed, since nobody said otherwise: {sentence}" for sentence in answer["assumed"])
     yield from answer.get("warnings", ())
-    told = "read again, the network gives what it gave" if KEPT in answer.get("notes", ()) else "the new file gives what the old one gave"
+    kept = {graph.KEPT, onnx_file.KEPT}.intersection(answer.get("notes", ()))
+    told = "read again, the network gives what it gave" if kept else "the new file gives what the old one gave"
     yield f"Model in {answer['folder']}; {told}"
 
 
-VERB = Verb("import_model", "take in a Keras file of another origin", ImportModelRequest, run, summary, place="models", heavy=True)
+VERB = Verb("import_model", "take in a model of another origin", ImportModelRequest, run, summary, place="models", heavy=True)

@@ -1,4 +1,4 @@
-"""The wizard for models of other origin: shows what a Keras file tells, asks only what it does not."""
+"""The wizard for models of other origin: shows what a file tells, asks only what it does not."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def wizard() -> None:
     """File, what it tells, questions, and the job that takes it in."""
     left, right = st.columns(2, vertical_alignment="bottom")
     sent = left.file_uploader(
-        "A model saved by Keras",
+        "A model of Keras, TensorFlow or ONNX",
         key="import_file",
         max_upload_size=_LARGEST_MB,
-        **changing("A whole model (.h5, .hdf5, .keras), weights alone, or a zipped SavedModel folder."),
+        **changing("A whole model (.h5, .hdf5, .keras, .onnx), weights alone, or a zipped SavedModel folder."),
     )
     typed = right.text_input(
         "or its path on this machine", key="import_path", placeholder="~/model.hdf5", help="Large files need no upload."
@@ -49,7 +49,8 @@ def wizard() -> None:
     path = uploads.once(sent, state.workspace().uploads) if sent is not None else typed_path(typed)
     if path is None:
         st.caption(
-            "Models trained elsewhere, also with Keras 2 and segmentation_models, are read, checked and kept with a card of their own."
+            "Models trained elsewhere, with Keras 2 and 3, with PyTorch (as .onnx) or for QGIS Deepness, are read, checked and kept with a "
+            "card of their own."
         )
         return
     of_weights = _of_weights(path, sent=sent is not None)
@@ -113,7 +114,7 @@ def _ask(path: Path, examined: Examined, of_weights: OfWeights) -> dict[str, Any
     count = len(card.scheme)
     if not examined.found.outputs:
         count = int(st.number_input("Classes", 2, 255, 2, key=f"{key}_classes", help="How many the network gives; the file does not tell."))
-    schemes = _schemes(count)
+    schemes = _schemes(count, None if "scheme" in examined.asks else card.scheme)
     left, right = st.columns([3, 2], gap="large")
     with left:
         name = st.text_input("Name", card.name, key=f"{key}_name", help="What the model will be called.")
@@ -137,7 +138,7 @@ def _ask(path: Path, examined: Examined, of_weights: OfWeights) -> dict[str, Any
             "Pixel size, m",
             0.0,
             1000.0,
-            0.0,
+            card.pixel_size_m or 0.0,
             format="%g",
             key=f"{key}_pixel",
             help="Ground sample distance that it was trained on; 0 if not known.",
@@ -218,11 +219,11 @@ def _class_table(scheme: ClassScheme, key: str) -> list[dict[str, str]]:
     return [{**row, "class": out_of_table(row["class"])} for row in edited.to_dict("records")]
 
 
-def _schemes(count: int) -> dict[str, ClassScheme]:
-    """Where names of this many classes can come from; typed ones first."""
+def _schemes(count: int, named: ClassScheme | None) -> dict[str, ClassScheme]:
+    """Where names of this many classes can come from: those that the file names, else typed ones first."""
     from core.model_store.models import default_scheme
 
-    found = {"Typed here": default_scheme(count)}
+    found = {"As the file names them": named} if named is not None else {"Typed here": default_scheme(count)}
     for folder in library.datasets():
         try:
             scheme = library.dataset(folder).scheme

@@ -34,7 +34,7 @@ def panel() -> None:
     else:
         st.info("No model yet. Train one, or bring one below.", icon=":material/deployed_code:")
     broken.show("models")
-    st.subheader(":material/upload_file: Bring an old model", anchor=False)
+    st.subheader(":material/upload_file: Bring a model", anchor=False)
     with frame.errors():
         import_wizard.wizard()
 
@@ -94,7 +94,9 @@ def _one(models: dict[str, Model]) -> None:
                 )
         with right:
             if model.served:
-                st.caption("The serving function of a SavedModel: other programs read its network (OpenVINO) as it lies in the download.")
+                st.caption(f"It is {model.served}: other programs read it as it lies in the download.")
+                if model.card.licence:
+                    st.caption(f":material/license: Licence, as its file says: {in_markdown(model.card.licence)}")
             else:
                 _export(model, chosen)
 

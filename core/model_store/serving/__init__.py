@@ -1,1 +1,1 @@
-"""SavedModels of other programs: their serving function, as a network of OpenVINO."""
+"""Networks of other programs that OpenVINO runs: serving functions of SavedModels, and ONNX files."""

@@ -1,4 +1,4 @@
-"""A serving function as a network of OpenVINO: read without TensorFlow, made to end in one map of probabilities, written and run.
+"""A serving function or ONNX file as a network of OpenVINO: read, made to end in one map of probabilities, written and run.
 
 OpenVINO translates each operation into one of its own, none of which reads files, asks the network or runs Python; a function with
 any other operation is refused. So nothing of a foreign program runs that a network of plain layers would not run.
@@ -23,6 +23,7 @@ from core.errors import ModelError, SettingsError
 from core.model_store.cards import ModelCard
 from core.model_store.outputs import Form, Head, form_of, refusal_of_shape, untaken_size
 from core.model_store.saved_models import unpacked
+from core.model_store.serving.onnx_file import SUFFIX, bands_first
 from core.workspace import PROJECT
 
 NETWORK = "network.xml"
@@ -76,6 +77,33 @@ def read_serving(path: Path, heads: Sequence[Head]) -> Any:
             ) from error
 
 
+def read_onnx_network(path: Path) -> Any:
+    """An ONNX file as a network that takes its image's bands last, whatever the file has. Raises ModelError, SettingsError."""
+    if importlib.util.find_spec("openvino") is None:
+        raise SettingsError(
+            f"the ONNX file {path.name}, and no OpenVINO to run it", expected="the package openvino", do="Install it with pip"
+        )
+    openvino = quiet_openvino()
+    from openvino.frontend import FrontEndManager
+
+    try:
+        reader = FrontEndManager().load_by_framework("onnx")
+        network = reader.convert(reader.load(str(path)))
+        shape = network.inputs[0].get_partial_shape()
+        if bands_first(tuple(None if side.is_dynamic else side.get_length() for side in shape)):
+            steps = openvino.preprocess.PrePostProcessor(network)
+            steps.input().tensor().set_layout(openvino.Layout("NHWC"))
+            steps.input().model().set_layout(openvino.Layout("NCHW"))
+            network = steps.build()
+        return network
+    except Exception as error:  # OpenVINO raises its own base class only
+        raise ModelError(
+            f"OpenVINO cannot read {path.name} ({_reason(error)})",
+            expected="the usual operations of ONNX",
+            do="Export it without these operations, or with another opset_version",
+        ) from error
+
+
 def _main(arguments: list[str]) -> int:
     """Translate a SavedModel folder into a network file; why it cannot be, as the last line of the error output."""
     folder, file = arguments
@@ -127,7 +155,7 @@ def fitted(network: Any, head: Head, number: int, card: ModelCard) -> Any:
     sides = card.patch_shape
     form = form_of(head.shape, *sides)
     if form is None:
-        raise refusal_of_shape("a serving function that", head, *sides)
+        raise refusal_of_shape("a network that", head, *sides)
     network = network.clone()
     shape = network.inputs[0].get_partial_shape()
     plain = form.layout == "map" and form.times == 1 and shape[1].is_dynamic == shape[2].is_dynamic
@@ -184,14 +212,20 @@ def save(network: Any, file: Path) -> None:
     openvino.save_model(network, file, compress_to_fp16=False)
 
 
-def sized(file: Path, name: str, sides: tuple[int, int]) -> Any:
-    """A network that `save` wrote, for patches of height x width pixels. Raises ModelError where it takes others only."""
+def sized(file: Path, card: ModelCard, sides: tuple[int, int]) -> Any:
+    """The network of a model folder, one that `save` wrote or an ONNX file, for patches of height x width pixels: it gives probabilities.
+
+    Raises ModelError where it takes others only.
+    """
+    of_onnx = file.suffix == SUFFIX
     try:
-        network = quiet_openvino().Core().read_model(file)
+        network = read_onnx_network(file) if of_onnx else quiet_openvino().Core().read_model(file)
         shape = network.inputs[0].get_partial_shape()
     except Exception as error:  # OpenVINO raises its own base class only
         raise ModelError(
-            f"the network of {name} cannot be read ({_reason(error)})", expected="the files that the import wrote", do="Import it again"
+            f"the network of {card.name} cannot be read ({_reason(error)})",
+            expected="the files that the import wrote",
+            do="Import it again",
         ) from error
     fixed = [None if side.is_dynamic else side.get_length() for side in (shape[1], shape[2])]
     if any(found not in (None, wanted) for found, wanted in zip(fixed, sides, strict=True)):
@@ -201,7 +235,11 @@ def sized(file: Path, name: str, sides: tuple[int, int]) -> Any:
             do="Leave the patch size away",
         )
     _resize(network, sides)
-    return network
+    if not of_onnx:
+        return network
+    heads = measured(network, [Head(str(number), (), "linear") for number in range(len(network.outputs))], *sides)
+    number = card.network.get("output", 0)
+    return fitted(network, heads[number], number, replace(card, patch_size=sides[0], patch_width=sides[1]))
 
 
 def run(network: Any, batch: np.ndarray) -> np.ndarray:

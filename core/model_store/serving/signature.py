@@ -1,4 +1,4 @@
-"""What the serving function of a SavedModel takes and gives, read from its file without TensorFlow."""
+"""What a function takes and gives; that of a SavedModel, read from its file without TensorFlow."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Signature:
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
 
-    def image(self, file: str) -> tuple[int | None, int | None, int]:
-        """Height and width (None where free) and bands of the one image that it takes. Raises ModelError for anything else."""
+    def image(self, who: str) -> tuple[int | None, int | None, int]:
+        """Height and width (None where free) and bands of the one image that it takes; an error calls it `who`. Raises ModelError."""
         taken = ", ".join(f"{name}: {tensor.told()}" for name, tensor in self.inputs.items()) or "nothing"
         shapes = [tensor.shape or () for tensor in self.inputs.values() if tensor.type in _NUMBERS.values()]
         if len(self.inputs) == 1 and shapes and len(shapes[0]) == 4:
@@ -62,7 +62,7 @@ class Signature:
                 return height, width, bands
         many = "one input" if len(self.inputs) == 1 else f"{len(self.inputs)} inputs"
         raise ModelError(
-            f"the serving function of {file} takes {many}: {taken}", expected=_EXPECTED, do="Save it with a signature that takes one image"
+            f"{who} takes {many}: {taken}", expected=_EXPECTED, do="Save it so that it takes one image, and tells how many bands"
         )
 
     def heads(self) -> tuple[Head, ...]:

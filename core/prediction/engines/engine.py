@@ -83,7 +83,7 @@ def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = 
         )
     if model.served and engine == "tensorflow":
         raise SettingsError(
-            f"the engine tensorflow for {model.card.name}, which is the serving function of a SavedModel",
+            f"the engine tensorflow for {model.card.name}, which is {model.served}",
             expected="openvino, auto, or fast once its int8 network is made",
             do="Choose the engine auto",
         )
@@ -216,7 +216,7 @@ def network_file(model: Model, size: PatchSize) -> Path:
     path = cache_folder() / "openvino" / _key(model, size) / NETWORK_FILE
     if not path.exists() and model.served:
         with replacing_folder(path.parent) as temporary:
-            save(sized(model.file, model.card.name, sides(size)), temporary / NETWORK_FILE)
+            save(sized(model.file, model.card, sides(size)), temporary / NETWORK_FILE)
     elif not path.exists():
         _convert_apart(model, size, path.parent)
     return path
