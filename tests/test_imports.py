@@ -42,7 +42,7 @@ APART = (
 # A page's folder imports no other page's folder, but for these.
 PAGE_ARROWS = {("ui.runs", "ui.train")}
 SHARED_BY_PAGES = ("ui.viewer",)
-NETWORK_LIBRARIES = {"tensorflow", "keras", "segmentation_models", "openvino", "onnxruntime", "nncf", "jax", "torch"}
+NETWORK_LIBRARIES = {"tensorflow", "keras", "segmentation_models", "openvino", "onnx", "tf2onnx", "onnxruntime", "nncf", "jax", "torch"}
 WITH_NETWORKS = ("core.networks", "core.model_store", "core.training", "core.prediction.engines")
 
 CORE = sorted((ROOT / "core").rglob("*.py"))

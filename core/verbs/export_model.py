@@ -37,9 +37,11 @@ def run(asked: ExportModelRequest, *, on_progress: OnProgress | None = None, sho
 
 
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
-    """Format, size, and how well the written model agrees."""
+    """Format, size, how well the written model agrees, and what others cannot do with it."""
     yield f"{answer['format']}, {answer['size_bytes'] / 1e6:.1f} MB; read again, probabilities differ by at most {answer['difference']:.1g}"
-    yield f"Written to {answer['path']}, with its card"
+    yield from answer.get("warnings", ())
+    beside = "its card, and its item for a STAC catalogue; QGIS Deepness runs it as it is" if answer["format"] == "onnx" else "its card"
+    yield f"Written to {answer['path']}, with {beside}"
 
 
 VERB = Verb("export_model", "write a model for other programs", ExportModelRequest, run, summary, heavy=True)

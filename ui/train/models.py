@@ -128,7 +128,10 @@ def _export(model: Model, name: str) -> None:
                 jobs_view.start("export_model", {"model": name, "out": out, "format": how}, title=f"{model.card.name} as {FORMATS[how]}")
             if not outcome.failed:
                 st.rerun()
-    st.caption("Other programs feed it normalised patches; the card beside it holds normalisation, bands and classes.")
+    if how == "onnx":
+        st.caption("QGIS Deepness runs it as it is. A card and an item for a STAC catalogue lie beside it.")
+    else:
+        st.caption("Other programs feed it normalised patches; the card beside it holds normalisation, bands and classes.")
     for job in jobs:
         jobs_view.progress(job.folder, f"export_{job.name}", body=_exported)
 
@@ -145,6 +148,8 @@ def _exported(job: Job, status: dict) -> None:
         f"{size_words(result['size_bytes'])} at {in_markdown(path)} · read again, its probabilities differ from the model's by at most "
         f"{result['difference']:.1g}"
     )
+    for sentence in result.get("warnings", ()):
+        st.caption(f":material/info: {sentence}")
     files = sorted(file for file in path.parent.rglob("*") if file.is_file())
     st.download_button(
         f"Download {FORMATS[result['format']].split(',')[0]} (zip)",
