@@ -5,6 +5,8 @@ from dataclasses import fields, replace
 import h5py
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
+from onnx import save as save_onnx
 from PIL import Image
 
 from core.classes import DUBAI
@@ -746,3 +748,21 @@ def test_a_model_is_exported_by_a_job_and_offered_with_its_card(opened, workspac
     finished("export_model", {"model": str(workspace.models / "small-net"), "out": result["path"], "format": "onnx"}, result)
     at = sound(at.run())
     assert any("Download ONNX" in button.label for button in at.get("download_button")) and "1e-07" in text_of(at)
+
+
+def test_the_wizard_takes_from_an_onnx_file_what_it_says(opened, workspace, tmp_path, asked):
+    given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, count, 64, 64]) for name, count in (("image", 3), ("out", 2)))
+    kernel = helper.make_tensor("kernel", TensorProto.FLOAT, [2, 3, 1, 1], [1.0] * 6)
+    graph = helper.make_graph([helper.make_node("Conv", ["image", "kernel"], ["out"])], "net", [given], [made], [kernel])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    said = {"model_type": "Segmentor", "class_names": {"0": "Road", "1": "_else_"}, "resolution": 30, "license": "CC BY 4.0"}
+    for key, value in {**said, "standardization_mean": [0.5] * 3, "standardization_std": [0.25] * 3}.items():
+        model.metadata_props.add(key=key, value=json.dumps(value))
+    save_onnx(model, tmp_path / "roads.onnx")
+    at = on_tab(opened(TRAIN), "Models")
+    at = sound(at.text_input(key="import_path").set_value(str(tmp_path / "roads.onnx")).run())
+    assert "An ONNX network." in text_of(at) and "Licence, as it says: CC BY 4.0" in text_of(at)
+    sound(at.button(key="import_start").click().run())
+    request = asked[0][1]
+    assert [entry["name"] for entry in request["classes"]["classes"]] == ["Road", "_else_"] and request["pixel_size_m"] == 0.3
+    assert request["normalisation"] == {"kind": "standard", "mean": [127.5] * 3, "std": [63.75] * 3} and request["patch_size"] is None

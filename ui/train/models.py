@@ -149,7 +149,7 @@ def _exported(job: Job, status: dict) -> None:
         f"{result['difference']:.1g}"
     )
     for sentence in result.get("warnings", ()):
-        st.caption(f":material/info: {sentence}")
+        st.caption(f":material/info: {in_markdown(sentence)}")
     files = sorted(file for file in path.parent.rglob("*") if file.is_file())
     st.download_button(
         f"Download {FORMATS[result['format']].split(',')[0]} (zip)",
