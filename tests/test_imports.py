@@ -253,6 +253,16 @@ def test_what_brings_a_library_is_named():
     assert loaded_by({"one": ["json"], "two": ["html", "wave"], "three": ["wave"]}, "wave", "html", "zipapp") == {"two": ["html", "wave"]}
 
 
+def test_only_keras_does_without_what_it_does_not_use(monkeypatch):
+    """That it does without when it starts is tested where one starts anyway, in tests/helpers/spread_run.py."""
+    monkeypatch.delitem(sys.modules, "sklearn", raising=False)
+    look = "from importlib.util import find_spec\nfound = find_spec('sklearn')"
+    exec(look, others := {"__name__": "core.labelling.classifier"})
+    assert others["found"] is not None
+    with pytest.raises(ModuleNotFoundError, match="kept from Keras"):
+        exec(look, {"__name__": "keras.src.wrappers.fixes"})
+
+
 def test_prediction_and_data_leave_pandas_to_the_vectors():
     """TensorFlow has to come before pandas (keras#23083): what a model's work imports must not bring pandas first."""
     rooms = ["scenes", "datasets", "audit", "patches", "prediction", "evaluation"]

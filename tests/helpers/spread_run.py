@@ -24,6 +24,10 @@ def store():
 
 
 def main() -> None:
+    import keras  # noqa: F401
+
+    taken_in = {"sklearn", "matplotlib", "pandas"} & set(sys.modules)
+    assert not taken_in, f"Keras has taken in {taken_in}, which core/__init__.py keeps from it"
     folder, parts = Path(sys.argv[1]), int(sys.argv[2])
     if parts > 1:
         import tensorflow as tf
