@@ -78,7 +78,8 @@ def fit(first: Points, second: Points, quarters: int) -> tuple[np.ndarray, int] 
     there = there[here]
     best = alike[here, there]
     rivals = alike[here]
-    close = np.hypot(*np.moveaxis(second.places[there][:, None] - second.places[None], 2, 0)) < 6 * second.factor
+    down, right = (second.places[there, axis, None] - second.places[:, axis] for axis in (0, 1))
+    close = down**2 + right**2 < (6 * second.factor) ** 2
     rivals[close] = -1
     margin = best - rivals.max(axis=1)
     order = np.argsort(-margin)[:_MATCHES]
