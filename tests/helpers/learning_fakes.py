@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +26,22 @@ def blobs(seed: int, size: int, bands: int = 3) -> tuple[np.ndarray, np.ndarray]
     image = np.clip(colours[ids] + rng.normal(0, 12, (size, size, bands)), 0, 255).astype(np.uint8)
     ids[:2, :2] = 255
     return image, ids
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Within it, and in a function that is decorated with it, networks are run operation by operation.
+
+    TensorFlow takes 2 s of processor time to trace the step of a tiny network, of which most tests take four. What traced steps give
+    is tested in test_training.py, and by all runs that are jobs or processes.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def store(*, train: int = 8, validation: int = 4, size: int = 32, bands: int = 3, dtype: str = "uint8") -> SimpleNamespace:

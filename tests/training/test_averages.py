@@ -19,6 +19,7 @@ def weights_in(folder):
     return [np.asarray(variable) for variable in keras.models.load_model(folder / "model.keras", compile=False).trainable_variables]
 
 
+@fakes.untraced()
 def trained(folder, *, resume=False, **changes):
     """The weights that each step left."""
     left = []

@@ -30,7 +30,8 @@ def test_a_probe_tells_time_memory_disk_and_a_batch_size(tmp_path):
     assert answer["total_s"] == pytest.approx(3 * answer["epoch_s"])
     assert 100 < answer["peak_memory_mib"] < answer["memory_budget_mib"]
     # What it says of the disk is what a run takes; pictures of a trained network are larger, which counts in a tiny run.
-    train(store, tmp_path / "run", TINY)
+    with fakes.untraced():
+        train(store, tmp_path / "run", TINY)
     taken = sum(path.stat().st_size for path in (tmp_path / "run").rglob("*") if path.is_file()) / 2**20
     assert answer["disk_mib"] == pytest.approx(taken, rel=0.4)
 
@@ -66,7 +67,8 @@ def test_the_suggestion_is_where_the_loss_falls_most():
 
 def test_a_rate_test_rises_and_leaves_the_start_alone(tmp_path):
     store = fakes.store(size=16)
-    train(store, tmp_path / "start", replace(TINY, epochs=1))
+    with fakes.untraced():
+        train(store, tmp_path / "start", replace(TINY, epochs=1))
     before = {path: path.read_bytes() for path in (tmp_path / "start").rglob("*") if path.is_file()}
     settings = replace(TINY, weights=str(tmp_path / "start"), augment=False)
     answer = rate_test(store, settings, lowest=1e-5, highest=1.0, steps=40)
@@ -78,7 +80,8 @@ def test_a_rate_test_rises_and_leaves_the_start_alone(tmp_path):
     again = rate_test(store, settings, lowest=1e-5, highest=1.0, steps=40)
     assert again == answer
     # Before the rate matters, the loss is that of the start: a run with next to no rate has the same one.
-    train(store, tmp_path / "still", replace(settings, epochs=1, learning_rate=1e-9))
+    with fakes.untraced():
+        train(store, tmp_path / "still", replace(settings, epochs=1, learning_rate=1e-9))
     line = json.loads((tmp_path / "still" / "history.jsonl").read_text())
     assert np.mean(answer["losses"][:2]) == pytest.approx(line["loss"], rel=0.1)
     with pytest.raises(Cancelled):
@@ -107,6 +110,7 @@ def test_a_search_takes_filters_too(tmp_path, monkeypatch):
         search(fakes.store(), tmp_path / "b", TINY, filters=[0])
 
 
+@fakes.untraced()
 def test_a_search_that_is_stopped_goes_on_and_ends_as_an_unbroken_one(tmp_path):
     store, heard = fakes.store(size=16), []
     stopped = search(store, tmp_path / "a", TINY, **GRID, on_progress=lambda *what: heard.append(what), should_stop=lambda: len(heard) >= 3)

@@ -31,6 +31,7 @@ def test_the_device_chooses_the_precision(setting, accelerators, policy):
     assert mixed_policy(setting, accelerators) == policy
 
 
+@fakes.untraced()
 def test_mixed_precision_learns_and_saves_an_ordinary_network(tmp_path):
     store = fakes.store(size=16)
     settings = TrainSettings(
@@ -51,6 +52,7 @@ def test_mixed_precision_learns_and_saves_an_ordinary_network(tmp_path):
     assert train(store, tmp_path / "mixed", replace(settings, epochs=3), resume=True).epochs == 3
 
 
+@fakes.untraced()
 def test_the_attention_network_trains_on_the_landslide_sample(tmp_path):
     dataset = open_dataset(PROJECT / "sample_data" / "landslides")
     store = prepare(dataset, tmp_path / "patches", patch_size=64, stride=64, split="random", validation=0.3)

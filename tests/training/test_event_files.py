@@ -20,6 +20,7 @@ def events(folder):
     return [[tf.compat.v1.Event.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(file))] for file in files]
 
 
+@fakes.untraced()
 def test_a_run_and_its_continuation_hold_every_score_of_the_history(tmp_path):
     settings = TrainSettings(epochs=2, batch_size=4, filters=(4, 8), patience=0)
     store = fakes.store(size=16)

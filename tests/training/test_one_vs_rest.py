@@ -16,6 +16,7 @@ SETTINGS = TrainSettings(epochs=2, batch_size=4, filters=(4, 8), learning_rate=1
 
 
 @pytest.fixture(scope="module")
+@fakes.untraced()
 def run(tmp_path_factory):
     """A run that was stopped in its second network and then resumed to its end."""
     folder, store, heard = tmp_path_factory.mktemp("run") / "toy", fakes.store(size=16), []

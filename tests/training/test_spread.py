@@ -13,6 +13,7 @@ from core.errors import SettingsError
 from core.training.feeding import device_rows
 from core.training.spread import MACHINES_VARIABLE, machines
 from core.training.training import train
+from tests.helpers import learning_fakes as fakes
 from tests.helpers import spread_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,8 @@ def folders(tmp_path_factory):
     cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
     workers = [start(root / "machines", 1, {"cluster": cluster, "task": {"type": "worker", "index": i}}) for i in (0, 1)]
     mirrored = start(root / "mirrored", 2)
-    train(spread_run.store(), root / "one", spread_run.SETTINGS)
+    with fakes.untraced():
+        train(spread_run.store(), root / "one", spread_run.SETTINGS)
     for process in (*workers, mirrored):
         output = process.communicate(timeout=500)[0]
         assert process.returncode == 0, output

@@ -165,6 +165,7 @@ def test_a_run_scales_values_as_it_is_told(way, wanted, tmp_path):
     np.testing.assert_allclose(images, np.stack([normalise(store.images[row], wanted) for row in order[0]]), atol=1e-6)
 
 
+@fakes.untraced()
 def test_a_run_that_stretches_by_image_scores_what_its_model_gives_for_the_stretched_images(tmp_path):
     images = {}
     for name, level in (("a", 300), ("b", 9000)):
@@ -198,6 +199,7 @@ def test_resume_with_other_settings_is_refused(finished):
         train(store, folder, replace(TINY, epochs=3, learning_rate=1e-4), resume=True)
 
 
+@fakes.untraced()
 def test_a_stop_takes_effect_within_one_batch_and_leaves_a_model(tmp_path):
     store, batches = fakes.store(size=16), []
     result = train(
@@ -209,6 +211,7 @@ def test_a_stop_takes_effect_within_one_batch_and_leaves_a_model(tmp_path):
     assert card.training["state"] == "stopped" and card.metrics["validation"]["pixels"] > 0
 
 
+@fakes.untraced()
 def test_a_stop_in_the_first_epoch_leaves_nothing_that_could_be_taken_for_a_model(tmp_path):
     result = train(fakes.store(size=16), tmp_path, TINY, should_stop=lambda: True)
     assert result.stopped and result.epochs == 0 and result.best_epoch == 0
@@ -217,6 +220,7 @@ def test_a_stop_in_the_first_epoch_leaves_nothing_that_could_be_taken_for_a_mode
     assert train(fakes.store(size=16), tmp_path, replace(TINY, epochs=1), resume=True).best_epoch == 1
 
 
+@fakes.untraced()
 def test_an_older_model_stays_until_the_new_run_has_an_epoch_of_its_own(tmp_path):
     folder, once, newer = tmp_path / "toy", replace(TINY, epochs=1), replace(TINY, epochs=2, seed=7)
     train(fakes.store(size=16), folder, once)
@@ -273,6 +277,7 @@ def test_a_kill_while_two_runs_change_places_leaves_the_newer_one(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["settings.json"]
 
 
+@fakes.untraced()
 def test_a_pause_waits_between_batches(tmp_path):
     asked = []
 
@@ -285,12 +290,14 @@ def test_a_pause_waits_between_batches(tmp_path):
     assert len(asked) == 2 + 3  # each of two batches asks once, and the second one asks three times more
 
 
+@fakes.untraced()
 def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
     result = train(fakes.store(size=16), tmp_path, replace(TINY, epochs=60, patience=2, learning_rate=1e-9, augment=False, dropout=0.0))
     assert result.epochs < 60
     assert result.epochs == result.best_epoch + 2
 
 
+@fakes.untraced()
 def test_a_broken_loss_is_a_clear_error(tmp_path, monkeypatch):
     # Zero divided by zero, as a loss without a floor can give it.
     monkeypatch.setitem(losses._PARTS, "dice", (lambda truth, guess, weights: (guess[0, 0, 0, 0] * 0.0) / 0.0,))
@@ -298,6 +305,7 @@ def test_a_broken_loss_is_a_clear_error(tmp_path, monkeypatch):
         train(fakes.store(size=16), tmp_path, replace(TINY, loss="dice"))
 
 
+@fakes.untraced()
 def test_without_validation_the_training_loss_decides_and_the_card_says_so(tmp_path):
     result = train(fakes.store(size=16, validation=0), tmp_path, replace(TINY, epochs=2))
     assert result.card.training["monitor"] == "loss"
@@ -312,6 +320,7 @@ def test_without_training_patches_it_says_so(tmp_path):
         train(store, tmp_path, TINY)
 
 
+@fakes.untraced()
 def test_other_dtypes_are_standardised_by_the_training_part(tmp_path):
     store = fakes.store(size=16, bands=5, dtype="uint16")
     result = train(store, tmp_path, replace(TINY, epochs=1, sampling="balanced", steps_per_epoch=3, class_weights="median"))
@@ -340,6 +349,7 @@ def test_eight_patches_are_learned_by_heart(tmp_path):
 @pytest.mark.parametrize(
     "changes", [{"optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 1}, {"optimizer": "sgd", "schedule": "plateau"}]
 )
+@fakes.untraced()
 def test_other_optimizers_and_schedules_train(changes, tmp_path):
     result = train(fakes.store(size=16), tmp_path, replace(TINY, epochs=3, clip_norm=1.0, **changes))
     assert result.epochs == 3

@@ -242,6 +242,9 @@ def _cases(root: Path, folder: Path) -> Iterator[tuple[str, list[Any]]]:
 
 _PRODUCTS = (".gpkg", ".geojson", ".shp", ".shp.zip", ".csv", ".kml", ".parquet", ".fgb", ".dxf", ".html", ".qml", ".report.html", ".png")
 
+_OF_MANY_STEPS = ("train --rate-test", "train --probe")
+"""Cases whose networks are traced. The others take a few steps, which TensorFlow does in a tenth of the time that tracing takes."""
+
 _AS_PROGRAMS = ("audit", "audit: nothing there", "audit: an unknown flag")
 """Cases that start `python -m core` itself; the others call its `main`, because each start of TensorFlow takes seconds."""
 
@@ -271,7 +274,7 @@ def make_data(root: Path, folder: Path) -> None:
 
 def _inside(root: Path, folder: Path) -> dict[str, Any]:
     # pandas before TensorFlow lets training hang on some machines (keras#23083), and the audit brings pandas.
-    import tensorflow  # noqa: F401
+    import tensorflow
 
     make_data(root, folder)
     names = _names(root)
@@ -280,6 +283,7 @@ def _inside(root: Path, folder: Path) -> dict[str, Any]:
         people = name.endswith("(people)")
         words = [str(argument) for argument in arguments] + ([] if people else ["--json"])
         run = _as_program if name in _AS_PROGRAMS else _as_call
+        tensorflow.config.run_functions_eagerly(name not in _OF_MANY_STEPS)
         began = time.monotonic()
         cases[name] = _told(*run(words), people, {str(folder): "<tmp>", str(root): "<root>"}, names)
         print(f"{time.monotonic() - began:6.1f} s  {name}", file=sys.__stdout__, flush=True)
