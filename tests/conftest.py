@@ -18,6 +18,8 @@ _SLOW = ("browser", "pages", "jobs", "networks", "model_store", "training", "ver
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Imports and networks make objects by the hundred thousand, for which the collector looked through all others again and again.
+    gc.set_threshold(50_000, 20, 10)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     # Tests type paths of their own temporary folders; tests/ui/test_input.py has the folders that a user may open.
