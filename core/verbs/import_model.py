@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from core.model_store.normalisation import SEAMS, WAYS, seams_warning
-from core.model_store.serving import graph, onnx_file
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, setting
 from core.verbs.verb import Answer, Verb, place_of
@@ -107,6 +106,8 @@ def run(asked: ImportModelRequest, *, on_progress: OnProgress | None = None, sho
 
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     """What was taken and left out, what was assumed, and where the model is."""
+    from core.model_store.serving import graph, onnx_file
+
     yield from answer.get("notes", ())
     yield from (f"Assumed, since nobody said otherwise: {sentence}" for sentence in answer["assumed"])
     yield from answer.get("warnings", ())

@@ -10,7 +10,6 @@ from typing import Any
 from core.classes import COLOURINGS, NATURAL
 from core.errors import ExportError, ModelError
 from core.files import refuse_no_file
-from core.geo import UNNAMED
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.settings import REQUIRED, Settings, group, setting
 from core.vector.formats.products import PRODUCTS
@@ -42,12 +41,16 @@ class VectorizeRequest(Settings):
 def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Turn a prediction or class raster into polygons and write them to each of the files asked for."""
     from core.vector.formats.products import product_of
-    from core.vector.vectorize import vectorize
+    from core.vector.tracing.sources import open_labels
 
     for file in asked.files:  # which are minutes of tracing away
         product_of(file)
         refuse_no_file(file)
     geo, crs, notes = _named(asked)
+    open_labels(asked.prediction, geo=geo)
+    # Here and not above: what traces takes seconds to load, and a source that cannot be opened is told at once.
+    from core.vector.vectorize import vectorize
+
     traced = _TRACED if asked.files else 1
     tracing, writing = part(on_progress, 0, traced, 1), part(on_progress, traced, 1, 1)
     result = vectorize(asked.prediction, asked.drawing, geo=geo, on_progress=tracing, should_stop=should_stop)
@@ -165,6 +168,8 @@ def _pictured(asked: VectorizeRequest) -> Any:
 
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     """Polygons and areas of each class, faults, and the files."""
+    from core.geo import UNNAMED
+
     unit = "m2" if answer["units"] == "m" else "px"
     where = answer["crs"] or ("those of the file's transform, no CRS" if answer["coordinates"] == UNNAMED else "pixels")
     yield f"{answer['polygons']} polygons in {answer['seconds']:.1f} s, coordinates: {where}"
