@@ -188,12 +188,18 @@ def _read_from(path: Path, found: Described) -> str:
 
 def _names(found: Described) -> tuple[str, ...] | None:
     """The names of the classes as the file tells them; None where it does not, or tells others than it gives."""
-    return found.told.classes(found.chosen % len(found.heads), max(2, found.outputs))
+    return found.told.classes(found.chosen % len(found.heads), _classes(found))
+
+
+def _classes(found: Described) -> int:
+    """How many classes it gives; where only its names tell it, as many as it names."""
+    named = len(found.told.names[0]) if found.told.names else 0
+    return max(2, found.outputs or named)
 
 
 def _scheme(found: Described) -> ClassScheme:
     names = _names(found)
-    scheme = default_scheme(max(2, found.outputs))
+    scheme = default_scheme(_classes(found))
     return scheme if names is None else replace(scheme, names=names).natural()
 
 

@@ -224,6 +224,25 @@ def test_class_names_are_read_as_people_write_them(tmp_path, written, classes, n
         assert card.scheme.names == names
 
 
+def test_names_tell_how_many_classes_there_are_where_the_shape_does_not(tmp_path):
+    file = network(tmp_path / "net.onnx", side=None, metadata=DEEPNESS)
+    spoilt(file, lambda model: setattr(model.graph.output[0].type.tensor_type.shape.dim[1], "dim_param", "classes"))
+    assert examine(file).card.scheme.names == ("road", "water", "roof", "grass")
+    spoilt(file, lambda model: setattr(model.metadata_props[1], "value", '["a", "b"]'))
+    card = import_model(file, tmp_path / "m", Answers()).card  # four, as is seen when it is loaded
+    assert len(card.scheme) == 4 and any("names 2 classes and gives 4" in note for note in card.notes)
+
+
+def test_no_mean_to_take_off_is_a_division(tmp_path):
+    said = {"standardization_mean": "[0, 0.0, 0]", "standardization_std": "[1, 1, 1]"}
+    assert examine(network(tmp_path / "net.onnx", metadata=said)).card.normalisation == {"kind": "divide", "divisor": 255.0}
+    said["standardization_std"] = "[1, 2, 4]"
+    assert examine(network(tmp_path / "net.onnx", metadata=said)).card.normalisation == {
+        "kind": "divide",
+        "divisor": [255.0, 510.0, 1020.0],
+    }
+
+
 def test_keys_that_cannot_be_read_are_told_and_asked(tmp_path):
     metadata = {"model_type": '"Segmentor"', "resolution": '"fine"', "tiles_size": "-3", "standardization_mean": "[1, 2]"}
     file = network(tmp_path / "net.onnx", side=None, metadata={**metadata, "standardization_std": "[1, 0]"})

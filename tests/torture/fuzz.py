@@ -192,6 +192,25 @@ def _keras(path: Path) -> None:
     keras.Model(image, layers.Conv2D(2, 1, activation="softmax")(layers.Conv2D(4, 3, padding="same")(image))).save(path)
 
 
+def _onnx(path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    image, out = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, k, 16, 16]) for name, k in (("image", 3), ("out", 2)))
+    kernel = helper.make_tensor("kernel", TensorProto.FLOAT, [2, 3, 1, 1], [0.5, -1, 2, 1, 0, -2])
+    graph = helper.make_graph([helper.make_node("Conv", ["image", "kernel"], ["out"])], "net", [image], [out], [kernel])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    said = {
+        "model_type": "Segmentor",
+        "class_names": {"0": "a", "1": "b"},
+        "standardization_mean": [0.5] * 3,
+        "standardization_std": [1] * 3,
+    }
+    for key, value in said.items():
+        model.metadata_props.add(key=key, value=json.dumps(value))
+    onnx.save(model, path)
+
+
 def _saved_model(folder: Path) -> None:
     import tensorflow as tf
 
@@ -414,6 +433,8 @@ KINDS: dict[str, Kind] = {
     "h5-model": Kind(lambda folder: _keras(folder / "m.h5"), ("m.h5",), _examine("m.h5"), 3, alone=True),
     "keras-model": Kind(lambda folder: _keras(folder / "m.keras"), ("m.keras",), _examine("m.keras"), 3, alone=True),
     "saved-model": Kind(_saved_model, ("saved/saved_model.pb",), _examine("saved"), 2),
+    "onnx-model": Kind(lambda folder: _onnx(folder / "m.onnx"), ("m.onnx",), _examine("m.onnx"), 2, alone=True),
+    "onnx-import": Kind(lambda folder: _onnx(folder / "m.onnx"), ("m.onnx",), _import("m.onnx"), 1, heavy=True),
     "h5-import": Kind(lambda folder: _keras(folder / "m.h5"), ("m.h5",), _import("m.h5"), 1, heavy=True),
     "keras-import": Kind(lambda folder: _keras(folder / "m.keras"), ("m.keras",), _import("m.keras"), 1, heavy=True),
     "saved-import": Kind(

@@ -113,8 +113,10 @@ def _ask(path: Path, examined: Examined, of_weights: OfWeights) -> dict[str, Any
     card, bands = examined.card, examined.found.bands
     count = len(card.scheme)
     if not examined.found.outputs:
-        count = int(st.number_input("Classes", 2, 255, 2, key=f"{key}_classes", help="How many the network gives; the file does not tell."))
-    schemes = _schemes(count, None if "scheme" in examined.asks else card.scheme)
+        count = int(
+            st.number_input("Classes", 2, 255, count, key=f"{key}_classes", help="How many the network gives; the file does not tell.")
+        )
+    schemes = _schemes(count, card.scheme if "scheme" not in examined.asks and len(card.scheme) == count else None)
     left, right = st.columns([3, 2], gap="large")
     with left:
         name = st.text_input("Name", card.name, key=f"{key}_name", help="What the model will be called.")

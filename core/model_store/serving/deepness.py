@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,12 +57,12 @@ class Told:
     notes: tuple[str, ...] = ()
 
     def fitting(self, bands: int) -> Told:
-        """The same without a normalisation that is none for so many bands."""
+        """The same, its normalisation as simple as it goes, and without one that is none for so many bands."""
         rule = self.normalisation
         if rule is None or rule["kind"] != "standard":
             return self
         if len(rule["mean"]) == len(rule["std"]) == bands and min(rule["std"]) > 0:
-            return self
+            return self if any(rule["mean"]) else replace(self, normalisation=_divided(rule["std"]))
         note = f"Its standardization_mean and standardization_std are not for {bands} bands, and are passed over."
         return replace(self, normalisation=None, notes=(*self.notes, note))
 
@@ -74,6 +74,11 @@ class Told:
         if count == 2 and len(names) == 1 and names[0].lower() != "background":
             names = ("Background", *names)
         return names if len(names) == len(set(names)) == count else None
+
+
+def _divided(divisors: Sequence[float]) -> dict[str, Any]:
+    """The rule of values that are divided and moved no further."""
+    return {"kind": "divide", "divisor": divisors[0] if len(set(divisors)) == 1 else list(divisors)}
 
 
 class _Keys:
