@@ -34,7 +34,10 @@ _SECONDS_PER_BYTE = 20e-9
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a prediction will take: seconds, peak memory of the process, disk while it is made, size of the result."""
+    """What a prediction will take: seconds on `cores`, peak memory of the process, disk while it is made, size of the result.
+
+    area_km2: of the ground that is predicted, None where pixels have no known size.
+    """
 
     seconds: float
     model_seconds: float
@@ -43,6 +46,8 @@ class Estimate:
     result_mib: float
     windows: int
     engine: str
+    cores: int
+    area_km2: float | None = None
     warnings: tuple[Mapping[str, str], ...] = ()
 
     def summary(self) -> dict[str, Any]:
@@ -83,6 +88,8 @@ def estimate(
         result_mib=result / MIB,
         windows=windows,
         engine=ready.name,
+        cores=_cores(),
+        area_km2=_area_km2(setup),
         warnings=tuple({"code": concern.code, "sentence": concern.sentence} for concern in concerns),
     )
 
@@ -96,6 +103,17 @@ def disk_bytes(pixels: int, classes: int, packed: float | None = None, *, passes
     """
     result = pixels * (0.5 * classes + 1.7 if packed is None else packed)
     return int(pixels * ((classes + 4) * 4 / 3 + (passes - 1) * classes) + result), int(result)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _area_km2(setup: Setup) -> float | None:
+    scene, window = setup.scene, setup.window
+    pixel = scene.geo.pixel_area_m2(window.row + window.height / 2, window.col + window.width / 2)
+    return None if pixel is None else pixel * window.pixels / 1e6
 
 
 def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float, float]:

@@ -42,6 +42,9 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
         f"{answer['peak_memory_mib']:.0f} MiB of memory, "
         f"{answer['disk_mib']:.0f} MiB of disk while it runs, {answer['result_mib']:.0f} MiB in the end"
     )
+    if answer["area_km2"]:
+        hours = answer["seconds"] * answer["cores"] / 3600
+        yield f"{answer['area_km2']:.3g} km2 in {hours:.2g} core-hours ({answer['cores']} cores): {answer['area_km2'] / hours:.3g} km2 each"
     for warning in answer["warnings"]:
         yield f"Note: {warning['sentence']}"
 

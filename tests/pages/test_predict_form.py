@@ -201,6 +201,14 @@ def test_an_estimate_is_shown_and_says_when_settings_have_changed(opened, model,
     assert "Engine: OpenVINO (CPU)" in text_of(at) and "changed since" not in text_of(at)
     at = sound(at.slider(key="predict_overlap").set_value(25).run())
     assert "settings have changed since" in text_of(at)
+    # A later one also knows the ground and the cores: 200 s on two are 0.111 core-hours, and cost 0.1 at 0.9 each.
+    finished("estimate", {"model": str(model), "scene": scene}, found | {"warnings": [], "cores": 2, "area_km2": 0.36})
+    at = in_path(opened, scene)
+    at = sound(at.number_input(key="predict_price").set_value(0.9).run())
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert (shown["Ground"], shown["Core-hours"], shown["Cost"]) == ("0.36 km²", "0.11", "0.1")
+    assert next(metric for metric in at.metric if metric.label == "Cost").help == "0.28 for a square kilometre."
+    assert in_path(opened, scene).number_input(key="predict_price").value == 0.9
     at = sound(at.text_input(key="predict_path").set_value(str(city / "images" / "lake.png")).run())
     assert not at.metric  # of another scene
 

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from affine import Affine
+from pyproj import CRS
 
 from core.errors import SceneError, SettingsError
+from core.geo import GeoRef
 from core.prediction.estimate import disk_bytes, estimate
 from core.prediction.predict import predict
 from core.scenes.opening import scene_of_array
@@ -24,6 +27,16 @@ def test_the_patches_counted_are_those_that_run(tmp_path, settings, scale):
     assert found.windows == done.windows if scale == 1 else 0.8 * done.windows <= found.windows <= done.windows
     assert found.engine == "stand-in" and found.seconds > found.model_seconds > 0
     assert [warning["code"] for warning in found.warnings] == []
+    assert found.area_km2 is None and found.cores >= 1
+
+
+def test_the_ground_is_that_of_the_window(tmp_path):
+    model = make_model(tmp_path / "model")
+    place = GeoRef(Affine(0.5, 0, 325000, 0, -0.5, 2786000), CRS.from_epsg(32640))
+    scene = scene_of_array(np.full((200, 400, 3), 9, np.uint8), geo=place)
+    # 200 x 400 pixels of a quarter of a square metre are 0.02 km2; the CRS stretches by less than 0.1 %.
+    assert estimate(model, scene, engine=make_engine(model)).area_km2 == pytest.approx(0.02, rel=2e-3)
+    assert estimate(model, scene, engine=make_engine(model), window=Window(0, 0, 100, 400)).area_km2 == pytest.approx(0.01, rel=2e-3)
 
 
 def test_disk_follows_from_the_bytes():

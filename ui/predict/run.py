@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from core.scenes.display import display_rgb
 from core.scenes.opening import open_scene
 from core.scenes.rescaling import rescale_to_bytes
 from core.scenes.scene import Scene, Window
-from core.words import MIB, duration_words, file_stem, memory_words, size_words
+from core.words import MIB, counted, duration_words, file_stem, memory_words, size_words
 from ui import frame, jobs_view, library, state
 from ui.allowed import changing, refuse_if_read_only
+from ui.input import KEEP
 from ui.predict import models
 from ui.predict.scenes import Choice
 
@@ -58,6 +59,9 @@ def _rescale(scene: Scene) -> None:
         if not outcome.failed:
             state.open_setup(copy)
             st.rerun()
+
+
+_PRICE: Mapping[str, Callable[[Any], bool]] = {"predict_price": lambda value: isinstance(value, float) and 0 <= value <= 1000}
 
 
 def estimate(request: Mapping[str, Any]) -> None:
@@ -101,6 +105,7 @@ def _show(found: Mapping[str, Any], job: Job, request: Mapping[str, Any]) -> Non
     disk, result = (size_words(found[name] * MIB) for name in ("disk_mib", "result_mib"))
     c.metric("Disk while it runs", disk, border=True, help=f"The result takes about {result}.")
     d.metric("Patches", f"{found['windows']:,}", border=True, help="Patches without any data are left out.")
+    _show_cost(found)
     words = [f"Engine: {models.engine_title(found['engine'])}"]
     if _changed(job.request, request):
         words.append("settings have changed since: estimate again")
@@ -108,6 +113,31 @@ def _show(found: Mapping[str, Any], job: Job, request: Mapping[str, Any]) -> Non
     for concern in found["warnings"]:
         if concern["code"] == "int8":
             st.warning(in_markdown(concern["sentence"]), icon=":material/warning:")
+
+
+def _show_cost(found: Mapping[str, Any]) -> None:
+    """The ground, the core-hours and what they cost; a record of before knew of no cores."""
+    if not found.get("cores"):
+        return
+    hours, km2 = found["seconds"] * found["cores"] / 3600, found.get("area_km2")
+    a, b, c, d = st.columns(4, vertical_alignment="bottom")
+    a.metric("Ground", "–" if not km2 else f"{km2:,.3g} km²", border=True, help="Where pixels have a size." if not km2 else None)
+    b.metric("Core-hours", f"{hours:.2g}", border=True, help=f"The time on {counted(found['cores'], 'core')}.")
+    state.recall(_PRICE)
+    price = d.number_input(
+        "Price of a core-hour",
+        0.0,
+        1000.0,
+        0.05,
+        0.01,
+        format="%.3f",
+        key="predict_price",
+        help="In any currency; your cloud or cluster tells it.",
+        **KEEP,
+    )
+    state.remember_form(_PRICE)
+    each = f"{hours * price / km2:,.2g} for a square kilometre." if km2 else "Of this scene."
+    c.metric("Cost", f"{hours * price:,.2g}", border=True, help=each)
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
