@@ -7,10 +7,7 @@ What a notebook needs is named here and loaded when it is first asked for, so th
 The names avoid those of the rooms (`core.audit` is a folder, so its function is `audit_dataset` here).
 """
 
-import sys
-from collections.abc import Sequence
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -36,28 +33,6 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-class _KerasAlone:
-    """Keras takes in what only its plots and wrappers use, wherever that is installed: a third of the start of each job that trains.
-
-    It does without where it does not find them. All others find them as ever, and Keras too what is loaded already.
-    """
-
-    unused = ("sklearn", "matplotlib", "pandas")
-
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
-        """Never find anything. Raises ModuleNotFoundError where a module of Keras asks for what it can do without."""
-        if fullname not in self.unused:
-            return
-        asks = sys._getframe(1)
-        while asks.f_back and asks.f_globals.get("__name__", "").startswith("importlib."):
-            asks = asks.f_back
-        if asks.f_globals.get("__name__", "").startswith("keras."):
-            raise ModuleNotFoundError(f"{fullname} is kept from Keras, which starts faster without it", name=fullname)
-
-
-sys.meta_path.insert(0, _KerasAlone())
 
 
 def __getattr__(name: str) -> Any:
