@@ -64,3 +64,19 @@ def save_preview(path: str | os.PathLike, images: np.ndarray, truth: np.ndarray,
     with replacing(path) as temporary:
         Image.fromarray(sheet).save(temporary, format="PNG")
     return path
+
+
+def recoloured(sheet: np.ndarray, scheme: ClassScheme, shown: ClassScheme) -> np.ndarray:
+    """A picture of `save_preview` (h, w, 3) with truth and prediction in the colours of `shown` instead of those of `scheme`.
+
+    The patches themselves, the gaps and colours that are no class stay as they are.
+    """
+    side = (sheet.shape[1] - 2 * GAP_PX) // 3
+    fresh = sheet.copy()
+    lines = (sheet != 255).any(axis=(1, 2))  # the gaps between them are white from side to side
+    for left in (side + GAP_PX, 2 * (side + GAP_PX)):
+        part = np.s_[lines, left : left + side]
+        ids, _ = scheme.encode(sheet[part])
+        known = ids != scheme.ignored_id
+        fresh[part] = np.where(known[..., None], shown.decode(ids), sheet[part])
+    return fresh

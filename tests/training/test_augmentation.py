@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from core.classes import ClassScheme
 from core.errors import SettingsError
 from core.training.augmentation import LARGEST, NONE, Augmentation
-from core.training.previews import augmented
+from core.training.previews import GAP_PX, augmented, recoloured, save_preview
 
 
 def patch(height=24, width=24, bands=3, dtype=np.uint8):
@@ -151,3 +153,22 @@ def test_the_preview_is_what_training_does_in_the_stretch_of_the_patch():
     dark[:4] = 100
     bright = augmented(dark, np.zeros((8, 8), np.uint8), replace(NONE, brightness=3.0), count=12)[0]
     assert len({picture.tobytes() for picture in bright}) > 3  # a stretch of its own would make them all equal
+
+
+def test_previews_are_shown_in_other_colours_and_patches_stay_as_they_are(tmp_path):
+    classes = ClassScheme(("Water", "Snow"), ((226, 169, 41), (255, 255, 255)))
+    # A patch that wears a class's own colour, an ignored pixel, and a class that is as white as the gaps.
+    image = np.full((4, 6, 3), (226, 169, 41), np.uint8)
+    truth, answer = np.zeros((4, 6), np.uint8), np.ones((4, 6), np.uint8)
+    truth[0, 0] = 255
+    path = save_preview(tmp_path / "sheet.png", np.stack([image, image]), np.stack([truth, truth]), np.stack([answer, answer]), classes)
+    sheet, shown = np.asarray(Image.open(path)), classes.coloured("natural", {"Snow": (1, 2, 3)})
+    fresh = recoloured(sheet, classes, shown)
+    water = shown.colours[0]
+    assert water != (226, 169, 41) and fresh.shape == sheet.shape == (4 + GAP_PX + 4, 3 * 6 + 2 * GAP_PX, 3)
+    for top in (0, 4 + GAP_PX):
+        assert (fresh[top : top + 4, :6] == image).all()
+        mask, prediction = fresh[top : top + 4, 6 + GAP_PX : 12 + GAP_PX], fresh[top : top + 4, 12 + 2 * GAP_PX :]
+        assert (mask[0, 0] == sheet[0, 6 + GAP_PX]).all() and (mask[1:] == water).all() and (prediction == (1, 2, 3)).all()
+    assert (fresh[4 : 4 + GAP_PX] == 255).all() and (fresh[:, 6 : 6 + GAP_PX] == 255).all()
+    assert (recoloured(sheet, classes, classes) == sheet).all()

@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from PIL import Image
 
+from core.classes import ClassScheme
 from core.jobs import runs
 from core.jobs.jobs import Job
 from core.model_store.cards import CARD_FILE
 from core.plain import in_chart, in_markdown
 from core.training.event_files import EVENTS_FOLDER
+from core.training.previews import recoloured
 from core.words import duration_words
 from ui import charts, frame, jobs_view, library, state, tables
 from ui.allowed import changing
@@ -122,7 +126,7 @@ def _curves(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
     drawn, one = _one_network(records)
     left, right = st.columns([11, 4], gap="medium")
     with right:
-        _previews(runs.pictures(job, records))
+        _previews(runs.pictures(job, records), library.patches(job.request["prepared"]).scheme)
         smoothing, log = _controls()
     with left:
         top = runs.best(drawn)
@@ -179,7 +183,7 @@ def _controls() -> tuple[float, bool]:
     return smoothing, st.toggle("Logarithmic loss", key="train_log", help="Shows small differences late in a run.", **KEEP)
 
 
-def _previews(pictures: Sequence[Path]) -> None:
+def _previews(pictures: Sequence[Path], scheme: ClassScheme) -> None:
     if not pictures:
         st.caption("Pictures of validation patches appear here.")
         return
@@ -187,7 +191,9 @@ def _previews(pictures: Sequence[Path]) -> None:
     number = len(pictures)
     if number > 1:
         number = st.slider("Epoch shown", 1, number, number, key=f"train_preview_{number}", help="Look back at earlier epochs.")
-    st.image(str(pictures[number - 1]), width="stretch", alt="Image, mask and prediction of a few validation patches")
+    with Image.open(pictures[number - 1]) as opened:
+        sheet = recoloured(np.asarray(opened.convert("RGB")), scheme, state.shown(scheme))
+    st.image(sheet, width="stretch", alt="Image, mask and prediction of a few validation patches")
 
 
 def _other_weights(job: Job) -> None:
