@@ -40,6 +40,7 @@ def run(asked: ModelsRequest, **_: Any) -> Answer:
                 "patch_width": card.patch_shape[1],
                 "scale": card.scale,
                 "pixel_size_m": card.pixel_size_m,
+                "licence": card.licence,
                 "mean_iou": _validation(card.metrics).get("mean_iou"),
                 "metrics": card.metrics,
             }
