@@ -137,7 +137,7 @@ def next_step() -> None:
         frame.next_step("the map opens when the sample has finished; meanwhile look at its scenes.", *frame.PAGES["explore"])
     elif chosen.prediction is not None:
         frame.next_step("look at the polygons of the last prediction, filter them and download them.", *frame.PAGES["map"])
-    elif chosen.model is not None:
+    elif chosen.model is not None and (chosen.dataset or chosen.scene) is not None:
         frame.next_step("predict a whole scene with the chosen model.", *frame.PAGES["predict"])
     elif chosen.dataset is not None:
         frame.next_step("look at the data set before you train on it.", *frame.PAGES["explore"])
