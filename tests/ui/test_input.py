@@ -103,6 +103,10 @@ def test_every_field_for_a_path_asks_the_one_function():
         "explore_name_images": "a pattern among the files of a folder that is open",
         "explore_name_masks": "a pattern among the files of a folder that is open",
         "certify_person": "a name",
+        "map_service_name": "a title",
+        "map_service_attribution": "a line of text",
+        "map_service_layers": "names that a map server knows",
+        "map_service_matrix": "a name that a map server knows",
         "train_name": "a title",
         "train_normalisation_numbers": "numbers",
     }
@@ -115,9 +119,21 @@ def test_every_field_for_a_path_asks_the_one_function():
                 named = key.value if isinstance(key, ast.Constant) else ast.unparse(key)
                 found[named] = "typed_path(" in source
     fields = {key for key, asks in found.items() if asks and key not in other and not key.startswith("f")}
-    assert fields == {"home_path", "explore_path", "path_key", "map_path", "map_overlay_path", "train_from_file", "import_path"}
+    assert fields == {
+        "home_path",
+        "project_save_path",
+        "explore_path",
+        "path_key",
+        "map_path",
+        "map_overlay_path",
+        "train_from_file",
+        "import_path",
+    }
     # What is left has keys of a run, a model or a scene in them: names, notes, numbers and places on the earth.
-    assert all(key in other or key.startswith(("f'map_c", "f'rename_", "f'{key}_")) for key in set(found) - fields), found
+    assert all(
+        key in other or key.startswith(("f'map_c", "f'map_service_", "f'project_name_", "f'rename_", "f'{key}_"))
+        for key in set(found) - fields
+    ), found
 
 
 # ---- changes ----
