@@ -191,6 +191,8 @@ def test_layers_of_map_servers_are_drawn_remembered_and_told_when_no_picture_com
         form.get_by_text(where).click()
         form.get_by_role("button", name="Add it").click()
         form.get_by_text(name, exact=True).wait_for()
+        # The frame whose headers let the server in takes the place of the one before at the end of the page's run.
+        becomes(page.locator("iframe[title='streamlit_folium.st_folium']").count, lambda count: count == 1)
 
     assert asked == []
     add("WMS", "https://maps.example.org/wms", address, "City map", "Below everything", Layers="streets")
@@ -215,6 +217,7 @@ def test_layers_of_map_servers_are_drawn_remembered_and_told_when_no_picture_com
         drawn(page)
         form.get_by_role("button", name="Remove").first.click()
         page.get_by_role("button", name=left, exact=True).wait_for()
+        becomes(page.locator("iframe[title='streamlit_folium.st_folium']").count, lambda count: count == 1)
     pink.wait_for(state="detached")
 
 
