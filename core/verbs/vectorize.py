@@ -41,13 +41,11 @@ class VectorizeRequest(Settings):
 def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Turn a prediction or class raster into polygons and write them to each of the files asked for."""
     from core.vector.formats.products import product_of
-    from core.vector.tracing.sources import open_labels
 
     for file in asked.files:  # which are minutes of tracing away
         product_of(file)
         refuse_no_file(file)
     geo, crs, notes = _named(asked)
-    open_labels(asked.prediction, geo=geo)
     # Here and not above: what traces takes seconds to load, and a source that cannot be opened is told at once.
     from core.vector.vectorize import vectorize
 
@@ -79,8 +77,6 @@ def _named(asked: VectorizeRequest) -> tuple[Any, str | None, list[str]]:
 
     crs = None if asked.crs is None else read_crs(asked.crs)
     source = asked.prediction
-    if not source.exists():  # which tracing says in its own words
-        return None, asked.crs, []
     geo = Prediction.open(source).geo if (source / PREDICTION_FILE).is_file() else open_scene(source, expand_palette=False).geo
     if not geo.unnamed:
         return None, asked.crs, []

@@ -62,14 +62,13 @@ def open_labels(
     if isinstance(source, LabelSource):
         return source
     check_threshold(threshold)
-    common, threshold = threshold, 0.0 if thresholds else threshold
     if pixel_size_m is not None and not 0 < pixel_size_m < 1e6:
         raise SettingsError(f"a pixel size of {pixel_size_m:g} m", expected="a number of metres above 0", do="Correct the pixel size")
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
     if path is not None and path.is_file() and path.name == LABELS and (path.parent / PREDICTION_FILE).is_file():
         path = path.parent
     if path is not None and path.is_dir() and (path / PREDICTION_FILE).is_file() and confidence is None:
-        found = _from_prediction(Prediction.open(path), threshold)
+        found = _from_prediction(Prediction.open(path))
         known = found.probability_rows if scheme is None or len(scheme) == len(found.scheme) else None
         found = replace(found, geo=geo or found.geo, scheme=scheme or found.scheme, probability_rows=known)
     else:
@@ -86,30 +85,32 @@ def open_labels(
                     do="Give one id per pixel",
                 )
             scene = scene_of_array(array.astype(np.uint8) if array.dtype == bool else array)
-        found = _from_scene(scene if geo is None else scene.with_geo(geo), scheme, confidence, threshold)
+        found = _from_scene(scene if geo is None else scene.with_geo(geo), scheme, confidence)
     if pixel_size_m is not None:
         if found.geo.crs is not None:
             raise SettingsError(
                 f"a pixel size of {pixel_size_m:g} m for a scene with coordinates", expected="it only for scenes without", do="Leave it out"
             )
         found = replace(found, geo=replace(found.geo, pixel_size_m=pixel_size_m))
-    return _sure_by_class(found, common, thresholds) if thresholds else found
+    return _sure(found, threshold, thresholds or {}) if threshold or thresholds else found
 
 
-def _sure_by_class(labels: LabelSource, common: float, thresholds: Mapping[str, float]) -> LabelSource:
-    """Labels of which those that are less sure than the threshold of their class have the ignored id."""
+def _sure(labels: LabelSource, threshold: float, thresholds: Mapping[str, float]) -> LabelSource:
+    """Labels of which those that are less sure than the common threshold, or that of their class, have the ignored id."""
     names, ignored, confidence_rows = labels.scheme.names, labels.scheme.ignored_id, labels.confidence_rows
     strangers = [name for name in thresholds if name not in names]
     if strangers:
         raise SettingsError(f"no class {strangers[0]!r}", expected=f"some of {', '.join(names[:20])}", do="Correct the class names")
     if confidence_rows is None:
-        raise SettingsError("thresholds without confidence", expected="a confidence raster", do="Give one, or leave the thresholds away")
-    least = np.full(max(len(names), ignored + 1), common)
+        found = "thresholds without confidence" if thresholds else f"a threshold of {threshold:g} without confidence"
+        raise SettingsError(found, expected="a confidence raster", do="Give one, or threshold 0")
+    least = np.full(max(len(names), ignored + 1), float(threshold))
     least[[names.index(name) for name in thresholds]] = list(thresholds.values())
 
     def rows(r0: int, r1: int) -> np.ndarray:
         ids, sure = labels.rows(r0, r1), confidence_rows(r0, r1)
-        return np.where(sure < least[ids] * full_scale(sure.dtype) - 1e-6, np.array(ignored).astype(ids.dtype), ids)
+        limit = least.take(ids, mode="clip") * full_scale(sure.dtype) - (1e-9 if sure.dtype.kind == "u" else 1e-6)
+        return np.where(sure < limit, np.array(ignored).astype(ids.dtype), ids)
 
     return replace(labels, rows=rows)
 
@@ -119,7 +120,7 @@ def full_scale(dtype: np.dtype | type) -> float:
     return float(np.iinfo(dtype).max) if np.dtype(dtype).kind == "u" else 1.0
 
 
-def _from_prediction(prediction: Prediction, threshold: float) -> LabelSource:
+def _from_prediction(prediction: Prediction) -> LabelSource:
     def window(r0: int, r1: int) -> Window:
         return Window(r0, 0, r1 - r0, prediction.width)
 
@@ -130,7 +131,7 @@ def _from_prediction(prediction: Prediction, threshold: float) -> LabelSource:
         prediction.width,
         prediction.geo,
         prediction.scheme,
-        lambda r0, r1: prediction.labels(window(r0, r1), threshold),
+        lambda r0, r1: prediction.labels(window(r0, r1)),
         lambda r0, r1: prediction.confidence(window(r0, r1)),
         prediction.card_name,
         (lambda r0, r1: prediction.margin(window(r0, r1))) if (prediction.folder / MARGIN).exists() else None,
@@ -139,7 +140,7 @@ def _from_prediction(prediction: Prediction, threshold: float) -> LabelSource:
     )
 
 
-def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence, threshold: float) -> LabelSource:
+def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence) -> LabelSource:
     if scene.bands not in (1, 3) or (scene.bands == 3 and scheme is None):
         raise SceneError(
             f"{scene.name} with {scene.bands} bands", expected="one band of class ids", do="Give a prediction folder or a class raster"
@@ -153,11 +154,6 @@ def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence, threshold:
                 expected=f"one band of {scene.height} x {scene.width} pixels",
                 do="Give the confidence that belongs to these labels",
             )
-    elif threshold > 0:
-        raise SettingsError(
-            f"a threshold of {threshold:g} without confidence", expected="a confidence raster", do="Give one, or threshold 0"
-        )
-    least = threshold * (np.iinfo(scores.dtype).max if scores is not None and np.dtype(scores.dtype).kind == "u" else 1)
 
     def confidence_rows(r0: int, r1: int) -> np.ndarray:
         return scores.read(Window(r0, 0, r1 - r0, scene.width))[..., 0]
@@ -175,8 +171,6 @@ def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence, threshold:
             ids = np.nan_to_num(values[..., 0], nan=named.ignored_id)
             ids = ids if ids.dtype == np.uint8 else ids.astype(np.int32)
         hidden = ~scene.valid(window)
-        if threshold > 0:
-            hidden |= confidence_rows(r0, r1) < least - 1e-6
         if hidden.any():
             ids = np.where(hidden, np.array(named.ignored_id).astype(ids.dtype), ids)
         return ids
