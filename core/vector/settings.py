@@ -89,11 +89,16 @@ class VectorSettings(Settings):
 _LATER = ("min_areas", "thresholds")
 
 
+def class_of(entry: str) -> str:
+    """The class of a "NAME=VALUE"."""
+    return entry.rpartition("=")[0].strip()
+
+
 def by_class(entries: tuple[str, ...], *, name: str) -> dict[str, str]:
     """What "NAME=VALUE" says of each class, by its name. Raises SettingsError for another text and for a class that is there twice."""
     found: dict[str, str] = {}
     for entry in entries:
-        of, _, value = (part.strip() for part in entry.rpartition("="))
+        of, value = class_of(entry), entry.rpartition("=")[2].strip()
         if not of or not value or of in found:
             expected = "NAME=VALUE, each class once"
             raise SettingsError(f"{name} {entry!r}", expected=expected, do="Correct it, Building=10m2 say")

@@ -13,6 +13,8 @@ from core.vector.settings import SMALLEST_M2
 from ui import library
 from ui.map.sources import MapSource
 
+LARGEST = 100_000
+"""The largest smallest area that can be set, in m2 or px."""
 CHOSEN = "map_limits"
 """Key of the choice of classes with limits of their own."""
 
@@ -36,7 +38,7 @@ def form(source: MapSource, *, metres: bool, area: float) -> tuple[tuple[str, ..
         least = left.number_input(
             f"{in_markdown(name)}: smallest area, {'m²' if metres else 'px'}",
             0,
-            100_000,
+            LARGEST,
             round(usual),
             key=f"map_least_{unit}_{name}",
             persist_state="session",

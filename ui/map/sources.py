@@ -109,7 +109,7 @@ def choose() -> tuple[MapSource | None, MapSource | None]:
     )
     source = open_source(chosen)
     there = [path for path in folders if path != chosen]
-    others = [path for path in there if _comparable(source, path)]
+    others = _comparable(source, there)
     other = second.selectbox(
         "Compare with",
         [_NOTHING, *others],
@@ -131,20 +131,24 @@ def choose() -> tuple[MapSource | None, MapSource | None]:
     return open_source(chosen), None if other == _NOTHING else open_source(other)
 
 
-def _comparable(source: MapSource, path: Path) -> bool:
-    """Whether a prediction shows ground of the same place; where no coordinates tell it, whether it is as large."""
-    try:
-        found = library.prediction(path)
-        geo = found.geo if found.geo.crs is not None else open_source(path).geo
-    except (GroundlineError, OSError):
-        return False
-    if geo.georeferenced != source.geo.georeferenced:
-        return False
-    size, own_size = (found.height, found.width), (source.height, source.width)
-    if geo.georeferenced:
-        return _overlap(tiles.lonlat_bounds(geo, *size), tiles.lonlat_bounds(source.geo, *own_size))
-    one_plane = (geo.unnamed and source.geo.unnamed) or (geo.crs is not None and geo.crs == source.geo.crs)
-    return size == own_size or (one_plane and _overlap(_corners(geo, *size), _corners(source.geo, *own_size)))
+def _comparable(source: MapSource, paths: Sequence[Path]) -> list[Path]:
+    """The predictions that show ground of the same place; where no coordinates tell it, those that are as large."""
+    size, placed = (source.height, source.width), bool(_places())
+    bounds = tiles.lonlat_bounds(source.geo, *size) if source.geo.georeferenced else None
+
+    def fits(path: Path) -> bool:
+        try:
+            found = library.prediction(path)
+            geo = open_source(path).geo if placed and found.geo.crs is None else found.geo
+        except (GroundlineError, OSError):
+            return False
+        other_size = found.height, found.width
+        if geo.georeferenced or bounds is not None:
+            return geo.georeferenced and bounds is not None and _overlap(tiles.lonlat_bounds(geo, *other_size), bounds)
+        one_plane = (geo.unnamed and source.geo.unnamed) or (geo.crs is not None and geo.crs == source.geo.crs)
+        return size == other_size or (one_plane and _overlap(_corners(geo, *other_size), _corners(source.geo, *size)))
+
+    return [path for path in paths if fits(path)]
 
 
 def _corners(geo: GeoRef, height: int, width: int) -> list[list[float]]:

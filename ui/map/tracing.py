@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.digests import digest_of
 from core.plain import in_markdown
-from core.vector.settings import VectorSettings, read_size
+from core.vector.settings import VectorSettings, class_of, read_size
 from ui import frame, state
 from ui.kept import has, keep
 from ui.map import finished, limits
@@ -24,7 +24,7 @@ LIVE_PX = 25_000_000
 
 _KEPT_LAYERS = 8
 _SETTINGS = "gl_map_settings"
-_LARGEST, _MOST_SIMPLE, _MOST_ROUND = 100_000, 10.0, 4
+_MOST_SIMPLE, _MOST_ROUND = 10.0, 4
 
 
 def _form(source: MapSource) -> dict[str, Callable[[Any], bool]]:
@@ -36,7 +36,7 @@ def _form(source: MapSource) -> dict[str, Callable[[Any], bool]]:
     def classes(value: Any) -> bool:
         return isinstance(value, list) and all(name in source.scheme.names for name in value)
 
-    numbers = {"map_threshold": 100, "map_area": _LARGEST, "map_simplify": _MOST_SIMPLE, "map_smooth": _MOST_ROUND}
+    numbers = {"map_threshold": 100, "map_area": limits.LARGEST, "map_simplify": _MOST_SIMPLE, "map_smooth": _MOST_ROUND}
     lists = ("map_classes", "map_right_angles", "map_centre_lines", limits.CHOSEN)
     return {key: between(0, most) for key, most in numbers.items()} | {key: classes for key in lists} | {"map_metres": between(0, 1)}
 
@@ -70,7 +70,7 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
         area = b.number_input(
             f"Smallest area, {'m²' if unit == 'm' else 'px'}",
             0,
-            _LARGEST,
+            limits.LARGEST,
             int(area_px),
             key="map_area",
             bind="query-params",
@@ -167,7 +167,7 @@ def _told(settings: VectorSettings) -> str:
     parts += [f"areas from {area:,g} {'m²' if square else 'px'}", f"simplified by {detail:g} {'m' if metric else 'px'}"]
     parts += ["corners rounded"] if settings.smooth else []
     parts += [f"only {in_markdown(', '.join(settings.classes))}"] if settings.classes else []
-    apart = dict.fromkeys(entry.rpartition("=")[0] for entry in (*settings.min_areas, *settings.thresholds))
+    apart = dict.fromkeys(class_of(entry) for entry in (*settings.min_areas, *settings.thresholds))
     parts += [f"own limits for {in_markdown(', '.join(apart))}"] if apart else []
     parts += [f"right angles for {in_markdown(', '.join(settings.regularize))}"] if settings.regularize else []
     return f"Outlines: {', '.join(parts)}."
@@ -179,7 +179,7 @@ def fitting(settings: VectorSettings, source: MapSource) -> VectorSettings:
     classes = tuple(k for k in settings.classes or () if k in source.scheme.names) or None
     threshold = settings.threshold if source.prediction else 0.0
     for name in ("min_areas", "thresholds"):
-        known[name] = tuple(one for one in getattr(settings, name) if one.rpartition("=")[0] in source.scheme.names)
+        known[name] = tuple(one for one in getattr(settings, name) if class_of(one) in source.scheme.names)
     known["thresholds"] = known["thresholds"] if source.prediction else ()
     far = settings.distance_to if settings.distance_to in source.scheme.names else None
     return replace(settings, threshold=threshold, classes=classes, pixel_size_m=source.geo.pixel_size_m, distance_to=far, **known)

@@ -124,9 +124,10 @@ def _no_curves(job: Job, status: dict) -> None:
 def _curves(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
     asked = job.request["settings"].get("epochs")
     drawn, one = _one_network(records)
+    own = library.patches(job.request["prepared"]).scheme
     left, right = st.columns([11, 4], gap="medium")
     with right:
-        _previews(runs.pictures(job, records), library.patches(job.request["prepared"]).scheme)
+        _previews(runs.pictures(job, records), own)
         smoothing, log = _controls()
     with left:
         top = runs.best(drawn)
@@ -134,8 +135,7 @@ def _curves(job: Job, records: Sequence[Mapping[str, Any]]) -> None:
         figure = charts.curves(drawn, total=asked, smoothing=smoothing, log=log, best=top["epoch"] if top else None, ink=ink)
         st.plotly_chart(figure, key=f"train_curves_{one}")
         first, second = st.columns([5, 3])
-        scheme = state.shown(library.patches(job.request["prepared"]).scheme)
-        first.plotly_chart(charts.class_curves(runs.class_lines(records), scheme, total=asked), key="train_classes")
+        first.plotly_chart(charts.class_curves(runs.class_lines(records), state.shown(own), total=asked), key="train_classes")
         second.plotly_chart(charts.rate_curve(drawn, total=asked), key=f"train_rate_curve_{one}")
 
 
