@@ -38,44 +38,53 @@ def follow() -> bool:
 def panel() -> None:
     """Name, save as, open."""
     workspace = state.workspace()
+    name = projects.name_of(workspace)
+    which = digest_of(str(workspace.root), name)  # a field of its own for each name, which then begins with it
     st.text_input(
         "Project",
-        projects.name_of(workspace),
+        name,
         max_chars=projects.LONGEST_NAME,
-        key=f"project_name_{digest_of(str(workspace.root), projects.name_of(workspace))}",
+        key=f"project_name_{which}",
         on_change=_rename,
-        args=(workspace, projects.name_of(workspace)),
+        args=(workspace, which),
         **changing(f"What this work is called. It lies in {in_markdown(workspace.root)}."),
     )
-    with st.expander("Save as, open another", icon=":material/folder_open:"):
-        typed = st.text_input("Save as", key="project_save_path", placeholder=str(workspace.root.parent / "second-project"))
-        if st.button(
-            "Save a copy and open it",
-            key="project_save",
-            width="stretch",
-            **changing(_SHARED_WORDS if shared() else "Copies all but the trash to a new folder.", disabled=not typed or shared()),
-        ):
-            _told(lambda: _save(workspace, typed))
-        others = [str(folder) for folder in projects.beside(workspace)]
-        chosen = st.selectbox(
-            "Open",
-            others,
-            index=None,
-            key="project_open_path",
-            placeholder="A project's folder",
-            accept_new_options=True,
-            format_func=_label,
-        )
-        if st.button(
-            "Open it",
-            key="project_open",
-            width="stretch",
-            disabled=not chosen or shared(),
-            help=_SHARED_WORDS if shared() else "Goes on there until the dashboard is started anew. Running jobs run on.",
-        ):
-            _told(lambda: _open(projects.opened(typed_path(str(chosen)) or Path())))
-        if st.session_state.get(_SAID):
-            st.error(in_markdown(st.session_state.pop(_SAID)), icon=":material/error:")
+    # What is in it is looked for only once it is open: this stands on every page.
+    with st.expander("Save as, open another", icon=":material/folder_open:", key="project_more", on_change="rerun") as more:
+        if more.open:
+            _elsewhere(workspace)
+    if st.session_state.get(_SAID):
+        st.error(in_markdown(st.session_state.pop(_SAID)), icon=":material/error:")
+
+
+def _elsewhere(workspace: Workspace) -> None:
+    """Save the project as another one, and open another."""
+    typed = st.text_input("Save as", key="project_save_path", placeholder=str(workspace.root.parent / "second-project"))
+    if st.button(
+        "Save a copy and open it",
+        key="project_save",
+        width="stretch",
+        **changing(_SHARED_WORDS if shared() else "Copies all but the trash to a new folder.", disabled=not typed or shared()),
+    ):
+        _told(lambda: _save(workspace, typed))
+    others = [str(folder) for folder in projects.beside(workspace)]
+    chosen = st.selectbox(
+        "Open",
+        others,
+        index=None,
+        key="project_open_path",
+        placeholder="A project's folder",
+        accept_new_options=True,
+        format_func=_label,
+    )
+    if st.button(
+        "Open it",
+        key="project_open",
+        width="stretch",
+        disabled=not chosen or shared(),
+        help=_SHARED_WORDS if shared() else "Goes on there until the dashboard is started anew. Running jobs run on.",
+    ):
+        _told(lambda: _open(projects.opened(typed_path(str(chosen)) or Path())))
 
 
 def _label(folder: str) -> str:
@@ -84,10 +93,10 @@ def _label(folder: str) -> str:
     return name if name == path.name else f"{name} ({path.name})"
 
 
-def _rename(workspace: Workspace, old: str) -> None:
+def _rename(workspace: Workspace, which: str) -> None:
     def change() -> None:
         refuse_if_read_only()
-        projects.rename(workspace, str(st.session_state[f"project_name_{digest_of(str(workspace.root), old)}"]))
+        projects.rename(workspace, str(st.session_state[f"project_name_{which}"]))
 
     _told(change)
 

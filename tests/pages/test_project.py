@@ -15,6 +15,12 @@ def named(opened, workspace):
     return opened
 
 
+def unfolded(at):
+    """With the ways to other projects in view."""
+    at.session_state["project_more"] = True
+    return sound(at.run())
+
+
 def name_field(at):
     return next(field for field in at.text_input if field.label == "Project")
 
@@ -32,7 +38,7 @@ def test_a_project_is_named_and_the_bar_says_so(opened, workspace):
 
 
 def test_a_copy_is_made_opened_and_the_way_back_is_offered(named, workspace, town, tmp_path):
-    at, other = named(), named("pages/1_Explore.py")
+    at, other = unfolded(named()), named("pages/1_Explore.py")
     at.text_input(key="project_save_path").set_value(str(workspace.root.parent / "second"))
     at = sound(sound(at.run()).button(key="project_save").click().run())
     assert default_workspace().root == workspace.root.parent / "second"
@@ -40,6 +46,7 @@ def test_a_copy_is_made_opened_and_the_way_back_is_offered(named, workspace, tow
     # Somebody's other window goes home too, instead of showing one project's things in another.
     other = sound(other.run())
     assert name_field(other).value == "second"
+    at = unfolded(at)
     assert at.selectbox(key="project_open_path").options == ["Coast (workspace)"]
     at.selectbox(key="project_open_path").set_value(str(workspace.root))
     at = sound(sound(at.run()).button(key="project_open").click().run())
@@ -47,7 +54,7 @@ def test_a_copy_is_made_opened_and_the_way_back_is_offered(named, workspace, tow
 
 
 def test_what_does_not_go_is_one_plain_line(named, workspace, tmp_path, finished, monkeypatch):
-    at = named()
+    at = unfolded(named())
     at.text_input(key="project_save_path").set_value(str(workspace.root / "inside"))
     at = at.run().button(key="project_save").click().run()
     assert len(at.error) == 1 and "in or around the project" in at.error[0].value
@@ -65,7 +72,7 @@ def test_others_are_not_taken_along(named, workspace, monkeypatch, variable, val
         monkeypatch.setenv(variable, value)
     else:
         monkeypatch.setattr(project, "shared", lambda: True)
-    at = named()
+    at = unfolded(named())
     at.text_input(key="project_save_path").set_value(str(workspace.root.parent / "third"))
     at = sound(at.run())
     assert at.button(key="project_save").disabled
