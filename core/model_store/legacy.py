@@ -121,52 +121,39 @@ def describe(path: str | os.PathLike) -> Described:
     return _described(path, texts)
 
 
+_Image = tuple[int | None, int | None, int]
+"""Height and width, None where a network takes any, and bands."""
+
+
 def describe_serving(path: Path) -> Described:
     """What the serving function of a SavedModel tells. Raises ModelError for one that takes anything but one image."""
     signature = signature_of(graph_of(path), path.name)
-    height, width, bands = signature.image(f"the serving function of {path.name}")
-    heads = signature.heads()
-    choice = chosen_output(heads, height or width or TRIED_PX, width or height or TRIED_PX)
-    return Described(
-        height,
-        width,
-        bands,
-        heads,
-        frozenset(),
-        frozenset(),
-        path.stem,
-        chosen=choice.number,
-        served="savedmodel",
-        why=choice.why,
-        sure=choice.sure,
-    )
+    return _described_served(path, "savedmodel", signature.image(f"the serving function of {path.name}"), signature.heads(), TRIED_PX)
 
 
 def _described_onnx(path: Path) -> Described:
     """What an ONNX file tells. Raises ModelError for one that takes anything but one image."""
     file = read_onnx(path)
-    height, width, bands = file.signature.image(path.name)
-    tried_px = file.told.patch_size or TRIED_PX
-    sides = height or width or tried_px, width or height or tried_px
-    heads = tuple(replace(head, shape=_filled(head.shape, sides)) for head in file.heads)
-    choice = chosen_output(heads, *sides)
-    return Described(
-        height,
-        width,
-        bands,
-        heads,
-        frozenset(),
-        frozenset(),
-        path.stem,
-        file.saved_by,
-        channels_first=file.channels_first,
-        chosen=choice.number,
-        served="onnx",
-        why=choice.why,
-        sure=choice.sure,
-        tried_px=tried_px,
-        told=file.told.fitting(bands),
-    )
+    image, tried_px = file.signature.image(path.name), file.told.patch_size or TRIED_PX
+    heads = tuple(replace(head, shape=_filled(head.shape, _tried(image, tried_px))) for head in file.heads)
+    found = _described_served(path, "onnx", image, heads, tried_px)
+    return replace(found, saved_by=file.saved_by, channels_first=file.channels_first, tried_px=tried_px, told=file.told.fitting(image[2]))
+
+
+def _described_served(
+    path: Path, served: Literal["savedmodel", "onnx"], image: _Image, heads: tuple[Head, ...], tried_px: int
+) -> Described:
+    """A network that OpenVINO runs."""
+    height, width, bands = image
+    choice = chosen_output(heads, *_tried(image, tried_px))
+    found = Described(height, width, bands, heads, frozenset(), frozenset(), path.stem, chosen=choice.number, served=served)
+    return replace(found, why=choice.why, sure=choice.sure)
+
+
+def _tried(image: _Image, tried_px: int) -> tuple[int, int]:
+    """Height and width of the image that it is tried with."""
+    height, width, _ = image
+    return height or width or tried_px, width or height or tried_px
 
 
 def _filled(shape: Shape, sides: tuple[int, int]) -> Shape:

@@ -6,7 +6,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import rasterio
 from onnx import TensorProto, helper, numpy_helper
 
 from core.errors import ModelError, SettingsError
@@ -16,6 +15,7 @@ from core.model_store.models import Model, default_scheme, find_model, list_mode
 from core.model_store.serving.onnx_file import bands_first
 from core.prediction.engines.engine import open_engine
 from core.prediction.engines.exporting import export_model
+from tests.helpers.served import predicts_and_is_evaluated
 
 PICTURE = np.random.default_rng(3).random((2, 32, 32, 3), np.float32)
 PLAIN = {"kind": "none"}
@@ -384,22 +384,10 @@ def taken(tmp_path_factory) -> Model:
 
 
 def test_it_is_listed_predicts_a_scene_and_is_evaluated(taken, tmp_path):
-    from core.__main__ import main
-
     assert [model.card.licence for model in list_models([taken.folder]) if model.card.name == "net"] == ["CC BY 4.0"]
     picture = np.random.default_rng(5).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     labels = by_onnxruntime(taken.file, picture[None] / np.float32(255), end="logits").argmax(-1).astype(np.uint8)
-    for folder, values in (("images", np.moveaxis(picture, -1, 0)), ("masks", labels)):
-        (tmp_path / "set" / folder).mkdir(parents=True)
-        profile = {"driver": "GTiff", "height": 64, "width": 64, "count": len(values), "dtype": "uint8"}
-        with rasterio.open(tmp_path / "set" / folder / "a.tif", "w", **profile) as out:
-            out.write(values)
-    scene = str(tmp_path / "set" / "images" / "a.tif")
-    assert main(["predict", str(taken.folder), scene, str(tmp_path / "p"), "--overlap", "0.5"]) == 0
-    with rasterio.open(tmp_path / "p" / "labels.tif") as raster:
-        same = raster.read(1) == labels[0]
-    assert same.mean() > 0.95 and same[4:28, 4:28].all()  # patches have rims of their own
-    assert main(["evaluate", str(taken.folder), str(tmp_path / "set"), "--out", str(tmp_path / "e")]) == 0
+    predicts_and_is_evaluated(taken, picture, labels, tmp_path)
 
 
 def test_what_needs_keras_is_refused_in_one_line(taken, tmp_path):

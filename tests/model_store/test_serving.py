@@ -6,7 +6,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import rasterio
 import tensorflow as tf
 from keras import layers
 
@@ -18,6 +17,7 @@ from core.model_store.models import find_model, list_models
 from core.model_store.serving.signature import signature_of
 from core.prediction.engines.engine import open_engine
 from core.prediction.engines.exporting import export_model
+from tests.helpers.served import predicts_and_is_evaluated
 
 PICTURE = np.random.default_rng(3).random((2, 32, 32, 3), np.float32)
 
@@ -166,24 +166,12 @@ def taken(tmp_path_factory):
 
 
 def test_it_is_listed_predicts_a_scene_and_is_evaluated(taken, tmp_path):
-    from core.__main__ import main
-
     assert [model.card.name for model in list_models([taken.folder])].count("sent") == 1
     assert find_model(taken.folder).size_bytes == sum(file.stat().st_size for file in taken.folder.glob("network.*"))
     picture = np.random.default_rng(5).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     weights = np.random.default_rng(0).standard_normal((3, 3, 3, 4)).astype(np.float32)
     labels = edges(weights, picture[None] / np.float32(255)).numpy().argmax(-1).astype(np.uint8)
-    for folder, values in (("images", np.moveaxis(picture, -1, 0)), ("masks", labels)):
-        (tmp_path / "set" / folder).mkdir(parents=True)
-        profile = {"driver": "GTiff", "height": 64, "width": 64, "count": len(values), "dtype": "uint8"}
-        with rasterio.open(tmp_path / "set" / folder / "a.tif", "w", **profile) as out:
-            out.write(values)
-    scene = str(tmp_path / "set" / "images" / "a.tif")
-    assert main(["predict", str(taken.folder), scene, str(tmp_path / "p"), "--overlap", "0.5"]) == 0
-    with rasterio.open(tmp_path / "p" / "labels.tif") as raster:
-        same = raster.read(1) == labels[0]
-    assert same.mean() > 0.95 and same[4:28, 4:28].all()  # patches have rims of their own
-    assert main(["evaluate", str(taken.folder), str(tmp_path / "set"), "--out", str(tmp_path / "e")]) == 0
+    predicts_and_is_evaluated(taken, picture, labels, tmp_path)
 
 
 def test_what_needs_keras_is_refused_in_one_line(taken, tmp_path):

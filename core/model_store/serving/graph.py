@@ -89,8 +89,7 @@ def read_onnx_network(path: Path) -> Any:
     try:
         reader = FrontEndManager().load_by_framework("onnx")
         network = reader.convert(reader.load(str(path)))
-        shape = network.inputs[0].get_partial_shape()
-        if bands_first(tuple(None if side.is_dynamic else side.get_length() for side in shape)):
+        if bands_first(_sides(network)):
             steps = openvino.preprocess.PrePostProcessor(network)
             steps.input().tensor().set_layout(openvino.Layout("NHWC"))
             steps.input().model().set_layout(openvino.Layout("NCHW"))
@@ -220,14 +219,13 @@ def sized(file: Path, card: ModelCard, sides: tuple[int, int]) -> Any:
     of_onnx = file.suffix == SUFFIX
     try:
         network = read_onnx_network(file) if of_onnx else quiet_openvino().Core().read_model(file)
-        shape = network.inputs[0].get_partial_shape()
+        fixed = _sides(network)[1:3]
     except Exception as error:  # OpenVINO raises its own base class only
         raise ModelError(
             f"the network of {card.name} cannot be read ({_reason(error)})",
             expected="the files that the import wrote",
             do="Import it again",
         ) from error
-    fixed = [None if side.is_dynamic else side.get_length() for side in (shape[1], shape[2])]
     if any(found not in (None, wanted) for found, wanted in zip(fixed, sides, strict=True)):
         raise ModelError(
             "a network that only takes {} x {} pixels, and patches of {} x {}".format(*fixed, *sides),
@@ -245,6 +243,11 @@ def sized(file: Path, card: ModelCard, sides: tuple[int, int]) -> Any:
 def run(network: Any, batch: np.ndarray) -> np.ndarray:
     """What a network that `fitted` made gives for a batch."""
     return _answers(network, batch)[0]
+
+
+def _sides(network: Any) -> tuple[int | None, ...]:
+    """The sides of the image that a network takes, None where it takes any."""
+    return tuple(None if side.is_dynamic else side.get_length() for side in network.inputs[0].get_partial_shape())
 
 
 def _resize(network: Any, sides: tuple[int, int]) -> None:
