@@ -27,6 +27,7 @@ FLOORS = (
     ("core.evaluation",),
     ("core.labelling",),
     ("core.vector",),
+    ("core.handover",),
     ("core.verbs",),
     ("core.jobs", "core.__main__"),
 )

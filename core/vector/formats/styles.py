@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from core.files import replacing
 from core.vector.formats.content import Content, content_of
 from core.vector.layer import LineLayer, PolygonLayer
 
+DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 MOST_CATEGORIES = 1000
 OTHERS = (155, 155, 155)
+LEGEND = "legend"
+"""What a layer's `made` calls the order of its legend: names of classes, the first one on top."""
 
 
 def class_colours(content: Content) -> dict[str, tuple[int, int, int]]:
-    """Name and colour of each class that the content holds, in the order of the class ids."""
+    """Name and colour of each class that the content holds, in the order of its legend, else in that of the class ids."""
     present = content.fields[["class_id", "class_name"]].drop_duplicates().sort_values("class_id")
-    return {row.class_name: content.scheme.colours[row.class_id] for row in present.itertuples()}
+    colours = {row.class_name: content.scheme.colours[row.class_id] for row in present.itertuples()}
+    return {name: colours[name] for name in in_legend(colours, content.made)}
+
+
+def in_legend(names: Iterable[str], made: Mapping[str, Any]) -> list[str]:
+    """Names of classes in the order of a layer's legend; what it does not name comes after, as it was."""
+    places = {name: place for place, name in enumerate(made.get(LEGEND) or ())}
+    return sorted(names, key=lambda name: places.get(name, len(places)))
 
 
 def write_style(layer: PolygonLayer | LineLayer, path: str | os.PathLike, *, title: str) -> Path:
@@ -33,7 +45,14 @@ def qgis_style(content: Content) -> str:
     Beyond `MOST_CATEGORIES` classes the others share a grey: QGIS takes minutes to list more.
     """
     root = ET.Element("qgis", version="3.28", styleCategories="Symbology")
-    renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr="class_name", symbollevels="0", enableorderby="0")
+    root.append(qgis_renderer(content))
+    ET.SubElement(root, "layerGeometryType").text = "1" if content.lines else "2"
+    return DOCTYPE + ET.tostring(root, encoding="unicode")
+
+
+def qgis_renderer(content: Content) -> ET.Element:
+    """The part of a style that paints, which projects hold too."""
+    renderer = ET.Element("renderer-v2", type="categorizedSymbol", attr="class_name", symbollevels="0", enableorderby="0")
     categories = ET.SubElement(renderer, "categories")
     symbols = ET.SubElement(renderer, "symbols")
     painted = list(class_colours(content).items())
@@ -48,8 +67,7 @@ def qgis_style(content: Content) -> str:
         options = ET.SubElement(drawn, "Option", type="Map")
         for key, text in (_line if content.lines else _fill)(colour):
             ET.SubElement(options, "Option", type="QString", name=key, value=text)
-    ET.SubElement(root, "layerGeometryType").text = "1" if content.lines else "2"
-    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, encoding="unicode")
+    return renderer
 
 
 def _fill(colour: tuple[int, int, int]) -> list[tuple[str, str]]:
