@@ -74,7 +74,7 @@ def scene_layer(path: Path, title: str, note: str) -> RasterLayer:
 
 
 @dataclass(frozen=True)
-class Ground:
+class ProjectGround:
     """Where a project lies: the reference of its rasters, and their height and width in pixels."""
 
     geo: GeoRef
@@ -97,7 +97,7 @@ class Ground:
 
 def write_project(
     path: str | os.PathLike,
-    ground: Ground,
+    ground: ProjectGround,
     *,
     title: str,
     about: str,
@@ -121,7 +121,7 @@ def write_project(
 
 def _project(
     folder: Path,
-    ground: Ground,
+    ground: ProjectGround,
     *,
     title: str,
     about: str,
