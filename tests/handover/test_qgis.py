@@ -23,7 +23,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from core.classes import DUBAI
 from core.geo import GeoRef
 from core.handover.qgis.layout import boxed, fitted, rounded_down
-from core.handover.qgis.project import ProjectGround, VectorLayer, classes_layer, confidence_layer, scene_layer, write_project
+from core.handover.qgis.project import ProjectGround, ProjectVectors, classes_layer, confidence_layer, scene_layer, write_project
 from core.vector.formats.content import content_of
 from core.vector.formats.export import export
 from core.vector.formats.styles import LEGEND, in_legend
@@ -72,7 +72,7 @@ def project_of(folder, place="utm", bands=3):
         ProjectGround(geo, HEIGHT, WIDTH),
         title="Town & harbour",
         about=content.about(),
-        vectors=[VectorLayer(folder / "polygons.gpkg", "polygons", "Land cover", content)],
+        vectors=[ProjectVectors(folder / "polygons.gpkg", "polygons", "Land cover", content)],
         rasters=[
             classes_layer(folder / "in" / "labels.tif", "Labels", "Class of each <pixel>", scheme, order),
             confidence_layer(folder / "in" / "confidence.tif", "Confidence", "How sure"),

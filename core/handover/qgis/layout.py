@@ -23,7 +23,7 @@ Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageContent:
     """What a page shows: the `extent` (xmin, ymin, xmax, ymax) of the map in its units, and the layers of the legend.
 
     metres: of one unit of x, None where x and y are pixels. placed: whether up is north.
@@ -37,7 +37,7 @@ class Shown:
     placed: bool
 
 
-def layout(shown: Shown) -> ET.Element:
+def layout(shown: PageContent) -> ET.Element:
     """The page, as a project's file holds it."""
     width, height = PAGE_MM
     page = ET.Element("Layout", name="Map", units="mm", printResolution="300", worldFileMap="")
@@ -88,7 +88,7 @@ def fitted(extent: Box, ratio: float) -> Box:
     return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
 
 
-def _scale_bar(page: ET.Element, shown: Shown, map_id: str, at: tuple[float, float], per_mm: float) -> None:
+def _scale_bar(page: ET.Element, shown: PageContent, map_id: str, at: tuple[float, float], per_mm: float) -> None:
     """Two parts of a round length; `per_mm` are units of the map in a millimetre of paper."""
     metres = shown.metres or 1.0
     most = SIDE_MM * _MAP_SHARE * per_mm * metres

@@ -21,7 +21,7 @@ from core.classes import ClassScheme
 from core.digests import digest_of
 from core.files import replacing
 from core.geo import GeoRef
-from core.handover.qgis.layout import Shown, layout
+from core.handover.qgis.layout import PageContent, layout
 from core.handover.qgis.rasters import classes_renderer, confidence_renderer, scene_renderer
 from core.scenes.opening import open_scene
 from core.vector.formats.content import Content
@@ -34,7 +34,7 @@ _POLYGONS, _RASTERS = "Polygons", "Rasters"
 
 
 @dataclass(frozen=True)
-class VectorLayer:
+class ProjectVectors:
     """A layer of a GeoPackage: its file, its name in there, the title it gets, and what it holds."""
 
     path: Path
@@ -44,7 +44,7 @@ class VectorLayer:
 
 
 @dataclass(frozen=True)
-class RasterLayer:
+class ProjectRaster:
     """A raster file: the title it gets, what is said of it, how it looks, and whether it is shown from the start."""
 
     path: Path
@@ -54,23 +54,23 @@ class RasterLayer:
     shown: bool
 
 
-def classes_layer(path: Path, title: str, note: str, scheme: ClassScheme, order: Sequence[str]) -> RasterLayer:
+def classes_layer(path: Path, title: str, note: str, scheme: ClassScheme, order: Sequence[str]) -> ProjectRaster:
     """A raster of class ids, hidden at first: the polygons show the same."""
-    return RasterLayer(path, title, note, classes_renderer(scheme, list(order)), False)
+    return ProjectRaster(path, title, note, classes_renderer(scheme, list(order)), False)
 
 
-def confidence_layer(path: Path, title: str, note: str) -> RasterLayer:
+def confidence_layer(path: Path, title: str, note: str) -> ProjectRaster:
     """A raster of confidences in bytes, hidden at first."""
-    return RasterLayer(path, title, note, confidence_renderer(), False)
+    return ProjectRaster(path, title, note, confidence_renderer(), False)
 
 
-def scene_layer(path: Path, title: str, note: str) -> RasterLayer:
+def scene_layer(path: Path, title: str, note: str) -> ProjectRaster:
     """A picture, as the pages show it. Raises SceneError for a file that cannot be read."""
     scene = open_scene(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path) as opened:
-            return RasterLayer(path, title, note, scene_renderer(scene, opened), True)
+            return ProjectRaster(path, title, note, scene_renderer(scene, opened), True)
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def write_project(
     *,
     title: str,
     about: str,
-    vectors: Sequence[VectorLayer],
-    rasters: Sequence[RasterLayer],
-    scene: RasterLayer | None = None,
+    vectors: Sequence[ProjectVectors],
+    rasters: Sequence[ProjectRaster],
+    scene: ProjectRaster | None = None,
     attribution: str = "",
 ) -> Path:
     """Write the project: polygons in one group, rasters in another, the scene below both; nothing but the paths ties it to its files.
@@ -125,9 +125,9 @@ def _project(
     *,
     title: str,
     about: str,
-    vectors: Sequence[VectorLayer],
-    rasters: Sequence[RasterLayer],
-    scene: RasterLayer | None,
+    vectors: Sequence[ProjectVectors],
+    rasters: Sequence[ProjectRaster],
+    scene: ProjectRaster | None,
     attribution: str,
 ) -> ET.Element:
     crs = ground.geo.crs
@@ -139,19 +139,19 @@ def _project(
     layers = ET.SubElement(root, "projectlayers")
     order = ET.SubElement(root, "layerorder")
     known: list[tuple[str, str]] = []
-    groups: list[tuple[str, Sequence[VectorLayer | RasterLayer]]] = [(_POLYGONS, vectors), (_RASTERS, rasters)]
+    groups: list[tuple[str, Sequence[ProjectVectors | ProjectRaster]]] = [(_POLYGONS, vectors), (_RASTERS, rasters)]
     for group, members in [*groups, ("", [scene] if scene is not None else [])]:
         inside = tree if not group else ET.SubElement(tree, "layer-tree-group", name=group, checked="Qt::Checked", expanded="1")
         for member in members:
-            entry = _vector(member, folder, crs) if isinstance(member, VectorLayer) else _raster(member, folder, crs)
+            entry = _vector(member, folder, crs) if isinstance(member, ProjectVectors) else _raster(member, folder, crs)
             layers.append(entry)
             layer_id, source = entry.findtext("id", ""), entry.findtext("datasource", "")
-            shown = isinstance(member, VectorLayer) or member.shown
+            shown = isinstance(member, ProjectVectors) or member.shown
             provider = entry.findtext("provider", "")
             leaf = ET.SubElement(inside, "layer-tree-layer", id=layer_id, name=member.title, source=source, providerKey=provider)
             leaf.attrib |= {"checked": "Qt::Checked" if shown else "Qt::Unchecked", "expanded": "1" if group == _POLYGONS else "0"}
             ET.SubElement(order, "layer", id=layer_id)
-            known += [(layer_id, member.title)] if isinstance(member, VectorLayer) else []
+            known += [(layer_id, member.title)] if isinstance(member, ProjectVectors) else []
     properties = ET.SubElement(root, "properties")
     ET.SubElement(ET.SubElement(properties, "Paths"), "Absolute", type="bool").text = "false"
     # Without this QGIS takes no notice of the project's CRS.
@@ -165,12 +165,12 @@ def _project(
     view = ET.SubElement(ET.SubElement(root, "ProjectViewSettings", UseProjectScales="0"), "DefaultViewExtent", _sides(ground.extent))
     view.append(_crs(crs))
     words = f"{attribution.rstrip('.')}. {about}" if attribution else about
-    page = Shown(title, ground.extent, tuple(known), words, ground.metres, ground.geo.georeferenced)
+    page = PageContent(title, ground.extent, tuple(known), words, ground.metres, ground.geo.georeferenced)
     ET.SubElement(root, "Layouts").append(layout(page))
     return root
 
 
-def _vector(layer: VectorLayer, folder: Path, crs: CRS | None) -> ET.Element:
+def _vector(layer: ProjectVectors, folder: Path, crs: CRS | None) -> ET.Element:
     kind = "Line" if layer.content.lines else "Polygon"
     entry = _layer("vector", layer.title, f"{_relative(layer.path, folder)}|layername={layer.name}", crs, layer.content.about())
     entry.attrib |= {"geometry": kind, "simplifyDrawingHints": "1", "labelsEnabled": "0"}
@@ -180,7 +180,7 @@ def _vector(layer: VectorLayer, folder: Path, crs: CRS | None) -> ET.Element:
     return entry
 
 
-def _raster(layer: RasterLayer, folder: Path, crs: CRS | None) -> ET.Element:
+def _raster(layer: ProjectRaster, folder: Path, crs: CRS | None) -> ET.Element:
     entry = _layer("raster", layer.title, _relative(layer.path, folder), crs, layer.note)
     ET.SubElement(entry, "provider").text = "gdal"
     pipe = ET.SubElement(entry, "pipe")
