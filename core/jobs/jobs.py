@@ -22,6 +22,7 @@ from filelock import FileLock
 from core.errors import GroundlineError, JobBusy, JobError
 from core.files import dump_json
 from core.jobs import records
+from core.reading.postgis import refuse_password
 from core.reading.readable import misfit, reason
 from core.settings import options
 from core.verbs import registry
@@ -276,6 +277,7 @@ def start(kind: str, request: Mapping[str, Any], *, workspace: Workspace, title:
     to the same place, and `JobError` when the worker does not come up.
     """
     full = registry.complete(kind, request)
+    refuse_password(full)
     with FileLock(workspace.runs / ".start.lock", timeout=_CONFIRMATION_S):
         _refuse_shared_output(full, workspace)
         folder = _new_folder(workspace, title or _subject(kind, full))

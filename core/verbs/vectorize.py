@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +12,13 @@ from core.classes import COLOURINGS, NATURAL
 from core.errors import ExportError, ModelError
 from core.files import refuse_no_file
 from core.progress import OnProgress, ShouldStop, check, part, report
+from core.reading.postgis import FORM, TableAddress, is_address, read_address
 from core.settings import REQUIRED, Settings, group, setting
 from core.vector.formats.products import PRODUCTS
 from core.vector.settings import VectorSettings
+from core.verbs.options import request_of
 from core.verbs.tables import files_written, known, table
-from core.verbs.verb import Answer, Verb
+from core.verbs.verb import Answer, Typed, Verb
 
 _FAULTS = {"invalid": "invalid polygons", "gap_area": "area in gaps", "overlap_area": "area in overlaps"}
 _TRACED = 0.7
@@ -27,7 +30,9 @@ class VectorizeRequest(Settings):
     """What `vectorize` can be told."""
 
     prediction: Path = setting(REQUIRED, "prediction folder, or any single-band class raster", flag="PREDICTION")
-    files: tuple[Path, ...] = setting((), f"file to write: {' '.join(PRODUCTS)}", flag="OUT")
+    files: tuple[Path, ...] = setting((), f"file to write: {' '.join(PRODUCTS)}; or a table in PostGIS: {FORM}", flag="OUT")
+    tables: tuple[str, ...] = setting((), f"tables in PostGIS to write: {FORM}", flag="")
+    overwrite: bool = setting(False, "replace tables in PostGIS that Groundline wrote; files are always replaced")
     drawing: VectorSettings = group(VectorSettings())
     scene: Path | None = setting(None, "picture below the polygons of an .html map; the predicted scene's when left away", metavar="SCENE")
     colours: str = setting(
@@ -45,11 +50,17 @@ def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, shoul
     for file in asked.files:  # which are minutes of tracing away
         product_of(file)
         refuse_no_file(file)
+    tables = [read_address(text) for text in asked.tables]
+    if tables:
+        from core.vector.formats.postgis import refuse_table
+
+        for table in tables:
+            refuse_table(table, lines=bool(asked.drawing.centre_lines), overwrite=asked.overwrite)
     geo, crs, notes = _named(asked)
     # Here and not above: what traces takes seconds to load, and a source that cannot be opened is told at once.
     from core.vector.vectorize import vectorize
 
-    traced = _TRACED if asked.files else 1
+    traced = _TRACED if asked.files or tables else 1
     tracing, writing = part(on_progress, 0, traced, 1), part(on_progress, traced, 1, 1)
     result = vectorize(asked.prediction, asked.drawing, geo=geo, on_progress=tracing, should_stop=should_stop)
     files = export_all(
@@ -60,6 +71,8 @@ def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, shoul
         scene=_pictured(asked),
         prediction=_predicted(asked),
         lines=result.lines,
+        tables=tables,
+        overwrite=asked.overwrite,
         on_progress=writing,
         should_stop=should_stop,
     )
@@ -94,40 +107,52 @@ def export_all(
     scene: Any = None,
     prediction: Any = None,
     lines: Any = None,
+    tables: Sequence[TableAddress] = (),
+    overwrite: bool = False,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> list[dict[str, Any]]:
-    """Write a layer to each file; say how many features each holds when read again (None for what is no layer), and what to note of it.
+    """Write a layer to each file and table; say how many features each holds when read again (None for what is no layer), and what to note.
 
-    A file whose format cannot hold the layer keeps no other from being written: ExportError is raised when those are there.
+    What cannot hold the layer keeps no other from being written: ExportError is raised when those are there.
 
     `colours` is one of `COLOURINGS`, `scene` the picture below the polygons of a map, `prediction` what a report says more about, `lines`
-    the centre lines that go with the polygons; None for none.
+    the centre lines that go with the polygons; None for none. `overwrite`: whether older tables of ours may be replaced.
     """
     from core.vector.formats.export import write_product
 
-    written, card = [], _card_of(prediction)
+    written: list[tuple[str, dict[str, Any]]] = []
+    card = _card_of(prediction)
     scheme = layer.scheme.coloured(colours)
     layer, lines = replace(layer, scheme=scheme), None if lines is None else replace(lines, scheme=scheme)
     refused: list[ExportError] = []
-    for number, file in enumerate(files):
+    places: list[Path | TableAddress] = [*files, *tables]
+    for number, place in enumerate(places):
         check(should_stop)
-        report(on_progress, number, len(files), f"Writing {file.name}")
+        report(on_progress, number, len(places), f"Writing {place.name}")
         notes: list[str] = []
         try:
-            features = write_product(layer, file, crs=crs, scene=scene, card=card, prediction=prediction, lines=lines, on_note=notes.append)
+            if isinstance(place, TableAddress):
+                from core.vector.formats.postgis import write_table
+
+                step = part(on_progress, number / len(places), (number + 1) / len(places), 1)
+                how: dict[str, Any] = {"overwrite": overwrite, "on_progress": step, "should_stop": should_stop}
+                features: int | None = write_table(layer, place, crs=crs, lines=lines, on_note=notes.append, **how)
+            else:
+                known = {"card": card, "prediction": prediction}
+                features = write_product(layer, place, crs=crs, scene=scene, lines=lines, on_note=notes.append, **known)
         except ExportError as error:
             refused.append(error)
             continue
-        written.append({"path": str(file), "features": features, "notes": notes})
+        written.append((place.name, {"path": str(place), "features": features, "notes": notes}))
     if refused:
         first = refused[0]
-        names = [Path(str(entry["path"])).name for entry in written]
+        names = [name for name, _ in written]
         others = f" (written: {', '.join(names)})" if names else ""
         more = f", and {len(refused) - 1} more such" if len(refused) > 1 else ""
         raise ExportError(f"{first.found}{more}{others}", expected=first.expected, do=first.do) from first
-    report(on_progress, len(files), len(files), "Written")
-    return written
+    report(on_progress, len(places), len(places), "Written")
+    return [entry for _, entry in written]
 
 
 def _predicted(asked: VectorizeRequest) -> Any:
@@ -184,6 +209,14 @@ def _area(values: Mapping[str, Any]) -> str:
     return known(area, ",.1f")
 
 
+def _typed(given: argparse.Namespace) -> Typed:
+    """Words for OUT that are addresses are tables."""
+    request = request_of(given)
+    request["tables"] = [word for word in request["files"] if is_address(word)]
+    request["files"] = [word for word in request["files"] if not is_address(word)]
+    return VERB, request
+
+
 VERB = Verb(
     "vectorize",
     "turn a prediction into polygons and write them",
@@ -192,4 +225,5 @@ VERB = Verb(
     summary,
     place="layers",
     writes=("out", "files"),
+    typed=_typed,
 )

@@ -64,7 +64,7 @@ def export(
     suffix = format_of(path)
     known = PRODUCTS[suffix]
     refuse_no_place(layer, path)
-    target = _target(layer, crs)
+    target = target_crs(layer, crs)
     note: OnNote = on_note or (lambda sentence: None)
     if known.lonlat and target is not None and not target.equals(LONLAT, ignore_axis_order=True):
         note(f"{path.name} is in longitude and latitude (WGS 84), as every {known.title} is, not in {crs_words(target)}")
@@ -72,7 +72,7 @@ def export(
     extra: dict[str, Any] = {"scene": scene} if "scene" in known.takes else {}
     beside = None
     if lines is not None:
-        lines = replace(lines, made={**{key: layer.made.get(key) for key in ("software", "source", "model")}, **lines.made})
+        lines = of_one_origin(lines, layer)
         beside = content_of(lines, suffix, crs=target, lonlat=known.lonlat)
         if known.holds_lines:
             extra["lines"] = beside
@@ -85,9 +85,9 @@ def export(
             with replacing(path, suffix=suffix) as temporary:
                 title = path.name[: -len(suffix)]
                 known.write(content, temporary, title=title, **extra)
-                _check(content, known.read(temporary), path.name, note)
+                compare_noting(content, known.read(temporary), path.name, note)
                 if beside is not None and known.read_lines is not None and "lines" in extra:
-                    _check(beside, known.read_lines(temporary), path.name, lambda sentence: None)
+                    compare_noting(beside, known.read_lines(temporary), path.name, lambda sentence: None)
         if known.styled:
             with replacing(path.with_name(f"{path.name[: -len(suffix)]}.qml"), part_of=path) as temporary:
                 temporary.write_text(qgis_style(content), encoding="utf-8")
@@ -137,6 +137,11 @@ def write_product(
     given = {"scene": scene, "card": card, "prediction": prediction, "lines": lines, "base": base}
     product.write(layer, path, title=title or Path(path).name[: -len(suffix)], **{name: given[name] for name in product.takes})
     return None
+
+
+def of_one_origin(lines: LineLayer, layer: PolygonLayer | LineLayer) -> LineLayer:
+    """Centre lines that tell what the layer they were drawn in tells of its software, scene and model."""
+    return replace(lines, made={**{key: layer.made.get(key) for key in ("software", "source", "model")}, **lines.made})
 
 
 def lines_path(path: str | os.PathLike) -> Path:
@@ -201,7 +206,7 @@ def _compare_places(meant: Content, found: Content, differ: Callable[[str, objec
         raise differ("CRS", found.crs and found.crs.name, meant.crs and meant.crs.name)
 
 
-def _check(meant: Content, found: Content, name: str, note: OnNote) -> None:
+def compare_noting(meant: Content, found: Content, name: str, note: OnNote) -> None:
     """`compare`, but for a CRS that the format holds in another form, or without its tie to another datum: that is noted."""
     want, got = meant.crs, found.crs
     if want is None or got is None or _same_crs(got, want):
@@ -237,7 +242,8 @@ def _same_crs(one: CRS, other: CRS) -> bool:
         return one.to_dict() == other.to_dict()
 
 
-def _target(layer: PolygonLayer | LineLayer, crs: str | CRS | None) -> CRS | None:
+def target_crs(layer: PolygonLayer | LineLayer, crs: str | CRS | None) -> CRS | None:
+    """The CRS to write a layer in, its own by default. Raises SettingsError where no way leads from one to the other."""
     if crs is None:
         return layer.geo.crs
     if layer.geo.crs is None:
@@ -292,7 +298,7 @@ def _write_in_parts(known: Product, content: Content, path: Path, note: OnNote) 
         # Drivers know their parts by small letters; the main one takes the name that was asked for.
         made = folder / f"{path.stem}.shp"
         known.write(content, made, title=path.stem)
-        _check(content, known.read(made), path.name, note)
+        compare_noting(content, known.read(made), path.name, note)
         places = {part: path if part == made else path.with_name(part.name) for part in folder.iterdir()}
         for place in places.values():
             refuse_no_file(place)
