@@ -33,7 +33,7 @@ OF_A_DASHBOARD = {"ui/server/ahead.py", "ui/server/memory.py", "ui/train/zips.py
 
 # Files of core/verbs that are no verb but what verbs share.
 SHARED_BY_VERBS = {"options", "registry", "tables", "verb"}
-# Writers that are no row of PRODUCTS: the one that asks the table, and a part of the printed map.
+# Writers that are no row of PRODUCTS: the one that asks the table, a part of the printed map, and what is no file.
 NO_PRODUCTS = {"export.write_product", "online_base.draw_online", "postgis.write_table"}
 
 
