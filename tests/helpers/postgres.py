@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ def _programs() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
     """The server; the test is skipped where PostgreSQL or PostGIS is not installed."""
     programs = _programs()
     if programs is None:
@@ -52,13 +53,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     extensions = subprocess.run([programs / "pg_config", "--sharedir"], capture_output=True, text=True, check=True).stdout.strip()
     if not (Path(extensions) / "extension" / "postgis.control").is_file():
         pytest.skip("PostGIS is not installed (Debian: postgresql-NN-postgis-3)")
-    folder = tmp_path_factory.mktemp("postgres")
-    # initdb refuses root, and who it runs as must reach the folder.
+    # initdb refuses root, and who it runs as must reach the folder: pytest's own are closed to others.
+    folder = Path(tempfile.mkdtemp(prefix="groundline-postgres-"))
     other = _other_user()
     if other:
-        for above in (folder, *folder.parents):
-            if above.stat().st_uid == os.getuid() and above != above.parent and "pytest" in str(above):
-                above.chmod(above.stat().st_mode | 0o011)
         shutil.chown(folder, other)
     as_user = ["runuser", "-u", other, "--"] if other else []
     with socket.socket() as free:
@@ -88,6 +86,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
     finally:
         run(programs / "pg_ctl", "-D", cluster, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
 
 
 def _other_user() -> str | None:

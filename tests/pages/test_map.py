@@ -26,6 +26,7 @@ from core.jobs import records
 from core.prediction.folder.rasters import Prediction
 from core.vector.filtering import Filter
 from core.vector.settings import VectorSettings
+from tests.helpers.postgres import PASSWORD, USER
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
 from ui import served
@@ -775,3 +776,35 @@ def test_a_prediction_whose_scene_is_gone_is_still_mapped(opened, lake):
     at = opened(MAP)
     assert [picture["name"] for picture in map_of(at)[1]["pictures"]] == ["Class raster"]
     assert DUBAI.names[4] in list(at.dataframe[0].value["class"])
+
+
+def test_a_layer_goes_into_postgis_only_when_asked_and_the_password_is_kept_nowhere(opened, lake, postgres, monkeypatch, workspace):
+    at = opened(MAP)
+    assert "map_postgis_write" not in keys_of(at)  # folded
+    at.session_state["map_postgis"] = True
+    at = sound(at.run())
+    entered = {"host": "127.0.0.1", "port": str(postgres.port), "database": "gis", "user": USER, "password_0": "wrong"}
+    for name, value in entered.items():
+        at.text_input(key=f"map_postgis_{name}").input(value)
+    at = sound(at.button(key="map_postgis_write").click().run())
+    assert [error.value for error in at.error if "password authentication failed" in error.value] and "wrong" not in text_of(at)
+    at.text_input(key="map_postgis_password_0").input(PASSWORD)
+    at = sound(at.button(key="map_postgis_write").click().run())
+    assert not at.error and [said.value for said in at.success] == ["2 polygons in public.lake_nearest_colour, read again."]
+    assert postgres.ask("SELECT class_name, round(area_m2) FROM lake_nearest_colour ORDER BY id") == [("Land", 2500), ("Water", 500)]
+    # What was entered is there for the next table, the password is not: in no field, file, link or word of the page.
+    assert at.text_input(key="map_postgis_host").value == "127.0.0.1" and at.text_input(key="map_postgis_password_1").value == ""
+    assert PASSWORD not in repr(at.session_state) and "127.0.0.1" in repr(at.session_state)
+    assert not [file for file in workspace.root.rglob("*") if file.is_file() and PASSWORD.encode() in file.read_bytes()]
+    assert PASSWORD not in str(at.query_params) + text_of(at)
+    # The same name again, with and without leave.
+    at.text_input(key="map_postgis_password_1").input(PASSWORD)
+    at = sound(at.button(key="map_postgis_write").click().run())
+    assert "public.lake_nearest_colour is there already" in at.error[0].value.replace("\\", "")
+    at = sound(at.toggle(key="map_postgis_overwrite").set_value(True).run())
+    at = sound(at.button(key="map_postgis_write").click().run())
+    assert not at.error and at.success
+    # Nobody on the network has this machine connect for them.
+    monkeypatch.setattr("ui.map.database.shared", lambda: True)
+    at = sound(at.run())
+    assert "map_postgis_write" not in keys_of(at) and "this machine would connect to databases for them" in text_of(at)

@@ -22,7 +22,7 @@ from core.vector.filtering import NO_FILTER, left_by
 from core.vector.formats.products import PRODUCTS, product_of
 from core.words import counted, file_stem
 from ui import library, state
-from ui.map import drawing, sources
+from ui.map import database, drawing, sources
 from ui.map.sources import MapSource
 
 if TYPE_CHECKING:
@@ -154,6 +154,8 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
                 made = exporter(lambda: now.part(part), name, crs=crs, source=source, lines=lines, base=base)
                 with columns[place % 2].container(horizontal=True, vertical_alignment="center", gap="small"):
                     _button(offer, suffix, made, name, layer=layer, empty=not count)
+    title = source.title if part == "all" else f"{source.title} {_IN_NAMES[part]}"
+    database.offer(title, lambda: part_of(now.layer or layer, told, part), crs=crs, lines=lines, empty=not count)
 
 
 def _button(offer: Offer, suffix: str, made: Callable[[], bytes], name: str, *, layer: PolygonLayer, empty: bool) -> None:
