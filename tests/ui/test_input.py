@@ -107,6 +107,8 @@ def test_every_field_for_a_path_asks_the_one_function():
         "map_service_attribution": "a line of text",
         "map_service_layers": "names that a map server knows",
         "map_service_matrix": "a name that a map server knows",
+        **dict.fromkeys(("map_postgis_host", "map_postgis_port"), "where a database server listens"),
+        **dict.fromkeys(("map_postgis_database", "map_postgis_user", "map_postgis_schema"), "a name that a database server knows"),
         "train_name": "a title",
         "train_normalisation_numbers": "numbers",
     }
@@ -131,7 +133,7 @@ def test_every_field_for_a_path_asks_the_one_function():
     }
     # What is left has keys of a run, a model or a scene in them: names, notes, numbers and places on the earth.
     assert all(
-        key in other or key.startswith(("f'map_c", "f'map_service_", "f'project_name_", "f'rename_", "f'{key}_"))
+        key in other or key.startswith(("f'map_c", "f'map_service_", "f'map_postgis_", "f'project_name_", "f'rename_", "f'{key}_"))
         for key in set(found) - fields
     ), found
 
