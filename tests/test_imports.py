@@ -19,7 +19,7 @@ FLOORS = (
     ("core.digests", "core.files", "core.claims", "core.hdf5"),
     ("core.progress", "core.progress_line", "core.reading", "core.geo", "core.projecting", "core.settings", "core.networks"),
     ("core.classes", "core.workspace"),
-    ("core.projects",),
+    ("core.projects", "core.cluster"),
     ("core.confusion", "core.scenes", "core.model_store"),
     ("core.datasets",),
     ("core.patches",),

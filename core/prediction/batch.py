@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
 from pyproj import CRS
 
+from core.cluster.driving import Driven, Task, drive
+from core.cluster.where import Where, read_where
+from core.digests import digest_of
 from core.errors import GroundlineError, SceneError
-from core.files import replacing, write_json
+from core.files import delete, read_json, replacing, write_json
 from core.model_store.models import Model, find_model
 from core.plain import in_table
 from core.prediction.engines.engine import Engine, open_engine
+from core.prediction.kept import given_up, kept_engine
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part
 from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
@@ -23,6 +28,8 @@ from core.scenes.opening import open_scene
 
 SCENE_SUFFIXES = (*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES)
 TABLE_FILE, RESULTS_FILE = "results.csv", "results.json"
+LARGE_PX = 64_000_000
+"""Scenes of more pixels are predicted by blocks of them, where there are several workers."""
 _COLUMNS = ("scene", "state", "seconds", "windows", "seam_score", "warnings", "folder", "error")
 
 
@@ -45,6 +52,7 @@ class BatchResult:
 
     folder: Path
     rows: tuple[Mapping[str, Any], ...]
+    driven: Driven | None = None
 
     @property
     def failed(self) -> int:
@@ -53,7 +61,8 @@ class BatchResult:
 
     def summary(self) -> dict[str, Any]:
         """The results as plain values."""
-        return {"folder": str(self.folder), "scenes": len(self.rows), "failed": self.failed, "results": [dict(row) for row in self.rows]}
+        told = {"folder": str(self.folder), "scenes": len(self.rows), "failed": self.failed, "results": [dict(row) for row in self.rows]}
+        return {**told, **({"cluster": self.driven.summary()} if self.driven else {})}
 
 
 def find_scenes(folder: str | os.PathLike) -> list[Path]:
@@ -73,43 +82,121 @@ def predict_batch(
     *,
     engine: Engine | str | None = None,
     crs: CRS | None = None,
+    cluster: str | Where | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
     **told: Any,
 ) -> BatchResult:
     """Predict scenes into subfolders of `folder` that bear their names; settings and `engine` are those of `predict`.
 
-    crs: that of scenes which have a transform and name none.
+    crs: that of scenes which have a transform and name none. cluster: what `read_where` reads; its workers then take a scene each, and
+    share those of more than `LARGE_PX` pixels.
 
     A scene that cannot be predicted becomes a row with its error. `results.csv` and `results.json` in `folder` are
     renewed after each scene. A run that was stopped goes on where it was: scenes that are finished with the same
     settings are kept. Raises ModelError, SettingsError, Cancelled.
     """
-    from core.prediction.predict import predict  # brings numba, which a page that only lists scenes does without
-
     model = model if isinstance(model, Model) else find_model(model)
+    where = read_where(cluster) if isinstance(cluster, str) else cluster
     folder, paths = Path(folder), [Path(path) for path in scenes]
     settings = replace(settings or PredictSettings(), **told)
     ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine or settings.engine, patch_size=settings.patch_size)
     folder.mkdir(parents=True, exist_ok=True)
+    places = [folder / name for name in _names(paths)]
+    spread = _spread(where, model, ready.name, paths, places, settings, crs, on_progress, should_stop) if where is not None else _NOTHING
     rows: list[dict[str, Any]] = []
-    for number, (path, name) in enumerate(zip(paths, _names(paths), strict=True)):
+    for number, (path, place) in enumerate(zip(paths, places, strict=True)):
         check(should_stop)
-        listener = part(on_progress, number, number + 1, len(paths), message=lambda words, name=path.name: f"{name}: {words}")
-        row = dict.fromkeys(_COLUMNS)
-        try:
-            callables = dict(on_progress=listener, should_stop=should_stop)
-            scene = open_scene(path)
-            if crs is not None and scene.geo.unnamed:
-                scene = scene.with_geo(scene.geo.named(crs))
-            done = predict(model, scene, folder / name, settings, engine=ready, keep_finished=True, **callables).summary()
-            row.update({key: done[key] for key in ("seconds", "windows", "seam_score", "folder")}, state="done")
-            row["warnings"] = " ".join(warning["sentence"] for warning in done["warnings"])
-        except GroundlineError as error:
-            row.update(state="failed", error=str(error))
-        rows.append({**row, "scene": str(path)})
+        if path in spread.rows:
+            rows.append(spread.rows[path])
+        else:
+            listener = part(on_progress, number, number + 1, len(paths), message=_named(path.name))
+            done = partial(_predicted, cluster=where, on_progress=listener, should_stop=should_stop)
+            rows.append(done(model, path, place, settings, ready, crs))
         _write_table(folder, rows)
-    return BatchResult(folder, tuple(rows))
+    if spread.folder is not None:
+        delete(spread.folder)
+    return BatchResult(folder, tuple(rows), spread.driven)
+
+
+def _named(name: str) -> Callable[[str], str]:
+    return lambda words: f"{name}: {words}"
+
+
+def _predicted(
+    model: Model, path: Path, place: Path, settings: PredictSettings, engine: Engine, crs: CRS | None, **callables: Any
+) -> dict[str, Any]:
+    """One scene predicted, as its row of the table."""
+    from core.prediction.predict import predict  # brings numba, which a page that only lists scenes does without
+
+    row = dict.fromkeys(_COLUMNS)
+    try:
+        scene = open_scene(path)
+        if crs is not None and scene.geo.unnamed:
+            scene = scene.with_geo(scene.geo.named(crs))
+        done = predict(model, scene, place, settings, engine=engine, keep_finished=True, **callables).summary()
+        row.update({key: done[key] for key in ("seconds", "windows", "seam_score", "folder")}, state="done")
+        row["warnings"] = " ".join(warning["sentence"] for warning in done["warnings"])
+    except GroundlineError as error:
+        row.update(state="failed", error=str(error))
+    return {**row, "scene": str(path)}
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """What a cluster has predicted: rows by scene, the folder that holds them until the table does, and how it went."""
+
+    rows: Mapping[Path, dict[str, Any]]
+    folder: Path | None
+    driven: Driven | None
+
+
+_NOTHING = _Spread({}, None, None)
+
+
+def _spread(where: Where, model, engine, paths, places, settings, crs, on_progress, should_stop) -> _Spread:
+    """Predict the scenes that one worker can take, each on one; the others are left to blocks."""
+    sizes = {path: _pixels(path) for path in paths}
+    job = digest_of(str(model.file), model.card.to_dict(), engine, settings, str(crs), str(places[0].parent.resolve()))
+    kept = places[0].parent.resolve() / f".rows-{job}"
+    kept.mkdir(exist_ok=True)
+    rows: dict[Path, dict[str, Any]] = {}
+
+    def tasks(workers: int) -> list[Task]:
+        # The largest come first, so that none of them is left alone at the end.
+        chosen = sorted((pair for pair in zip(paths, places, strict=True) if sizes[pair[0]] <= LARGE_PX), key=lambda pair: -sizes[pair[0]])
+        return [
+            Task(
+                place.name,
+                (model, path.resolve(), place.resolve(), settings, engine, crs, kept / f"{place.name}.json"),
+                kept / f"{place.name}.json",
+                max(sizes[path], 1) / 1e6,
+            )
+            for path, place in chosen
+        ]
+
+    def take(task: Task) -> None:
+        row = read_json(task.result)
+        path = next(path for path in paths if str(path.resolve()) == row["scene"])
+        rows[path] = {**row, "scene": str(path)}
+
+    callables = dict(on_done=take, shared=kept, on_progress=on_progress, should_stop=should_stop)
+    driven = drive(where, job, predict_scene, tasks, message=f"Predicting {len(paths)} scenes", twice=False, **callables)
+    return _Spread(rows, kept, driven)
+
+
+def predict_scene(model: Model, path: Path, place: Path, settings: PredictSettings, engine: str, crs: CRS | None, row: Path) -> None:
+    """What a worker does: predict one scene, and leave its row of the table in the file `row`."""
+    ready = kept_engine(model, engine, settings.patch_size)
+    write_json(row, _predicted(model, path, place, settings, ready, crs, should_stop=given_up(row.parent)))
+
+
+def _pixels(path: Path) -> int:
+    """Pixels of a scene; 0 where it cannot be opened, which its row will tell."""
+    try:
+        return open_scene(path).window.pixels
+    except GroundlineError:
+        return 0
 
 
 def _names(paths: list[Path]) -> list[str]:

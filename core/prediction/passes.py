@@ -38,6 +38,7 @@ def run_passes(
     done: tuple[int, int, int] = (0, 0, 0),
     tallies: Sequence[Tally] = (),
     on_part: Callable[[int, Window, np.ndarray], None] | None = None,
+    limits: np.ndarray | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> BlendResult:
@@ -46,15 +47,15 @@ def run_passes(
     Pixels around the window are read as its surroundings. `done` is the pass to go on in, and within it what `blend` takes, in
     rows of the scene; `tallies`, one for each pass, are those of `blend`. `folder` takes the files of the passes before the last;
     `on_part` hears of each part of these, with the labels that it has so far, once it is kept. The card's temperature is applied to
-    the mean, so that it cannot change which class wins. What a card wants to know of the whole scene is read first, window by window.
+    the mean, so that it cannot change which class wins. What a card wants to know of the whole scene is read first, window by window;
+    `limits` is what `limits_of` says of it where that was done before.
     """
     network: Network = engine
     tallies, earlier = list(tallies) or [Tally() for _ in plans], []
     whole = sum(plan.windows for plan in plans)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES):
-        if card.by_image:
-            rule = card.normalisation
-            limits = image_limits(scene, card.bands, low=rule["low"], high=rule["high"], should_stop=should_stop)
+        limits = limits_of(card, scene, should_stop=should_stop) if limits is None else limits
+        if limits is not None:
             network = partial(engine, limits=limits)
         try:
             for number, plan in enumerate(plans):
@@ -87,6 +88,17 @@ def run_passes(
     seams = [tally.seam_score for tally in tallies]
     worst = float(np.nanmax(seams)) if np.isfinite(seams).any() else float("nan")
     return BlendResult(sum(tally.windows for tally in tallies), sum(tally.model_seconds for tally in tallies), worst)
+
+
+def limits_of(card: ModelCard, scene: Scene, *, should_stop: ShouldStop | None = None) -> np.ndarray | None:
+    """Limits (2, B) that values are stretched between, for a card that takes them from the whole scene; None for others.
+
+    Raises Cancelled.
+    """
+    if not card.by_image:
+        return None
+    rule = card.normalisation
+    return image_limits(scene, card.bands, low=rule["low"], high=rule["high"], should_stop=should_stop)
 
 
 def _from_corner(window: Window, take: Write, place: Window, probabilities: np.ndarray) -> None:

@@ -9,10 +9,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from core.classes import IGNORED_ID
+from core.cluster.driving import Driven
+from core.cluster.where import Where, read_where
 from core.digests import refuse_changed
 from core.errors import Cancelled, ExportError, InputError
 from core.files import delete, dump_json, replacing_folder, unfinished, unfinished_place, write_json
@@ -20,13 +23,14 @@ from core.model_store.models import Model
 from core.prediction.blend.blending import BlendResult, Tally
 from core.prediction.blend.plans import BlendPlan, plan_blend
 from core.prediction.budget import PeakMemory
+from core.prediction.by_blocks import BLOCKS, Assignment, predict_blocks, refuse_no_file
 from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.estimate import disk_bytes
 from core.prediction.folder.previews import LivePreview
 from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, preview_file, read_made
 from core.prediction.folder.writing import RawWriter, finish, placement
-from core.prediction.passes import run_passes
+from core.prediction.passes import limits_of, run_passes
 from core.prediction.running import Setup, plan_within, set_up
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part, report
@@ -39,7 +43,8 @@ class PredictResult:
     """A finished prediction: where it is, how long it took, and what was doubtful about the scene.
 
     `seconds` is the whole call, `model_seconds` the network alone; `windows` counts the patches that went through it.
-    `seam_score` near 1.0 means that patch borders cannot be seen, NaN that there were none.
+    `seam_score` near 1.0 means that patch borders cannot be seen, NaN that there were none. `driven` tells of a cluster's part in it;
+    `model_seconds` is then the sum over its workers, and memory that of this process.
     """
 
     folder: Path
@@ -50,6 +55,7 @@ class PredictResult:
     engine: str
     seam_score: float
     warnings: tuple[Concern, ...] = field(default=())
+    driven: Driven | None = None
 
     def summary(self) -> dict[str, Any]:
         """The result as plain values."""
@@ -62,6 +68,7 @@ class PredictResult:
             "engine": self.engine,
             "seam_score": round(self.seam_score, 3),
             "warnings": [{"code": concern.code, "sentence": concern.sentence} for concern in self.warnings],
+            **({"cluster": self.driven.summary()} if self.driven else {}),
         }
 
 
@@ -73,6 +80,7 @@ def predict(
     *,
     engine: Engine | str | None = None,
     window: Window | None = None,
+    cluster: str | Where | None = None,
     keep_finished: bool = False,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -81,18 +89,22 @@ def predict(
     """Predict a scene, or a `window` of it, into the prediction folder `folder`.
 
     Each of the settings can also be told by its name. `engine` takes the place of the settings' one and may be open
-    already. `folder` appears when it is complete; a run that was killed goes on where it was when it is started again
+    already. `cluster` is what `read_where` reads: the scene is then predicted by blocks on its workers, which gives the same labels.
+    `folder` appears when it is complete; a run that was killed goes on where it was when it is started again
     with the same settings, and a cancelled one leaves nothing. `keep_finished` takes a prediction that is already in
     `folder`, made with the same settings of the same files, as the result. Raises SceneError, ModelError, SettingsError,
     ExportError, Cancelled.
     """
     begun = time.perf_counter()
     settings = replace(settings or PredictSettings(), **told)
+    where = read_where(cluster) if isinstance(cluster, str) else cluster
     setup = set_up(model, scene, settings, window=window)
+    if where is not None:
+        refuse_no_file(setup.scene)
     check(should_stop)
     with PeakMemory() as memory_used:
         report(on_progress, 0, 0, "Opening the model")
-        work = _Work(setup, Path(folder), setup.open_engine(engine or settings.engine))
+        work = _Work(setup, Path(folder), setup.open_engine(engine or settings.engine), where)
         finished = work.finished() if keep_finished else None
         if finished:
             delete(unfinished_place(work.folder))  # of a run that was killed when it had put this in place
@@ -104,9 +116,10 @@ def predict(
 class _Work:
     """The unfinished run beside the folder that it will become."""
 
-    def __init__(self, setup: Setup, folder: Path, engine: Engine):
+    def __init__(self, setup: Setup, folder: Path, engine: Engine, where: Where | None):
         self.model, self.scene, self.window, self.layouts = setup.model, setup.scene, setup.window, setup.layouts
         self.folder, self.engine, self.memory, self.concerns = folder, engine, setup.memory, setup.concerns
+        self.where, self.driven = where, cast(Driven | None, None)
         # Taken once, before anything is read: what is written tells of that file and no other.
         self.digest = self.scene.digest
         self.key = hashlib.sha256(dump_json(self._settings()).encode()).hexdigest()
@@ -140,7 +153,11 @@ class _Work:
             # A step for each window, and a twentieth more for writing the files.
             windows = sum(plan.windows for plan in plans)
             whole = windows + max(5, windows // 20)
-            blended = self._blend(plans, raw, done, part(on_progress, 0, windows, whole), should_stop)
+            blending = part(on_progress, 0, windows, whole)
+            if self.where is None:
+                blended = self._blend(plans, raw, done, blending, should_stop)
+            else:
+                blended = self._spread(self.where, plans, raw, blending, should_stop)
             self._refuse_changed()
             result = PredictResult(
                 folder=self.folder,
@@ -151,6 +168,7 @@ class _Work:
                 engine=self.engine.name,
                 seam_score=blended.seam_score,
                 warnings=self.concerns,
+                driven=self.driven,
             )
             self._finish(raw, result, part(on_progress, windows, whole, whole), should_stop)
         except Cancelled:
@@ -174,7 +192,12 @@ class _Work:
         """Take up an interrupted run with the same settings, in the strips of its pass; start anew otherwise."""
         self.unfinished, self.tallies = unfinished(self.folder, self.key), [Tally() for _ in plans]
         state = self.unfinished.state
-        if state is None:
+        if state is not None and ("blocks" in state) != (self.where is not None):
+            # It was begun the other way, which keeps other things.
+            self.unfinished.drop()
+            self.unfinished = unfinished(self.folder, self.key)
+            state = None
+        if state is None or self.where is not None:
             return plans, (0, 0, 0)
         if "tallies" in state:  # runs of earlier versions kept none
             self.tallies = [Tally(**tally) for tally in state["tallies"]]
@@ -215,6 +238,27 @@ class _Work:
             on_progress=on_progress,
             should_stop=should_stop,
         )
+
+    def _spread(self, where: Where, plans: list[BlendPlan], raw: RawWriter, on_progress, should_stop) -> BlendResult:
+        preview = LivePreview(preview_file(self.folder), self.window, self.model.card.scheme)
+
+        def shown(part: Window, data: np.ndarray) -> None:
+            known = np.where(data.any(axis=1), data.argmax(axis=1), IGNORED_ID)
+            preview.add(part, known.astype(np.uint8))
+
+        assignment = Assignment(
+            model=self.model,
+            scene=self.scene.path.resolve(),
+            scene_digest=self.digest,
+            layouts=self.layouts,
+            patch_size=self.engine.patch_size,
+            engine=self.engine.name,
+            limits=limits_of(self.model.card, self.scene, should_stop=should_stop),
+            folder=self.unfinished.place.resolve() / BLOCKS,
+        )
+        callables = dict(on_part=shown, on_progress=on_progress, should_stop=should_stop)
+        blended, self.driven = predict_blocks(where, assignment, plans, self.window, raw, self.unfinished, job=self.key[:16], **callables)
+        return blended
 
     def _finish(self, raw: RawWriter, result: PredictResult, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> None:
         def on_step(step: int, steps: int, message: str) -> None:

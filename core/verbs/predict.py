@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import SettingsError
+from core.cluster.where import ClusterSettings
 from core.files import refuse_foreign_folder
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, group, setting
 from core.verbs.options import MODEL, SCENE
+from core.verbs.tables import spread
 from core.verbs.verb import Answer, Verb, place_of
 
 WINDOW = "only this part of the scene, in pixels"
@@ -29,7 +30,7 @@ class PredictRequest(Settings):
     blending: PredictSettings = group(PredictSettings())
     window: tuple[int, int, int, int] | None = setting(None, WINDOW, metavar=CORNERS)
     crs: str | None = setting(None, "names the CRS of a scene that has a transform and none, for example EPSG:2154")
-    cluster: str = setting("none", "none, local or tcp://HOST:PORT", metavar="WHERE")
+    spreading: ClusterSettings = group(ClusterSettings())
 
 
 def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
@@ -41,12 +42,6 @@ def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_
     from core.scenes.opening import open_scene
     from core.scenes.scene import Window
 
-    if asked.cluster != "none":
-        raise SettingsError(
-            f"cluster {asked.cluster!r}",
-            expected="none: this version predicts on one machine",
-            do="Leave --cluster away, or predict parts of the scene with --window on several machines",
-        )
     out = place_of(asked.out)
     refuse_foreign_folder(out, PREDICTION_FILE, "a new folder, or an older prediction")
     scene = open_scene(asked.scene)
@@ -58,6 +53,7 @@ def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_
         out,
         asked.blending,
         window=None if asked.window is None else Window(*asked.window),
+        cluster=asked.spreading.where,
         on_progress=on_progress,
         should_stop=should_stop,
     ).summary()
@@ -69,6 +65,7 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
         f"{answer['windows']} windows in {answer['seconds']:.1f} s ({answer['model_seconds']:.1f} s in the network), "
         f"at most {answer['peak_memory_mib']:.0f} MiB"
     )
+    yield from spread(answer)
     for warning in answer.get("warnings", ()):
         yield f"Note: {warning['sentence']}"
     yield f"Written to {answer['folder']}"

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.cluster.where import ClusterSettings
 from core.files import refuse_foreign_folder
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, group, setting
 from core.verbs.options import MODEL
-from core.verbs.tables import known, table
+from core.verbs.tables import known, spread, table
 from core.verbs.verb import Answer, Verb, place_of
 
 
@@ -27,6 +28,7 @@ class PredictBatchRequest(Settings):
     out: Path | None = setting(None, "folder for a prediction of each scene, and results.csv", flag="OUT")
     blending: PredictSettings = group(PredictSettings())
     crs: str | None = setting(None, "names the CRS of scenes that have a transform and none, for example EPSG:2154")
+    spreading: ClusterSettings = group(ClusterSettings())
 
 
 def run(asked: PredictBatchRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
@@ -42,6 +44,7 @@ def run(asked: PredictBatchRequest, *, on_progress: OnProgress | None = None, sh
         out,
         asked.blending,
         crs=None if asked.crs is None else read_crs(asked.crs),
+        cluster=asked.spreading.where,
         on_progress=on_progress,
         should_stop=should_stop,
     ).summary()
@@ -53,6 +56,7 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
         ("scene", "result", "seconds"),
         [(Path(row["scene"]).name, row["error"] or row["state"], known(row["seconds"], ".1f")) for row in answer["results"]],
     )
+    yield from spread(answer)
     yield f"{answer['scenes'] - answer['failed']} of {answer['scenes']} scenes predicted, in {answer['folder']}"
 
 

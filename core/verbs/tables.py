@@ -40,3 +40,12 @@ def whole(value: float | None) -> str:
 def score(value: float | None) -> str:
     """A score with four decimals, a dash for none."""
     return known(value, ".4f")
+
+
+def spread(answer: Mapping[str, Any]) -> Iterable[str]:
+    """A line about a cluster's part in the work, where it had one."""
+    told = answer.get("cluster")
+    if told:
+        found = f", {told['found']} found done" if told["found"] else ""
+        again = f", {told['repeated']} given out twice" if told["repeated"] else ""
+        yield f"By {told['workers']} workers: {told['done']} parts{found}{again}"

@@ -156,7 +156,7 @@ def _cases(root: Path, folder: Path) -> Iterator[tuple[str, list[Any]]]:
     yield "predict: an overlap of 2", ["predict", model, scene, nowhere, "--overlap", 2]
     yield "predict: a memory of lots", ["predict", model, scene, nowhere, "--memory", "lots"]
     yield "predict: three symmetries", ["predict", model, scene, nowhere, "--symmetries", 3]
-    yield "predict: a cluster", ["predict", model, scene, nowhere, "--cluster", "local"]
+    yield "predict: a cluster", ["predict", model, scene, nowhere, "--cluster", "everywhere"]
     yield "predict: no int8 form", ["predict", model, scene, nowhere, "--engine", "fast"]
     yield "predict: a folder of other files", ["predict", model, scene, folder / "foreign", *plain]
 

@@ -446,8 +446,8 @@ class TestMistakes:
         mistake("predict", model[0], scene, tmp_path / "p", "--window", "1000,0,10,10")
 
     def test_a_cluster(self, model, dataset, tmp_path):
-        line = mistake("predict", model[0], dataset / "images" / "west.tif", tmp_path / "p", "--cluster", "local")
-        assert "cluster 'local'" in line and "Expected none" in line
+        line = mistake("predict", model[0], dataset / "images" / "west.tif", tmp_path / "p", "--cluster", "everywhere")
+        assert "cluster 'everywhere'" in line and "Expected none, local" in line
 
     def test_an_output_folder_that_holds_other_things(self, model, dataset, tmp_path):
         (tmp_path / "thesis.txt").write_text("years of work")

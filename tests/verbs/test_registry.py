@@ -51,8 +51,8 @@ def test_extra_kinds_are_there_only_when_asked_for(monkeypatch):
 
 
 def test_an_unknown_cluster_is_refused_in_one_line(tmp_path):
-    with pytest.raises(SettingsError, match="cluster 'local'"):
-        registry.run("predict", {"model": "m", "scene": tmp_path / "s.tif", "cluster": "local"})
+    with pytest.raises(SettingsError, match="cluster 'everywhere'"):
+        registry.run("predict", {"model": "m", "scene": tmp_path / "s.tif", "cluster": "everywhere"})
 
 
 def test_the_worker_loads_neither_pandas_nor_tensorflow_before_its_kind_asks():

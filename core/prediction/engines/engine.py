@@ -61,12 +61,15 @@ class Engine:
         return result
 
 
-def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = None, patch_size: PatchSize | None = None) -> Engine:
+def open_engine(
+    model: Model, *, engine: str = "auto", batch_size: int | None = None, patch_size: PatchSize | None = None, threads: int | None = None
+) -> Engine:
     """Make a model ready to predict.
 
     `engine` "auto" takes OpenVINO where it is installed and no graphics card can be used, TensorFlow otherwise; "fast"
     takes the int8 network that was made of the model.
-    `patch_size` in pixels is the card's by default. Raises SettingsError for an unknown engine, ModelError when the
+    `patch_size` in pixels is the card's by default. `threads` are those of OpenVINO, all cores by default; TensorFlow's are its process's.
+    Raises SettingsError for an unknown engine, ModelError when the
     model does not run in it or does not take such patches.
     """
     if engine not in ENGINES:
@@ -88,13 +91,13 @@ def open_engine(model: Model, *, engine: str = "auto", batch_size: int | None = 
             do="Choose the engine auto",
         )
     if engine == "fast":
-        return _fast(model, size, batch_size)
+        return _fast(model, size, batch_size, threads)
     if engine == "openvino" or model.served:
-        return _openvino(model, size, batch_size)
+        return _openvino(model, size, batch_size, threads)
     if engine == "tensorflow" or not installed or _graphics_card():
         return _tensorflow(model, size, batch_size)
     try:
-        return _openvino(model, size, batch_size)
+        return _openvino(model, size, batch_size, threads)
     except ModelError:
         # A network that OpenVINO cannot take, or that is broken: TensorFlow runs it, or says what is wrong with it.
         return _tensorflow(model, size, batch_size)
@@ -189,13 +192,13 @@ def _with_plain_upsampling(keras_model):
         return keras_model  # a network that is not a graph of layers: it is converted as it is
 
 
-def _openvino(model: Model, size: PatchSize, batch_size: int | None) -> Engine:
+def _openvino(model: Model, size: PatchSize, batch_size: int | None, threads: int | None) -> Engine:
     batch = batch_size or 1
-    run = compiled(network_file(model, size), batch)
+    run = compiled(network_file(model, size), batch, threads)
     return Engine("openvino", run, model.card.normalise, len(model.card.scheme), size, batch)
 
 
-def _fast(model: Model, size: PatchSize, batch_size: int | None) -> Engine:
+def _fast(model: Model, size: PatchSize, batch_size: int | None, threads: int | None) -> Engine:
     record = read_int8(model)
     if sides(record.patch_size) != sides(size):
         raise SettingsError(
@@ -207,7 +210,7 @@ def _fast(model: Model, size: PatchSize, batch_size: int | None) -> Engine:
     if record.agreement < GOOD_AGREEMENT:
         doubt = f"The int8 network gives {record.agreement:.1%} of pixels the same label as the model. Choose the engine auto to be exact."
     batch = batch_size or 1
-    run = compiled(int8_folder(model) / NETWORK_FILE, batch)
+    run = compiled(int8_folder(model) / NETWORK_FILE, batch, threads)
     return Engine("fast", run, model.card.normalise, len(model.card.scheme), size, batch, doubt)
 
 
@@ -244,15 +247,21 @@ def _convert_apart(model: Model, size: PatchSize, folder: Path) -> None:
         )
 
 
-def compiled(path: Path, batch: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A network file, ready to run on the CPU: normalised float32 (n, h, w, B) -> float32 (n, h, w, K), in batches of `batch`."""
+def compiled(path: Path, batch: int, threads: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
+    """A network file, ready to run on the CPU: normalised float32 (n, h, w, B) -> float32 (n, h, w, K), in batches of `batch`.
+
+    `threads`: cores to take, all by default.
+    """
     core = quiet_openvino().Core()
     network = core.read_model(path)
     shape = network.inputs[0].get_partial_shape()
     shape[0] = batch
     network.reshape(shape)
     # Newer processors would compute in bfloat16 unless told: 2e-3 away from Keras instead of 1e-6.
-    ready = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"})
+    config = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    if threads is not None:
+        config["INFERENCE_NUM_THREADS"] = str(threads)
+    ready = core.compile_model(network, "CPU", config)
     output = next(port for port in ready.outputs if len(port.get_partial_shape()) == 4)
     request = ready.create_infer_request()
 

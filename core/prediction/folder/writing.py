@@ -30,7 +30,7 @@ from core.scenes.raster_files import open_file
 from core.scenes.scene import Scene, Window
 
 GDAL_CACHE_BYTES = 48 << 20
-_RAW = "probabilities.raw"
+RAW_FILE = "probabilities.raw"
 COG_OPTIONS = dict(
     driver="COG", overviews="FORCE_USE_EXISTING", compress="DEFLATE", level=1, blocksize=BLOCK_PX, bigtiff="IF_SAFER", num_threads="2"
 )
@@ -49,7 +49,7 @@ class RawWriter:
     """Probabilities as bytes in one file: rows of the scene, in each row class after class (H, K, W)."""
 
     def __init__(self, folder: Path, height: int, width: int, classes: int):
-        self.path, self.height, self.width, self.classes = folder / _RAW, height, width, classes
+        self.path, self.height, self.width, self.classes = folder / RAW_FILE, height, width, classes
         if not self.path.exists() or self.path.stat().st_size != height * width * classes:
             with self.path.open("wb") as file:
                 file.truncate(height * width * classes)
@@ -60,19 +60,22 @@ class RawWriter:
         block = np.empty((window.height, self.classes, window.width), np.uint8)
         labels = np.empty((window.height, window.width), np.uint8)
         quantise(probabilities, valid, block, labels)
+        self.take(window, block)
+        return labels
+
+    def take(self, window: Window, block: np.ndarray) -> None:
+        """Store bytes (h, K, w) as another writer made them."""
         if window.width == self.width:
             self._put(window.row * self.classes * self.width, block)
-            return labels
+            return
         for row in range(window.height):
             for k in range(self.classes):
                 self._put(((window.row + row) * self.classes + k) * self.width + window.col, block[row, k])
-        return labels
 
     def read(self, window: Window) -> np.ndarray:
         """The probabilities of a part as they were written, float32 (h, w, K) in steps of 1/255."""
         self._file.flush()
-        row = self.classes * self.width
-        rows = np.fromfile(self.path, np.uint8, window.height * row, offset=window.row * row).reshape(-1, self.classes, self.width)
+        rows = raw_rows(self.path, self.classes, self.width, window.row, window.height)
         return rows[:, :, window.col : window.col_stop].transpose(0, 2, 1) / np.float32(255)
 
     def flush(self) -> None:
@@ -86,6 +89,12 @@ class RawWriter:
     def _put(self, offset: int, block: np.ndarray) -> None:
         self._file.seek(offset)
         self._file.write(block.data)
+
+
+def raw_rows(path: Path, classes: int, width: int, row: int, rows: int) -> np.ndarray:
+    """Rows of a file that a `RawWriter` of so many classes and columns wrote: uint8 (rows, K, width)."""
+    length = classes * width
+    return np.fromfile(path, np.uint8, rows * length, offset=row * length).reshape(-1, classes, width)
 
 
 def placement(scene: Scene, window: Window) -> Placement:
