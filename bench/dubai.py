@@ -93,12 +93,15 @@ LITE = [
     *("--augmentation", "zoom=0.2,shift=0,brightness=0.1,contrast=0.06,band_gain=0.03,noise=0.015"),
 ]
 """One sensor took all tiles, and its colours tell vegetation from land: strong changes of colour cost 0.03 of mean IoU."""
+RANDOM_START = ("--weights", "none", "--freeze", "nothing", "--encoder-rate", "1")
+"""What takes over in the control of `lite`: everything learns from random weights, at one rate."""
 LITE_SCALES = {"0.55": 128, "0.4": 96, "0.75": 176}
 """Scale and stride in pixels of the patches; scenes are predicted at the first."""
 LITE_SEEN_AT = "0.73,1,1.27"
 """The scales that are averaged at prediction, as factors of the first."""
 RECIPES = {
     "lite": Recipe([], [], folds=HELD_OUT),
+    "control": Recipe([], [], folds=HELD_OUT),
     "ours": Recipe(OURS, ["--batch-size", "14", "--epochs", "28"]),
     "tutorial": Recipe([*TUTORIAL, *SHORT], ["--batch-size", "14"]),
     # 128 pixels at half size show 256 of a scene, as the tutorials' patches do.
@@ -106,6 +109,7 @@ RECIPES = {
         OURS, ["--batch-size", "16", "--epochs", "90", "--augmentation", MILD], "0.5", random_px=128, symmetries="8", folds=("random",)
     ),
 }
+OF_LITE = ("lite", "control")
 LITE_SHIPPED, FAST_SHIPPED = "dubai-landcover", "dubai-landcover-fast"
 FAST_SCALE = 0.4
 """What the fast model sees scenes at: the coarsest that its network was trained at."""
@@ -149,9 +153,9 @@ def stitched(source: Path, target: Path) -> Path:
     return target
 
 
-def run_lite(fold: str, seed: int, *, epochs: int, dubai: Path, out: Path) -> None:
-    """As `run`, for the recipe of `dubai-landcover` and one seed; the fold "all" is trained and not scored."""
-    model = out / f"lite-{fold}-{seed}"
+def run_lite(kind: str, fold: str, seed: int, *, epochs: int, dubai: Path, out: Path) -> None:
+    """As `run`, for the recipe of `dubai-landcover`, "lite", or its "control", and one seed; the fold "all" is trained and not scored."""
+    model = out / f"{kind}-{fold}-{seed}"
     known = model.with_name(f"{model.name}-scores")
     parts = equalised(dubai, out / "tiles")
     mosaics = stitched(parts, out / "mosaics")
@@ -164,13 +168,25 @@ def run_lite(fold: str, seed: int, *, epochs: int, dubai: Path, out: Path) -> No
     if not _finished(model):
         also = [word for store in stores[1:] for word in ("--also", str(store))]
         going_on = ["--resume"] if (model / "last.npz").exists() else []
-        core("train", str(stores[0]), str(model), *also, *LITE, "--epochs", str(epochs), "--seed", str(seed), *going_on)
+        core(
+            "train",
+            str(stores[0]),
+            str(model),
+            *also,
+            *LITE,
+            *(RANDOM_START if kind == "control" else ()),
+            "--epochs",
+            str(epochs),
+            "--seed",
+            str(seed),
+            *going_on,
+        )
     if fold == "all":
         return
     if not known.exists():
         core("evaluate", str(model), str(parts), "--scenes", "test", "--scales", LITE_SEEN_AT, "--out", str(known))
     known = out / f"fast-{fold}-{seed}-scores"
-    if not known.exists():
+    if kind == "lite" and not known.exists():
         seen = next(tile for tile in sorted(path.name for path in mosaics.iterdir() if path.is_dir()) if tile not in FOLDS[fold])
         quick = as_fast(model, out / f"fast-{fold}-{seed}", calibrated_on=mosaics / seen / "images" / "mosaic.png")
         core("evaluate", str(quick), str(parts), "--scenes", "test", "--out", str(known))
@@ -241,7 +257,7 @@ def last_epoch(model: Path, stores: list[Path], weights: Path) -> ModelCard:
 
 
 def lite_scores(out: Path, kind: str) -> dict[str, list[dict]]:
-    """What the networks of each fold scored, one for each seed, as "lite" or "fast": on record, or by an evaluation in --out.
+    """What the networks of each fold scored, one for each seed, as "lite", "fast" or "control": on record, or by an evaluation in --out.
 
     A run takes half an hour and its folder is soon gone, so its scores are kept beside this file; the record is brought up to date here.
     """
@@ -268,7 +284,7 @@ def _scores(one: Evaluation) -> dict:
 
 
 def lite_table(out: Path, kind: str) -> list[str]:
-    """Markdown: mean over seeds and spread of each fold of `lite`, or of it as the fast model, and the mean over the folds."""
+    """Markdown: mean over seeds and spread of each fold of `lite`, of it as the fast model or of its control, and the mean over the folds."""
     found = lite_scores(out, kind)
     if not found:
         return []
@@ -339,7 +355,7 @@ def table(out: Path) -> list[str]:
     """Markdown: each run's mean IoU, classes and tiles, and each recipe's mean over the held-out folds."""
     lines = ["| recipe | scored on | mean IoU | accuracy | Building | Land | Road | Vegetation | Water | mean IoU by tile |"]
     lines.append("|" + "---|" * 10)
-    for recipe in (name for name in RECIPES if name != "lite"):
+    for recipe in (name for name in RECIPES if name not in OF_LITE):
         known = {fold: Evaluation.load(path) for fold in FOLDS if (path := out / f"{recipe}-{fold}-scores").exists()}
         for fold, one in known.items():
             by_tile = ", ".join(f"{tile.removeprefix('Tile ')}: {each.mean_iou:.2f}" for tile, each in one.per_group.items())
@@ -370,12 +386,12 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.recipe in RECIPES:
         for fold in chosen.folds.split(",") if chosen.folds else RECIPES[chosen.recipe].folds:
-            if chosen.recipe != "lite":
+            if chosen.recipe not in OF_LITE:
                 run(chosen.recipe, fold, dubai=chosen.dubai, out=chosen.out)
                 continue
             for seed in chosen.seeds.split(","):
-                run_lite(fold, int(seed), epochs=chosen.epochs, dubai=chosen.dubai, out=chosen.out)
-    print("\n".join([*lite_table(chosen.out, "lite"), *lite_table(chosen.out, "fast"), *table(chosen.out)]))
+                run_lite(chosen.recipe, fold, int(seed), epochs=chosen.epochs, dubai=chosen.dubai, out=chosen.out)
+    print("\n".join([*(line for kind in ("lite", "fast", "control") for line in lite_table(chosen.out, kind)), *table(chosen.out)]))
     if chosen.ship:
         ship_lite(chosen.out, int(chosen.seeds.split(",")[0]))
 
