@@ -11,15 +11,17 @@ from pathlib import Path
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.datasets.archives import unpack
-from core.datasets.layouts import Found, find_pairs
+from core.datasets.layouts import Found, find_labelled, find_pairs
 from core.datasets.masks import palettes
 from core.datasets.masks.encodings import IDS, Encoding
 from core.datasets.masks.sampling import of_classes, sample_masks
 from core.datasets.pairing import says_role
 from core.datasets.pairs import Pair
 from core.datasets.remedies import REMEDY_FILE, Remedies, read_remedies
+from core.datasets.table_labels import fetch_labels
 from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
+from core.reading.postgis import is_address, read_address
 from core.scenes.opening import open_scene
 from core.words import counted
 
@@ -108,8 +110,9 @@ def open_dataset(
     from our remedy file `groundline.json`; else from the names of mask files or vector classes; else from
     `classes.json` when it agrees with the masks; else from the Dubai palette when that explains them; else every
     colour or value is a class. `images` and `masks` are patterns of files below the folder, or folders in it, that say which are
-    which; else the remedy file's; else names tell. A zip is unpacked into `unpack_to`, or into a folder for temporary files. Raises
-    DatasetError when there are no pairs, and ClassesError for a class file that cannot be read.
+    which; else the remedy file's; else names tell. `masks` may also be the address of a table in PostGIS, which is fetched (a remedy
+    file's never is: whoever wrote it would have this machine connect where they like). A zip is unpacked into `unpack_to`, or into a
+    folder for temporary files. Raises DatasetError when there are no pairs, and ClassesError for a class file that cannot be read.
     """
     root = Path(path).expanduser()
     if not root.exists():
@@ -121,7 +124,10 @@ def open_dataset(
     root = _innermost(root)
     place = root if root.is_dir() else root.parent
     remedies = read_remedies(place)
-    if images or masks:  # patterns count from the folder that was named, whatever lies in it alone
+    if is_address(masks):
+        labels = fetch_labels(read_address(masks), on_progress=on_progress, should_stop=should_stop)
+        found = find_labelled(named, labels, images=images)
+    elif images or masks:  # patterns count from the folder that was named, whatever lies in it alone
         found = find_pairs(named, images=images, masks=masks)
     else:
         found = find_pairs(root, images=remedies.images, masks=remedies.masks)

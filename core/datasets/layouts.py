@@ -73,6 +73,16 @@ def find_pairs(path: Path, *, images: str = "", masks: str = "") -> Found:
     return Found((), matches.unpaired, matches.images_alone, seen=_seen(matches, path))
 
 
+def find_labelled(path: Path, labels: Path, *, images: str = "") -> Found:
+    """The images in a folder with the features of one vector file, whatever else may label them; see `find_vector_labels`.
+
+    `images` is a pattern as for `match_folder`.
+    """
+    matches = match_folder(path, images=images)
+    pictures = (*(match.image for match in matches.matches), *matches.images_alone)
+    return _with_vectors(replace(matches, matches=(), images_alone=pictures, unpaired=(), vectors=(labels,)), path)
+
+
 def _seen(matches: Matches, root: Path) -> str:
     """What lies in a folder without pairs, in words: how many images and masks, with an example each, and what was passed over."""
     alone = set(matches.images_alone)

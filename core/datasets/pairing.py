@@ -23,6 +23,7 @@ from core.datasets.file_names import (
     walk,
 )
 from core.errors import DatasetError
+from core.reading.postgis import masked
 from core.scenes.image_names import is_raster
 
 VECTOR_SUFFIXES = (".gpkg", ".geojson", ".shp", ".shp.zip", ".json", ".fgb", ".kml")
@@ -128,7 +129,7 @@ def _named(root: Path, rasters: list[Path], pattern: str, role: str) -> list[Pat
     if not paths:
         examples = ", ".join(path.relative_to(root).as_posix() for path in rasters[:3]) or "none"
         raise DatasetError(
-            f"no {role} file fits {pattern!r}",
+            f"no {role} file fits {masked(pattern)!r}",
             expected=f"a pattern that fits some of {len(rasters)} rasters ({examples})",
             do="Mend the pattern",
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from core import __version__
+from core.reading.postgis import FORM
 from core.settings import Option, Settings, options, request_options
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MODEL = "a name under models/, a model folder, or an .h5, .hdf5 or .keras file"
 SCENE = "any raster that GDAL opens, an HDF5 image, or a folder of neighbouring chips"
 DATASET = "a folder with images/ and masks/, or with such folders in it"
 IMAGES = 'which files of the data set are images: a pattern such as "**/*_rgb.tif", or a folder in it; told by their names when left away'
-MASKS = 'which files are masks: a pattern such as "**/*_label.tif", or a folder in it'
+MASKS = f'which files are masks: a pattern such as "**/*_label.tif", or a folder in it; or a table of labels in PostGIS: {FORM}'
 CLASSES = "a class file (JSON, or a table of names and colours); found out from the masks when left away"
 
 

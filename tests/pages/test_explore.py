@@ -12,6 +12,7 @@ from core.datasets.remedies import REMEDY_FILE
 from core.patches.prepare import prepare
 from tests.helpers.datasets import save
 from tests.helpers.ground import drawn_ground
+from tests.helpers.postgres import PASSWORD, USER
 from tests.pages.conftest import keys_of, sound, text_of
 
 EXPLORE = "pages/1_Explore.py"
@@ -157,6 +158,32 @@ def test_files_that_names_do_not_tell_apart_are_named_by_patterns_with_the_pairs
     at = sound(at.button(key="explore_name_use").click().run())
     assert metrics(at)["Scenes with mask"] == "3"
     assert json.loads((unnamed / REMEDY_FILE).read_text())["images"] == "a"
+
+
+def test_labels_in_postgis_are_fetched_into_the_folder_of_their_images(explore, postgres, tmp_path, monkeypatch):
+    (tmp_path / "lake").mkdir()
+    place = {"crs": "EPSG:32640", "transform": Affine(0.5, 0, 325000, 0, -0.5, 2786000)}
+    save(tmp_path / "lake/lake.tif", np.zeros((100, 120, 3), np.uint8), **place)
+    postgres.ask(
+        "CREATE TABLE lakes AS SELECT 'Water' AS class, ST_MakeEnvelope(325020, 2785965, 325045, 2785985, 32640) AS geom; "
+        f"GRANT SELECT ON lakes TO {USER}"
+    )
+    at = explore(tmp_path / "lake")
+    at = sound(at.text_input(key="explore_name_masks").set_value(postgres.address("lakes", password=PASSWORD)).run())
+    at = sound(at.button(key="explore_name_use").click().run())
+    assert "a password in postgresql://analyst:***@" in at.error[-1].value.replace("\\", "")
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    at.text_input(key="explore_name_masks").set_value(postgres.address("lakes"))
+    with monkeypatch.context() as network:
+        network.setattr("ui.explore.naming.shared", lambda: True)
+        at = sound(at.button(key="explore_name_use").click().run())
+        assert "this machine would connect to databases for them" in at.error[-1].value and len(list((tmp_path / "lake").iterdir())) == 1
+    at = sound(at.button(key="explore_name_use").click().run())
+    assert metrics(at)["Scenes with mask"] == "1" and (tmp_path / "lake/lakes.gpkg").is_file()
+    assert not (tmp_path / "lake" / REMEDY_FILE).exists()
+    # 50 x 40 of 100 x 120 pixels.
+    dataset = open_dataset(tmp_path / "lake")
+    assert dataset.scheme.names[1] == "Water" and (dataset.pairs[0].labels(dataset.scheme) == 1).sum() == 2000
 
 
 def test_naming_can_be_left(explore, unnamed):

@@ -163,7 +163,7 @@ def test_a_dashboard_that_only_shows_starts_keeps_and_deletes_nothing(places, mo
 
 def test_whatever_changes_files_is_refused_where_the_dashboard_only_shows():
     """Each function of the pages that calls something that writes asks first."""
-    writers = {"discard", "restore", "empty_trash", "delete", "annotate", "save", "apply_remedy", "take_back", "write_json"}
+    writers = {"discard", "restore", "empty_trash", "delete", "annotate", "save", "apply_remedy", "take_back", "write_json", "fetch_labels"}
     writers |= {"store_temperature", "burn", "unlink", "rmtree", "mkdir", "symlink", "write_text", "write_bytes"}
     # They call `save` of uploads, are handed to `_act` or called by one that asks, or write to memory or what can be made anew.
     inner = {"once", "unpack", "choose", "_discard", "_trash", "_form", "encode", "label_png", "_placed"}

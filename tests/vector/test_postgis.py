@@ -18,7 +18,10 @@ from pyproj import CRS
 import core.vector.formats.postgis as tables
 from core.__main__ import main
 from core.classes import DUBAI
-from core.errors import Cancelled, ExportError, SettingsError
+from core.datasets import table_labels
+from core.datasets.datasets import open_dataset
+from core.errors import Cancelled, DatasetError, ExportError, SettingsError
+from core.files import write_json
 from core.geo import GeoRef
 from core.jobs import jobs
 from core.reading.postgis import is_address, masked, read_address
@@ -239,3 +242,91 @@ def test_passwords_are_masked_wherever_an_address_stands():
     assert masked("/cwd/postgres:/u:s@h/d") == "/cwd/postgres:/u:***@h/d"
     assert masked("postgresql://h/d?password=s&table=t") == "postgresql://h/d?password=***&table=t"
     assert masked("postgresql://u@h/d?table=t") == "postgresql://u@h/d?table=t"
+
+
+# ---- labels ----
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """A data set of two images of 24 x 28 pixels, side by side; what is fetched lies in a folder of the test's."""
+    monkeypatch.setenv("GROUNDLINE_FETCHED", str(tmp_path / "fetched"))
+    for k, name in enumerate("ab"):
+        (tmp_path / "set/images").mkdir(parents=True, exist_ok=True)
+        place = UTM.transform * Affine.translation(28 * k, 0)
+        with rasterio.open(tmp_path / f"set/images/{name}.tif", "w", "GTiff", 28, 24, 3, "EPSG:32640", place, "uint8") as out:
+            out.write(np.zeros((3, 24, 28), np.uint8))
+    return tmp_path / "set"
+
+
+@pytest.mark.usefixtures("known")
+def test_labels_are_read_from_a_table_in_batches_and_stay_what_they_were(postgres, images, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(table_labels, "_BATCH", 2)
+
+    def square(row, col, row_end, col_end):
+        corners = [UTM.transform * corner for corner in ((col, row), (col_end, row), (col_end, row_end), (col, row_end), (col, row))]
+        return "POLYGON((" + ",".join(f"{x} {y}" for x, y in corners) + "))"
+
+    # A table as others have it: heights, columns that a GeoPackage has itself, two that differ by capital letters, rows without outline.
+    postgres.ask(
+        'CREATE SCHEMA "Stadt"; GRANT USAGE ON SCHEMA "Stadt" TO analyst; '
+        'CREATE TABLE "Stadt"."Flächen" (fid int PRIMARY KEY, "Class" text, class text, since date, "geom" text, shape geometry); '
+        'GRANT SELECT ON "Stadt"."Flächen" TO analyst'
+    )
+    rows = [
+        (1, "Wiese", square(0, 0, 10, 10)),
+        (5, "Haus", None),
+        (4, "Haus", square(5, 5, 10, 10)),
+        (2, "Haus", square(12, 20, 20, 40)),
+        (3, None, square(0, 20, 4, 24)),
+    ]
+    for key, name, outline in rows:
+        shape = "ST_Transform(ST_Force3D(ST_GeomFromText(%s, 32640)), 4326)"
+        postgres.ask(f"INSERT INTO \"Stadt\".\"Flächen\" VALUES (%s, %s, 'x', '2024-05-06', 'y', {shape})", key, name, outline)
+    address = postgres.address(f"{quote('Flächen')}&schema=Stadt")
+    dataset = open_dataset(images, masks=address)
+    assert dataset.scheme.names == ("Haus", "Wiese") and len(dataset.pairs) == 2
+    first, second = (pair.labels(dataset.scheme) for pair in dataset.pairs)
+    want = np.full((24, 56), 255)
+    want[:10, :10] = 1
+    want[5:10, 5:10] = want[12:20, 20:40] = 0  # by the key, so the house lies on the meadow
+    want[:4, 20:24] = 255  # a shape without a class
+    np.testing.assert_array_equal(np.hstack([first, second]), want)
+    assert "2 of 5 features left out" in dataset.scheme_source
+    # The same content is the same file, so that what was counted stays known; another content is another one.
+    assert open_dataset(images, masks=address).digest == dataset.digest
+    postgres.ask('UPDATE "Stadt"."Flächen" SET "Class" = \'Hof\' WHERE fid = 1')
+    assert main(["audit", str(images), "--masks", address, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer["classes"]) == {"Haus", "Hof", "Unlabeled"} and answer["pairs"] == 2
+    assert open_dataset(images, masks=address).digest != dataset.digest
+    assert main(["prepare", str(images), str(tmp_path / "p"), "--masks", address, "--patch-size", "8", "--split", "random"]) == 0
+    # Our own tables are labels too, in whatever CRS.
+    write_table(layer_of(), read_address(postgres.address("ours")), crs="EPSG:3857")
+    ours = open_dataset(images, masks=postgres.address("ours"))
+    ids = ours.pairs[0].labels(ours.scheme)
+    assert (np.array(ours.scheme.names)[ids] == np.array(DUBAI.names)[IDS]).mean() > 0.9
+    # A remedy file is somebody's word, and has this machine connect nowhere.
+    write_json(images / "groundline.json", {"format": "groundline remedies 1", "masks": postgres.address("ours", password=PASSWORD)})
+    with pytest.raises(DatasetError, match=r"no mask file fits 'postgresql://analyst:\*\*\*@"):
+        open_dataset(images)
+
+
+@pytest.mark.usefixtures("known")
+def test_labels_that_cannot_be_read_are_one_line(postgres, images, capsys):
+    postgres.ask(
+        "CREATE TABLE no_shapes (class text); CREATE TABLE no_rows (class text, geom geometry(Polygon, 32640)); "
+        "CREATE TABLE secret (geom geometry); CREATE TABLE mixed (class text, geom geometry); "
+        "INSERT INTO mixed SELECT 'a', ST_SetSRID('POINT(1 1)'::geometry, srid) FROM generate_series(3857, 3858) srid; "
+        "GRANT SELECT ON no_shapes, no_rows, mixed TO analyst"
+    )
+    for table, words in {
+        "no_shapes": "public.no_shapes has no column of type geometry (class)",
+        "gone": "no public.gone in gis",
+        "secret": "permission denied for table secret",
+        "mixed": "several SRIDs (3857 and 3858)",
+        "no_rows": "no features in no_rows.gpkg",
+    }.items():
+        assert main(["audit", str(images), "--masks", postgres.address(table)]) == 2
+        said = capsys.readouterr().err
+        assert words in said and said.count("\n") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -10,12 +11,16 @@ import streamlit as st
 
 from core.datasets.pairing import Matches, match_folder
 from core.datasets.remedies import Remedies, apply_remedy
-from core.errors import DatasetError
+from core.datasets.table_labels import fetch_labels
+from core.digests import digest_of
+from core.errors import DatasetError, SettingsError
 from core.plain import in_markdown
+from core.reading.postgis import FORM, is_address, read_address, refuse_password
 from core.scenes.image_names import is_raster
 from core.words import counted
 from ui import frame, state, tables
-from ui.allowed import changing, refuse_if_read_only
+from ui.allowed import changing, refuse_if_read_only, shared
+from ui.kept import keep
 
 _ASKED = "explore_naming"
 _MOST_FOLDERS = 40
@@ -48,14 +53,16 @@ def name_files(root: Path, why: str) -> None:
             "Images", key="explore_name_images", placeholder="**/*_rgb.tif", help="A pattern of files below the folder, or a folder in it."
         )
         masks = right.text_input(
-            "Masks", key="explore_name_masks", placeholder="**/*_label.tif", help="A pattern of files below the folder, or a folder in it."
+            "Masks",
+            key="explore_name_masks",
+            placeholder="**/*_label.tif",
+            help=f"A pattern of files below the folder, or a folder in it. Or labels in PostGIS: `{FORM}`.",
         )
         pairs = _tell(root, images.strip(), masks.strip())
         with st.container(horizontal=True):
             if st.button("Use these", key="explore_name_use", type="primary", icon=":material/check:", **changing(disabled=pairs == 0)):
                 with frame.errors() as outcome:
-                    refuse_if_read_only()
-                    apply_remedy(root, Remedies(images=images.strip(), masks=masks.strip()))
+                    _use(root, images.strip(), masks.strip())
                 if not outcome.failed:
                     st.session_state.pop(_ASKED, None)
                     state.select(dataset=root)
@@ -71,8 +78,29 @@ def name_files(root: Path, why: str) -> None:
         st.caption("The patterns are written to groundline.json in that folder, and can be taken back under Findings.")
 
 
+def _use(root: Path, images: str, masks: str) -> None:
+    """Keep the patterns beside the data, and fetch labels that lie in a table: the data set then has a file of them like any other."""
+    refuse_if_read_only()
+    if is_address(masks):
+        address = read_address(masks)
+        if shared():
+            raise SettingsError(
+                "labels in PostGIS, and others use this dashboard over the network: this machine would connect to databases for them",
+                expected="a dashboard that answers on its own machine alone",
+                do="Fetch them on the command line, with --masks, or give them as a file",
+            )
+        refuse_password([masks])
+        keep("labels", digest_of(os.urandom(8)), lambda tell: fetch_labels(address, root, on_progress=tell), words="Fetching", most=1)
+        masks = ""
+    if images or masks:
+        apply_remedy(root, Remedies(images=images, masks=masks))
+
+
 def _tell(root: Path, images: str, masks: str) -> int:
-    """Say what the patterns find; the number of pairs, 0 while nothing is typed."""
+    """Say what the patterns find; the number of pairs, 0 while nothing is typed, 1 for a table, which nobody asks before it is used."""
+    if is_address(masks):
+        st.markdown("The labels are fetched into the folder, as a GeoPackage. The password comes from `~/.pgpass` or PGPASSWORD.")
+        return 1
     if not images and not masks:
         st.markdown("Type a pattern, such as `**/*_rgb.tif`, or the name of a folder. `**/` stands for any folders.")
         return 0
