@@ -284,7 +284,7 @@ def _scores(one: Evaluation) -> dict:
 
 
 def lite_table(out: Path, kind: str) -> list[str]:
-    """Markdown: mean over seeds and spread of each fold of `lite`, of it as the fast model or of its control, and the mean over the folds."""
+    """Markdown: mean over seeds and spread of each fold of `lite`, of it as the fast model or its control, and the mean over the folds."""
     found = lite_scores(out, kind)
     if not found:
         return []
