@@ -51,6 +51,11 @@ export function rememberColumns(columns) {
   try { window.localStorage.setItem(COLUMNS, JSON.stringify(columns)); } catch (error) { /* it is asked for again */ }
 }
 
+// ---- how two maps are compared, in this browser ----
+const WAY = 'groundline-way';
+export function recallWay() { try { return window.localStorage.getItem(WAY); } catch (error) { return null; } }
+export function rememberWay(way) { try { window.localStorage.setItem(WAY, way); } catch (error) { /* it is asked for again */ } }
+
 // The dashboard's own typeface, which its page has loaded and this frame has not.
 export function borrowFont() {
   try {

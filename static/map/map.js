@@ -13,7 +13,7 @@ import { layerOf } from './pictures.js';
 import { facts, Polygons } from './polygons.js';
 import { Swipe } from './swipe.js';
 import { Table } from './table.js';
-import { Tools } from './tools.js';
+import { icon, Tools } from './tools.js';
 import { Ways } from './ways.js';
 
 const { L } = window;
@@ -28,8 +28,8 @@ class App {
     this.filter = { hidden: new Set(), search: '', from: null, to: null, sure: 0 };
     document.body.classList.toggle('dark', config.dark);
     document.body.style.setProperty('--gl-height', `${config.height}px`);
-    // One map fills the window; below two there is their table.
-    if (config.titles.length < 2) windowHeight(px => document.body.style.setProperty('--gl-height', `${Math.max(config.height, px - config.around)}px`));
+    // Maps end where the window does; below two there is their table.
+    windowHeight(px => document.body.style.setProperty('--gl-height', `${Math.max(config.height, px - config.around)}px`));
     document.body.style.setProperty('--gl-table', `${config.tableHeight}px`);
     readUnits(config.units);
     borrowFont();
@@ -131,6 +131,7 @@ class App {
     bases[config.plainName] = L.layerGroup();
     if (!Object.values(bases).some(layer => map.hasLayer(layer))) bases[config.plainName].addTo(map);
     const control = L.control.layers(bases, overlays, { position: index ? 'topright' : 'topleft', collapsed: true }).addTo(map);
+    control.getContainer().querySelector('.leaflet-control-layers-toggle').innerHTML = icon('layers');
     this.controls.push(control);
     this.probe(map, control, index);
   }

@@ -59,7 +59,7 @@ export class Outlines {
     this.edited = { id, before: JSON.stringify(this.app.rings(corners)) };
     this.app.polygons.marks.clearLayers();
     this.copy = L.polygon(corners, { ...this.style(), pmIgnore: false, renderer: this.app.overlay(this.map) }).addTo(this.map);
-    const many = corners.flat().length > MANY;
+    const many = this.many = corners.flat().length > MANY;
     this.copy.pm.enable({
       // Neighbours have the same corners: snapping would hold each where it is.
       snappable: false, allowSelfIntersection: many, removeLayerBelowMinVertexCount: false, limitMarkersToCount: many ? MANY / 5 : -1, draggable: false,

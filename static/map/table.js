@@ -194,9 +194,17 @@ export class Table {
     this.body.replaceChildren(gap(first), ...this.rows.slice(first, last).map((told, k) => this.row(told, first + k)), gap(this.rows.length - last));
     if (!this.rows.length) {
       const line = element('tr');
-      line.appendChild(element('td', { class: 'gl-none', colspan: this.columns().length }, this.app.listed.layers.size ? 'No polygon passes the filter. Press Reset, or tick classes in the legend.' : 'The layer has no polygons.'));
+      line.appendChild(element('td', { class: 'gl-none', colspan: this.columns().length }, this.nothing()));
       this.body.appendChild(line);
     }
+  }
+
+  // Why there is no row.
+  nothing() {
+    const { from, to } = this.app.filter;
+    if (!this.app.listed.layers.size) return 'The layer has no polygons.';
+    if (from != null && to != null && from > to) return 'No area is from the larger to the smaller number. Turn both round, or press Reset.';
+    return 'No polygon passes the filter. Press Reset, or tick classes in the legend.';
   }
 
   row(told, index) {

@@ -14,6 +14,7 @@ const ICONS = {
   area: '<path d="M3 15V5l8-2 4 5-2 7z" stroke-dasharray="2.5 2"/><path d="M6 11h6"/>',
   clear: '<path d="M4 4l10 10M14 4L4 14"/>',
   fit: '<path d="M2 5V2h3M13 2h3v3M16 13v3h-3M5 16H2v-3"/><rect x="6" y="6" width="6" height="6"/>',
+  layers: '<path d="M9 2.500l7 4-7 4-7-4z"/><path d="M2 9.500l7 4 7-4M2 12.500l7 4 7-4"/>',
   swipe: '<path d="M9 2v14M6 6L3 9l3 3M12 6l3 3-3 3"/>',
   pick: '<path d="M3 3h9v4M3 3v9h4" stroke-dasharray="2.5 2"/><path d="M9 9l7 2.6-3 1.4-1.4 3z" fill="currentColor"/>',
   vertices: '<path d="M4 4l10 2-3 8-7-2z"/><circle cx="4" cy="4" r="1.6" fill="currentColor"/><circle cx="14" cy="6" r="1.6" fill="currentColor"/><circle cx="11" cy="14" r="1.6" fill="currentColor"/><circle cx="4" cy="12" r="1.6" fill="currentColor"/>',
@@ -32,6 +33,7 @@ const HINTS = {
   cut: 'Click a line from side to side of the selected polygon; a double-click or Enter cuts along it, Backspace takes one back, Esc leaves.',
   piece: 'Click around the piece to cut out of the selected polygon; the first corner, a double-click or Enter cuts it out, Esc leaves.',
 };
+const NEAREST = 'This outline has many corners: those nearest to the pointer are shown. ';
 const TITLES = {
   box: 'Draw a rectangle: clip, count and sum inside it', region: 'Draw a polygon: clip, count and sum inside it',
   distance: 'Measure a distance', area: 'Measure an area', clear: 'Remove region and measurements',
@@ -40,13 +42,16 @@ const TITLES = {
   cut: 'Cut the selected polygon along a line', piece: 'Cut a piece out of the selected polygon',
 }
 
+// A picture for a button, in the colour of its text.
+export const icon = name => `<svg viewBox="0 0 18 18" aria-hidden="true">${ICONS[name]}</svg>`;
+
 export function bar(map, names, press, { position = 'topleft', label = 'Map tools' } = {}) {
   const control = L.control({ position }), buttons = {};
   control.onAdd = () => {
     const box = element('div', { class: 'leaflet-bar', role: 'toolbar', 'aria-label': label });
     names.forEach(name => {
       const button = element('a', { href: '#', role: 'button', title: TITLES[name], 'aria-label': TITLES[name], 'aria-pressed': 'false', 'data-tool': name });
-      button.innerHTML = `<svg viewBox="0 0 18 18" aria-hidden="true">${ICONS[name]}</svg>`;
+      button.innerHTML = icon(name);
       L.DomEvent.on(button, 'click', event => { L.DomEvent.stop(event); press(name); });
       L.DomEvent.on(button, 'keydown', event => { if (event.key === ' ') { L.DomEvent.stop(event); press(name); } });
       L.DomEvent.disableClickPropagation(button);
@@ -97,7 +102,7 @@ export class Tools {
     if (this.outlines?.handles(name)) {
       const refused = this.app.mayChange() ? this.outlines.refuses(name) : this.app.data.editing.readOnly;
       if (refused) { this.app.say(refused); return; }
-      this.outlines.start(name).catch(() => { this.stop(); this.app.say('The drawing tools did not arrive from the server. Reload the page.'); });
+      this.outlines.start(name).then(() => { if (this.active === 'vertices' && this.outlines.many) this.hint.prepend(NEAREST); }).catch(() => { this.stop(); this.app.say('The drawing tools did not arrive from the server. Reload the page.'); });
     }
     this.active = name;
     this.map.closePopup();

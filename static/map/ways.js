@@ -2,6 +2,7 @@
 
 import { Divider } from '../shared/divider.js';
 import { element } from '../shared/element.js';
+import { recallWay, rememberWay } from './dashboard.js';
 
 const WAYS = {
   beside: ['Side by side', 'Both maps beside each other, in step'],
@@ -15,7 +16,8 @@ const BEATS_S = [0.5, 1, 2];
 export class Ways {
   // `cells` of `row` hold the two maps, `titles` are what the maps are called on them.
   constructor(app, row) {
-    Object.assign(this, { app, row, way: 'beside', holding: false, turn: 0 });
+    const kept = recallWay();
+    Object.assign(this, { app, row, way: kept in WAYS ? kept : 'beside', holding: false, turn: 0 });
     this.box = element('div', { class: 'gl-ways', role: 'toolbar', 'aria-label': 'How both maps are compared' });
     this.buttons = Object.fromEntries(Object.entries(WAYS).map(([name, [text, title]]) => {
       const button = element('button', { type: 'button', title, 'aria-pressed': String(name === this.way) }, text);
@@ -62,6 +64,7 @@ export class Ways {
 
   choose(way) {
     this.way = way;
+    rememberWay(way);
     this.beat();
     if (way === 'swipe') this.divider.node.focus({ preventScroll: true });
     if (way === 'flicker') this.hold.focus({ preventScroll: true });

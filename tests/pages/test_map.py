@@ -71,6 +71,7 @@ def does(monkeypatch):
     """`does(selected=(2,))`: from the next run on, the user has done this on the map."""
     drawn, told = drawing.show, {}
     monkeypatch.setattr(drawing, "show", lambda *given, **how: (drawn(*given, **how) and None) or drawing.Told(**told))
+    monkeypatch.setattr(drawing, "done", lambda key: drawing.Told(**told))
     return told.update
 
 
@@ -613,7 +614,7 @@ def test_a_region_is_cut_counted_and_summed(opened, lake, does):
     inside = next(table.value for table in at.dataframe if table.value["area"].sum() < 2000)
     areas = dict(zip(inside["class"], inside["area"], strict=True))
     assert areas["Water"] == pytest.approx(40 * 30 * 0.25, rel=0.02) and sum(areas.values()) == pytest.approx(1500, rel=0.01)
-    assert "2 polygons" in text_of(at)
+    assert "2 polygons" in text_of(at) and map_of(at)[2]["note"].startswith("In the region: 2 polygons, 1,500 m²")
 
 
 @pytest.mark.parametrize(
@@ -687,6 +688,12 @@ def test_only_what_can_be_compared_is_offered(opened, lake, tmp_path, workspace)
     predicted(lake_scene(tmp_path / "beside.tif", corner=(325050, 2786000)), workspace.predictions / "beside", blur_px=1)
     assert offered(lake)[0] == ["Nothing", "beside"]  # a sixth of its ground is the lake's
     assert offered(workspace.predictions / "plain")[0] == ["Nothing"]
+    # Areas are compared on that sixth, 500 of 3,000 m2: what only one of both shows has not changed.
+    at = sound(next(box for box in opened(MAP).selectbox if box.label == "Prediction").set_value(lake).run())
+    at = sound(next(box for box in at.selectbox if (box.key or "").startswith("map_compare")).select_index(1).run())
+    message = map_of(at)[2]
+    sums = [sum(item["area"] for item in classes) for classes in (message["classes"], message["second"]["classes"])]
+    assert sums == pytest.approx([500, 500]) and "ground that both show" in message["note"]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -16,6 +16,8 @@ from ui.map import colours, downloads, drawing, naming, online, tracing
 from ui.map.sources import MapSource, class_layer, scene_layer
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from core.vector.change import ChangeResult
     from core.vector.layer import VectorResult
     from core.vector.settings import VectorSettings
@@ -25,8 +27,13 @@ CHANGE_IDS = 1000
 """Added to the class ids of change polygons, so that both legends fit on one map."""
 
 
-def show(source: MapSource, other: MapSource, settings: VectorSettings, first: VectorResult, digest: str) -> None:
-    """Both maps, the areas by class pair, and the change layer to take home. Raises SettingsError when they are of different places."""
+def show(
+    source: MapSource, other: MapSource, settings: VectorSettings, first: VectorResult, digest: str, *, choice: DeltaGenerator
+) -> None:
+    """Both maps, the areas by class pair, and the change layer to take home; what the right map shows is chosen in `choice`.
+
+    Raises SettingsError when they are of different places.
+    """
     if source.geo.georeferenced != other.geo.georeferenced:
         raise SettingsError(
             f"{source.title} and {other.title}, of which only one has coordinates",
@@ -43,7 +50,7 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
     names, other_names = naming.called(source), naming.called_beside(source, other)
     layer, other_layer = naming.named(first.layer, names), naming.named(second.layer, other_names)
     changed = naming.named_change(changed, names, other_names)
-    on_right = st.segmented_control(
+    on_right = choice.segmented_control(
         "On the right map",
         list(_RIGHT),
         default="second",
@@ -51,7 +58,7 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
         format_func=_RIGHT.get,
         key="map_right",
         persist_state="session",
-        help="The second prediction as it is, or only the areas whose class is another one in it.",
+        label_visibility="collapsed",
     )
     left = drawing.Drawn(layer, digest, state.shown(layer.scheme))
     if on_right == "change":
@@ -72,6 +79,8 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
     told = drawing.message(
         left, pixel_size_m=source.geo.pixel_size_m, second=right, changes=on_right == "change", colouring=colours.offered()
     )
+    if on_right == "second":
+        _common_ground(told, changed)
     told["classTiles"] = drawing.class_tiles(pictures, ground)
     told["online"] = online.offered(source.geo)
     key = f"compare-{source.digest}-{other.digest}{online.key(source.geo)}"
@@ -79,6 +88,14 @@ def show(source: MapSource, other: MapSource, settings: VectorSettings, first: V
     colours.take(key)
     _areas(changed)
     downloads.of_change(changed.layer, f"{source.title} to {other.title}")
+
+
+def _common_ground(told: dict[str, Any], changed: ChangeResult) -> None:
+    """Areas of the legend count the ground that both maps show: of a town and a part of it, what is elsewhere has not changed."""
+    for classes, areas in ((told["classes"], changed.matrix.sum(axis=1)), (told["second"]["classes"], changed.matrix.sum(axis=0))):
+        for item in classes:
+            item["area"] = float(areas.get(item["name"], 0.0))
+    told["note"] = f"{told['note']} Areas of the ground that both show.".strip()
 
 
 def _change(source: MapSource, other: MapSource, settings: VectorSettings, tell) -> ChangeResult:

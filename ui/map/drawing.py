@@ -39,6 +39,10 @@ MAX_POLYGONS = 15_000
 MAP_PX, TABLE_PX = 600, 280
 AROUND_PX = 300
 """What stands above the map on its page: the map is as high as what is left of the window, and `MAP_PX` at least."""
+TWO_PX, AROUND_TWO_PX = 360, 380
+"""The same where two maps are compared."""
+_BELOW_TWO_PX = TABLE_PX + 44
+"""Their table, and the choice of how they are compared."""
 
 
 def _asset(path: str) -> str:
@@ -169,8 +173,8 @@ def base_map(
         "plainName": "Plain",
         "dark": dark,
         "background": to_hex(ground_colour(dark)),
-        "height": MAP_PX,
-        "around": AROUND_PX,
+        "height": TWO_PX if len(titles) > 1 else MAP_PX,
+        "around": AROUND_TWO_PX if len(titles) > 1 else AROUND_PX,
         "tableHeight": TABLE_PX,
         "farthestZoom": -4 if scale else 2,
         "own": ownplace.of(ground.geo, ground.height, ground.width),
@@ -250,8 +254,10 @@ def show(made: OfflineMap, told: dict[str, Any], *, key: str) -> Told:
 
     carrier = folium.FeatureGroup(name="update", control=False)
     carrier.add_child(_Script(told))
-    with layout.reserved("map_frame", MAP_PX + 4, around_px=None if "second" in told else AROUND_PX - 4):
-        value = st_folium(made, key=key, height=MAP_PX + 4, use_container_width=True, returned_objects=[], feature_group_to_add=carrier)
+    two = "second" in told
+    least, around = (TWO_PX + _BELOW_TWO_PX, AROUND_TWO_PX - _BELOW_TWO_PX) if two else (MAP_PX + 4, AROUND_PX - 4)
+    with layout.reserved("map_frame", least, around_px=around):
+        value = st_folium(made, key=key, height=least, use_container_width=True, returned_objects=[], feature_group_to_add=carrier)
     return told_by(value)
 
 
@@ -264,6 +270,11 @@ def chosen(key: str) -> dict[str, Any] | None:
     """What was chosen last in the legend of the map with this key, as static/map/legend.js sends it, with a number `n`; None where nothing
     was."""
     return (st.session_state.get(key) or {}).get("chosen")
+
+
+def done(key: str) -> Told:
+    """What the user did on the map with this key before this run of the page."""
+    return told_by(st.session_state.get(key))
 
 
 def told_by(value: dict[str, Any] | None) -> Told:

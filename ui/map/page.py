@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.digests import digest_of
+from core.errors import GroundlineError
 from core.plain import in_markdown
-from core.words import area_words, length_words
+from core.words import area_words, counted, length_words
 from ui import frame, state
+from ui.kept import keep
 from ui.map import compare, downloads, drawing, edits, naming, shown, tracing
 from ui.map.sources import MapSource
 from ui.viewer import tiles
@@ -29,7 +33,8 @@ def workspace(source: MapSource, other: MapSource | None) -> None:
 def _workspace(source: MapSource, other: MapSource | None) -> None:
     if other is None:
         naming.take(shown.map_key(source), source)
-    settings, pressed = tracing.settings_form(source)
+    said, *choice, opened = st.columns([3, 2] if other is None else [2, 3, 2], vertical_alignment="center")
+    settings, pressed = tracing.settings_form(source, said, opened)
     digest = tracing.layer_digest(source, settings)
     # What comes and goes lies below the map, which then keeps its place on the page, and so its view.
     above = st.container(key="map_itself")
@@ -41,7 +46,7 @@ def _workspace(source: MapSource, other: MapSource | None) -> None:
         if other is None:
             _one(source, result, digest, above)
         elif not result.layer.frame.empty:
-            compare.show(source, other, settings, result, digest)
+            compare.show(source, other, settings, result, digest, choice=choice[0])
 
 
 def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGenerator) -> None:
@@ -55,7 +60,11 @@ def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGener
         drawn = drawing.Drawn(layer, drawn_digest, state.shown(layer.scheme))
         before = edits.before(drawn_digest)
         since = None if before is None else drawing.Drawn(*before, drawn.scheme)
-        told = shown.map_of(source, drawn, since=since, editing=edits.offered(layer, digest), lines=_lines(result, digest))
+        region = drawing.done(shown.map_key(source)).region
+        note = ""
+        with suppress(GroundlineError):  # said where the region's sums stand
+            note = _region_words(_inside(layer, drawn_digest, region))
+        told = shown.map_of(source, drawn, since=since, editing=edits.offered(layer, digest), lines=_lines(result, digest), note=note)
     if layer.frame.empty:
         if not result.layer.frame.empty:
             st.info("All polygons are deleted. **Undo**, in the card beside the map, brings them back.", icon=":material/undo:")
@@ -66,7 +75,7 @@ def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGener
         edits.panel(source, result.layer, digest, called)
     with b.container(border=True, height="stretch", key="map_region"), frame.errors():
         st.subheader(":material/crop: Region", anchor=False)
-        _region(layer, told)
+        _region(_inside(layer, drawn_digest, told.region))
     st.subheader("Classes", anchor=False)
     shown.summary(result, layer)
     shown.show_table(layer)
@@ -92,12 +101,28 @@ def _network(source: MapSource, lines: LineLayer) -> None:
             downloads.of_lines(source, lines)
 
 
-def _region(layer: PolygonLayer, told: drawing.Told) -> None:
+def _inside(layer: PolygonLayer, digest: str, region: tuple[tuple[float, float], ...] | None) -> PolygonLayer | None:
+    """What lies inside the region that is drawn on the map, cut once for each layer and region; None where there is no such region."""
+    if region is None:
+        return None
+    told = drawing.Told(region=region)
+    name = digest_of(digest, layer.scheme, region)
+    return keep("region", name, lambda _: downloads.part_of(layer, told, "region"), words="Cutting at the region", most=2)
+
+
+def _region_words(inside: PolygonLayer | None) -> str:
+    """What the map says of the region, in reach of the hand that drew it."""
+    if inside is None:
+        return ""
+    total = area_words(float(inside.frame[inside.area_column].sum()), inside.units)
+    return f"In the region: {counted(len(inside.frame), 'polygon')}, {total}. Their classes are below the map."
+
+
+def _region(inside: PolygonLayer | None) -> None:
     """Counts and areas by class inside the region that is drawn on the map."""
-    if told.region is None:
+    if inside is None:
         st.markdown("Draw a rectangle or polygon with the tools on the map: polygons are cut at its border, counted and summed by class.")
         return
-    inside = downloads.part_of(layer, told, "region")
     if inside.frame.empty:
         st.markdown("No polygon lies inside the region.")
         return

@@ -41,11 +41,12 @@ def map_of(
     since: drawing.Drawn | None,
     editing: dict[str, Any],
     lines: tiles.Features | None = None,
+    note: str = "",
 ) -> drawing.Told:
     """The map of a layer with its table, and what the user did on it.
 
     A map that still draws `since` fetches only what has changed since then. `editing` is what the map offers to correct, `lines` are drawn
-    over the polygons.
+    over the polygons, `note` is said below the legend.
     """
     scene, pictures = scene_layer(source), []
     if scene is not None:
@@ -57,6 +58,7 @@ def map_of(
         drawn, pixel_size_m=source.geo.pixel_size_m, since=since, lines=lines, editing=editing, colouring=colours.offered()
     )
     message["classTiles"] = drawing.class_tiles(pictures, ground)
+    message["note"] = f"{message['note']} {note}".strip()
     message["online"] = online.offered(source.geo)
     message["classes"] = naming.ordered(message["classes"], source)
     message["naming"] = naming.offered(source)

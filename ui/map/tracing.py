@@ -17,6 +17,8 @@ from ui.map import finished, limits
 from ui.map.sources import MapSource
 
 if TYPE_CHECKING:  # geopandas and numba take seconds to load: only when they are needed
+    from streamlit.delta_generator import DeltaGenerator
+
     from core.vector.layer import VectorResult
 
 LIVE_PX = 25_000_000
@@ -41,8 +43,11 @@ def _form(source: MapSource) -> dict[str, Callable[[Any], bool]]:
     return {key: between(0, most) for key, most in numbers.items()} | {key: classes for key in lists} | {"map_metres": between(0, 1)}
 
 
-def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
-    """The settings that count now, and whether the button was pressed just now; small rasters need no button."""
+def settings_form(source: MapSource, said: DeltaGenerator, opened: DeltaGenerator) -> tuple[VectorSettings, bool]:
+    """The settings that count now, and whether the button was pressed just now; small rasters need no button.
+
+    The form opens from `opened`; `said` tells in a sentence what it holds.
+    """
     form = _form(source)
     state.recall(form)
     live = source.pixels <= LIVE_PX
@@ -51,7 +56,6 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
     area_px, simplify_px = (
         read_size(getattr(default, name), power=power, name=name)[0] for name, power in (("min_area", 2), ("simplify", 1))
     )
-    said, opened = st.columns([3, 2], vertical_alignment="center")
     # It opens over the panel beside the map: what a setting does is seen while it is moved.
     with opened.popover("How outlines are drawn", icon=":material/tune:", width="stretch", key="map_settings"):
         (a, b), (c, d) = (st.columns(2, vertical_alignment="bottom") for _ in range(2))
@@ -121,8 +125,9 @@ def settings_form(source: MapSource) -> tuple[VectorSettings, bool]:
         )
         far = h.selectbox(
             "Distance to",
-            [None, *names],
-            format_func=lambda name: name or "No class",
+            names,
+            index=None,
+            placeholder="No class",
             key="map_distance",
             persist_state="session",
             help="Adds a column with how far each polygon is from the nearest one of this class: buildings from water, say.",
