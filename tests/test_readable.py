@@ -9,9 +9,11 @@ from typing import Any, Literal, TypedDict
 import pytest
 
 from core.errors import ModelError
+from core.files import read_json, write_json
 from core.jobs import jobs, records, runs
 from core.model_store.cards import ModelCard
 from core.model_store.models import sort_models
+from core.reading import readable
 from core.reading.readable import misfit, read_record, sorted_out
 from core.verbs import registry
 from core.workspace import Workspace
@@ -77,6 +79,18 @@ def test_a_file_that_is_no_such_record_raises_what_readers_expect(tmp_path, cont
     put(tmp_path / "x.json", content)
     with pytest.raises((OSError, ValueError)):
         read_record(tmp_path / "x.json", Record)
+
+
+def test_a_file_is_read_once_for_each_state_of_it(tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(readable, "read_record", lambda path, form: read.append(path) or read_json(path))
+    file = write_json(tmp_path / "names.json", {"a": 1})
+    assert [readable.read_again(file, dict[str, int]) for _ in range(3)] == [{"a": 1}] * 3 and len(read) == 1
+    write_json(file, {"a": 2})
+    assert readable.read_again(file, dict[str, int]) == {"a": 2} and len(read) == 2
+    file.unlink()
+    with pytest.raises(OSError):
+        readable.read_again(file, dict[str, int])
 
 
 def test_entries_that_are_refused_stand_apart_with_their_reasons(tmp_path):

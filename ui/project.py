@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ui.kept import keep
 
 _HERE = "gl_project"
 _SAID = "gl_project_said"
+_STOPPED = "gl_project_stopped"
 _SHARED_WORDS = "Others use this dashboard over the network, and would be in another project all at once."
 
 
@@ -53,6 +55,8 @@ def panel() -> None:
     with st.expander("Save as, open another", icon=":material/folder_open:", key="project_more", on_change="rerun") as more:
         if more.open:
             _elsewhere(workspace)
+    if st.session_state.pop(_STOPPED, False):
+        st.info("The copy was stopped. Nothing of it is kept.", icon=":material/info:")
     if st.session_state.get(_SAID):
         st.error(in_markdown(st.session_state.pop(_SAID)), icon=":material/error:")
 
@@ -115,13 +119,24 @@ def _save(workspace: Workspace, typed: str) -> None:
         return
     if any(job.active for job in jobs.list_jobs(workspace)):
         raise JobBusy("a running job", expected="none that still writes", do="Wait for it or stop it, and save then")
-    # The time makes it anew when somebody has deleted the copy and asks again.
-    made = keep(
-        "project",
-        digest_of(str(folder), os.urandom(8)),
-        lambda tell: projects.save_as(workspace, folder, on_progress=tell),
-        words="Copying",
-    )
+    stopped = threading.Event()
+    cancel = st.empty()
+    cancel.button("Cancel the copy", key="project_cancel", icon=":material/close:", width="stretch")
+    try:
+        # The time makes it anew when somebody has deleted the copy and asks again.
+        made = keep(
+            "project",
+            digest_of(str(folder), os.urandom(8)),
+            lambda tell: projects.save_as(workspace, folder, on_progress=tell, should_stop=stopped.is_set),
+            words="Copying",
+        )
+    except GroundlineError:
+        cancel.empty()
+        raise
+    except BaseException:  # that button, or any other, begins another run of the page: nobody would open the copy
+        stopped.set()
+        st.session_state[_STOPPED] = True
+        raise
     _open(made)
 
 

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,6 +84,25 @@ def read_record(path: str | os.PathLike, form: Any) -> Any:
     if wrong:
         raise ValueError(wrong)
     return value
+
+
+def read_again(path: str | os.PathLike, form: Any) -> Any:
+    """As `read_record`, for small files that are asked for again and again: read once for each state of the file.
+
+    What comes back belongs to all who ask: copy it before you change it.
+    """
+    return _read_as_it_was(os.path.abspath(path), form, state_of(path))
+
+
+@lru_cache(maxsize=64)
+def _read_as_it_was(path: str, form: Any, _state: tuple[int, ...]) -> Any:
+    return read_record(path, form)
+
+
+def state_of(path: str | os.PathLike) -> tuple[int, ...]:
+    """What is another once a file was written anew. Raises OSError where there is none."""
+    found = os.stat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def misfit(value: Any, form: Any, name: str = "it") -> str | None:

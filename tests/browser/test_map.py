@@ -227,11 +227,13 @@ def test_a_region_is_summed_a_distance_measured_and_the_picture_swiped(page, ser
     page.mouse.click(box["x"] + 60, box["y"] + 10)
     page.mouse.click(box["x"] + 300, box["y"] + 590)
     page.get_by_text("inside the region").first.wait_for()
+    frame.get_by_label("Legend").get_by_text("In the region: ").wait_for()
     frame.get_by_role("button", name="Measure a distance").click()
     page.mouse.click(box["x"] + 100, box["y"] + 300)
     page.mouse.click(box["x"] + 200, box["y"] + 300)
     page.keyboard.press("Enter")
     assert float(frame.locator(".gl-measure").last.inner_text().removesuffix(" m")) == pytest.approx(20, abs=15)
+    drawn(page)
     frame.get_by_role("button", name="Remove region and measurements").click()
     page.get_by_text("Draw a rectangle or polygon").wait_for()
 
@@ -248,11 +250,17 @@ def test_two_maps_are_compared_by_a_divider_and_in_turn(page, server, frame, lak
     shutil.copytree(lakes, later)
     os.utime(later, (1, 1))  # the older one is compared with
     page.reload()
-    page.locator("[class*=st-key-map_compare]").get_by_role("combobox").click()
-    page.get_by_role("option").nth(1).click()
+
+    def compare(with_: int) -> None:
+        page.locator("[class*=st-key-map_compare]").get_by_role("combobox").click()
+        page.get_by_role("option").nth(with_).click()
+
+    compare(1)
     page.get_by_text("Largest changes").wait_for()
     drawn(page)
     both = page.frame_locator("iframe[title='streamlit_folium.st_folium']")
+    # Both maps are seen whole without scrolling.
+    becomes(lambda: both.locator("#map_twin").bounding_box(), lambda box: box["y"] + box["height"] < 900)
     both.get_by_role("button", name="Flicker").click()
     second = both.locator("#map_twin")
     becomes(second.is_visible, lambda seen: not seen)
@@ -282,6 +290,11 @@ def test_two_maps_are_compared_by_a_divider_and_in_turn(page, server, frame, lak
     first, over = (both.locator(one).bounding_box() for one in (".gl-maps > .cell:first-child", "#map_twin"))
     assert first == over  # at the same place
     picture("map-compare-swipe")
+    # The way is remembered for other pairs.
+    compare(0)
+    both.get_by_role("button", name="Undo").wait_for()
+    compare(1)
+    both.locator("body[data-seen='swipe']").wait_for()
     both.get_by_role("button", name="Side by side").click()
     becomes(lambda: second.bounding_box()["x"] > first["x"] + first["width"] / 3, bool)
     shutil.rmtree(later)

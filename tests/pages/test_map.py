@@ -567,6 +567,14 @@ def test_a_polygon_is_corrected_undone_and_burnt_into_labels(opened, lake, asks,
     at, _ = asks(at, "delete", ids=[2], fill="merge")
     assert set(classes_of(at)) == {"Land"} and metrics(at)["Polygons"] == "1"
     assert metrics(at)["Area"] == "3,000 m²"  # the land took the lake's place
+    # Other outlines are another layer, whose corrections are its own: where those are is said beside the map.
+    at = sound(at.slider(key="map_smooth").set_value(1).run())
+    assert set(classes_of(at)) == {"Land", "Water"}
+    assert map_of(at)[2]["note"] == "1 correction belongs to other outline settings and returns with them." and map_of(at)[2][
+        "note"
+    ] in text_of(at)
+    at = sound(at.slider(key="map_smooth").set_value(0).run())
+    assert set(classes_of(at)) == {"Land"} and map_of(at)[2]["note"] == ""
 
 
 def test_outlines_are_drawn_cut_merged_and_moved_and_many_polygons_changed_in_one_step(opened, lake, asks, workspace):

@@ -16,6 +16,7 @@ from core.prediction.batch import RESULTS_FILE, TABLE_FILE
 from core.prediction.folder.rasters import preview_file
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import ROOT, keys_of, sound, text_of
+from ui.predict import run
 
 PREDICT = "pages/4_Predict.py"
 
@@ -249,6 +250,11 @@ def test_a_killed_run_offers_to_go_on_and_shows_how_far_it_came(opened, model, c
     at = opened(PREDICT)
     assert "predict_resume" in keys_of(at) and at.error[0].value == "It was killed."
     assert len(at.get("image")) == 1
+    # The model's own colours become those that the classes are shown in.
+    scheme, ids = ModelCard.load(model).scheme, np.array([[0, 1], [1, 0]], np.uint8)
+    picture = run.as_chosen(scheme.decode(ids), str(model))
+    np.testing.assert_array_equal(picture, scheme.coloured("natural").decode(ids))
+    assert (picture != scheme.decode(ids)).any() and run.as_chosen(picture, str(out)) is picture
 
 
 def test_a_paused_run_offers_resume_and_stop(opened, model, city, finished):

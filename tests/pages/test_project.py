@@ -1,8 +1,10 @@
 """The project in the settings: named, saved as another one, opened; and what other sessions of the dashboard then see."""
 
 import pytest
+import streamlit as st
 
 from core import projects
+from core.errors import Cancelled
 from core.workspace import Workspace, default_workspace
 from tests.pages.conftest import sound, text_of
 from ui import project, state
@@ -63,6 +65,25 @@ def test_what_does_not_go_is_one_plain_line(named, workspace, tmp_path, finished
     with pytest.raises(project.JobBusy, match="Wait for it"):
         project._save(workspace, str(workspace.root.parent / "second"))
     assert default_workspace() == workspace and projects.beside(workspace) == []
+
+
+def test_a_copy_that_is_left_is_stopped_and_leaves_nothing(named, workspace, monkeypatch):
+    class Left(BaseException):
+        """Streamlit ends a run of the page like this, when a button is pressed meanwhile."""
+
+    copying = []
+
+    def keep(kind, digest, make, *, words):
+        copying.append(make)
+        raise Left
+
+    monkeypatch.setattr(project, "keep", keep)
+    with pytest.raises(Left):
+        project._save(workspace, str(workspace.root.parent / "second"))
+    with pytest.raises(Cancelled):
+        copying[0](lambda done, total, words: None)
+    assert projects.beside(workspace) == [] and not (workspace.root.parent / "second").exists()
+    assert st.session_state.pop(project._STOPPED)
 
 
 @pytest.mark.parametrize(("variable", "value"), [("GROUNDLINE_READ_ONLY", "1"), (None, None)])

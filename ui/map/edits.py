@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from core.datasets.scene_set import write_scene_set
 from core.digests import digest_of
 from core.errors import GroundlineError
 from core.plain import in_markdown
+from core.reading.readable import state_of
 from core.scenes.opening import open_scene
 from core.vector.editing.applying import Replay, replay
 from core.vector.editing.asked import corrected_by
@@ -31,12 +32,20 @@ if TYPE_CHECKING:
 _FILLS = {"merge": "Neighbour takes its place", "hole": "Leave a hole"}
 _ANSWER = "gl_map_answer"  # what was said to the correction that the map asked for last
 _BEFORE = "gl_map_before"  # the layer that the last correction was made on, by what it has become
+_SEEN = "gl_map_corrected"  # the layer that was corrected last, by the raster that it was traced from
 _KEPT = "corrected"
 
 
 def corrections_of(digest: str) -> Corrections:
     """The corrections of the layer that `digest` names. Raises InputError when their file is broken."""
-    return Corrections.load(_file(digest))
+    file = _file(digest)
+    return _loaded(file, state_of(file)) if file.exists() else Corrections()
+
+
+@lru_cache(maxsize=8)
+def _loaded(file: Path, _state: tuple[int, ...]) -> Corrections:
+    """The page asks for them in several places of one run."""
+    return Corrections.load(file)
 
 
 def _file(digest: str) -> Path:
@@ -60,6 +69,20 @@ def _with_steps(layer: PolygonLayer, digest: str, steps: Corrections) -> tuple[P
 
     name = digest_of(digest, steps.done)
     return keep(_KEPT, name, make, words="Correcting polygons")[1], name
+
+
+def elsewhere(source: MapSource, digest: str) -> str:
+    """A sentence on corrections that this session saw with other outline settings, where the layer of now has none; else ''."""
+    seen = st.session_state.setdefault(_SEEN, {})
+    if len(corrections_of(digest)):
+        seen[source.digest] = digest
+        return ""
+    there = len(corrections_of(seen[source.digest])) if source.digest in seen else 0
+    if not there:
+        return ""
+    one = there == 1
+    belong = f"belong{'s' if one else ''} to other outline settings and return{'s' if one else ''} with them."
+    return f"{counted(there, 'correction')} {belong}"
 
 
 def take(asked: dict[str, Any] | None, traced: PolygonLayer, digest: str, called: Mapping[str, str]) -> None:
@@ -122,11 +145,13 @@ def panel(source: MapSource, traced: PolygonLayer, digest: str, called: Mapping[
     """How many corrections there are and what becomes of them, and the way to labels; `called` are other names of classes."""
     corrections = corrections_of(digest)
     if not len(corrections):
+        if words := elsewhere(source, digest):
+            st.markdown(words)
         st.markdown("Select polygons on the map or in the table; the card beside the map changes, merges and deletes them.")
         return
     steps = corrections.describe(called)
     st.markdown(f"**{counted(len(steps), 'correction')}**, the last one: {in_markdown(steps[-1])}.")
-    st.caption("Kept with this raster and these settings; the map and all downloads hold them.")
+    st.caption("Kept with this raster and these outline settings: others begin a layer without them. The map and all downloads hold them.")
     _labels(source, traced, corrections)
 
 

@@ -13,7 +13,7 @@ from core.claims import in_turn
 from core.classes import ClassScheme
 from core.errors import GroundlineError
 from core.files import write_json
-from core.reading.readable import read_record
+from core.reading.readable import read_again
 from ui import state
 from ui.allowed import READ_ONLY_WORDS, read_only, refuse_if_read_only
 from ui.map import drawing
@@ -136,6 +136,6 @@ def _file() -> Path:
 
 def _kept() -> dict[str, _Named]:
     try:
-        return dict(read_record(_file(), dict[str, _Named]))
+        return dict(read_again(_file(), dict[str, _Named]))
     except (OSError, ValueError):  # none yet, or cut off by a crash: the user types them again
         return {}

@@ -61,9 +61,9 @@ def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGener
         before = edits.before(drawn_digest)
         since = None if before is None else drawing.Drawn(*before, drawn.scheme)
         region = drawing.done(shown.map_key(source)).region
-        note = ""
+        note = edits.elsewhere(source, digest)
         with suppress(GroundlineError):  # said where the region's sums stand
-            note = _region_words(_inside(layer, drawn_digest, region))
+            note = f"{note} {_region_words(_inside(layer, drawn_digest, region))}".strip()
         told = shown.map_of(source, drawn, since=since, editing=edits.offered(layer, digest), lines=_lines(result, digest), note=note)
     if layer.frame.empty:
         if not result.layer.frame.empty:

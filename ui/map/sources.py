@@ -17,7 +17,7 @@ from core.files import write_json
 from core.geo import GeoRef, read_crs
 from core.prediction.folder.origin import source_scene
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, Prediction
-from core.reading.readable import read_record
+from core.reading.readable import read_again
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from ui import frame, library, state
@@ -229,7 +229,7 @@ def _places_file() -> Path:
 
 def _places() -> dict[str, Place]:
     try:
-        return {digest: Place(**values) for digest, values in read_record(_places_file(), dict[str, Place]).items()}
+        return {digest: Place(**values) for digest, values in read_again(_places_file(), dict[str, Place]).items()}
     except (OSError, ValueError, TypeError):  # none yet, or cut off by a crash: the user types it again
         return {}
 

@@ -10,9 +10,10 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from core.errors import GroundlineError
 from core.jobs.jobs import Job
 from core.model_store.cards import ModelCard
-from core.model_store.models import Model
+from core.model_store.models import Model, find_model
 from core.plain import in_markdown
 from core.prediction.checks import Concern, check_patch, check_scene, resampling_factor
 from core.prediction.folder.rasters import preview_file
@@ -162,8 +163,17 @@ def _filling_in(job: Job, status: dict) -> None:
     window = job.request["window"]
     below = _thumbnail(job.request["scene"], None if window is None else tuple(window), done.shape[:2])
     known = done[..., 3:] > 0
-    mixed = np.where(known, (1 - _VEIL) * done[..., :3] + _VEIL * below, below).astype(np.uint8)
+    mixed = np.where(known, (1 - _VEIL) * as_chosen(done[..., :3], job.request["model"]) + _VEIL * below, below).astype(np.uint8)
     st.image(mixed, caption="What is predicted so far, over the scene", width=640 if mixed.shape[1] >= mixed.shape[0] else 420)
+
+
+def as_chosen(picture: np.ndarray, model: str) -> np.ndarray:
+    """A picture (h, w, 3) in the model's colours of its classes, in those that the user chose to see; as it is where the model is gone."""
+    try:
+        scheme = find_model(model).card.scheme
+    except GroundlineError:
+        return picture
+    return state.shown(scheme).decode(scheme.encode(picture)[0])
 
 
 @st.cache_data(max_entries=4, show_spinner=False)

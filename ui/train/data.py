@@ -103,7 +103,9 @@ def choose_prepared(folders: list[Path]) -> None:
         st.warning(in_markdown(sentence), icon=":material/warning:")
     counts = store.counts["train"]
     if counts.sum():
-        st.plotly_chart(charts.shares(store.scheme, counts / counts.sum(), title="share of training pixels"), key="train_shares")
+        st.plotly_chart(
+            charts.shares(state.shown(store.scheme), counts / counts.sum(), title="share of training pixels"), key="train_shares"
+        )
 
 
 def also() -> list[Path]:

@@ -9,7 +9,7 @@ from core.claims import in_turn
 from core.errors import SettingsError
 from core.files import write_json
 from core.reading.map_services import MapService
-from core.reading.readable import read_record
+from core.reading.readable import read_again
 from core.workspace import default_workspace
 from ui.allowed import refuse_if_read_only
 
@@ -20,7 +20,7 @@ MOST = 12
 def services() -> list[MapService]:
     """All that are kept, oldest first; one whose address was made another by hand and is none is passed over."""
     try:
-        stored = read_record(_file(), list[MapService])
+        stored = read_again(_file(), list[MapService])
     except (OSError, ValueError):  # none yet, or cut off by a crash: typed again
         return []
     return [service for service in (_read(entry) for entry in stored) if service is not None]
