@@ -254,10 +254,11 @@ def test_two_maps_are_compared_by_a_divider_and_in_turn(page, server, frame, lak
     def compare(with_: int) -> None:
         page.locator("[class*=st-key-map_compare]").get_by_role("combobox").click()
         page.get_by_role("option").nth(with_).click()
+        page.get_by_text("Largest changes").wait_for(state="visible" if with_ else "hidden")
+        drawn(page)
+        becomes(page.locator("iframe[title='streamlit_folium.st_folium']").count, lambda count: count == 1)
 
     compare(1)
-    page.get_by_text("Largest changes").wait_for()
-    drawn(page)
     both = page.frame_locator("iframe[title='streamlit_folium.st_folium']")
     # Both maps are seen whole without scrolling.
     becomes(lambda: both.locator("#map_twin").bounding_box(), lambda box: box["y"] + box["height"] < 900)

@@ -95,7 +95,7 @@ def test_online_maps_are_tried_only_when_wanted_and_where_there_are_coordinates(
 
 def test_polygons_come_back_from_degrees_to_where_they_were(ids):
     layer = vectorize(ids, geo=UTM, scheme=SCHEME, simplify=0).layer
-    collection = drawing.browser_geojson(layer)
+    collection = browser.browser_geojson(layer)
     shapes = [shapely.geometry.shape(feature["geometry"]) for feature in collection["features"]]
     back = gpd.GeoSeries(shapes, crs=4326).to_crs(32640)
     # The largest first: land (2400 - 200 = 2200 px of 0.25 m2) with a hole where the sea is (200 px).
@@ -113,7 +113,7 @@ def test_without_crs_the_map_counts_pixels(ids):
     assert "/pictures/" in config["pictures"][0]["url"]
     message = drawing.message(drawn(layer, "pixels"), pixel_size_m=None)
     assert message["units"] == "px" and message["pixelSize"] is None
-    xs, ys = np.array(drawing.browser_geojson(layer)["features"][1]["geometry"]["coordinates"][0]).T
+    xs, ys = np.array(browser.browser_geojson(layer)["features"][1]["geometry"]["coordinates"][0]).T
     assert (xs.min(), xs.max(), ys.min(), ys.max()) == (10, 30, -20, -10)  # columns 10 to 30, rows 10 to 20
 
 
@@ -130,7 +130,7 @@ def test_the_legend_counts_adds_up_and_wears_the_chosen_palette(ids):
 
 
 def test_a_correction_sends_only_what_it_has_changed(monkeypatch):
-    monkeypatch.setattr(drawing, "MAX_POLYGONS", 40)  # of 48: some are drawn only once others are gone
+    monkeypatch.setattr(browser, "MAX_POLYGONS", 40)  # of 48: some are drawn only once others are gone
     random = np.random.default_rng(5)
     layer = vectorize(np.kron(random.integers(0, 2, (14, 18)), np.ones((4, 4))).astype(np.uint8), geo=UTM, scheme=SCHEME, min_area=1).layer
     ids, names = layer.frame["id"].tolist(), SCHEME.names
@@ -148,16 +148,16 @@ def test_a_correction_sends_only_what_it_has_changed(monkeypatch):
         ids = states[-1].frame["id"].tolist()
     emptied = replace(layer, frame=layer.frame[:0])
     for before, after in [*pairwise(states), *pairwise(states[::-1]), (layer, emptied), (emptied, layer), (layer, layer)]:
-        changes = drawing.browser_changes(before, after)
-        known = {feature["properties"]["id"]: feature for feature in drawing.browser_geojson(before)["features"]}
+        changes = browser.browser_changes(before, after)
+        known = {feature["properties"]["id"]: feature for feature in browser.browser_geojson(before)["features"]}
         for gone in changes["gone"]:
             del known[gone]
         known |= {feature["properties"]["id"]: feature for feature in changes["features"]}
-        wanted = drawing.browser_geojson(after)["features"]
+        wanted = browser.browser_geojson(after)["features"]
         assert known == {feature["properties"]["id"]: feature for feature in wanted}
         assert len(changes["features"]) < 10 or before is emptied
-    (one,) = drawing.browser_changes(layer, apply(layer, Corrections().reclass([3], names[1 - layer.frame.class_id[2]])))["features"]
-    assert one["properties"]["id"] == 3 and drawing.browser_changes(layer, layer) == {"gone": [], "features": []}
+    (one,) = browser.browser_changes(layer, apply(layer, Corrections().reclass([3], names[1 - layer.frame.class_id[2]])))["features"]
+    assert one["properties"]["id"] == 3 and browser.browser_changes(layer, layer) == {"gone": [], "features": []}
 
 
 def test_a_second_layer_has_class_ids_of_its_own(ids):
@@ -176,7 +176,7 @@ def test_a_class_name_cannot_end_the_script(ids):
 
 
 def test_of_many_polygons_the_largest_are_drawn_and_the_map_says_what_is_hidden(monkeypatch):
-    monkeypatch.setattr(drawing, "MAX_POLYGONS", 3)
+    monkeypatch.setattr(browser, "MAX_POLYGONS", 3)
     sizes = [1, 5, 2, 4, 3]
     frame = gpd.GeoDataFrame(
         {
@@ -190,7 +190,7 @@ def test_of_many_polygons_the_largest_are_drawn_and_the_map_says_what_is_hidden(
         geometry=[shapely.box(0, 0, size, 1) for size in sizes],
     )
     layer = PolygonLayer(frame, SCHEME, GeoRef.pixels(), "px", {})
-    shown = drawing.browser_geojson(layer)["features"]
+    shown = browser.browser_geojson(layer)["features"]
     assert [feature["properties"]["area"] for feature in shown] == [5, 4, 3]
     assert shown[0]["properties"]["confidence"] is None
     message = drawing.message(drawn(layer, "many"), pixel_size_m=None)
@@ -215,13 +215,13 @@ def test_a_layer_over_the_antimeridian_is_drawn_in_one_place_and_what_looks_past
     # UTM zone 60 reaches beyond 180 here: 300 m on either side.
     over = GeoRef(Affine(10, 0, 819_000, 0, -10, 8_120_000), CRS.from_epsg(32760))
     (_, west), (_, east) = drawing.Ground(40, 120, over).bounds
-    drawn = drawing.browser_geojson(vectorize(np.ones((40, 120), np.uint8), geo=over, scheme=DUBAI).layer)
+    drawn = browser.browser_geojson(vectorize(np.ones((40, 120), np.uint8), geo=over, scheme=DUBAI).layer)
     longitudes = shapely.get_coordinates(shapely.from_geojson(json.dumps(drawn["features"][0]["geometry"])))[:, 0]
     assert 179.9 < west < 180 < east < 180.1
     assert (longitudes.min(), longitudes.max()) == pytest.approx((west, east), abs=1e-4)
     ids = np.zeros((60, 60), np.uint8)
     ids[25:35, 25:35] = 1
     disc = GeoRef(Affine(2e5, 0, -6e6, 0, -2e5, 6e6), CRS.from_proj4("+proj=geos +h=35785831 +lon_0=0 +sweep=y +ellps=WGS84"))
-    space, ground = drawing.browser_geojson(vectorize(ids, geo=disc, scheme=DUBAI).layer)["features"][::-1]
+    space, ground = browser.browser_geojson(vectorize(ids, geo=disc, scheme=DUBAI).layer)["features"][::-1]
     assert space["geometry"]["coordinates"] == [] and ground["geometry"]["coordinates"]
     assert np.isfinite(drawing.Ground(60, 60, disc).bounds).all()

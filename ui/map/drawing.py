@@ -21,21 +21,17 @@ from core.classes import ClassScheme, to_hex
 from core.colours.space import edge_on, ground_colour
 from core.geo import GeoRef
 from core.scenes import ownplace
-from core.vector.editing.displayed import on_map
-from core.vector.filtering import MEASURE_DIGITS, NO_FILTER, Filter
+from core.vector.editing import browser
+from core.vector.filtering import NO_FILTER, Filter
 from core.words import UNITS
 from ui import layout, served
 from ui.viewer import tiles
 
 if TYPE_CHECKING:  # geopandas takes seconds to load: only when it is needed
-    import geopandas as gpd
-
-    from core.vector.layer import LineLayer, PolygonLayer
+    from core.vector.layer import PolygonLayer
 
 # streamlit-folium's frame lives at <base>/component/streamlit_folium.st_folium/, so relative URLs follow the base path.
 _ROOT = "../.."
-MAX_POLYGONS = 15_000
-"""Polygons beyond this many, the smallest, are drawn as tiles of the class raster: canvas maps stay smooth up to here."""
 MAP_PX, TABLE_PX = 600, 280
 AROUND_PX = 300
 """What stands above the map on its page: the map is as high as what is left of the window, and `MAP_PX` at least."""
@@ -227,19 +223,19 @@ def message(
         "classes": _legend(drawn),
         "units": layer.units,
         "pixelSize": _pixel_size(layer.geo, pixel_size_m),
-        "outlines": count > MAX_POLYGONS,
+        "outlines": count > browser.MAX_POLYGONS,
         "note": "",
         "lines": None if lines is None else url_of(lines),
     }
-    if count > MAX_POLYGONS:
+    if count > browser.MAX_POLYGONS:
         told["note"] = (
-            f"Outlines of the {MAX_POLYGONS:,} largest of {count:,} polygons. The {count - MAX_POLYGONS:,} smaller ones show in the class "
+            f"Outlines of the {browser.MAX_POLYGONS:,} largest of {count:,} polygons. The {count - browser.MAX_POLYGONS:,} smaller ones show in the class "
             "tiles below them, and are in every file."
         )
     if not count:
         told["note"] = "No polygon is left with these settings."
-    if second is not None and len(second.layer.frame) > MAX_POLYGONS:
-        told["note"] = f"Right: the {MAX_POLYGONS:,} largest of {len(second.layer.frame):,} polygons; files hold all of them."
+    if second is not None and len(second.layer.frame) > browser.MAX_POLYGONS:
+        told["note"] = f"Right: the {browser.MAX_POLYGONS:,} largest of {len(second.layer.frame):,} polygons; files hold all of them."
     if second is not None:
         told["second"] = {"features": _features_url(second), "classes": _legend(second), "changes": changes}
     return told
@@ -310,70 +306,11 @@ def url_of(features: tiles.Features) -> str:
 
 
 def _features_url(drawn: Drawn) -> str:
-    return url_of(tiles.features(drawn.digest, lambda: browser_geojson(drawn.layer, id_offset=drawn.id_offset)))
+    return url_of(tiles.features(drawn.digest, lambda: browser.browser_geojson(drawn.layer, id_offset=drawn.id_offset)))
 
 
 def _changes_url(since: Drawn, drawn: Drawn) -> str:
-    return url_of(tiles.features(f"{since.digest}-{drawn.digest}", lambda: browser_changes(since.layer, drawn.layer)))
-
-
-def browser_geojson(layer: PolygonLayer, *, id_offset: int = 0) -> dict[str, Any]:
-    """The largest polygons as GeoJSON for the map: WGS84 with 7 decimals (1 cm), or pixels where there is no CRS.
-
-    `id_offset` is added to their class ids.
-    """
-    return {"type": "FeatureCollection", "features": _features(_largest(layer), layer, id_offset)}
-
-
-def browser_changes(before: PolygonLayer, after: PolygonLayer) -> dict[str, Any]:
-    """How `browser_geojson` of a layer differs from that of the one before: the ids that are `gone`, and `features` that are new or not
-    as they were."""
-    import shapely
-
-    old, new = _largest(before), _largest(after)
-    if old.empty:
-        return {"gone": [], "features": _features(new, after)}
-    row = old.set_index("id").index.get_indexer(new["id"])
-    there = old.iloc[row]  # -1 is some row, and never counts as the same
-    same = (row >= 0) & shapely.equals_exact(there.geometry.to_numpy(), new.geometry.to_numpy())
-    for column in _columns(after).keys() & new.columns:
-        one, other = there[column].to_numpy(), new[column].to_numpy()
-        same &= (one == other) | ((one != one) & (other != other))
-    gone = old["id"][~old["id"].isin(new["id"])]
-    return {"gone": gone.tolist(), "features": _features(new[~same], after)}
-
-
-def _largest(layer: PolygonLayer) -> gpd.GeoDataFrame:
-    return layer.frame.sort_values(layer.area_column, ascending=False, kind="stable").head(MAX_POLYGONS)
-
-
-def _columns(layer: PolygonLayer) -> dict[str, str]:
-    """The columns that the map knows, and what it calls them."""
-    unit = layer.units
-    return {
-        "id": "id",
-        "class_id": "class_id",
-        layer.area_column: "area",
-        f"length_{unit}": "length",
-        f"width_{unit}": "width",
-        f"perimeter_{unit}": "perimeter",
-        "compactness": "compactness",
-        "mean_confidence": "confidence",
-        "on_edge": "on_edge",
-    }
-
-
-def _features(frame: gpd.GeoDataFrame, layer: PolygonLayer, id_offset: int = 0) -> list[dict[str, Any]]:
-    import shapely
-
-    shapes = shapely.to_geojson(on_map(frame.geometry.to_numpy(), layer.geo))
-    kept = {new: frame[old].tolist() for old, new in _columns(layer).items() if old in frame.columns}
-    kept["class_id"] = [class_id + id_offset for class_id in kept["class_id"]]
-    features = []
-    for index, shape in enumerate(shapes):
-        properties = {name: _plain(values[index]) for name, values in kept.items()}
-        features.append({"type": "Feature", "properties": properties, "geometry": json.loads(shape)})
-    return features
+    return url_of(tiles.features(f"{since.digest}-{drawn.digest}", lambda: browser.browser_changes(since.layer, drawn.layer)))
 
 
 def _pixel_size(geo: GeoRef, told_m: float | None) -> float | None:
@@ -382,20 +319,6 @@ def _pixel_size(geo: GeoRef, told_m: float | None) -> float | None:
         return None
     size = geo.pixel_size()
     return told_m if size is None else math.sqrt(size[0] * size[1])
-
-
-def browser_lines(lines: LineLayer) -> dict[str, Any]:
-    """Centre lines as GeoJSON for the map, as `browser_geojson` has it."""
-    import shapely
-
-    shapes = shapely.to_geojson(on_map(lines.frame.geometry.to_numpy(), lines.geo))
-    return {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": json.loads(s)} for s in shapes]}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return None if value != value else round(value, MEASURE_DIGITS)
-    return value
 
 
 def _underlay(under: Underlay, ground: Ground, native_zoom: int | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import streamlit as st
 from core.digests import digest_of
 from core.errors import GroundlineError
 from core.plain import in_markdown
+from core.vector.editing import browser
 from core.words import area_words, counted, length_words
 from ui import frame, state
 from ui.kept import keep
@@ -89,7 +90,7 @@ def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGener
 def _lines(result: VectorResult, digest: str) -> tiles.Features | None:
     if result.lines is None or result.lines.frame.empty:
         return None
-    return tiles.features(f"lines-{digest}", lambda: drawing.browser_lines(result.lines))
+    return tiles.features(f"lines-{digest}", lambda: browser.browser_lines(result.lines))
 
 
 def _network(source: MapSource, lines: LineLayer) -> None:
