@@ -54,9 +54,10 @@ def check_scene(card: ModelCard, scene: Scene, *, window: Window | None = None, 
         # Other values are what another data type means: one sentence says it, not one for the type and one for each measure.
         unlike = any(concern.code in _OF_VALUES for concern in values)
         values = [concern for concern in values if concern.code not in _OF_VALUES]
-        told = " and other values" if unlike else ""
-        remedy = "rescale the file to that." if unlike else "rescale the file if the values differ."
-        concerns.append(Concern("dtype", f"The scene holds {scene.dtype}{told}, and {card.name} was trained on {card.dtype}; {remedy}"))
+        told = ", with values unlike those of its training" if unlike else ""
+        remedy = f"rescale the file to {card.dtype}." if unlike else f"rescale the file to {card.dtype} if the values differ."
+        sentence = f"{card.name} was trained on images of {card.dtype}, and this scene is of {scene.dtype}{told}; {remedy}"
+        concerns.append(Concern("dtype", sentence))
     if not resampled:
         concerns += _pixel_size(card, scene)
     return concerns + values
@@ -78,9 +79,10 @@ def check_patch(patch: tuple[int, int], scene: Scene, scale: float = 1.0) -> lis
         return []
     own = math.prod(min(1.0, whole / side) for side, whole in sides)
     (height, rows), (width, columns) = sides
+    seen = "" if scale == 1 else ", as it is resized for the model"
     sentence = (
-        f"Patches of {height} x {width} pixels are larger than the scene of {rows} x {columns}: {1 - own:.0%} of what the network sees "
-        "is filled with the scene mirrored at its rim; a smaller patch shows it more of what is real."
+        f"Patches of {width} × {height} px are larger than the scene of {columns} × {rows} px{seen}: {100 * (1 - own):.0f} % of what the "
+        "network sees is filled with the scene mirrored at its rim; a smaller patch shows it more of what is real."
     )
     return [Concern("patch-size", sentence)]
 

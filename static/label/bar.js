@@ -58,7 +58,7 @@ export class Bar {
         button('Looks right', 'The answer is right in all that is on the screen: it counts as agreed (Y)', () => page.agree())),
       group('Area of work',
         button('Area of work', 'Drag a rectangle: what you paint counts inside it, outside the start stays as it is', () => area('box')),
-        button('… polygon', 'The area of work by corners that you click', () => area('polygon')),
+        button('Area as polygon', 'The area of work by corners that you click', () => area('polygon')),
         button('Whole scene', 'Work on all of the scene', () => page.setArea(null))),
       group('View',
         button('Fit', 'Show the whole scene (F)', () => page.fit()),

@@ -59,7 +59,7 @@ class Viewer {
       bar.appendChild(this.slider('Opacity', 'opacity', 'How strongly classes cover the image', () => this.applyOpacity()));
     }
     if (this.data.hasConfidence) {
-      const unsure = this.choice('What becomes of unsure pixels', [['hide', 'unsure: hatched'], ['neighbour', 'unsure: as neighbours']],
+      const unsure = this.choice('What becomes of unsure pixels', [['hide', 'Unsure: hatched'], ['neighbour', 'Unsure: as neighbours']],
         this.settings.unsure, value => { this.settings.unsure = value; this.repaint(); this.tell(); });
       bar.append(this.slider('Confidence from', 'threshold', 'Less certain pixels are unsure; nothing is predicted again', () => this.repaintSoon()), unsure);
     }

@@ -103,7 +103,9 @@ def test_a_finished_prediction_shows_viewer_shares_scores_and_downloads(opened, 
     assert at.session_state["gl_selection"].prediction == folder
     assert at.get("bidi_component")
     table = at.dataframe[0].value
-    assert table["pixels"].sum() == 150 * 130
+    assert table["pixels"].sum() == 150 * 130 and table["class"].tolist() == list(DUBAI.names)  # nothing is unsure without a threshold
+    said = at.get("bidi_component")[0].proto
+    assert "green is right, red is wrong" in str(said)
     assert table.loc[table["class"] == "Water", "pixels"].item() == pytest.approx(50 * 70, rel=0.2)
     shown = {metric.label: metric.value for metric in at.metric}
     assert float(shown["Accuracy"]) > 0.9 and shown["Labelled pixels"] == "19,500"

@@ -104,7 +104,7 @@ def test_a_scene_of_16_bits_is_one_sentence_and_one_click(opened, model, tmp_pat
     tifffile.imwrite(tmp_path / "deep.tif", image, photometric="rgb")
     at = in_path(opened, tmp_path / "deep.tif")
     told = [warning.value for warning in at.warning]
-    assert len(told) == 1 and "holds uint16 and other values" in told[0]
+    assert len(told) == 1 and "this scene is of uint16, with values unlike those of its training" in told[0]
     at = sound(at.button(key="predict_rescale").click().run())
     assert at.text_input(key="predict_path").value.endswith(".tif") and "70 × 80 px, 3 bands of uint8" in text_of(at)
     assert "predict_rescale" not in keys_of(at)
@@ -114,7 +114,7 @@ def test_a_patch_larger_than_the_scene_is_told(opened, model, city):
     at = in_path(opened, city / "images" / "sand.png")
     assert not [info for info in at.info if "larger than the scene" in info.value]
     at = sound(at.select_slider(key="predict_patch_64").set_value(256).run())
-    assert [info for info in at.info if "larger than the scene of 150 x 130" in info.value]
+    assert [info for info in at.info if "larger than the scene of 130 × 150 px:" in info.value]
 
 
 def test_the_model_that_fits_a_new_scene_is_preselected_and_another_choice_stays(opened, model, tmp_path, workspace):

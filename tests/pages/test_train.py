@@ -121,6 +121,9 @@ def test_preparing_runs_as_a_job_and_opens_the_way_to_training(opened, workspace
     assert "train_start" in keys_of(at)
     assert "1 train, 1 validation patches of 64 × 64 px" in text_of(at)
     assert "share no pixel" in text_of(at)
+    (bars,) = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
+    natural = DUBAI.coloured("natural")  # whatever the masks' colours are
+    assert set(bars["marker"]["color"]) <= {natural.hex(k) for k in range(len(natural))}
 
 
 def test_a_mask_of_another_size_is_one_plain_line(opened, workspace, tmp_path):

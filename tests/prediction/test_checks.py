@@ -79,14 +79,16 @@ def test_memory_limits_are_read():
 
 def test_other_values_of_another_type_are_one_sentence(card):
     (concern,) = check_scene(card, scene_of_array(noise(9000, 3000, dtype=np.uint16)))
-    assert "holds uint16 and other values" in concern.sentence and concern.sentence.endswith("trained on uint8; rescale the file to that.")
+    assert "this scene is of uint16, with values unlike" in concern.sentence and concern.sentence.endswith("; rescale the file to uint8.")
 
 
 def test_a_patch_larger_than_its_scene_says_how_much_is_filled():
     scene = scene_of_array(noise(size=60))
     assert check_patch((60, 60), scene) == [] and check_patch((120, 120), scene, 2.0) == []
     (concern,) = check_patch((120, 80), scene)  # 60 / 120 of the rows and 60 / 80 of the columns: 3 / 8 are the scene's own
-    assert concern.code == "patch-size" and "120 x 80 pixels" in concern.sentence and "62% of what" in concern.sentence
+    assert concern.code == "patch-size" and "80 × 120 px" in concern.sentence and "62 % of what" in concern.sentence
+    (resized,) = check_patch((80, 80), scene, 0.5)
+    assert "the scene of 30 × 30 px, as it is resized for the model:" in resized.sentence
 
 
 def test_a_scene_of_16_bits_becomes_one_of_8_between_its_percentiles(tmp_path):

@@ -14,6 +14,7 @@ from pyproj import CRS
 from core.classes import DUBAI, ClassScheme
 from core.geo import GeoRef
 from core.scenes.opening import scene_of_array
+from core.vector.editing import browser
 from core.vector.editing.applying import apply
 from core.vector.editing.log import Corrections
 from core.vector.filtering import Filter

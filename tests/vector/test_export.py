@@ -271,6 +271,9 @@ def test_the_web_map_holds_everything_and_asks_for_nothing(tmp_path):
     picture = json.loads(text.split('id="layer">')[1].split("</script>")[0])["picture"]
     west, south, east, north = layer.frame.to_crs(4326).total_bounds
     np.testing.assert_allclose(picture["bounds"], [[south, west], [north, east]], atol=1e-6)
+    # Its heading is what it shows, not the name of its file.
+    named = replace(layer, made=layer.made | {"source": "town", "model": "net"})
+    assert "<title>town · net</title>" in export(named, tmp_path / "town-net_all_2026-11-30.html").read_text(encoding="utf-8")
 
 
 def test_text_that_looks_like_markup_does_no_harm(tmp_path):

@@ -127,7 +127,7 @@ def _facts(pair: Pair) -> list[tuple[str, str]]:
     crs = (
         ("no CRS: those of the file's transform" if image.geo.unnamed else "none: pixel coordinates")
         if image.geo.crs is None
-        else f"{image.geo.crs.name}" + (f" (EPSG:{image.geo.epsg})" if image.geo.epsg else "")
+        else (f"EPSG:{image.geo.epsg}, " if image.geo.epsg else "") + image.geo.crs.name
     )
     return [
         ("image file", pair.image_path.name),

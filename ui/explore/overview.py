@@ -159,11 +159,11 @@ def _by_group(scheme: ClassScheme, read: DatasetCounts) -> go.Figure:
         barmode="stack",
         bargap=gap,
         height=max(330, 60 + 26 * len(names)),
-        margin={"l": 8, "r": 8, "t": 30, "b": 8},
+        margin={"l": 8, "r": 16, "t": 30, "b": 8},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "traceorder": "normal"},
     )
     figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_xaxes(title="share of pixels, %", range=[0, 100])
+    figure.update_xaxes(title="share of pixels, %", range=[0, 100], dtick=25, ticklabeloverflow="allow")
     return figure
 
 
@@ -182,7 +182,8 @@ def _scene_table(dataset: Dataset, read: DatasetCounts) -> None:
     table["pixel size"] = table["pixel size"].astype(float)
     percent = st.column_config.NumberColumn(format="%.1f %%")
     metres = st.column_config.NumberColumn("pixel size, m", format="%.3g", help="Empty where the files do not say it.")
-    columns = {"pixel size": metres} | {name: percent for name in ("labelled", *dataset.scheme.names)}
+    whole = {name: st.column_config.NumberColumn(format="localized") for name in ("width", "height")}
+    columns = {"pixel size": metres} | whole | {name: percent for name in ("labelled", *dataset.scheme.names)}
     st.subheader("Sizes", anchor=False)
     same = ["width", "height", "pixel size", "bands"]
     rounded = table.assign(**{"pixel size": [float(f"{size:.3g}") for size in table["pixel size"]]})  # it varies a little over a map

@@ -95,7 +95,7 @@ def open_card() -> None:
             help="The path on the machine that runs Groundline. Nothing is copied.",
         )
         sent = st.file_uploader(
-            "or send a zip or images",
+            "Or send a zip or images",
             type=["zip", *uploads.IMAGE_TYPES],
             accept_multiple_files=True,
             key="home_upload",

@@ -122,7 +122,7 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
 
     `lines` go into the formats that hold several layers, when all polygons do.
     """
-    a, b = st.columns([3, 2], vertical_alignment="bottom")
+    a, b = st.columns([3, 2])
     parts = ["all"]
     parts += [part for part, there in (("filter", told.filter != NO_FILTER), ("selected", told.selected), ("region", told.region)) if there]
     part = a.segmented_control(

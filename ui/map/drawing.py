@@ -227,15 +227,16 @@ def message(
         "note": "",
         "lines": None if lines is None else url_of(lines),
     }
-    if count > browser.MAX_POLYGONS:
+    most = browser.MAX_POLYGONS
+    if count > most:
         told["note"] = (
-            f"Outlines of the {browser.MAX_POLYGONS:,} largest of {count:,} polygons. The {count - browser.MAX_POLYGONS:,} smaller ones show in the class "
+            f"Outlines of the {most:,} largest of {count:,} polygons. The {count - most:,} smaller ones show in the class "
             "tiles below them, and are in every file."
         )
     if not count:
         told["note"] = "No polygon is left with these settings."
-    if second is not None and len(second.layer.frame) > browser.MAX_POLYGONS:
-        told["note"] = f"Right: the {browser.MAX_POLYGONS:,} largest of {len(second.layer.frame):,} polygons; files hold all of them."
+    if second is not None and len(second.layer.frame) > most:
+        told["note"] = f"Right: the {most:,} largest of {len(second.layer.frame):,} polygons; files hold all of them."
     if second is not None:
         told["second"] = {"features": _features_url(second), "classes": _legend(second), "changes": changes}
     return told

@@ -56,12 +56,14 @@ def shares(prediction: Prediction, threshold: float) -> None:
     known = max(1, int(counts.sum()))
     table = pd.DataFrame(
         {
-            "class": [*prediction.scheme.names, "unsure"],
+            "class": [*prediction.scheme.names, "Unsure"],
             "pixels": [*pixels, unsure],
             "share": [*(100 * pixels / known), 100 * unsure / known],
             "mean confidence": _means(np.vstack([kept, (counts - kept).sum(axis=0)])),
         }
     )
+    if not unsure:
+        table = table[:-1]
     if area_m2 is not None:
         table.insert(2, "area, m²", table["pixels"] * area_m2)
     left, right = st.columns([3, 2], gap="large")

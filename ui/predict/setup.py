@@ -51,7 +51,11 @@ def form(*, own_model: bool = False) -> None:
             with frame.errors():
                 run.estimate(request)
     label = "Predict all scenes" if choice is not None and choice.many else "Predict the region" if window else "Predict the scene"
-    hint = "Runs in a process of its own: you may leave this page or close the browser."
+    hint = (
+        "Runs in a process of its own: you may leave this page or close the browser."
+        if ready
+        else "Choose a scene that the model can take first."
+    )
     if st.button(label, type="primary", icon=":material/auto_awesome:", key="predict_start", **changing(hint, disabled=not ready)):
         with frame.errors() as started:
             if choice.many:

@@ -43,7 +43,7 @@ def wizard() -> None:
         **changing("A whole model (.h5, .hdf5, .keras, .onnx), weights alone, or a zipped SavedModel folder."),
     )
     typed = right.text_input(
-        "or its path on this machine", key="import_path", placeholder="~/model.hdf5", help="Large files need no upload."
+        "Or its path on this machine", key="import_path", placeholder="~/model.hdf5", help="Large files need no upload."
     )
     _last()
     path = uploads.once(sent, state.workspace().uploads) if sent is not None else typed_path(typed)

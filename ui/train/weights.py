@@ -120,7 +120,7 @@ def _file(published: str | None) -> str:
     sent = left.file_uploader("Weights file", type=_FILES, key="train_sent_weights", **changing(help_))
     if sent is not None:
         st.session_state["train_from_file"] = str(uploads.once(sent, state.workspace().uploads))
-    typed = right.text_input("or its path on this machine", key="train_from_file", placeholder="~/resnet34.h5", help=help_, **KEEP)
+    typed = right.text_input("Or its path on this machine", key="train_from_file", placeholder="~/resnet34.h5", help=help_, **KEEP)
     with frame.errors():
         return str(typed_path(typed) or "")
     return ""

@@ -19,8 +19,8 @@ from ui.layout import as_high, reserved
 from ui.viewer import tiles
 
 _STYLES = Path(__file__).with_name("viewer.css")
-_RIGHT_AND_WRONG = ("#2E8B57", "#D03030")
-_RIGHT_AND_WRONG_SAFE = ("#0072B2", "#E69F00")  # blue and orange of Okabe and Ito
+_RIGHT_AND_WRONG = {"green": "#2E8B57", "red": "#D03030"}
+_RIGHT_AND_WRONG_SAFE = {"blue": "#0072B2", "orange": "#E69F00"}  # of Okabe and Ito
 _HTML = """<link rel="stylesheet"><div class="gl-viewer"><div class="bar"></div><div class="panes"></div>
 <div class="readout" aria-live="off"></div></div>"""
 # A component's script is a text without a place of its own, which can import nothing beside it: the viewer is asked for by its URL.
@@ -33,6 +33,7 @@ _SCRIPT = """export default function (component) {
 }"""
 _HINT = "Scroll to zoom, drag to move; point at the image to read its values."
 _HINT_CONFIDENCE = " Confidence runs from dark (unsure) to yellow (sure)."
+_HINT_ERRORS = " Right and wrong: {} is right, {} is wrong; the rest has no label."
 
 
 @dataclass(frozen=True)
@@ -168,10 +169,13 @@ def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, 
     every = [layer for pane in shown for layer in pane.layers]
     asked = next((layer for layer in every if layer.values is not None), None)
     coloured = state.shown(scheme) if scheme else None
+    judged = _RIGHT_AND_WRONG_SAFE if state.safe_colours() else _RIGHT_AND_WRONG
+    paints = {pane.paint for pane in shown}
+    hints = [_HINT, _HINT_CONFIDENCE if "confidence" in paints else "", _HINT_ERRORS.format(*judged) if "error" in paints else ""]
     return {
         "signature": digest_of(titles, layers, height, scheme),
         "palette": digest_of(coloured and coloured.colours, state.safe_colours()),
-        "errorColours": list(_RIGHT_AND_WRONG_SAFE if state.safe_colours() else _RIGHT_AND_WRONG),
+        "errorColours": list(judged.values()),
         "staticUrl": served.static_url(),
         "tilePx": tiles.TILE_PX,
         "reachPx": NEIGHBOUR_PX,
@@ -186,7 +190,7 @@ def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, 
         "hasConfidence": any(layer.has_confidence for layer in every),
         "settings": settings,
         "grid": [list(cell) for cell in grid],
-        "hint": _HINT + (_HINT_CONFIDENCE if any(pane.paint == "confidence" for pane in shown) else ""),
+        "hint": "".join(hints),
     }
 
 

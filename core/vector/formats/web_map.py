@@ -49,8 +49,10 @@ def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | No
             f"no Leaflet in {LEAFLET.name} ({error})", expected="static/vendor/leaflet", do="Restore the project's static folder"
         ) from error
     columns = {name: column.tolist() for name, column in content.fields.items() if name != "class_name"}
+    # A reader is told what the map shows; the file's name, which formats of a GIS call their layer by, is for machines.
+    shown = " · ".join(str(content.made[key]) for key in ("source", "model") if content.made.get(key)) or title
     value = {
-        "title": title,
+        "title": shown,
         "crs": None if content.crs is None else f"EPSG:{content.crs.to_epsg()}",
         "classes": [
             {"name": name, "colour": "#{:02X}{:02X}{:02X}".format(*colour), "id": content.scheme.names.index(name)}
@@ -67,7 +69,7 @@ def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | No
         "picture": None if scene is None else _picture(scene, _middle(content)),
     }
     text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=html.escape(title),
+        title=html.escape(shown),
         about=html.escape(content.about()),
         leaflet_css=styles,
         leaflet_js=script.replace("</script", "<\\/script"),
