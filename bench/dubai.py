@@ -1,6 +1,6 @@
 """Compare our recipes with the tutorials' U-Net in one harness, on tiles that a network has not seen and on random patches.
 
-    python bench/dubai.py lite [--folds 1+2,4+5,6+7,all] [--seeds 0,1,2] [--epochs 16] [--ship] [--dubai FOLDER] [--out FOLDER]
+    python bench/dubai.py lite|control [--folds 1+2,4+5,6+7,all] [--seeds 0,1,2] [--epochs 16] [--ship] [--dubai FOLDER] [--out FOLDER]
     python bench/dubai.py ours|tutorial [--folds 1+2,4+5,6+7,random] [--dubai FOLDER] [--out FOLDER]
     python bench/dubai.py long [--out FOLDER]
     python bench/dubai.py table [--out FOLDER]
@@ -8,6 +8,7 @@
 lite       the recipe of `dubai-landcover`: a U-Net on EfficientNet-Lite0 from ImageNet, each tile as one picture, patches at three
            scales, every second one drawn by rare classes, averaged weights; scored with three scales averaged, and, as
            `dubai-landcover-fast`, in int8 at the coarsest scale alone
+control    the same recipe from random weights, to see what ImageNet gives
 ours       what came before: a U-Net from the weights of sample-town, relit and rescaled patches, averaged weights, at a third of
            the tiles' pixels
 tutorial   the tutorials' U-Net (16 to 256 filters) on the same patches, with as many steps: random weights, no augmentation,
@@ -284,7 +285,7 @@ def _scores(one: Evaluation) -> dict:
 
 
 def lite_table(out: Path, kind: str) -> list[str]:
-    """Markdown: mean over seeds and spread of each fold of `lite`, of it as the fast model or its control, and the mean over the folds."""
+    """Markdown: mean over seeds and spread of each fold of "lite", "fast" or "control", and the mean over the folds."""
     found = lite_scores(out, kind)
     if not found:
         return []
