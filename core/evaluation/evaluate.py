@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from core.claims import scratch
 from core.classes import ClassScheme
+from core.cluster.where import Where, read_where
 from core.datasets.datasets import Dataset, open_dataset
 from core.digests import steady_files
 from core.errors import ModelError, SettingsError
@@ -21,8 +22,9 @@ from core.evaluation.calibration import after_temperature, fit_temperature, reli
 from core.evaluation.label_errors import find_label_errors
 from core.evaluation.measure import Measures, Predicting, Totals, measure_scene
 from core.evaluation.pictures import with_pictures
-from core.evaluation.result import EVALUATION_FILE, MAPS, Calibration, Evaluation
+from core.evaluation.result import EVALUATION_FILE, MAPS, Calibration, Evaluation, SceneResult
 from core.evaluation.scenes import SceneTruth, chosen_pairs, class_table, part_windows
+from core.evaluation.spreading import Measuring, map_file, measure_scenes
 from core.evaluation.writing import write_all
 from core.files import refuse_foreign_folder, replacing_folder
 from core.model_store.cards import CARD_FILE
@@ -53,6 +55,7 @@ def evaluate(
     engine: Engine | str | None = None,
     pictures: int = _PICTURES,
     seed: int = 0,
+    cluster: str | Where | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
     **told: Any,
@@ -63,7 +66,8 @@ def evaluate(
     `patches`, the folder that the model was trained on, only pixels inside patches of that part count: so a random split
     is scored on what it held back. `polygons` names classes whose objects are matched at IoU 0.5. `patch_px` is about the
     side of the patches that are ranked, `boundary_px` the width of the strip along outlines (2 % of a patch's diagonal).
-    Classes of data set and model are matched by name. `folder` appears when all is written; nothing is kept without it.
+    `cluster` is what `read_where` reads; its workers then measure a scene each. Classes of data set and model are matched by
+    name. `folder` appears when all is written; nothing is kept without it.
     Raises InputError when nothing can be compared, SettingsError, SceneError, ModelError, Cancelled.
     """
     settings = replace(settings or BlendSettings(), **told)
@@ -93,26 +97,20 @@ def evaluate(
         sample_fraction=min(1.0, _SAMPLE_PIXELS / sum(pair.shape[0] * pair.shape[1] for pair in pairs)),
         seed=seed,
     )
-    prediction = Predicting(model.card, ready, layouts_of(settings, model.card.scale), settings.memory_bytes)
+    layouts = layouts_of(settings, model.card.scale)
     totals = Totals.empty(len(model.card.scheme))
+    truths = [SceneTruth(pair, dataset.scheme, table, None if windows is None else windows[pair.name]) for pair in pairs]
     refuse_changed = steady_files(dataset.only([pair.name for pair in pairs]).files)
+    where = read_where(cluster) if isinstance(cluster, str) else cluster
     with _work_folder(folder) as work:
-        results, steps = [], len(pairs) + 1
-        for number, pair in enumerate(pairs):
-            check(should_stop)
-            truth = SceneTruth(pair, dataset.scheme, table, None if windows is None else windows[pair.name])
-            results.append(
-                measure_scene(
-                    truth,
-                    prediction,
-                    measures,
-                    totals,
-                    work,
-                    map_file=work / MAPS / f"{number + 1:04d}.tif",
-                    on_progress=part(on_progress, number, number + 1, steps, message=lambda _, name=pair.name: f"Predicting {name}"),
-                    should_stop=should_stop,
-                )
-            )
+        steps = len(pairs) + 1
+        if where is not None:
+            measuring = Measuring(model, ready.name, layouts, settings.memory_bytes, measures, work.resolve())
+            spread = part(on_progress, 0, len(pairs), steps)
+            results, _ = measure_scenes(where, measuring, truths, totals, on_progress=spread, should_stop=should_stop)
+        else:
+            prediction = Predicting(model.card, ready, layouts, settings.memory_bytes)
+            results = _measured_here(truths, prediction, measures, totals, work, on_progress, should_stop)
         refuse_changed()
         report(on_progress, len(pairs) * 1000, steps * 1000, "Ranking patches and labels")
         evaluation = Evaluation(
@@ -149,6 +147,40 @@ def evaluate(
             write_all(evaluation.placed(work), work)
     report(on_progress, steps * 1000, steps * 1000, "Evaluated")
     return evaluation if folder is None else evaluation.placed(Path(folder))
+
+
+def _measured_here(
+    truths: Sequence[SceneTruth],
+    prediction: Predicting,
+    measures: Measures,
+    totals: Totals,
+    work: Path,
+    on_progress: OnProgress | None,
+    should_stop: ShouldStop | None,
+) -> list[SceneResult]:
+    """The scenes one after the other, in this process."""
+    results = []
+    for number, truth in enumerate(truths):
+        check(should_stop)
+        named = _named(truth.pair.name)
+        results.append(
+            measure_scene(
+                truth,
+                prediction,
+                measures,
+                totals,
+                work,
+                number=number,
+                map_file=map_file(work, number),
+                on_progress=part(on_progress, number, number + 1, len(truths) + 1, message=named),
+                should_stop=should_stop,
+            )
+        )
+    return results
+
+
+def _named(scene: str) -> Callable[[str], str]:
+    return lambda _: f"Predicting {scene}"
 
 
 def store_temperature(model: Model, evaluation: Evaluation) -> Model:

@@ -53,6 +53,13 @@ class Totals:
         """Nothing yet."""
         return cls(np.zeros((classes, 2, 256), np.int64), np.zeros((2, 256), np.int64))
 
+    def add(self, other: Totals) -> None:
+        """Take in what was counted elsewhere."""
+        self.histogram += other.histogram
+        self.confidences += other.confidences
+        for name in ("patches", "sample", "sample_truth"):
+            getattr(self, name).extend(getattr(other, name))
+
 
 @dataclass(frozen=True)
 class Measures:
@@ -86,13 +93,17 @@ def measure_scene(
     totals: Totals,
     work: Path,
     *,
+    number: int,
     map_file: Path | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> SceneResult:
-    """Predict one scene and count it; `totals` grows, `work` takes temporary files, `map_file` the four-band GeoTIFF."""
+    """Predict one scene and count it; `totals` grows, `work` takes temporary files, `map_file` the four-band GeoTIFF.
+
+    `number` is the scene's place in the evaluation, by which the sample of its pixels is drawn.
+    """
     with tempfile.TemporaryDirectory(dir=work) as folder:
-        predicted = _predict(truth, prediction, measures, totals, Path(folder), on_progress, should_stop)
+        predicted = _predict(truth, prediction, measures, totals, number, Path(folder), on_progress, should_stop)
         with _MapFile(map_file, truth.pair.image, truth.pair.shape) as file:
             return _Counter(truth, prediction.card.scheme, measures, totals).count(predicted, file, should_stop)
 
@@ -118,7 +129,7 @@ class _Predicted:
         return block.reshape(-1, classes, width), np.array(self.map_truth("r")[top:bottom])
 
 
-def _predict(truth, prediction, measures, totals, folder, on_progress, should_stop) -> _Predicted:
+def _predict(truth, prediction, measures, totals, number, folder, on_progress, should_stop) -> _Predicted:
     """Blend the scene into files. Some probabilities are kept as they were."""
     height, width = truth.pair.shape
     image, classes = truth.pair.image, prediction.engine.classes
@@ -127,7 +138,7 @@ def _predict(truth, prediction, measures, totals, folder, on_progress, should_st
     predicted = _Predicted(raw.path, folder / "truth.raw", (height, classes, width))
     predicted.map_truth("w+")
     take_room(predicted.truth)
-    rng = np.random.default_rng([measures.seed, len(totals.sample_truth)])
+    rng = np.random.default_rng([measures.seed, number])
     kept, kept_truth = [], []
 
     def write(part: Window, probabilities: np.ndarray) -> None:

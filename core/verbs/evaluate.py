@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.cluster.where import ClusterSettings
 from core.errors import SettingsError
 from core.prediction.settings import BlendSettings
 from core.progress import OnProgress, ShouldStop
@@ -34,6 +35,7 @@ class EvaluateRequest(Settings):
     polygons: tuple[str, ...] = setting((), "classes whose objects are matched at IoU 0.5", metavar="NAME,NAME")
     store_temperature: bool = setting(False, "calibrate the model: needs --scenes validation")
     blending: BlendSettings = group(BlendSettings())
+    spreading: ClusterSettings = group(ClusterSettings())
 
 
 def run(asked: EvaluateRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
@@ -58,6 +60,7 @@ def run(asked: EvaluateRequest, *, on_progress: OnProgress | None = None, should
         patches=asked.patches,
         folder=asked.out,
         polygons=asked.polygons,
+        cluster=asked.spreading.where,
         on_progress=on_progress,
         should_stop=should_stop,
     )

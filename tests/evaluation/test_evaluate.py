@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from core.classes import ClassScheme
+from core.cluster.driving import Driven
 from core.confusion import Confusion
 from core.datasets.datasets import Dataset
 from core.datasets.masks.encodings import IDS
 from core.datasets.pairs import Pair
 from core.errors import InputError, SettingsError
+from core.evaluation import spreading
 from core.evaluation.evaluate import evaluate
 from core.patches.prepare import prepare
 from core.scenes.opening import scene_of_array
+from tests.evaluation.conftest import make_dataset
 from tests.helpers.standins import SCHEME, make_engine, make_model
 
 
@@ -112,3 +115,32 @@ def test_images_without_masks_are_no_test(tmp_path):
     bare = replace(dataset(tmp_path), pairs=())
     with pytest.raises(InputError, match="no masks"):
         evaluate(model, bare, engine=make_engine(model))
+
+
+def test_scenes_measured_by_workers_in_any_order_give_the_same_evaluation(tmp_path, monkeypatch):
+    """What workers do, the last scene first, here: scores, samples, ranked patches and label errors are those of one process."""
+    model = make_model(tmp_path / "model")
+    engine, data = make_engine(model), make_dataset(tmp_path)
+    heard = []
+
+    def here(where, job, function, tasks, *, on_done, on_progress, **_):
+        for number, task in enumerate(sorted(tasks(2), key=lambda task: task.name, reverse=True)):
+            function(*task.arguments)
+            on_done(task)
+            on_progress(number + 1, 6, "Predicting")
+        return Driven()
+
+    monkeypatch.setattr(spreading, "drive", here)
+    monkeypatch.setattr(spreading, "kept_engine", lambda *a: engine)
+    common = dict(engine=engine, patch_px=32, polygons=("Bright",), memory="8GiB")
+    one = evaluate(model, data, folder=tmp_path / "one", **common)
+    many = evaluate(model, data, folder=tmp_path / "many", cluster="local", on_progress=lambda *told: heard.append(told), **common)
+    assert many.summary() == one.summary()
+    # NaN is equal to itself in its words alone.
+    assert repr(many.patches).replace("many", "one") == repr(one.patches) and repr(many.calibration) == repr(one.calibration)
+    np.testing.assert_array_equal(many.histogram, one.histogram)
+    np.testing.assert_array_equal(many.confidences, one.confidences)
+    assert many.label_errors == one.label_errors
+    files = [sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) for folder in (tmp_path / "one", tmp_path / "many")]
+    assert files[0] == files[1]
+    assert [done for done, _, _ in heard] == sorted(done for done, _, _ in heard) and heard[-1][0] == heard[-1][1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -15,12 +16,14 @@ import rasterio
 
 from core.cluster.where import Where
 from core.errors import Cancelled, SceneError
-from core.files import unfinished_place
+from core.evaluation.evaluate import evaluate
+from core.files import unfinished_place, write_json
 from core.model_store.models import find_model
 from core.prediction import by_blocks
 from core.prediction.batch import find_scenes, predict_batch
 from core.prediction.blend.plans import plan_blend
 from core.prediction.by_blocks import blocks_of
+from core.prediction.folder.rasters import Prediction
 from core.prediction.predict import predict
 from core.scenes.opening import open_scene, scene_of_array
 from core.scenes.scene import Window
@@ -154,12 +157,26 @@ def test_workers_make_the_same_files_though_one_is_killed_and_a_run_is_taken_up(
         assert [row["windows"] for row in again.rows] == [row["windows"] for row in batch.rows]
         assert [(tmp_path / "batch" / name / "labels.tif").stat().st_mtime_ns for name in "ab"] == made
         assert {path.name for path in (tmp_path / "batch").iterdir()} == {"a", "b", "results.csv", "results.json"}
+        labelled = _labelled(tmp_path / "labelled", small, tmp_path / "batch")
+        scored = [evaluate(model, labelled, cluster=place, pictures=0, **settings).summary() for place in (None, dask.address)]
+        assert scored[0] == scored[1] and scored[0]["pixels"] > 100_000
     finally:
         dask.stop()
     for name in RASTERS:
         assert filecmp.cmp(tmp_path / "one" / name, tmp_path / "many" / name, shallow=False), name
     predict(model, small[1], tmp_path / "alone", **settings)
     assert filecmp.cmp(tmp_path / "alone" / "probabilities.tif", tmp_path / "batch" / "b" / "probabilities.tif", shallow=False)
+
+
+def _labelled(folder, scenes, predictions):
+    """A data set of these scenes, labelled by what was predicted of them, so that there is something to count."""
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    for scene in scenes:
+        shutil.copyfile(scene, folder / "images" / scene.name)
+        shutil.copyfile(predictions / scene.stem / "labels.tif", folder / "masks" / scene.name)
+    write_json(folder / "classes.json", Prediction.open(predictions / scenes[0].stem).scheme.to_dict())
+    return folder
 
 
 def _when_there(folder):
