@@ -19,6 +19,7 @@ from core.cluster.connecting import connected, dashboard_of, refuse_strange_work
 from core.cluster.where import Where
 from core.errors import GroundlineError, JobError
 from core.progress import OnProgress, ShouldStop, check, report
+from core.words import counted
 
 POLL_S, TELL_S = 0.25, 1.0
 PATIENCE_S = 300.0
@@ -169,7 +170,8 @@ class _Run:
                 if time.monotonic() - told > TELL_S:
                     told = time.monotonic()
                     self._hurry(client, left, futures, started)
-                    self.say(self.message)
+                    pages = f", {self.driven.dashboard} shows them" if self.driven.dashboard else ""
+                    self.say(f"{self.message} on {counted(self.driven.workers, 'worker')}{pages}")
         except _LOST:
             raise
         except BaseException:  # the work was stopped, or cannot be done: nobody shall go on with it

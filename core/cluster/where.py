@@ -10,6 +10,7 @@ from core.errors import SettingsError
 from core.settings import Settings, setting
 
 NONE, LOCAL = "none", "local"
+OFFERED_VARIABLE = "GROUNDLINE_CLUSTER"
 _SCHEMES = ("tcp://", "tls://", "ws://", "wss://")
 
 
@@ -56,6 +57,12 @@ def read_where(text: str) -> Where | None:
         expected="none, local, local:N with N from 1, or a scheduler's address like tcp://192.168.1.5:8786",
         do="Choose local for all cores of this machine",
     )
+
+
+def offered() -> str | None:
+    """The cluster that who runs the dashboard offers in it, by `GROUNDLINE_CLUSTER`; None for none. Raises SettingsError."""
+    text = os.environ.get(OFFERED_VARIABLE, "")
+    return text.strip() if read_where(text) else None
 
 
 def cores() -> int:

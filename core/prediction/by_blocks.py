@@ -152,6 +152,7 @@ def predict_blocks(
         on_progress=on_progress,
         should_stop=should_stop,
     )
+    driven.seconds = [told["seconds"] for told in merged.values()]
     return _sum([[Tally(**tally) for tally in tallies] for tallies in (told["tallies"] for told in merged.values())]), driven
 
 
@@ -174,6 +175,7 @@ def _name(block: Window) -> str:
 
 def predict_block(assignment: Assignment, block: Window) -> None:
     """What a worker does: predict a block into a folder of its own, named as it."""
+    begun = time.perf_counter()
     place = assignment.folder / _name(block)
     scene, engine = _opened(assignment)
     card = assignment.model.card
@@ -204,7 +206,7 @@ def predict_block(assignment: Assignment, block: Window) -> None:
             )
         finally:
             raw.close()
-        write_json(temporary / _TALLY_FILE, {"tallies": [vars(tally) for tally in tallies]})
+        write_json(temporary / _TALLY_FILE, {"tallies": [vars(tally) for tally in tallies], "seconds": time.perf_counter() - begun})
         if not assignment.folder.exists():
             raise Cancelled("the prediction was given up")
 

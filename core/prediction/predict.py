@@ -289,6 +289,7 @@ class _Work:
                     "model_seconds": result.model_seconds,
                     "seam_score": result.seam_score,
                     "warnings": result.summary()["warnings"],
+                    **({"workers": self.driven.workers} if self.driven else {}),
                 },
             )
 

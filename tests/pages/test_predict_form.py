@@ -174,6 +174,20 @@ def test_a_typed_region_is_what_is_asked_for(opened, model, city, asked):
     assert title == "sand, region with Net"
 
 
+def test_a_cluster_can_be_chosen_where_who_started_the_dashboard_offers_one(opened, model, city, asked, monkeypatch):
+    at = in_path(opened, city / "images" / "sand.png")
+    assert not any(box.key == "predict_cluster" for box in at.selectbox)
+    sound(start_button(at).click().run())
+    monkeypatch.setenv("GROUNDLINE_CLUSTER", "tcp://10.0.0.7:8786")
+    at = in_path(opened, city / "images" / "sand.png")
+    assert at.selectbox(key="predict_cluster").options == ["This machine", "The cluster at tcp://10.0.0.7:8786"]
+    at = sound(at.selectbox(key="predict_cluster").set_value("tcp://10.0.0.7:8786").run())
+    sound(start_button(at).click().run())
+    assert "cluster" not in asked[0][1] and asked[1][1]["cluster"] == "tcp://10.0.0.7:8786"
+    monkeypatch.setenv("GROUNDLINE_CLUSTER", "somewhere")
+    assert "cluster 'somewhere'" in text_of(in_path(opened, city / "images" / "sand.png"))
+
+
 def test_another_scene_forgets_the_region(opened, model, city):
     at = in_path(opened, city / "images" / "sand.png")
     at.toggle(key="predict_part").set_value(True).run()

@@ -95,7 +95,7 @@ def test_blocks_in_this_process_are_the_whole(tmp_path, monkeypatch, settings):
         for task in reversed(made):
             function(*task.arguments)
             on_done(task)
-        return by_blocks.Driven()
+        return by_blocks.Driven(workers=3)
 
     monkeypatch.setattr(by_blocks, "drive", here)
     common = dict(engine=make_engine(model), memory="8GiB", **settings)
@@ -105,7 +105,7 @@ def test_blocks_in_this_process_are_the_whole(tmp_path, monkeypatch, settings):
         assert filecmp.cmp(tmp_path / "one" / name, tmp_path / "many" / name, shallow=False), name
     assert many.windows >= one.windows and many.seam_score == pytest.approx(one.seam_score, rel=0.2)
     first, second = (json.loads((tmp_path / name / "prediction.json").read_text()) for name in ("one", "many"))
-    assert first["key"] == second["key"] and not unfinished_place(tmp_path / "many").exists()
+    assert first["key"] == second["key"] and second["workers"] == 3 and not unfinished_place(tmp_path / "many").exists()
 
 
 def test_a_scene_that_is_no_file_is_refused(tmp_path):

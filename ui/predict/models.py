@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.cluster.where import LOCAL, NONE, offered
 from core.errors import ModelError
 from core.model_store.cards import ModelCard
 from core.model_store.models import Model, find_model
@@ -203,6 +204,23 @@ def settings(model: Model, pixel_size_m: float | None, *, fast: bool) -> dict[st
         "scales": THREE_SCALES if scaled else (1.0,),
         "resample": resample,
     }
+
+
+def runs_on() -> dict[str, str]:
+    """Where a prediction runs, as a request key, where who started the dashboard offers a cluster; nothing to choose otherwise."""
+    cluster = offered()
+    if cluster is None:
+        return {}
+    title = "Workers of this machine" if cluster.startswith(LOCAL) else f"The cluster at {cluster}"
+    chosen = st.selectbox(
+        "Runs on",
+        (NONE, cluster),
+        key="predict_cluster",
+        format_func={NONE: "This machine", cluster: title}.get,
+        help="A cluster gives the same result, and goes on where it was when workers are lost. It must see the scene and the workspace.",
+        **KEEP,
+    )
+    return {"cluster": chosen}
 
 
 def _int8(model: Model) -> None:

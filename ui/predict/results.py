@@ -16,7 +16,7 @@ from core.plain import in_markdown
 from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import Prediction
 from core.prediction.settings import told_size
-from core.words import number_words
+from core.words import counted, number_words
 from ui import charts, library, state, tables
 from ui.predict import models, scenes
 
@@ -37,10 +37,11 @@ def how_made(prediction: Prediction) -> None:
     turns = ", eight turns averaged" if settings.get("symmetries") == 8 else ""
     scales = f", {len(settings['scales'])} scales averaged" if "scales" in settings else ""
     size = told_size(settings["patch_size"])
+    workers = f" on {counted(made['workers'], 'worker')} together" if "workers" in made else ""
     st.caption(
         f"{library.pixels_text((prediction.width, prediction.height))} px · {made['windows']:,} patches of {size} px, "
         f"{100 * settings['overlap']:.0f} % overlap{turns}{scales} · "
-        f"computed by {in_markdown(models.engine_title(made['engine']))}, network time {made['model_seconds']:.0f} s"
+        f"computed by {in_markdown(models.engine_title(made['engine']))}, network time {made['model_seconds']:.0f} s{workers}"
     )
     for concern in made.get("warnings", ()):
         st.warning(in_markdown(concern["sentence"]), icon=":material/warning:")

@@ -32,11 +32,13 @@ def form(*, own_model: bool = False) -> None:
             st.page_link(*frame.PAGES["train"][:1], label="Train a model", icon=frame.PAGES["train"][2])
     if model is None:
         return
+    spread: dict[str, str] = {}
     with st.container(border=True):
         pixel_m = scene.ground_sample_distance_m if scene is not None else None
         with frame.errors():
             chosen = models.engine(model)
             chosen |= models.settings(model, pixel_m, fast=chosen["engine"] == "fast")
+            spread = models.runs_on()
     ready = choice is not None and not opening.failed
     if choice is not None and model.card.was_trained_on(choice.names):
         st.info("The model was trained on an image of this name: its result here looks better than on new images.", icon=":material/info:")
@@ -59,9 +61,9 @@ def form(*, own_model: bool = False) -> None:
     if st.button(label, type="primary", icon=":material/auto_awesome:", key="predict_start", **changing(hint, disabled=not ready)):
         with frame.errors() as started:
             if choice.many:
-                batch.start(model, choice, request)
+                batch.start(model, choice, request | spread)
             else:
-                run.start(model, choice, request)
+                run.start(model, choice, request | spread)
         if not started.failed:
             state.select(model=request["model"], **({} if choice.scene is None else {"scene": choice.scene}))
             st.rerun()

@@ -88,6 +88,7 @@ class _Made(_Needed, total=False):
     model_seconds: float
     seam_score: float | None
     warnings: list[_Concern]
+    workers: int
 
 
 def preview_file(folder: str | os.PathLike) -> Path:
