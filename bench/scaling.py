@@ -146,9 +146,8 @@ def simulate(costs: dict, area_km2: float, gsd_m: float, price: float, bandwidth
     moved = (costs["read_bytes_per_px"] + costs["written_bytes_per_px"]) * 1e-6
     scene_km2 = (SCENE_PX * gsd_m / 1000) ** 2
     scenes = max(1, round(area_km2 / scene_km2))
-    print(
-        f"{costs['model']}: {np.mean(rates):.3f} s a million pixels in blocks, {files:.3f} s in files, {1000 * costs['task_s']:.2f} ms a task"
-    )
+    task_ms = 1000 * costs["task_s"]
+    print(f"{costs['model']}: {np.mean(rates):.3f} s a million pixels in blocks, {files:.3f} s in files, {task_ms:.2f} ms a task")
     core = 3600 / (np.mean(rates) + files) * gsd_m**2
     print(f"one core: {core:.0f} km2 an hour at {gsd_m:g} m, {price / core:.5f} a km2 at {price:g} a core-hour\n")
     print(f"| workers | {scenes:,} scenes of {SCENE_PX:,} px ({area_km2:,.0f} km2) | core-hours busy | price a km2 |")
@@ -161,9 +160,8 @@ def simulate(costs: dict, area_km2: float, gsd_m: float, price: float, bandwidth
         print(f"| {workers} | {end / 3600:,.2f} h | {busy:.0%} | {cost:.5f} |")
     block_px = 2048 * 6144
     blocks = round(LARGE_PX**2 / block_px)
-    print(
-        f"\n| workers | one scene of {LARGE_PX:,} px in {blocks} blocks ({(LARGE_PX * gsd_m / 1000) ** 2:,.0f} km2) | of it files, on one core |"
-    )
+    large_km2 = (LARGE_PX * gsd_m / 1000) ** 2
+    print(f"\n| workers | one scene of {LARGE_PX:,} px in {blocks} blocks ({large_km2:,.0f} km2) | of it files, on one core |")
     print("|---|---|---|")
     alone = files * LARGE_PX**2 / 1e6
     for workers in WORKERS:
