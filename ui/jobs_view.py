@@ -37,6 +37,7 @@ KINDS = {
     "quantise": ("Making the model fast", ":material/bolt:"),
     "accept": ("Labels", ":material/task_alt:"),
     "vectorize": ("Tracing polygons", ":material/polyline:"),
+    "handover": ("Folder to hand over", ":material/folder_zip:"),
     "import_model": ("Taking in a model", ":material/library_add:"),
     "export_model": ("Export of a model", ":material/ios_share:"),
     "demo": ("Sample", ":material/play_circle:"),

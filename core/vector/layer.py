@@ -13,6 +13,9 @@ from core.geo import GeoRef
 if TYPE_CHECKING:
     import geopandas as gpd
 
+LEGEND = "legend"
+"""What a layer's `made` calls the order of its legend: names of classes, the first one on top."""
+
 
 @dataclass(frozen=True)
 class PolygonLayer:

@@ -122,7 +122,7 @@ def export_all(
     from core.vector.formats.export import write_product
 
     written: list[tuple[str, dict[str, Any]]] = []
-    card = _card_of(prediction)
+    card = card_of(prediction)
     scheme = layer.scheme.coloured(colours)
     layer, lines = replace(layer, scheme=scheme), None if lines is None else replace(lines, scheme=scheme)
     refused: list[ExportError] = []
@@ -162,7 +162,7 @@ def _predicted(asked: VectorizeRequest) -> Any:
     return Prediction.open(asked.prediction) if (asked.prediction / PREDICTION_FILE).is_file() else None
 
 
-def _card_of(prediction: Any) -> Any:
+def card_of(prediction: Any) -> Any:
     """The card of the model behind a prediction; None for no prediction, and for a model that is no longer there."""
     from core.model_store.models import find_model
 

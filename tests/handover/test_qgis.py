@@ -26,7 +26,8 @@ from core.handover.qgis.layout import boxed, fitted, rounded_down
 from core.handover.qgis.project import ProjectGround, ProjectVectors, classes_layer, confidence_layer, scene_layer, write_project
 from core.vector.formats.content import content_of
 from core.vector.formats.export import export
-from core.vector.formats.styles import LEGEND, in_legend
+from core.vector.formats.styles import in_legend
+from core.vector.layer import LEGEND
 from core.vector.vectorize import vectorize
 
 CLIENT = Path(__file__).with_name("qgis_client.py")

@@ -33,6 +33,7 @@ VERBS = (
     "estimate",
     "quantise",
     "vectorize",
+    "handover",
     "refine",
     "labels",
     "models",

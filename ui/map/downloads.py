@@ -22,7 +22,7 @@ from core.vector.filtering import NO_FILTER, left_by
 from core.vector.formats.products import PRODUCTS, product_of
 from core.words import counted, file_stem
 from ui import library, state
-from ui.map import database, drawing, sources
+from ui.map import database, drawing, handover, naming, sources
 from ui.map.sources import MapSource
 
 if TYPE_CHECKING:
@@ -137,13 +137,14 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
     with b:
         crs = choose_crs(layer)
     now = seen()
-    now.layer, now.told = replace(layer, scheme=state.shown(layer.scheme)), told
-    count = len(part_of(layer, told, part).frame)
+    now.layer, now.told = naming.in_order(replace(layer, scheme=state.shown(layer.scheme)), source), told
+    chosen = part_of(now.layer, told, part)
+    count = len(chosen.frame)
     if count:
         st.caption(f"{counted(count, 'polygon')} of {len(layer.frame):,} {'goes' if count == 1 else 'go'} into the files.")
     else:
         st.warning("No polygon is left in this part, so there is nothing to take home.", icon=":material/filter_alt_off:")
-    lines = None if lines is None or part != "all" else replace(lines, scheme=now.layer.scheme)
+    lines = None if lines is None or part != "all" else naming.in_order(replace(lines, scheme=now.layer.scheme), source)
     for heading, offers in groups().items():
         with st.container(border=True, gap="small"):
             st.markdown(f"**{heading}**")
@@ -154,6 +155,8 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
                 made = exporter(lambda: now.part(part), name, crs=crs, source=source, lines=lines, base=base)
                 with columns[place % 2].container(horizontal=True, vertical_alignment="center", gap="small"):
                     _button(offer, suffix, made, name, layer=layer, empty=not count)
+    with st.container(border=True, gap="small", key="map_handover_card"):
+        handover.offer(source, chosen, lines, _IN_NAMES[part])
     title = source.title if part == "all" else f"{source.title} {_IN_NAMES[part]}"
     database.offer(title, lambda: part_of(now.layer or layer, told, part), crs=crs, lines=lines, empty=not count)
 

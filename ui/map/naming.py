@@ -14,6 +14,7 @@ from core.classes import ClassScheme
 from core.errors import GroundlineError
 from core.files import write_json
 from core.reading.readable import read_again
+from core.vector.layer import LEGEND
 from ui import state
 from ui.allowed import READ_ONLY_WORDS, read_only, refuse_if_read_only
 from ui.map import drawing
@@ -87,6 +88,15 @@ def named(layer: Layer, names: Mapping[str, str]) -> Layer:
         return layer
     columns = {column: layer.frame[column].replace(names) for column in ("class_name", "second_class") if column in layer.frame}
     return replace(layer, scheme=layer.scheme.renamed(names), frame=layer.frame.assign(**columns))
+
+
+def in_order(layer: Layer, source: MapSource) -> Layer:
+    """A layer that says in which order the legend lists its classes, where its user has chosen one: files follow it."""
+    order = _order(source)
+    if order == list(source.scheme.names):
+        return layer
+    names = called(source)
+    return replace(layer, made={**layer.made, LEGEND: [names.get(name, name) for name in order]})
 
 
 def named_change(changed: ChangeResult, first: Mapping[str, str], second: Mapping[str, str]) -> ChangeResult:

@@ -138,7 +138,7 @@ def finish(
     on_step(2, steps, "Writing labels")
     label_tags = {**tags, **{f"CLASS_{i}": name for i, name in enumerate(scheme.names)}}
     _cog(folder / LABELS, levels, "labels", ("class",), place, label_tags, nodata=IGNORED_ID, scheme=scheme)
-    (folder / f"{LABELS}.aux.xml").write_text(_class_table(scheme), encoding="utf-8")
+    (folder / f"{LABELS}.aux.xml").write_text(class_table(scheme), encoding="utf-8")
     for step, file in ((3, CONFIDENCE), (4, MARGIN)):
         kind = Path(file).stem
         on_step(step, steps, f"Writing {kind}")
@@ -196,7 +196,7 @@ def describe(dataset, place: Placement, tags: Mapping[str, str], nodata: int | N
         dataset.colorinterp = [ColorInterp.gray] + [ColorInterp.undefined] * (dataset.count - 1)
 
 
-def _class_table(scheme: ClassScheme) -> str:
+def class_table(scheme: ClassScheme) -> str:
     """Class names and colours as GDAL's sidecar file, which QGIS and ArcGIS show as the legend."""
     columns = [("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8)]
     fields = "".join(

@@ -10,13 +10,11 @@ from xml.etree import ElementTree as ET
 
 from core.files import replacing
 from core.vector.formats.content import Content, content_of
-from core.vector.layer import LineLayer, PolygonLayer
+from core.vector.layer import LEGEND, LineLayer, PolygonLayer
 
 DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 MOST_CATEGORIES = 1000
 OTHERS = (155, 155, 155)
-LEGEND = "legend"
-"""What a layer's `made` calls the order of its legend: names of classes, the first one on top."""
 
 
 def class_colours(content: Content) -> dict[str, tuple[int, int, int]]:

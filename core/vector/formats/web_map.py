@@ -31,6 +31,7 @@ from core.workspace import STATIC
 
 LEAFLET = STATIC / "vendor" / "leaflet"
 TEMPLATE = Path(__file__).with_name("web_map.html")
+PANEL = Path(__file__).with_name("web_map.css")
 PREVIEW_PX = 1600
 SPHERE_M = 6378137.0
 _OPEN, _CLOSE = '<script type="application/json" id="layer">', "</script><!-- layer -->"
@@ -42,12 +43,7 @@ def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | No
 
     With a CRS the map is in longitude and latitude, without one in pixels. Raises ExportError when Leaflet's files are missing.
     """
-    try:
-        script, styles = ((LEAFLET / name).read_text(encoding="utf-8") for name in ("leaflet.js", "leaflet.css"))
-    except OSError as error:
-        raise ExportError(
-            f"no Leaflet in {LEAFLET.name} ({error})", expected="static/vendor/leaflet", do="Restore the project's static folder"
-        ) from error
+    script, styles = leaflet()
     columns = {name: column.tolist() for name, column in content.fields.items() if name != "class_name"}
     # A reader is told what the map shows; the file's name, which formats of a GIS call their layer by, is for machines.
     shown = " · ".join(str(content.made[key]) for key in ("source", "model") if content.made.get(key)) or title
@@ -66,16 +62,33 @@ def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | No
             "fields": {name: column.tolist() for name, column in lines.fields.items()},
             "points": [shapely.get_coordinates(line).ravel().tolist() for line in lines.geometry],
         },
-        "picture": None if scene is None else _picture(scene, _middle(content)),
+        "picture": None if scene is None else picture_of(scene, _middle(content)),
     }
     text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=html.escape(shown),
         about=html.escape(content.about()),
         leaflet_css=styles,
-        leaflet_js=script.replace("</script", "<\\/script"),
+        panel_css=panel_style(),
+        leaflet_js=script,
         layer=_OPEN + dump_json(value).replace("</", "<\\/") + _CLOSE,
     )
     path.write_text(text, encoding="utf-8")
+
+
+def leaflet() -> tuple[str, str]:
+    """Leaflet's script and style, to stand inside a page. Raises ExportError when its files are missing."""
+    try:
+        script, styles = ((LEAFLET / name).read_text(encoding="utf-8") for name in ("leaflet.js", "leaflet.css"))
+    except OSError as error:
+        raise ExportError(
+            f"no Leaflet in {LEAFLET.name} ({error})", expected="static/vendor/leaflet", do="Restore the project's static folder"
+        ) from error
+    return script.replace("</script", "<\\/script"), styles
+
+
+def panel_style() -> str:
+    """How a web map and its legend look."""
+    return PANEL.read_text(encoding="utf-8")
 
 
 def _middle(content: Content) -> float:
@@ -114,7 +127,7 @@ def read_web_map(path: Path) -> Content:
     return Content(fields, geometry, None if value["crs"] is None else LONLAT)
 
 
-def _picture(scene: Scene, longitude: float) -> dict:
+def picture_of(scene: Scene, longitude: float) -> dict:
     """The scene as a WebP data URL and its bounds [[south, west], [north, east]] in the map's coordinates, near the `longitude` given."""
     factor = max(1.0, max(scene.height, scene.width) / PREVIEW_PX)
     height, width = max(1, math.ceil(scene.height / factor)), max(1, math.ceil(scene.width / factor))
