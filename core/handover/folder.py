@@ -93,7 +93,7 @@ def hand_over(
     told: Told,
     lines: LineLayer | None = None,
     with_scene: bool = False,
-    replace_older: bool = False,
+    overwrite: bool = False,
     pack: bool = False,
     card: ModelCard | None = None,
     prediction: Prediction | None = None,
@@ -102,11 +102,11 @@ def hand_over(
 ) -> dict[str, Any]:
     """Make the folder `out` of a layer and the prediction folder or class raster that it was traced from.
 
-    with_scene: the picture goes into it. replace_older: an older such folder may go. pack: a zip of it is written beside it. card: of the
+    with_scene: the picture goes into it. overwrite: an older such folder may go. pack: a zip of it is written beside it. card: of the
     model, for the report. Returns "folder", "files" (path, bytes, sha256), "zip" or None, and "notes" on what is not in it.
     Raises SettingsError before any work where `out` is taken, ExportError where a file cannot be written; then nothing is left of it.
     """
-    refuse_taken(out, replace_older, pack=pack)
+    refuse_taken(out, overwrite, pack=pack)
     if told.acquired:
         time_of(told.acquired)
     if layer.frame.empty:
@@ -125,15 +125,17 @@ def hand_over(
     return {"folder": str(out), "files": files, "zip": None if archive is None else str(archive), "notes": work.notes}
 
 
-def refuse_taken(out: Path, replace_older: bool, *, pack: bool = False) -> None:
+def refuse_taken(out: Path, overwrite: bool, *, pack: bool = False) -> None:
     """Raise SettingsError where a folder of that name holds something, unless it is such a folder and may be replaced; so for its zip."""
     refuse_foreign_folder(out, MANIFEST, "a new folder, or an older one to hand over")
     archive = packed_path(out)
     if pack:
         refuse_no_file(archive)
     taken = out if out.is_dir() and any(out.iterdir()) else archive if pack and archive.exists() else None
-    if taken is not None and not replace_older:
-        raise SettingsError(f"{taken} is there already", expected="a new place", do="Choose another one, or let it be replaced (--replace)")
+    if taken is not None and not overwrite:
+        raise SettingsError(
+            f"{taken} is there already", expected="a new place", do="Choose another one, or let it be replaced (--overwrite)"
+        )
 
 
 def packed_path(out: Path) -> Path:

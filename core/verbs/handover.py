@@ -24,13 +24,13 @@ class HandoverRequest(Settings):
 
     prediction: Path = setting(REQUIRED, "prediction folder, or any single-band class raster", flag="PREDICTION")
     out: Path | None = setting(None, "folder to write", flag="OUT")
-    heading: str = setting("", "what the map is called; as the scene when left away", key="title")
-    attribution: str = setting("", "whom the picture belongs to, as it stands on maps: © Somebody")
+    heading: str | None = setting(None, "what the map is called; as the scene when left away", key="title")
+    attribution: str | None = setting(None, "whom the picture belongs to, as it stands on maps: © Somebody")
     licence: str = setting("other", "of the result, by its SPDX name: CC-BY-4.0, say")
-    acquired: str = setting("", "when the picture was taken: 2026-05-30", metavar="DAY")
+    acquired: str | None = setting(None, "when the picture was taken: 2026-05-30", metavar="DAY")
     with_scene: bool = setting(False, "the picture itself goes into the folder")
     zip: bool = setting(False, "a zip of the folder is written beside it")
-    replace: bool = setting(False, "an older folder of that name, made by this verb, is replaced")
+    overwrite: bool = setting(False, "an older folder of that name, made by this verb, is replaced, and its zip")
     layer: Path | None = setting(None, "a layer that the map page kept, taken as it is instead of traced", metavar="FILE")
     drawing: VectorSettings = group(VectorSettings())
     colours: str = setting(
@@ -48,7 +48,7 @@ def run(asked: HandoverRequest, *, on_progress: OnProgress | None = None, should
     from core.verbs.vectorize import card_of
 
     out = place_of(asked.out)
-    refuse_taken(out, asked.replace, pack=asked.zip)  # which tracing is minutes away from
+    refuse_taken(out, asked.overwrite, pack=asked.zip)  # which tracing is minutes away from
     prediction = Prediction.open(asked.prediction) if (asked.prediction / PREDICTION_FILE).is_file() else None
     if asked.layer is not None:
         layer, lines = read_kept(asked.layer)
@@ -69,10 +69,10 @@ def run(asked: HandoverRequest, *, on_progress: OnProgress | None = None, should
         out,
         layer,
         asked.prediction,
-        told=Told(title, f"{description}.", asked.attribution, asked.licence, asked.acquired),
+        told=Told(title, f"{description}.", asked.attribution or "", asked.licence, asked.acquired or ""),
         lines=lines,
         with_scene=asked.with_scene,
-        replace_older=asked.replace,
+        overwrite=asked.overwrite,
         pack=asked.zip,
         card=card_of(prediction),
         prediction=prediction,

@@ -185,7 +185,7 @@ def test_a_taken_place_is_refused_unless_it_may_be_replaced(prediction, traced, 
     (out / "mine.txt").write_text("mine")
     for allowed in (False, True):
         with pytest.raises(SettingsError, match="other files"):
-            hand_over(out, traced.layer, prediction, told=TOLD, replace_older=allowed)
+            hand_over(out, traced.layer, prediction, told=TOLD, overwrite=allowed)
     (out / "mine.txt").rename(out / MANIFEST)
     with pytest.raises(SettingsError, match="is there already"):
         hand_over(out, traced.layer, prediction, told=TOLD)
@@ -211,7 +211,7 @@ def test_what_is_stopped_leaves_the_older_folder_and_nothing_of_its_own(predicti
             traced.layer,
             prediction,
             told=TOLD,
-            replace_older=True,
+            overwrite=True,
             on_progress=lambda done, total, words: steps.append(words),
             should_stop=stop,
         )

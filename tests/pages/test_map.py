@@ -4,6 +4,7 @@ import json
 import os
 import re
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,12 @@ from core.datasets.datasets import open_dataset
 from core.errors import ExportError
 from core.evaluation.result import EVALUATION_FILE, Evaluation, SceneResult
 from core.files import read_json, write_json
-from core.jobs import records
+from core.jobs import jobs, records
 from core.prediction.folder.rasters import Prediction
 from core.vector.filtering import Filter
 from core.vector.settings import VectorSettings
+from core.verbs import registry
+from core.workspace import Workspace
 from tests.helpers.postgres import PASSWORD, USER
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
@@ -538,6 +541,34 @@ def test_classes_are_renamed_and_ordered_for_a_map_and_files_follow(opened, lake
     monkeypatch.delenv("GROUNDLINE_READ_ONLY")
     later = chooses(later, unnamed=True)
     assert [item["name"] for item in map_of(later)[2]["classes"]] == names and not map_of(later)[2]["naming"]["changed"]
+
+
+def test_the_folder_for_a_client_holds_what_the_map_shows(opened, lake, chooses, monkeypatch):
+    monkeypatch.setattr(jobs, "_launch", lambda folder, resume: None)
+    at = opened(MAP)
+    at = chooses(at, name="Water", called="Sea")
+    at = chooses(at, name="Water", colour="#112233")
+    at = chooses(at, order=["Water", "Land"])
+    at.text_input(key="map_handover_owner").set_value(" © Somebody ")
+    at.toggle(key="map_handover_picture").set_value(True)
+    at = sound(at.button(key="map_handover_make").click().run())
+    (job,) = jobs.list_jobs(Workspace(lake.parent.parent), kinds=("handover",))
+    assert at.button(key="map_handover_make").disabled  # while it is at work
+    answer = registry.run("handover", job.request)
+    records.write_patiently(job.folder / records.RESULT, answer)
+    records.write_patiently(job.folder / records.STATUS, records.blank_status("finished") | {"finished": time.time()})
+    out = Path(answer["folder"])
+    frame = pyogrio.read_dataframe(out / "polygons.gpkg", layer="polygons")
+    assert set(frame["class_name"]) == {"Land", "Sea"} and (out / "scene.tif").exists()
+    with zipfile.ZipFile(out / "project.qgz") as archive:
+        project = archive.read("project.qgs").decode("utf-8")
+    # In the order and the colours of the page's legend.
+    assert re.findall(r'<category [^>]*label="([^"]+)"', project) == ["Sea", "Land"] and 'value="17,34,51,255"' in project
+    assert "© Somebody. Made by" in project and "© Somebody" in (out / "map.html").read_text("utf-8")
+    at = opened(MAP)
+    links = [link.proto for link in at.get("link_button") if "Download the folder" in link.proto.label]
+    shown = tiles.find(links[0].url.rpartition("/")[2], tiles.Download)
+    assert shown.path == Path(answer["zip"]) and shown.name.startswith("lake") and shown.name.endswith(".zip")
 
 
 ROAD, VEGETATION = DUBAI.names.index("Road"), DUBAI.names.index("Vegetation")
