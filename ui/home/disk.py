@@ -31,7 +31,7 @@ PLACES = {
     "layers": "Polygon layers",
     "evaluations": "Evaluations",
     "searches": "Searches",
-    "exports": "Exported models",
+    "exports": "Exported models and folders",
     "uploads": "Uploads",
     "runs": "Records of jobs",
 }

@@ -82,5 +82,7 @@ def _made(job: Job, status: dict) -> None:
     st.link_button(
         words, tiles.file_url(path, path.name), icon=":material/download:", help=f"{len(result['files'])} files and a list of them."
     )
+    ended = time.strftime("%d %b %H:%M", time.localtime(status["started"] or 0))
+    st.caption(f"It holds what the map showed when it was made, {ended}.")
     for note in result.get("notes", ()):
         st.caption(f":material/info: {in_markdown(note)}")
