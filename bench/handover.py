@@ -105,7 +105,6 @@ if __name__ == "__main__":
         start = time.perf_counter()
         answer = hand_over(_FOLDER / "out", layer, _FOLDER / "labels.npy", told=Told("Blocks", "A benchmark."))
         sizes = {entry["path"]: entry["bytes"] for entry in answer["files"]}
-        print(
-            f"{len(layer.frame):,} polygons, folder made in {time.perf_counter() - start:.0f} s, tiles {sizes['polygons.pmtiles'] / 1e6:.1f} MB"
-        )
+        seconds, megabytes = time.perf_counter() - start, sizes["polygons.pmtiles"] / 1e6
+        print(f"{len(layer.frame):,} polygons, folder made in {seconds:.0f} s, tiles {megabytes:.1f} MB")
         frames(_FOLDER / "out" / "map.html", asked.chromium)
