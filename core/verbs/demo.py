@@ -16,9 +16,9 @@ from core.errors import DatasetError, SceneError
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.settings import Settings, setting
 from core.vector.formats.products import PRODUCTS
+from core.verbs.layers.vectorize import export_all
 from core.verbs.options import MODEL
 from core.verbs.tables import files_written, score, table
-from core.verbs.vectorize import export_all
 from core.verbs.verb import Answer, OnEvent, Verb, place_of
 from core.workspace import PROJECT
 

@@ -22,7 +22,6 @@ from core.verbs import (
     estimate,
     evaluate,
     export_model,
-    handover,
     import_model,
     models,
     predict,
@@ -31,9 +30,9 @@ from core.verbs import (
     quantise,
     random_split,
     train,
-    vectorize,
 )
 from core.verbs.labelling import accept, labels, refine
+from core.verbs.layers import handover, vectorize
 from core.verbs.verb import Answer, OnEvent, Verb
 
 EXTRA_VERBS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"

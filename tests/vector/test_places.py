@@ -24,7 +24,7 @@ from core.vector.formats.export import export, lines_path, read_content
 from core.vector.formats.products import PRODUCTS
 from core.vector.printing.figure import draw_figure
 from core.vector.vectorize import vectorize
-from core.verbs.vectorize import VectorizeRequest, export_all, run, summary
+from core.verbs.layers.vectorize import VectorizeRequest, export_all, run, summary
 
 SCHEME = ClassScheme.unnamed(3)
 LOCAL = CRS.from_user_input('LOCAL_CS["site",UNIT["metre",1],AXIS["Easting",EAST],AXIS["Northing",NORTH]]')

@@ -45,7 +45,7 @@ def run(asked: HandoverRequest, *, on_progress: OnProgress | None = None, should
     from core.handover.folder import hand_over, refuse_taken
     from core.handover.kept import read_kept
     from core.prediction.folder.rasters import PREDICTION_FILE, Prediction
-    from core.verbs.vectorize import card_of
+    from core.verbs.layers.vectorize import card_of
 
     out = place_of(asked.out)
     refuse_taken(out, asked.overwrite, pack=asked.zip)  # which tracing is minutes away from

@@ -1,0 +1,1 @@
+"""What a user can do with the polygons of a prediction, one file each."""
