@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from core.classes import DUBAI  # noqa: E402
 from core.geo import GeoRef  # noqa: E402
-from core.handover.catalogue import Told  # noqa: E402
+from core.handover.catalogue import Caption  # noqa: E402
 from core.handover.folder import hand_over  # noqa: E402
 from core.vector.layer import PolygonLayer  # noqa: E402
 from core.vector.vectorize import vectorize  # noqa: E402
@@ -103,7 +103,7 @@ if __name__ == "__main__":
         _FOLDER = Path(name)
         layer = blocks(asked.polygons)
         start = time.perf_counter()
-        answer = hand_over(_FOLDER / "out", layer, _FOLDER / "labels.npy", told=Told("Blocks", "A benchmark."))
+        answer = hand_over(_FOLDER / "out", layer, _FOLDER / "labels.npy", told=Caption("Blocks", "A benchmark."))
         sizes = {entry["path"]: entry["bytes"] for entry in answer["files"]}
         seconds, megabytes = time.perf_counter() - start, sizes["polygons.pmtiles"] / 1e6
         print(f"{len(layer.frame):,} polygons, folder made in {seconds:.0f} s, tiles {megabytes:.1f} MB")

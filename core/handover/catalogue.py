@@ -42,7 +42,7 @@ class Asset:
 
 
 @dataclass(frozen=True)
-class Told:
+class Caption:
     """What is said of the whole: a title, a description, whom the picture belongs to, a licence, and when it was taken (ISO 8601) or ""."""
 
     title: str
@@ -61,7 +61,7 @@ def time_of(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def write_catalogue(folder: Path, layer: PolygonLayer, files: Mapping[str, Asset], told: Told, *, now: datetime) -> None:
+def write_catalogue(folder: Path, layer: PolygonLayer, files: Mapping[str, Asset], told: Caption, *, now: datetime) -> None:
     """Write the item and its collection into `folder`, tied to each other and to `files` by relative links."""
     height, width = layer.made["height"], layer.made["width"]
     footprint = _footprint(layer.geo, height, width)

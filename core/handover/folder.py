@@ -16,7 +16,7 @@ from core.digests import content_digest
 from core.errors import ExportError, SettingsError
 from core.files import refuse_foreign_folder, refuse_no_file, replacing, replacing_folder, write_json
 from core.handover import rasters
-from core.handover.catalogue import COLLECTION, ITEM, Asset, Told, time_of, write_catalogue
+from core.handover.catalogue import COLLECTION, ITEM, Asset, Caption, time_of, write_catalogue
 from core.handover.page import write_page
 from core.handover.qgis.project import (
     ProjectGround,
@@ -74,7 +74,7 @@ class _Work:
     prediction: Prediction | None
     scene: Scene | None
     with_scene: bool
-    told: Told
+    told: Caption
     card: ModelCard | None
     how: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -90,7 +90,7 @@ def hand_over(
     layer: PolygonLayer,
     source: Path,
     *,
-    told: Told,
+    told: Caption,
     lines: LineLayer | None = None,
     with_scene: bool = False,
     overwrite: bool = False,

@@ -15,7 +15,7 @@ from pyproj import CRS
 
 from core.classes import DUBAI
 from core.geo import GeoRef
-from core.handover.catalogue import Told
+from core.handover.catalogue import Caption
 from core.handover.folder import PAGE, hand_over
 from core.vector.layer import LEGEND
 from core.vector.vectorize import vectorize
@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
     np.save(place / "ids.npy", ids)
     layer = vectorize(ids, geo=geo, scheme=scheme).layer
     layer = replace(layer, made={**layer.made, LEGEND: ["Sea & <lake>"]})
-    hand_over(place / "out", layer, place / "ids.npy", told=Told("Chess <board>", "A test.", "© Some & body"))
+    hand_over(place / "out", layer, place / "ids.npy", told=Caption("Chess <board>", "A test.", "© Some & body"))
     return place / "out"
 
 

@@ -20,7 +20,7 @@ from pystac.validation import validate_dict
 from core.__main__ import main
 from core.errors import Cancelled, ExportError, SettingsError
 from core.geo import GeoRef
-from core.handover.catalogue import Told, plain_id, time_of
+from core.handover.catalogue import Caption, plain_id, time_of
 from core.handover.folder import MANIFEST, hand_over
 from core.handover.kept import keep_layer, read_kept
 from core.handover.tiles import levels, write_tiles
@@ -48,7 +48,7 @@ ALWAYS = {
     "project.qgz",
     "report.html",
 }
-TOLD = Told("Coast & harbour", "Polygons of a test.", "© Somebody", "CC-BY-4.0", "2026-05-30")
+TOLD = Caption("Coast & harbour", "Polygons of a test.", "© Somebody", "CC-BY-4.0", "2026-05-30")
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def run(asked: HandoverRequest, *, on_progress: OnProgress | None = None, should
         scheme = result.layer.scheme.coloured(asked.colours)
         layer = replace(result.layer, scheme=scheme)
         lines = None if result.lines is None else replace(result.lines, scheme=scheme)
-    from core.handover.catalogue import Told
+    from core.handover.catalogue import Caption
 
     title = asked.heading or str(layer.made.get("source") or asked.prediction.stem)
     description = f"Polygons from {layer.made.get('source')}" + (f", found by {layer.made['model']}" if layer.made.get("model") else "")
@@ -69,7 +69,7 @@ def run(asked: HandoverRequest, *, on_progress: OnProgress | None = None, should
         out,
         layer,
         asked.prediction,
-        told=Told(title, f"{description}.", asked.attribution or "", asked.licence, asked.acquired or ""),
+        told=Caption(title, f"{description}.", asked.attribution or "", asked.licence, asked.acquired or ""),
         lines=lines,
         with_scene=asked.with_scene,
         overwrite=asked.overwrite,
