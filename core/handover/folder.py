@@ -43,7 +43,7 @@ from core.vector.tracing.sources import open_labels
 if TYPE_CHECKING:
     from core.model_store.cards import ModelCard
 
-MANIFEST, README = "manifest.json", "README.md"
+MANIFEST, _README = "manifest.json", "README.md"
 POLYGONS, PROJECT, PAGE, SCRIPT = "polygons", "project.qgz", "map.html", "map-tiles.js"
 LABELS, CONFIDENCE, SCENE, REPORT = "labels.tif", "confidence.tif", "scene.tif", "report.html"
 GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -245,7 +245,7 @@ def _lists(work: _Work) -> None:
     }
     files = [path.name for path in work.folder.iterdir() if not path.name.startswith(".")]
     text = readme(work.layer, [*files, ITEM, COLLECTION, MANIFEST], title=work.told.title, lines=work.lines, notes=work.notes, told=told)
-    (work.folder / README).write_text(text, encoding="utf-8")
+    (work.folder / _README).write_text(text, encoding="utf-8")
     assets = {name: _asset(work.folder / name) for name in _KINDS if name in files}
     write_catalogue(work.folder, work.layer, assets, work.told, now=now)
 
