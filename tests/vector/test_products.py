@@ -21,7 +21,7 @@ def offered_by_the_command_line(*rows):
         "from core.__main__ import main; main(['vectorize', '--help'])"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    return re.search(r"file to write:((?:\s+\.\S+)+)", told).group(1).split()
+    return re.search(r"file to write:((?:\s+\.[\w.]+)+)", told).group(1).split()
 
 
 def offered_by_the_page():
