@@ -650,7 +650,9 @@ def test_a_region_is_cut_counted_and_summed(opened, lake, does):
     middle = (west + east) / 2
     does(region=((middle, south - 1), (middle, north + 1), (east + 1, north + 1), (east + 1, south - 1)))
     at = sound(at.run())
-    inside = next(table.value for table in at.dataframe if table.value["area"].sum() < 2000)
+    shown = next(table for table in at.dataframe if table.value["area"].sum() < 2000)
+    heads, inside = json.loads(shown.proto.columns), shown.value
+    assert [heads[name]["label"] for name in ("class", "area", "mean confidence")] == ["Class", "Area, m²", "Mean confidence"]
     areas = dict(zip(inside["class"], inside["area"], strict=True))
     assert areas["Water"] == pytest.approx(40 * 30 * 0.25, rel=0.02) and sum(areas.values()) == pytest.approx(1500, rel=0.01)
     assert "2 polygons" in text_of(at) and map_of(at)[2]["note"].startswith("In the region: 2 polygons, 1,500 m²")

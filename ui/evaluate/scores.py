@@ -37,8 +37,9 @@ def classes(run: EvaluationRun) -> None:
     scheme, one = state.shown(evaluation.scheme), evaluation.confusion
     st.subheader("Scores of each class", anchor=False)
     st.plotly_chart(charts.class_bars(evaluation, scheme), key="evaluation_bars", config=NO_BAR)
+    some = any(evaluation.intervals.of(key, place) for key in charts.SCORES for place in range(len(scheme)))
     st.caption(
-        "Whiskers are 95 % intervals over scenes. "
+        f"{'Whiskers are 95 % intervals over scenes. ' if some else ''}"
         f"Boundary IoU compares strips of {evaluation.settings.get('boundary_px', '–')} px along the outlines."
     )
     left, right = st.columns([3, 2], gap="large")

@@ -190,7 +190,7 @@ def _scene_table(dataset: Dataset, read: DatasetCounts) -> None:
     sizes = rounded.groupby(same, dropna=False, sort=False).agg(scenes=("scene", "size"), tiles=("tile", "nunique")).reset_index()
     tables.show(sizes.sort_values("scenes", ascending=False), hide_index=True, column_config=columns)
     with st.expander(f"Table of {len(rows)} scene{'s' if len(rows) > 1 else ''}", icon=":material/table:"):
-        tables.show(table, hide_index=True, column_config=columns)
+        tables.show(table, hide_index=True, column_config=columns, names=dataset.scheme.names)
     st.caption("Width and height in pixels; classes as shares of the labelled pixels.")
 
 

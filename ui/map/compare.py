@@ -150,5 +150,6 @@ def _areas(changed: ChangeResult) -> None:
         alt="Area by class in the first and in the second",
         height=248,
         column_config={name: st.column_config.NumberColumn(format="%,.0f") for name in changed.matrix.columns},
+        names=list(changed.matrix.columns),
         on=right,
     )

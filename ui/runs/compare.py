@@ -136,7 +136,7 @@ def _differences(chosen: Sequence[Job], titles: dict[str, str]) -> None:
         return
     frame = pd.DataFrame(values).T
     frame.index.name = "setting"
-    tables.show(frame, height="content")
+    tables.show(frame, height="content", names=list(frame.columns))
 
 
 def _points(records: Sequence[dict[str, Any]], key: str, minutes: bool) -> list[tuple[float, float | None]]:
