@@ -107,6 +107,9 @@ def save_as(
                 _move_paths(target, workspace.root, folder)
             done += size
         rename(Workspace(place), name or folder.name)
+        # What is in folders changed their times; lists are ordered and dated by them.
+        for made in sorted({file.parent for file in files} - {workspace.root}, reverse=True):
+            shutil.copystat(made, place / made.relative_to(workspace.root))
     report(on_progress, needed, needed, "Copied")
     return Workspace(folder)
 

@@ -28,6 +28,7 @@ def workspace(tmp_path):
     (made.features / "tile.npy").write_bytes(b"tile")
     made.discard([(made.models / "gone.txt").write_text("x") and made.models / "gone.txt"], label="gone")
     (made.predictions / ".half-written").mkdir()
+    os.utime(folder, ns=(10**18 + 5, 10**18 + 5))
     return made
 
 
@@ -44,6 +45,7 @@ def test_a_copy_names_its_own_files_and_keeps_times(workspace, tmp_path):
     # What a layer's corrections and finished files go by.
     assert file_digest(folder / "labels.tif") == file_digest(workspace.predictions / "one" / "labels.tif")
     assert (folder / "prediction.json").stat().st_mtime_ns == 10**18 + 9
+    assert folder.stat().st_mtime_ns == 10**18 + 5  # what lists are ordered and dated by
     assert not any((copy.root / "features").glob("*")) and copy.trashed() == [] and not (copy.predictions / ".half-written").exists()
     assert steps[-1][0] == steps[-1][1] and steps == sorted(steps)
     assert (projects.name_of(workspace), projects.name_of(copy)) == ("first project", "second")

@@ -40,6 +40,7 @@ def follow() -> bool:
 def panel() -> None:
     """Name, save as, open."""
     workspace = state.workspace()
+    news = st.container(key="project_news", gap="small")  # above all else: what is below may be below the window
     name = projects.name_of(workspace)
     which = digest_of(str(workspace.root), name)  # a field of its own for each name, which then begins with it
     st.text_input(
@@ -56,9 +57,9 @@ def panel() -> None:
         if more.open:
             _elsewhere(workspace)
     if st.session_state.pop(_STOPPED, False):
-        st.info("The copy was stopped. Nothing of it is kept.", icon=":material/info:")
+        news.info("The copy was stopped. Nothing of it is kept.", icon=":material/info:")
     if st.session_state.get(_SAID):
-        st.error(in_markdown(st.session_state.pop(_SAID)), icon=":material/error:")
+        news.error(in_markdown(st.session_state.pop(_SAID)), icon=":material/error:")
 
 
 def _elsewhere(workspace: Workspace) -> None:

@@ -60,6 +60,8 @@ def test_what_does_not_go_is_one_plain_line(named, workspace, tmp_path, finished
     at.text_input(key="project_save_path").set_value(str(workspace.root / "inside"))
     at = at.run().button(key="project_save").click().run()
     assert len(at.error) == 1 and "in or around the project" in at.error[0].value
+    # It stands above the fields: below them it could lie below the window.
+    assert next(part.type for part in at.sidebar if part.type in ("error", "text_input")) == "error"
     monkeypatch.setattr(project.jobs.Job, "active", property(lambda job: True))
     finished("demo", {}, {})
     with pytest.raises(project.JobBusy, match="Wait for it"):
