@@ -22,6 +22,7 @@ from core.errors import ModelError
 from core.files import delete, put_in_place, replacing, unfinished_place
 from core.model_store.cards import CARD_FILE, WEIGHTS_FILE
 from core.training.event_files import EVENTS_FOLDER
+from core.training.loggers import LOGGERS_FILE
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +35,7 @@ PARTS = "classes"
 _NEWER = ".newer"
 """Tells the newer run of two where a kill left both: they change places in one step, and the older one is deleted in another."""
 _MODEL = (LAST_FILE, CARD_FILE, WEIGHTS_FILE, PARTS)
-_OWN = (*_MODEL, HISTORY_FILE, SETTINGS_FILE, PREVIEWS, EVENTS_FOLDER, "README.md")
+_OWN = (*_MODEL, HISTORY_FILE, SETTINGS_FILE, PREVIEWS, EVENTS_FOLDER, LOGGERS_FILE, "README.md")
 _WEIGHTS = "model.weights.h5"
 
 

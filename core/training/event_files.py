@@ -44,7 +44,7 @@ class EventFiles:
         """One line of the history as scalars at its epoch, nested ones as `name/key`, and the preview as a picture."""
         summary = self._proto.Summary()
         for name, value in line.items():
-            for tag, number in _numbers(name, value):
+            for tag, number in numbers(name, value):
                 summary.value.add(tag=tag, simple_value=number)
         if preview is not None:
             height, width, encoded = _jpeg(preview)
@@ -61,9 +61,10 @@ class EventFiles:
         self._writer.write(self._proto.Event(wall_time=time.time(), **fields).SerializeToString())
 
 
-def _numbers(name: str, value: Any) -> list[tuple[str, float]]:
+def numbers(name: str, value: Any) -> list[tuple[str, float]]:
+    """The scores in one entry of a history's line with their names, nested ones as `name/key`; what is no finite number is left out."""
     if isinstance(value, Mapping):
-        return [pair for key, item in value.items() for pair in _numbers(f"{name}/{key}", item)]
+        return [pair for key, item in value.items() for pair in numbers(f"{name}/{key}", item)]
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and name not in _LEFT_OUT
     return [(name, float(value))] if good else []
 

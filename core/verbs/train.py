@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 from core.model_store.normalisation import seams_warning
 from core.progress import OnProgress, ShouldStop, report
 from core.settings import REQUIRED, Settings, group, options, setting
+from core.training.loggers import FINISHED, STOPPED, following, read_loggers
+from core.training.loggers import FORM as LOGGERS
 from core.training.settings import TrainSettings
+from core.training.spread import machines
 from core.verbs.options import add_option, request_of
 from core.verbs.tables import score, table, whole
 from core.verbs.verb import PASSING, Answer, OnEvent, Typed, Verb, place_of
@@ -43,6 +46,9 @@ class TrainRequest(TrainingRequest):
 
     out: Path | None = setting(None, "folder for the model", flag="OUT")
     resume: bool = setting(False, "continue after the last epoch in OUT")
+    loggers: tuple[str, ...] = setting(
+        (), f"other programs that follow the run, with scores and settings alone: {LOGGERS}", metavar="X,X,..."
+    )
 
 
 @dataclass(frozen=True)
@@ -80,24 +86,36 @@ def run(
     asked: TrainRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, on_event: OnEvent | None = None
 ) -> Answer:
     """Train a network on prepared patches; each epoch becomes an event of type "epoch", and its steps so far one that passes."""
+    # What is not installed is told before TensorFlow starts. Of several machines one writes.
+    wanted = read_loggers(asked.loggers) if machines()[1] else ()
     store = _begin(asked, on_progress)
     from core.training.training import train
+
+    out = place_of(asked.out)
 
     def tell(kind: str) -> OnEvent:
         return lambda record: on_event({**record, "type": kind}) if on_event is not None else None
 
-    result = train(
-        store,
-        place_of(asked.out),
-        asked.settings,
-        on_progress=on_progress,
-        should_stop=should_stop,
-        on_epoch=tell("epoch"),
-        on_steps=tell(PASSING),
-        resume=asked.resume,
-    )
+    def told(line: dict[str, Any]) -> None:
+        tell("epoch")(line)
+        followers.add(line)
+        for sentence in followers.fresh():
+            tell("warning")({"message": sentence})
+
+    with following(wanted, out, asked.settings.name or out.name, asked.settings.to_dict(), resume=asked.resume) as followers:
+        result = train(
+            store,
+            out,
+            asked.settings,
+            on_progress=on_progress,
+            should_stop=should_stop,
+            on_epoch=told,
+            on_steps=tell(PASSING),
+            resume=asked.resume,
+        )
+        followers.state = STOPPED if result.stopped else FINISHED
     seams = seams_warning(result.card.normalisation)
-    return {**result.summary(), "folder": str(asked.out), "warnings": [seams] if seams else []}
+    return {**result.summary(), "folder": str(asked.out), "warnings": [*([seams] if seams else []), *followers.warnings]}
 
 
 def run_probe(asked: ProbeRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
@@ -225,7 +243,7 @@ def summary_of_search(answer: Mapping[str, Any]) -> Iterable[str]:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     own = {option.key: option for option in options(TrainRequest)}
-    for key in ("prepared", "out", "also", "resume"):
+    for key in ("prepared", "out", "also", "resume", "loggers"):
         add_option(parser, own[key])
     instead = parser.add_mutually_exclusive_group()
     for name, words in _INSTEAD_OF_TRAINING.items():

@@ -258,7 +258,7 @@ def _event_files(job: Job) -> None:
 
 def _log(job: Job, records: Sequence[Mapping[str, Any]]) -> str:
     """Epochs and states with their times, then the last that the process itself printed."""
-    events = [event for event in job.events() if event["type"] in ("epoch", "state")]
+    events = [event for event in job.events() if event["type"] in ("epoch", "state", "warning")]
     said = [f"{time.strftime('%H:%M:%S', time.localtime(event['time']))}  {_event_words(event)}" for event in events[-_LOG_LINES:]]
     printed = [line for line in job.log_tail(_LOG_LINES).splitlines() if not any(word in line for word in _CHATTER)]
     return "\n".join([*said, *printed[-4 if records else -_LOG_LINES :]])
@@ -267,6 +267,8 @@ def _log(job: Job, records: Sequence[Mapping[str, Any]]) -> str:
 def _event_words(event: Mapping[str, Any]) -> str:
     if event["type"] == "state":
         return jobs_view.label(event["state"])
+    if event["type"] == "warning":
+        return str(event["message"])
     named = f"{event['class']}, epoch" if event.get("class") else "Epoch"
     parts = [f"loss {event['loss']:.4g}"]
     if event.get("val_mean_iou") is not None:
