@@ -46,9 +46,7 @@ class TrainRequest(TrainingRequest):
 
     out: Path | None = setting(None, "folder for the model", flag="OUT")
     resume: bool = setting(False, "continue after the last epoch in OUT")
-    loggers: tuple[str, ...] = setting(
-        (), f"other programs that follow the run, with scores and settings alone: {LOGGERS}", metavar="X,X,..."
-    )
+    loggers: tuple[str, ...] = setting((), f"who hears scores and settings besides: {LOGGERS}", metavar="X,X,...")
 
 
 @dataclass(frozen=True)
