@@ -22,7 +22,7 @@ from core.errors import ModelError
 from core.files import delete, put_in_place, replacing, unfinished_place
 from core.model_store.cards import CARD_FILE, WEIGHTS_FILE
 from core.training.event_files import EVENTS_FOLDER
-from core.training.loggers import LOGGERS_FILE
+from core.training.following.followers import LOGGERS_FILE
 
 if TYPE_CHECKING:
     import keras

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from core.model_store.normalisation import seams_warning
 from core.progress import OnProgress, ShouldStop, report
 from core.settings import REQUIRED, Settings, group, options, setting
-from core.training.loggers import FINISHED, STOPPED, following, read_loggers
-from core.training.loggers import FORM as LOGGERS
+from core.training.following.followers import following
+from core.training.following.programs import FINISHED, STOPPED, read_loggers
+from core.training.following.programs import FORM as LOGGERS
 from core.training.settings import TrainSettings
 from core.training.spread import machines
 from core.verbs.options import add_option, request_of

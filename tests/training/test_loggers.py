@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import core.training.loggers as loggers
 from core.errors import SettingsError
-from core.training.loggers import FAILED, STOPPED, Wanted, following, read_loggers
+from core.training.following import followers as threads
+from core.training.following import programs
+from core.training.following.followers import following
+from core.training.following.programs import FAILED, STOPPED, Wanted, read_loggers
 from core.training.settings import TrainSettings
 from core.verbs.train import VERB
 from tests.helpers import learning_fakes as fakes
@@ -144,7 +146,7 @@ def test_what_was_missed_is_sent_later_and_passwords_are_told_to_nobody(mlflow, 
 
 
 def test_a_program_that_hangs_keeps_nobody(mlflow, tmp_path, monkeypatch):
-    monkeypatch.setattr(loggers, "_LAST_WAIT_S", 0.05)
+    monkeypatch.setattr(threads, "_LAST_WAIT_S", 0.05)
     mlflow.hangs = threading.Event()
     assert follow(tmp_path, "mlflow") == ["mlflow did not answer in time: it may lack the last epochs."]
     mlflow.hangs.set()
@@ -175,7 +177,7 @@ def test_how_a_run_ended_is_told(mlflow, tmp_path):
 )
 def test_what_cannot_follow_is_one_line_before_the_training(asked, words, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
+    monkeypatch.setattr(programs, "find_spec", lambda name: None)
     with pytest.raises(SettingsError) as raised:
         read_loggers(asked)
     assert words in str(raised.value) and "secret" not in str(raised.value)
