@@ -174,9 +174,10 @@ def _labels(work: _Work) -> None:
     labels = open_labels(work.source)
 
     def read(window: Window) -> np.ndarray:
-        return labels.rows(window.row, window.row_stop)[:, window.col : window.col_stop].astype(np.uint8)
+        return labels.rows(window.row, window.row_stop)[:, window.col : window.col_stop]
 
-    rasters.write_classes(work.folder / LABELS, read, work.size, work.layer.geo, work.layer.scheme, **work.how)
+    given = read if work.prediction is None else work.prediction.labels
+    rasters.write_classes(work.folder / LABELS, given, work.size, work.layer.geo, work.layer.scheme, **work.how)
 
 
 def _confidence(work: _Work) -> None:
@@ -213,13 +214,17 @@ def _web(work: _Work) -> None:
             work.notes.append(f"There is no web map: {error.found}.")
         return
     tiles = work.folder / f"{POLYGONS}.pmtiles"
-    lost = len(layer.frame) - write_tiles(layer, tiles)
+    try:
+        lost = len(layer.frame) - write_tiles(layer, tiles)
+    except ExportError as error:  # polygons where the CRS holds no more
+        tiles.unlink(missing_ok=True)
+        work.notes.append(f"There is no web map, and there are no vector tiles: {error.found}.")
+        return
     if lost:
         work.notes.append(f"{lost:,} polygons are too small for the vector tiles; the other files hold them.")
     low = levels(content_of(layer, ".geojson", crs=LONLAT, lonlat=True), layer)[0]
-    words, script = work.told.attribution, work.folder / SCRIPT
-    with_it: dict[str, Any] = {"scene": work.scene, "lines": work.lines, "words": words}
-    write_page(layer, page, tiles=tiles, script=script, title=work.told.title, low=low, **with_it)
+    with_it: dict[str, Any] = {"scene": work.scene, "lines": work.lines, "words": work.told.attribution}
+    write_page(layer, page, tiles=tiles, script=work.folder / SCRIPT, title=work.told.title, low=low, **with_it)
 
 
 def _report(work: _Work) -> None:

@@ -69,7 +69,7 @@ def write_page(
         leaflet_css=styles,
         panel_css=panel_style(),
         leaflet_js=code,
-        layer=dump_json(value).replace("</", "<\\/"),
+        layer=dump_json(value).replace("<", "\\u003c"),
     )
     path.write_text(text, encoding="utf-8")
     with tiles.open("rb") as read, script.open("w", encoding="ascii") as out:

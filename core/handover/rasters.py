@@ -25,9 +25,21 @@ _STEP_PX = 2048
 
 
 def write_classes(path: Path, read: Read, size: tuple[int, int], geo: GeoRef, scheme: ClassScheme, **how: Any) -> None:
-    """Class ids uint8 (h, w) of windows, 255 for none, with names and colours inside and beside it, as QGIS and ArcGIS look for them."""
+    """Class ids (h, w) of windows, the scheme's ignored id for none, with names and colours inside and beside, as QGIS and ArcGIS look for.
+
+    They are bytes; more classes than bytes can name take two each, and have their colours beside only.
+    """
+    few = len(scheme) <= IGNORED_ID
+    dtype = "uint8" if few else "uint16"
     tags = {f"CLASS_{class_id}": name for class_id, name in enumerate(scheme.names)}
-    _cog(path, lambda window: read(window)[None], size, geo, tags=tags, nodata=IGNORED_ID, scheme=scheme, resampling="MODE", **how)
+    known: dict[str, Any] = {
+        "dtype": dtype,
+        "nodata": scheme.ignored_id,
+        "scheme": scheme if few else None,
+        "tags": tags,
+        "resampling": "MODE",
+    }
+    _cog(path, lambda window: read(window)[None].astype(dtype), size, geo, **known, **how)
     path.with_name(f"{path.name}.aux.xml").write_text(class_table(scheme), encoding="utf-8")
 
 

@@ -55,7 +55,11 @@ def levels(content: Content, layer: PolygonLayer) -> tuple[int, int]:
     round_m = _ROUND_M * shrunk
     reach_m = max((east - west) / 360 * round_m, (north - south) / 360 * _ROUND_M, 1e-3)
     pixel = layer.geo.pixel_size(layer.made["height"] / 2, layer.made["width"] / 2)
-    side = min(pixel) if pixel and np.isfinite(pixel).all() and min(pixel) > 0 else reach_m / _TILE_UNITS
+    side = reach_m / _TILE_UNITS
+    if pixel is not None and np.isfinite(pixel).all() and min(pixel) > 0:
+        side = min(pixel)
+        # What is cut at the antimeridian reaches round the earth in degrees only.
+        reach_m = min(reach_m, max(layer.made["height"] * pixel[0], layer.made["width"] * pixel[1]))
     low = math.floor(math.log2(round_m / reach_m))
     high = math.ceil(math.log2(round_m / (_TILE_UNITS * side / 2)))
     low = min(max(low, 0), _DEEPEST)

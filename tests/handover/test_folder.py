@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import zipfile
 from dataclasses import replace
 
@@ -31,6 +32,7 @@ from core.vector.formats.content import content_of
 from core.vector.formats.export import export
 from core.vector.layer import LEGEND
 from core.vector.vectorize import vectorize
+from tests.handover.test_qgis import CLIENT, qgis_python
 from tests.helpers.predicted import predicted
 
 SIDE_PX = 192
@@ -48,7 +50,7 @@ ALWAYS = {
     "project.qgz",
     "report.html",
 }
-TOLD = Caption("Coast & harbour", "Polygons of a test.", "© Somebody", "CC-BY-4.0", "2026-05-30")
+CAPTION = Caption("Coast & harbour", "Polygons of a test.", "© Somebody", "CC-BY-4.0", "2026-05-30")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def made(prediction, traced, tmp_path_factory):
     layer, lines = shown_layer(traced)
     out = tmp_path_factory.mktemp("handed") / "coast"
     known = Prediction.open(prediction)
-    return out, layer, hand_over(out, layer, prediction, told=TOLD, lines=lines, with_scene=True, pack=True, prediction=known)
+    return out, layer, hand_over(out, layer, prediction, told=CAPTION, lines=lines, with_scene=True, pack=True, prediction=known)
 
 
 def test_the_folder_holds_what_it_lists_and_the_list_has_the_digests(made):
@@ -162,6 +164,18 @@ def test_the_catalogue_is_valid_and_its_links_lead_to_the_files(made):
         time_of("yesterday")
 
 
+@pytest.mark.slow
+@pytest.mark.needs_qgis
+def test_qgis_opens_the_project_with_lines_and_picture(made, tmp_path):
+    python = qgis_python()
+    done = subprocess.run([python, str(CLIENT), str(made[0] / "project.qgz"), str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    assert list(told["layers"]) == ["Centre lines", "Polygons", "Class of each pixel", "Confidence", "Picture"]
+    assert all(layer["valid"] for layer in told["layers"].values()) and told["errors"] == [] and told["printed"] == [0]
+    assert told["layers"]["Polygons"]["legend"][:2] == ["Water", "Street"] and told["layers"]["Polygons"]["features"] == len(made[1].frame)
+
+
 def test_a_layer_that_a_page_kept_is_the_one_that_was_shown(traced, tmp_path):
     layer, lines = shown_layer(traced)
     layer = replace(layer, geo=replace(layer.geo, pixel_size_m=0.25))
@@ -185,15 +199,15 @@ def test_a_taken_place_is_refused_unless_it_may_be_replaced(prediction, traced, 
     (out / "mine.txt").write_text("mine")
     for allowed in (False, True):
         with pytest.raises(SettingsError, match="other files"):
-            hand_over(out, traced.layer, prediction, told=TOLD, overwrite=allowed)
+            hand_over(out, traced.layer, prediction, told=CAPTION, overwrite=allowed)
     (out / "mine.txt").rename(out / MANIFEST)
     with pytest.raises(SettingsError, match="is there already"):
-        hand_over(out, traced.layer, prediction, told=TOLD)
+        hand_over(out, traced.layer, prediction, told=CAPTION)
     (tmp_path / "new.zip").write_text("mine")
     with pytest.raises(SettingsError, match=r"new\.zip is there already"):
-        hand_over(tmp_path / "new", traced.layer, prediction, told=TOLD, pack=True)
+        hand_over(tmp_path / "new", traced.layer, prediction, told=CAPTION, pack=True)
     with pytest.raises(ExportError, match="without polygons"):
-        hand_over(tmp_path / "new", replace(traced.layer, frame=traced.layer.frame.iloc[:0]), prediction, told=TOLD)
+        hand_over(tmp_path / "new", replace(traced.layer, frame=traced.layer.frame.iloc[:0]), prediction, told=CAPTION)
 
 
 def test_what_is_stopped_leaves_the_older_folder_and_nothing_of_its_own(prediction, traced, tmp_path):
@@ -210,7 +224,7 @@ def test_what_is_stopped_leaves_the_older_folder_and_nothing_of_its_own(predicti
             out,
             traced.layer,
             prediction,
-            told=TOLD,
+            told=CAPTION,
             overwrite=True,
             on_progress=lambda done, total, words: steps.append(words),
             should_stop=stop,
@@ -234,6 +248,20 @@ def test_a_scene_without_a_place_gets_all_but_tiles(tmp_path):
         np.testing.assert_array_equal(labels.read(1), ids)
 
 
+def test_more_classes_than_bytes_can_name_keep_their_numbers(tmp_path):
+    ids = np.arange(300, dtype=np.uint16).repeat(4).reshape(30, 40)
+    ids[0, :4] = 65535
+    with rasterio.open(tmp_path / "ids.tif", "w", driver="GTiff", height=30, width=40, count=1, dtype="uint16", nodata=65535) as out:
+        out.write(ids, 1)
+    answer = hand_over(tmp_path / "out", vectorize(tmp_path / "ids.tif").layer, tmp_path / "ids.tif", told=CAPTION)
+    with rasterio.open(tmp_path / "out" / "labels.tif") as labels:
+        found = labels.read(1)
+        assert labels.nodata == 300 and (found[0, :4] == 300).all()
+        np.testing.assert_array_equal(found[0, 4:], ids[0, 4:])
+        np.testing.assert_array_equal(found[1:], ids[1:])
+    assert len(answer["files"]) == len(ALWAYS) - 1
+
+
 def test_the_command_says_where_to_begin(prediction, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["handover", str(prediction), str(out), "--colours", "masks"]) == 0
@@ -250,5 +278,9 @@ def test_tiles_begin_where_the_layer_fits_into_one_and_end_at_half_a_pixel(trace
     # At 25.2 degrees north a parallel has 36,270 km: 57.6 m are its 2^19.26th part, and half of 0.3 m is 1/4096 of its 2^15.85th.
     assert (low, high) == (19, 19)
     wide = replace(traced.layer, geo=GeoRef(traced.layer.geo.transform, traced.layer.geo.crs))
+    wide = replace(wide, made={**wide.made, "height": 400_000, "width": 400_000})
     assert levels(replace(content, geometry=np.array([shapely.box(55, 25, 56, 26)], object)), wide) == (8, 13)
+    # Cut at the antimeridian, polygons lie on both sides of the map; the scene is as small as it is.
+    both = np.array([shapely.box(-180, 25, -179.9999, 25.0001), shapely.box(179.9999, 25, 180, 25.0001)], object)
+    assert levels(replace(content, geometry=both), traced.layer) == (19, 19)
     assert write_tiles(traced.layer, tmp_path / "a.pmtiles") == len(traced.layer.frame)

@@ -11,6 +11,7 @@ from rasterio.io import DatasetReader
 from core.classes import ClassScheme
 from core.scenes.display import default_rgb, stretch_limits
 from core.scenes.scene import Scene
+from core.vector.formats.styles import MOST_CATEGORIES
 
 _SAMPLE_PX = 1024
 _CUTS = (2.0, 98.0)
@@ -18,11 +19,11 @@ _CUTS = (2.0, 98.0)
 
 
 def classes_renderer(scheme: ClassScheme, order: list[str]) -> ET.Element:
-    """Each class id in its colour, with its name in the legend; `order` is that of the legend."""
+    """Each class id in its colour, with its name in the legend; `order` is that of the legend, of which `MOST_CATEGORIES` are listed."""
     renderer = _renderer("paletted", band="1")
     palette = ET.SubElement(renderer, "colorPalette")
     ids = {name: class_id for class_id, name in enumerate(scheme.names)}
-    for name in order:
+    for name in order[:MOST_CATEGORIES]:
         ET.SubElement(palette, "paletteEntry", value=str(ids[name]), color=scheme.hex(ids[name]).lower(), label=name, alpha="255")
     return renderer
 
