@@ -105,6 +105,7 @@ def test_every_field_for_a_path_asks_the_one_function():
         "certify_person": "a name",
         "map_service_name": "a title",
         "map_service_attribution": "a line of text",
+        "map_handover_owner": "a line of text",
         "map_service_layers": "names that a map server knows",
         "map_service_matrix": "a name that a map server knows",
         **dict.fromkeys(("map_postgis_host", "map_postgis_port"), "where a database server listens"),
