@@ -27,7 +27,8 @@ def jobs(tmp_path) -> list[Job]:
 
 
 def test_there_is_one_of_each_kind(jobs):
-    assert {job.kind for job in jobs} == set(KINDS) - {"models", "accept", "refine", "labels", "handover"}  # which were no kinds of job then
+    later = {"models", "accept", "refine", "labels", "handover"}  # which were no kinds of job then
+    assert {job.kind for job in jobs} == set(KINDS) - later
 
 
 def test_old_jobs_are_listed_and_described_as_they_were(jobs):
