@@ -86,7 +86,7 @@ def prepared_title(folder: str | Path) -> str:
     when = datetime.fromtimestamp((folder / STORE_FILE).stat().st_mtime)
     how = {"group": "by tile", "block": "by blocks", "random": "by patch"}.get(store.split_info["how"], store.split_info["how"])
     size = f"{store.patch_size} px" + (f" at scale {store.scale:g}" if store.scale != 1 else "")
-    return f"{Path(store.record['dataset']).name} · {size} · {how} · {when:%d %b %H:%M}"
+    return f"{dataset_title(Path(store.record['dataset']))} · {size} · {how} · {when:%d %b %H:%M}"
 
 
 def patches(folder: str | Path) -> PatchStore:

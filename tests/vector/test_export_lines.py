@@ -168,7 +168,16 @@ def test_the_report_holds_all_and_asks_for_nothing(roads):
     assert text.count("M", text.index('id="lines" d="'), text.index('fill="none"')) == len(roads.lines.frame)
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?!data:)[^"'\s>]""", text) and "url(" not in text and "@import" not in text
     assert "&lt;Town&gt; &amp; sea" in text and "<Town>" not in text
-    for word in ("Building", "Road", "planar in EPSG:32640", "Olofsson", "mean IoU 0.750", "data:image/webp;base64,"):
+    for word in (
+        "Building",
+        "Road",
+        "<td>0 %</td>",
+        "<td>1 px</td>",
+        "planar in EPSG:32640",
+        "Olofsson",
+        "mean IoU 0.750",
+        "data:image/webp;base64,",
+    ):
         assert word in text
     for class_id in set(roads.layer.frame.class_id):
         assert f'<g id="class{class_id}">' in text and f'value="class{class_id}"' in text

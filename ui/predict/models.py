@@ -133,6 +133,7 @@ def engine(model: Model) -> dict[str, Any]:
         "Memory",
         _MEMORY,
         "1GiB",
+        format_func=lambda size: f"{size[:-3]} {size[-3:]}",
         key="predict_memory",
         help="An upper bound for the whole process; less makes more, narrower strips.",
         **KEEP,

@@ -140,9 +140,9 @@ def pretrained_weights(chosen: Mapping[str, Any]) -> str | None:
 
 
 def default_title(prepared: Path, chosen: Mapping[str, Any]) -> str:
-    """`U-Net on town`, for a run that nobody named."""
+    """`U-Net on Sample town`, for a run that nobody named."""
     network = networks.architecture(chosen["architecture"]).title
-    on = Path(library.patches(prepared).record["dataset"]).name
+    on = library.dataset_title(Path(library.patches(prepared).record["dataset"]))
     return f"{network} ({chosen['encoder']}) on {on}" if chosen["encoder"] else f"{network} on {on}"
 
 

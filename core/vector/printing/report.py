@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -229,7 +230,7 @@ _MEASURES = {"iou": "IoU", "precision": "Precision", "recall": "Recall", "f1": "
 
 
 def _settings(layer: PolygonLayer, prediction: Prediction | None) -> Iterable[tuple[str, Any]]:
-    yield from ((name, layer.made.get(key)) for key, name in _SETTINGS.items())
+    yield from ((name, _spoken(key, layer.made.get(key))) for key, name in _SETTINGS.items())
     squared = layer.made.get("regularized") or {}
     if squared.get("classes"):
         yield "Right angles", f"{', '.join(squared['classes'])}: {squared['polygons']:,} polygons"
@@ -238,6 +239,14 @@ def _settings(layer: PolygonLayer, prediction: Prediction | None) -> Iterable[tu
     if prediction is not None:
         for key in ("overlap", "symmetries", "engine", "patch_size"):
             yield key.replace("_", " ").capitalize(), prediction.made.get(key)
+
+
+def _spoken(key: str, value: Any) -> Any:
+    """A setting as people write it: shares in percent, a size with a space before its unit."""
+    if key == "threshold" and isinstance(value, (int, float)):
+        return f"{100 * value:.0f} %"
+    size = re.fullmatch(r"([\d.]+)(px|m2|m)", value) if isinstance(value, str) else None
+    return f"{size[1]} {size[2].replace('m2', 'm²')}" if size else value
 
 
 def _pairs(rows: Iterable[tuple[str, Any]]) -> str:
