@@ -71,8 +71,15 @@ def evaluate(
     Raises InputError when nothing can be compared, SettingsError, SceneError, ModelError, Cancelled.
     """
     settings = replace(settings or BlendSettings(), **told)
+    where = read_where(cluster) if isinstance(cluster, str) else cluster
     model = model if isinstance(model, Model) else find_model(model)
-    dataset = dataset if isinstance(dataset, Dataset) else open_dataset(dataset)
+    dataset = dataset if isinstance(dataset, Dataset) else open_dataset(dataset if where is None else Path(dataset).resolve())
+    if where is not None and not dataset.root.is_absolute():
+        raise SettingsError(
+            f"a data set in {dataset.root}, told from the current folder",
+            expected="a whole path, which workers know too",
+            do="Open it by that",
+        )
     pairs, notes = chosen_pairs(model, dataset, scenes)
     table, more = class_table(dataset.scheme, model.card.scheme)
     windows = None
@@ -101,11 +108,10 @@ def evaluate(
     totals = Totals.empty(len(model.card.scheme))
     truths = [SceneTruth(pair, dataset.scheme, table, None if windows is None else windows[pair.name]) for pair in pairs]
     refuse_changed = steady_files(dataset.only([pair.name for pair in pairs]).files)
-    where = read_where(cluster) if isinstance(cluster, str) else cluster
     with _work_folder(folder) as work:
         steps = len(pairs) + 1
         if where is not None:
-            measuring = Measuring(model, ready.name, layouts, settings.memory_bytes, measures, work.resolve())
+            measuring = Measuring(model.by_whole_path, ready.name, layouts, settings.memory_bytes, measures, work.resolve())
             spread = part(on_progress, 0, len(pairs), steps)
             results, _ = measure_scenes(where, measuring, truths, totals, on_progress=spread, should_stop=should_stop)
         else:

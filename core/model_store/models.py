@@ -49,6 +49,11 @@ class Model:
         return (self.file, weights_beside(self.file)) if self.file.suffix == _OF_OPENVINO else (self.file,)
 
     @property
+    def by_whole_path(self) -> Model:
+        """The same model as a process that works in another folder finds it."""
+        return replace(self, folder=self.folder.resolve(), file=self.file.resolve())
+
+    @property
     def size_bytes(self) -> int:
         """Size of the network's files."""
         return sum(file.stat().st_size for file in self.files)

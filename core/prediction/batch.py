@@ -168,7 +168,7 @@ def _spread(where: Where, model, engine, paths, places, settings, crs, on_progre
         return [
             Task(
                 place.name,
-                (model, path.resolve(), place.resolve(), settings, engine, crs, kept / f"{place.name}.json"),
+                (model.by_whole_path, path.resolve(), place.resolve(), settings, engine, crs, kept / f"{place.name}.json"),
                 kept / f"{place.name}.json",
                 max(sizes[path], 1) / 1e6,
             )

@@ -247,7 +247,7 @@ class _Work:
             preview.add(part, known.astype(np.uint8))
 
         assignment = Assignment(
-            model=self.model,
+            model=self.model.by_whole_path,
             scene=self.scene.path.resolve(),
             scene_digest=self.digest,
             layouts=self.layouts,

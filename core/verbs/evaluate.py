@@ -52,15 +52,21 @@ def run(asked: EvaluateRequest, *, on_progress: OnProgress | None = None, should
             expected="validation scenes, so that held-out ones stay honest",
             do="Choose the validation scenes",
         )
+    where = asked.spreading.where
     evaluation = evaluate(
         model,
-        open_dataset(asked.dataset, classes=asked.classes, images=asked.images or "", masks=asked.masks or ""),
+        open_dataset(
+            asked.dataset if where is None else asked.dataset.resolve(),
+            classes=asked.classes,
+            images=asked.images or "",
+            masks=asked.masks or "",
+        ),
         asked.blending,
         scenes=asked.scenes,
         patches=asked.patches,
         folder=asked.out,
         polygons=asked.polygons,
-        cluster=asked.spreading.where,
+        cluster=where,
         on_progress=on_progress,
         should_stop=should_stop,
     )

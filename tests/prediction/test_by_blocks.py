@@ -115,7 +115,7 @@ def test_a_scene_that_is_no_file_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_workers_make_the_same_files_though_one_is_killed_and_a_run_is_taken_up(tmp_path):
+def test_workers_make_the_same_files_though_one_is_killed_and_a_run_is_taken_up(tmp_path, monkeypatch):
     """Real processes and a real network: the sample's, in eight bits, which needs no conversion."""
     scene = write_scene(tmp_path / "scene.tif", 1500, 700)
     model = find_model("sample-town")
@@ -153,12 +153,14 @@ def test_workers_make_the_same_files_though_one_is_killed_and_a_run_is_taken_up(
         assert [row["state"] for row in batch.rows] == ["done", "done", "failed"] and batch.driven.done == 3
         assert [row["scene"] for row in batch.rows] == [str(path) for path in (*small, scenes / "broken.png")]
         made = [(tmp_path / "batch" / name / "labels.tif").stat().st_mtime_ns for name in "ab"]
-        again = predict_batch(model, find_scenes(scenes), tmp_path / "batch", cluster=dask.address, **settings)
+        monkeypatch.chdir(scenes)
+        again = predict_batch(model, find_scenes("."), "../batch", cluster=dask.address, **settings)
         assert [row["windows"] for row in again.rows] == [row["windows"] for row in batch.rows]
         assert [(tmp_path / "batch" / name / "labels.tif").stat().st_mtime_ns for name in "ab"] == made
         assert {path.name for path in (tmp_path / "batch").iterdir()} == {"a", "b", "results.csv", "results.json"}
         labelled = _labelled(tmp_path / "labelled", small, tmp_path / "batch")
-        scored = [evaluate(model, labelled, cluster=place, pictures=0, **settings).summary() for place in (None, dask.address)]
+        monkeypatch.chdir(tmp_path)  # what is told from here, workers elsewhere have to find
+        scored = [evaluate(model, labelled.name, cluster=place, pictures=0, **settings).summary() for place in (None, dask.address)]
         assert scored[0] == scored[1] and scored[0]["pixels"] > 100_000
     finally:
         dask.stop()
