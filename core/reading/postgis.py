@@ -31,7 +31,7 @@ PUBLIC = "public"
 LONGEST_NAME = 63
 """Bytes that PostgreSQL keeps of a name; it cuts what is longer."""
 _PATIENCE_S = 10
-"""How long a server may take to answer, where the address or PGCONNECT_TIMEOUT does not say."""
+"""How long a server may take to answer, where the address or PGCONNECT_TIMEOUT does not say, and others may hold a table."""
 _MOST_WORDS = 300
 
 
@@ -177,6 +177,7 @@ def connected(address: TableAddress, kind: type[GroundlineError], *, writes: boo
     try:
         with connection:
             connection.read_only = not writes
+            connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE_S}s'")
             yield connection
     except psycopg.Error as error:
         raise _refused(error, address, kind) from error
@@ -205,6 +206,7 @@ def _refused(error: psycopg.Error, address: TableAddress, kind: type[GroundlineE
         errors.DependentObjectsStillExist: ("a table that nothing else is made of", "Drop what depends on it, or choose another name"),
         errors.DuplicateTable: ("a free name", "Choose another name: somebody made it in this moment"),
         errors.UniqueViolation: ("a free name", "Choose another name: somebody made it in this moment"),
+        errors.LockNotAvailable: ("a table that nobody uses at this moment", "Try again later, or name another table"),
         errors.ReadOnlySqlTransaction: ("a server that can be written", "Name the primary server"),
     }
     expected, do = next(

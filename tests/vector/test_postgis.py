@@ -9,12 +9,14 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+import psycopg
 import pytest
 import rasterio
 import shapely
 from affine import Affine
 from pyproj import CRS
 
+import core.reading.postgis as addresses
 import core.vector.formats.postgis as tables
 from core.__main__ import main
 from core.classes import DUBAI
@@ -111,7 +113,7 @@ def test_a_table_holds_the_layer_and_says_what_it_is(postgres, monkeypatch):
 
 
 @pytest.mark.usefixtures("known")
-def test_the_command_line_writes_files_and_tables_and_replaces_only_its_own(postgres, tmp_path, capsys):
+def test_the_command_line_writes_files_and_tables_and_replaces_only_its_own(postgres, tmp_path, capsys, monkeypatch):
     road = IDS.copy()
     road[9:15] = 5
     road[11:13, 1:27] = 6  # 26 pixels of 0.3 m long
@@ -141,6 +143,12 @@ def test_the_command_line_writes_files_and_tables_and_replaces_only_its_own(post
     assert "public.parcels is not a table that this user wrote with Groundline" in line
     postgres.ask("CREATE VIEW of_town AS SELECT id FROM town")
     assert "drop table town because other objects depend on it" in refused(capsys, *words, "--overwrite")
+    # Nobody is waited for without end.
+    postgres.ask("DROP VIEW of_town")
+    monkeypatch.setattr(addresses, "_PATIENCE_S", 1)
+    with psycopg.connect(postgres.address("x").partition("?")[0], password=PASSWORD) as other:
+        other.execute("SELECT * FROM town")
+        assert "Expected a table that nobody uses at this moment" in refused(capsys, *words, "--overwrite")
     assert postgres.ask("SELECT count(*) FROM town") == [(answer["polygons"],)]
 
 
@@ -151,6 +159,10 @@ def test_all_or_nothing(postgres, monkeypatch):
     calls = iter(range(100))
     with pytest.raises(Cancelled):
         write_table(layer, address, should_stop=lambda: next(calls) == 3)
+    # A server that goes away in between is one line.
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'groundline'"
+    with pytest.raises(ExportError, match=r"^public\.half in gis: .* Expected a server that does it\. Ask who runs it\.$"):
+        write_table(layer, address, on_progress=lambda done, total, words: postgres.ask(kill))
     # A database that changes what is written is found out, and the table is taken back.
     made = tables._as_csv
     monkeypatch.setattr(tables, "_as_csv", lambda *told, **how: made(*told, **how).replace(b"0.5,", b"0.25,"))
