@@ -14,6 +14,7 @@ import pyogrio
 import pytest
 import rasterio
 import shapely
+import streamlit as st
 from affine import Affine
 from PIL import Image
 
@@ -34,6 +35,7 @@ from tests.helpers.predicted import predicted
 from tests.pages.conftest import keys_of, sound, text_of
 from ui import served
 from ui.map import downloads, drawing, tracing
+from ui.map import page as map_page
 from ui.map.finished import find
 from ui.viewer import tiles
 
@@ -643,7 +645,9 @@ def features_of(at):
     return {feature["properties"]["id"]: feature["geometry"] for feature in found}
 
 
-def test_a_region_is_cut_counted_and_summed(opened, lake, does):
+def test_a_region_is_cut_counted_and_summed(opened, lake, does, monkeypatch):
+    kept = map_page.keep
+    monkeypatch.setattr(map_page, "keep", lambda *given, **how: (st.progress(0.5), kept(*given, **how))[1])
     at = opened(MAP)
     # The right half of the scene: 100 x 60 px of 0.25 m2, in which 30 columns of the lake lie.
     (south, west), (north, east) = map_of(at)[1]["bounds"]
@@ -655,6 +659,9 @@ def test_a_region_is_cut_counted_and_summed(opened, lake, does):
     assert [heads[name]["label"] for name in ("class", "area", "mean confidence")] == ["Class", "Area, m²", "Mean confidence"]
     areas = dict(zip(inside["class"], inside["area"], strict=True))
     assert areas["Water"] == pytest.approx(40 * 30 * 0.25, rel=0.02) and sum(areas.values()) == pytest.approx(1500, rel=0.01)
+    # What takes its time says so below the map, which stays where it is, and so is not built anew.
+    drawn = [part.type for part in at.main]
+    assert drawn.index("component_instance") < drawn.index("progress")
     assert "2 polygons" in text_of(at) and map_of(at)[2]["note"].startswith("In the region: 2 polygons, 1,500 m²")
 
 

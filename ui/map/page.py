@@ -57,14 +57,14 @@ def _one(source: MapSource, result: VectorResult, digest: str, above: DeltaGener
         layer, drawn_digest = edits.corrected(result.layer, digest)
         layer = naming.named(layer, called)
         lines = None if result.lines is None else naming.named(result.lines, called)
-    with above:
-        drawn = drawing.Drawn(layer, drawn_digest, state.shown(layer.scheme))
-        before = edits.before(drawn_digest)
-        since = None if before is None else drawing.Drawn(*before, drawn.scheme)
         region = drawing.done(shown.map_key(source)).region
         note = edits.elsewhere(source, digest)
         with suppress(GroundlineError):  # said where the region's sums stand
             note = f"{note} {_region_words(_inside(layer, drawn_digest, region))}".strip()
+    with above:
+        drawn = drawing.Drawn(layer, drawn_digest, state.shown(layer.scheme))
+        before = edits.before(drawn_digest)
+        since = None if before is None else drawing.Drawn(*before, drawn.scheme)
         told = shown.map_of(source, drawn, since=since, editing=edits.offered(layer, digest), lines=_lines(result, digest), note=note)
     if layer.frame.empty:
         if not result.layer.frame.empty:
