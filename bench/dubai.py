@@ -40,7 +40,7 @@ from bench.train_models import FAILURES, TUTORIAL, core, draw_failures  # noqa: 
 from core.datasets.datasets import open_dataset  # noqa: E402
 from core.evaluation.result import Evaluation  # noqa: E402
 from core.files import read_json, write_json  # noqa: E402
-from core.model_store.cards import WEIGHTS_FILE, ModelCard  # noqa: E402
+from core.model_store.cards import LIKE_NETWORKS, WEIGHTS_FILE, ModelCard  # noqa: E402
 from core.patches.joined import open_patches  # noqa: E402
 from core.scenes.resampling import resize_image, resize_labels, scaled_length, taps  # noqa: E402
 from core.training.checkpoints import SETTINGS_FILE  # noqa: E402
@@ -230,7 +230,7 @@ def scored_as(card: ModelCard, found: dict[str, list[dict]]) -> ModelCard:
     On its own tiles a network is too sure of itself.
     """
     metrics = {
-        f"tiles {fold.replace('+', ' and ')}, by like networks that had not seen them": {
+        f"tiles {fold.replace('+', ' and ')}, {LIKE_NETWORKS}": {
             "seeds": len(ones),
             **{name: float(np.mean([one[name] for one in ones])) for name in _MEANS},
             "spread_of_mean_iou": float(np.std([one["mean_iou"] for one in ones])) if len(ones) > 1 else None,

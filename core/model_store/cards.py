@@ -18,6 +18,8 @@ from core.reading.readable import misfit
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "model.keras"
+LIKE_NETWORKS = "by like networks that had not seen them"
+"""How the name of a score ends that is no score of the network itself."""
 MIN_PATCH_PX = 8
 OUTPUTS = ("softmax", "sigmoid", "logits")
 _FOR_PROGRAMS = ("confusion", "pairs")  # entries of the card that nobody reads as text
@@ -159,6 +161,15 @@ class ModelCard:
         scored = ((part, self.metrics.get(part)) for part in ("test", "validation"))
         known = ((part, values["mean_iou"]) for part, values in scored if isinstance(values, dict) and values.get("mean_iou") is not None)
         return next(known, None)
+
+    def of_like_networks(self) -> tuple[int, float] | None:
+        """What networks made in the same way scored on folds that they had not seen, where no data was left to score this one on.
+
+        How many folds, and the mean of their mean IoU (0..1).
+        """
+        scored = ((name, values) for name, values in self.metrics.items() if name.endswith(LIKE_NETWORKS))
+        folds = [values["mean_iou"] for _, values in scored if isinstance(values, dict) and values.get("mean_iou") is not None]
+        return (len(folds), sum(folds) / len(folds)) if folds else None
 
     def groups_of(self, part: str) -> tuple[str, ...]:
         """The groups of images (tiles, places) in a part of the split; none where it is not by group."""

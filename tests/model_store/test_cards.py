@@ -5,7 +5,7 @@ import pytest
 
 from core.classes import DUBAI
 from core.errors import ModelError
-from core.model_store.cards import ModelCard, describe
+from core.model_store.cards import LIKE_NETWORKS, ModelCard, describe
 
 
 def card(**changes):
@@ -97,7 +97,10 @@ def test_the_test_part_counts_before_the_part_that_chose_the_epoch():
     both = {"validation": {"mean_iou": 0.8}, "test": {"mean_iou": 0.7}}
     assert card(metrics=both).held_out() == ("test", 0.7)
     assert card(metrics={**both, "test": {"mean_iou": None}}).held_out() == ("validation", 0.8)
-    assert card().held_out() is None and card(metrics={"mean_iou": 0.8}).held_out() is None
+    folds = {f"tiles {name}, {LIKE_NETWORKS}": {"mean_iou": value} for name, value in (("1", 0.5), ("2", 0.6))}
+    assert card(metrics=folds).of_like_networks() == (2, pytest.approx(0.55)) and card(metrics=folds).held_out() is None
+    assert card(metrics={f"a, {LIKE_NETWORKS}": "lost"}).of_like_networks() is None
+    assert card().held_out() is None and card().of_like_networks() is None and card(metrics={"mean_iou": 0.8}).held_out() is None
 
 
 def test_a_card_knows_its_training_images():

@@ -17,6 +17,7 @@ from core.model_store.normalisation import SEAMS
 from core.training.augmentation import Augmentation
 from core.training.previews import save_preview
 from core.training.settings import TrainSettings
+from core.workspace import MODELS
 from tests.pages.conftest import ROOT, keys_of, sound, text_of
 from ui import jobs_view
 from ui.state import Selection
@@ -736,6 +737,16 @@ def test_the_wizard_says_which_network_weights_alone_fit(opened, workspace, tmp_
     sound(at.button(key="import_start").click().run())
     request = asked[0][1]
     assert (request["architecture"], request["encoder"], list(request["filters"])) == ("unet", None, [8, 12])
+
+
+def test_the_table_of_models_says_what_a_score_was_measured_on(opened):
+    """The sample's network has a test part; of the Dubai ones, which saw all tiles, like networks on three folds were scored."""
+    at = on_tab(opened(TRAIN), "Models")
+    rows = next(frame.value for frame in at.dataframe if "measured on" in frame.value).set_index("model")
+    assert rows.loc["sample-town", "measured on"] == "test part" and rows.loc["sample-town", "mean IoU"] == pytest.approx(0.875, abs=0.001)
+    card = ModelCard.load(MODELS / "dubai-landcover")
+    assert rows.loc["dubai-landcover", "measured on"] == "3 folds, networks made alike"
+    assert rows.loc["dubai-landcover", "mean IoU"] == card.of_like_networks()[1]
 
 
 def test_a_model_is_exported_by_a_job_and_offered_with_its_card(opened, workspace, tmp_path, finished, asked):

@@ -292,6 +292,7 @@ def _read_models(folder: Path) -> None:
     for model in found:
         describe(model.card)
         model.card.held_out()
+        model.card.of_like_networks()
         model.card.groups_of("train")
         model.card.normalise(np.zeros((1, 4, 4, len(model.card.bands))), np.array([[0.0], [1.0]]))
     ModelCard.load(folder / "models" / "one")

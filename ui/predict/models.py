@@ -17,7 +17,7 @@ from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
 from core.prediction.fitting import best_fitting, why_fitting
 from core.prediction.settings import THREE_SCALES, told_size
 from core.scenes.scene import Scene
-from core.words import listed
+from core.words import counted, listed
 from ui import jobs_view, library, state
 from ui.allowed import changing
 from ui.input import KEEP
@@ -93,6 +93,9 @@ def _propose(models: Mapping[str, Model], scene: Scene, classes: Sequence[str]) 
 def score_words(card: ModelCard) -> str:
     """The held-out score with the part it was measured on, the test where there is one."""
     measured = card.held_out()
+    like = card.of_like_networks()
+    if measured is None and like is not None:
+        return f"**Mean IoU {like[1]:.2f}** of networks made alike, on {counted(like[0], 'fold')} of data that they had not seen"
     if measured is None:
         return "No held-out score is on the card."
     part, mean_iou = measured

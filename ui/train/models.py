@@ -15,7 +15,7 @@ from core.model_store.models import Model
 from core.plain import in_markdown
 from core.prediction.engines.exporting import FORMATS
 from core.prediction.settings import told_size
-from core.words import size_words
+from core.words import counted, size_words
 from core.workspace import MODELS
 from ui import broken, frame, jobs_view, library, state, tables
 from ui.allowed import changing, refuse_if_read_only
@@ -44,7 +44,7 @@ def _table(models: dict[str, Model]) -> None:
         {
             "model": model.card.name,
             "network": library.network_title(model.card),
-            "val. IoU": ((model.card.metrics.get("validation") or {}).get("mean_iou")),
+            **_score(model),
             "classes": ", ".join(model.card.scheme.names),
             "bands": len(model.card.bands),
             "patch, px": told_size(model.card.patch_shape),
@@ -56,8 +56,16 @@ def _table(models: dict[str, Model]) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         key="models_table",
-        column_config={"val. IoU": st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0, help="On validation")},
+        column_config={"mean IoU": st.column_config.ProgressColumn(format="%.3f", min_value=0.0, max_value=1.0, help="On held-out data.")},
     )
+
+
+def _score(model: Model) -> dict[str, object]:
+    """The score on the card, and what it was measured on."""
+    measured, like = model.card.held_out(), model.card.of_like_networks()
+    if measured is not None:
+        return {"mean IoU": measured[1], "measured on": f"{measured[0]} part"}
+    return {"mean IoU": like[1] if like else None, "measured on": f"{counted(like[0], 'fold')}, networks made alike" if like else ""}
 
 
 def choose(folder: str) -> None:
