@@ -17,9 +17,9 @@ from core.model_store.cards import ModelCard
 from core.patches.statistics import image_limits
 from core.prediction.blend.blending import BlendResult, Network, Tally, blend
 from core.prediction.blend.plans import BlendPlan
+from core.prediction.blend.tempering import tempered
 from core.prediction.engines.engine import Engine
 from core.prediction.folder.writing import GDAL_CACHE_BYTES, RawWriter
-from core.prediction.temperature import with_temperature
 from core.progress import OnProgress, ShouldStop, part
 from core.scenes.scene import Scene, Window
 
@@ -117,4 +117,4 @@ def _hand_on(earlier: Sequence[RawWriter], write: Write, temperature: float, pla
         probabilities = probabilities + raw.read(place)
     if earlier:
         probabilities = probabilities / np.float32(len(earlier) + 1)
-    write(place, with_temperature(probabilities, temperature))
+    write(place, tempered(probabilities, temperature))

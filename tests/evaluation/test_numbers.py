@@ -16,6 +16,7 @@ from core.evaluation.intervals import bootstrap, bootstrap_difference, scores_of
 from core.evaluation.regions import PolygonMatcher, PolygonScore, Regions
 from core.evaluation.result import Evaluation, SceneResult
 from core.evaluation.thresholds import probability_histogram, threshold_curve
+from core.prediction.blend.tempering import tempered
 from core.prediction.temperature import with_temperature
 
 
@@ -249,6 +250,11 @@ def test_a_temperature_never_changes_the_winner(seed, temperature):
     exact = (exact / exact.sum(1, keepdims=True)).astype(np.float32)
     found = with_temperature(exact, temperature)
     np.testing.assert_array_equal(found.argmax(1), exact.argmax(1))
+    # What whole scenes are given, by straight lines between powers, with pixels of which nothing is known among them.
+    exact[::7] = 0
+    quick = tempered(exact.reshape(5, 10, 4), temperature).reshape(50, 4)
+    np.testing.assert_allclose(quick, with_temperature(exact, temperature), atol=1e-5)
+    np.testing.assert_array_equal(quick.argmax(1), exact.argmax(1))
     assert found.dtype == np.float32 and found.sum(1) == pytest.approx(np.ones(50), abs=1e-5)
 
 

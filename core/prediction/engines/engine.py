@@ -258,9 +258,10 @@ def compiled(path: Path, batch: int, threads: int | None = None) -> Callable[[np
     shape[0] = batch
     network.reshape(shape)
     # Newer processors would compute in bfloat16 unless told: 2e-3 away from Keras instead of 1e-6.
-    config = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    config: dict[str, str | bool | int] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads is not None:
-        config["INFERENCE_NUM_THREADS"] = str(threads)
+        # Pinned, the workers of a machine would all sit on its first core.
+        config |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
     ready = core.compile_model(network, "CPU", config)
     output = next(port for port in ready.outputs if len(port.get_partial_shape()) == 4)
     request = ready.create_infer_request()
