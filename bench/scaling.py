@@ -90,6 +90,8 @@ def measure(model: str, size: int) -> dict:
     from core.model_store.models import find_model
     from core.prediction import predict as whole
 
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # all that follows takes one core together
     with tempfile.TemporaryDirectory() as folder:
         scene = Path(folder) / "scene.tif"
         write_scene(scene, size)
