@@ -10,6 +10,7 @@ export class Panel {
 
   draw() {
     const { classes, chosen, counts } = this.page;
+    const typed = this.typed();
     const list = element('div', { role: 'radiogroup', 'aria-label': 'Class that is painted', class: 'classes' });
     classes.forEach((item, index) => {
       const row = element('div', { class: 'row' });
@@ -29,7 +30,18 @@ export class Panel {
     });
     const add = button('+ Class', 'Add a class', () => this.add());
     this.node.replaceChildren(element('h4', {}, 'Classes'), list, add);
-    this.node.querySelector('input[type=text]')?.focus();
+    const name = this.node.querySelector('input[type=text]');
+    if (name && typed?.dataset.of === name.dataset.of) {
+      name.value = typed.value;
+      name.setSelectionRange(typed.selectionStart, typed.selectionEnd);
+    }
+    name?.focus();
+  }
+
+  // A name that is being typed: what the dashboard answers meanwhile draws the list anew, and must not take it away.
+  typed() {
+    const name = this.node.querySelector('input[type=text]');
+    return name && name.value !== name.dataset.was ? name : null;
   }
 
   add() {
@@ -46,7 +58,8 @@ export class Panel {
   form(item, index) {
     const { classes } = this.page, form = element('form', { class: 'edit', 'aria-label': `Change ${item.name}` });
     const name = element('input', { type: 'text', maxlength: 60, 'aria-label': 'Name' });
-    name.value = item.name;
+    name.value = name.dataset.was = item.name;
+    name.dataset.of = String(item.id);
     const colour = element('input', { type: 'color', 'aria-label': 'Colour' });
     colour.value = item.colour.toLowerCase();
     const changed = () => {

@@ -93,6 +93,7 @@ def test_from_a_folder_to_every_file(page, server, city, picture, tmp_path):
     page.locator(".st-key-train_architecture input").fill("Fast")
     page.locator(".st-key-train_architecture input").press("Enter")
     page.get_by_text("Made for a laptop").wait_for()
+    drawn(page)  # until then Streamlit may hold what stood further down before beside what stands there now
     page.locator(".st-key-train_epochs input").fill("2")
     page.locator(".st-key-train_epochs input").press("Enter")
     page.locator(".st-key-train_name input").fill("Town")

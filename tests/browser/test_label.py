@@ -122,8 +122,16 @@ def test_a_bare_image_is_painted_answered_corrected_and_found_again(page, server
     becomes(lambda: sum(answered(page).values()), lambda count: count == 300 * 400)
 
     # Classes: one more, renamed; merged into another, its strokes go along.
-    page.get_by_role("button", name="Add a class").click()
+    held = []
+    page.route("**/do", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/do"):
+        page.get_by_role("button", name="Add a class").click()
     page.get_by_role("textbox", name="Name").fill("Tennis court")
+    with page.expect_response("**/do"):  # the dashboard's answer to the new class comes while its name is being typed
+        held[0].continue_()
+    becomes(lambda: project_of(server).labels.scheme.names[-1], lambda name: name == "Class 7")
+    page.wait_for_timeout(300)
+    assert page.get_by_role("textbox", name="Name").input_value() == "Tennis court"
     page.get_by_role("button", name="Done", exact=True).click()
     becomes(lambda: project_of(server).labels.scheme.names[-1], lambda name: name == "Tennis court")
     page.get_by_role("button", name="Change Road", exact=False).click()
