@@ -42,9 +42,11 @@ class ClusterSettings(Settings):
         return read_where(self.cluster)
 
 
-def read_where(text: str) -> Where | None:
-    """Read "none" (None), "local", "local:N" or the address of a Dask scheduler. Raises SettingsError."""
-    text = text.strip()
+def read_where(told: str | Where | None) -> Where | None:
+    """Read "none" (None), "local", "local:N" or the address of a Dask scheduler; what was read is given back. Raises SettingsError."""
+    if not isinstance(told, str):
+        return told
+    text = told.strip()
     if text in ("", NONE):
         return None
     local = re.fullmatch(rf"{LOCAL}(?::(\d+))?", text)

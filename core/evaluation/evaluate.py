@@ -71,7 +71,7 @@ def evaluate(
     Raises InputError when nothing can be compared, SettingsError, SceneError, ModelError, Cancelled.
     """
     settings = replace(settings or BlendSettings(), **told)
-    where = read_where(cluster) if isinstance(cluster, str) else cluster
+    where = read_where(cluster)
     model = model if isinstance(model, Model) else find_model(model)
     dataset = dataset if isinstance(dataset, Dataset) else open_dataset(dataset if where is None else Path(dataset).resolve())
     if where is not None and not dataset.root.is_absolute():

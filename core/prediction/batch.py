@@ -97,7 +97,7 @@ def predict_batch(
     settings are kept. Raises ModelError, SettingsError, Cancelled.
     """
     model = model if isinstance(model, Model) else find_model(model)
-    where = read_where(cluster) if isinstance(cluster, str) else cluster
+    where = read_where(cluster)
     folder, paths = Path(folder), [Path(path) for path in scenes]
     settings = replace(settings or PredictSettings(), **told)
     ready = engine if isinstance(engine, Engine) else open_engine(model, engine=engine or settings.engine, patch_size=settings.patch_size)
@@ -161,6 +161,7 @@ def _spread(where: Where, model, engine, paths, places, settings, crs, on_progre
     kept = places[0].parent.resolve() / f".rows-{job}"
     kept.mkdir(exist_ok=True)
     rows: dict[Path, dict[str, Any]] = {}
+    scene_of = {place.name: path for path, place in zip(paths, places, strict=True)}
 
     def tasks(workers: int) -> list[Task]:
         # The largest come first, so that none of them is left alone at the end.
@@ -176,9 +177,8 @@ def _spread(where: Where, model, engine, paths, places, settings, crs, on_progre
         ]
 
     def take(task: Task) -> None:
-        row = read_json(task.result)
-        path = next(path for path in paths if str(path.resolve()) == row["scene"])
-        rows[path] = {**row, "scene": str(path)}
+        path = scene_of[task.name]
+        rows[path] = {**read_json(task.result), "scene": str(path)}
 
     callables = dict(on_done=take, shared=kept, on_progress=on_progress, should_stop=should_stop)
     driven = drive(where, job, predict_scene, tasks, message=f"Predicting {len(paths)} scenes", twice=False, **callables)

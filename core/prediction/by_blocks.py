@@ -55,7 +55,7 @@ class Assignment:
     folder: Path
 
 
-def refuse_no_file(scene: Scene) -> None:
+def refuse_without_file(scene: Scene) -> None:
     """Raise SceneError for a scene that workers cannot open by its path."""
     try:
         same = open_scene(scene.path).digest == scene.digest
@@ -113,7 +113,7 @@ def predict_blocks(
     assignment.folder.mkdir(exist_ok=True)
 
     def remember() -> None:
-        unfinished.remember(blocks=[[b.row, b.col, b.height, b.width] for b in bounds], merged=merged)
+        unfinished.remember(**{BLOCKS: [[b.row, b.col, b.height, b.width] for b in bounds]}, merged=merged)
 
     def tasks(workers: int) -> list[Task]:
         bounds[:] = bounds or blocks_of(plans, workers)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from core.cluster.where import cores
 from core.model_store.models import Model
 from core.prediction.blend.blending import bytes_per_column
 from core.prediction.blend.kernels import quantise, rank
@@ -88,7 +89,7 @@ def estimate(
         result_mib=result / MIB,
         windows=windows,
         engine=ready.name,
-        cores=_cores(),
+        cores=cores(),
         area_km2=_area_km2(setup),
         warnings=tuple({"code": concern.code, "sentence": concern.sentence} for concern in concerns),
     )
@@ -103,11 +104,6 @@ def disk_bytes(pixels: int, classes: int, packed: float | None = None, *, passes
     """
     result = pixels * (0.5 * classes + 1.7 if packed is None else packed)
     return int(pixels * ((classes + 4) * 4 / 3 + (passes - 1) * classes) + result), int(result)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _area_km2(setup: Setup) -> float | None:

@@ -23,7 +23,7 @@ from core.model_store.models import Model
 from core.prediction.blend.blending import BlendResult, Tally
 from core.prediction.blend.plans import BlendPlan, plan_blend
 from core.prediction.budget import PeakMemory
-from core.prediction.by_blocks import BLOCKS, Assignment, predict_blocks, refuse_no_file
+from core.prediction.by_blocks import BLOCKS, Assignment, predict_blocks, refuse_without_file
 from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.estimate import disk_bytes
@@ -97,10 +97,10 @@ def predict(
     """
     begun = time.perf_counter()
     settings = replace(settings or PredictSettings(), **told)
-    where = read_where(cluster) if isinstance(cluster, str) else cluster
+    where = read_where(cluster)
     setup = set_up(model, scene, settings, window=window)
     if where is not None:
-        refuse_no_file(setup.scene)
+        refuse_without_file(setup.scene)
     check(should_stop)
     with PeakMemory() as memory_used:
         report(on_progress, 0, 0, "Opening the model")
@@ -192,7 +192,7 @@ class _Work:
         """Take up an interrupted run with the same settings, in the strips of its pass; start anew otherwise."""
         self.unfinished, self.tallies = unfinished(self.folder, self.key), [Tally() for _ in plans]
         state = self.unfinished.state
-        if state is not None and ("blocks" in state) != (self.where is not None):
+        if state is not None and (BLOCKS in state) != (self.where is not None):
             # It was begun the other way, which keeps other things.
             self.unfinished.drop()
             self.unfinished = unfinished(self.folder, self.key)
