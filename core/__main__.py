@@ -10,7 +10,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -20,7 +20,7 @@ from core.networks.lean import keep_keras_lean
 from core.progress_line import ProgressLine
 from core.verbs import registry
 from core.verbs.options import build_parser
-from core.verbs.verb import Verb
+from core.verbs.verb import READY, Verb
 
 EXIT_USER = 2
 EXIT_STOPPED = 130
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     progress = ProgressLine(sys.stderr)
     try:
         with _interrupts() as stop:
-            answer = _answer(verb, request, progress, stop)
+            answer = _answer(verb, request, progress, stop, lambda told: _say(verb, told, options.json))
     except GroundlineError as error:
         return _leave(progress, str(error), EXIT_USER)
     except Cancelled as stopped:
@@ -58,11 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _leave(progress, OUT_OF_MEMORY, EXIT_USER)
     progress.clear()
+    _say(verb, answer, options.json)
+    return 0
+
+
+def _say(verb: Verb, answer: dict[str, Any], as_json: bool) -> None:
     try:
-        print(dump_json(answer) if options.json else verb.said(answer), flush=True)
+        print(dump_json(answer) if as_json else verb.said(answer), flush=True)
     except BrokenPipeError:  # whoever read has heard enough; the work is done
         _be_silent(sys.stdout)
-    return 0
 
 
 class _Stop:
@@ -91,8 +95,16 @@ def _interrupts() -> Iterator[_Stop]:
         signal.signal(signal.SIGINT, before)
 
 
-def _answer(verb: Verb, request: dict[str, Any], progress: ProgressLine, stop: _Stop) -> dict[str, Any]:
-    answer = registry.run(verb.name, request, on_progress=progress, should_stop=stop)
+def _answer(
+    verb: Verb, request: dict[str, Any], progress: ProgressLine, stop: _Stop, say: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    def on_event(event: dict[str, Any]) -> None:
+        if event["type"] == READY:
+            say(event["answer"])
+
+    # Work that ends by itself is not asked for events: some makes pictures for who hears them.
+    heard = on_event if verb.lasting else None
+    answer = registry.run(verb.name, request, on_progress=progress, should_stop=stop, on_event=heard)
     if answer.get("stopped"):
         if answer.get("best_epoch") == 0:
             raise Cancelled("No epoch was finished, so there is no model yet.")

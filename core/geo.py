@@ -270,6 +270,22 @@ def degrees_of(crs: CRS, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.n
         return lon + 360 * np.round((x * factor - lon) / 360), lat
 
 
+def lonlat_bounds(geo: GeoRef, height: int, width: int) -> list[list[float]] | None:
+    """[[south, west], [north, east]] in degrees around a raster, beyond 180 over the antimeridian; None without a place on the earth."""
+    if geo.crs is None or not geo.georeferenced:
+        return None
+    rows, cols = np.meshgrid(np.linspace(0, height, 17), np.linspace(0, width, 17))
+    lon, lat = degrees_of(geo.crs, *geo.points(rows.ravel(), cols.ravel()))
+    there = np.isfinite(lon) & np.isfinite(lat)
+    if not there.any():
+        return None
+    lon, lat = lon[there], np.clip(lat[there], -90, 90)
+    beyond = np.where(lon < 0, lon + 360, lon)
+    if np.ptp(lon) > 180 > np.ptp(beyond):
+        lon = beyond
+    return [[float(lat.min()), float(lon.min())], [float(lat.max()), float(lon.max())]]
+
+
 def authalic_sine(latitude: np.ndarray) -> np.ndarray:
     """Sine of the authalic latitude of latitudes in degrees: the height on the sphere that has the ellipsoid's areas (Snyder 1987)."""
     sine = np.sin(np.radians(latitude))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from core.errors import InputError
+from core.publishing.names import listens_here_alone
 from core.workspace import MODELS, PROJECT, default_workspace
 
 ROOTS_VARIABLE = "GROUNDLINE_ROOTS"
@@ -18,17 +18,6 @@ ROOTS_VARIABLE = "GROUNDLINE_ROOTS"
 READ_ONLY_VARIABLE = "GROUNDLINE_READ_ONLY"
 """Set to 1 where the dashboard only shows: nothing is started, sent, corrected or deleted."""
 READ_ONLY_WORDS = "This dashboard only shows what is there: it was started with --read-only."
-
-
-def listens_here_alone(address: str | None) -> bool:
-    """Whether a server with this address can be reached from its own machine only; no address means all networks."""
-    name = (address or "").strip().lower().strip("[]")
-    if name == "localhost":
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def shared() -> bool:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from core.scenes.scene import Scene, Window
+
+_SAMPLE_PX = 1024  # side of the decimated picture that stretch limits are taken from
+_MOST_KNOWN = 512
+_known_limits: dict[tuple[str, tuple[int, ...]], tuple[np.ndarray, np.ndarray]] = {}
 
 
 def display_rgb(
@@ -57,3 +63,37 @@ def default_rgb(scene: Scene) -> tuple[int, ...]:
     if scene.bands < 3:
         return (1,)
     return (4, 3, 2) if scene.bands >= 10 else (1, 2, 3)
+
+
+def scene_limits(scene: Scene, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Values to show as black and as white, per band, the same for all tiles of a scene; None for uint8, which is shown as it is."""
+    if scene.dtype == "uint8":
+        return None
+    key = (scene.digest, bands)
+    if key not in _known_limits:
+        if len(_known_limits) >= _MOST_KNOWN:
+            _known_limits.clear()
+        _known_limits[key] = _measured(scene, bands)
+    return _known_limits[key]
+
+
+def _measured(scene: Scene, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """2nd and 98th percentile of each band, from a decimated picture of the scene: the same for all of its tiles."""
+    factor = max(1.0, max(scene.shape) / _SAMPLE_PX)
+    shape = (max(1, round(scene.height / factor)), max(1, round(scene.width / factor)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return stretch_limits(scene.read(bands=bands, out_shape=shape), scene.valid(out_shape=shape), (2, 98))
+
+
+def encode(pixels: np.ndarray, *, lossy: bool = False) -> tuple[bytes, str]:
+    """Bytes and media type of a picture uint8 (h, w, 3 or 4): JPEG when `lossy`, else PNG."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    if lossy:
+        picture.save(out, "JPEG", quality=88)
+        return out.getvalue(), "image/jpeg"
+    picture.save(out, "PNG", compress_level=1)
+    return out.getvalue(), "image/png"

@@ -29,6 +29,7 @@ from core.verbs import (
     prepare,
     quantise,
     random_split,
+    serve,
     train,
 )
 from core.verbs.labelling import accept, labels, refine
@@ -54,6 +55,7 @@ VERBS: dict[str, Verb] = {
         quantise.VERB,
         vectorize.VERB,
         handover.VERB,
+        serve.VERB,
         refine.VERB,
         labels.VERB,
         accept.VERB,

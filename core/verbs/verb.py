@@ -15,9 +15,11 @@ Answer = dict[str, Any]
 """What work leaves behind: values fit for JSON."""
 
 OnEvent = Callable[[dict[str, Any]], None]
+"""Called with one event, a dict that has a "type"."""
 PASSING = "steps"
 """The type of events of which only the last one matters, however many there are."""
-"""Called with one event, a dict that has a "type"."""
+READY = "ready"
+"""The type of the event by which a lasting verb tells its "answer" as soon as it can be used."""
 
 Typed = tuple["Verb", dict[str, Any]]
 """A verb and its request, as the command line was understood."""
@@ -38,9 +40,9 @@ class Verb:
     typed as a verb. `settings` are all that it can be told: the keys of a request and the flags follow from them.
     `run(settings, on_progress=, should_stop=, on_event=)` does it. `summary` gives lines for people about the answer.
     `place` is the workspace folder in which the output goes when the request names none; `heavy` work runs one at a
-    time. `kept` begins the sentence about work that was stopped and left something. `writes` are the keys of what it
-    writes, which one run holds at a time. `arguments` and `typed` take the place of what is derived from the settings, where a verb
-    takes other words.
+    time. `lasting` work ends only when it is stopped, and tells its answer at the beginning. `kept` begins the sentence
+    about work that was stopped and left something. `writes` are the keys of what it writes, which one run holds at a
+    time. `arguments` and `typed` take the place of what is derived from the settings, where a verb takes other words.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Verb:
     summary: Callable[[Mapping[str, Any]], Iterable[str]] | None = None
     place: str | None = None
     heavy: bool = False
+    lasting: bool = False
     kept: str = ""
     writes: tuple[str, ...] = ("out",)
     arguments: Callable[[argparse.ArgumentParser], None] | None = None

@@ -19,12 +19,12 @@ from starlette.routing import BaseRoute, Route
 
 from core.classes import IGNORED_ID
 from core.errors import GroundlineError, InputError
+from core.scenes.display import encode
 from core.scenes.scene import Window
 from ui import served
 from ui.allowed import refuse_if_read_only
 from ui.label import open as opened
 from ui.viewer import tiles
-from ui.viewer.routes import encode
 
 if TYPE_CHECKING:
     from core.labelling.projects.painting import Painting

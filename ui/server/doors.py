@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import socket
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
-import psutil
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import SettingsError
+from core.publishing.names import HOSTS_VARIABLE, allowed_hosts, host_of, listens_here_alone, own_names
+from core.publishing.password import PASSWORD_VARIABLE, answer, from_environment, made_up
 from ui import allowed
 from ui.server import openid
-from ui.server.password import PASSWORD_VARIABLE, SHORTEST, Password, answer, made_up
+from ui.server.password import Password
 from ui.viewer import online
 
-HOSTS_VARIABLE = "GROUNDLINE_HOSTS"
-"""Further names that the dashboard may be called by, with commas between them; needed where a proxy stands before it."""
 BASE_MAPS = ("https://tile.openstreetmap.org", "https://server.arcgisonline.com")
 """Servers that the map's online base maps come from; of others, only pictures of layers that somebody typed (`ui.viewer.online`)."""
-_HERE = ("localhost", "127.0.0.1", "::1")
 _OWN = "'self'"
 # Streamlit's pages start by an inline script and take the viewer's from a blob; styles are set inline everywhere.
 _POLICY = {
@@ -77,41 +73,16 @@ def gate_of(address: str | None, *, base: str = "") -> Gate | None:
     """What asks who comes in: OpenID Connect where the secrets name a provider, the password where one is set, else one that is made up
     and printed where the server is open to the network; None on this machine alone. Raises SettingsError.
     """
-    # Jobs that the dashboard starts have no use for it.
-    password = os.environ.pop(PASSWORD_VARIABLE, "")
     told = openid.section()
     if told is not None:
+        os.environ.pop(PASSWORD_VARIABLE, "")  # jobs that the dashboard starts have no use for it
         return openid.OpenId(told, base=base)
-    if password and len(password) < SHORTEST:
-        raise SettingsError(
-            f"the password in {PASSWORD_VARIABLE} has {len(password)} letters",
-            expected=f"{SHORTEST} or more",
-            do="Choose a longer one, or set none to have one made up",
-        )
-    if not password and not allowed.listens_here_alone(address):
+    password = from_environment()
+    if not password and not listens_here_alone(address):
         password = made_up()
         where = " or ".join(f"http://{name}:{st.get_option('server.port')}" for name in own_names()[:2])
         print(f"Open to the network at {where}\nPassword: {password}", flush=True)
     return Password(password, base=base) if password else None
-
-
-def own_names() -> list[str]:
-    """What this machine is called on its networks: its addresses, those of version 4 first, then its names."""
-    entries = itertools.chain(*psutil.net_if_addrs().values())
-    found = [entry.address.partition("%")[0] for entry in entries if entry.family in (socket.AF_INET, socket.AF_INET6)]
-    outside = [address for address in found if not allowed.listens_here_alone(address)]
-    name = socket.gethostname().lower()
-    return [*sorted(outside, key=lambda address: ":" in address), name, f"{name.partition('.')[0]}.local"]
-
-
-def allowed_hosts(address: str | None = None) -> frozenset[str]:
-    """The names in a Host header that are answered: this machine's own, the server's `address`, and those in GROUNDLINE_HOSTS.
-
-    A server that listens on all networks is called by any of its machine's names.
-    """
-    named = os.environ.get(HOSTS_VARIABLE, "").split(",")
-    told = own_names() if address in (None, "", "0.0.0.0", "::") else [str(address)]
-    return frozenset(name.strip().lower().strip("[]") for name in (*_HERE, *told, *named) if name.strip())
 
 
 class Doors:
@@ -142,7 +113,7 @@ class Doors:
             await self.app(scope, receive, send)
             return
         send = _with_headers(send, scope["path"], self.pictures)
-        if _host(scope) not in self.hosts:
+        if host_of(scope) not in self.hosts:
             words = f"This dashboard answers to its own machine's names alone. Name others in {HOSTS_VARIABLE}."
             await _refuse(scope, receive, send, 421, words)
         elif not self._from_here(scope):
@@ -163,15 +134,6 @@ class Doors:
             return all((urlsplit(origin).hostname or "") in self.hosts for origin in told)
         except ValueError:
             return False
-
-
-def _host(scope: Scope) -> str:
-    """The name in the Host header without its port; "" where there is none or several."""
-    named = [value for key, value in scope["headers"] if key == b"host"]
-    text = named[0].decode("latin-1").strip().lower() if len(named) == 1 else ""
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.rpartition(":")[0] if text.count(":") == 1 else text
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, words: str) -> None:

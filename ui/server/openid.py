@@ -11,7 +11,8 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from core.errors import SettingsError
-from ui.server.password import answer, cookies
+from core.publishing.password import answer
+from ui.server.password import cookies
 
 USERS_VARIABLE = "GROUNDLINE_USERS"
 """Who may come in after signing in: e-mail addresses with commas between them, `*@example.org` for all of a place."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import io
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
@@ -21,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from core.classes import IGNORED_ID
 from core.errors import GroundlineError
+from core.scenes.display import encode
 from core.workspace import STATIC
 from ui import served
 from ui.viewer import tiles
@@ -182,14 +181,3 @@ def _map_tile(layer_id: str, z: int, x: int, y: int) -> tuple[bytes, str] | None
     if layer.scheme is None and (alpha == 255).all():
         return encode(pixels, lossy=True)
     return encode(np.dstack([pixels, alpha]))
-
-
-def encode(pixels: np.ndarray, *, lossy: bool = False) -> tuple[bytes, str]:
-    """Bytes and media type of a picture uint8 (h, w, 3 or 4): JPEG when `lossy`, else PNG."""
-    out = io.BytesIO()
-    picture = Image.fromarray(pixels)
-    if lossy:
-        picture.save(out, "JPEG", quality=88)
-        return out.getvalue(), "image/jpeg"
-    picture.save(out, "PNG", compress_level=1)
-    return out.getvalue(), "image/png"

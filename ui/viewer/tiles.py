@@ -11,7 +11,6 @@ import gzip
 import json
 import math
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +22,8 @@ import numpy as np
 from core.classes import ClassScheme
 from core.datasets.pairs import Pair
 from core.digests import digest_of
-from core.geo import GeoRef, degrees_of
-from core.scenes.display import default_rgb, display_rgb, stretch_limits
+from core.geo import GeoRef, lonlat_bounds
+from core.scenes.display import default_rgb, display_rgb, scene_limits
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
 from ui import served
@@ -32,7 +31,6 @@ from ui import served
 TILE_PX = 512
 MAP_TILE_PX = 256
 MAX_SHOWN = 512
-_SAMPLE_PX = 1024  # side of the decimated picture that stretch limits are taken from
 
 Draw = Callable[[Window, tuple[int, int]], tuple[np.ndarray, np.ndarray | None]]
 
@@ -127,7 +125,6 @@ class _Registry:
 
 
 _registry = _Registry()
-_known_limits: dict[tuple[str, tuple[int, ...]], tuple[np.ndarray, np.ndarray]] = {}
 register = _registry.put
 
 
@@ -138,7 +135,7 @@ def image_layer(source: str | Path | Scene, *, bands: Sequence[int] | None = Non
     """A scene as a picture; data that is not uint8 is stretched between its 2nd and 98th percentile. Raises SceneError."""
     scene = source if isinstance(source, Scene) else open_scene(source)
     chosen = tuple(bands) if bands else default_rgb(scene)
-    limits = _limits(scene, chosen)
+    limits = scene_limits(scene, chosen)
 
     def draw(window: Window, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
         valid = scene.valid(window, out_shape=shape)
@@ -257,42 +254,6 @@ def values_url(layer: Picture) -> str:
     return f"{served.base_path()}{served.PREFIX}/values/{layer.id}/{{row}}/{{col}}"
 
 
-def lonlat_bounds(geo: GeoRef, height: int, width: int) -> list[list[float]] | None:
-    """[[south, west], [north, east]] in degrees around a raster, beyond 180 over the antimeridian; None without a place on the earth."""
-    if geo.crs is None or not geo.georeferenced:
-        return None
-    rows, cols = np.meshgrid(np.linspace(0, height, 17), np.linspace(0, width, 17))
-    lon, lat = degrees_of(geo.crs, *geo.points(rows.ravel(), cols.ravel()))
-    there = np.isfinite(lon) & np.isfinite(lat)
-    if not there.any():
-        return None
-    lon, lat = lon[there], np.clip(lat[there], -90, 90)
-    beyond = np.where(lon < 0, lon + 360, lon)
-    if np.ptp(lon) > 180 > np.ptp(beyond):
-        lon = beyond
-    return [[float(lat.min()), float(lon.min())], [float(lat.max()), float(lon.max())]]
-
-
 def _codes(ids: np.ndarray, confidence: np.ndarray | None = None, truth: np.ndarray | None = None) -> np.ndarray:
     full = np.full_like(ids, 255)
     return np.dstack([ids, full if confidence is None else confidence, full if truth is None else truth])
-
-
-def scene_limits(scene: Scene, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """2nd and 98th percentile of each band, from a decimated picture of the scene: the same for all of its tiles."""
-    factor = max(1.0, max(scene.shape) / _SAMPLE_PX)
-    shape = (max(1, round(scene.height / factor)), max(1, round(scene.width / factor)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return stretch_limits(scene.read(bands=bands, out_shape=shape), scene.valid(out_shape=shape), (2, 98))
-
-
-def _limits(scene: Scene, bands: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    if scene.dtype == "uint8":
-        return None
-    key = (scene.digest, bands)
-    if key not in _known_limits:
-        if len(_known_limits) >= 512:
-            _known_limits.clear()
-        _known_limits[key] = scene_limits(scene, bands)
-    return _known_limits[key]

@@ -1,0 +1,210 @@
+"""What a workspace has to offer by URL: its finished layers, the classes of its predictions, and the pictures below them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyogrio
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from core.digests import digest_of
+from core.errors import GroundlineError, InputError
+from core.geo import lonlat_bounds, on_earth
+from core.handover.catalogue import COLLECTION, plain_id
+from core.handover.folder import POLYGONS
+from core.prediction.folder.origin import source_scene
+from core.prediction.folder.rasters import LABELS, PREDICTION_FILE, Prediction, prediction_folders, sort_predictions
+from core.publishing.coordinates import Box, lonlat_box, within
+from core.scenes.opening import open_scene
+from core.scenes.scene import Scene
+from core.scenes.warping import can_warp
+from core.workspace import Workspace
+
+FEATURES, CLASSES, PICTURE = "features", "classes", "picture"
+_PLACES = ("runs", "predictions", "layers", "models", "prepared")
+"""Folders by which a workspace is known; one of them is there as soon as anything was done in it."""
+_KEPT = "by-url"
+_LONGEST_ID = 60
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One collection: polygons or lines of a file, or a raster as tiles.
+
+    kind: FEATURES, CLASSES or PICTURE. path: the file. layer: its layer, of FEATURES. prediction: the folder that it belongs to, where that
+    is known. box: where it lies in degrees. reach: its bounds in its own CRS, of FEATURES. crs: that CRS as text.
+    """
+
+    id: str
+    kind: str
+    title: str
+    about: str
+    path: Path
+    box: Box
+    layer: str = ""
+    crs: str = ""
+    reach: Box = (0.0, 0.0, 0.0, 0.0)
+    prediction: Path | None = None
+    attribution: str = ""
+    licence: str = ""
+
+
+def require_workspace(folder: Path) -> Workspace:
+    """The workspace in a folder. Raises InputError where there is none."""
+    if not any((folder / place).is_dir() for place in _PLACES):
+        raise InputError(
+            f"{folder} is no workspace" if folder.is_dir() else f"nothing at {folder}",
+            expected="the folder in which the dashboard keeps predictions and layers",
+            do="Name that folder; the dashboard's is workspace/ beside start.py unless GROUNDLINE_WORKSPACE names another",
+        )
+    return Workspace(folder)
+
+
+def kept_folder(workspace: Workspace, source: Path) -> Path:
+    """Where the map page keeps layers of a prediction or class raster so that they are served; need not exist."""
+    return workspace.layers / _KEPT / digest_of(os.path.realpath(source))
+
+
+def stamp(workspace: Workspace) -> tuple[tuple[str, int, int], ...]:
+    """What changes whenever something is finished, replaced or deleted in a workspace."""
+    found = []
+    for path in (*(folder / PREDICTION_FILE for folder in prediction_folders(workspace)), *_vector_files(workspace)):
+        try:
+            told = path.stat()
+        except OSError:  # deleted meanwhile
+            continue
+        found.append((str(path), told.st_mtime_ns, told.st_size))
+    return tuple(sorted(found))
+
+
+def offered(workspace: Workspace) -> tuple[list[Offer], list[str]]:
+    """All that can be served, predictions first, newest first; and a sentence about each thing that cannot."""
+    found: dict[str, Offer] = {}
+    notes = []
+    folders, bad = sort_predictions(prediction_folders(workspace))
+    notes += [f"{one.path.name} is left out: {one.reason}" for one in bad]
+    homes = {os.path.realpath(folder): folder for folder in folders}
+    homes |= {digest_of(real): folder for real, folder in homes.items()}
+    for one in (*_rasters(workspace, folders), *_vectors(workspace, homes)):
+        if isinstance(one, Offer):
+            found.setdefault(one.id, one)
+        else:
+            notes.append(one)
+    return list(found.values()), notes
+
+
+# ---- rasters ----
+
+
+def _rasters(workspace: Workspace, folders: Iterable[Path]) -> Iterator[Offer | str]:
+    for folder in folders:
+        try:
+            yield from _of_prediction(workspace, Prediction.open(folder))
+        except (GroundlineError, OSError) as error:  # moved away or damaged meanwhile
+            yield f"{folder.name} is left out: {error}"
+
+
+def _of_prediction(workspace: Workspace, prediction: Prediction) -> Iterator[Offer | str]:
+    folder, title = prediction.folder, Path(prediction.made.get("scene", prediction.folder.name)).stem
+    labels = prediction.scene(LABELS)
+    if not can_warp(labels):
+        yield f"{title} ({folder.name}) is left out: it has no CRS, so it has no place on a map"
+        return
+    told = f"Classes that {prediction.card_name} found: {', '.join(prediction.scheme.names)}."
+    yield _raster(workspace, folder, labels, CLASSES, f"{title}: classes", told)
+    scene = source_scene(prediction)
+    if scene is not None and can_warp(opened := open_scene(scene)):
+        yield _raster(workspace, folder, opened, PICTURE, f"{title}: picture", "The picture that was predicted.")
+
+
+def _raster(workspace: Workspace, folder: Path, scene: Scene, kind: str, title: str, about: str) -> Offer:
+    (south, west), (north, east) = lonlat_bounds(scene.geo, scene.height, scene.width) or [[-90.0, -180.0], [90.0, 180.0]]
+    box = within(west), south, within(east), north
+    return Offer(_id(workspace, folder, title, kind), kind, title, about, scene.path, box, prediction=folder)
+
+
+# ---- layers ----
+
+
+def _vector_files(workspace: Workspace) -> list[Path]:
+    """GeoPackages of layers, and those of folders that were made to hand over."""
+    depths = ("*", "*/*", "*/*/*")
+    files = [path for depth in depths for path in workspace.layers.glob(f"{depth}.gpkg")]
+    files += [path for depth in depths[:2] for path in workspace.exports.glob(f"{depth}/{POLYGONS}.gpkg")]
+    return sorted(path for path in files if path.is_file() and not any(part.startswith(".") for part in path.parts[-3:]))
+
+
+def _vectors(workspace: Workspace, homes: dict[str, Path]) -> Iterator[Offer | str]:
+    for file in _vector_files(workspace):
+        beside = os.path.realpath(file.parent / "prediction")  # as the sample's run lays them
+        prediction = homes.get(file.parent.name) if file.parent.parent.name == _KEPT else homes.get(beside)
+        try:
+            for name, kind in pyogrio.list_layers(file):
+                if kind is not None:
+                    yield _layer(workspace, file, str(name), prediction)
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, CRSError, ValueError) as error:
+            yield f"{file.name} is left out: {str(error).splitlines()[0]}"
+
+
+def _layer(workspace: Workspace, file: Path, name: str, prediction: Path | None) -> Offer | str:
+    info = pyogrio.read_info(file, layer=name, force_feature_count=True, force_total_bounds=True)
+    crs = None if info["crs"] is None else CRS.from_user_input(info["crs"])
+    if crs is None or not on_earth(crs):
+        return f"{file.name} ({name}) is left out: it has no CRS, so it has no place on the earth"
+    bounds = info["total_bounds"]
+    reach = (0.0, 0.0, 0.0, 0.0) if not info["features"] or bounds is None else tuple(map(float, bounds))
+    box = lonlat_box(reach, crs) if info["features"] else None
+    if info["features"] and box is None:
+        return f"{file.name} ({name}) is left out: it lies where {crs.name} does not hold"
+    made = _made(info)
+    source = Path(str(made.get("source") or file.stem)).stem
+    title = f"{source}: {name.removeprefix(file.stem).strip('_') or 'polygons'}"
+    by = f" by {made['model']}" if made.get("model") else ""
+    about = f"{info['features']:,} features of {file.name}{by}."
+    attribution, licence = _catalogued(file.parent)
+    return Offer(
+        _id(workspace, file, title, name),
+        FEATURES,
+        title,
+        about,
+        file,
+        box or (-180.0, -90.0, 180.0, 90.0),
+        layer=name,
+        crs=crs.to_wkt(),
+        reach=(reach[0], reach[1], reach[2], reach[3]),
+        prediction=prediction,
+        attribution=attribution,
+        licence=licence,
+    )
+
+
+def _made(info: dict) -> dict:
+    """How a layer of ours was made; {} for any other."""
+    try:
+        made = json.loads((info.get("layer_metadata") or {}).get("made", "{}"))
+    except ValueError:
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
+def _catalogued(folder: Path) -> tuple[str, str]:
+    """Whom the picture belongs to and under which licence the result is, as the catalogue of a folder to hand over says; "" for none."""
+    try:
+        told = json.loads((folder / COLLECTION).read_text(encoding="utf-8"))
+        return " ".join(str(one["name"]) for one in told.get("providers") or ()), str(told.get("license") or "").replace("other", "")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return "", ""
+
+
+def _id(workspace: Workspace, place: Path, title: str, part: str) -> str:
+    """A name for addresses that stays as long as its file has its place: letters, digits and dashes."""
+    try:
+        where = place.relative_to(workspace.root).as_posix()
+    except ValueError:  # a link leads there
+        where = str(place)
+    return f"{plain_id(title)[:_LONGEST_ID]}-{digest_of(where, part)[:6]}"
