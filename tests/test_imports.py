@@ -28,6 +28,7 @@ FLOORS = (
     ("core.labelling",),
     ("core.vector",),
     ("core.handover",),
+    ("core.publishing",),
     ("core.verbs",),
     ("core.jobs", "core.__main__"),
 )

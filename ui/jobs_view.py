@@ -38,6 +38,7 @@ KINDS = {
     "accept": ("Labels", ":material/task_alt:"),
     "vectorize": ("Tracing polygons", ":material/polyline:"),
     "handover": ("Folder to hand over", ":material/folder_zip:"),
+    "serve": ("Addresses of layers", ":material/link:"),
     "import_model": ("Taking in a model", ":material/library_add:"),
     "export_model": ("Export of a model", ":material/ios_share:"),
     "demo": ("Sample", ":material/play_circle:"),

@@ -33,9 +33,11 @@ _WORKERS = 4
 _JSON, _HTML, _LINKED, _PNG, _TILEJSON = "json", "html", "jsonld", "png", "tilejson"
 _NOT_HERE = ("processes", "job-list")
 """Ends of the kinds of links that pygeoapi always names and that lead nowhere here."""
+_NOT_DONE = ("ogcapi-features-4", "conf/mvt")
+"""Parts of what pygeoapi always claims and that does not hold here: nothing is changed, and tiles are pictures."""
 _OF_RASTERS = {"itemType": "tile", "dataType": "map", "layerDataType": "Raster"}
 """How programs know a collection without features: by the standard, and by what GDAL asks."""
-_ABOUT = (core_api.landing_page, core_api.describe_collections)
+_ABOUT = (core_api.landing_page, core_api.conformance, core_api.describe_collections)
 _OF_FEATURES = (
     core_api.get_collection_schema,
     itemtypes.get_collection_queryables,
@@ -47,7 +49,7 @@ _SQUARES = (tiles.tilematrixsets, tiles.tilematrixset)
 
 
 @dataclass(frozen=True)
-class Told:
+class Imprint:
     """What a server says of itself: its address, its title, and attribution and licence of what has none of its own."""
 
     address: str
@@ -56,13 +58,14 @@ class Told:
     licence: str = ""
 
 
-class Shown:
+class Shelf:
     """What a workspace offers, looked at anew at most once a second, so that new results appear without a restart."""
 
-    def __init__(self, workspace: Workspace, told: Told):
+    def __init__(self, workspace: Workspace, told: Imprint):
         self._workspace, self._told = workspace, told
         self._lock = threading.Lock()
-        self._looked, self._stamp = -math.inf, None
+        self._looked = -math.inf
+        self._stamp: tuple[tuple[str, int, int], ...] | None = None
         self._api: API | None = None
         self._described: dict[str, Any] | None = None
         self.offers: dict[str, Offer] = {}
@@ -96,7 +99,7 @@ class Shown:
 class Publisher:
     """The routes, and how each is answered: by a few workers, so that many who ask wait instead of filling the memory."""
 
-    def __init__(self, shown: Shown):
+    def __init__(self, shown: Shelf):
         self._shown = shown
         self._workers = ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="served")
 
@@ -215,8 +218,15 @@ def _mended(text: str, offers: Mapping[str, Offer]) -> str:
     A collection that names no kind of items is one of features to every client.
     """
     told = json.loads(text)
-    told["links"] = [link for link in told.get("links", ()) if not str(link.get("rel", "")).endswith(_NOT_HERE)]
+    if "links" in told:
+        told["links"] = [link for link in told["links"] if not str(link["rel"]).endswith(_NOT_HERE) and not _squares_as_page(link)]
+    if "conformsTo" in told:
+        told["conformsTo"] = [one for one in told["conformsTo"] if not any(part in one for part in _NOT_DONE)]
     for one in told.get("collections", [told] if "id" in told else ()):
         if one.get("id") in offers and offers[one["id"]].kind != FEATURES:
             one.update(_OF_RASTERS)
     return json.dumps(told, ensure_ascii=False)
+
+
+def _squares_as_page(link: Mapping[str, Any]) -> bool:
+    return str(link["rel"]).endswith("tiling-schemes") and link.get("type") == "text/html"

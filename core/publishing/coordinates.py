@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import shapely
@@ -49,7 +48,7 @@ def turned_box(box: Box) -> Box:
     return box[1], box[0], box[3], box[2]
 
 
-def lonlat_box(bounds: Sequence[float], crs: CRS) -> Box | None:
+def lonlat_box(bounds: Box, crs: CRS) -> Box | None:
     """West, south, east and north in degrees around bounds (x, y, x, y) in a CRS; None where it does not hold there.
 
     East is smaller than west where the antimeridian lies between.

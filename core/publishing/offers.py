@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from core.publishing.coordinates import Box, lonlat_box, within
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene
 from core.scenes.warping import can_warp
+from core.words import counted
 from core.workspace import Workspace
 
 FEATURES, CLASSES, PICTURE = "features", "classes", "picture"
@@ -67,7 +69,7 @@ def require_workspace(folder: Path) -> Workspace:
 
 def kept_folder(workspace: Workspace, source: Path) -> Path:
     """Where the map page keeps layers of a prediction or class raster so that they are served; need not exist."""
-    return workspace.layers / _KEPT / digest_of(os.path.realpath(source))
+    return workspace.layers / _KEPT / _key(source)
 
 
 def stamp(workspace: Workspace) -> tuple[tuple[str, int, int], ...]:
@@ -88,14 +90,36 @@ def offered(workspace: Workspace) -> tuple[list[Offer], list[str]]:
     notes = []
     folders, bad = sort_predictions(prediction_folders(workspace))
     notes += [f"{one.path.name} is left out: {one.reason}" for one in bad]
-    homes = {os.path.realpath(folder): folder for folder in folders}
-    homes |= {digest_of(real): folder for real, folder in homes.items()}
-    for one in (*_rasters(workspace, folders), *_vectors(workspace, homes)):
+    homes = {real: folder for folder in folders for real in (os.path.realpath(folder), _key(folder))}
+    layers = (one for file in _vector_files(workspace) for one in _layers(workspace, file, homes.get(_home(workspace, file))))
+    for one in (*_rasters(workspace, folders), *layers):
         if isinstance(one, Offer):
             found.setdefault(one.id, one)
         else:
             notes.append(one)
     return list(found.values()), notes
+
+
+def offers_of(workspace: Workspace, source: Path) -> list[Offer]:
+    """What is served of one prediction folder or class raster: its classes, its picture and its layers."""
+    rasters = _rasters(workspace, [source]) if (source / PREDICTION_FILE).is_file() else ()
+    own = os.path.realpath(source), _key(source)
+    layers = (one for file in _vector_files(workspace) if _home(workspace, file) in own for one in _layers(workspace, file, source))
+    return [one for one in (*rasters, *layers) if isinstance(one, Offer)]
+
+
+def _key(source: Path) -> str:
+    """The name of the folder with what the map page keeps of a prediction or class raster."""
+    return digest_of(os.path.realpath(source))
+
+
+def _home(workspace: Workspace, file: Path) -> str:
+    """What a layer's file is of: the key where the map page kept it, else the folder of the prediction where a sample's run lays that."""
+    return file.parent.name if _is_kept(workspace, file) else os.path.realpath(file.parent / "prediction")
+
+
+def _is_kept(workspace: Workspace, file: Path) -> bool:
+    return file.parent.parent == workspace.layers / _KEPT
 
 
 # ---- rasters ----
@@ -139,16 +163,14 @@ def _vector_files(workspace: Workspace) -> list[Path]:
     return sorted(path for path in files if path.is_file() and not any(part.startswith(".") for part in path.parts[-3:]))
 
 
-def _vectors(workspace: Workspace, homes: dict[str, Path]) -> Iterator[Offer | str]:
-    for file in _vector_files(workspace):
-        beside = os.path.realpath(file.parent / "prediction")  # as the sample's run lays them
-        prediction = homes.get(file.parent.name) if file.parent.parent.name == _KEPT else homes.get(beside)
-        try:
-            for name, kind in pyogrio.list_layers(file):
-                if kind is not None:
-                    yield _layer(workspace, file, str(name), prediction)
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, CRSError, ValueError) as error:
-            yield f"{file.name} is left out: {str(error).splitlines()[0]}"
+def _layers(workspace: Workspace, file: Path, prediction: Path | None) -> Iterator[Offer | str]:
+    """The layers of one file, or why it has none."""
+    try:
+        for name, kind in pyogrio.list_layers(file):
+            if kind is not None:
+                yield _layer(workspace, file, str(name), prediction)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, CRSError, OSError, ValueError) as error:
+        yield f"{file.name} is left out: {str(error).splitlines()[0]}"
 
 
 def _layer(workspace: Workspace, file: Path, name: str, prediction: Path | None) -> Offer | str:
@@ -157,7 +179,9 @@ def _layer(workspace: Workspace, file: Path, name: str, prediction: Path | None)
     if crs is None or not on_earth(crs):
         return f"{file.name} ({name}) is left out: it has no CRS, so it has no place on the earth"
     bounds = info["total_bounds"]
-    reach = (0.0, 0.0, 0.0, 0.0) if not info["features"] or bounds is None else tuple(map(float, bounds))
+    reach: Box = (0.0, 0.0, 0.0, 0.0)
+    if info["features"] and bounds is not None:
+        reach = float(bounds[0]), float(bounds[1]), float(bounds[2]), float(bounds[3])
     box = lonlat_box(reach, crs) if info["features"] else None
     if info["features"] and box is None:
         return f"{file.name} ({name}) is left out: it lies where {crs.name} does not hold"
@@ -165,7 +189,9 @@ def _layer(workspace: Workspace, file: Path, name: str, prediction: Path | None)
     source = Path(str(made.get("source") or file.stem)).stem
     title = f"{source}: {name.removeprefix(file.stem).strip('_') or 'polygons'}"
     by = f" by {made['model']}" if made.get("model") else ""
-    about = f"{info['features']:,} features of {file.name}{by}."
+    day = time.strftime("%d %B %Y, %H:%M", time.localtime(file.stat().st_mtime))
+    where = f"as the map page showed them on {day}" if _is_kept(workspace, file) else f"of {file.name}"
+    about = f"{counted(info['features'], 'feature')} {where}{by}."
     attribution, licence = _catalogued(file.parent)
     return Offer(
         _id(workspace, file, title, name),
@@ -176,7 +202,7 @@ def _layer(workspace: Workspace, file: Path, name: str, prediction: Path | None)
         box or (-180.0, -90.0, 180.0, 90.0),
         layer=name,
         crs=crs.to_wkt(),
-        reach=(reach[0], reach[1], reach[2], reach[3]),
+        reach=reach,
         prediction=prediction,
         attribution=attribution,
         licence=licence,

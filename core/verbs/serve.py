@@ -36,12 +36,12 @@ def run(asked: ServeRequest, *, should_stop: ShouldStop | None = None, on_event:
     secret = typed or (password.made_up() if shared else "")
     bound = running.listening(asked.host, asked.port)
     try:
-        from core.publishing.app import Publisher, Shown, Told
+        from core.publishing.app import Imprint, Publisher, Shelf
         from core.publishing.doors import Doors
 
         address = running.address_of(asked.host, bound.getsockname()[1])
         title = f"Groundline: {workspace.root.name}"
-        shown = Shown(workspace, Told(address, title, asked.attribution or "", asked.licence or ""))
+        shown = Shelf(workspace, Imprint(address, title, asked.attribution or "", asked.licence or ""))
         shown.api()
         guarded = password.Guarded(secret) if secret else None
         app = Doors(Publisher(shown).app(), names.allowed_hosts(asked.host), guarded)

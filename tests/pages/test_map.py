@@ -26,6 +26,8 @@ from core.evaluation.result import EVALUATION_FILE, Evaluation, SceneResult
 from core.files import read_json, write_json
 from core.jobs import jobs, records
 from core.prediction.folder.rasters import Prediction
+from core.publishing.offers import kept_folder, offers_of
+from core.publishing.running import noted, served_at
 from core.vector.filtering import Filter
 from core.vector.settings import VectorSettings
 from core.verbs import registry
@@ -543,6 +545,29 @@ def test_classes_are_renamed_and_ordered_for_a_map_and_files_follow(opened, lake
     monkeypatch.delenv("GROUNDLINE_READ_ONLY")
     later = chooses(later, unnamed=True)
     assert [item["name"] for item in map_of(later)[2]["classes"]] == names and not map_of(later)[2]["naming"]["changed"]
+
+
+def test_a_layer_is_kept_to_be_served_and_shows_its_address_while_a_server_runs(opened, lake, workspace):
+    at = opened(MAP)
+    command = f"python start.py core serve {workspace.root}"
+    assert command in [code.value for code in at.code] and served_at(workspace) is None
+    at = sound(at.button(key="map_by_url_keep").click().run())
+    (file,) = kept_folder(workspace, lake).glob("*.gpkg")
+    assert pyogrio.read_info(file, layer="polygons")["features"] == len(map_of(at)[2]["classes"]) == 2
+    with noted(workspace, "http://127.0.0.1:8600"):
+        at = sound(at.run())
+        shown = [code.value for code in at.code]
+        offers = offers_of(workspace, lake)
+        assert [one.title for one in offers] == ["lake: classes", "lake: picture", "lake: polygons"] and command not in shown
+        where = [f"http://127.0.0.1:8600/collections/{one.id}" for one in offers]
+        grid = "/tiles/WebMercatorQuad/{z}/{y}/{x}?f=png"
+        assert [code for code in shown if ":8600/" in code] == [where[0] + grid, where[1] + grid, where[2]]
+    assert command in [code.value for code in sound(at.run()).code]
+
+
+def test_a_scene_without_a_place_has_no_address(opened, plain_lake):
+    button = opened(MAP).button(key="map_by_url_keep")
+    assert button.disabled and button.help.startswith("This scene has no place on the earth")
 
 
 def test_the_folder_for_a_client_holds_what_the_map_shows(opened, lake, chooses, monkeypatch):

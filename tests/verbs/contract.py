@@ -34,6 +34,7 @@ VERBS = (
     "quantise",
     "vectorize",
     "handover",
+    "serve",
     "refine",
     "labels",
     "models",
@@ -213,6 +214,11 @@ def _cases(root: Path, folder: Path) -> Iterator[tuple[str, list[Any]]]:
     yield "import-model: two bands", ["import-model", old, nowhere, "--bands", "1,2"]
     yield "import-model: nothing there", ["import-model", folder / "gone.h5", nowhere]
     yield "import-model: no network", ["import-model", folder / "text.tif", nowhere]
+
+    yield "serve: nothing there", ["serve", folder / "gone"]
+    yield "serve: no workspace", ["serve", folder / "foreign"]
+    yield "serve: a port that is none", ["serve", folder / "workspace", "--port", 70000]
+    yield "serve: no such host", ["serve", folder / "workspace", "--host", "no such machine"]
 
     yield "models", ["models"]
     yield "models (people)", ["models"]

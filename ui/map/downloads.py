@@ -22,7 +22,7 @@ from core.vector.filtering import NO_FILTER, left_by
 from core.vector.formats.products import PRODUCTS, product_of
 from core.words import counted, file_stem
 from ui import library, state
-from ui.map import database, drawing, handover, naming, sources
+from ui.map import by_url, database, drawing, handover, naming, sources
 from ui.map.sources import MapSource
 
 if TYPE_CHECKING:
@@ -157,6 +157,8 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
                     _button(offer, suffix, made, name, layer=layer, empty=not count)
     with st.container(border=True, gap="small", key="map_handover_card"):
         handover.offer(source, chosen, lines, _IN_NAMES[part])
+    with st.container(border=True, gap="small", key="map_by_url_card"):
+        by_url.offer(source, chosen, lines, _IN_NAMES[part])
     title = source.title if part == "all" else f"{source.title} {_IN_NAMES[part]}"
     database.offer(title, lambda: part_of(now.layer or layer, told, part), crs=crs, lines=lines, empty=not count)
 
