@@ -14,14 +14,14 @@ from core.publishing.password import Guarded, answer
 LONGEST_TARGET = 8192
 """Bytes of an address with its question at most."""
 _READS = ("GET", "HEAD")
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'none'; object-src 'none'; base-uri 'self'"
+)
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"referrer-policy", b"no-referrer"),
-    (
-        b"content-security-policy",
-        b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'none'; object-src 'none'; base-uri 'self'",
-    ),
+    (b"content-security-policy", _POLICY.encode()),
 )
 
 
