@@ -2,6 +2,7 @@
 
 import ast
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -226,6 +227,25 @@ def test_a_taken_port_is_passed_over():
         taken.listen()
         port = taken.getsockname()[1]
         assert start.free_port(port) > port
+
+
+def test_what_is_stopped_by_ctrl_c_ends_in_its_own_time(project, monkeypatch):
+    """The command takes longer to end than `subprocess.call` would wait."""
+    ending = (
+        "import time\ntry: print('begun', flush=True); time.sleep(60)\nexcept KeyboardInterrupt: time.sleep(0.6); raise SystemExit(130)"
+    )
+    code = f"import start, sys; start.HERE = {str(project)!r}; sys.exit(start.to_its_end([sys.executable, '-c', {ending!r}]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=Path(start.__file__).parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == b"begun\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal tells all of them
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, b"", b"")
 
 
 def test_help_names_both_commands():
