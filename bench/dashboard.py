@@ -29,6 +29,7 @@ from scipy.ndimage import gaussian_filter
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.records import keep  # noqa: E402
 from tools.screenshots import QUIET, SIZE  # noqa: E402
 from tools.serving import SHIFTS, dashboard  # noqa: E402
 
@@ -72,6 +73,7 @@ def main() -> None:
             port = address.rsplit(":", 1)[1]
             server = next(one for one in psutil.process_iter(["cmdline"]) if f"--server.port={port}" in (one.info["cmdline"] or ()))
             libraries = {Path(entry.path).name for entry in server.memory_maps()}
+            keep("the server's memory after all that", "MiB", server.memory_info().rss / 2**20)
             print(f"server: {server.memory_info().rss / 2**20:.0f} MiB, TensorFlow loaded: {any('tensorflow' in one for one in libraries)}")
         sample(browser, Path(folder) / "new", asked.reading)
         browser.close()
@@ -86,7 +88,9 @@ def shifts(browser, address: str) -> None:
         page.goto(f"{address}/{'' if name == 'Home' else name}")
         ready(page, name)
         page.wait_for_timeout(3000)
-        print(f"{name + ', loaded: layout shift':68s} {page.evaluate('window.glShifted'):6.3f}", flush=True)
+        shifted = page.evaluate("window.glShifted")
+        keep(f"{name}, loaded: layout shift", "", shifted)
+        print(f"{name + ', loaded: layout shift':68s} {shifted:6.3f}", flush=True)
 
 
 def sample(browser, folder: Path, reading_s: float) -> None:
@@ -201,7 +205,10 @@ def until(done: Callable[[], None]) -> float:
 
 
 def say(what: str, seconds: float, more: float | None = None) -> None:
-    """Print one wait."""
+    """Print one wait, and keep it."""
+    keep(what, "s", seconds)
+    if more is not None:
+        keep(f"{what}; complete", "s", seconds + more)
     print(f"{what:68s} {seconds:6.2f} s" + (f", complete after {seconds + more:.2f} s" if more is not None else ""), flush=True)
 
 

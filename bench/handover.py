@@ -24,6 +24,7 @@ from scipy.ndimage import zoom
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.records import keep  # noqa: E402
 from core.classes import DUBAI  # noqa: E402
 from core.geo import GeoRef  # noqa: E402
 from core.handover.catalogue import Caption  # noqa: E402
@@ -60,7 +61,9 @@ def frames(page: Path, chromium: str) -> None:
         begun = time.perf_counter()
         tab.goto(page.as_uri())
         tab.wait_for_function("document.getElementById('news').hidden", timeout=120_000)
-        print(f"all drawn after {time.perf_counter() - begun:.1f} s")
+        drawn = time.perf_counter() - begun
+        print(f"all drawn after {drawn:.1f} s")
+        keep("the web map, until all is drawn", "s", drawn)
 
         def drag() -> None:
             tab.mouse.move(600, 450)
@@ -90,6 +93,7 @@ def frames(page: Path, chromium: str) -> None:
             # Some builds of Chromium give more than one frame to a screen's: those within 5 ms are one.
             gaps = np.diff(times[np.concatenate([[True], gaps > 5])])
             median, late = np.percentile(gaps, (50, 95))
+            keep(f"frames of the web map, {name}: 95 % within", "ms", late)
             print(f"{name}: median {median:.1f} ms, 95 % within {late:.1f} ms, longest {gaps.max():.0f} ms ({len(gaps)} frames)")
         browser.close()
 
@@ -102,9 +106,10 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         _FOLDER = Path(name)
         layer = blocks(asked.polygons)
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         answer = hand_over(_FOLDER / "out", layer, _FOLDER / "labels.npy", told=Caption("Blocks", "A benchmark."))
         sizes = {entry["path"]: entry["bytes"] for entry in answer["files"]}
         seconds, megabytes = time.perf_counter() - start, sizes["polygons.pmtiles"] / 1e6
         print(f"{len(layer.frame):,} polygons, folder made in {seconds:.0f} s, tiles {megabytes:.1f} MB")
+        keep(f"the folder to hand over of {len(layer.frame):,} polygons", "processor s", time.process_time() - worked)
         frames(_FOLDER / "out" / "map.html", asked.chromium)

@@ -1,7 +1,7 @@
 """What painted strokes teach on tiles that the model was not trained on, by strokes that a program draws.
 
     python bench/labelling.py [--model FOLDER] [--held-out "Tile 1,Tile 2"] [--seeds 3] [--strokes 1,3,8] [--every 3]
-                              [--dubai FOLDER] [--out FOLDER] [--only scores|others|times]
+                              [--dubai FOLDER] [--out FOLDER] [--only scores|others|times|usual]
 
 scores   mean IoU of the model alone, of 1, 3 and 8 strokes a class without and with the model, and of the usual way: scikit-image's
          multiscale features and a random forest alone; mean over tiles and seeds, and the worst of them beside the model alone
@@ -9,6 +9,8 @@ others   what else was tried in place of each part: other classifiers on the sam
          prior, other weights of it, and one class that nobody painted, its pixels kept as the model has them or taught by its sure ones
 times    processor seconds: features of a window of 1400 x 700 pixels, a fit, and the window's answer with features at hand, at full
          resolution and by every second pixel
+usual    the sample's town, strokes alone, against scikit-image's features and a random forest: processor seconds of features, fit and
+         answer of the whole scene, and mean IoU; only when asked for, and then without the Dubai set and a model
 
 Strokes are random walks of at most 40 pixels, 3 wide, well inside the areas of a class, as many of each class that has 0.5 % of a tile.
 Painted pixels are not scored. The model has to be one that did not see the tiles: by default that of `bench/dubai.py lite --folds 1+2`.
@@ -33,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.dubai import LITE_SEEN_AT, equalised, stitched  # noqa: E402
+from bench.records import keep  # noqa: E402
 from bench.train_models import core  # noqa: E402
 from core.confusion import Confusion  # noqa: E402
 from core.datasets.datasets import open_dataset  # noqa: E402
@@ -47,6 +50,8 @@ from core.workspace import default_workspace  # noqa: E402
 
 LONGEST_PX, WIDTH_PX, LEAST_SHARE = 40, 3.0, 0.005
 VIEW = Window(0, 0, 700, 1400)
+USUAL = "scikit-image's features and a random forest"
+USUAL_SCENE = "harbour"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +60,7 @@ class Tile:
 
     pair: Pair
     scheme: object
-    prediction: Prediction
+    prediction: Prediction | None
     cache: Path
 
     @cached_property
@@ -296,6 +301,39 @@ def times(tiles: Sequence[Tile], args: argparse.Namespace) -> None:
         print(f"| {name} | {min(one for one, _ in repeats):.2f} | {min(one for _, one in repeats):.2f} |", flush=True)
 
 
+def against_the_usual(args: argparse.Namespace) -> None:
+    """Print what strokes alone give on a sample scene, ours and the usual way in turn."""
+    dataset = open_dataset(ROOT / "sample_data" / "town")
+    pair = next(pair for pair in dataset.pairs if pair.name == USUAL_SCENE)
+    learn_once = Tile(pair, dataset.scheme, None, args.out)
+    learn(SceneFeatures(pair.image), learn_once.draw(0, 1), dataset.scheme).probabilities(Window(0, 0, 256, 256))  # compiles
+    for count in args.counts:
+        found = {"ours": [], "theirs": []}
+        for seed in range(args.seeds):
+            tile = Tile(pair, dataset.scheme, None, args.out)
+            drawn = tile.draw(seed, count)
+            begun = time.process_time()
+            answer = learn(SceneFeatures(pair.image), drawn, tile.scheme, seed=seed)
+            said = answer.probabilities(pair.image.window).argmax(axis=-1)
+            found["ours"].append((time.process_time() - begun, whole_score(tile, drawn, said)))
+            begun = time.process_time()
+            said = UsualWay(tile, drawn, seed).window(1)(pair.image.window)
+            found["theirs"].append((time.process_time() - begun, whole_score(tile, drawn, said)))
+        (seconds, score), (their_seconds, their_score) = (np.mean(ones, axis=0) for ones in found.values())
+        what = f"{count} strokes a class on {pair.shape[0]} x {pair.shape[1]} pixels"
+        print(
+            f"{what}: {seconds:.1f} s, mean IoU {score:.3f}; scikit-image and a random forest {their_seconds:.1f} s, {their_score:.3f}",
+            flush=True,
+        )
+        keep(what, "processor s", seconds, USUAL, their_seconds, key="usual")
+        keep(what, "mean IoU", score, USUAL, their_score)
+
+
+def whole_score(tile: Tile, strokes: Sequence[Stroke], said: np.ndarray) -> float:
+    """Mean IoU of class ids (h, w) of a whole tile, painted pixels left out."""
+    return tile.scored(strokes, 1, lambda window: said[window.slices])
+
+
 def main() -> None:
     """Print the tables that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -304,11 +342,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--strokes", default="1,3,8", help="numbers of strokes a class, with commas")
     parser.add_argument("--every", type=int, default=3, help="score each so many-th pixel of rows and columns")
-    parser.add_argument("--only", choices=["scores", "others", "times"])
+    parser.add_argument("--only", choices=["scores", "others", "times", "usual"])
     parser.add_argument("--dubai", type=Path, default=ROOT.parent / "shared" / "data" / "dubai")
     parser.add_argument("--out", type=Path, default=default_workspace().root / "recipes" / "labelling")
     args = parser.parse_args()
     args.counts = [int(one) for one in args.strokes.split(",")]
+    if args.only == "usual":
+        against_the_usual(args)
+        return
     tiles = tiles_of(args)
     for table in (scores, others, times):
         if args.only in (None, table.__name__):

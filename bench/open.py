@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bench.prepare import generate  # noqa: E402
+from bench.records import keep  # noqa: E402
 from core.datasets.datasets import open_dataset  # noqa: E402
 from core.scenes.display import display_rgb  # noqa: E402
 from core.scenes.opening import open_scene  # noqa: E402
@@ -50,7 +51,9 @@ def timed(title: str, work) -> None:
     """Run it once and print how long it took, and how much of that the processor worked for it."""
     start, worked = time.perf_counter(), time.process_time()
     work()
-    print(f"{title:52s} {time.perf_counter() - start:8.2f} {time.process_time() - worked:13.2f}")
+    seconds, of_processor = time.perf_counter() - start, time.process_time() - worked
+    print(f"{title:52s} {seconds:8.2f} {of_processor:13.2f}")
+    keep(title, "processor s", of_processor)
 
 
 def write_large(path: Path, side: int) -> None:

@@ -8,7 +8,10 @@ estimate      what is told beforehand against what it then takes, for a sample s
 memory        peak memory of 5,000 and 20,000 pixel squares under --memory 1GiB, with a cheap stand-in network
 whole-scene   against the algorithm that holds the whole scene in float64 (eight turned copies of it, as in Vooban's
               "Smoothly-Blend-Image-Patches"; written here from its description), same stand-in network
-geoai         against geoai's predict_geotiff with a stand-in network, same patches and overlap; needs --geoai-python, a Python
+tilings       against how geoai and QGIS Deepness go over a scene, written here from what their sources do: one blends overlapping
+              tiles in float64 arrays of the whole scene, the other keeps the middle of each tile's labels; same stand-in network,
+              patches and overlap, from a GeoTIFF to a GeoTIFF. Ours writes probabilities, confidence and margin besides
+geoai         against geoai's own predict_geotiff with a stand-in network, same patches and overlap; needs --geoai-python, a Python
               in which torch, geoai-py and rasterio are installed
 
 Each case runs in a process of its own. Processor seconds are compared, so that other work on the machine matters less.
@@ -22,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +35,7 @@ import rasterio
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.records import keep  # noqa: E402
 from core.classes import DUBAI  # noqa: E402
 from core.geo import GeoRef  # noqa: E402
 from core.model_store.cards import ModelCard  # noqa: E402
@@ -44,6 +49,7 @@ from core.scenes.scene import Scene, Window  # noqa: E402
 from core.words import MIB  # noqa: E402
 
 PATCH_PX = 256
+WHOLE_PX = (1024, 2048)
 TOWN = ROOT / "sample_data" / "town" / "images" / "town_whole.tif"
 
 
@@ -173,6 +179,58 @@ def case_blended_file(folder: Path, path: str) -> dict:
     return _measured(lambda: predict(model, path, folder / "out", engine=engine))
 
 
+def case_tiling(folder: Path, way: str, path: str) -> dict:
+    return _measured(lambda: TILINGS[way](path, folder / "out.tif"))
+
+
+def tiles_of(path: str, step: int) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Row, column and pixels (256, 256, 3) of overlapping tiles of a GeoTIFF; the last of a row or column moves back to fit."""
+    with rasterio.open(path) as file:
+        rows, cols = (sorted({min(start, length - PATCH_PX) for start in range(0, length, step)}) for length in file.shape)
+        for row in rows:
+            for col in cols:
+                window = rasterio.windows.Window(col, row, PATCH_PX, PATCH_PX)
+                yield row, col, np.moveaxis(file.read(window=window), 0, -1).astype(np.float32)
+
+
+def write_like(path: str, out: Path, bands: np.ndarray) -> None:
+    """Write bands (b, h, w) where the scene lies."""
+    with rasterio.open(path) as file:
+        place = {"crs": file.crs, "transform": file.transform}
+    with rasterio.open(
+        out, "w", driver="GTiff", height=bands.shape[1], width=bands.shape[2], count=len(bands), dtype=bands.dtype, compress="lzw", **place
+    ) as file:
+        file.write(bands)
+
+
+def blended_as_geoai(path: str, out: Path) -> None:
+    """As geoai's predict_geotiff: weights that fall to the rim, sums of the whole scene in float64, float32 probabilities written."""
+    ramp = (0.5 - 0.5 * np.cos(np.pi * np.linspace(0, 1, PATCH_PX // 2 + 1)[1:])) ** 2
+    weight = np.outer(*[np.concatenate([ramp, ramp[::-1]]).astype(np.float32)] * 2)
+    with rasterio.open(path) as file:
+        height, width = file.shape
+    sums, weights = np.zeros((len(DUBAI), height, width)), np.zeros((1, height, width))
+    for row, col, pixels in tiles_of(path, PATCH_PX // 2):
+        here = slice(row, row + PATCH_PX), slice(col, col + PATCH_PX)
+        sums[:, *here] += np.moveaxis(stand_in(pixels), -1, 0) * weight
+        weights[:, *here] += weight
+    write_like(path, out, np.where(weights > 0, sums / (weights + 1e-8), -9999).astype(np.float32))
+
+
+def middles_as_deepness(path: str, out: Path) -> None:
+    """As Deepness: labels of each tile, of which the middle goes into the whole picture, up to the rim at the scene's own."""
+    with rasterio.open(path) as file:
+        height, width = file.shape
+    labels, rim = np.zeros((1, height, width), np.uint8), PATCH_PX // 4
+    for row, col, pixels in tiles_of(path, PATCH_PX // 2):
+        top, left = (rim if start else 0 for start in (row, col))
+        labels[0, row + top : row + PATCH_PX, col + left : col + PATCH_PX] = stand_in(pixels).argmax(axis=-1)[top:, left:]
+    write_like(path, out, labels)
+
+
+TILINGS = {"geoai": blended_as_geoai, "Deepness": middles_as_deepness}
+
+
 GEOAI = """
 import json, resource, sys, time, psutil, torch
 from geoai.inference import predict_geotiff
@@ -234,6 +292,7 @@ def _measured(work) -> dict:
 CASES = {
     "blended": case_blended,
     "blended-file": case_blended_file,
+    "tiling": case_tiling,
     "whole-scene": case_whole_scene,
     "beyond": case_beyond,
     "speed": case_speed,
@@ -253,9 +312,12 @@ def print_beyond(model: str) -> None:
     for size, symmetries, scale in ((2048, 1, None), (2048, 1, 1.0), (1024, 8, None), (1024, 8, 1.0)):
         figures = apart("beyond", model, size, symmetries, scale)
         whole, network, beyond = (figures[part] for part in ("whole", "network", "beyond"))
+        seen = "at the scale of the model" if scale is None else "not resized"
+        what = f"beyond the network's own processor time, {size} x {size}, {symmetries} symmetries, {seen}"
+        keep(what, "%", 100 * beyond["cpu_s"] / network["cpu_s"], key="beyond")
         print(
             f"beyond the network, {size} px, {symmetries} symmetries, "
-            f"{'at the scale of the model' if scale is None else 'not resized'}, {figures['engine']}: "
+            f"{seen}, {figures['engine']}: "
             f"{beyond['cpu_s'] / network['cpu_s']:.1%} of its processor time ({beyond['cpu_s']:.2f} beside {network['cpu_s']:.1f} s), "
             f"{whole['wall_s'] / network['wall_s'] - 1:.1%} of its time on the clock ({whole['wall_s']:.1f} against "
             f"{network['wall_s']:.1f} s), seam score {figures['seam_score']:.2f}"
@@ -270,6 +332,9 @@ def print_speed(model: str) -> None:
     base = figures["model.predict"]
     for name in names:
         ours, same = figures[name], (labels[name] == labels["model.predict"]).mean()
+        if name != "model.predict":
+            keep(f"a patch of {model} by the engine {name}", "processor ms", ours["cpu_ms"], "model.predict", base["cpu_ms"], key=name)
+            keep(f"labels of the engine {name} that are those of model.predict", "%", 100 * same)
         print(
             f"{name}: {ours['wall_ms']:.1f} ms a patch, {base['wall_ms'] / ours['wall_ms']:.1f} x model.predict "
             f"({base['cpu_ms'] / ours['cpu_ms']:.1f} x in processor time); {same:.2%} equal labels"
@@ -280,18 +345,41 @@ def print_estimate(model: str) -> None:
     for size in (0, 3000):
         told, took = apart("estimate", model, size), apart("predict", model, size)
         parts = ("seconds", "peak_memory_mib", "result_mib")
+        for part in parts:
+            scene = f"{size} x {size} pixels" if size else "the sample town"
+            keep(f"estimate of {part.replace('_', ' ')}, {scene}", part, took[part], "as told before", told[part])
         ratios = ", ".join(f"{part} {told[part]:.0f} / {took[part]:.0f} = {told[part] / took[part]:.2f}" for part in parts)
         print(f"estimate against what it took, {f'{size} px' if size else TOWN.name}: {ratios}")
 
 
+def print_tilings(size: int = 2048) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = drawn_file(folder, size)
+        ours = apart("blended-file", path)
+        for way in TILINGS:
+            theirs = apart("tiling", way, path)
+            print(
+                f"{way}'s way, {size} px, stand-in network: {theirs['cpu_s'] / ours['cpu_s']:.1f} x our processor time "
+                f"({theirs['cpu_s']:.1f} / {ours['cpu_s']:.1f} s), {theirs['extra_mib'] / ours['extra_mib']:.1f} x our memory "
+                f"({theirs['extra_mib']:.0f} / {ours['extra_mib']:.0f} MiB)"
+            )
+            what = f"a prediction of {size} x {size} pixels, stand-in network"
+            keep(what, "processor s", ours["cpu_s"], f"{way}'s tiling, restated", theirs["cpu_s"])
+            keep(what, "MiB more", ours["extra_mib"], f"{way}'s tiling, restated", theirs["extra_mib"])
+
+
+def drawn_file(folder: str, side: int) -> str:
+    """Path of a GeoTIFF of the drawn scene."""
+    path = f"{folder}/{side}.tif"
+    profile = dict(height=side, width=side, count=3, dtype="uint8", crs="EPSG:32640", tiled=True)
+    with rasterio.open(path, "w", driver="GTiff", transform=rasterio.Affine(0.3, 0, 3e5, 0, -0.3, 2.7e6), **profile) as file:
+        file.write(np.moveaxis(drawn_scene(side).read(), -1, 0))
+    return path
+
+
 def print_geoai(python: str, size: int = 2048) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        paths = [f"{folder}/{side}.tif" for side in (size, 300)]
-        for path, side in zip(paths, (size, 300), strict=True):
-            pixels = drawn_scene(side).read()
-            profile = dict(height=side, width=side, count=3, dtype="uint8", crs="EPSG:32640", tiled=True)
-            with rasterio.open(path, "w", driver="GTiff", transform=rasterio.Affine(0.3, 0, 3e5, 0, -0.3, 2.7e6), **profile) as file:
-                file.write(np.moveaxis(pixels, -1, 0))
+        paths = [drawn_file(folder, side) for side in (size, 300)]
         ours = apart("blended-file", paths[0])
         command = [python, "-c", GEOAI, paths[0], f"{folder}/out.tif", str(PATCH_PX), paths[1]]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -307,12 +395,16 @@ def print_memory() -> None:
     peaks = {size: apart("blended", size, 1, "1GiB") for size in (5_000, 20_000)}
     for size, figures in peaks.items():
         ratio = figures["peak_mib"] / peaks[5_000]["peak_mib"]
+        keep(f"peak memory of predicting {size:,} x {size:,} pixels, stand-in network", "MiB", figures["peak_mib"], key="peak")
         print(f"peak memory, {size} px: {figures['peak_mib']:.0f} MiB = {ratio:.2f} x that of 5000 px ({figures['cpu_s']:.0f} s CPU)")
 
 
 def print_whole_scene() -> None:
-    for size in (1024, 2048):
+    for size in WHOLE_PX:
         ours, theirs = apart("blended", size, 8, "1GiB"), apart("whole-scene", size)
+        what, way = f"a prediction of {size} x {size} pixels with 8 symmetries, stand-in network", "Vooban's algorithm, restated"
+        keep(what, "processor s", ours["cpu_s"], way, theirs["cpu_s"], key="Vooban" if size == WHOLE_PX[-1] else "")
+        keep(what, "MiB more", ours["extra_mib"], way, theirs["extra_mib"])
         print(
             f"whole scene in float64 against bands and written files, {size} px, 8 symmetries: "
             f"{theirs['cpu_s'] / ours['cpu_s']:.1f} x our time ({theirs['cpu_s']:.1f} / {ours['cpu_s']:.1f} s of processor), "
@@ -322,7 +414,9 @@ def print_whole_scene() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["beyond", "speed", "estimate", "memory", "whole-scene", "geoai", []], default=[])
+    parser.add_argument(
+        "what", nargs="*", choices=["beyond", "speed", "estimate", "memory", "whole-scene", "tilings", "geoai", []], default=[]
+    )
     parser.add_argument("--model", default="sample-town", help="model for beyond, speed and estimate")
     parser.add_argument("--geoai-python", help="the Python that has geoai")
     parser.add_argument("--case", choices=list(CASES), help=argparse.SUPPRESS)
@@ -338,6 +432,7 @@ def main() -> None:
         "estimate": lambda: print_estimate(options.model),
         "memory": print_memory,
         "whole-scene": print_whole_scene,
+        "tilings": print_tilings,
         **({"geoai": lambda: print_geoai(options.geoai_python)} if options.geoai_python else {}),
     }
     for what in options.what or printers:

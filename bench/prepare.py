@@ -2,6 +2,8 @@
 
 Run `python bench/prepare.py`. Each case runs in a process of its own, whose peak resident memory (the interpreter and
 all libraries included) is asked of the operating system at its end. Exit code 1 when a case is over 600 MiB.
+`--patchify 60` compares instead with the way of the tutorials on so many generated images: patchify, all patches in memory as
+float32, masks one-hot. Ours ends with patches on the disk, with their counts by class and a split.
 """
 
 from __future__ import annotations
@@ -19,8 +21,13 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench.records import keep  # noqa: E402
+
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"
 BOUND_MIB = 600
+PATCH_PX = 256
 _DIFFERENT_IMAGES = 24
 
 
@@ -31,28 +38,73 @@ def main() -> int:
     parser.add_argument("--cut", type=int, default=300, help="generated images that are cut into 256 x 256 patches at full size")
     parser.add_argument("--only", default="", help="run just the cases whose name has this text in it")
     parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--patchify", type=int, metavar="IMAGES", help="compare with patchify in memory instead")
     options = parser.parse_args()
     if options.child:
         return measure(json.loads(options.child))
+    if options.patchify:
+        return against_patchify(options.patchify)
     over = 0
     print(f"{'case':44s} {'patches':>8s} {'seconds':>8s} {'peak MiB':>9s} {'the arrays, MiB':>16s} {'ratio':>6s}")
     with tempfile.TemporaryDirectory(prefix="groundline-bench-") as folder:
         for name, case in cases(Path(folder), options.images, options.cut):
             if options.only not in name:
                 continue
-            result = subprocess.run([sys.executable, __file__, "--child", json.dumps(case)], capture_output=True, text=True, check=False)
-            if result.returncode:
-                print(f"{name}: {result.stderr.strip().splitlines()[-1]}")
-                return 1
-            found = json.loads(result.stdout.splitlines()[-1])
+            found = in_own_process(case)
             # What the usual scripts hold: every patch as float32, and its mask one-hot as float32.
             arrays = found["patches"] * found["pixels"] * (3 + found["classes"]) * 4 / 2**20
             ratio = found["peak_mib"] / arrays
             print(f"{name:44s} {found['patches']:8d} {found['seconds']:8.1f} {found['peak_mib']:9.0f} {arrays:16.0f} {ratio:6.2f}")
+            keep(name, "MiB", found["peak_mib"], "its patches as float32 arrays", arrays)
             over += found["peak_mib"] > BOUND_MIB
             shutil.rmtree(case["out"], ignore_errors=True)
     print(f"bound: {BOUND_MIB} MiB, {'kept' if not over else f'broken by {over}'}")
     return 1 if over else 0
+
+
+def in_own_process(case: dict) -> dict:
+    """What `measure` prints of a case."""
+    result = subprocess.run([sys.executable, __file__, "--child", json.dumps(case)], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SystemExit(result.stderr.strip().splitlines()[-1])
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def against_patchify(images: int) -> int:
+    """Print the memory and processor time of ours and of the tutorials' way on the same images."""
+    with tempfile.TemporaryDirectory(prefix="groundline-bench-") as folder:
+        dataset = str(generate(Path(folder) / "generated", images))
+        few = str(generate(Path(folder) / "few", 2))
+        in_own_process(dict(dataset=few, out=f"{folder}/few-out", settings={}))  # compiles where nothing is compiled yet
+        ours = in_own_process(dict(dataset=dataset, out=f"{folder}/out", settings={}))
+        theirs = in_own_process(dict(dataset=dataset, way="patchify"))
+    what = f"{images} images of 1024 x 1024 into patches of {PATCH_PX}"
+    for unit, key in (("MiB", "peak_mib"), ("processor s", "processor_s")):
+        ratio = theirs[key] / ours[key]
+        print(f"{what}: {ours[key]:.1f} {unit}, patchify in memory {theirs[key]:.1f}, {ratio:.1f} times as much")
+        keep(what, unit, ours[key], "patchify in memory", theirs[key], key=key)
+    return 0
+
+
+def patchify_in_memory(dataset: Path) -> dict:
+    """The tutorials' way: all patches of all images as float32 arrays, masks by their colours and then one-hot."""
+    from patchify import patchify
+    from PIL import Image
+
+    from core.classes import DUBAI as PALETTE
+
+    stacks: dict[str, list[np.ndarray]] = {"images": [], "masks": []}
+    for kind, patches in stacks.items():
+        for path in sorted((dataset / kind).iterdir()):
+            picture = np.asarray(Image.open(path).convert("RGB"))
+            patches.extend(patchify(picture, (PATCH_PX, PATCH_PX, 3), step=PATCH_PX).reshape(-1, PATCH_PX, PATCH_PX, 3))
+    images = np.array(stacks["images"]).astype(np.float32) / 255
+    colours = np.array(stacks["masks"])
+    ids = np.zeros(colours.shape[:3], np.uint8)
+    for number, colour in enumerate(PALETTE.decode(np.arange(len(PALETTE), dtype=np.uint8)[None])[0]):
+        ids[(colours == colour).all(axis=-1)] = number
+    masks = np.eye(len(PALETTE), dtype=np.float32)[ids]
+    return {"patches": len(images), "pixels": PATCH_PX**2, "classes": masks.shape[-1]}
 
 
 def cases(folder: Path, images: int, cut: int):
@@ -97,24 +149,17 @@ def generate(folder: Path, count: int) -> Path:
 
 def measure(case: dict) -> int:
     """Prepare one case in this process and print what it took as JSON."""
-    sys.path.insert(0, str(ROOT))
-    from core.datasets.datasets import open_dataset
-    from core.patches.prepare import prepare
-
     start = time.perf_counter()
-    store = prepare(open_dataset(case["dataset"]), case["out"], **case["settings"])
+    if case.get("way") == "patchify":
+        made = patchify_in_memory(Path(case["dataset"]))
+    else:
+        from core.datasets.datasets import open_dataset
+        from core.patches.prepare import prepare
+
+        store = prepare(open_dataset(case["dataset"]), case["out"], **case["settings"])
+        made = {"patches": len(store), "pixels": store.patch_size**2, "classes": len(store.scheme)}
     seconds = time.perf_counter() - start
-    print(
-        json.dumps(
-            {
-                "patches": len(store),
-                "pixels": store.patch_size**2,
-                "classes": len(store.scheme),
-                "seconds": seconds,
-                "peak_mib": peak_mib(),
-            }
-        )
-    )
+    print(json.dumps({**made, "seconds": seconds, "processor_s": time.process_time(), "peak_mib": peak_mib()}))
     return 0
 
 
@@ -135,5 +180,4 @@ def peak_mib() -> float:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     raise SystemExit(main())

@@ -17,6 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.records import keep
 from core.datasets.datasets import open_dataset
 from core.datasets.mosaics import find_mosaics
 from core.datasets.pairs import Pair
@@ -38,7 +39,9 @@ def main() -> None:
         trials("Dubai tiles", lambda number: tiles, asked.rounds, (300, 600))
         began, used = time.perf_counter(), time.process_time()
         found = same_ground(dataset.pairs)
-        took = f"{time.perf_counter() - began:.0f} s, {time.process_time() - used:.0f} s of a processor"
+        of_processor = time.process_time() - used
+        took = f"{time.perf_counter() - began:.0f} s, {of_processor:.0f} s of a processor"
+        keep(f"looking for the same ground in {len(dataset.pairs)} Dubai images", "processor s", of_processor)
         print(f"{len(dataset.pairs)} images of the Dubai tiles: {len(found)} pairs of different tiles, {took}")
         for one in found:
             print(f"  {one.first} and {one.second}: {one.pixels:,} pixels")
@@ -62,6 +65,8 @@ def trials(title: str, grounds, rounds: int, sides: tuple[int, int]) -> None:
                 there += 1
                 off.append(abs(seen.pixels / one.pixels - 1))
         false += len(found)
+    keep(f"planted overlaps that are found, {title}", "%", 100 * there / planted)
+    keep(f"pairs that are none, {title}", "pairs", false)
     print(
         f"{title}: {there} of {planted} planted overlaps found ({there / planted:.1%}), {false} pairs that are none; pixels off by "
         f"{np.median(off):.1%} in the median, {np.percentile(off, 95):.1%} in 95 of 100"

@@ -32,6 +32,7 @@ import rasterio
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.records import keep  # noqa: E402
 from core.cluster.connecting import connected  # noqa: E402
 from core.cluster.where import Where  # noqa: E402
 from core.files import write_json  # noqa: E402
@@ -79,6 +80,8 @@ def speedup(model: str, size: int, repeat: int) -> None:
                 found[name].append(predict(model, scene, Path(folder) / f"{name} {number}", *words, cores=cores))
     print(f"{size} x {size} pixels, {model}, medians of {repeat}")
     base = statistics.median(one["clock"] for one in found["--cluster local:1"])
+    two = statistics.median(one["clock"] for one in found["--cluster local:2"])
+    keep(f"{size} x {size} pixels by two workers, start counted in", "s", two, "one worker", base, key="two workers")
     for name, ones in found.items():
         clock = statistics.median(one["clock"] for one in ones)
         parts = f", {ones[0]['cluster']['done']} blocks" if "cluster" in ones[0] else ""

@@ -1,6 +1,7 @@
 """Benchmarks of training, printed as ratios.
 
     python bench/training.py pipeline     share of a step that waits for data (aim: under 5 %)
+    python bench/training.py feeding      batches of changed patches against tf.data with Keras's own layers for it
     python bench/training.py probe        the probe's time per epoch against a real one (aim: within 30 %)
     python bench/training.py epoch        an epoch against `model.fit` of the same network, batch and arrays, and its files' share
                                           (aim: 1.05 times at 64 px, 1.02 at 256; 3 %)
@@ -8,8 +9,8 @@
     python bench/training.py attention    Attention U-Net on the landslide HDF5 sample
     python bench/training.py deeplab      DeepLabV3 on the 12-band sample
 
-All but the last two use patches of noise, so that nothing has to be downloaded; those the sample data. `epoch` and `atrous`
-take turns within one run, and give processor seconds, since the clock also counts what others do on the machine.
+All but the last two use patches of noise, so that nothing has to be downloaded; those the sample data. `feeding`, `epoch` and
+`atrous` take turns within one run, and give processor seconds, since the clock also counts what others do on the machine.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from bench.records import keep  # noqa: E402
 from core.classes import DUBAI  # noqa: E402
 from core.datasets.datasets import open_dataset  # noqa: E402
 from core.patches.prepare import prepare  # noqa: E402
@@ -81,7 +83,50 @@ def pipeline(folder: Path, settings: TrainSettings, steps: int) -> None:
         run.trainer.train_on_batch(images, masks)
         if number >= 2:  # the first steps compile, and fill the read-ahead meanwhile
             waited, worked = waited + got - asked, worked + time.perf_counter() - got
-    print(f"{settings.architecture}, batches of {settings.batch_size}: waits for data {100 * waited / (waited + worked):.2f} % of a step")
+    share = 100 * waited / (waited + worked)
+    keep(f"a step of {settings.architecture} that waits for data", "%", share)
+    print(f"{settings.architecture}, batches of {settings.batch_size}: waits for data {share:.2f} % of a step")
+
+
+def compare_feeding(folder: Path, settings: TrainSettings, steps: int) -> None:
+    """Batches of changed patches, ours and those of plain Keras in turn."""
+    import keras
+    import tensorflow as tf
+
+    size = 256
+    store = noise(folder, patches=64, size=size)
+    run = Run(store, folder / "run", settings)
+    run.open(resume=False)
+    run.events.close()
+    rows = store.rows("train")
+    layers = [
+        keras.layers.RandomFlip("horizontal_and_vertical"),
+        keras.layers.RandomRotation(0.25, fill_mode="reflect"),
+        keras.layers.RandomZoom(0.2, fill_mode="reflect"),
+        keras.layers.RandomBrightness(0.2, value_range=(0, 1)),
+        keras.layers.RandomContrast(0.2, value_range=(0, 1)),
+    ]
+
+    def changed(images, masks):
+        both = {"images": tf.cast(images, tf.float32) / 255, "segmentation_masks": masks[..., None]}
+        for layer in layers:
+            both = layer(both, training=True)
+        return both["images"], both["segmentation_masks"]
+
+    arrays = np.asarray(store.images)[rows], np.asarray(store.masks)[rows]
+    plain = tf.data.Dataset.from_tensor_slices(arrays).shuffle(len(rows)).repeat().batch(settings.batch_size)
+    plain = plain.map(changed, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+    ours, theirs = Spent(), Spent()
+    for epoch in range(4):
+        order = epoch_rows(run.train_rows, batch_size=settings.batch_size, seed=0, epoch=epoch, steps=steps)
+        with ours:
+            sum(1 for _ in run.batches(order, epoch=epoch))
+        with theirs:
+            sum(1 for _ in plain.take(steps))
+    mine, other = (min(lap[0] for lap in each.laps[1:]) / steps for each in (ours, theirs))
+    what = f"a batch of {settings.batch_size} patches of {size} px, turned, zoomed and relit"
+    print(f"{what}: {1000 * mine:.0f} ms of processor, tf.data with Keras's layers {1000 * other:.0f} ms, {other / mine:.1f} times as much")
+    keep(what, "processor ms", 1000 * mine, "tf.data with Keras's layers", 1000 * other, key="feeding")
 
 
 def compare_probe(folder: Path, settings: TrainSettings) -> None:
@@ -161,6 +206,15 @@ def compare_epoch(folder: Path, settings: TrainSettings, *, size: int, steps: in
         # The median of pairs that follow each other: what else the machine does comes and goes.
         processor, clock = np.median(np.divide(ours.laps[1:], theirs.laps[1:]), axis=0)
         share = files.total(slice(2, None))[0] / mine[0]
+        what = f"an epoch of {settings.architecture}, {size} px, {'' if augment else 'not '}augmented"
+        keep(
+            what,
+            "processor s",
+            mine[0] / counted,
+            "model.fit of the same network, not augmented",
+            mine[0] / counted / processor,
+            key="epoch",
+        )
         print(
             f"{'with' if augment else 'without'} augmentation: an epoch of ours / of model.fit {processor:.3f} in processor seconds "
             f"({mine[0] / counted:.1f} against {other[0] / counted:.1f}), {clock:.3f} by the clock; files {100 * share:.1f} % of ours",
@@ -193,6 +247,7 @@ def compare_atrous(*, size: int, batch: int, repeats: int) -> None:
                 network.train_on_batch(images, masks)
     ours, theirs = (each.total() / repeats for each in spent)
     print(f"{size} px, batches of {batch}, rates {rates}: {ours[0]:.2f} against {theirs[0]:.2f} processor seconds a step")
+    keep(f"a step of DeepLabV3, {size} px", "processor s", ours[0], "DeepLabV3+ of Keras's examples", theirs[0])
     print(f"ours / Keras's example: {ours[0] / theirs[0]:.2f} in processor seconds, {ours[1] / theirs[1]:.2f} by the clock")
 
 
@@ -209,7 +264,7 @@ def sample(folder: Path, name: str) -> None:
 def main() -> None:
     """Run one benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("pipeline", "probe", "epoch", "atrous", *SAMPLES))
+    parser.add_argument("what", choices=("pipeline", "feeding", "probe", "epoch", "atrous", *SAMPLES))
     parser.add_argument("--architecture", help="unet for epoch, unet-small otherwise")
     parser.add_argument("--steps", type=int, help="50 for epoch, 8 otherwise")
     parser.add_argument("--size", type=int, default=64, metavar="PX", help="side of the patches of epoch and atrous")
@@ -230,6 +285,8 @@ def main() -> None:
             compare_epoch(Path(temporary), course, size=chosen.size, steps=chosen.steps)
         elif chosen.what == "pipeline":
             pipeline(Path(temporary), settings, chosen.steps)
+        elif chosen.what == "feeding":
+            compare_feeding(Path(temporary), settings, chosen.steps)
         elif chosen.what == "probe":
             compare_probe(Path(temporary), replace(settings, epochs=4, batch_size=4))
         else:

@@ -1,19 +1,21 @@
 """Label raster to polygons: ours against the usual way, as ratios from one run.
 
-    python bench/vectorize.py [--size 4096] [--repeat 3] [--scaling] [--others] [--checkerboard] [--squares]
+    python bench/vectorize.py [--size 4096] [--repeat 3] [--scaling] [--others] [--files] [--checkerboard] [--squares]
 
 The usual way is rasterio.features.shapes, GeoDataFrame.from_features and .simplify. Ours ends with attributes and a checked coverage, the
 usual way with bare polygons that overlap and leave gaps. Each way runs in a process of its own that reads the raster from a file, so that
 its memory is its own; times are processor seconds, medians of the repeats after one warming run on a small raster.
 
---others adds bare tracing (exact outlines built in one call, nothing simplified or measured): GDAL's polygonize, which is what
-rasterio.features.shapes calls (the script gdal_polygonize does the same on files); and xarray-spatial where it is installed.
+--others adds bare tracing (exact outlines built in one call, nothing simplified or measured): GDAL's polygonize, through
+rasterio.features.shapes and through its own bindings, and xarray-spatial. --files adds the way from a raster to simplified polygons in a
+GeoPackage: ours, and GDAL's polygonize with geofileops' simplify. Both make environments for peers that this one lacks (bench/peers.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -21,11 +23,17 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench.peers import PeerMissing, python_of  # noqa: E402
+from bench.records import keep  # noqa: E402
+
 CLASSES = 6
 BLUR_PX = {"noisy": 3, "smooth": 16}
 """Radius of the box blur, run three times, of the random fields whose largest one is the class."""
@@ -102,8 +110,58 @@ def gdal(ids: np.ndarray, geo, min_area: str) -> int:
     return len(shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (np.append(0, np.cumsum(counts)), parts)))
 
 
+def osgeo(ids: np.ndarray, geo, min_area: str) -> int:
+    """GDAL's polygonize by its own bindings, into a layer in memory."""
+    from osgeo import gdal, ogr
+
+    gdal.UseExceptions()
+    source = ogr.GetDriverByName("MEM").CreateDataSource("")  # a layer does not keep its source alive
+    return polygonized(ids, geo, source.CreateLayer("out"))
+
+
+def polygonized(ids: np.ndarray, geo, layer) -> int:
+    """Trace a raster into a layer of GDAL."""
+    from osgeo import gdal, gdal_array, ogr
+
+    layer.CreateField(ogr.FieldDefn("class_id", ogr.OFTInteger))
+    raster = gdal_array.OpenArray(ids)
+    raster.SetGeoTransform(geo.transform.to_gdal())
+    gdal.Polygonize(raster.GetRasterBand(1), None, layer, 0)
+    return layer.GetFeatureCount()
+
+
+def geofileops(ids: np.ndarray, geo, min_area: str) -> int:
+    """GDAL's polygonize into a GeoPackage, and geofileops' simplify into another."""
+    import geofileops as gfo
+    from osgeo import ogr, osr
+
+    with tempfile.TemporaryDirectory() as folder:
+        exact, simple = Path(folder) / "exact.gpkg", Path(folder) / "simple.gpkg"
+        place = osr.SpatialReference()
+        place.ImportFromEPSG(geo.crs.to_epsg())
+        source = ogr.GetDriverByName("GPKG").CreateDataSource(str(exact))
+        layer = source.CreateLayer("exact", place, ogr.wkbPolygon)
+        layer.StartTransaction()
+        count = polygonized(ids, geo, layer)
+        layer.CommitTransaction()
+        del layer, source  # closes the file
+        gfo.simplify(exact, simple, tolerance=geo.transform.a)
+    return count
+
+
+def ours_as_file(ids: np.ndarray, geo, min_area: str) -> int:
+    """Our way with a GeoPackage at its end."""
+    from core.vector.formats.export import export
+    from core.vector.vectorize import vectorize
+
+    with tempfile.TemporaryDirectory() as folder:
+        layer = vectorize(ids, geo=geo, min_area=min_area, simplify="1px").layer
+        export(layer, Path(folder) / "out.gpkg")
+    return len(layer.frame)
+
+
 def xrspatial(ids: np.ndarray, geo, min_area: str) -> int:
-    """xarray-spatial's polygonize; needs `pip install xarray-spatial`."""
+    """xarray-spatial's polygonize."""
     import xarray
     from xrspatial.experimental import polygonize
 
@@ -117,7 +175,25 @@ def squared(ids: np.ndarray, geo, min_area: str) -> int:
     return len(vectorize(ids, geo=geo, min_area=min_area, simplify="1px", regularize=[0]).layer.frame)
 
 
-WAYS = {"ours": ours, "usual": usual, "traced": traced, "gdal": gdal, "xrspatial": xrspatial, "squared": squared}
+WAYS = {
+    "ours": ours,
+    "usual": usual,
+    "traced": traced,
+    "gdal": gdal,
+    "osgeo": osgeo,
+    "xrspatial": xrspatial,
+    "squared": squared,
+    "ours as a file": ours_as_file,
+    "geofileops": geofileops,
+}
+OURS = {"ours", "traced", "squared", "ours as a file"}
+IN_THE_ENVIRONMENT_OF = {"osgeo": "gdal", "xrspatial": "xarray-spatial", "geofileops": "geofileops"}
+
+
+def used() -> float:
+    """Processor seconds of this process and of those that it started and that have ended."""
+    others = os.times()
+    return time.process_time() + others.children_user + others.children_system
 
 
 def measure(way: str, raster: str, min_area: str, repeat: int) -> dict:
@@ -125,10 +201,14 @@ def measure(way: str, raster: str, min_area: str, repeat: int) -> dict:
     from affine import Affine
     from pyproj import CRS
 
-    from core.geo import GeoRef
+    place = SimpleNamespace(transform=Affine(0.3, 0, 325000, 0, -0.3, 2784000), crs=CRS.from_epsg(32640))
+    if way in OURS:
+        from core.geo import GeoRef
 
+        geo = GeoRef(place.transform, place.crs)
+    else:
+        geo = place  # an environment of a peer may lack what our library needs
     function = WAYS[way]
-    geo = GeoRef(Affine(0.3, 0, 325000, 0, -0.3, 2784000), CRS.from_epsg(32640))
     ids = np.load(raster)
     function(np.ascontiguousarray(ids[:256, :256]), geo, min_area)
     process, stopped = psutil.Process(), threading.Event()
@@ -143,21 +223,24 @@ def measure(way: str, raster: str, min_area: str, repeat: int) -> dict:
     watcher.start()
     seconds, polygons = [], 0
     for _ in range(repeat):
-        began = time.process_time()
+        began = used()
         polygons = function(ids, geo, min_area)
-        seconds.append(time.process_time() - began)
+        seconds.append(used() - began)
     stopped.set()
     watcher.join()
     return {"seconds": statistics.median(seconds), "extra_mib": (peak - before) / 2**20, "polygons": polygons}
 
 
 def in_own_process(way: str, ids: np.ndarray, min_area: str, repeat: int) -> dict:
-    """`measure` in a fresh process."""
+    """`measure` in a fresh process, in the environment of the peer if the way is one's. Raises PeerMissing."""
+    python = python_of(IN_THE_ENVIRONMENT_OF[way]) if way in IN_THE_ENVIRONMENT_OF else sys.executable
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "ids.npy", ids)
         request = json.dumps([way, str(Path(folder) / "ids.npy"), min_area, repeat])
-        command = [sys.executable, str(Path(__file__).resolve()), "--one", request]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+        command = [str(python), str(Path(__file__).resolve()), "--one", request]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    if done.returncode:
+        raise PeerMissing(f"ended with an error: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
@@ -169,6 +252,7 @@ def main() -> None:
     parser.add_argument("--scaling", action="store_true", help="ours from 1024 to --largest, to see that time grows with the pixels")
     parser.add_argument("--largest", type=int, default=16384)
     parser.add_argument("--others", action="store_true", help="tracing alone, against GDAL and xarray-spatial")
+    parser.add_argument("--files", action="store_true", help="from a raster to a GeoPackage, against GDAL and geofileops")
     parser.add_argument("--checkerboard", action="store_true", help="the worst case: every pixel a polygon")
     parser.add_argument("--squares", action="store_true", help="what right angles cost on 2048 x 2048")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -186,8 +270,22 @@ def main() -> None:
                 print(f"    {name:6} {found['seconds']:7.2f} s {found['extra_mib']:7.0f} MiB {found['polygons']:8} polygons")
             less = other["extra_mib"] / max(1.0, mine["extra_mib"])
             print(f"    ratio  {other['seconds'] / mine['seconds']:7.1f} x faster, {less:.1f} x less memory", flush=True)
+            specks = "" if min_area == "0" else ", specks under 4 px removed"
+            what = f"{kind} {arguments.size} x {arguments.size} labels to simplified polygons{specks}"
+            beside(what, mine, USUAL, other, key="usual")
     if arguments.others:
-        compare_tracing(make_raster(arguments.size, "noisy"), arguments.repeat)
+        noisy = make_raster(arguments.size, "noisy")
+        print("exact outlines, noisy", flush=True)
+        mine = in_own_process("traced", noisy, "0", arguments.repeat)
+        for way, name in (("gdal", "rasterio.features.shapes"), ("osgeo", "gdal.Polygonize"), ("xrspatial", "xarray-spatial")):
+            against("exact outlines of noisy labels", mine, name, way, noisy, arguments.repeat)
+    if arguments.files:
+        half = make_raster(arguments.size // 2, "noisy")
+        side = arguments.size // 2
+        print(f"noisy {side} x {side} to a GeoPackage", flush=True)
+        mine = in_own_process("ours as a file", half, "0", arguments.repeat)
+        what = f"noisy {side} x {side} labels to simplified polygons in a GeoPackage"
+        against(what, mine, "gdal.Polygonize and geofileops.simplify", "geofileops", half, arguments.repeat)
     if arguments.checkerboard:
         ids = (np.indices((arguments.size, arguments.size)).sum(axis=0) % 2).astype(np.uint8)
         found = in_own_process("traced", ids, "0", 1)
@@ -208,24 +306,33 @@ def main() -> None:
             size *= 2
 
 
-def compare_tracing(ids: np.ndarray, repeat: int) -> None:
-    """Print how tracing alone compares with GDAL's and, where it is installed, xarray-spatial's."""
-    import importlib.util
+USUAL = "rasterio.features.shapes, GeoPandas and Shapely"
 
-    mine = in_own_process("traced", ids, "0", repeat)
-    print(f"tracing alone, noisy: ours {mine['seconds']:.2f} s, {mine['extra_mib']:.0f} MiB, {mine['polygons']} polygons")
-    for way, name, module in (("gdal", "GDAL (rasterio.features.shapes)", "rasterio"), ("xrspatial", "xarray-spatial", "xrspatial")):
-        if importlib.util.find_spec(module) is None:
-            print(f"    {name}: not installed")
-            continue
+
+def against(what: str, mine: dict, name: str, way: str, ids: np.ndarray, repeat: int) -> None:
+    """Print and keep how one way compares with ours, or why it is not there."""
+    try:
         found = in_own_process(way, ids, "0", repeat)
-        print(
-            f"    {name}: {found['seconds']:.2f} s ({found['seconds'] / mine['seconds']:.1f} x ours), {found['extra_mib']:.0f} MiB, "
-            f"{found['polygons']} polygons",
-            flush=True,
-        )
+    except PeerMissing as missing:
+        print(f"    {name}: not measured, {missing}", flush=True)
+        keep(what, against=name, note=str(missing))
+        return
+    print(
+        f"    {name}: {found['seconds']:.2f} s ({found['seconds'] / mine['seconds']:.1f} x ours, {mine['seconds']:.2f} s), "
+        f"{found['extra_mib']:.0f} MiB against {mine['extra_mib']:.0f}, {found['polygons']} polygons",
+        flush=True,
+    )
+    if way != "geofileops":  # it works in processes of its own, whose memory nobody counts here
+        beside(what, mine, name, found)
+    else:
+        keep(what, "processor s", mine["seconds"], name, found["seconds"])
+
+
+def beside(what: str, mine: dict, name: str, other: dict, key: str = "") -> None:
+    """Keep time and memory of two ways."""
+    keep(what, "processor s", mine["seconds"], name, other["seconds"], key=key)
+    keep(what, "MiB more", mine["extra_mib"], name, other["extra_mib"])
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     main()
