@@ -56,6 +56,27 @@ def folds_of(kind: str, scores: Mapping) -> dict[str, float]:
     return {fold: sum(one["mean_iou"] for one in seeds.values()) / len(seeds) for fold, seeds in scores[kind].items()}
 
 
+def mean_of(kind: str, scores: Mapping) -> float:
+    """Mean IoU over the held-out folds."""
+    folds = folds_of(kind, scores)
+    return sum(folds.values()) / len(folds)
+
+
+def headlines(scores: Mapping) -> list[tuple[str, str, str]]:
+    """What the README tells of accuracy, of the scores on record and of the card of sample-town: what, result, command."""
+    town = json.loads((ROOT / "models" / "sample-town" / "card.json").read_text(encoding="utf-8"))["metrics"]["test"]["mean_iou"]
+    lite, fast, tutorial = (mean_of(kind, scores) for kind in ("lite", "fast", "tutorial"))
+    return [
+        ("`sample-town` on the sample's whole town, never trained on", f"mean IoU {town:.3f}", "`python -m core demo OUT`"),
+        (
+            "the recipe of `dubai-landcover` on Dubai tiles never trained on, mean of three folds; the tutorials'",
+            f"mean IoU {lite:.3f}; {tutorial:.3f}",
+            "`python bench/dubai.py lite`, `tutorial`",
+        ),
+        ("the recipe of `dubai-landcover-fast` there, three folds", f"mean IoU {fast:.3f}", "`python bench/dubai.py lite`"),
+    ]
+
+
 def measure(size: int, repeat: int) -> None:
     """Print and keep what each network takes."""
     from bench.scaling import write_scene
@@ -75,9 +96,8 @@ def measure(size: int, repeat: int) -> None:
                 found.setdefault((way.model, way.scale, way.scales), []).append(time.process_time() - begun)
     for one in NETWORKS:
         seconds = min(found[one.model, one.scale, one.scales][1:])
-        score = folds_of(one.scores, json.loads(SCORES.read_text(encoding="utf-8")))
-        mean = sum(score.values()) / len(score)
-        print(f"{one.title}: {seconds:.1f} processor seconds for {size} x {size} pixels, mean IoU {mean:.3f} over {len(score)} folds")
+        mean = mean_of(one.scores, json.loads(SCORES.read_text(encoding="utf-8")))
+        print(f"{one.title}: {seconds:.1f} processor seconds for {size} x {size} pixels, mean IoU {mean:.3f} on held-out folds")
         keep(f"{one.title}, {size} x {size} pixels", UNIT, seconds, key=one.scores)
 
 
@@ -116,7 +136,7 @@ def draw(record: Record, scores: Mapping) -> str:
         )
     for one in shown:
         folds = folds_of(one.scores, scores)
-        x, mean = across(seconds[one.scores]), sum(folds.values()) / len(folds)
+        x, mean = across(seconds[one.scores]), mean_of(one.scores, scores)
         parts.extend(f'<path class="fold" d="M{x - 7:.1f} {up(value):.1f}h14"/>' for value in folds.values())
         parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{up(mean):.1f}" r="6"/>')
         beside = x + (13 if one.anchor == "start" else -13)

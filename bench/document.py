@@ -1,4 +1,4 @@
-"""docs/BENCHMARKS.md and the README's table of speed, made of records alone: the same records give the same text."""
+"""docs/BENCHMARKS.md and the README's table of accuracy and speed, made of records alone: the same records give the same text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.records import BUSY, Record, Row
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "BENCHMARKS.md"
 README = ROOT / "README.md"
-BEGIN, END = "<!-- speed: python bench/all.py -->", "<!-- end of speed -->"
+BEGIN, END = "<!-- accuracy and speed: python bench/all.py -->", "<!-- end of accuracy and speed -->"
 LONGEST_NOTE = 200
 
 
@@ -126,10 +126,10 @@ def plain(note: str) -> str:
     return words if len(words) <= LONGEST_NOTE else f"{words[:LONGEST_NOTE]}..."
 
 
-def readme_table(headlines: Iterable[Headline], records: Sequence[Record]) -> str:
-    """The README's table of speed; a headline whose rows are not there is left out."""
+def readme_table(scored: Iterable[tuple[str, str, str]], headlines: Iterable[Headline], records: Sequence[Record]) -> str:
+    """The README's table: rows of accuracy as they are, then those of speed; a headline whose rows are not there is left out."""
     by_part = {record.part: record for record in records}
-    lines = ["| what | result | command |", "|---|---|---|"]
+    lines = ["| what | result | command |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in scored)]
     for one in headlines:
         rows = [row for row in by_part[one.part].rows if row.key == one.key] if one.part in by_part else []
         values = sorted(value for row in rows if (value := row.ours if one.of_ours else row.ratio) is not None)

@@ -28,6 +28,8 @@ from bench.records import keep  # noqa: E402
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"
 BOUND_MIB = 600
 PATCH_PX = 256
+APART = {"same_ground": "apart"}
+"""Whether images show the same ground is a question that patchify does not ask; bench/same_ground.py tells what the answer takes."""
 _DIFFERENT_IMAGES = 24
 
 
@@ -75,8 +77,8 @@ def against_patchify(images: int) -> int:
     with tempfile.TemporaryDirectory(prefix="groundline-bench-") as folder:
         dataset = str(generate(Path(folder) / "generated", images))
         few = str(generate(Path(folder) / "few", 2))
-        in_own_process(dict(dataset=few, out=f"{folder}/few-out", settings={}))  # compiles where nothing is compiled yet
-        ours = in_own_process(dict(dataset=dataset, out=f"{folder}/out", settings={}))
+        in_own_process(dict(dataset=few, out=f"{folder}/few-out", settings=APART))  # compiles where nothing is compiled yet
+        ours = in_own_process(dict(dataset=dataset, out=f"{folder}/out", settings=APART))
         theirs = in_own_process(dict(dataset=dataset, way="patchify"))
     what = f"{images} images of 1024 x 1024 into patches of {PATCH_PX}"
     for unit, key in (("MiB", "peak_mib"), ("processor s", "processor_s")):
