@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from core.errors import OUT_OF_MEMORY, Cancelled, GroundlineError
 from core.files import dump_json
-from core.networks.lean import keep_keras_lean
+from core.networks.lean import keep_lean
 from core.progress_line import ProgressLine
 from core.verbs import registry
 from core.verbs.options import build_parser
@@ -32,7 +32,7 @@ PLACE_ERRORS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was typed and return the exit code."""
-    keep_keras_lean()
+    keep_lean()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Class names may hold any letter, and a console of Windows may not know it: better a "?" than an error.

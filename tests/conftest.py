@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.networks.lean import keep_keras_lean
+from core.networks.lean import keep_lean
 from tests.helpers.datasets import make_tiles, write  # noqa: F401 (fixtures)
 from tests.helpers.postgres import postgres  # noqa: F401 (a fixture)
 
@@ -24,7 +24,7 @@ _SLOW = ("browser", "pages", "jobs", "networks", "model_store", "training", "ver
 def pytest_configure(config: pytest.Config) -> None:
     # Imports and networks make objects by the hundred thousand, for which the collector looked through all others again and again.
     gc.set_threshold(50_000, 20, 10)
-    keep_keras_lean()
+    keep_lean()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     # Tests type paths of their own temporary folders; tests/ui/test_input.py has the folders that a user may open.

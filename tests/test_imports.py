@@ -255,14 +255,18 @@ def test_what_brings_a_library_is_named():
     assert loaded_by({"one": ["json"], "two": ["html", "wave"], "three": ["wave"]}, "wave", "html", "zipapp") == {"two": ["html", "wave"]}
 
 
-def test_only_keras_does_without_what_it_does_not_use(monkeypatch):
-    """That it does without when it starts is tested where one starts anyway, in tests/helpers/spread_run.py."""
-    monkeypatch.delitem(sys.modules, "sklearn", raising=False)
-    look = "from importlib.util import find_spec\nfound = find_spec('sklearn')"
-    exec(look, others := {"__name__": "core.labelling.classifier"})
-    assert others["found"] is not None
-    with pytest.raises(ModuleNotFoundError, match="kept from Keras"):
-        exec(look, {"__name__": "keras.src.wrappers.fixes"})
+@pytest.mark.parametrize(
+    ("unused", "asks", "others"), [("sklearn", "keras.src.wrappers.fixes", "numba"), ("scipy", "numba.np.linalg", "keras")]
+)
+def test_a_package_alone_does_without_what_it_does_not_use(monkeypatch, unused, asks, others):
+    """That Keras does without when it starts is tested where one starts anyway, in tests/helpers/spread_run.py."""
+    monkeypatch.delitem(sys.modules, unused, raising=False)
+    look = f"from importlib.util import find_spec\nfound = find_spec('{unused}')"
+    for name in ("core.labelling.classifier", others):
+        exec(look, asked := {"__name__": name})
+        assert asked["found"] is not None
+    with pytest.raises(ModuleNotFoundError, match=f"kept from {asks.partition('.')[0]}"):
+        exec(look, {"__name__": asks})
 
 
 def test_prediction_and_data_leave_pandas_to_the_vectors():

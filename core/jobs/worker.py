@@ -24,7 +24,7 @@ from core.jobs import records
 from core.jobs.jobs import EXIT_BUSY
 from core.jobs.reporter import Reporter
 from core.jobs.turns import turn
-from core.networks.lean import keep_keras_lean
+from core.networks.lean import keep_lean
 from core.verbs import registry
 
 _NICENESS = 10
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--token", default="", help="written into the status, by which the starter knows its worker")
     parser.add_argument("--resume", action="store_true", help="continue what an earlier worker began")
     options = parser.parse_args(arguments)
-    keep_keras_lean()
+    keep_lean()
     lock = records.worker_lock(options.folder)
     try:
         lock.acquire(timeout=_LOCK_PATIENCE_S, poll_interval=0.02)

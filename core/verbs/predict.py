@@ -38,7 +38,6 @@ def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_
     from core.geo import read_crs
     from core.model_store.models import find_model
     from core.prediction.folder.rasters import PREDICTION_FILE
-    from core.prediction.predict import predict
     from core.scenes.opening import open_scene
     from core.scenes.scene import Window
 
@@ -47,8 +46,12 @@ def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_
     scene = open_scene(asked.scene)
     if asked.crs is not None:
         scene = scene.with_geo(scene.geo.named(read_crs(asked.crs)))
+    model = find_model(asked.model)
+
+    from core.prediction.predict import predict  # with numba: who mistyped a path need not wait for that
+
     return predict(
-        find_model(asked.model),
+        model,
         scene,
         out,
         asked.blending,

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from core.networks.lean import keep_keras_lean
+from core.networks.lean import UNUSED, keep_lean
 from core.training.settings import TrainSettings
 from core.training.training import train
 from tests.helpers import learning_fakes as fakes
@@ -25,10 +25,10 @@ def store():
 
 
 def main() -> None:
-    keep_keras_lean()
+    keep_lean()
     import keras  # noqa: F401
 
-    taken_in = {"sklearn", "matplotlib", "pandas"} & set(sys.modules)
+    taken_in = set(UNUSED["keras"]) & set(sys.modules)
     assert not taken_in, f"Keras has taken in {taken_in}, which core/networks/lean.py keeps from it"
     folder, parts = Path(sys.argv[1]), int(sys.argv[2])
     if parts > 1:
