@@ -1,4 +1,4 @@
-"""Packages without what only parts of them use that we do not: a third of the start of a process that trains, a sixth of one that predicts."""
+"""Packages without what only parts of them use: a third of the start of a process that trains, a sixth of one that predicts."""
 
 from __future__ import annotations
 
