@@ -33,6 +33,7 @@ def setting(
     flag: str | None = None,
     repeated: bool = False,
     read: Callable[[str], Any] | None = None,
+    address: bool = False,
 ) -> Any:
     """A field of a `Settings` class.
 
@@ -44,7 +45,7 @@ def setting(
     what was typed where its type does not say how.
     """
     told = {"help": help, "choices": choices, "low": low, "high": high, "metavar": metavar, "do": do, "key": key, "flag": flag}
-    return field(default=default, metadata={**told, "repeated": repeated, "read": read})
+    return field(default=default, metadata={**told, "repeated": repeated, "read": read, "address": address})
 
 
 def group(default: Any, *, key: str | None = None) -> Any:
@@ -71,6 +72,7 @@ class Option:
     group: type[Settings] | None = None
     repeated: bool = False
     read: Callable[[str], Any] | None = None
+    address: bool = False
 
     @property
     def path(self) -> bool:

@@ -114,6 +114,11 @@ class Workspace:
         return self._place("uploads")
 
     @property
+    def remote(self) -> Path:
+        """Pictures of other machines: their addresses, what was fetched whole, and what was put together of tiles."""
+        return self._place("remote")
+
+    @property
     def trash(self) -> Path:
         """What was deleted and can still be given back."""
         return self._place("trash")

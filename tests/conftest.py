@@ -11,6 +11,7 @@ import pytest
 
 from core.networks.lean import keep_lean
 from tests.helpers.datasets import make_tiles, write  # noqa: F401 (fixtures)
+from tests.helpers.far import bucket, nginx, odd  # noqa: F401 (fixtures)
 from tests.helpers.postgres import postgres  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[1]

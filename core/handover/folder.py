@@ -29,7 +29,7 @@ from core.handover.qgis.project import (
 )
 from core.handover.tiles import levels, write_tiles
 from core.handover.words import RAW_LABELS, READS, readme
-from core.prediction.folder.origin import pictured
+from core.prediction.folder.origin import ADDRESS, pictured
 from core.prediction.folder.rasters import Prediction
 from core.progress import OnProgress, ShouldStop, check, part
 from core.projecting import LONLAT
@@ -244,6 +244,7 @@ def _lists(work: _Work) -> None:
         "Coordinates": work.layer.geo.coordinates,
         "Areas": str(made.get("area_method") or ""),
         "Picture by": work.told.attribution,
+        "Picture from": str(made.get(ADDRESS) or ""),
         "Licence": "" if work.told.licence == "other" else work.told.licence,
         "Picture taken": work.told.acquired,
         "Folder made": now.strftime("%d %B %Y, %H:%M UTC"),

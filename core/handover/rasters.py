@@ -18,7 +18,7 @@ from core.geo import GeoRef
 from core.prediction.folder.pyramids import BLOCK_PX
 from core.prediction.folder.writing import COG_OPTIONS, GDAL_CACHE_BYTES, Placement, class_table, describe
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scenes.scene import Scene, Window, windows_of
+from core.scenes.scene import COPYRIGHT_TAG, Scene, Window, windows_of
 
 Read = Callable[[Window], np.ndarray]
 _STEP_PX = 2048
@@ -62,6 +62,7 @@ def write_scene(path: Path, scene: Scene, geo: GeoRef, **how: Any) -> None:
         nodata=scene.nodata,
         names=scene.band_names or (),
         valid=masked,
+        tags={COPYRIGHT_TAG: scene.attribution} if scene.attribution else {},
         picture=scene.dtype == "uint8" and scene.bands == 3,
         resampling="AVERAGE",
         **how,
@@ -102,6 +103,7 @@ def _cog(
             with rasterio.open(plain, "w", height=height, width=width, count=bands, dtype=dtype, **how) as out:
                 if picture:
                     _place(out, geo)
+                    out.update_tags(**(tags or {}))
                 else:
                     describe(out, Placement(geo), dict(tags or {}), None, scheme)
                 if nodata is not None:

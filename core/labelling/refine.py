@@ -23,7 +23,7 @@ from core.labelling.samples import Samples, take
 from core.labelling.strokes import Stroke, painted_names
 from core.model_store.models import Model
 from core.prediction.budget import PeakMemory
-from core.prediction.folder.origin import window_of
+from core.prediction.folder.origin import credit_tags, credits_of, window_of
 from core.prediction.folder.rasters import PREDICTION_FILE, PROBABILITIES, Prediction, geo_to_dict
 from core.prediction.folder.writing import RawWriter, finish, placement
 from core.prediction.predict import predict
@@ -199,7 +199,12 @@ class _Work:
             report(on_progress, step, steps, message)
 
         place, name = placement(self.scene, window), _name_of(self.model)
-        tags = {"GROUNDLINE_MODEL": name, "GROUNDLINE_SCENE": self.scene.name, "GROUNDLINE_SCENE_DIGEST": self.digest}
+        tags = {
+            "GROUNDLINE_MODEL": name,
+            "GROUNDLINE_SCENE": self.scene.name,
+            "GROUNDLINE_SCENE_DIGEST": self.digest,
+            **credit_tags(self.scene),
+        }
         with replacing_folder(self.folder) as temporary:
             finish(raw, temporary, self.shown.written, place, tags=tags, on_step=on_step)
             write_json(temporary / PREDICTION_FILE, self._made(window, place.geo, result, name))
@@ -212,6 +217,7 @@ class _Work:
             "width": window.width,
             "geo": geo_to_dict(geo),
             "scene": str(self.scene.path),
+            **credits_of(self.scene),
             "scene_digest": self.digest,
             "window": vars(window),
             "settings": {"patch_size": TILE_PX, "strokes": len(self.strokes), "area": None if self.area is None else self.area.wkt},

@@ -23,10 +23,13 @@ from core.prediction.engines.engine import Engine, open_engine
 from core.prediction.kept import given_up, kept_engine
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part
+from core.reading.addresses import is_address
 from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES, RASTER_SUFFIXES
 from core.scenes.opening import open_scene
+from core.scenes.remote.links import is_link, link_of
 
 SCENE_SUFFIXES = (*RASTER_SUFFIXES, *HDF5_SUFFIXES, *ARRAY_SUFFIXES)
+LIST_SUFFIX, _MOST_LISTED = ".txt", 100_000
 TABLE_FILE, RESULTS_FILE = "results.csv", "results.json"
 LARGE_PX = 64_000_000
 """Scenes of more pixels are predicted by blocks of them, where there are several workers."""
@@ -66,12 +69,32 @@ class BatchResult:
 
 
 def find_scenes(folder: str | os.PathLike) -> list[Path]:
-    """The image files directly in a folder, by name. Raises SceneError when there are none."""
+    """The image files directly in a folder, by name, or what a .txt lists: a path (from its own folder) or an address on each line.
+
+    Raises SceneError when there are none.
+    """
     folder = Path(folder)
+    if is_link(folder):
+        return [folder]
+    if folder.suffix.lower() == LIST_SUFFIX and folder.is_file():
+        return _listed(folder)
     found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SCENE_SUFFIXES and not path.name.startswith("."))
     if not found:
         raise SceneError(f"no image in {folder}", expected=f"files ending in {', '.join(SCENE_SUFFIXES)}", do="Name a folder of scenes")
     return found
+
+
+def _listed(file: Path) -> list[Path]:
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        lines = []
+    named = [line for line in lines if line and not line.startswith("#")]
+    if not named or len(named) > _MOST_LISTED:
+        raise SceneError(
+            f"{len(named):,} scenes in {file.name}", expected=f"1 to {_MOST_LISTED:,} paths or addresses, one a line", do="Mend it"
+        )
+    return [link_of(line) if is_address(line) else file.parent / Path(line).expanduser() for line in named]
 
 
 def predict_batch(
@@ -128,9 +151,11 @@ def _predicted(
 ) -> dict[str, Any]:
     """One scene predicted, as its row of the table."""
     from core.prediction.predict import predict  # brings numba, which a page that only lists scenes does without
+    from core.scenes.remote.whole import arrive
 
     row = dict.fromkeys(_COLUMNS)
     try:
+        arrive(path, on_progress=callables.get("on_progress"), should_stop=callables.get("should_stop"))
         scene = open_scene(path)
         if crs is not None and scene.geo.unnamed:
             scene = scene.with_geo(scene.geo.named(crs))

@@ -27,6 +27,7 @@ from core.prediction.by_blocks import BLOCKS, Assignment, predict_blocks, refuse
 from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.estimate import disk_bytes
+from core.prediction.folder.origin import credit_tags, credits_of
 from core.prediction.folder.previews import LivePreview
 from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, preview_file, read_made
 from core.prediction.folder.writing import RawWriter, finish, placement
@@ -266,7 +267,12 @@ class _Work:
             report(on_progress, step, steps, message)
 
         place = placement(self.scene, self.window)
-        tags = {"GROUNDLINE_MODEL": self.model.card.name, "GROUNDLINE_SCENE": self.scene.name, "GROUNDLINE_SCENE_DIGEST": self.digest}
+        tags = {
+            "GROUNDLINE_MODEL": self.model.card.name,
+            "GROUNDLINE_SCENE": self.scene.name,
+            "GROUNDLINE_SCENE_DIGEST": self.digest,
+            **credit_tags(self.scene),
+        }
         with replacing_folder(self.folder) as temporary:
             finish(raw, temporary, self.model.card.scheme, place, tags=tags, on_step=on_step)
             write_json(
@@ -278,6 +284,7 @@ class _Work:
                     "width": self.window.width,
                     "geo": geo_to_dict(place.geo),
                     "scene": str(self.scene.path),
+                    **credits_of(self.scene),
                     "scene_digest": self.digest,
                     "window": vars(self.window),
                     "settings": {"patch_size": self.engine.patch_size, **self._layout()},

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from core.errors import SceneError
 from core.geo import GeoRef
+from core.reading.addresses import is_address
 from core.reading.readable import refusing
 from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES
+from core.scenes.remote.links import is_link, link_of, read_link
 from core.scenes.scene import Scene
 
 
 def open_scene(path: str | os.PathLike, *, expand_palette: bool = True, hdf5_name: str | None = None, alpha: str = "") -> Scene:
     """Open any raster that GDAL opens, an HDF5 image, or a folder of chips that continue each other or are one file for each band.
 
+    A text that is an address (https://, s3://) opens a picture on another machine, which is fetched first where it cannot be read in parts.
+
     `expand_palette=False` keeps the indices of a palette image (for masks). `hdf5_name` names the data set to read in
     an HDF5 file; the one that looks like an image otherwise. `alpha` as for `open_raster`. Raises SceneError when it is none of these.
     """
+    if isinstance(path, str) and is_address(path):
+        path = link_of(path)
+        from core.scenes.remote.whole import arrive
+
+        arrive(path)
     with refusing(Path(path).name, SceneError, "a whole file"):
         return _open(path, expand_palette=expand_palette, hdf5_name=hdf5_name, alpha=alpha)
 
@@ -28,6 +38,8 @@ def _open(path: str | os.PathLike, *, expand_palette: bool, hdf5_name: str | Non
     from core.scenes import rasters  # GDAL comes in with the first raster, not with the first page or `--help`
 
     path = Path(path)
+    if is_link(path) and path.exists() and (whole := read_link(path).whole) is not None:
+        return replace(_open(whole, expand_palette=expand_palette, hdf5_name=hdf5_name, alpha=alpha), path=path)
     if not path.exists():
         raise SceneError(f"nothing at {path}", expected="an image file or a folder of neighbouring chips", do="Check the path")
     if path.is_dir():

@@ -19,6 +19,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from core.errors import SceneError
 from core.files import temporary_place
+from core.scenes.remote.links import is_link, read_link
+from core.scenes.remote.parts import open_parts
+from core.scenes.remote.whole import refuse_not_here
 from core.words import size_words
 from core.workspace import default_workspace
 
@@ -40,6 +43,8 @@ _NAMES_FILES = ("SourceFilename", "SourceDataset", "Filename", "DatasetDescripti
 
 def open_file(path: Path) -> rasterio.DatasetReader:
     """Open a raster file with GDAL. Raises SceneError for one that leads elsewhere or is too large, RasterioIOError for what is none."""
+    if is_link(path):
+        return _open_far(path)
     virtual = path.suffix.lower() == VIRTUAL_SUFFIX
     if virtual:
         _refuse_far_sources(path)
@@ -61,6 +66,21 @@ def open_file(path: Path) -> rasterio.DatasetReader:
             raise
     try:
         refuse_too_large(path.name, dataset)
+    except SceneError:
+        dataset.close()
+        raise
+    return dataset
+
+
+def _open_far(path: Path) -> rasterio.DatasetReader:
+    """What a link leads to: the file that was fetched, or parts of the one on the other machine. Raises SceneError, RasterioIOError."""
+    link = read_link(path)
+    if link.whole is not None:
+        return open_file(link.whole)
+    refuse_not_here(link)
+    dataset = open_parts(link)
+    try:
+        refuse_too_large(path.stem, dataset)
     except SceneError:
         dataset.close()
         raise

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,17 @@ from rasterio.windows import Window as RasterWindow
 
 from core.digests import digest_of, file_digest
 from core.errors import SceneError
+from core.reading.addresses import host_of
 from core.scenes.arrays import valid_pixels
 from core.scenes.georeference import georeference
 from core.scenes.raster_files import VIRTUAL_SUFFIX, open_file
-from core.scenes.scene import Scene, Source, Window
+from core.scenes.remote.links import is_link, read_link
+from core.scenes.remote.parts import fingerprint, reading
+from core.scenes.scene import COPYRIGHT_TAG, Scene, Source, Window
 
 BAND, TRANSPARENCY = "band", "transparency"
 """What a band that a file marks as transparency can be said to be."""
+_MOST_ATTRIBUTION = 500
 _ALPHA_SIDE_PX = 256
 _ALPHA_NEAR, _ALPHA_SHARE = 8, 0.98
 _OPEN_FILES_PER_THREAD = 48
@@ -48,6 +53,11 @@ class _Handles(threading.local):
             self.datasets.popitem(last=False)[1].close()
         return dataset
 
+    def drop(self, path: Path) -> None:
+        """Close what is open of a file, so that it is looked at anew."""
+        for key in [key for key in self.datasets if key[0] == path]:
+            self.datasets.pop(key).close()
+
 
 _handles = _Handles()
 
@@ -65,17 +75,13 @@ class RasterSource:
         dataset = _dataset(self.path)
         nearest = categorical or self.palette is not None or (out_shape is not None and _takes_too_long(dataset, window, out_shape))
         indexes = [1] if self.palette is not None else [self.band_indexes[band - 1] for band in bands]
-        try:
+        with _as_told(self.path):
             pixels = dataset.read(
                 indexes,
                 window=_raster_window(window),
                 out_shape=None if out_shape is None else (len(indexes), *out_shape),
                 resampling=Resampling.nearest if nearest else Resampling.average,
             )
-        except RasterioIOError as error:
-            raise SceneError(
-                f"{self.path.name} breaks off while it is read ({error})", expected="a complete image file", do="Copy or download it again"
-            ) from error
         if self.palette is not None:
             table = np.array(self.palette, np.uint8)
             return table[np.minimum(pixels[0], len(table) - 1)][..., [band - 1 for band in bands]]
@@ -91,13 +97,16 @@ class RasterSource:
         floating = any(np.issubdtype(np.dtype(dataset.dtypes[index - 1]), np.floating) for index in self.band_indexes)
         if not floating and all(MaskFlags.all_valid in flags for flags in dataset.mask_flag_enums):
             return np.ones(shape, bool)
-        valid = dataset.dataset_mask(window=_raster_window(window), out_shape=shape) > 0
+        with _as_told(self.path):
+            valid = dataset.dataset_mask(window=_raster_window(window), out_shape=shape) > 0
         if floating:
             valid &= np.isfinite(self.read(window, range(1, len(self.band_indexes) + 1), out_shape, True)).any(axis=2)
         return valid
 
     def fingerprint(self) -> str:
         """Digest of size, time and sampled bytes of the file, and of those that a virtual one leads to."""
+        if is_link(self.path):
+            return fingerprint(read_link(self.path))
         if self.path.suffix.lower() != VIRTUAL_SUFFIX:
             return file_digest(self.path)
         there = [Path(name) for name in _dataset(self.path).files]
@@ -131,7 +140,7 @@ def open_raster(path: Path, *, expand_palette: bool, alpha: str = "") -> Scene:
     see_through = {
         i
         for i, kind in zip(dataset.indexes, kinds, strict=True)
-        if kind == ColorInterp.alpha and (alpha == TRANSPARENCY or (alpha != BAND and _is_transparency(dataset, i)))
+        if kind == ColorInterp.alpha and (alpha == TRANSPARENCY or (alpha != BAND and _is_transparency(path, dataset, i)))
     }
     indexes = tuple(i for i in dataset.indexes if i not in see_through) or tuple(dataset.indexes)
     dtypes = {dataset.dtypes[i - 1] for i in indexes}
@@ -154,6 +163,7 @@ def open_raster(path: Path, *, expand_palette: bool, alpha: str = "") -> Scene:
         nodata=dataset.nodata,
         source=RasterSource(path, indexes, palette),
         band_names=names if any(names) and not palette else None,
+        attribution=" ".join(dataset.tags().get(COPYRIGHT_TAG, "").split())[:_MOST_ATTRIBUTION],
     )
 
 
@@ -170,7 +180,7 @@ def _whole_pages(dataset: rasterio.DatasetReader) -> int:
     return shapes.count(dataset.shape)
 
 
-def _is_transparency(dataset: rasterio.DatasetReader, index: int) -> bool:
+def _is_transparency(path: Path, dataset: rasterio.DatasetReader, index: int) -> bool:
     """Whether a band holds 0 and its largest value nearly everywhere, and not 0 alone; looked at in nine places of a large raster."""
     side = _ALPHA_SIDE_PX
     rows, cols = (
@@ -178,7 +188,8 @@ def _is_transparency(dataset: rasterio.DatasetReader, index: int) -> bool:
     )
     height, width = (min(length, side if length > 3 * side else 3 * side) for length in (dataset.height, dataset.width))
     try:
-        pieces = [dataset.read(index, window=RasterWindow(col, row, width, height)).ravel() for row in rows for col in cols]
+        with reading(path):
+            pieces = [dataset.read(index, window=RasterWindow(col, row, width, height)).ravel() for row in rows for col in cols]
     except RasterioIOError:
         return True
     values = np.concatenate(pieces)
@@ -207,6 +218,25 @@ def white_is_zero(source: Source) -> bool:
     if not isinstance(source, RasterSource):
         return False
     return _dataset(source.path).tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+
+
+@contextmanager
+def _as_told(path: Path) -> Iterator[None]:
+    """Around all that reads pixels. Raises SceneError for a file that breaks off, or whose server does not answer any more."""
+    try:
+        with reading(path):
+            yield
+    except RasterioIOError as error:
+        if is_link(path):
+            _handles.drop(path)
+            raise SceneError(
+                f"{path.stem} could not be read on: {host_of(read_link(path).address)} breaks off or does not answer",
+                expected="the rest of the picture",
+                do="Start it again; what is done already is kept",
+            ) from error
+        raise SceneError(
+            f"{path.name} breaks off while it is read ({error})", expected="a complete image file", do="Copy or download it again"
+        ) from error
 
 
 def _dataset(path: Path) -> rasterio.DatasetReader:

@@ -13,6 +13,9 @@ from core.errors import SceneError
 from core.geo import GeoRef
 from core.reading.readable import refusing
 
+COPYRIGHT_TAG = "TIFFTAG_COPYRIGHT"
+"""What GDAL calls the tag of a TIFF that says whom the picture belongs to."""
+
 
 @dataclass(frozen=True, order=True)
 class Window:
@@ -76,7 +79,7 @@ class Scene:
     """One raster: its shape, dtype and georeference. Pixels only through `read` and `valid`.
 
     `bands` counts bands of data: an alpha band is not one of them, and a palette counts as its three colours unless
-    the scene was opened with `expand_palette=False`.
+    the scene was opened with `expand_palette=False`. `attribution` is whom the picture belongs to, as its file says.
     """
 
     path: Path
@@ -89,6 +92,7 @@ class Scene:
     nodata: float | None
     source: Source = field(repr=False, compare=False)
     band_names: tuple[str, ...] | None = None
+    attribution: str = ""
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import OrderedDict
+from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -19,6 +20,8 @@ from core.scenes.display import stretch, three_bands
 from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES
 from core.scenes.raster_files import open_file
 from core.scenes.rasters import marked_transparent
+from core.scenes.remote.links import is_link, read_link
+from core.scenes.remote.parts import reading
 from core.scenes.scene import Scene
 
 _OPEN_FILES_PER_THREAD = 8
@@ -48,7 +51,7 @@ _readers = _Readers()
 def _without_transparency(scene: Scene) -> str:
     """A virtual raster in memory over a file whose band of transparency is data, so that GDAL does not hide pixels by it."""
     name = f"/vsimem/groundline-{scene.digest}.vrt"
-    with open_file(scene.path.resolve()) as source:
+    with open_file(scene.path.resolve()) as source, reading(scene.path):
         rasterio.shutil.copy(source, name, driver="VRT")
         kinds = [ColorInterp.undefined if kind == ColorInterp.alpha else kind for kind in source.colorinterp]
     with rasterio.open(name, "r+") as placed:
@@ -56,9 +59,14 @@ def _without_transparency(scene: Scene) -> str:
     return name
 
 
+def _file_of(path: Path) -> Path:
+    """The file that a path leads to on this machine; a link to another machine is one itself."""
+    return (read_link(path).whole or path) if is_link(path) else path
+
+
 def can_warp(scene: Scene) -> bool:
     """Whether GDAL can draw the scene on a map: it has a CRS and is one file."""
-    return scene.geo.georeferenced and scene.path.is_file() and scene.path.suffix.lower() not in (*HDF5_SUFFIXES, *ARRAY_SUFFIXES)
+    return scene.geo.georeferenced and scene.path.is_file() and _file_of(scene.path).suffix.lower() not in (*HDF5_SUFFIXES, *ARRAY_SUFFIXES)
 
 
 def image_tile(
@@ -89,7 +97,7 @@ def class_tile(scene: Scene, scheme: ClassScheme, z: int, x: int, y: int, *, siz
 
 def _read(scene: Scene, z: int, x: int, y: int, size_px: int, **how) -> ImageData | None:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), reading(scene.path):
             warnings.simplefilter("ignore", NoOverviewWarning)
             return _readers.get(scene).tile(x, y, z, tilesize=size_px, **how)
     except TileOutsideBounds:

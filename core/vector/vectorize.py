@@ -213,6 +213,7 @@ def _layer(
     made = {
         "software": f"Groundline {core.__version__}",
         "source": labels.name,
+        **labels.picture,
         "model": labels.model,
         "height": labels.height,
         "width": labels.width,

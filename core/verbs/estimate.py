@@ -20,7 +20,7 @@ class EstimateRequest(Settings):
     """What `estimate` can be told."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
-    scene: Path = setting(REQUIRED, SCENE, flag="SCENE")
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=True)
     blending: PredictSettings = group(PredictSettings())
     window: tuple[int, int, int, int] | None = setting(None, WINDOW, metavar=CORNERS)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.verbs.verb import Typed, Verb
 
 MODEL = "a name under models/, a model folder, or an .h5, .hdf5 or .keras file"
-SCENE = "any raster that GDAL opens, an HDF5 image, or a folder of neighbouring chips"
+SCENE = "any raster that GDAL opens, an HDF5 image, a folder of neighbouring chips, or the address of a COG (https://, s3://)"
 DATASET = "a folder with images/ and masks/, or with such folders in it"
 IMAGES = 'which files of the data set are images: a pattern such as "**/*_rgb.tif", or a folder in it; told by their names when left away'
 MASKS = f'which files are masks: a pattern such as "**/*_label.tif", or a folder in it; or a table of labels in PostGIS: {FORM}'

@@ -25,7 +25,7 @@ class PredictRequest(Settings):
     """What `predict` can be told."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
-    scene: Path = setting(REQUIRED, SCENE, flag="SCENE")
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=True)
     out: Path | None = setting(None, "folder for the prediction's rasters", flag="OUT")
     blending: PredictSettings = group(PredictSettings())
     window: tuple[int, int, int, int] | None = setting(None, WINDOW, metavar=CORNERS)

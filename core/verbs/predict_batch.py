@@ -23,7 +23,10 @@ class PredictBatchRequest(Settings):
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
     scenes: Path | tuple[Path, ...] = setting(
-        REQUIRED, "folder of scenes; those already finished with these settings are kept", flag="FOLDER"
+        REQUIRED,
+        "folder of scenes, or a .txt that lists paths and addresses, one a line; those finished with these settings are kept",
+        flag="FOLDER",
+        address=True,
     )
     out: Path | None = setting(None, "folder for a prediction of each scene, and results.csv", flag="OUT")
     blending: PredictSettings = group(PredictSettings())

@@ -15,6 +15,8 @@ from typing import Any
 from core.claims import claimed
 from core.errors import JobError, SettingsError
 from core.progress import OnProgress, ShouldStop
+from core.reading.addresses import is_address, masked
+from core.scenes.remote.links import is_link, link_of
 from core.verbs import (
     audit,
     compare,
@@ -103,7 +105,7 @@ def complete(kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
         )
     full = {**optional, **request}
     for key in verb.paths:
-        full[key] = _absolute(full[key])
+        full[key] = _absolute(full[key], key, address=key in verb.addresses)
     if full.get("model") is not None:
         full["model"] = _model_name_or_path(full["model"])
     return full
@@ -124,6 +126,10 @@ def run(
     with ExitStack() as held:
         for place in _outputs(verb, full):
             held.enter_context(claimed(place))
+        for path in _links(verb, full):
+            from core.scenes.remote.whole import arrive
+
+            arrive(path, on_progress=on_progress, should_stop=should_stop)
         return verb.run(asked, on_progress=on_progress, should_stop=should_stop, on_event=on_event)
 
 
@@ -138,16 +144,27 @@ def _outputs(verb: Verb, request: Mapping[str, Any]) -> list[str]:
     return list(found)
 
 
+def _links(verb: Verb, request: Mapping[str, Any]) -> list[Path]:
+    """The pictures of other machines that the work cannot do without; of a list each is seen to when its turn comes."""
+    given = [request.get(key) for key in verb.addresses]
+    return [Path(value) for value in given if isinstance(value, str) and is_link(value)]
+
+
 def _extra_verbs() -> dict[str, Verb]:
     module = os.environ.get(EXTRA_VERBS_VARIABLE)
     return dict(importlib.import_module(module).VERBS) if module else {}
 
 
-def _absolute(value: Any) -> Any:
+def _absolute(value: Any, key: str, *, address: bool) -> Any:
+    """A path that holds from any folder; the address of a picture becomes the link to it. Raises SettingsError for one elsewhere."""
     if value is None:
         return None
     if isinstance(value, (list, tuple)):
-        return [_absolute(item) for item in value]
+        return [_absolute(item, key, address=address) for item in value]
+    if is_address(value):
+        if not address:
+            raise SettingsError(f"the address {masked(value)[:200]} as {key}", expected="a path on this machine", do=f"Change {key}")
+        return str(link_of(value))
     return str(Path(value).expanduser().absolute())
 
 

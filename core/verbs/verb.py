@@ -81,3 +81,8 @@ class Verb:
     def paths(self) -> tuple[str, ...]:
         """Keys that hold a path, or several."""
         return tuple(option.key for option in request_options(self.settings) if option.path)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Keys whose paths may be addresses of pictures on other machines."""
+        return tuple(option.key for option in request_options(self.settings) if option.address)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.jobs.jobs import Job
 from core.plain import in_markdown
+from core.prediction.folder.origin import ATTRIBUTION
 from core.words import file_stem, size_words
 from ui import frame, jobs_view, state
 from ui.allowed import changing, refuse_if_read_only
@@ -31,7 +32,7 @@ def offer(source: MapSource, layer: PolygonLayer, lines: LineLayer | None, part:
     owner = a.text_input(
         "The picture belongs to",
         key="map_handover_owner",
-        placeholder="© Survey Office",
+        placeholder=str(layer.made.get(ATTRIBUTION) or "© Survey Office"),
         persist_state="session",
         help="Stands on the printed map, on the web map and in the catalogue entry.",
     )

@@ -8,7 +8,11 @@ from core.errors import SceneError
 from core.prediction.folder.rasters import Prediction
 from core.scenes import cutting
 from core.scenes.opening import open_scene
-from core.scenes.scene import Scene, Window
+from core.scenes.remote.links import shown_address
+from core.scenes.scene import COPYRIGHT_TAG, Scene, Window
+
+ATTRIBUTION, ADDRESS = "attribution", "address"
+"""What predictions and layers call whom the picture belongs to, and the address that it came from."""
 
 
 def source_scene(prediction: Prediction) -> Path | None:
@@ -29,6 +33,17 @@ def pictured(prediction: Prediction) -> Scene | None:
     if (window.height, window.width) != (prediction.height, prediction.width) or scene.window.intersect(window) != window:
         return None
     return cutting.cut(scene, window) if window == scene.window or "window" in prediction.made else None
+
+
+def credits_of(scene: Scene) -> dict[str, str]:
+    """Whom the picture belongs to and the address that it came from, where either is known; nothing secret is among it."""
+    told = {ATTRIBUTION: scene.attribution, ADDRESS: shown_address(scene.path)}
+    return {key: text for key, text in told.items() if text}
+
+
+def credit_tags(scene: Scene) -> dict[str, str]:
+    """What a raster made of a scene says of whom the picture belongs to."""
+    return {COPYRIGHT_TAG: f"Made from a picture: {scene.attribution}"} if scene.attribution else {}
 
 
 def window_of(prediction: Prediction) -> Window:

@@ -15,6 +15,7 @@ from pyproj import CRS, Transformer
 from core.errors import ExportError, SettingsError
 from core.files import replacing
 from core.geo import local_utm, metres_per_unit, on_earth, to_lonlat
+from core.prediction.folder.origin import ATTRIBUTION
 from core.projecting import moved
 from core.scenes.display import display_rgb
 from core.scenes.scene import Scene
@@ -124,7 +125,7 @@ def compose(
         f"{place_words(layer)} {day_words()}.",
         _source(layer, crs),
         *credits.lines,
-        *([attribution] if attribution else []),
+        *filter(None, dict.fromkeys((attribution, layer.made.get(ATTRIBUTION)))),
     ]
     figure.text(0.45 / wide, 0.72 / high, "\n".join(words), fontsize=7.5, color=QUIET, va="top", linespacing=1.4)
     return figure

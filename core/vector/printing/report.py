@@ -17,6 +17,7 @@ import pandas as pd
 from core.evaluation.areas import AdjustedAreas, adjusted_areas
 from core.files import replacing
 from core.html_page import class_name, page, table
+from core.prediction.folder.origin import ADDRESS, ATTRIBUTION
 from core.vector.clip import class_sums, mean_confidence
 from core.vector.layer import LineLayer, PolygonLayer
 from core.vector.printing.place import place_words
@@ -44,6 +45,8 @@ _SETTINGS = {
 }
 _PROVENANCE = {
     "source": "Traced from",
+    ATTRIBUTION: "Picture by",
+    ADDRESS: "Picture from",
     "model": "Model",
     "crs": "Coordinates",
     "area_method": "Areas",

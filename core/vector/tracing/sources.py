@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from core.classes import IGNORED_ID, ClassScheme
 from core.digests import file_digest
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
+from core.prediction.folder.origin import ADDRESS, ATTRIBUTION
 from core.prediction.folder.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction
 from core.scenes.image_names import place_name
 from core.scenes.opening import open_scene, scene_of_array
@@ -28,7 +29,7 @@ class LabelSource:
 
     confidence_rows: likewise, of an unsigned type whose largest number is 1.0, or floats from 0 to 1. margin_rows: likewise uint8, the
     largest probability minus the second. probability_rows: uint8 (r1 - r0, width, classes of the scheme). digest: a text that changes
-    when a file that they are read from does.
+    when a file that they are read from does. picture: whom the picture belongs to and its address, where they are known.
     """
 
     name: str
@@ -42,6 +43,7 @@ class LabelSource:
     margin_rows: Callable[[int, int], np.ndarray] | None = None
     probability_rows: Callable[[int, int], np.ndarray] | None = None
     digest: Callable[[], str] = str
+    picture: Mapping[str, str] = field(default_factory=dict)
 
 
 def open_labels(
@@ -137,6 +139,7 @@ def _from_prediction(prediction: Prediction) -> LabelSource:
         (lambda r0, r1: prediction.margin(window(r0, r1))) if (prediction.folder / MARGIN).exists() else None,
         (lambda r0, r1: prediction.probabilities(window(r0, r1))) if (prediction.folder / PROBABILITIES).exists() else None,
         lambda: file_digest(prediction.folder / PREDICTION_FILE),
+        {key: str(prediction.made[key]) for key in (ATTRIBUTION, ADDRESS) if prediction.made.get(key)},
     )
 
 

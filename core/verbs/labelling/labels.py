@@ -22,7 +22,7 @@ class LabelsRequest(Settings):
     """What `labels` can be told."""
 
     strokes: Path = setting(REQUIRED, STROKES, flag="STROKES")
-    scene: Path = setting(REQUIRED, SCENE, flag="SCENE")
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=True)
     out: Path = setting(REQUIRED, "folder for the data set", flag="DATASET")
 
 

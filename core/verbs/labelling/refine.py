@@ -25,7 +25,7 @@ class RefineRequest(Settings):
     """What `refine` can be told."""
 
     model: str = setting(REQUIRED, f"{MODEL}; a prediction of the scene; or {NONE}, for strokes alone", flag="MODEL")
-    scene: Path = setting(REQUIRED, SCENE, flag="SCENE")
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=True)
     strokes: Path = setting(REQUIRED, STROKES, flag="STROKES")
     out: Path | None = setting(None, "folder for the prediction's rasters", flag="OUT")
     area: Path | None = setting(None, AREA, metavar="FILE")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.classes import COLOURINGS, NATURAL
+from core.prediction.folder.origin import ATTRIBUTION
 from core.progress import OnProgress, ShouldStop, part
 from core.settings import REQUIRED, Settings, group, setting
 from core.vector.settings import VectorSettings
@@ -25,7 +26,9 @@ class HandoverRequest(Settings):
     prediction: Path = setting(REQUIRED, "prediction folder, or any single-band class raster", flag="PREDICTION")
     out: Path | None = setting(None, "folder to write", flag="OUT")
     heading: str | None = setting(None, "what the map is called; as the scene when left away", key="title")
-    attribution: str | None = setting(None, "whom the picture belongs to, as it stands on maps: © Somebody")
+    attribution: str | None = setting(
+        None, "whom the picture belongs to, as it stands on maps: © Somebody; as its file says when left away"
+    )
     licence: str = setting("other", "of the result, by its SPDX name: CC-BY-4.0, say")
     acquired: str | None = setting(None, "when the picture was taken: 2026-05-30", metavar="DAY")
     with_scene: bool = setting(False, "the picture itself goes into the folder")
@@ -69,7 +72,9 @@ def run(asked: HandoverRequest, *, on_progress: OnProgress | None = None, should
         out,
         layer,
         asked.prediction,
-        told=Caption(title, f"{description}.", asked.attribution or "", asked.licence, asked.acquired or ""),
+        told=Caption(
+            title, f"{description}.", asked.attribution or str(layer.made.get(ATTRIBUTION) or ""), asked.licence, asked.acquired or ""
+        ),
         lines=lines,
         with_scene=asked.with_scene,
         overwrite=asked.overwrite,
