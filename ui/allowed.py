@@ -11,10 +11,14 @@ import streamlit as st
 
 from core.errors import InputError
 from core.publishing.names import listens_here_alone
+from core.reading.addresses import host_of, read_address
+from core.scenes.remote.links import link_of
 from core.workspace import MODELS, PROJECT, default_workspace
 
 ROOTS_VARIABLE = "GROUNDLINE_ROOTS"
 """Folders whose files a path typed in the browser may name, parted as in PATH."""
+HOSTS_VARIABLE = "GROUNDLINE_HOSTS"
+"""Hosts and buckets whose pictures an address typed in the browser may name, with commas between them."""
 READ_ONLY_VARIABLE = "GROUNDLINE_READ_ONLY"
 """Set to 1 where the dashboard only shows: nothing is started, sent, corrected or deleted."""
 READ_ONLY_WORDS = "This dashboard only shows what is there: it was started with --read-only."
@@ -60,6 +64,23 @@ def open_path(path: str | os.PathLike) -> Path:
             do=f"Start the dashboard with --roots FOLDER{os.pathsep}FOLDER to allow others, or copy the data there",
         )
     return Path(path).expanduser()
+
+
+def open_address(address: str) -> Path:
+    """The link to an address that was typed in the browser. Raises InputError where this dashboard asks that host nothing.
+
+    On a network strangers would see through it what this machine alone can reach, with its keys: only hosts that were named count there.
+    """
+    refuse_if_read_only()
+    host = host_of(read_address(address))
+    named = [name.strip() for name in os.environ.get(HOSTS_VARIABLE, "").split(",") if name.strip()]
+    if host not in named and (named or shared()):
+        raise InputError(
+            f"{host} is no server that this dashboard asks for pictures",
+            expected=f"one of {', '.join(named)}" if named else "a file: it is open to the network",
+            do=f"Have its owner name the host, or the bucket, in {HOSTS_VARIABLE}",
+        )
+    return link_of(address)
 
 
 def _inside(path: Path, folders: Sequence[Path]) -> bool:

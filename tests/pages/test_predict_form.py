@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 from PIL import Image
+from rasterio.transform import from_origin
 
 from core.classes import DUBAI
 from core.files import write_json
@@ -14,6 +16,7 @@ from core.jobs.jobs import Job
 from core.model_store.cards import ModelCard
 from core.prediction.batch import RESULTS_FILE, TABLE_FILE
 from core.prediction.folder.rasters import preview_file
+from core.scenes.remote import parts
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import ROOT, keys_of, sound, text_of
 from ui.predict import run
@@ -97,6 +100,28 @@ def test_a_scene_unlike_the_training_is_told_with_the_remedy_and_may_be_predicte
     at = in_path(opened, city / "images" / "sand.png")
     assert len(at.warning) == 1 and "mean of 180 (training 20)" in at.warning[0].value and "check a part" in at.warning[0].value
     assert not start_button(at).disabled
+
+
+def test_an_address_is_a_scene_and_what_cannot_be_read_in_parts_is_fetched_by_a_click(opened, model, asked, nginx, tmp_path):
+    parts.known.forget()
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 90, 70), dtype=np.uint8)
+    profile = dict(driver="GTiff", height=90, width=70, count=3, dtype="uint8", crs="EPSG:32640", transform=from_origin(0, 0, 0.5, 0.5))
+    with rasterio.open(nginx.files / "quay.tif", "w", **profile) as file:
+        file.write(pixels)
+        file.update_tags(TIFFTAG_COPYRIGHT="© Harbour Office")
+    (nginx.files / "quay.tif").chmod(0o644)
+    at = in_path(opened, f"{nginx.address}/quay.tif?key=S3CRET")
+    told = text_of(at)
+    assert "quay cannot be read in parts: it is not stored in tiles" in told and "70 × 90 px" not in told
+    at = sound(at.button(key="predict_fetch").click().run())
+    told = text_of(at)
+    assert "70 × 90 px, 3 bands of uint8" in told and "quay.tif?key" in told and "© Harbour Office" in told and "S3CRET" not in told
+    sound(start_button(at).click().run())
+    assert asked[-1][1]["scene"].name == "quay.remote" and "S3CRET" not in str(asked)
+    at = opened(PREDICT)
+    at.segmented_control(key="predict_source").set_value("path").run()
+    at = at.text_input(key="predict_path").set_value(f"{nginx.address}/none.tif?key=S3CRET").run()
+    assert "is not there (404)" in at.error[0].value and "S3CRET" not in at.error[0].value
 
 
 def test_a_scene_of_16_bits_is_one_sentence_and_one_click(opened, model, tmp_path):

@@ -76,6 +76,26 @@ def test_a_typed_path_never_leaves_home_and_workspace(places):
             typed_path(typed.format(places))
 
 
+def test_an_address_is_typed_for_scenes_alone_and_on_a_network_for_named_hosts_alone(places, monkeypatch):
+    path = typed_path("https://tiles.example.org/a.tif?key=1", addresses=True)
+    assert path.name == "a.remote" and path.is_relative_to(places / "workspace/remote")
+    with pytest.raises(InputError, match="outside the folders"):
+        typed_path("https://tiles.example.org/a.tif")
+    monkeypatch.setenv("GROUNDLINE_HOSTS", "data.example.org, bucket")
+    for typed in ("https://data.example.org/a.tif", "s3://bucket/a.tif"):
+        assert typed_path(typed, addresses=True)
+    with pytest.raises(InputError, match="tiles.example.org is no server that this dashboard asks.*one of data.example.org, bucket"):
+        typed_path("https://tiles.example.org/a.tif", addresses=True)
+    monkeypatch.delenv("GROUNDLINE_HOSTS")
+    monkeypatch.setattr(st, "get_option", {"server.address": "0.0.0.0"}.get)
+    with pytest.raises(InputError, match="data.example.org is no server.*it is open to the network"):
+        typed_path("https://data.example.org/a.tif", addresses=True)
+    monkeypatch.setattr(st, "get_option", {"server.address": "127.0.0.1"}.get)
+    monkeypatch.setenv("GROUNDLINE_READ_ONLY", "1")
+    with pytest.raises(InputError, match="only shows"):
+        typed_path("https://data.example.org/a.tif", addresses=True)
+
+
 def test_other_folders_are_named_and_on_a_network_home_is_none_of_them(places, monkeypatch):
     monkeypatch.setenv("GROUNDLINE_ROOTS", os.pathsep.join([str(places / "other"), "", str(places / "home/city")]))
     for inside in ("other/secret", "home/out/secret", "home/city", "workspace"):

@@ -13,7 +13,7 @@ from core.datasets.mosaics import Mosaic, find_mosaics
 from core.datasets.pairs import Pair
 from core.errors import GroundlineError
 from core.plain import in_markdown
-from core.prediction.batch import find_scenes
+from core.prediction.batch import LIST_SUFFIX, find_scenes
 from core.scenes.image_names import place_name
 from core.scenes.scene import Scene, Window
 from ui import library, scene_source, state
@@ -152,6 +152,8 @@ def _makes_its_folder(mosaic: Mosaic, scenes: Sequence[library.SceneChoice]) -> 
 
 
 def _of_path(path: Path) -> Choice:
+    if path.suffix.lower() == LIST_SUFFIX:
+        return Choice(path.name, many=tuple(find_scenes(path)))
     if not path.is_dir():
         return Choice(path.stem, path)
     how = st.radio(

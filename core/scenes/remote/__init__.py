@@ -1,1 +1,1 @@
-"""Scenes of other machines: asked for by their address, read in parts or fetched whole, and tiles of map servers put together."""
+"""Scenes of other machines: asked for by their address, read in parts or fetched whole."""

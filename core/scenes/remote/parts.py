@@ -138,7 +138,7 @@ def open_parts(link: Link) -> rasterio.DatasetReader:
     user = user_of(link.address) if host_of(address) == host_of(link.address) else ""
     problem: Exception | None = None
     for more in ({}, ANONYMOUS) if bucket else ({},):
-        asking = {"address": address, "user": user, "more": more}
+        asking: dict[str, Any] = {"address": address, "user": user, "more": more}
         with asking_as_told(**asking), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             try:
