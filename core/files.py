@@ -31,7 +31,7 @@ _TEMPORARY = re.compile(r"\..+\.groundline-[0-9a-f]{12}(\.[\w-]+)*")
 LONGEST_NAME = 255
 _HERE, _EXCHANGE = -100, 2
 """What Linux and macOS call the working folder, and the wish to swap (linux/fs.h, sys/stdio.h)."""
-STORE_FILE, PREDICTION_FILE = "store.json", "prediction.json"
+STORE_FILE, PREDICTION_FILE, MEASURED_FILE = "store.json", "prediction.json", "measured.json"
 """What tells folders of prepared patches and of predictions: their rasters belong to no data set that they lie in."""
 _KINDS = (
     (stat.S_ISLNK, "a link"),

@@ -5,7 +5,7 @@ import streamlit as st
 from core.prediction.folder.origin import pictured
 from ui import broken, frame, jobs_view, library, state
 from ui.evaluate import tab
-from ui.predict import batch, downloads, run, scenes, setup
+from ui.predict import batch, downloads, measured, run, scenes, setup
 from ui.predict import results as predict_view
 from ui.viewer import viewer
 
@@ -62,10 +62,10 @@ def choose(folders) -> None:
         results(shown)
 
 
-folders = library.predictions()
+folders, maps = library.predictions(), measured.shown()
 job = jobs_view.newest("predict")
 watched = job is not None and job.status()["state"] not in ("finished", "stopped")
-if not folders and not watched and state.selection().dataset is None and state.selection().scene is None:
+if not folders and not maps and not watched and state.selection().dataset is None and state.selection().scene is None:
     frame.empty_state(
         "Nothing predicted yet",
         "Try the sample for a finished map in less than a minute, or choose a scene and a model below.",
@@ -78,15 +78,18 @@ wanted = state.wanted_open()
 if wanted:
     scenes.fill(wanted)
 with st.expander(
-    "Predict another scene" if folders else "Predict a scene",
+    "Predict another scene" if folders or maps else "Predict a scene",
     icon=":material/add:",
-    expanded=wanted is not None or (not folders and not watched),
-    key=f"predict_setup_{bool(folders)}_{watched}",
+    expanded=wanted is not None or (not folders and not maps and not watched),
+    key=f"predict_setup_{bool(folders or maps)}_{watched}",
 ):
     setup.form(own_model=wanted == "")
 with frame.errors():
     batch.show()
 broken.show("predictions")
+if maps:
+    with st.container(border=bool(folders), key="predict_measured_maps"), frame.errors():
+        measured.show(maps)
 if folders:
     choose(folders)
     frame.next_step("trace the outlines and look at them on the map.", *frame.PAGES["map"])

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from core.files import PREDICTION_FILE, STORE_FILE
+from core.files import MEASURED_FILE, PREDICTION_FILE, STORE_FILE
 from core.scenes.band_files import band_of, band_stacks
 
 IMAGE_WORDS = frozenset(
@@ -79,7 +79,7 @@ def described(paths: Iterable[Path], root: Path) -> list[NamedFile]:
 def walk(root: Path) -> Iterable[Path]:
     """Files below a folder in the order of their names; hidden ones and what programs made, ours too, are passed over."""
     for folder, folders, files in os.walk(root):
-        if STORE_FILE in files or PREDICTION_FILE in files:
+        if {STORE_FILE, PREDICTION_FILE, MEASURED_FILE} & {*files}:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)

@@ -28,7 +28,7 @@ from core.evaluation.spreading import Measuring, map_file, measure_scenes
 from core.evaluation.writing import write_all
 from core.files import refuse_foreign_folder, replacing_folder
 from core.model_store.cards import CARD_FILE
-from core.model_store.models import Model, find_model
+from core.model_store.models import Model, find_model, refuse_measuring
 from core.patches.store import PatchStore
 from core.prediction.checks import check_scene
 from core.prediction.engines.engine import Engine, open_engine
@@ -73,6 +73,7 @@ def evaluate(
     settings = replace(settings or BlendSettings(), **told)
     where = read_where(cluster)
     model = model if isinstance(model, Model) else find_model(model)
+    refuse_measuring(model.card)
     dataset = dataset if isinstance(dataset, Dataset) else open_dataset(dataset if where is None else Path(dataset).resolve())
     if where is not None and not dataset.root.is_absolute():
         raise SettingsError(

@@ -21,7 +21,7 @@ from core.labelling.class_names import scheme_with
 from core.labelling.features import TILE_PX, SceneFeatures
 from core.labelling.samples import Samples, take
 from core.labelling.strokes import Stroke, painted_names
-from core.model_store.models import Model
+from core.model_store.models import Model, refuse_measuring
 from core.prediction.budget import PeakMemory
 from core.prediction.folder.origin import credit_tags, credits_of, window_of
 from core.prediction.folder.rasters import PREDICTION_FILE, PROBABILITIES, Prediction, geo_to_dict
@@ -101,6 +101,8 @@ def refine(
     painted, and as `predict` does.
     """
     begun = time.perf_counter()
+    if isinstance(model, Model):
+        refuse_measuring(model.card)
     refuse_one_class(painted_names(strokes))
     with PeakMemory() as memory:
         work = _Work(model, scene, tuple(strokes), Path(folder), settings or PredictSettings(), area, seed, shown)

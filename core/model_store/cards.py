@@ -21,7 +21,9 @@ WEIGHTS_FILE = "model.keras"
 LIKE_NETWORKS = "by like networks that had not seen them"
 """How the name of a score ends that is no score of the network itself."""
 MIN_PATCH_PX = 8
-OUTPUTS = ("softmax", "sigmoid", "logits")
+MEASURED = "values"
+"""The output of a network that gives one measured number for each pixel, and no classes."""
+OUTPUTS = ("softmax", "sigmoid", "logits", MEASURED)
 _FOR_PROGRAMS = ("confusion", "pairs")  # entries of the card that nobody reads as text
 
 
@@ -92,9 +94,10 @@ class ModelCard:
     `patch_size` pixels, or `patch_size` x `patch_width` (height x width) where the network takes no squares.
     Scenes are resized by `scale` before the network (1.0 = as they are). `network` holds what the builder took
     besides the sizes (filters, dropout, ...). `output` is what the stored network ends in; `Model.keras_model` turns
-    it into probabilities of the K classes in any case; `temperature` then makes them less (above 1) or more sure
-    (`core.prediction.temperature`). `licence` is what the file of another program says of its own. `notes` are sentences for
-    people, `assumed` the fields that nobody stated and that were guessed from an old file.
+    it into probabilities of the K classes in any case, unless it is MEASURED, where the one name of the scheme says what.
+    `temperature` makes probabilities less (above 1) or more sure (`core.prediction.temperature`). `licence` is what the file of another
+    program says of its own. `notes` are sentences for people, `assumed` the fields that nobody stated and that were guessed from an old
+    file.
     """
 
     name: str
@@ -136,6 +139,10 @@ class ModelCard:
             )
         if self.output not in OUTPUTS:
             raise ModelError(f"a model card with output {self.output!r}", expected=" or ".join(OUTPUTS), do="Mend the card")
+        if self.output == MEASURED and len(self.scheme) != 1:
+            raise ModelError(
+                f"a model card of measured values with {len(self.scheme)} names", expected="one, of what is measured", do="Mend the card"
+            )
         if not 0 < self.temperature < float("inf"):
             raise ModelError(f"a model card with temperature {self.temperature}", expected="a number above 0", do="Mend the card")
 
@@ -178,6 +185,11 @@ class ModelCard:
     def was_trained_on(self, names: Iterable[str]) -> bool:
         """Whether an image of one of these names was among the training images."""
         return bool(set(names) & set(self.split.get("pairs", {}).get("train", ())))
+
+    @property
+    def measured(self) -> str | None:
+        """What the network measures for each pixel; None for one that gives classes."""
+        return self.scheme.names[0] if self.output == MEASURED else None
 
     def to_dict(self) -> dict[str, Any]:
         """The card as plain values, for JSON."""
@@ -254,8 +266,11 @@ def describe(card: ModelCard) -> str:
         lines.append(f"- Made for pixels of {card.pixel_size_m:g} m")
     if card.licence:
         lines.append(f"- Licence, as its file says: {' '.join(card.licence.split())}")
-    lines += ["", "## Classes", "", "| id | class | colour |", "|---|---|---|"]
-    lines += [f"| {i} | {name} | {card.scheme.hex(i)} |" for i, name in enumerate(card.scheme.names)]
+    if card.measured:
+        lines += ["", f"It gives one measured value for each pixel, {card.measured}, and no classes."]
+    else:
+        lines += ["", "## Classes", "", "| id | class | colour |", "|---|---|---|"]
+        lines += [f"| {i} | {name} | {card.scheme.hex(i)} |" for i, name in enumerate(card.scheme.names)]
     lines += _section("Split", card.split) + _metrics_section(card.metrics) + _section("Training", card.training)
     if card.notes or card.assumed:
         lines += ["", "## Notes", ""]

@@ -207,17 +207,19 @@ def told_by_word(text: str, examined: Examined, bands: tuple[int, ...] | None) -
 def _tells(found: Described, card: ModelCard, fit: Fit | None) -> tuple[str, ...]:
     height, width = found.sides
     size = "any size" if found.free else f"{height} x {width} pixels"
-    end = {"softmax": "probabilities", "sigmoid": "one probability each", "logits": "values that become probabilities"}[card.output]
+    end = {"softmax": "probabilities", "sigmoid": "one probability each", "logits": "values that become probabilities"}.get(card.output, "")
     if found.served:
         end = "values that are looked at when it is loaded"
     classes = f"{len(card.scheme)} classes" if found.outputs else "classes, whose number it does not tell,"
-    sentences = [f"Takes {counted(found.bands, 'band')} in patches of {size}.", f"Gives {classes} as {end}."]
+    gives = f"Measures {card.measured}: one value for each pixel." if card.measured else f"Gives {classes} as {end}."
+    sentences = [f"Takes {counted(found.bands, 'band')} in patches of {size}.", gives]
     if fit is not None:
         sentences.insert(0, f"Weights alone, which fit {fit.told()}.")
     if found.weights_alone:
         sentences.insert(0, "Weights alone, with the architecture that lies beside them.")
     if found.served:
-        sentences.insert(0, _KEPT[found.served])
+        kept = _KEPT[found.served]
+        sentences.insert(0, kept.replace(onnx_file.KEPT, onnx_file.KEPT_TO_MEASURE) if card.measured else kept)
     if len(found.heads) > 1:
         which = f"{found.head.name} is the answer, {found.why}" if found.sure else "which one is the answer has to be said"
         sentences.append(f"Has {len(found.heads)} outputs: {', '.join(head.told() for head in found.heads)}; {which}.")
@@ -231,7 +233,7 @@ def _tells(found: Described, card: ModelCard, fit: Fit | None) -> tuple[str, ...
 def _told(found: Described, card: ModelCard) -> list[str]:
     """What a file says about itself, as far as a card takes it."""
     told, said = found.told, []
-    if "scheme" not in guesses(found):
+    if "scheme" not in guesses(found) and not card.measured:
         said.append(f"Names its classes: {', '.join(card.scheme.names)}.")
     if told.normalisation is not None:
         said.append(f"Values, as it says: {normalisation_sentence(told.normalisation)}.")

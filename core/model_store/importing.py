@@ -111,7 +111,9 @@ def _import_serving(
     ready = graph.fitted(network, tried.found.head, tried.found.chosen, card)
     check(should_stop)
     if of_onnx:
-        saved = replace(card, weights_file=onnx_file.FILE, notes=(*card.notes, onnx_file.KEPT))
+        saved = replace(
+            card, weights_file=onnx_file.FILE, notes=(*card.notes, onnx_file.KEPT if card.measured is None else onnx_file.KEPT_TO_MEASURE)
+        )
     else:
         saved = replace(card, output="softmax", network={}, weights_file=graph.NETWORK, notes=(*card.notes, graph.KEPT))
     with replacing_folder(folder) as temporary:
@@ -179,9 +181,23 @@ def _tried(path: Path, examined: Examined, answers: Answers, loaded: _Loaded) ->
         if not found.free:
             raise
         raise untaken_size(height, width, error) from error
-    head = replace(found.head, activation=ending(values, form, found.activation))
+    if found.told.measures:
+        _refuse_unmeasured(path, values, form.classes)
+    head = replace(found.head, activation=found.activation if found.told.measures else ending(values, form, found.activation))
     heads = [head if number == found.chosen % len(found.heads) else each for number, each in enumerate(found.heads)]
     return found_out(examined, replace(found, heads=tuple(heads)))
+
+
+def _refuse_unmeasured(path: Path, values: np.ndarray, count: int) -> None:
+    """Raise ModelError for values that are no measured ones, though the file says so: several for each pixel, or none that is a number."""
+    if count != 1:
+        raise ModelError(
+            f"{path.name} calls itself a Regressor and gives {count} values for each pixel",
+            expected="one",
+            do="Export it with one output, or name the output that has one (--output)",
+        )
+    if not np.isfinite(values[0]).all():
+        raise ModelError(f"{path.name} gives values that are no numbers (NaN)", expected="a number for each pixel", do="Check the file")
 
 
 def _check(examined: Examined, answers: Answers) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.classes import ClassScheme
 from core.errors import ModelError
-from core.model_store.cards import CARD_FILE, ModelCard
+from core.model_store.cards import CARD_FILE, MEASURED, ModelCard
 from core.model_store.file_kinds import refused
 from core.model_store.legacy import SUFFIXES, Described, describe
 from core.model_store.outputs import SHARES, refusal_of_outputs
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _OF_OPENVINO = ".xml"
+_UNNAMED_VALUE = "Value"
 _SERVED = {_OF_OPENVINO: "the serving function of a SavedModel", onnx_file.SUFFIX: "an ONNX network"}
 
 
@@ -198,6 +199,8 @@ def _names(found: Described) -> tuple[str, ...] | None:
 
 def _classes(found: Described) -> int:
     """How many classes it gives; where only its names tell it, as many as it names."""
+    if found.told.measures:
+        return 1
     named = len(found.told.names[0]) if found.told.names else 0
     return max(2, found.outputs or named)
 
@@ -205,13 +208,15 @@ def _classes(found: Described) -> int:
 def _scheme(found: Described) -> ClassScheme:
     names = _names(found)
     scheme = default_scheme(_classes(found))
+    if found.told.measures:
+        return replace(scheme, names=names or (_UNNAMED_VALUE,))
     return scheme if names is None else replace(scheme, names=names).natural()
 
 
 def _said(found: Described) -> list[str]:
     """What a file says about itself: its licence, what is of use to people, and names that do not fit."""
     said = [f"Licence, as the file says: {found.told.licence}"] if found.told.licence else []
-    if found.told.names and found.outputs and _names(found) is None:
+    if found.told.names and found.outputs and _names(found) is None and not found.told.measures:
         said.append(
             f"It names {len(found.told.names[0])} classes and gives {max(2, found.outputs)}, or names two alike: its names are left out."
         )
@@ -224,7 +229,9 @@ def guesses(found: Described) -> dict[str, str]:
     if found.told.normalisation is None:
         made["normalisation"] = "8-bit images, divided by 255"
     made["bands"] = f"the first {found.bands} bands in the image's order" if found.bands != 3 else "bands 1, 2, 3 = red, green, blue"
-    if _names(found) is None:
+    if found.told.measures and _names(found) is None:
+        made["scheme"] = f"what is measured is called {_UNNAMED_VALUE}"
+    elif _names(found) is None:
         made["scheme"] = f"class names and colours ({max(2, found.outputs)} classes)"
     if len(found.heads) > 1:
         made["output"] = f"the output {found.head.name} is the answer, {found.why}; the file also gives {_others(found)}"
@@ -237,6 +244,8 @@ def guesses(found: Described) -> dict[str, str]:
 
 def _ending(found: Described) -> tuple[str, list[str]]:
     share = found.activation in SHARES
+    if found.told.measures:
+        return MEASURED, ["It measures: each pixel gets the number that the network gives, in its own unit."]
     if found.outputs == 1:
         if share:
             return "sigmoid", ["One sigmoid channel: read as two classes, background (1 - p) and object (p)."]
@@ -270,6 +279,14 @@ def _shaped(found: Described) -> list[str]:
 
 def _others(found: Described) -> str:
     return ", ".join(head.told() for head in found.heads if head is not found.head)
+
+
+def refuse_measuring(card: ModelCard) -> None:
+    """Called where classes are needed. Raises ModelError for a network that measures."""
+    if card.measured is not None:
+        raise ModelError(
+            f"{card.name} measures {card.measured}, and gives no classes", expected="a model that gives classes", do="Choose another model"
+        )
 
 
 def default_scheme(classes: int) -> ClassScheme:

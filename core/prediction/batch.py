@@ -134,7 +134,9 @@ def predict_batch(
             rows.append(spread.rows[path])
         else:
             listener = part(on_progress, number, number + 1, len(paths), message=_named(path.name))
-            done = partial(_predicted, cluster=where, on_progress=listener, should_stop=should_stop)
+            done = partial(
+                _predicted, cluster=where if model.card.measured is None else None, on_progress=listener, should_stop=should_stop
+            )
             rows.append(done(model, path, place, settings, ready, crs))
         _write_table(folder, rows)
     if spread.folder is not None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.cluster.where import cores
+from core.model_store.cards import ModelCard
 from core.model_store.models import Model
 from core.prediction.blend.blending import bytes_per_column
 from core.prediction.blend.kernels import quantise, rank
@@ -28,6 +29,7 @@ from core.words import MIB
 
 _PROBES = 6
 _MASK_PX = 1024
+_BYTES_OF_VALUE = 4
 _OPENING_S = 1.5
 # Measured on 2 cores for the blending, overviews and compression of one byte: bench/predict.py prints the whole.
 _SECONDS_PER_BYTE = 20e-9
@@ -79,7 +81,7 @@ def estimate(
     pixels = setup.window.pixels
     beyond = windows * reading * (1 - settings.overlap) ** 2 + pixels * (ready.classes + 3) * _SECONDS_PER_BYTE
     share = windows / sum(plan.windows for plan in plans)
-    making, result = disk_bytes(pixels, ready.classes, packed * share, passes=len(plans))
+    making, result = disk_bytes(pixels, kept_bytes(setup.model.card), packed * share, passes=len(plans))
     concerns = (*setup.concerns, Concern("int8", ready.doubt)) if ready.doubt else setup.concerns
     return Estimate(
         seconds=_OPENING_S + model_seconds + beyond,
@@ -93,6 +95,11 @@ def estimate(
         area_km2=_area_km2(setup),
         warnings=tuple({"code": concern.code, "sentence": concern.sentence} for concern in concerns),
     )
+
+
+def kept_bytes(card: ModelCard) -> int:
+    """Bytes that are kept of the network's output for each pixel: one for each class, four for a measured value."""
+    return len(card.scheme) if card.measured is None else _BYTES_OF_VALUE
 
 
 def disk_bytes(pixels: int, classes: int, packed: float | None = None, *, passes: int = 1) -> tuple[int, int]:
@@ -134,7 +141,7 @@ def _probe(plan: BlendPlan, setup: Setup, engine: Engine) -> tuple[float, float,
         begun = time.perf_counter()
         answer = engine(patches, setup.any_limits)[0]
         network.append((time.perf_counter() - begun) / engine.batch_size)
-        packed.append(_packed(answer))
+        packed.append(_packed(answer) if setup.model.card.measured is None else _BYTES_OF_VALUE)
     return float(np.median(reading)), float(np.median(network)), float(np.mean(packed))
 
 

@@ -19,7 +19,7 @@ from core.prediction.blend.blending import BlendResult, Network, Tally, blend
 from core.prediction.blend.plans import BlendPlan
 from core.prediction.blend.tempering import tempered
 from core.prediction.engines.engine import Engine
-from core.prediction.folder.writing import GDAL_CACHE_BYTES, RawWriter
+from core.prediction.folder.writing import GDAL_CACHE_BYTES, RawWriter, ValueWriter, writer_in
 from core.progress import OnProgress, ShouldStop, part
 from core.scenes.scene import Scene, Window
 
@@ -37,7 +37,7 @@ def run_passes(
     *,
     done: tuple[int, int, int] = (0, 0, 0),
     tallies: Sequence[Tally] = (),
-    on_part: Callable[[int, Window, np.ndarray], None] | None = None,
+    on_part: Callable[[int, Window, np.ndarray | None], None] | None = None,
     limits: np.ndarray | None = None,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
@@ -46,7 +46,7 @@ def run_passes(
 
     Pixels around the window are read as its surroundings. `done` is the pass to go on in, and within it what `blend` takes, in
     rows of the scene; `tallies`, one for each pass, are those of `blend`. `folder` takes the files of the passes before the last;
-    `on_part` hears of each part of these, with the labels that it has so far, once it is kept. The card's temperature is applied to
+    `on_part` hears of each part of these, once it is kept, with its labels (None of measured values). The card's temperature is applied to
     the mean, so that it cannot change which class wins. What a card wants to know of the whole scene is read first, window by window;
     `limits` is what `limits_of` says of it where that was done before.
     """
@@ -62,7 +62,7 @@ def run_passes(
                 if number < len(plans) - 1:
                     place = folder / f"pass{number}"
                     place.mkdir(exist_ok=True)
-                    earlier.append(RawWriter(place, window.height, window.width, engine.classes))
+                    earlier.append(writer_in(place, window.height, window.width, engine.classes, measured=card.measured is not None))
                     take = partial(_keep, earlier[-1], None if on_part is None else partial(on_part, number))
                 else:
                     take = partial(_hand_on, earlier, write, card.temperature)
@@ -105,14 +105,18 @@ def _from_corner(window: Window, take: Write, place: Window, probabilities: np.n
     take(Window(place.row - window.row, place.col - window.col, place.height, place.width), probabilities)
 
 
-def _keep(raw: RawWriter, told: Callable[[Window, np.ndarray], None] | None, place: Window, probabilities: np.ndarray) -> None:
+def _keep(
+    raw: RawWriter | ValueWriter, told: Callable[[Window, np.ndarray | None], None] | None, place: Window, probabilities: np.ndarray
+) -> None:
     labels = raw.write(place, probabilities, np.ones(probabilities.shape[:2], bool))
     raw.flush()
     if told is not None:
         told(place, labels)
 
 
-def _hand_on(earlier: Sequence[RawWriter], write: Write, temperature: float, place: Window, probabilities: np.ndarray) -> None:
+def _hand_on(
+    earlier: Sequence[RawWriter | ValueWriter], write: Write, temperature: float, place: Window, probabilities: np.ndarray
+) -> None:
     for raw in earlier:
         probabilities = probabilities + raw.read(place)
     if earlier:

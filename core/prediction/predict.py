@@ -17,7 +17,7 @@ from core.classes import IGNORED_ID
 from core.cluster.driving import Driven
 from core.cluster.where import Where, read_where
 from core.digests import refuse_changed
-from core.errors import Cancelled, ExportError, InputError
+from core.errors import Cancelled, ExportError, InputError, SettingsError
 from core.files import delete, dump_json, replacing_folder, unfinished, unfinished_place, write_json
 from core.model_store.models import Model
 from core.prediction.blend.blending import BlendResult, Tally
@@ -26,11 +26,12 @@ from core.prediction.budget import PeakMemory
 from core.prediction.by_blocks import BLOCKS, Assignment, predict_blocks, refuse_without_file
 from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
-from core.prediction.estimate import disk_bytes
+from core.prediction.estimate import disk_bytes, kept_bytes
+from core.prediction.folder.measured import finish_values
 from core.prediction.folder.origin import credit_tags, credits_of
 from core.prediction.folder.previews import LivePreview
-from core.prediction.folder.rasters import PREDICTION_FILE, geo_to_dict, preview_file, read_made
-from core.prediction.folder.writing import RawWriter, finish, placement
+from core.prediction.folder.rasters import geo_to_dict, preview_file, read_made, record_of
+from core.prediction.folder.writing import RawWriter, ValueWriter, finish, placement, writer_in
 from core.prediction.passes import limits_of, run_passes
 from core.prediction.running import Setup, plan_within, set_up
 from core.prediction.settings import PredictSettings
@@ -102,6 +103,7 @@ def predict(
     setup = set_up(model, scene, settings, window=window)
     if where is not None:
         refuse_without_file(setup.scene)
+        _refuse_spread(setup.model)
     check(should_stop)
     with PeakMemory() as memory_used:
         report(on_progress, 0, 0, "Opening the model")
@@ -112,6 +114,15 @@ def predict(
             return finished
         result = work.run(on_progress, should_stop, begun, memory_used)
     return replace(result, seconds=time.perf_counter() - begun, peak_memory_mib=memory_used.peak_bytes / MIB)
+
+
+def _refuse_spread(model: Model) -> None:
+    if model.card.measured is not None:
+        raise SettingsError(
+            f"a cluster for {model.card.name}, which measures {model.card.measured}",
+            expected="a model that gives classes",
+            do="Predict it in one process",
+        )
 
 
 class _Work:
@@ -128,7 +139,7 @@ class _Work:
     def finished(self) -> PredictResult | None:
         """What is already in the folder, where it was made with the same settings of the same files."""
         try:
-            made = read_made(self.folder)
+            made = read_made(self.folder, record_of(self.model.card))
             told = {name: made[name] for name in ("seconds", "model_seconds", "peak_memory_mib", "windows", "engine")}
         except (OSError, ValueError, KeyError):
             return None
@@ -149,7 +160,8 @@ class _Work:
             self.concerns += (Concern("int8", self.engine.doubt),)
         self._check_disk()
         plans, done = self._begin([plan for plan, _ in within])
-        raw = RawWriter(self.unfinished.place, self.window.height, self.window.width, self.engine.classes)
+        measured = self.model.card.measured is not None
+        raw = writer_in(self.unfinished.place, self.window.height, self.window.width, self.engine.classes, measured=measured)
         try:
             # A step for each window, and a twentieth more for writing the files.
             windows = sum(plan.windows for plan in plans)
@@ -157,7 +169,7 @@ class _Work:
             blending = part(on_progress, 0, windows, whole)
             if self.where is None:
                 blended = self._blend(plans, raw, done, blending, should_stop)
-            else:
+            elif isinstance(raw, RawWriter):
                 blended = self._spread(self.where, plans, raw, blending, should_stop)
             self._refuse_changed()
             result = PredictResult(
@@ -207,15 +219,16 @@ class _Work:
         plans[number] = plan_blend(self.scene.height, self.scene.width, strip_width=state["strip_width"], region=self.window, **settings)
         return plans, (number, *state["done"])
 
-    def _blend(self, plans: list[BlendPlan], raw: RawWriter, done, on_progress, should_stop) -> BlendResult:
+    def _blend(self, plans: list[BlendPlan], raw: RawWriter | ValueWriter, done, on_progress, should_stop) -> BlendResult:
         preview = LivePreview(preview_file(self.folder), self.window, self.model.card.scheme)
 
-        def kept(number: int, part: Window, labels: np.ndarray) -> None:
+        def kept(number: int, part: Window, labels: np.ndarray | None) -> None:
             """A part of a pass is on the disk: it is shown, and a run that is taken up goes on behind it."""
             plan = plans[number]
             strip = next(index for index, strip in enumerate(plan.strips) if strip.col == part.col + self.window.col)
             row = part.row + part.height + self.window.row
-            preview.add(part, labels)
+            if labels is not None:
+                preview.add(part, labels)
             counted = [vars(tally).copy() for tally in self.tallies]
             self.unfinished.remember(**{"pass": number}, strip_width=plan.strip_width, done=(strip, row), tallies=counted)
 
@@ -261,7 +274,9 @@ class _Work:
         blended, self.driven = predict_blocks(where, assignment, plans, self.window, raw, self.unfinished, job=self.key[:16], **callables)
         return blended
 
-    def _finish(self, raw: RawWriter, result: PredictResult, on_progress: OnProgress | None, should_stop: ShouldStop | None) -> None:
+    def _finish(
+        self, raw: RawWriter | ValueWriter, result: PredictResult, on_progress: OnProgress | None, should_stop: ShouldStop | None
+    ) -> None:
         def on_step(step: int, steps: int, message: str) -> None:
             check(should_stop)
             report(on_progress, step, steps, message)
@@ -274,12 +289,18 @@ class _Work:
             **credit_tags(self.scene),
         }
         with replacing_folder(self.folder) as temporary:
-            finish(raw, temporary, self.model.card.scheme, place, tags=tags, on_step=on_step)
+            card = self.model.card
+            if isinstance(raw, ValueWriter):
+                found = finish_values(raw, temporary, card.scheme.names[0], place, tags=tags, on_step=on_step)
+                given: dict[str, Any] = {"measured": card.measured, "statistics": vars(found)}
+            else:
+                finish(raw, temporary, card.scheme, place, tags=tags, on_step=on_step)
+                given = {"scheme": card.scheme.to_dict()}
             write_json(
-                temporary / PREDICTION_FILE,
+                temporary / record_of(self.model.card),
                 {
-                    "model": self.model.card.name,
-                    "scheme": self.model.card.scheme.to_dict(),
+                    "model": card.name,
+                    **given,
                     "height": self.window.height,
                     "width": self.window.width,
                     "geo": geo_to_dict(place.geo),
@@ -318,7 +339,7 @@ class _Work:
         return {**first, "scales": scales} if len(scales) > 1 else first
 
     def _check_disk(self) -> None:
-        needed = disk_bytes(self.window.pixels, self.engine.classes, passes=len(self.layouts))[0]
+        needed = disk_bytes(self.window.pixels, kept_bytes(self.model.card), passes=len(self.layouts))[0]
         partial = unfinished_place(self.folder)
         kept = sum(file.stat().st_blocks * 512 for file in partial.rglob("*")) if partial.is_dir() else 0
         parent = next(place for place in self.folder.resolve().parents if place.exists())

@@ -46,7 +46,7 @@ def run(
     The answer holds what each step answered, the seconds of each, and how many features each file holds.
     Raises SceneError when there is no such scene, and what the steps raise.
     """
-    from core.model_store.models import find_model
+    from core.model_store.models import find_model, refuse_measuring
     from core.prediction.predict import predict
     from core.scenes.opening import open_scene
 
@@ -54,6 +54,7 @@ def run(
     if not scene.exists():
         raise SceneError(f"nothing at {scene}", expected="the sample scene, or another raster", do="Name a scene that is there")
     model = find_model(asked.model)
+    refuse_measuring(model.card)
     timings: dict[str, float] = {}
 
     @contextmanager

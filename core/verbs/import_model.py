@@ -111,7 +111,7 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from answer.get("notes", ())
     yield from (f"Assumed, since nobody said otherwise: {sentence}" for sentence in answer["assumed"])
     yield from answer.get("warnings", ())
-    kept = {graph.KEPT, onnx_file.KEPT}.intersection(answer.get("notes", ()))
+    kept = {graph.KEPT, onnx_file.KEPT, onnx_file.KEPT_TO_MEASURE}.intersection(answer.get("notes", ()))
     told = "read again, the network gives what it gave" if kept else "the new file gives what the old one gave"
     yield f"Model in {answer['folder']}; {told}"
 

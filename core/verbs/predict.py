@@ -37,16 +37,16 @@ def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_
     """Predict a whole scene."""
     from core.geo import read_crs
     from core.model_store.models import find_model
-    from core.prediction.folder.rasters import PREDICTION_FILE
+    from core.prediction.folder.rasters import record_of
     from core.scenes.opening import open_scene
     from core.scenes.scene import Window
 
     out = place_of(asked.out)
-    refuse_foreign_folder(out, PREDICTION_FILE, "a new folder, or an older prediction")
+    model = find_model(asked.model)
+    refuse_foreign_folder(out, record_of(model.card), "a new folder, or an older prediction")
     scene = open_scene(asked.scene)
     if asked.crs is not None:
         scene = scene.with_geo(scene.geo.named(read_crs(asked.crs)))
-    model = find_model(asked.model)
 
     from core.prediction.predict import predict  # with numba: who mistyped a path need not wait for that
 

@@ -53,6 +53,10 @@ export class Readout {
   fill(found, place, predicted) {
     const { data, settings } = this.viewer;
     if (found.place) place.textContent = `  ·  ${found.place[1].toFixed(6)}°, ${found.place[0].toFixed(6)}°`;
+    if ('value' in found) { // a measured one
+      place.textContent += `  ·  ${found.name}: ${found.value === null ? 'no data' : +found.value.toPrecision(6)}`;
+      return;
+    }
     const order = found.probabilities.map((value, id) => [value, id]).sort((one, other) => other[0] - one[0]);
     if (order[0][0] === 0) return; // nothing was predicted here
     const unsure = Math.round(255 * order[0][0]) < cutOf(settings.threshold) ? ', unsure' : '';

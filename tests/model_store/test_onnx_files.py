@@ -313,7 +313,7 @@ def says(**metadata):
             says(model_type='"Detector"'),
             "net.onnx calls itself Detector, which finds objects as boxes.*Expected a network that gives classes",
         ),
-        (says(model_type="Regressor"), "Regressor, which gives a measured value for each pixel"),
+        (says(model_type="Superresolution"), "Superresolution, which makes an image finer"),
         (says(task="detect", names="{0: 'car'}"), "calls itself detect, which finds"),
         (lambda model: setattr(model.opset_import[0], "version", 99), "operator set 99 of ONNX. Expected at most .*opset_version=17"),
         (lambda model: setattr(model, "ir_version", 99), "IR version 99"),

@@ -147,3 +147,27 @@ def test_the_picture_holds_class_ids_and_their_colours(workspace, city):
     assert picture.mode == "P" and picture.size == (130, 150)
     assert np.array_equal(np.asarray(picture), prediction.labels())
     assert picture.convert("RGB").getpixel((65, 65)) == DUBAI.natural().colours[4]
+
+
+def test_a_map_of_measured_values_is_shown_with_its_range_and_its_model_is_no_model_of_classes(opened, workspace, city):
+    from core.model_store.importing import Answers, import_model
+    from core.prediction.predict import predict
+    from tests.helpers.measuring import write_measuring
+
+    model = import_model(write_measuring(city / "net.onnx"), workspace.models / "heights", Answers())
+    with Image.open(city / "images" / "lake.png") as opened_image:
+        pixels = np.asarray(opened_image.convert("RGB")) / 255
+    heights = pixels @ [2.0, -1.0, 0.5] - 0.25
+    predict(model, city / "images" / "lake.png", workspace.predictions / "lake", memory="8GiB")
+    at = opened(PREDICT)
+    (box,) = [box for box in at.selectbox if box.label == "Map of measured values"]
+    assert box.options[0].startswith("lake · Height, m · net · ") and at.get("bidi_component")
+    shown = {metric.label: float(metric.value) for metric in at.metric}
+    assert shown == pytest.approx({"Least": heights.min(), "Mean": heights.mean(), "Largest": heights.max()}, abs=1e-3)
+    assert "**Height, m**" in text_of(at) and "The colours run between the values that 2 % of the pixels lie below" in text_of(at)
+    assert "download_measured" in str([button.proto for button in at.get("download_button")])
+    at = sound(next(box for box in at.selectbox if box.label == "Model").set_value(str(model.folder)).run())
+    assert "measures Height, m" in text_of(at)
+    label = sound(at.switch_page("pages/2_Label.py").run())
+    for choice in label.selectbox:
+        assert "net" not in choice.options

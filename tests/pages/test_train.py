@@ -764,6 +764,19 @@ def test_a_model_is_exported_by_a_job_and_offered_with_its_card(opened, workspac
     assert any("Download ONNX" in button.label for button in at.get("download_button")) and "1e-07" in text_of(at)
 
 
+def test_the_wizard_asks_what_a_regressor_measures(opened, workspace, tmp_path, asked):
+    from tests.helpers.measuring import write_measuring
+
+    write_measuring(tmp_path / "hills.onnx")
+    at = on_tab(opened(TRAIN), "Models")
+    at = sound(at.text_input(key="import_path").set_value(str(tmp_path / "hills.onnx")).run())
+    assert "Measures Height, m: one value for each pixel." in text_of(at)
+    assert not [box for box in at.selectbox if box.label == "Class names and colours"]
+    next(box for box in at.text_input if box.label == "What it measures").set_value("Depth, m")
+    sound(at.button(key="import_start").click().run())
+    assert [one["name"] for one in asked[0][1]["classes"]["classes"]] == ["Depth, m"]
+
+
 def test_the_wizard_takes_from_an_onnx_file_what_it_says(opened, workspace, tmp_path, asked):
     given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, count, 64, 64]) for name, count in (("image", 3), ("out", 2)))
     kernel = helper.make_tensor("kernel", TensorProto.FLOAT, [2, 3, 1, 1], [1.0] * 6)

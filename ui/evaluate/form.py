@@ -26,7 +26,7 @@ _ENGINES = {"auto": "Automatic", "openvino": "OpenVINO (CPU)", "tensorflow": "Te
 
 def form(first_model: str | None = None) -> bool:
     """The widgets and the start button; True when an evaluation was started. Raises GroundlineError."""
-    models = {str(model.folder): model for model in library.models()}
+    models = {str(model.folder): model for model in library.models() if model.card.measured is None}
     if not models:
         st.markdown("There is no model yet. Train one first; it can be evaluated as soon as it has finished an epoch.")
         return False

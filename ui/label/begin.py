@@ -106,7 +106,7 @@ def _scene() -> Path | None:
 
 
 def _model() -> Model | None:
-    models = {library.model_key(model): model for model in library.models()}
+    models = {library.model_key(model): model for model in library.models() if model.card.measured is None}
     current = state.selection().model
     names = [_NO_MODEL, *models]
     chosen = st.selectbox(

@@ -39,13 +39,13 @@ def downloads(prediction: Prediction, seen: ViewerState) -> None:
             hint = f"{words} A large scene takes a while."
             _button("Classes (GeoTIFF)", lambda: labels_tiff(prediction, seen), f"{as_seen}.tif", "labels", hint)
         else:
-            _file("Classes (GeoTIFF)", prediction.folder / LABELS, f"{as_seen}.tif", "labels", words)
+            button_of_file("Classes (GeoTIFF)", prediction.folder / LABELS, f"{as_seen}.tif", "labels", words)
         for label, file, hint in (
             ("Confidence", CONFIDENCE, "Probability of the chosen class, 0 to 255."),
             ("Probabilities", PROBABILITIES, "One band per class, 255 means certain."),
         ):
             name = label.lower()
-            _file(f"{label} (GeoTIFF)", prediction.folder / file, f"{file_stem(title, name, 'all')}.tif", name, hint)
+            button_of_file(f"{label} (GeoTIFF)", prediction.folder / file, f"{file_stem(title, name, 'all')}.tif", name, hint)
         factor = thinned(prediction)
         size = f"Every {factor}th pixel, so that the longer side has at most {_PICTURE_PX} px." if factor > 1 else "In full size."
         hint = f"The classes in the colours shown. {size}"
@@ -103,7 +103,8 @@ def _button(label: str, make: Callable[[], bytes], name: str, key: str, hint: st
     st.download_button(label, make, name, mime, key=f"download_{key}", help=hint, on_click="ignore", icon=":material/download:")
 
 
-def _file(label: str, path: Path, name: str, key: str, hint: str) -> None:
+def button_of_file(label: str, path: Path, name: str, key: str, hint: str) -> None:
+    """A button that brings a file as it lies on the disk; a large one is streamed."""
     size = path.stat().st_size
     words = f"{label} · {size_words(size)}"
     if size > _MOST_BYTES:

@@ -60,11 +60,12 @@ def choose(scene: Scene | None, classes: Sequence[str]) -> Model | None:
     card = model.card
     st.caption(
         f"{in_markdown(library.network_title(card))}, patches of {told_size(card.patch_shape)} px, "
-        f"{len(card.bands)} bands of {card.dtype}, {len(card.scheme)} classes"
+        f"{len(card.bands)} bands of {card.dtype}, "
+        + (f"{len(card.scheme)} classes" if card.measured is None else f"measures {in_markdown(card.measured)}")
     )
     if scene is not None and st.session_state.get(_PROPOSED) == (scene.path, chosen) and (why := why_fitting(card, scene, classes)):
         st.caption(f":material/check: Preselected, because it fits this scene: {why}.")
-    for sentence in (score_words(card), trained_words(card)):
+    for sentence in (score_words(card) if card.measured is None else "", trained_words(card)):
         if sentence:
             st.markdown(sentence)
     if card.notes:
@@ -84,7 +85,8 @@ def _propose(models: Mapping[str, Model], scene: Scene, classes: Sequence[str]) 
     if before is not None and before[0] == scene.path:
         return
     kept = st.session_state.pop(_KEPT, False) or (before is None and now.scene == scene.path)
-    cards = {key: model.card for key, model in models.items()}
+    # One that measures answers another question: it is there to be chosen, and is not proposed.
+    cards = {key: model.card for key, model in models.items() if model.card.measured is None or key == st.session_state[_OWN]}
     best = now.model if kept else best_fitting(cards, scene, classes, now=st.session_state[_OWN])
     st.session_state[_PROPOSED] = (scene.path, None if kept else best)
     state.select(model=best)
@@ -228,6 +230,9 @@ def runs_on() -> dict[str, str]:
 
 
 def _int8(model: Model) -> None:
+    if model.card.measured is not None:
+        st.info("A model that measures has no fast network. Choose another engine.", icon=":material/bolt:")
+        return
     record = _record(str(model.folder), library.stamp(int8_folder(model)))
     if record is not None:
         scores = "" if record.mean_iou is None else f"; mean IoU {record.mean_iou:.3f} against {record.mean_iou_float:.3f}"

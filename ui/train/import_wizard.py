@@ -116,7 +116,8 @@ def _ask(path: Path, examined: Examined, of_weights: OfWeights) -> dict[str, Any
         count = int(
             st.number_input("Classes", 2, 255, count, key=f"{key}_classes", help="How many the network gives; the file does not tell.")
         )
-    schemes = _schemes(count, card.scheme if "scheme" not in examined.asks and len(card.scheme) == count else None)
+    measured = card.measured
+    schemes = {} if measured else _schemes(count, card.scheme if "scheme" not in examined.asks and len(card.scheme) == count else None)
     left, right = st.columns([3, 2], gap="large")
     with left:
         name = st.text_input("Name", card.name, key=f"{key}_name", help="What the model will be called.")
@@ -146,13 +147,19 @@ def _ask(path: Path, examined: Examined, of_weights: OfWeights) -> dict[str, Any
             help="Ground sample distance that it was trained on; 0 if not known.",
         )
     with right:
-        source = st.selectbox(
-            "Class names and colours",
-            list(schemes),
-            key=f"{key}_scheme",
-            help="From a data set or model with as many classes, or typed here.",
-        )
-        table = _class_table(schemes[source], f"{key}_{source}")
+        if measured:
+            quantity = st.text_input(
+                "What it measures", measured, key=f"{key}_quantity", help="With its unit: Height, m. It names the map."
+            )
+            table = [{"class": quantity.strip() or measured, "colour": card.scheme.hex(0)}]
+        else:
+            source = st.selectbox(
+                "Class names and colours",
+                list(schemes),
+                key=f"{key}_scheme",
+                help="From a data set or model with as many classes, or typed here.",
+            )
+            table = _class_table(schemes[source], f"{key}_{source}")
     if not st.button(
         "Take it into the library",
         type="primary",

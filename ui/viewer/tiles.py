@@ -208,6 +208,26 @@ def prediction_layer(folder: str | Path, *, truth: Pair | None = None) -> Pictur
     )
 
 
+def measured_layer(folder: str | Path) -> Picture:
+    """A map of measured values in colours from dark blue (low) to yellow (high), which tells the value of each pixel."""
+    from core.prediction.folder.measured import MeasuredMap
+
+    found = MeasuredMap.open(folder)
+    scene = found.scene
+
+    def values(row: int, col: int) -> dict[str, Any]:
+        value = float(found.values(Window(row, col, 1, 1))[0, 0])
+        place = scene.geo.lonlat(row + 0.5, col + 0.5)
+        return {
+            "name": found.name,
+            "value": value if math.isfinite(value) else None,
+            "place": None if place is None else [round(degrees, 6) for degrees in place],
+        }
+
+    key = digest_of("measured", scene.digest, found.statistics)
+    return register(Picture(id=key, height=found.height, width=found.width, geo=scene.geo, draw=found.picture, values=values))
+
+
 def features(digest: str, make: Callable[[], dict[str, Any]]) -> Features:
     """What `make()` gives, made at most once for each `digest`, which names its content."""
     name = digest_of("features", digest)

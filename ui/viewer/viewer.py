@@ -151,6 +151,13 @@ def prediction_panes(
     return panes(shown, key=key, closed=["Confidence"] if codes.has_truth else [], **how)
 
 
+def measured_panes(folder: Path, name: str, *, key: str, image: Path | Scene | None = None, **how: Any) -> ViewerState:
+    """Image and map of measured values, side by side; the map alone where the image is gone."""
+    under = (tiles.image_layer(image),) if image is not None else ()
+    shown = [*([Pane("Image", under)] if under else []), Pane(name, (*under, tiles.measured_layer(folder)))]
+    return panes(shown, key=key, **how)
+
+
 def _message(shown: Sequence[Pane], scheme: ClassScheme | None, settings: dict, height: str, grid: Sequence[Cell]) -> dict[str, Any]:
     first = shown[0].layers[0]
     layers = [

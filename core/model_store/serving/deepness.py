@@ -23,6 +23,7 @@ FULL = 255.0
 """What 8-bit values are divided by before anything else is done to them."""
 _LARGEST_BESIDE = 5_000_000
 _CM = 100.0
+_MEASURES = {"regressor", "regression", "depth-estimation"}
 _SEGMENTS = {"segmentor", "segmentation", "semantic-segmentation", "semantic_segmentation"}
 _KINDS = {
     "detector": "finds objects as boxes",
@@ -31,8 +32,6 @@ _KINDS = {
     "obb": "finds objects as turned boxes",
     "segment": "finds objects one by one, with a mask for each",
     "pose": "finds points of bodies",
-    "regressor": "gives a measured value for each pixel",
-    "depth-estimation": "gives a measured value for each pixel",
     "recognition": "finds places that look like a picture",
     "superresolution": "makes an image finer",
     "classify": "gives one label for a whole image",
@@ -46,7 +45,8 @@ _OF_DEEPNESS = ("model_type", "resolution", "tiles_size", "tile_size", "tiles_ov
 class Told:
     """What a file says about itself, None or empty for what it does not.
 
-    `names` are the classes of each output; `normalisation` is as a card has it; `notes` are sentences for people.
+    `names` are the classes of each output, or what it measures where its values are measured (`measures`). `normalisation` is as a card
+    has it; `notes` are sentences for people.
     """
 
     names: tuple[tuple[str, ...], ...] = ()
@@ -54,6 +54,7 @@ class Told:
     patch_size: int | None = None
     pixel_size_m: float | None = None
     licence: str | None = None
+    measures: bool = False
     notes: tuple[str, ...] = ()
 
     def fitting(self, bands: int) -> Told:
@@ -158,8 +159,10 @@ def told_by(metadata: Mapping[str, str], path: Path) -> Told:
     Raises ModelError for a network that says to be of another kind.
     """
     keys = _Keys({**_beside(path), **metadata})
-    _refuse_other_kinds(keys.text("model_type") or keys.text("task"), path)
+    kind = keys.text("model_type") or keys.text("task")
+    _refuse_other_kinds(kind, path)
     told = Told(
+        measures=(kind or "").lower() in _MEASURES,
         names=keys.names("class_names", "names", "id2label"),
         normalisation=_normalisation(keys),
         patch_size=_whole(keys.number("tiles_size", "tile_size", low=MIN_PATCH_PX))
@@ -203,11 +206,11 @@ def _notes(keys: _Keys) -> list[str]:
 
 def _refuse_other_kinds(kind: str | None, path: Path) -> None:
     word = (kind or "").lower()
-    if word and word not in _SEGMENTS:
+    if word and word not in _SEGMENTS | _MEASURES:
         what = f", which {_KINDS[word]}" if word in _KINDS else ""
         raise ModelError(
             f"{path.name} calls itself {kind}{what}",
-            expected="a network that gives classes for each pixel, a Segmentor of Deepness",
+            expected="a network that gives classes for each pixel, or a measured value: a Segmentor or Regressor of Deepness",
             do="Use another model",
         )
 

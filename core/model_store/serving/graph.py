@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import ModelError, SettingsError
-from core.model_store.cards import ModelCard
+from core.model_store.cards import MEASURED, ModelCard
 from core.model_store.outputs import Form, Head, form_of, refusal_of_shape, untaken_size
 from core.model_store.saved_models import unpacked
 from core.model_store.serving.onnx_file import SUFFIX, bands_first
@@ -183,7 +183,7 @@ def _as_map(ops: Any, value: Any, form: Form, height: int, width: int) -> Any:
 
 
 def _probabilities(ops: Any, value: Any, form: Form, card: ModelCard) -> Any:
-    if card.output == "softmax":
+    if card.output in ("softmax", MEASURED):
         return value
     if form.classes == 1:
         share = value if card.output == "sigmoid" else ops.sigmoid(value)

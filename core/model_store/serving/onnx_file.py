@@ -22,6 +22,7 @@ SUFFIX = ".onnx"
 FILE = "network.onnx"
 """What the file is called in a model folder."""
 KEPT = "The ONNX file is kept as it is. OpenVINO runs it: it predicts and is evaluated, and cannot be trained further."
+KEPT_TO_MEASURE = "The ONNX file is kept as it is. OpenVINO runs it: it predicts, and cannot be trained further."
 _LARGEST_BYTES = 2**31 - 1  # protocol buffers hold no more in one file
 
 

@@ -19,7 +19,7 @@ from core.digests import content_digest
 from core.errors import InputError, ModelError, SettingsError
 from core.files import replacing_folder, write_json
 from core.model_store.cards import CARD_FILE, ModelCard
-from core.model_store.models import Model, find_model
+from core.model_store.models import Model, find_model, refuse_measuring
 from core.model_store.serving.graph import quiet_openvino
 from core.patches.statistics import image_limits
 from core.patches.store import STORE_FILE, PatchStore
@@ -54,6 +54,7 @@ def quantise(
     are the same, InputError for patches that do not fit, SettingsError without NNCF, Cancelled.
     """
     model = model if isinstance(model, Model) else find_model(model)
+    refuse_measuring(model.card)
     if importlib.util.find_spec("nncf") is None or importlib.util.find_spec("openvino") is None:
         raise SettingsError(
             "no NNCF on this machine", expected="the packages openvino and nncf", do="Install them: pip install openvino nncf"

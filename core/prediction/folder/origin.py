@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import SceneError
+from core.prediction.folder.measured import MeasuredMap
 from core.prediction.folder.rasters import Prediction
 from core.scenes import cutting
 from core.scenes.opening import open_scene
@@ -21,7 +22,7 @@ def source_scene(prediction: Prediction) -> Path | None:
     return None if scene is None or prediction.window != window_of(prediction) else Path(prediction.made["scene"])
 
 
-def pictured(prediction: Prediction) -> Scene | None:
+def pictured(prediction: Prediction | MeasuredMap) -> Scene | None:
     """The pixels that a prediction was made of, as a scene of its size; None where the file is gone or has changed its size."""
     try:
         scene = open_scene(prediction.made["scene"]) if "scene" in prediction.made else None
@@ -46,7 +47,7 @@ def credit_tags(scene: Scene) -> dict[str, str]:
     return {COPYRIGHT_TAG: f"Made from a picture: {scene.attribution}"} if scene.attribution else {}
 
 
-def window_of(prediction: Prediction) -> Window:
+def window_of(prediction: Prediction | MeasuredMap) -> Window:
     """The part of its scene that was predicted."""
     made = prediction.made.get("window")
     return Window(**made) if made else prediction.window

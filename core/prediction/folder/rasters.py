@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from affine import Affine
@@ -16,12 +16,15 @@ from pyproj.exceptions import ProjError
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.errors import ClassesError, InputError, SettingsError
-from core.files import PREDICTION_FILE, unfinished_place
+from core.files import MEASURED_FILE, PREDICTION_FILE, unfinished_place
 from core.geo import GeoRef
 from core.reading.readable import Unreadable, read_record, reason, sorted_out
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window, windows_of
 from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.model_store.cards import ModelCard
 
 PROBABILITIES, LABELS, CONFIDENCE, MARGIN = "probabilities.tif", "labels.tif", "confidence.tif", "margin.tif"
 NEIGHBOUR_PX = 32
@@ -116,6 +119,7 @@ class Prediction:
     def open(cls, folder: str | os.PathLike) -> Prediction:
         """Open a prediction folder. Raises InputError when it is none."""
         folder = Path(folder)
+        refuse_measured(folder)
         try:
             made = read_made(folder)
             scheme, geo = ClassScheme.from_dict(made["scheme"]), geo_from_dict(made["geo"])
@@ -188,6 +192,27 @@ class Prediction:
         return counts.reshape(classes, 256)
 
 
+def record_of(card: ModelCard) -> str:
+    """The file that says how what a model predicted was made: a prediction of classes, or a map of measured values."""
+    return PREDICTION_FILE if card.measured is None else MEASURED_FILE
+
+
+def is_prediction(folder: str | os.PathLike) -> bool:
+    """Whether a folder is a prediction of classes. Raises InputError for a map of measured values, which has none."""
+    refuse_measured(folder)
+    return (Path(folder) / PREDICTION_FILE).is_file()
+
+
+def refuse_measured(folder: str | os.PathLike) -> None:
+    """Called where classes are needed. Raises InputError for a map of measured values."""
+    if (Path(folder) / MEASURED_FILE).is_file():
+        raise InputError(
+            f"{Path(folder).name} holds measured values, and no classes",
+            expected="a prediction of a model that gives classes",
+            do="Open its values.tif in a GIS, or predict with another model",
+        )
+
+
 def prediction_folders(workspace: Workspace) -> list[Path]:
     """Folders of finished predictions in a workspace, newest first: single ones, those of a batch, and those of a sample's run."""
     places = (workspace.predictions, "*"), (workspace.predictions, "*/*"), (workspace.layers, "*/prediction")
@@ -196,9 +221,9 @@ def prediction_folders(workspace: Workspace) -> list[Path]:
     return [path.parent for path in sorted(written, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
 
-def read_made(folder: str | os.PathLike) -> dict[str, Any]:
+def read_made(folder: str | os.PathLike, record: str = PREDICTION_FILE) -> dict[str, Any]:
     """How a prediction was made, as its folder tells. Raises OSError and ValueError."""
-    return read_record(Path(folder) / PREDICTION_FILE, _Made)
+    return read_record(Path(folder) / record, _Made if record == PREDICTION_FILE else dict[str, Any])
 
 
 def sort_predictions(folders: Iterable[Path]) -> tuple[list[Path], list[Unreadable]]:

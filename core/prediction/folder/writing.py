@@ -30,7 +30,7 @@ from core.scenes.raster_files import open_file
 from core.scenes.scene import Scene, Window
 
 GDAL_CACHE_BYTES = 48 << 20
-RAW_FILE = "probabilities.raw"
+RAW_FILE, VALUE_FILE = "probabilities.raw", "values.raw"
 COG_OPTIONS = dict(
     driver="COG", overviews="FORCE_USE_EXISTING", compress="DEFLATE", level=1, blocksize=BLOCK_PX, bigtiff="IF_SAFER", num_threads="2"
 )
@@ -89,6 +89,48 @@ class RawWriter:
     def _put(self, offset: int, block: np.ndarray) -> None:
         self._file.seek(offset)
         self._file.write(block.data)
+
+
+class ValueWriter:
+    """Measured values as float32 in one file, row by row, NaN where the scene holds nothing; otherwise as `RawWriter`."""
+
+    classes = 1
+
+    def __init__(self, folder: Path, height: int, width: int):
+        self.path, self.height, self.width = folder / VALUE_FILE, height, width
+        if not self.path.exists() or self.path.stat().st_size != height * width * 4:
+            with self.path.open("wb") as file:
+                file.truncate(height * width * 4)
+        self._file = self.path.open("r+b")
+
+    def write(self, window: Window, values: np.ndarray, valid: np.ndarray) -> None:
+        """Store values (h, w, 1) where `valid` (h, w)."""
+        block = np.where(valid, values[..., 0], np.float32(np.nan)).astype("<f4")
+        for row in range(window.height):
+            self._file.seek(((window.row + row) * self.width + window.col) * 4)
+            self._file.write(block[row].data)
+
+    def read(self, window: Window) -> np.ndarray:
+        """The values of a part as they were written, float32 (h, w, 1)."""
+        self._file.flush()
+        return self.rows(window.row, window.height)[:, window.col : window.col_stop, None]
+
+    def rows(self, row: int, rows: int) -> np.ndarray:
+        """Whole rows, float32 (rows, w)."""
+        return np.fromfile(self.path, "<f4", rows * self.width, offset=row * self.width * 4).reshape(-1, self.width)
+
+    def flush(self) -> None:
+        """Hand everything to the operating system, which keeps it when this process is killed."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def writer_in(folder: Path, height: int, width: int, classes: int, *, measured: bool) -> RawWriter | ValueWriter:
+    """What keeps the output of a network while a scene is predicted: bytes for each class, or measured values."""
+    return ValueWriter(folder, height, width) if measured else RawWriter(folder, height, width, classes)
 
 
 def raw_rows(path: Path, classes: int, width: int, row: int, rows: int) -> np.ndarray:
@@ -177,7 +219,7 @@ def _cog(
             file.unlink(missing_ok=True)
 
 
-def describe(dataset, place: Placement, tags: Mapping[str, str], nodata: int | None, scheme: ClassScheme | None) -> None:
+def describe(dataset, place: Placement, tags: Mapping[str, str], nodata: float | None, scheme: ClassScheme | None) -> None:
     """Give an open raster its place, tags, nodata value, and the colours of classes or the meaning of plain values."""
     if place.points:
         dataset.gcps = (list(place.points), place.points_crs)

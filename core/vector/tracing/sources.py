@@ -14,7 +14,7 @@ from core.digests import file_digest
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.prediction.folder.origin import ADDRESS, ATTRIBUTION
-from core.prediction.folder.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction
+from core.prediction.folder.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction, is_prediction
 from core.scenes.image_names import place_name
 from core.scenes.opening import open_scene, scene_of_array
 from core.scenes.scene import Scene, Window
@@ -69,7 +69,7 @@ def open_labels(
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
     if path is not None and path.is_file() and path.name == LABELS and (path.parent / PREDICTION_FILE).is_file():
         path = path.parent
-    if path is not None and path.is_dir() and (path / PREDICTION_FILE).is_file() and confidence is None:
+    if path is not None and path.is_dir() and is_prediction(path) and confidence is None:
         found = _from_prediction(Prediction.open(path))
         known = found.probability_rows if scheme is None or len(scheme) == len(found.scheme) else None
         found = replace(found, geo=geo or found.geo, scheme=scheme or found.scheme, probability_rows=known)

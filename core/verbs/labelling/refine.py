@@ -38,7 +38,7 @@ def run(asked: RefineRequest, *, on_progress: OnProgress | None = None, should_s
     from core.labelling.refine import refine
     from core.labelling.stroke_files import read_area, read_strokes
     from core.model_store.models import find_model
-    from core.prediction.folder.rasters import PREDICTION_FILE, Prediction
+    from core.prediction.folder.rasters import PREDICTION_FILE, Prediction, is_prediction
     from core.scenes.opening import open_scene
 
     out = place_of(asked.out)
@@ -46,8 +46,7 @@ def run(asked: RefineRequest, *, on_progress: OnProgress | None = None, should_s
     scene = open_scene(asked.scene)
     found = read_strokes(asked.strokes, scene)
     area = None if asked.area is None else read_area(asked.area, scene)
-    is_prediction = (Path(asked.model) / PREDICTION_FILE).is_file()
-    base = Prediction.open(asked.model) if is_prediction else None if asked.model == NONE else find_model(asked.model)
+    base = Prediction.open(asked.model) if is_prediction(asked.model) else None if asked.model == NONE else find_model(asked.model)
     answer = refine(
         base, scene, found.strokes, out, asked.blending, area=area, seed=asked.seed, on_progress=on_progress, should_stop=should_stop
     ).summary()

@@ -47,12 +47,12 @@ def run(asked: HandoverRequest, *, on_progress: OnProgress | None = None, should
     """Trace a prediction, or take the layer given, and make the folder."""
     from core.handover.folder import hand_over, refuse_taken
     from core.handover.kept import read_kept
-    from core.prediction.folder.rasters import PREDICTION_FILE, Prediction
+    from core.prediction.folder.rasters import Prediction, is_prediction
     from core.verbs.layers.vectorize import card_of
 
     out = place_of(asked.out)
     refuse_taken(out, asked.overwrite, pack=asked.zip)  # which tracing is minutes away from
-    prediction = Prediction.open(asked.prediction) if (asked.prediction / PREDICTION_FILE).is_file() else None
+    prediction = Prediction.open(asked.prediction) if is_prediction(asked.prediction) else None
     if asked.layer is not None:
         layer, lines = read_kept(asked.layer)
         begun = 0.0

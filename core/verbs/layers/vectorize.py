@@ -85,12 +85,12 @@ def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, shoul
 def _named(asked: VectorizeRequest) -> tuple[Any, str | None, list[str]]:
     """The georeference of a raster whose CRS `--crs` names (None: its own), the CRS to write (None: the layer's), and a note on both."""
     from core.geo import read_crs
-    from core.prediction.folder.rasters import PREDICTION_FILE, Prediction
+    from core.prediction.folder.rasters import Prediction, is_prediction
     from core.scenes.opening import open_scene
 
     crs = None if asked.crs is None else read_crs(asked.crs)
     source = asked.prediction
-    geo = Prediction.open(source).geo if (source / PREDICTION_FILE).is_file() else open_scene(source, expand_palette=False).geo
+    geo = Prediction.open(source).geo if is_prediction(source) else open_scene(source, expand_palette=False).geo
     if not geo.unnamed:
         return None, asked.crs, []
     if crs is None:
@@ -157,9 +157,9 @@ def export_all(
 
 def _predicted(asked: VectorizeRequest) -> Any:
     """The prediction to trace, None for a plain class raster."""
-    from core.prediction.folder.rasters import PREDICTION_FILE, Prediction
+    from core.prediction.folder.rasters import Prediction, is_prediction
 
-    return Prediction.open(asked.prediction) if (asked.prediction / PREDICTION_FILE).is_file() else None
+    return Prediction.open(asked.prediction) if is_prediction(asked.prediction) else None
 
 
 def card_of(prediction: Any) -> Any:
