@@ -21,7 +21,7 @@ from core.model_store.models import Model, list_models, sort_models
 from core.networks import architectures
 from core.patches.joined import Prepared, alike, open_patches
 from core.patches.store import STORE_FILE, PatchStore
-from core.prediction.folder.rasters import Prediction, prediction_folders, read_made, sort_predictions
+from core.prediction.folder.rasters import Prediction, is_measured, prediction_folders, read_made, sort_predictions
 from core.reading.readable import Unreadable, sorted_out
 from core.scenes.image_names import place_name
 from core.workspace import MODELS
@@ -192,7 +192,8 @@ def _found_predictions() -> list[Path]:
     chosen = state.selection().prediction
     found = prediction_folders(state.workspace())
     others = [Path(entry) for entry in state.recent("prediction") if Path(entry) not in found]
-    return found + others if chosen is None or chosen in found + others else [chosen, *found, *others]
+    every = found + others if chosen is None or chosen in found + others else [chosen, *found, *others]
+    return [folder for folder in every if not is_measured(folder)]
 
 
 def sort_evaluations() -> tuple[list[Path], list[Unreadable]]:

@@ -150,6 +150,7 @@ def test_the_picture_holds_class_ids_and_their_colours(workspace, city):
 
 
 def test_a_map_of_measured_values_is_shown_with_its_range_and_its_model_is_no_model_of_classes(opened, workspace, city):
+    from core.files import write_json
     from core.model_store.importing import Answers, import_model
     from core.prediction.predict import predict
     from tests.helpers.measuring import write_measuring
@@ -159,6 +160,8 @@ def test_a_map_of_measured_values_is_shown_with_its_range_and_its_model_is_no_mo
         pixels = np.asarray(opened_image.convert("RGB")) / 255
     heights = pixels @ [2.0, -1.0, 0.5] - 0.25
     predict(model, city / "images" / "lake.png", workspace.predictions / "lake", memory="8GiB")
+    # As a row of a batch chooses it.
+    write_json(workspace.root / "recent.json", {"current": {"prediction": str(workspace.predictions / "lake")}, "recent": {}})
     at = opened(PREDICT)
     (box,) = [box for box in at.selectbox if box.label == "Map of measured values"]
     assert box.options[0].startswith("lake · Height, m · net · ") and at.get("bidi_component")
@@ -168,6 +171,7 @@ def test_a_map_of_measured_values_is_shown_with_its_range_and_its_model_is_no_mo
     assert "download_measured" in str([button.proto for button in at.get("download_button")])
     at = sound(next(box for box in at.selectbox if box.label == "Model").set_value(str(model.folder)).run())
     assert "measures Height, m" in text_of(at)
+    assert not at.error and "holds measured values" not in text_of(at)
     label = sound(at.switch_page("pages/2_Label.py").run())
     for choice in label.selectbox:
         assert "net" not in choice.options

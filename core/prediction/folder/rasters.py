@@ -203,9 +203,14 @@ def is_prediction(folder: str | os.PathLike) -> bool:
     return (Path(folder) / PREDICTION_FILE).is_file()
 
 
+def is_measured(folder: str | os.PathLike) -> bool:
+    """Whether a folder is a map of measured values, as a network without classes gives it."""
+    return (Path(folder) / MEASURED_FILE).is_file()
+
+
 def refuse_measured(folder: str | os.PathLike) -> None:
     """Called where classes are needed. Raises InputError for a map of measured values."""
-    if (Path(folder) / MEASURED_FILE).is_file():
+    if is_measured(folder):
         raise InputError(
             f"{Path(folder).name} holds measured values, and no classes",
             expected="a prediction of a model that gives classes",
