@@ -27,10 +27,10 @@ from core.prediction.by_blocks import BLOCKS, Assignment, predict_blocks, refuse
 from core.prediction.checks import Concern
 from core.prediction.engines.engine import Engine
 from core.prediction.estimate import disk_bytes, kept_bytes
-from core.prediction.folder.measured import finish_values
 from core.prediction.folder.origin import credit_tags, credits_of
 from core.prediction.folder.previews import LivePreview
 from core.prediction.folder.rasters import geo_to_dict, preview_file, read_made, record_of
+from core.prediction.folder.values import finish_values
 from core.prediction.folder.writing import RawWriter, ValueWriter, finish, placement, writer_in
 from core.prediction.passes import limits_of, run_passes
 from core.prediction.running import Setup, plan_within, set_up
