@@ -14,14 +14,15 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from core.digests import digest_of
-from core.errors import GroundlineError, InputError
+from core.errors import GroundlineError, InputError, SceneError
 from core.geo import lonlat_bounds, on_earth
 from core.handover.catalogue import COLLECTION, plain_id
 from core.handover.folder import POLYGONS
-from core.prediction.folder.origin import source_scene
+from core.prediction.folder.origin import ATTRIBUTION, source_scene
 from core.prediction.folder.rasters import LABELS, PREDICTION_FILE, Prediction, prediction_folders, sort_predictions
 from core.publishing.coordinates import Box, lonlat_box, within
 from core.scenes.opening import open_scene
+from core.scenes.remote.links import is_link, read_link
 from core.scenes.scene import Scene
 from core.scenes.warping import can_warp
 from core.words import counted
@@ -140,16 +141,29 @@ def _of_prediction(workspace: Workspace, prediction: Prediction) -> Iterator[Off
         yield f"{title} ({folder.name}) is left out: it has no CRS, so it has no place on a map"
         return
     told = f"Classes that {prediction.card_name} found: {', '.join(prediction.scheme.names)}."
-    yield _raster(workspace, folder, labels, CLASSES, f"{title}: classes", told)
+    owner = str(prediction.made.get(ATTRIBUTION) or "")
+    yield _raster(workspace, folder, labels, CLASSES, f"{title}: classes", told, owner)
+    if _elsewhere(prediction):
+        yield f"The picture of {title} is left out: it lies on another machine, which is asked for nobody else"
+        return
     scene = source_scene(prediction)
     if scene is not None and can_warp(opened := open_scene(scene)):
-        yield _raster(workspace, folder, opened, PICTURE, f"{title}: picture", "The picture that was predicted.")
+        yield _raster(workspace, folder, opened, PICTURE, f"{title}: picture", "The picture that was predicted.", owner)
 
 
-def _raster(workspace: Workspace, folder: Path, scene: Scene, kind: str, title: str, about: str) -> Offer:
+def _elsewhere(prediction: Prediction) -> bool:
+    """Whether the picture of a prediction would have to be fetched: who asks here has not typed its address."""
+    path = Path(str(prediction.made.get("scene") or ""))
+    try:
+        return is_link(path) and read_link(path).whole is None
+    except SceneError:
+        return True
+
+
+def _raster(workspace: Workspace, folder: Path, scene: Scene, kind: str, title: str, about: str, owner: str) -> Offer:
     (south, west), (north, east) = lonlat_bounds(scene.geo, scene.height, scene.width) or [[-90.0, -180.0], [90.0, 180.0]]
     box = within(west), south, within(east), north
-    return Offer(_id(workspace, folder, title, kind), kind, title, about, scene.path, box, prediction=folder)
+    return Offer(_id(workspace, folder, title, kind), kind, title, about, scene.path, box, prediction=folder, attribution=owner)
 
 
 # ---- layers ----
@@ -204,7 +218,7 @@ def _layer(workspace: Workspace, file: Path, name: str, prediction: Path | None)
         crs=crs.to_wkt(),
         reach=reach,
         prediction=prediction,
-        attribution=attribution,
+        attribution=attribution or str(made.get(ATTRIBUTION) or ""),
         licence=licence,
     )
 

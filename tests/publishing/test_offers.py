@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 
 import geopandas as gpd
+import numpy as np
 import pytest
+import rasterio
 import shapely
+from affine import Affine
 from starlette.requests import Request
 
 from core.errors import InputError
+from core.files import read_json, write_json
 from core.publishing import described
 from core.publishing.app import Imprint, Publisher, Shelf, itemtypes
 from core.publishing.offers import kept_folder, offered, offers_of, require_workspace, stamp
 from core.publishing.tiles import _Kept
+from core.scenes.remote.links import link_of
 from core.workspace import Workspace
+from tests.helpers.predicted import predicted
 
 
 def points(count: int) -> gpd.GeoDataFrame:
@@ -67,6 +73,22 @@ def test_a_folder_to_hand_over_says_whose_it_is(workspace):
     for damaged in ("[]", "{", '{"license": "other", "providers": [1]}'):
         (folder / "collection.json").write_text(damaged)
         assert offered(workspace)[0][0].attribution == offered(workspace)[0][0].licence == ""
+
+
+def test_a_picture_on_another_machine_is_not_passed_on_and_its_owner_is_named(workspace, tmp_path, monkeypatch):
+    monkeypatch.setenv("GROUNDLINE_WORKSPACE", str(workspace.root))
+    place = {"crs": "EPSG:32640", "transform": Affine(0.5, 0, 325000, 0, -0.5, 2786000)}
+    with rasterio.open(tmp_path / "town.tif", "w", driver="GTiff", height=40, width=40, count=3, dtype="uint8", **place) as out:
+        out.write(np.full((3, 40, 40), 200, np.uint8))
+    file = predicted(tmp_path / "town.tif", workspace.predictions / "town", blur_px=1) / "prediction.json"
+    record = read_json(file) | {"attribution": "© Town"}
+    write_json(file, record)
+    found, notes = offered(workspace)
+    assert [(one.kind, one.attribution) for one in found] == [("classes", "© Town"), ("picture", "© Town")] and notes == []
+    write_json(file, record | {"scene": str(link_of("https://maps.example/town.tif?key=secret"))})
+    found, notes = offered(workspace)
+    assert [one.title for one in found] == ["town: classes"]
+    assert notes == ["The picture of town is left out: it lies on another machine, which is asked for nobody else"]
 
 
 def test_no_page_is_longer_than_the_longest(workspace, monkeypatch):
