@@ -64,6 +64,11 @@ def number_words(value: float | None) -> str:
     return DASH if value is None or math.isnan(value) else f"{value:.3f}"
 
 
+def share_words(share: float, decimals: int = 0) -> str:
+    """A share of 0 to 1 as per cent: "12 %", "12.5 %"."""
+    return DASH if math.isnan(share) else f"{100 * share:.{decimals}f} %"
+
+
 def counted(number: int, thing: str, things: str | None = None) -> str:
     """ "1 image", "3 images"."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"

@@ -6,7 +6,18 @@ import time
 import pytest
 
 from core.plain import in_chart, in_markdown, in_table, out_of_table
-from core.words import area_words, counted, duration_words, file_stem, length_words, listed, memory_words, number_words, size_words
+from core.words import (
+    area_words,
+    counted,
+    duration_words,
+    file_stem,
+    length_words,
+    listed,
+    memory_words,
+    number_words,
+    share_words,
+    size_words,
+)
 
 
 def test_areas_and_lengths_are_told_in_the_unit_that_reads_best():
@@ -61,6 +72,7 @@ def test_what_is_not_known_is_a_dash():
 
 
 def test_counts_and_lists():
+    assert (share_words(0.125), share_words(0.1254, 1), share_words(1), share_words(float("nan"))) == ("12 %", "12.5 %", "100 %", "–")
     assert (counted(1, "image"), counted(3000, "image"), counted(2, "entry", "entries")) == ("1 image", "3,000 images", "2 entries")
     assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"], list("abcdef"))] == [
         "",

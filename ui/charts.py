@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 
 from core.classes import ClassScheme
 from core.plain import in_chart
+from core.words import share_words
 
 # Panel -> (key in the epoch's record, legend name, dashed). Training and validation keep one colour each in all panels.
 _PANELS = {
@@ -194,7 +195,7 @@ def shares(scheme: ClassScheme, values: Sequence[float], *, height: int = 210, t
             x=[100 * value for value in values],
             y=[in_chart(name) for name in scheme.names],
             orientation="h",
-            text=[f"{100 * value:.1f} %" for value in values],
+            text=[share_words(value, 1) for value in values],
             textposition="auto",
             marker={"color": colours, "line": {"width": 1, "color": "rgba(128,128,128,.5)"}},
             hovertemplate="%{y}: %{x:.2f} %<extra></extra>",

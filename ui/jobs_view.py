@@ -15,7 +15,7 @@ from core.jobs import jobs, records
 from core.jobs.jobs import Job
 from core.plain import in_markdown
 from core.reading.readable import misfit
-from core.words import duration_words
+from core.words import duration_words, share_words
 from ui import library, state, tab
 from ui.allowed import changing, read_only, refuse_if_read_only
 
@@ -123,7 +123,7 @@ def bar(status: dict) -> None:
     """Progress bar with the job's own words and the time left."""
     words = [_sentence(status["message"] or "Getting ready")]
     if status["total"] and status["state"] == "running":
-        words.insert(0, f"{share(status):.0%}".replace("%", " %"))
+        words.insert(0, share_words(share(status)))
     if status["state"] == "queued" and status.get("waits_for"):
         words = [f"Starts when “{_title(status['waits_for'])}” is done"]
     elif status["state"] == "pausing":

@@ -15,7 +15,7 @@ from core.datasets.same_ground.overlaps import Overlap, carried, joined
 from core.errors import MaskError, SceneError
 from core.progress import ShouldStop, check
 from core.scenes.scene import Window
-from core.words import counted, listed
+from core.words import counted, listed, share_words
 
 _SIDE_PX = 768
 _LEAST_LABELLED = 200
@@ -172,7 +172,7 @@ def _shown_twice(dataset: Dataset, overlaps: Sequence[Overlap]):
     largest = sorted(overlaps, key=lambda one: -one.pixels)
     names = _names(largest)
     together = list(dict.fromkeys(joined(dataset.groups, dataset.pairs, overlaps).values()))
-    told = [f"{one.first} and {one.second} ({one.pixels:,} pixels, {one.share:.0%} of the smaller)" for one in largest]
+    told = [f"{one.first} and {one.second} ({one.pixels:,} pixels, {share_words(one.share)} of the smaller)" for one in largest]
     groups = [" with ".join(members) if len(members) == 2 else listed(members, 4) for members in together]
     yield Finding(
         "warning",
@@ -196,7 +196,7 @@ def _disagreeing(dataset: Dataset, overlaps: Sequence[Overlap], agreed: Sequence
         place = places[one.first, one.second]
         apart = "" if one.apart is None else f", most often {one.apart[0]} in the one is {one.apart[1]} in the other"
         told.append(
-            f"{one.first} at {_at(place.place)} and {one.second} at {_at(place.second_place)} label {one.alike:.0%} of the pixels "
+            f"{one.first} at {_at(place.place)} and {one.second} at {_at(place.second_place)} label {share_words(one.alike)} of the pixels "
             f"alike (mean IoU {one.mean_iou:.2f}{apart})"
         )
     more = f"; and {len(worst) - _TOLD} more" if len(worst) > _TOLD else ""

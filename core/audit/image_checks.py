@@ -13,7 +13,7 @@ from core.datasets.datasets import Dataset
 from core.datasets.masks.placing import APART
 from core.datasets.mosaics import Mosaic
 from core.datasets.remedies import Remedies, Remedy
-from core.words import counted, listed
+from core.words import counted, listed, share_words
 
 _CROPPABLE_FRACTION = 0.02
 _ALIKE_CORRELATION = 0.997
@@ -219,8 +219,8 @@ def nodata(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosai
         yield Finding(
             "warning" if worst.nodata_fraction > _MUCH_NODATA else "info",
             "nodata",
-            f"{counted(len(names), 'image has', 'images have')} pixels without data ({share:.1%} of all; most in {worst.name}: "
-            f"{worst.nodata_fraction:.0%}). They are left out of statistics, training and scores.",
+            f"{counted(len(names), 'image has', 'images have')} pixels without data ({share_words(share, 1)} of all; most in {worst.name}: "
+            f"{share_words(worst.nodata_fraction)}). They are left out of statistics, training and scores.",
             files_of(dataset, names, masks=False),
             None,
             names,

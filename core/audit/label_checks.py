@@ -19,7 +19,7 @@ from core.datasets.mosaics import Mosaic
 from core.datasets.palette_check import conflicting_classes
 from core.datasets.remedies import Remedies, Remedy
 from core.errors import ClassesError
-from core.words import counted, listed
+from core.words import counted, listed, share_words
 
 _LOSSY = (".jpg", ".jpeg", ".webp")
 _RARE_FRACTION = 0.005
@@ -74,7 +74,7 @@ def strange_colours(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Seque
     yield Finding(
         "error" if words or total > 0.05 * pixels else "warning",
         "off_palette",
-        f"{total:,} mask pixels ({total / pixels:.2%}) have {thing} that are no class: {', '.join(most)}{more}. "
+        f"{total:,} mask pixels ({share_words(total / pixels, 2)}) have {thing} that are no class: {', '.join(most)}{more}. "
         f"They count as not labelled.{words}",
         files_of(dataset, names, images=False),
         remedy,
@@ -161,7 +161,7 @@ def missing_classes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Seque
                 )
     total = max(1, int(counts.sum()))
     for k in np.flatnonzero((counts > 0) & (counts < _RARE_FRACTION * total)):
-        yield Finding("info", "class_rare", f"{names[k]} is rare: {counts[k] / total:.2%} of the labelled pixels.")
+        yield Finding("info", "class_rare", f"{names[k]} is rare: {share_words(counts[k] / total, 2)} of the labelled pixels.")
 
 
 def uneven_classes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:
@@ -176,7 +176,7 @@ def uneven_classes(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequen
     for k, name in enumerate(dataset.scheme.names):
         low, high = (pick(shares, key=lambda group: shares[group][k]) for pick in (min, max))
         if shares[high][k] > 0.05 and shares[high][k] > 8 * shares[low][k] > 0:
-            uneven.append(f"{name} ({shares[low][k]:.1%} of {low}, {shares[high][k]:.1%} of {high})")
+            uneven.append(f"{name} ({share_words(shares[low][k], 1)} of {low}, {share_words(shares[high][k], 1)} of {high})")
     if uneven:
         yield Finding("info", "class_uneven", f"Some classes are spread unevenly over the groups: {listed(uneven, 8)}.")
 
@@ -196,7 +196,7 @@ def unlabelled(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[M
     counts = _counts(dataset, facts)
     share = counts[-1] / max(1, counts.sum())
     if share > 0.3:
-        yield Finding("info", "unlabelled", f"{share:.0%} of all mask pixels are not labelled.")
+        yield Finding("info", "unlabelled", f"{share_words(share)} of all mask pixels are not labelled.")
 
 
 def shifted_masks(dataset: Dataset, facts: Sequence[PairFacts], mosaics: Sequence[Mosaic]) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
 from core.reading.postgis import is_address, read_address
 from core.scenes.opening import open_scene
-from core.words import counted
+from core.words import counted, share_words
 
 CLASS_FILE = "classes.json"
 _CLASS_TABLES = ("class_dict.csv", "class_dict_seg.csv", "labelmap.txt", "label_colors.txt")
@@ -192,7 +192,7 @@ def _reading(place: Path, found: Found, remedies: Remedies, classes: str | os.Pa
     marked = bool(sample.gaps or set(sample.counts) - of_classes(scheme, sample.kind))
     notes = list(sample.notes)
     if sample.kind == "ids" and IGNORED_ID in sample.counts and IGNORED_ID not in of_classes(scheme, "ids"):
-        notes.append(f"The mask value 255 ({sample.counts[IGNORED_ID] / max(1, sample.total):.1%}) means not labelled")
+        notes.append(f"The mask value 255 ({share_words(sample.counts[IGNORED_ID] / max(1, sample.total), 1)}) means not labelled")
     return _Reading(scheme, source + remark, sample.encoding, marked, tuple(notes), sample.looks)
 
 

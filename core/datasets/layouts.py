@@ -25,7 +25,7 @@ from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES
 from core.scenes.npy_files import npy_shape, open_npy
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene
-from core.words import counted, listed
+from core.words import counted, listed, share_words
 
 _CHECKED_IMAGES = 6
 _MUCH_OVERLAP = 0.001
@@ -107,7 +107,7 @@ def _of_matches(matches: Matches, root: Path) -> Found:
         passed = listed([path.relative_to(root).as_posix() for path in matches.passed], 3)
         notes.append(f"{counted(len(matches.passed), 'raster')} passed over as neither image nor mask: {passed}")
     if per_class and (share := _overlap(per_class)) > _MUCH_OVERLAP:
-        notes.append(f"Mask files of several classes claim the same pixels ({share:.1%}): the first by name counts")
+        notes.append(f"Mask files of several classes claim the same pixels ({share_words(share, 1)}): the first by name counts")
     if not names:
         pairs = tuple(pair for match in matches.matches for pair in _plain_pairs(match))
         return Found(pairs, matches.unpaired, matches.images_alone, notes=tuple(notes))

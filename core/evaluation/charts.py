@@ -9,7 +9,7 @@ import numpy as np
 
 from core.evaluation.calibration import Reliability
 from core.evaluation.thresholds import ThresholdCurve
-from core.words import DASH
+from core.words import DASH, share_words
 
 _INK, _SOFT, _LINE = "#1f2933", "#52606d", "#d3dae1"
 _BLUE, _ORANGE = "#2166ac", "#c2570c"
@@ -59,7 +59,7 @@ def matrix(names: Sequence[str], counts: np.ndarray) -> str:
             fill = f"rgba({'33,102,172' if row == column else '194,87,12'},{0.9 * value:.3f})"
             ink = "#fff" if value > 0.55 else _INK
             parts.append(f'<rect x="{x}" y="{y}" width="{cell - 2}" height="42" fill="{fill}" stroke="{_LINE}"/>')
-            shown = f"{value:.1%}" if rows[row, 0] else DASH
+            shown = share_words(value, 1) if rows[row, 0] else DASH
             parts.append(_text(x + cell / 2 - 1, y + 19, shown, anchor="middle", fill=ink))
             parts.append(_text(x + cell / 2 - 1, y + 34, compact(int(counts[row, column])), anchor="middle", fill=ink, size=10))
     return _svg(left + cell * len(names) + 4, top + 44 * len(names) + 4, parts, "Confusion matrix")

@@ -15,7 +15,7 @@ from core.evaluation import charts
 from core.evaluation.regions import SMALLEST_PX
 from core.evaluation.result import VIEWS, Evaluation
 from core.html_page import class_name, page, table
-from core.words import DASH, number_words
+from core.words import DASH, number_words, share_words
 
 if TYPE_CHECKING:
     from core.evaluation.result import LabelError, PatchResult
@@ -195,7 +195,7 @@ def _patches(evaluation: Evaluation) -> Iterator[str]:
     yield _legend(evaluation)
     yield '<div class="views"><span>Image</span><span>Mask</span><span>Prediction</span><span>Error (red)</span></div>'
     for patch in shown:
-        words = f"{patch.error_fraction:.0%} wrong, mean IoU {number_words(patch.mean_iou)}, loss {patch.loss:.2f}"
+        words = f"{share_words(patch.error_fraction)} wrong, mean IoU {number_words(patch.mean_iou)}, loss {patch.loss:.2f}"
         yield _figure(evaluation, patch, f"{escape(patch.scene)}, row {patch.row}, column {patch.col}: {words}")
 
 
@@ -212,8 +212,8 @@ def _label_errors(evaluation: Evaluation) -> Iterator[str]:
     )
     for error in shown:
         words = (
-            f"labelled {escape(error.labelled)} ({error.label_probability:.0%}), the model says {escape(error.predicted)} "
-            f"({error.confidence:.0%}), {error.pixels:,} px"
+            f"labelled {escape(error.labelled)} ({share_words(error.label_probability)}), the model says {escape(error.predicted)} "
+            f"({share_words(error.confidence)}), {error.pixels:,} px"
         )
         yield _figure(evaluation, error, f"{escape(error.scene)}, row {error.row}, column {error.col}: {words}")
 
@@ -222,7 +222,7 @@ def _method(evaluation: Evaluation) -> Iterator[str]:
     settings = evaluation.settings
     yield "<h2>How it was measured</h2>"
     yield (
-        f'<p class="soft">Whole scenes, patches overlapping by {float(settings.get("overlap", 0)):.0%}, '
+        f'<p class="soft">Whole scenes, patches overlapping by {share_words(float(settings.get("overlap", 0)))}, '
         f"symmetries {settings.get('symmetries', 1)}; split of the model: {escape(evaluation.split or 'not known')}. "
         "IoU = TP / (TP + FP + FN) of pixels. Boundary IoU after Cheng et al. 2021 with a strip of "
         f"{settings.get('boundary_px', '?')} px; what is not labelled is no boundary. Objects are regions of 4 neighbours, at least "

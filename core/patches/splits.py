@@ -19,7 +19,7 @@ from core.patches.parts import DROPPED, GUARD, LEFT_OVER, PARTS, TEST, TRAIN, VA
 from core.patches.settings import SPLITS, TEST_SHARE, VALIDATION_SHARE, check_counts, check_shares
 from core.progress import OnProgress, ShouldStop
 from core.scenes.scene import Window
-from core.words import counted, listed
+from core.words import counted, listed, share_words
 
 _ENUMERATED = 6000
 _DRAWS = 1500
@@ -136,7 +136,7 @@ def split(
     without = not_labelled or NotLabelled()
     names = [dataset.scheme.names[k] for k in without.ids]
     kept = table.kept(min_labelled, without=without.ids)
-    _refuse_too_few(dataset, table, kept, counts, f"{min_labelled:.0%} of its pixels labelled" + _not_counted(names))
+    _refuse_too_few(dataset, table, kept, counts, f"{share_words(min_labelled)} of its pixels labelled" + _not_counted(names))
     rng = np.random.default_rng(seed)
     together = joined(dataset.groups, dataset.pairs, overlaps)
     group_of = np.array([together.get(pair.group, (pair.group,))[0] for pair in dataset.pairs])[table.pair]

@@ -10,7 +10,7 @@ import numpy as np
 from core.errors import SceneError
 from core.model_store.cards import ModelCard
 from core.scenes.scene import Scene, Window
-from core.words import counted
+from core.words import counted, share_words
 
 _SAMPLE_PX = 512
 PIXEL_SIZE_FACTOR = 1.33
@@ -81,7 +81,7 @@ def check_patch(patch: tuple[int, int], scene: Scene, scale: float = 1.0) -> lis
     (height, rows), (width, columns) = sides
     seen = "" if scale == 1 else ", as it is resized for the model"
     sentence = (
-        f"Patches of {width} × {height} px are larger than the scene of {columns} × {rows} px{seen}: {100 * (1 - own):.0f} % of what the "
+        f"Patches of {width} × {height} px are larger than the scene of {columns} × {rows} px{seen}: {share_words(1 - own)} of what the "
         "network sees is filled with the scene mirrored at its rim; a smaller patch shows it more of what is real."
     )
     return [Concern("patch-size", sentence)]

@@ -10,8 +10,9 @@ from typing import Any
 from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, setting
 from core.verbs.options import CLASSES, DATASET, IMAGES, MASKS
-from core.verbs.tables import percent, table
+from core.verbs.tables import table
 from core.verbs.verb import Answer, Verb
+from core.words import share_words
 
 _SHOWN_FINDINGS, _SHOWN_PLACES = 20, 20
 
@@ -39,13 +40,13 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     """Pairs, classes, mosaics, and the first findings."""
     yield f"{answer['pairs']} pairs, {_count(answer['unpaired'])} files without a partner"
     yield ""
-    yield from table(("class", "share"), [(name, percent(share)) for name, share in answer["classes"].items()])
+    yield from table(("class", "share"), [(name, share_words(share, 2)) for name, share in answer["classes"].items()])
     for mosaic in answer["mosaics"]:
         yield f"{mosaic['group']}: neighbouring images, {mosaic['rows']} rows x {mosaic['columns']} columns"
     for one in answer.get("same_ground", ())[:_SHOWN_PLACES]:
         labels = one["labels"]
-        agree = "" if labels is None else f", labels alike on {percent(labels['alike'])}"
-        yield f"{one['first']} and {one['second']}: the same ground, {one['pixels']:,} pixels ({percent(one['share'])}){agree}"
+        agree = "" if labels is None else f", labels alike on {share_words(labels['alike'], 2)}"
+        yield f"{one['first']} and {one['second']}: the same ground, {one['pixels']:,} pixels ({share_words(one['share'], 2)}){agree}"
     findings = answer.get("findings") or []
     if findings:
         yield ""

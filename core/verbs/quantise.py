@@ -13,6 +13,7 @@ from core.settings import REQUIRED, Settings, setting
 from core.verbs.options import MODEL
 from core.verbs.tables import score
 from core.verbs.verb import Answer, Verb
+from core.words import share_words
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ def run(asked: QuantiseRequest, *, on_progress: OnProgress | None = None, should
 
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     """How well both networks agree, and the file's size."""
-    yield f"{answer['agreement']:.2%} of labels are those of the model, over {answer['measured']} patches that it was not made with"
+    same = share_words(answer["agreement"], 2)
+    yield f"{same} of labels are those of the model, over {answer['measured']} patches that it was not made with"
     if answer["mean_iou"] is not None:
         yield f"Mean IoU {score(answer['mean_iou'])}, of the model {score(answer['mean_iou_float'])}"
     yield f"{answer['megabytes']:.1f} MB in {answer['folder']}"

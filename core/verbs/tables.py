@@ -22,11 +22,6 @@ def files_written(files: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         yield file["path"] if file["features"] is None else f"{file['path']}: {file['features']} features"
 
 
-def percent(share: float) -> str:
-    """A share as per cent, for example "12.50 %"."""
-    return f"{100 * share:.2f} %"
-
-
 def known(value: float | None, form: str) -> str:
     """A number in a format like ".1f", a dash for none: one that every terminal has."""
     return "-" if value is None or not math.isfinite(value) else format(value, form)

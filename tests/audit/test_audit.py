@@ -236,7 +236,7 @@ def test_nodata_share(root, tmp_path):
     save(root / "Tile 2/masks/part_3.tif", DUBAI.decode(ids))
     finding = only(root, "nodata")
     assert finding.severity == "warning"
-    assert "most in Tile 2/part_3: 50%" in finding.sentence
+    assert "most in Tile 2/part_3: 50 %" in finding.sentence
 
 
 def test_masks_that_blur_and_masks_that_say_nothing(root):
@@ -303,6 +303,6 @@ def test_the_known_facts_of_the_dubai_tiles(dubai_summary):
     codes = {finding["code"]: finding for finding in dubai_summary["findings"]}
     assert set(codes) == {"palette_conflict", "off_palette", "size_uneven", "mosaic", "class_uneven", "no_georeference"}
     assert codes["size_uneven"]["sentence"].endswith("Tile 1, Tile 2 and Tile 7.")
-    assert "Building (1.8% of Tile 6, 40.3% of Tile 4)" in codes["class_uneven"]["sentence"]
+    assert "Building (1.8 % of Tile 6, 40.3 % of Tile 4)" in codes["class_uneven"]["sentence"]
     assert "5 of its 6 classes" in codes["palette_conflict"]["sentence"]
     assert dubai_summary["classes"]["Land"] == pytest.approx(0.5579, abs=1e-4)

@@ -14,6 +14,7 @@ from core.evaluation.certify.report import certificate_html, points_csv, points_
 from core.evaluation.certify.strata import Strata, allocated, strata_of
 from core.files import read_json
 from core.prediction.folder.rasters import Prediction
+from core.words import share_words
 from tests.helpers.audits import audited, map_of, shares_in, simply_sampled, truth_of
 
 HEIGHT, WIDTH = 60, 50
@@ -295,7 +296,8 @@ def test_the_certificate_says_accuracy_areas_and_what_is_missing(answers):
     assert one.counts.sum() == one.points
     text = certificate_html(one)
     assert "Town &lt;1&gt;" in text and "Bo &amp; Co" in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    assert f"About {100 * value:.0f} % of this map" in text and f"{low:.1%} to {high:.1%}" in text and "Cohen" in text
+    assert f"About {share_words(value)} of this map" in text and "Cohen" in text
+    assert f"{share_words(low, 1)} to {share_words(high, 1)}" in text
     table = points_csv(answers, "Ada").splitlines()
     assert len(table) == 81 and table[0].endswith("answer of Ada,answer of Bo & Co") and "'=Lake" in "\n".join(table)
     (answers.folder / "points.geojson").write_text(points_geojson(answers, "Ada"), encoding="utf-8")

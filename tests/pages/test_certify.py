@@ -80,7 +80,7 @@ def test_from_thirty_answers_on_the_map_is_judged(folder, answers):
     answered(answers, "Ada", 48)
     at = shown(folder)
     metrics = {metric.label: (metric.value, metric.delta) for metric in at.metric}
-    assert metrics["Right area"][0] == "100.0%" and metrics["Points answered"] == ("48", "0 not sure")
+    assert metrics["Right area"][0] == "100.0 %" and metrics["Points answered"] == ("48", "0 not sure")
     assert "About 100 % of this map" in text_of(at)
     assert {"Page for the client", "Points as CSV", "Points as GeoJSON"} <= {button.label for button in at.get("download_button")}
 

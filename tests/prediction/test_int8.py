@@ -122,7 +122,7 @@ def test_a_doubtful_network_says_so_and_a_bad_one_is_not_kept(quick, patches, tm
     shutil.copytree(ready.folder, tmp_path / "copy")
     monkeypatch.setattr(quantising, "LEAST_AGREEMENT", 1.1)
     before = (tmp_path / "copy/model-int8" / RECORD_FILE).read_bytes()
-    with pytest.raises(ModelError, match="110%"):
+    with pytest.raises(ModelError, match="110 %"):
         quantise(tmp_path / "copy", patches)
     assert (tmp_path / "copy/model-int8" / RECORD_FILE).read_bytes() == before
 

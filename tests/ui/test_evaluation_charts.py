@@ -33,8 +33,8 @@ def test_the_matrix_shows_counts_and_shares_of_rows_and_columns():
 def test_the_hover_text_tells_both_shares():
     figure = charts.confusion(SCHEME, COUNTS, "row")
     right, wrong = figure.data[0].text[0][0], figure.data[1].text[0][1]
-    assert right == "<b>Dark, right</b><br>8 pixels<br>80.0% of what is Dark<br>88.9% of what was predicted as Dark"
-    assert wrong == "<b>Dark taken for Middle</b><br>2 pixels<br>20.0% of what is Dark<br>40.0% of what was predicted as Middle"
+    assert right == "<b>Dark, right</b><br>8 pixels<br>80.0 % of what is Dark<br>88.9 % of what was predicted as Dark"
+    assert wrong == "<b>Dark taken for Middle</b><br>2 pixels<br>20.0 % of what is Dark<br>40.0 % of what was predicted as Middle"
 
 
 def contrast(first, second) -> float:

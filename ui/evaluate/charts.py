@@ -16,6 +16,7 @@ from core.evaluation.comparing import Comparison
 from core.evaluation.result import Evaluation
 from core.evaluation.thresholds import ThresholdCurve
 from core.plain import in_chart
+from core.words import share_words
 
 BLUE, ORANGE, GREY = "#3B82C4", "#D9731A", "#8A979C"
 _GROUNDS = {False: (255, 255, 255), True: (18, 25, 29)}  # of the light and the dark theme
@@ -53,7 +54,7 @@ def confusion(scheme: ClassScheme, counts: np.ndarray, by: str, *, dark: bool = 
     for row in range(size):
         for col in range(size):
             value = shares[by][row, col]
-            words = compact(int(counts[row, col])) if by == "counts" else "–" if np.isnan(value) else f"{100 * value:.1f} %"
+            words = compact(int(counts[row, col])) if by == "counts" else share_words(value, 1)
             cell = _blend(BLUE if row == col else ORANGE, 0.05 + 0.95 * float(np.nan_to_num(depth[row, col])), dark)
             ink = "#0B1114" if _luminance(cell) > 0.19 else "#FFFFFF"
             figure.add_annotation(x=names[col], y=names[row], text=words, showarrow=False, font={"color": ink, "size": 13})
@@ -320,6 +321,6 @@ def _hover(names: list[str], counts: np.ndarray, shares: dict[str, np.ndarray], 
     told = f"<b>{names[row]} taken for {names[col]}</b>" if row != col else f"<b>{names[row]}, right</b>"
     of_row, of_col = shares["row"][row, col], shares["column"][row, col]
     parts = [told, f"{counts[row, col]:,} pixels"]
-    parts += [] if np.isnan(of_row) else [f"{of_row:.1%} of what is {names[row]}"]
-    parts += [] if np.isnan(of_col) else [f"{of_col:.1%} of what was predicted as {names[col]}"]
+    parts += [] if np.isnan(of_row) else [f"{share_words(of_row, 1)} of what is {names[row]}"]
+    parts += [] if np.isnan(of_col) else [f"{share_words(of_col, 1)} of what was predicted as {names[col]}"]
     return "<br>".join(parts)

@@ -14,7 +14,7 @@ from core.files import read_json
 from core.jobs import jobs
 from core.plain import in_markdown
 from core.scenes.opening import open_scene
-from core.words import file_stem
+from core.words import file_stem, share_words
 from ui import jobs_view, state, tables
 from ui.allowed import changing
 from ui.evaluate import charts, runs
@@ -117,7 +117,7 @@ def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
         scenes,
         key=f"evaluation_map_scene_{folder.name}",
         help="Most disagreement first.",
-        format_func=lambda name: f"{name} · differ in {100 * _apart(record['scenes'][name]['pixels']):.1f} %",
+        format_func=lambda name: f"{name} · differ in {share_words(_apart(record['scenes'][name]['pixels']), 1)}",
     )
     path = folder / record["scenes"][scene]["file"]
     first, other, verdicts = _maps(str(path), path.stat().st_mtime_ns)
@@ -129,7 +129,7 @@ def _disagreement(run: EvaluationRun, second: EvaluationRun) -> None:
     chips = "".join(
         f'<span style="display:inline-flex;align-items:center;gap:.35rem;margin-right:1rem"><span style="width:.9rem;height:.9rem;'
         f'border-radius:3px;border:1px solid rgba(128,128,128,.7);background:{_COLOURS[k]}"></span>{VERDICTS[k]} '
-        f"{100 * record['pixels'][VERDICTS[k]] / total:.1f} %</span>"
+        f"{share_words(record['pixels'][VERDICTS[k]] / total, 1)}</span>"
         for k in range(1, len(VERDICTS))
         if record["pixels"][VERDICTS[k]]
     )

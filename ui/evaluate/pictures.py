@@ -16,7 +16,7 @@ from core.evaluation.pictures import context_window
 from core.evaluation.result import MAPS, VIEWS, LabelError, PatchResult
 from core.plain import in_markdown
 from core.scenes.opening import open_scene
-from core.words import number_words
+from core.words import number_words, share_words
 from ui import frame, state, tables
 from ui.evaluate.runs import EvaluationRun
 
@@ -38,7 +38,7 @@ def worst_patches(run: EvaluationRun) -> None:
         with st.container(border=True, key=f"evaluation_patch_{place}"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(
-                    f"**{place} · {in_markdown(patch.scene)}** · {_place(run, patch)} · **{100 * patch.error_fraction:.0f} % wrong**, "
+                    f"**{place} · {in_markdown(patch.scene)}** · {_place(run, patch)} · **{share_words(patch.error_fraction)} wrong**, "
                     f"mean IoU {number_words(patch.mean_iou)}, mean loss {patch.loss:.2f}",
                     width="stretch",
                 )
@@ -90,7 +90,7 @@ def label_errors(run: EvaluationRun) -> None:
         with st.container(border=True, key=f"evaluation_label_{place}"):
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(
-                    f"**{place} · labelled {in_markdown(error.labelled)}, model {100 * error.confidence:.0f} % sure of "
+                    f"**{place} · labelled {in_markdown(error.labelled)}, model {share_words(error.confidence)} sure of "
                     f"{in_markdown(error.predicted)}** · "
                     f"{in_markdown(error.scene)} · {_place(run, error)} · {error.pixels:,} px",
                     width="stretch",

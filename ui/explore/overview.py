@@ -13,6 +13,7 @@ from core.datasets.datasets import CLASS_FILE, Dataset
 from core.errors import DatasetError, InputError
 from core.patches.estimates import DatasetCounts
 from core.plain import in_chart, in_markdown
+from core.words import share_words
 from ui import charts, frame, library, state, tables
 from ui.explore import counts as block_counts
 from ui.explore import naming
@@ -114,7 +115,7 @@ def overview(dataset: Dataset) -> None:
         st.metric("Pixels", _count(int(counts.sum())), border=True, help="Of all scenes that were read.")
         st.metric(
             "Labelled",
-            f"{100 * labelled / max(1, counts.sum()):.1f} %",
+            share_words(labelled / max(1, counts.sum()), 1),
             border=True,
             help="Pixels that belong to a class; the rest is ignored.",
         )

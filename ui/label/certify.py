@@ -23,7 +23,7 @@ from core.plain import in_markdown
 from core.prediction.folder.origin import pictured
 from core.prediction.folder.rasters import Prediction
 from core.scenes.scene import Scene
-from core.words import area_words, counted, file_stem
+from core.words import area_words, counted, file_stem, share_words
 from ui import frame, kept, library, state, tables
 from ui.allowed import READ_ONLY_WORDS, changing, read_only, refuse_if_read_only
 from ui.viewer import tiles, viewer
@@ -216,7 +216,13 @@ def _headline(one: Certificate) -> None:
     value, low, high = one.ends("accuracy")
     a, b, c = st.columns(3)
     plain = {"border": True, "delta_color": "off", "delta_arrow": "off"}
-    a.metric("Right area", f"{value:.1%}", delta=f"{low:.1%} to {high:.1%}", help="Accuracy with its 95 % interval.", **plain)
+    a.metric(
+        "Right area",
+        share_words(value, 1),
+        delta=f"{share_words(low, 1)} to {share_words(high, 1)}",
+        help="Accuracy with its 95 % interval.",
+        **plain,
+    )
     b.metric("Points answered", f"{one.points:,}", delta=f"{one.not_sure:,} not sure", **plain)
     c.metric(
         "Points for ± 2 %",
@@ -233,7 +239,7 @@ def _headline(one: Certificate) -> None:
 def _table(one: Certificate) -> None:
     def ends(score: str, number: int) -> str:
         value, low, high = one.ends(score, number)
-        return "–" if np.isnan(value) else f"{value:.1%} ({low:.1%} to {high:.1%})"
+        return "–" if np.isnan(value) else f"{share_words(value, 1)} ({share_words(low, 1)} to {share_words(high, 1)})"
 
     def area(number: int) -> list[str]:
         value, low, high = (area_words(end * one.area, one.unit, like=one.area) for end in one.ends("area", number))

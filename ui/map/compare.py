@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.digests import digest_of
 from core.errors import SettingsError
-from core.words import area_words
+from core.words import area_words, share_words
 from ui import state, tables
 from ui.kept import keep
 from ui.map import colours, downloads, drawing, naming, online, tracing
@@ -125,7 +125,7 @@ def _areas(changed: ChangeResult) -> None:
             border=True,
             help="Where the classes differ, counted in pixels.",
         )
-        st.metric("Share changed", f"{100 * share:.1f} %", border=True)
+        st.metric("Share changed", share_words(share, 1), border=True)
         st.metric("Areas of change", f"{len(changed.layer.frame):,}", border=True, help="Polygons, small ones merged as set above.")
     unit = "m²" if changed.units == "m" else "px"
     left, right = st.columns(2, gap="large")

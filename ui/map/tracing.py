@@ -11,6 +11,7 @@ import streamlit as st
 from core.digests import digest_of
 from core.plain import in_markdown
 from core.vector.settings import VectorSettings, class_of, read_size
+from core.words import share_words
 from ui import frame, state
 from ui.kept import has, keep
 from ui.map import finished, limits
@@ -168,7 +169,7 @@ def _told(settings: VectorSettings) -> str:
     (area, square), (detail, metric) = (
         read_size(getattr(settings, name), power=power, name=name) for name, power in (("min_area", 2), ("simplify", 1))
     )
-    parts = [f"confidence from {100 * settings.threshold:.0f} %"] if settings.threshold else []
+    parts = [f"confidence from {share_words(settings.threshold)}"] if settings.threshold else []
     parts += [f"areas from {area:,g} {'m²' if square else 'px'}", f"simplified by {detail:g} {'m' if metric else 'px'}"]
     parts += ["corners rounded"] if settings.smooth else []
     parts += [f"only {in_markdown(', '.join(settings.classes))}"] if settings.classes else []

@@ -17,7 +17,7 @@ from core.prediction.engines.int8 import Int8Record, int8_folder, read_int8
 from core.prediction.fitting import best_fitting, why_fitting
 from core.prediction.settings import THREE_SCALES, told_size
 from core.scenes.scene import Scene
-from core.words import counted, listed
+from core.words import counted, listed, share_words
 from ui import jobs_view, library, state
 from ui.allowed import changing
 from ui.input import KEEP
@@ -236,7 +236,7 @@ def _int8(model: Model) -> None:
     record = _record(str(model.folder), library.stamp(int8_folder(model)))
     if record is not None:
         scores = "" if record.mean_iou is None else f"; mean IoU {record.mean_iou:.3f} against {record.mean_iou_float:.3f}"
-        st.caption(f"{100 * record.agreement:.2f} % of pixels get the same label as in 32 bits, on {record.measured} patches{scores}.")
+        st.caption(f"{share_words(record.agreement, 2)} of pixels get the same label as in 32 bits, on {record.measured} patches{scores}.")
         return
     prepared = library.prepared()
     if not prepared:

@@ -16,7 +16,7 @@ from core.plain import in_markdown
 from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import Prediction
 from core.prediction.settings import told_size
-from core.words import counted, number_words
+from core.words import counted, number_words, share_words
 from ui import charts, library, state, tables
 from ui.predict import models, scenes
 
@@ -40,7 +40,7 @@ def how_made(prediction: Prediction) -> None:
     workers = f" on {counted(made['workers'], 'worker')} together" if "workers" in made else ""
     st.caption(
         f"{library.pixels_text((prediction.width, prediction.height))} px · {made['windows']:,} patches of {size} px, "
-        f"{100 * settings['overlap']:.0f} % overlap{turns}{scales} · "
+        f"{share_words(settings['overlap'])} overlap{turns}{scales} · "
         f"computed by {in_markdown(models.engine_title(made['engine']))}, network time {made['model_seconds']:.0f} s{workers}"
     )
     for concern in made.get("warnings", ()):

@@ -10,7 +10,7 @@ import streamlit as st
 from core.datasets.datasets import Dataset
 from core.patches.joined import JoinedStore
 from core.plain import in_markdown
-from core.words import listed
+from core.words import listed, share_words
 from ui import charts, frame, jobs_view, library, patch_form, state
 from ui.allowed import changing
 from ui.input import KEEP
@@ -96,7 +96,7 @@ def choose_prepared(folders: list[Path]) -> None:
         st.caption(":material/verified: Training and validation share no pixel.")
     if numbers["not_labelled"]:
         least = store.split_info["min_labelled"]
-        st.caption(f"At least {least:.0%} of each patch is labelled, {in_markdown(listed(numbers['not_labelled']))} not counted.")
+        st.caption(f"At least {share_words(least)} of each patch is labelled, {in_markdown(listed(numbers['not_labelled']))} not counted.")
     for sentence in store.notes if isinstance(store, JoinedStore) else ():
         st.caption(in_markdown(sentence))
     for sentence in numbers["warnings"]:

@@ -15,7 +15,7 @@ from core.errors import MaskError, SceneError
 from core.scenes.opening import open_scene
 from core.scenes.rasters import BAND, RasterSource, white_is_zero
 from core.scenes.scene import Scene, Window
-from core.words import listed
+from core.words import listed, share_words
 
 _SAMPLED_MASKS = 24
 _SAMPLED_SIDE_PX = 2048
@@ -245,7 +245,7 @@ def _numbers(mask: Scene, values: np.ndarray, encoding: Encoding) -> Encoding:
             return replace(encoding, form="scaled", step=1 / 255)
     odd = values[whole(values) < -1e9]
     raise MaskError(
-        f"{mask.path.name} holds numbers that are not whole, such as {odd[0]:.4g}, in {odd.size / values.size:.0%} of its pixels",
+        f"{mask.path.name} holds numbers that are not whole, such as {odd[0]:.4g}, in {share_words(odd.size / values.size)} of its pixels",
         expected="class ids",
         do="Save classes instead of probabilities or resampled values",
     )
@@ -375,10 +375,10 @@ def _notes(looks: Sequence[_Look], encoding: Encoding, gaps: int) -> Iterable[st
     if gaps:
         share = gaps / sum(look.valid.size for look in looks)
         if encoding.heeds_gaps:
-            yield f"Mask pixels without data, masked out or transparent ({share:.1%}) are not labelled"
+            yield f"Mask pixels without data, masked out or transparent ({share_words(share, 1)}) are not labelled"
         else:
             yield (
-                f"Masks mark pixels as without data or transparent ({share:.1%}); since only one class lies beside them, "
+                f"Masks mark pixels as without data or transparent ({share_words(share, 1)}); since only one class lies beside them, "
                 "they are read as the class that their value says"
             )
 

@@ -17,7 +17,7 @@ from core.evaluation.report import STYLE
 from core.files import dump_json
 from core.html_page import class_name, page, table
 from core.plain import in_table
-from core.words import DASH, area_words, counted
+from core.words import DASH, area_words, counted, share_words
 
 
 def certificate_html(one: Certificate) -> str:
@@ -30,16 +30,16 @@ def in_a_sentence(one: Certificate) -> str:
     """The accuracy as a client understands it."""
     value, low, high = one.ends("accuracy")
     return (
-        f"About {100 * value:.0f} % of this map's area shows the right class; with 95 % confidence it is between {100 * low:.1f} % and "
-        f"{100 * high:.1f} %."
+        f"About {share_words(value)} of this map's area shows the right class; with 95 % confidence it is between "
+        f"{share_words(low, 1)} and {share_words(high, 1)}."
     )
 
 
 def still_needed(one: Certificate) -> str:
     """How far the interval is from the wanted one."""
     if not one.more:
-        return f"The accuracy is known to ± {100 * WANTED:.0f} % or better."
-    return f"About {counted(one.more, 'point')} more would give the accuracy to ± {100 * WANTED:.0f} %."
+        return f"The accuracy is known to ± {share_words(WANTED)} or better."
+    return f"About {counted(one.more, 'point')} more would give the accuracy to ± {share_words(WANTED)}."
 
 
 def about_not_sure(one: Certificate) -> str:
@@ -48,9 +48,9 @@ def about_not_sure(one: Certificate) -> str:
         return ""
     share = one.not_sure / (one.not_sure + one.points)
     return (
-        f"At {counted(one.not_sure, 'point')} ({share:.0%}) the picture did not tell the class. Such points are left out; the parts of the "
-        "map that they stand for keep their weight. Had the map been wrong at all of them, the accuracy would be "
-        f"{one.if_wrong:.1%}; had it been right, {one.if_right:.1%}."
+        f"At {counted(one.not_sure, 'point')} ({share_words(share)}) the picture did not tell the class. Such points are left out; "
+        "the parts of the map that they stand for keep their weight. Had the map been wrong at all of them, the accuracy would be "
+        f"{share_words(one.if_wrong, 1)}; had it been right, {share_words(one.if_right, 1)}."
     )
 
 
@@ -62,7 +62,7 @@ def about_two(one: Certificate) -> str:
     beyond = "" if np.isnan(kappa) else f" (Cohen's kappa {kappa:.2f})"
     return (
         f"{one.first} and {one.other} both told a class at {counted(one.agreement.pixels, 'point')} and agreed at "
-        f"{one.agreement.accuracy:.0%} of them{beyond}. Where they differ, the answer of {one.first} counts."
+        f"{share_words(one.agreement.accuracy)} of them{beyond}. Where they differ, the answer of {one.first} counts."
     )
 
 
@@ -125,7 +125,7 @@ def _head(one: Certificate) -> Iterator[str]:
         "this one, about 95 hold it.</p>"
     )
     yield '<div class="tiles">'
-    yield f'<div class="tile">Right area<b>{value:.1%}</b><small>{low:.1%} to {high:.1%}</small></div>'
+    yield f'<div class="tile">Right area<b>{share_words(value, 1)}</b><small>{share_words(low, 1)} to {share_words(high, 1)}</small></div>'
     yield f'<div class="tile">Points answered<b>{one.points:,}</b><small>{one.not_sure:,} not sure</small></div>'
     yield f'<div class="tile">Area of the map<b>{area_words(one.area, one.unit)}</b></div></div>'
     yield f'<p class="soft">{escape(still_needed(one))}</p>'
@@ -179,4 +179,4 @@ def _method(one: Certificate) -> Iterator[str]:
 
 
 def _cell(value: float, low: float, high: float) -> str:
-    return DASH if np.isnan(value) else f"{value:.1%} <small>{low:.1%} to {high:.1%}</small>"
+    return DASH if np.isnan(value) else f"{share_words(value, 1)} <small>{share_words(low, 1)} to {share_words(high, 1)}</small>"

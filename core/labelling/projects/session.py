@@ -32,7 +32,7 @@ from core.labelling.stroke_files import write_strokes
 from core.prediction.folder.origin import window_of
 from core.prediction.folder.rasters import Prediction
 from core.scenes.scene import Window
-from core.words import counted
+from core.words import counted, share_words
 
 PAUSE_S = 0.15
 """How long a hand has to rest before its strokes are learnt."""
@@ -113,7 +113,7 @@ class Session:
         if self._answer is None:
             words.append("paint two classes and the answer comes" + (": until then the model's is shown" if self.prediction else ""))
         else:
-            words.append(f"{100 * self._raster.share(self._work_window(labels), generation=self._generation):.0f} % of the area answered")
+            words.append(f"{share_words(self._raster.share(self._work_window(labels), generation=self._generation))} of the area answered")
             expected = self._answer[0].expected_accuracy
             if expected is not None:
                 words.append(f"expected accuracy {expected:.2f}, by strokes that were left out in turn")

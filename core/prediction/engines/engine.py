@@ -30,6 +30,7 @@ from core.model_store.serving.graph import quiet_openvino, save, sized
 from core.prediction.engines.int8 import GOOD_AGREEMENT, NETWORK_FILE, int8_folder, read_int8
 from core.prediction.settings import ENGINES, PatchSize, plain_size, sides, told_size
 from core.reading.readable import refusing
+from core.words import share_words
 from core.workspace import PROJECT
 
 _TOLERANCE = 1e-3
@@ -208,7 +209,8 @@ def _fast(model: Model, size: PatchSize, batch_size: int | None, threads: int | 
         )
     doubt = ""
     if record.agreement < GOOD_AGREEMENT:
-        doubt = f"The int8 network gives {record.agreement:.1%} of pixels the same label as the model. Choose the engine auto to be exact."
+        same = f"The int8 network gives {share_words(record.agreement, 1)} of pixels the same label as the model."
+        doubt = f"{same} Choose the engine auto to be exact."
     batch = batch_size or 1
     run = compiled(int8_folder(model) / NETWORK_FILE, batch, threads)
     return Engine("fast", run, model.card.normalise, len(model.card.scheme), size, batch, doubt)

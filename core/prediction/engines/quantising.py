@@ -32,6 +32,7 @@ from core.prediction.settings import plain_size, told_size
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.opening import open_scene
 from core.scenes.scene import Scene, Window
+from core.words import share_words
 
 MOST_PATCHES = 200
 _FEWEST_PATCHES = 2
@@ -78,8 +79,8 @@ def quantise(
         scores = _compared(exact, temporary / NETWORK_FILE, images[1::2], None if masks is None else masks[1::2], on_patch)
         if scores["agreement"] < LEAST_AGREEMENT:
             raise ModelError(
-                f"an int8 network that gives only {scores['agreement']:.1%} of pixels the label of {model.card.name}",
-                expected=f"at least {LEAST_AGREEMENT:.0%}",
+                f"an int8 network that gives only {share_words(scores['agreement'], 1)} of pixels the label of {model.card.name}",
+                expected=f"at least {share_words(LEAST_AGREEMENT)}",
                 do="Stay with the engine auto, or quantise with more patches",
             )
         digests = {file.name: content_digest(file) for file in sorted(temporary.iterdir())}

@@ -22,7 +22,7 @@ from core.vector.clip import class_sums, mean_confidence
 from core.vector.layer import LineLayer, PolygonLayer
 from core.vector.printing.place import place_words
 from core.vector.printing.report_map import map_svg
-from core.words import DASH, area_words, length_words, number_words
+from core.words import DASH, area_words, length_words, number_words, share_words
 
 if TYPE_CHECKING:
     from core.confusion import Confusion
@@ -171,7 +171,7 @@ def _area_table(layer: PolygonLayer, sums: pd.DataFrame, adjusted: Mapping[str, 
         estimate = adjusted.get(row.class_name)
         span = [DASH, DASH] if estimate is None else [area_words(estimate[0], layer.units), _interval(*estimate, layer.units)]
         sure = f"{row.mean_confidence:.2f}" if row.mean_confidence == row.mean_confidence else DASH
-        values = [f"{row.polygons:,}", area_words(row.area, layer.units), f"{100 * row.share:.1f} %"]
+        values = [f"{row.polygons:,}", area_words(row.area, layer.units), share_words(row.share, 1)]
         values += (span if adjusted else []) + ([sure] if known else [])
         rows.append([class_name(row.class_name, row.colour), *(html.escape(value) for value in values)])
     return table(head, rows)
@@ -247,7 +247,7 @@ def _settings(layer: PolygonLayer, prediction: Prediction | None) -> Iterable[tu
 def _spoken(key: str, value: Any) -> Any:
     """A setting as people write it: shares in percent, a size with a space before its unit."""
     if key == "threshold" and isinstance(value, (int, float)):
-        return f"{100 * value:.0f} %"
+        return share_words(value)
     size = re.fullmatch(r"([\d.]+)(px|m2|m)", value) if isinstance(value, str) else None
     return f"{size[1]} {size[2].replace('m2', 'm²')}" if size else value
 

@@ -13,8 +13,9 @@ from core.progress import OnProgress, ShouldStop
 from core.settings import REQUIRED, Settings, group, setting
 from core.verbs.labelling.labels import STROKES
 from core.verbs.options import MODEL, SCENE
-from core.verbs.tables import percent, table
+from core.verbs.tables import table
 from core.verbs.verb import Answer, Verb, place_of
+from core.words import share_words
 
 NONE = "none"
 AREA = "GeoJSON or GeoPackage of polygons: outside them the model's answer stays, pixel for pixel"
@@ -59,7 +60,7 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from table(("class", "strokes", "painted pixels"), rows)
     expected = answer["expected_accuracy"]
     if expected is not None:
-        yield f"Painted pixels told right without their own stroke: {percent(expected)} (mean over classes)"
+        yield f"Painted pixels told right without their own stroke: {share_words(expected, 2)} (mean over classes)"
     for note in answer["notes"]:
         yield f"Note: {note}"
     yield f"{answer['windows']} windows in {answer['seconds']:.1f} s, at most {answer['peak_memory_mib']:.0f} MiB"
