@@ -6,8 +6,8 @@
     python bench/dubai.py table [--out FOLDER]
 
 lite       the recipe of `dubai-landcover`: a U-Net on EfficientNet-Lite0 from ImageNet, each tile as one picture, patches at three
-           scales, every second one drawn by rare classes, averaged weights; scored with three scales averaged, and, as
-           `dubai-landcover-fast`, in int8 at the coarsest scale alone
+           scales, every second one drawn by rare classes, averaged weights; scored with three scales averaged, also
+           in int8, and, as `dubai-landcover-fast`, in int8 at the coarsest scale alone
 control    the same recipe from random weights, to see what ImageNet gives
 ours       what came before: a U-Net from the weights of sample-town, relit and rescaled patches, averaged weights, at a third of
            the tiles' pixels
@@ -31,6 +31,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,7 +39,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench.train_models import FAILURES, TUTORIAL, core, draw_failures  # noqa: E402
 from core.datasets.datasets import open_dataset  # noqa: E402
-from core.evaluation.result import Evaluation  # noqa: E402
+from core.evaluation.result import MAPS, Evaluation  # noqa: E402
 from core.files import read_json, write_json  # noqa: E402
 from core.model_store.cards import LIKE_NETWORKS, WEIGHTS_FILE, ModelCard  # noqa: E402
 from core.patches.joined import open_patches  # noqa: E402
@@ -111,6 +112,8 @@ RECIPES = {
     ),
 }
 OF_LITE = ("lite", "control")
+IN_32_BITS = {"int8": "lite", "fast": "coarse"}
+"""What was scored in 8 bits, and the same network in 32."""
 LITE_SHIPPED, FAST_SHIPPED = "dubai-landcover", "dubai-landcover-fast"
 FAST_SCALE = 0.4
 """What the fast model sees scenes at: the coarsest that its network was trained at."""
@@ -184,22 +187,33 @@ def run_lite(kind: str, fold: str, seed: int, *, epochs: int, dubai: Path, out: 
         )
     if fold == "all":
         return
-    if not known.exists():
-        core("evaluate", str(model), str(parts), "--scenes", "test", "--scales", LITE_SEEN_AT, "--out", str(known))
-    known = out / f"fast-{fold}-{seed}-scores"
-    if kind == "lite" and not known.exists():
+    evaluated(model, parts, known, scales=LITE_SEEN_AT)
+    if kind == "lite":
         seen = next(tile for tile in sorted(path.name for path in mosaics.iterdir() if path.is_dir()) if tile not in FOLDS[fold])
-        quick = as_fast(model, out / f"fast-{fold}-{seed}", calibrated_on=mosaics / seen / "images" / "mosaic.png")
-        core("evaluate", str(quick), str(parts), "--scenes", "test", "--out", str(known))
+        scene = mosaics / seen / "images" / "mosaic.png"
+        same = in_int8(model, out / f"int8-{fold}-{seed}", calibrated_on=scene)
+        evaluated(same, parts, out / f"int8-{fold}-{seed}-scores", scales=LITE_SEEN_AT, engine="fast")
+        quick = in_int8(model, out / f"fast-{fold}-{seed}", calibrated_on=scene, scale=FAST_SCALE)
+        evaluated(quick, parts, out / f"fast-{fold}-{seed}-scores", engine="fast")
+        evaluated(quick, parts, out / f"coarse-{fold}-{seed}-scores")
 
 
-def as_fast(model: Path, folder: Path, *, calibrated_on: Path) -> Path:
-    """A copy of a model that sees scenes at `FAST_SCALE`, in int8; `calibrated_on` is a scene that it was trained on. Gives its folder."""
+def evaluated(model: Path, data: Path, known: Path, *, scales: str = "1", engine: str = "auto") -> None:
+    """Score a model on the tiles that it has not seen, where the folder `known` does not hold that yet."""
+    if not known.exists():
+        core("evaluate", str(model), str(data), "--scenes", "test", "--scales", scales, "--engine", engine, "--out", str(known))
+
+
+def in_int8(model: Path, folder: Path, *, calibrated_on: Path, scale: float | None = None) -> Path:
+    """A copy of a model with an int8 network, that sees scenes at `scale`, its own if None; `calibrated_on` is a scene that it was
+    trained on. Gives its folder.
+    """
     if folder.exists():
         return folder
     folder.mkdir()
     shutil.copyfile(model / WEIGHTS_FILE, folder / WEIGHTS_FILE)
-    replace(ModelCard.load(model), scale=FAST_SCALE, metrics={}, temperature=1.0).save(folder)
+    card = ModelCard.load(model)
+    replace(card, scale=scale or card.scale, metrics={}, temperature=1.0).save(folder)
     core("quantise", str(folder), str(calibrated_on))
     return folder
 
@@ -218,7 +232,7 @@ def ship_lite(out: Path, seed: int) -> None:
         shutil.copyfile(ROOT / "models" / LITE_SHIPPED / "failures.jpg", folder / "failures.jpg")
     named = replace(card, name=LITE_SHIPPED, split=split, notes=(*notes, *ACCURATE_NOTES))
     scored_as(named, lite_scores(out, "lite")).save(folder)
-    as_fast(folder, quick, calibrated_on=out / "mosaics" / FINE_TILE / "images" / "mosaic.png")
+    in_int8(folder, quick, calibrated_on=out / "mosaics" / FINE_TILE / "images" / "mosaic.png", scale=FAST_SCALE)
     seen_at = [note.replace(f"predicted at {next(iter(LITE_SCALES))}", f"predicted at {FAST_SCALE}") for note in split["notes"]]
     named = replace(ModelCard.load(quick), name=FAST_SHIPPED, split={**split, "notes": seen_at}, notes=(*notes, *FAST_NOTES))
     scored_as(named, lite_scores(out, "fast")).save(quick)
@@ -258,7 +272,8 @@ def last_epoch(model: Path, stores: list[Path], weights: Path) -> ModelCard:
 
 
 def lite_scores(out: Path, kind: str) -> dict[str, list[dict]]:
-    """What the networks of each fold scored, one for each seed, as "lite", "fast" or "control": on record, or by an evaluation in --out.
+    """What the networks of each fold scored, one for each seed, as "lite", "int8", "fast" or "control": on record, or by an evaluation
+    in --out.
 
     A run takes half an hour and its folder is soon gone, so its scores are kept beside this file; the record is brought up to date here.
     """
@@ -266,9 +281,22 @@ def lite_scores(out: Path, kind: str) -> dict[str, list[dict]]:
     found = record.setdefault(kind, {})
     for path in sorted(out.glob(f"{kind}-*-scores")):
         _, fold, seed, _ = path.name.split("-")
-        found.setdefault(fold, {})[seed] = _scores(Evaluation.load(path))
+        one = Evaluation.load(path)
+        exact = out / f"{IN_32_BITS[kind]}-{fold}-{seed}-scores" if kind in IN_32_BITS else path
+        same = {"same_labels": same_labels(one, Evaluation.load(exact))} if exact != path and exact.exists() else {}
+        found.setdefault(fold, {})[seed] = {**_scores(one), **same}
     write_json(RECORD, record)
     return {fold: [found[fold][seed] for seed in sorted(found[fold])] for fold in HELD_OUT if fold in found}
+
+
+def same_labels(one: Evaluation, other: Evaluation) -> float:
+    """The share of all pixels that two evaluations gave the same label."""
+    same = total = 0
+    for a, b in zip(one.results, other.results, strict=True):
+        with rasterio.open(one.folder / MAPS / a.map) as first, rasterio.open(other.folder / MAPS / b.map) as second:
+            equal = first.read(1) == second.read(1)
+        same, total = same + int(equal.sum()), total + equal.size
+    return same / total
 
 
 def _scores(one: Evaluation) -> dict:
@@ -285,7 +313,7 @@ def _scores(one: Evaluation) -> dict:
 
 
 def lite_table(out: Path, kind: str) -> list[str]:
-    """Markdown: mean over seeds and spread of each fold of "lite", "fast" or "control", and the mean over the folds."""
+    """Markdown: mean over seeds and spread of each fold of "lite", "int8", "fast" or "control", and the mean over the folds."""
     found = lite_scores(out, kind)
     if not found:
         return []
@@ -392,7 +420,7 @@ def main() -> None:
                 continue
             for seed in chosen.seeds.split(","):
                 run_lite(chosen.recipe, fold, int(seed), epochs=chosen.epochs, dubai=chosen.dubai, out=chosen.out)
-    print("\n".join([*(line for kind in ("lite", "fast", "control") for line in lite_table(chosen.out, kind)), *table(chosen.out)]))
+    print("\n".join([*(line for kind in ("lite", "int8", "fast", "control") for line in lite_table(chosen.out, kind)), *table(chosen.out)]))
     if chosen.ship:
         ship_lite(chosen.out, int(chosen.seeds.split(",")[0]))
 

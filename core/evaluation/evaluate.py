@@ -143,6 +143,7 @@ def evaluate(
                 "overlap": settings.overlap,
                 "symmetries": settings.symmetries,
                 "scales": list(settings.scales),
+                "engine": ready.name,
                 "seed": seed,
                 "random_patches_only": windows is not None,
             },
