@@ -223,7 +223,8 @@ def _method(evaluation: Evaluation) -> Iterator[str]:
     yield "<h2>How it was measured</h2>"
     yield (
         f'<p class="soft">Whole scenes, patches overlapping by {share_words(float(settings.get("overlap", 0)))}, '
-        f"symmetries {settings.get('symmetries', 1)}, engine {settings.get('engine', 'not told')}; split of the model: {escape(evaluation.split or 'not known')}. "
+        f"symmetries {settings.get('symmetries', 1)}, engine {settings.get('engine', 'not told')}; "
+        f"split of the model: {escape(evaluation.split or 'not known')}. "
         "IoU = TP / (TP + FP + FN) of pixels. Boundary IoU after Cheng et al. 2021 with a strip of "
         f"{settings.get('boundary_px', '?')} px; what is not labelled is no boundary. Objects are regions of 4 neighbours, at least "
         f"{SMALLEST_PX} px, matched at IoU 0.5. Calibration after Guo et al. 2017, label errors after Northcutt et al. 2021. "
