@@ -17,7 +17,7 @@ from tests.helpers.postgres import postgres  # noqa: F401 (a fixture)
 ROOT = Path(__file__).resolve().parents[1]
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"
 _NETWORKS = ("verbs", "training", "jobs", "model_store", "networks", "prediction", "evaluation")
-_FIRST, _LATER = "test_analyst_path.py", ("test_demo_path.py", "test_map.py", "test_old_links.py")
+_FIRST, _LATER = ("test_analyst_path.py", "test_regularize.py"), ("test_demo_path.py", "test_map.py", "test_old_links.py")
 _MAY_SKIP = ("needs_qgis",)
 _SLOW = ("browser", "pages", "jobs", "networks", "model_store", "training", "verbs")
 
@@ -36,19 +36,22 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """An order in which nothing is done twice and no process ends long after the others.
 
-    The analyst's path comes first: it takes longest, and compiles kernels that others then find. The other path through the whole
-    program and the pages of the map come after the other pages, and tests that load networks last, since they leave much in memory.
+    The analyst's path comes first: it takes longest. Right angles come beside it: they compile the kernels of outlines, which it, the
+    map and the command line then find. The other path through the whole program and the pages of the map come after the other pages,
+    and tests that load networks last, since they leave much in memory.
     Rooms whose tests draw pages, start processes or load networks are slow as a whole, beside the tests that are marked one by one.
     """
-    items.sort(key=lambda item: (item.path.name != _FIRST, _place(room(item.path)), item.path.name in _LATER))
+    items.sort(key=lambda item: _turn(item.path))
     for item in items:
         if room(item.path) in _SLOW:
             item.add_marker(pytest.mark.slow)
 
 
-def _place(name: str) -> int:
-    """0 for rooms that load no network, 1 and more for the others, those with long files first."""
-    return _NETWORKS.index(name) + 1 if name in _NETWORKS else 0
+def _turn(path: Path) -> tuple[int, int, bool]:
+    """When a file's tests run: those of `_FIRST`, rooms that load no network, the others, those with long files before those with short."""
+    first = _FIRST.index(path.name) if path.name in _FIRST else len(_FIRST)
+    name = room(path)
+    return first, _NETWORKS.index(name) + 1 if name in _NETWORKS else 0, path.name in _LATER
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
