@@ -19,6 +19,8 @@ from core.words import duration_words, share_words
 from ui import library, state, tab
 from ui.allowed import changing, read_only, refuse_if_read_only
 
+_EVERY_S = 1.0
+"""How often a running job is looked at, by its card and by the side bar alike, so that both tell the same time left."""
 KINDS = {
     "audit": ("Check of the data set", ":material/fact_check:"),
     "prepare": ("Preparing patches", ":material/grid_on:"),
@@ -172,7 +174,7 @@ def progress(
     watched = Job.open(folder)
     was_active = watched.active
 
-    @st.fragment(run_every=1.0 if was_active else None)
+    @st.fragment(run_every=_EVERY_S if was_active else None)
     def follow() -> None:
         job = Job.open(folder)
         status = asked_status(job)
@@ -215,7 +217,7 @@ def sidebar() -> None:
     if not active:
         return
 
-    @st.fragment(run_every=2.0)
+    @st.fragment(run_every=_EVERY_S)
     def running() -> None:
         shares = []
         for job in active:

@@ -20,7 +20,9 @@ _STYLE = """<style>
  border: 1px solid color-mix(in srgb, currentColor 22%, transparent); margin-left: -1px;}
 .gl-theme button:first-of-type {border-radius: .5rem 0 0 .5rem; margin-left: 0;}
 .gl-theme button:last-of-type {border-radius: 0 .5rem .5rem 0;}
-.gl-theme button[aria-pressed=true] {color: #fff; background: #0F766E; border-color: #0F766E;}
+/* As Streamlit draws what is chosen of a few, in the accent of either theme. */
+.gl-theme button[aria-pressed=true] {--accent: light-dark(#0F766E, #26A295); position: relative;
+ color: var(--accent); border-color: var(--accent); background: color-mix(in srgb, var(--accent) 10%, transparent);}
 </style>"""
 _PLACES = """
   const loaded = new URL(performance.getEntriesByType("navigation")[0].name).pathname;

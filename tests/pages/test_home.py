@@ -142,6 +142,9 @@ def test_a_finished_sample_run_leads_to_the_map(opened, finished, workspace, tow
     assert {"sample_start", "sample_map", "recent_prediction_0"} <= keys_of(at)
     assert at.session_state["gl_selection"].prediction == folder / "prediction"
     assert at.session_state["gl_selection"].layer == layer
+    finished("demo", {}, state="failed", error="no room on the disk. Expected 200 MB.")
+    at = opened()
+    assert "no room on the disk" in text_of(at) and "sample_map" in keys_of(at)
 
 
 def test_a_failed_sample_run_says_why_in_one_line(opened, finished, monkeypatch):

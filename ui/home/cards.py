@@ -48,7 +48,8 @@ def sample_card() -> None:
     )
     job = jobs_view.newest("demo")
     wanted = state.wanted_sample()
-    finished = job is not None and not job.active and jobs_view.made(job).prediction is not None
+    whole = jobs_view.newest("demo", keep=lambda one: not one.active and jobs_view.made(one).prediction is not None)
+    finished = whole is not None and job is not None and whole.name == job.name
     if finished and st.session_state.get(_FOLLOWED) == job.name:
         del st.session_state[_FOLLOWED]
         _open_map(job)
@@ -64,8 +65,11 @@ def sample_card() -> None:
                 disabled=(job is not None and job.active) or not state.has_sample_model(),
             ),
         )
-        if finished and st.button("Open the map", type="primary", icon=":material/map:", key="sample_map"):
-            _open_map(job)
+        # While it runs again, or where that failed, the map of the run before is still there.
+        if whole is not None and st.button(
+            "Open the map", type="primary" if finished else "secondary", icon=":material/map:", key="sample_map"
+        ):
+            _open_map(whole)
     if finished:
         st.caption(_summary(job.result()))
     if not state.has_sample_model():
