@@ -279,7 +279,7 @@ def main(folder: str) -> None:
                 variance.assign(np.linspace(0.5, 1.5, variance.shape[0]))
         loss = sm.losses.DiceLoss() + sm.losses.CategoricalFocalLoss()
         network.compile("adam", loss=loss, metrics=[sm.metrics.IOUScore(threshold=0.5)])
-        outputs[encoder] = network.predict(batch, verbose=0)
+        outputs[encoder] = network(batch, training=False)
         network.save(os.path.join(folder, name))
         if encoder == "vgg16":
             network.save_weights(os.path.join(folder, "vgg16_only.h5"))
@@ -288,7 +288,7 @@ def main(folder: str) -> None:
     # As the tutorials' attention gates repeat a band.
     twice = kl.Lambda(lambda values, times: K.repeat_elements(values / 255.0, times, axis=3), arguments={"times": 2})(inputs)
     network = tf_keras.Model(inputs, kl.Conv2D(3, 1, activation="softmax")(twice))
-    outputs["lambda"] = network.predict(batch * 255, verbose=0)
+    outputs["lambda"] = network(batch * 255, training=False)
     network.save(os.path.join(folder, "lambda.h5"))
     network.save(os.path.join(folder, "saved_lambda"), save_format="tf")
     (Path(folder) / "bare").mkdir()
