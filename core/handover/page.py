@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import base64
-import html
 from pathlib import Path
-from string import Template
 
 import shapely
 
-from core.files import dump_json
 from core.projecting import LONLAT
 from core.scenes.scene import Scene
 from core.vector.clip import class_sums
 from core.vector.formats.content import content_of
 from core.vector.formats.styles import class_colours
-from core.vector.formats.web_map import leaflet, panel_style, picture_of
+from core.vector.formats.web_map import page_text, picture_of
 from core.vector.layer import LineLayer, PolygonLayer
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -38,7 +35,6 @@ def write_page(
 
     low: the coarsest zoom level of the tiles. words: whom the picture belongs to, "" for nobody. Raises ExportError without Leaflet.
     """
-    code, styles = leaflet()
     content = content_of(layer, ".geojson", crs=LONLAT, lonlat=True)
     west, south, east, north = shapely.total_bounds(content.geometry)
     sums = class_sums(layer).set_index("class_name")
@@ -63,15 +59,7 @@ def write_page(
         "lines": None if lines is None else _points(lines),
         "picture": None if scene is None else picture_of(scene, (west + east) / 2),
     }
-    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=html.escape(title),
-        about=html.escape(content.about()),
-        leaflet_css=styles,
-        panel_css=panel_style(),
-        leaflet_js=code,
-        layer=dump_json(value).replace("<", "\\u003c"),
-    )
-    path.write_text(text, encoding="utf-8")
+    path.write_text(page_text(TEMPLATE, title, content.about(), value), encoding="utf-8")
     with tiles.open("rb") as read, script.open("w", encoding="ascii") as out:
         out.write('groundlineTiles("')
         while piece := read.read(_STEP_BYTES):

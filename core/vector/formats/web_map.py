@@ -31,7 +31,7 @@ from core.workspace import STATIC
 
 LEAFLET = STATIC / "vendor" / "leaflet"
 TEMPLATE = Path(__file__).with_name("web_map.html")
-PANEL = Path(__file__).with_name("web_map.css")
+PANEL_STYLE, PANEL_SCRIPT = (Path(__file__).with_name(f"web_map.{kind}") for kind in ("css", "js"))
 PREVIEW_PX = 1600
 SPHERE_M = 6378137.0
 _OPEN, _CLOSE = '<script type="application/json" id="layer">', "</script><!-- layer -->"
@@ -43,7 +43,6 @@ def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | No
 
     With a CRS the map is in longitude and latitude, without one in pixels. Raises ExportError when Leaflet's files are missing.
     """
-    script, styles = leaflet()
     columns = {name: column.tolist() for name, column in content.fields.items() if name != "class_name"}
     # A reader is told what the map shows; the file's name, which formats of a GIS call their layer by, is for machines.
     shown = " · ".join(str(content.made[key]) for key in ("source", "model") if content.made.get(key)) or title
@@ -64,19 +63,28 @@ def write_web_map(content: Content, path: Path, *, title: str, scene: Scene | No
         },
         "picture": None if scene is None else picture_of(scene, _middle(content)),
     }
-    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=html.escape(shown),
-        about=html.escape(content.about()),
+    path.write_text(page_text(TEMPLATE, shown, content.about(), value), encoding="utf-8")
+
+
+def page_text(template: Path, title: str, about: str, value: dict) -> str:
+    """The text of a page with a map: its template, Leaflet and the legend put in, and what it shows, `value`, as JSON.
+
+    Raises ExportError when Leaflet's files are missing.
+    """
+    script, styles = _leaflet()
+    return Template(template.read_text(encoding="utf-8")).substitute(
+        title=html.escape(title),
+        about=html.escape(about),
         leaflet_css=styles,
-        panel_css=panel_style(),
+        panel_css=PANEL_STYLE.read_text(encoding="utf-8"),
         leaflet_js=script,
-        layer=_OPEN + dump_json(value).replace("</", "<\\/") + _CLOSE,
+        panel_js=PANEL_SCRIPT.read_text(encoding="utf-8"),
+        layer=_OPEN + dump_json(value).replace("<", "\\u003c") + _CLOSE,
     )
-    path.write_text(text, encoding="utf-8")
 
 
-def leaflet() -> tuple[str, str]:
-    """Leaflet's script and style, to stand inside a page. Raises ExportError when its files are missing."""
+def _leaflet() -> tuple[str, str]:
+    """Leaflet's script and style, to stand inside a page."""
     try:
         script, styles = ((LEAFLET / name).read_text(encoding="utf-8") for name in ("leaflet.js", "leaflet.css"))
     except OSError as error:
@@ -84,11 +92,6 @@ def leaflet() -> tuple[str, str]:
             f"no Leaflet in {LEAFLET.name} ({error})", expected="static/vendor/leaflet", do="Restore the project's static folder"
         ) from error
     return script.replace("</script", "<\\/script"), styles
-
-
-def panel_style() -> str:
-    """How a web map and its legend look."""
-    return PANEL.read_text(encoding="utf-8")
 
 
 def _middle(content: Content) -> float:
