@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-
 import numpy as np
 
 from core.compiling import compiled
@@ -183,6 +181,35 @@ def _farthest_points(xy, offsets, start, tolerance_px):
 
 
 @compiled
+def _sink(areas, points, size, hole, area, point):
+    """Put a point into a hole of a heap of so many, whose smaller ones move up: sorted by area, then by number."""
+    while True:
+        child = 2 * hole + 1
+        if child >= size:
+            break
+        other = child + 1
+        if other < size and (areas[other] < areas[child] or (areas[other] == areas[child] and points[other] < points[child])):
+            child = other
+        if area < areas[child] or (area == areas[child] and point < points[child]):
+            break
+        areas[hole], points[hole] = areas[child], points[child]
+        hole = child
+    areas[hole], points[hole] = area, point
+
+
+@compiled
+def _rise(areas, points, hole, area, point):
+    """Put a point into the last hole of a heap, or where larger ones above it make room."""
+    while hole > 0:
+        parent = (hole - 1) >> 1
+        if areas[parent] < area or (areas[parent] == area and points[parent] < point):
+            break
+        areas[hole], points[hole] = areas[parent], points[parent]
+        hole = parent
+    areas[hole], points[hole] = area, point
+
+
+@compiled
 def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, chosen):
     """Drop points, the smallest triangle first, while the border stays within the tolerance and the triangle holds no other point.
 
@@ -194,8 +221,10 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
     following = np.arange(1, xy.shape[0] + 1)
     area = np.zeros(xy.shape[0], np.int64)
     left_of = offsets[1:] - offsets[:-1]
-    # One list for all arcs: making one for each takes longer than most arcs do.
-    queue = [(np.int64(0), np.int64(0))]
+    # A heap in two arrays for all arcs: a point that goes leaves one place and takes two. Python's own, of pairs, takes longer to run and
+    # three seconds to compile.
+    room = 2 * left_of.max() + 2 if left_of.size else 0
+    areas, numbers = np.empty(room, np.int64), np.empty(room, np.int64)
     for arc in range(offsets.size - 1):
         begin, stop = offsets[arc], offsets[arc + 1]
         closed = start[arc] < 0
@@ -211,14 +240,18 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
             # The last point of a loop repeats the first; it goes round without it.
             previous[begin] = stop - 2
             following[stop - 2] = begin
-        queue.clear()
+        queued = 0
         for k in range(begin if closed else begin + 1, stop - 1):
             area[k] = _twice_area(xy, previous[k], k, following[k])
             if not chosen[k] if chosen.size else _corner_is_near(xy, k, previous[k], following[k], begin, stop, limit):
-                queue.append((area[k], np.int64(k)))
-        heapq.heapify(queue)
-        while len(queue) > 0 and points > least:
-            size, k = heapq.heappop(queue)
+                areas[queued], numbers[queued] = area[k], k
+                queued += 1
+        for hole in range((queued >> 1) - 1, -1, -1):
+            _sink(areas, numbers, queued, hole, areas[hole], numbers[hole])
+        while queued > 0 and points > least:
+            size, k = areas[0], numbers[0]
+            queued -= 1
+            _sink(areas, numbers, queued, 0, areas[queued], numbers[queued])
             if not keep[k] or area[k] != size:
                 continue
             a, c = previous[k], following[k]
@@ -244,7 +277,8 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
                     continue
                 area[near] = _twice_area(xy, previous[near], near, following[near])
                 if not chosen[near] if chosen.size else _corner_is_near(xy, near, previous[near], following[near], begin, stop, limit):
-                    heapq.heappush(queue, (area[near], np.int64(near)))
+                    _rise(areas, numbers, queued, area[near], near)
+                    queued += 1
         left_of[arc] = points
     out = np.empty((keep.sum() + offsets.size, 2), np.int32)
     out_offsets = np.zeros_like(offsets)
