@@ -61,7 +61,8 @@ def zonal(arcs: Arcs, source: LabelSource, *, should_stop: ShouldStop | None = N
     if class_sums is not None:
         second = np.argsort(-class_sums, axis=1, kind="stable")[:, 1].astype(np.int32) if classes > 1 else np.full(count, -1, np.int32)
         second[class_sums.sum(1) == 0] = -1
-    low = _percentiles(sorted_values, starts, LOW_SHARE) / full_scale(sorted_values.dtype)
+    percentiles = _percentiles_of_bytes if sorted_values.dtype == np.uint8 else _percentiles
+    low = percentiles(sorted_values, starts, LOW_SHARE) / full_scale(sorted_values.dtype)
     return Zonal(low, None if margin_sum is None else margin_sum / held / full_scale(np.uint8), second)
 
 
@@ -127,6 +128,34 @@ def _add_bands(values, regions, sums):
             region = regions[row, col]
             for band in range(values.shape[2]):
                 sums[region, band] += values[row, col, band]
+
+
+@compiled
+def _percentiles_of_bytes(values, starts, share):
+    """As `_percentiles`, of uint8 values that are counted: a tenth of the time of sorting them, and nothing moves."""
+    out = np.full(starts.size - 1, np.nan)
+    counts = np.zeros(256, np.int64)
+    for k in range(starts.size - 1):
+        n = starts[k + 1] - starts[k]
+        if n == 0:
+            continue
+        for p in range(starts[k], starts[k + 1]):
+            counts[values[p]] += 1
+        at = share * (n - 1)
+        below = int(at)
+        above = min(below + 1, n - 1)
+        low, held = 0, counts[0]
+        while held <= below:
+            low += 1
+            held += counts[low]
+        high = low
+        while held <= above:
+            high += 1
+            held += counts[high]
+        out[k] = low + np.float64(high - low) * (at - below)
+        for p in range(starts[k], starts[k + 1]):
+            counts[values[p]] = 0
+    return out
 
 
 @compiled
