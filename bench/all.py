@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -37,12 +38,15 @@ PARTS = (
     ),
     Part("feeding", "The input pipeline of training", (("training.py", "pipeline"), ("training.py", "feeding"))),
     Part("epoch", "An epoch of training", (("training.py", "epoch", "--repeats", "2"),), note="Ours validates, and writes all its files."),
+    Part("beyond", "Prediction beyond the network", (("predict.py", "beyond"),)),
+    Part("engines", "Engines", (("predict.py", "speed"),)),
     Part(
-        "predict",
-        "Prediction",
-        (("predict.py", "beyond", "speed", "whole-scene", "tilings", "estimate", "memory"),),
+        "tilings",
+        "Going over a scene",
+        (("predict.py", "whole-scene", "tilings"),),
         note="Ours writes probabilities, confidence and margin; Deepness keeps labels alone, and does not blend.",
     ),
+    Part("estimates", "Estimates and memory", (("predict.py", "estimate", "memory"),)),
     Part(
         "vectorize",
         "From labels to polygons",
@@ -85,11 +89,13 @@ HEADLINES = (
     Headline(
         "prepare", "peak_mib", "memory of preparing 60 images, against patchify in memory", "{span} times less", "prepare.py --patchify 60"
     ),
-    Headline("predict", "fast", "the int8 engine, against `model.predict`", "{span} times less time", "predict.py speed"),
+    Headline("engines", "fast", "the int8 engine, against `model.predict`", "{span} times less time", "predict.py speed"),
     Headline(
-        "predict", "Vooban", "blending with 8 symmetries, against Vooban's algorithm", "{span} times less time", "predict.py whole-scene"
+        "tilings", "Vooban", "blending with 8 symmetries, against Vooban's algorithm", "{span} times less time", "predict.py whole-scene"
     ),
-    Headline("predict", "peak", "peak memory of predicting up to 20,000 x 20,000 pixels", "{span} MiB", "predict.py memory", of_ours=True),
+    Headline(
+        "estimates", "peak", "peak memory of predicting up to 20,000 x 20,000 pixels", "{span} MiB", "predict.py memory", of_ours=True
+    ),
     Headline(
         "vectorize", "usual", "labels to polygons without gaps, against the usual way", "{span} times less time", "vectorize.py --repeat 1"
     ),
@@ -168,8 +174,9 @@ def failure(command: list[str], told: Path) -> str:
         except subprocess.TimeoutExpired:
             return f"not done after {PATIENCE_S / 60:.0f} minutes"
         errors.seek(0)
-        lines = [line.strip() for line in errors.read().splitlines() if line.strip()]
-    return "" if done.returncode == 0 else f"ended with {done.returncode}: {lines[-1] if lines else 'nothing said'}"
+        lines = [line.strip() for line in errors.read().splitlines() if re.search(r"\w", line)]
+    told = next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "nothing said")
+    return "" if done.returncode == 0 else f"ended with {done.returncode}: {told}"
 
 
 def split_version(told: str, name: str) -> tuple[str, str]:

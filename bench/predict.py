@@ -309,7 +309,7 @@ def apart(case: str, *arguments) -> dict:
 
 
 def print_beyond(model: str) -> None:
-    for size, symmetries, scale in ((2048, 1, None), (2048, 1, 1.0), (1024, 8, None), (1024, 8, 1.0)):
+    for size, symmetries, scale in ((2048, 1, None), (2048, 1, 1.0), (1024, 8, None)):
         figures = apart("beyond", model, size, symmetries, scale)
         whole, network, beyond = (figures[part] for part in ("whole", "network", "beyond"))
         seen = "at the scale of the model" if scale is None else "not resized"

@@ -92,14 +92,25 @@ def test_zonal_values_of_merged_regions_count_all_their_pixels():
     assert (frame.second_class[0], np.isnan(frame.mean_margin[0])) == ("", True)
 
 
+@pytest.mark.parametrize(("values", "share"), [(256, 0.1), (3, 0.5), (1, 0.9), (256, 0.0), (256, 1.0)])
+def test_counted_percentiles_are_those_of_sorted_values_to_the_bit(values, share):
+    rng = np.random.default_rng(values)
+    pixels = np.concatenate([rng.integers(0, 6, 40), rng.integers(1, 900, 10), [0, 1, 2]])
+    starts = np.concatenate([[0], np.cumsum(pixels)])
+    told = rng.integers(0, values, starts[-1]).astype(np.uint8)
+    counted = zonal_module._percentiles_of_bytes(told, starts, share)
+    np.testing.assert_array_equal(counted, zonal_module._percentiles(told.copy(), starts, share))
+    wanted = [np.percentile(part, 100 * share) if part.size else np.nan for part in np.split(told, starts[1:-1])]
+    np.testing.assert_allclose(counted, wanted)
+
+
 def test_the_pixels_of_each_region_are_found_from_its_borders():
     for seed in range(80):
         raster = random_raster(seed)
         arcs = trace(raster)
-        ranges = zonal_module._row_ranges(arcs.xy, arcs.offsets)
+        regions_of = zonal_module.region_rows(arcs)
         for first, last in ((0, raster.shape[0]), (raster.shape[0] // 2, raster.shape[0])):
-            regions = np.zeros((last - first, raster.shape[1]), np.int32)
-            zonal_module._fill_band(arcs.xy, arcs.offsets, arcs.left, arcs.right, *ranges, first, regions)
+            regions = regions_of(first, last)
             np.testing.assert_array_equal(arcs.regions.classes[regions], raster[first:last])
 
 

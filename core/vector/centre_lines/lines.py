@@ -10,9 +10,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
-from affine import Affine
 from pyproj import Geod
-from rasterio.features import rasterize
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d
 from skimage.morphology import skeletonize
 
@@ -23,7 +21,8 @@ from core.vector.centre_lines.line_graph import Network, Path, clean_network
 from core.vector.centre_lines.skeletons import neighbours_of, trace_paths
 from core.vector.layer import LineLayer
 from core.vector.tracing.arcs import Arcs
-from core.vector.tracing.polygons import build_polygons, build_rings, transformed
+from core.vector.tracing.polygons import transformed
+from core.vector.tracing.zonal import region_rows
 
 BLOCK_PX = 2048
 WIDEST_HALO_PX = 512
@@ -47,11 +46,14 @@ def line_layer(
 ) -> LineLayer:
     """Centre lines of the regions of each class, traced from their exact pixels; see `centre_lines`. Raises Cancelled."""
     frames, nodes = [], 0
+    regions_of = region_rows(arcs)
     for class_id in class_ids:
-        rings = build_rings(arcs, arcs.xy, arcs.offsets, arcs.regions.classes == class_id)
-        network = centre_lines(
-            mask_of(build_polygons(rings, rings.xy)), arcs.height, arcs.width, on_progress=on_progress, should_stop=should_stop
-        )
+        of_class = arcs.regions.classes == class_id
+
+        def read_mask(r0: int, c0: int, r1: int, c1: int, of_class: np.ndarray = of_class) -> np.ndarray:
+            return of_class[regions_of(r0, r1)[:, c0:c1]]
+
+        network = centre_lines(read_mask, arcs.height, arcs.width, on_progress=on_progress, should_stop=should_stop)
         frame = line_frame(network, geo, height=arcs.height, width=arcs.width)
         frame[["from_node", "to_node"]] += nodes
         nodes = max(nodes, int(frame["to_node"].max()), int(frame["from_node"].max())) if len(frame) else nodes
@@ -61,20 +63,6 @@ def line_layer(
     whole = frames[0] if len(frames) == 1 else gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), geometry="geometry", crs=geo.crs)
     whole["id"] = np.arange(1, len(whole) + 1)
     return LineLayer(whole, scheme, geo, geo.units, {"line_method": LINE_METHOD, "widest_px": WIDEST_HALO_PX})
-
-
-def mask_of(polygons: np.ndarray) -> ReadMask:
-    """Read the pixels of polygons on the pixel grid (column, row), window by window."""
-    tree = shapely.STRtree(polygons)
-
-    def read(r0: int, c0: int, r1: int, c1: int) -> np.ndarray:
-        near = polygons[np.sort(tree.query(shapely.box(c0, r0, c1, r1)))]
-        if len(near) == 0:
-            return np.zeros((r1 - r0, c1 - c0), bool)
-        shift = Affine.translation(c0, r0)
-        return rasterize(near, out_shape=(r1 - r0, c1 - c0), transform=shift, dtype="uint8").astype(bool)
-
-    return read
 
 
 def centre_lines(
@@ -93,11 +81,11 @@ def centre_lines(
     three quarters of it become one, and dead ends are drawn out to the end of the area. Thinning works inwards from the borders, so a
     block that sees four times the widest area's radius beyond its rim has the very pixels that the whole would have. Raises Cancelled.
     """
-    blocks = [(r, c) for r in range(0, height, block_px) for c in range(0, width, block_px)]
+    blocks = list(itertools.product(_pieces(height, block_px), _pieces(width, block_px)))
     parts = []
-    for done, (row, col) in enumerate(blocks):
+    for done, ((top, bottom), (left, right)) in enumerate(blocks):
         check(should_stop)
-        parts.append(_block_skeleton(read_mask, height, width, row, col, block_px))
+        parts.append(_block_skeleton(read_mask, height, width, (top, left, bottom, right)))
         report(on_progress, done + 1, len(blocks), "finding centre lines")
     rows, cols, radius, across = (np.concatenate([part[k] for part in parts]) for k in range(4))
     order = np.lexsort((cols, rows))
@@ -112,11 +100,17 @@ def centre_lines(
     return clean_network(paths, points, radius, across, height=height, width=width)
 
 
-def _block_skeleton(read_mask: ReadMask, height: int, width: int, row: int, col: int, size: int) -> tuple[np.ndarray, ...]:
-    """Skeleton pixels of a block: rows, columns, distance to the border, and width of the area, all of them in pixels."""
-    halo = 32
+def _pieces(length: int, size: int) -> list[tuple[int, int]]:
+    """Ranges of about `size` that make up `length`; what is left at the end, less than a quarter of one, is part of the last."""
+    starts = range(0, max(1, length - size // 4), size)
+    return list(itertools.pairwise([*starts, length]))
+
+
+def _block_skeleton(read_mask: ReadMask, height: int, width: int, block: tuple[int, int, int, int]) -> tuple[np.ndarray, ...]:
+    """Skeleton pixels of a block (top, left, bottom, right): rows, columns, distance to the border, and width of the area, in pixels."""
+    halo, (top, left, bottom, right) = 32, block
     while True:
-        r0, c0, r1, c1 = max(0, row - halo), max(0, col - halo), min(height, row + size + halo), min(width, col + size + halo)
+        r0, c0, r1, c1 = max(0, top - halo), max(0, left - halo), min(height, bottom + halo), min(width, right + halo)
         mask = read_mask(r0, c0, r1, c1)
         if not mask.any():
             return tuple(np.empty(0, kind) for kind in (np.int64, np.int64, np.float64, np.float64))
@@ -128,7 +122,7 @@ def _block_skeleton(read_mask: ReadMask, height: int, width: int, row: int, col:
         halo = int(min(WIDEST_HALO_PX, max(2 * halo, 4 * math.ceil(distance.max()) + 8)))
     thin = np.pad(skeletonize(mask), 1)
     i, j = np.nonzero(thin)
-    core = (i - 1 + r0 >= row) & (i - 1 + r0 < row + size) & (j - 1 + c0 >= col) & (j - 1 + c0 < col + size)
+    core = (i - 1 + r0 >= top) & (i - 1 + r0 < bottom) & (j - 1 + c0 >= left) & (j - 1 + c0 < right)
     i, j = i[core], j[core]
     # Beside the skeleton: where an even number of pixels lies across, the middle runs between two of them.
     beside = np.zeros(i.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,13 +42,12 @@ def zonal(arcs: Arcs, source: LabelSource, *, should_stop: ShouldStop | None = N
     sorted_values, filled = None, starts[:-1].copy()
     margin_sum = None if source.margin_rows is None else np.zeros(count)
     class_sums = None if source.probability_rows is None else np.zeros((count, classes))
-    rows_of_arcs = _row_ranges(arcs.xy, arcs.offsets)
+    regions_of = region_rows(arcs)
     step = max(1, BAND_PIXELS // arcs.width)
     for row in range(0, arcs.height, step):
         check(should_stop)
         until = min(row + step, arcs.height)
-        regions = np.zeros((until - row, arcs.width), np.int32)
-        _fill_band(arcs.xy, arcs.offsets, arcs.left, arcs.right, *rows_of_arcs, row, regions)
+        regions = regions_of(row, until)
         values = np.ascontiguousarray(source.confidence_rows(row, until))
         if sorted_values is None:
             sorted_values = np.empty(arcs.height * arcs.width, values.dtype)
@@ -64,6 +64,18 @@ def zonal(arcs: Arcs, source: LabelSource, *, should_stop: ShouldStop | None = N
     percentiles = _percentiles_of_bytes if sorted_values.dtype == np.uint8 else _percentiles
     low = percentiles(sorted_values, starts, LOW_SHARE) / full_scale(sorted_values.dtype)
     return Zonal(low, None if margin_sum is None else margin_sum / held / full_scale(np.uint8), second)
+
+
+def region_rows(arcs: Arcs) -> Callable[[int, int], np.ndarray]:
+    """A function that gives the number of the region of each pixel of some rows, int32 (rows, width), of arcs that are not simplified."""
+    ranges = _row_ranges(arcs.xy, arcs.offsets)
+
+    def read(row: int, until: int) -> np.ndarray:
+        regions = np.zeros((until - row, arcs.width), np.int32)
+        _fill_band(arcs.xy, arcs.offsets, arcs.left, arcs.right, *ranges, row, regions)
+        return regions
+
+    return read
 
 
 @compiled
