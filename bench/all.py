@@ -71,7 +71,7 @@ PARTS = (
     Part("scaling", "From one worker to two", (("scaling.py", "--only", "speedup", "--size", "6144", "--repeat", "1"),), ("distributed",)),
     Part("accuracy", "Accuracy for each processor second", (("accuracy.py",),)),
     Part("open", "Opening", (("open.py",),)),
-    Part("same-ground", "Finding the same ground", (("same_ground.py", "--rounds", "3"),)),
+    Part("same-ground", "Finding the same ground", (("same_ground.py", "--rounds", "5"),)),
     Part("dashboard", "The dashboard, in Chromium", (("dashboard.py",),), ("streamlit", "playwright")),
     Part("handover", "The folder to hand over", (("handover.py", "--polygons", "20000"),)),
 )

@@ -344,10 +344,11 @@ def print_speed(model: str) -> None:
 def print_estimate(model: str) -> None:
     for size in (0, 3000):
         told, took = apart("estimate", model, size), apart("predict", model, size)
-        parts = ("seconds", "peak_memory_mib", "result_mib")
+        parts = {"seconds": ("a prediction", "s"), "peak_memory_mib": ("its peak memory", "MiB"), "result_mib": ("its files", "MiB")}
         for part in parts:
             scene = f"{size} x {size} pixels" if size else "the sample town"
-            keep(f"estimate of {part.replace('_', ' ')}, {scene}", part, took[part], "as told before", told[part])
+            named, unit = parts[part]
+            keep(f"{named}, {scene}", unit, took[part], "the estimate before", told[part])
         ratios = ", ".join(f"{part} {told[part]:.0f} / {took[part]:.0f} = {told[part] / took[part]:.2f}" for part in parts)
         print(f"estimate against what it took, {f'{size} px' if size else TOWN.name}: {ratios}")
 
