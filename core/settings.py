@@ -17,6 +17,9 @@ from core.errors import SettingsError
 REQUIRED: Any = dataclasses.MISSING
 """The default of a field that has none."""
 
+PICTURE, SERVICE = "picture", "service"
+"""What an address in place of a path can be of."""
+
 Kind = TypeVar("Kind", bound="Settings")
 
 
@@ -33,7 +36,7 @@ def setting(
     flag: str | None = None,
     repeated: bool = False,
     read: Callable[[str], Any] | None = None,
-    address: bool = False,
+    address: str = "",
 ) -> Any:
     """A field of a `Settings` class.
 
@@ -72,7 +75,7 @@ class Option:
     group: type[Settings] | None = None
     repeated: bool = False
     read: Callable[[str], Any] | None = None
-    address: bool = False
+    address: str = ""
 
     @property
     def path(self) -> bool:

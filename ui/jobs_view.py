@@ -31,6 +31,7 @@ KINDS = {
     "evaluate": ("Scoring", ":material/scoreboard:"),
     "compare": ("Comparison of scores", ":material/compare_arrows:"),
     "random_split": ("The same on a random split", ":material/shuffle:"),
+    "fetch": ("Fetching tiles", ":material/download:"),
     "predict": ("Prediction", ":material/auto_awesome:"),
     "predict_batch": ("Prediction of a folder", ":material/auto_awesome_motion:"),
     "refine": ("Refining by strokes", ":material/brush:"),

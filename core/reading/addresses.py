@@ -89,6 +89,8 @@ def name_of(address: str) -> str:
     parts = urlsplit(address)
     layers = next((value for key, value in parse_qsl(parts.query) if key.lower() in ("layers", "layer") and value), "")
     last = unquote(parts.path.rstrip("/").rpartition("/")[2])
+    if "{" in last or last.lower() in ("wms", "wmts", "wmtscapabilities.xml"):
+        last = ""
     stem = layers or last.rpartition(".")[0] or last or (parts.hostname or "")
     return _UNSAFE.sub("-", stem).strip("-. ")[:_LONGEST_NAME] or "picture"
 

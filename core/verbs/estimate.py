@@ -9,7 +9,7 @@ from typing import Any
 
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, report
-from core.settings import REQUIRED, Settings, group, setting
+from core.settings import PICTURE, REQUIRED, Settings, group, setting
 from core.verbs.options import MODEL, SCENE
 from core.verbs.predict import CORNERS, WINDOW
 from core.verbs.verb import Answer, Verb
@@ -20,7 +20,7 @@ class EstimateRequest(Settings):
     """What `estimate` can be told."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
-    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=True)
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=PICTURE)
     blending: PredictSettings = group(PredictSettings())
     window: tuple[int, int, int, int] | None = setting(None, WINDOW, metavar=CORNERS)
 

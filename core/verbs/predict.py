@@ -11,7 +11,7 @@ from core.cluster.where import ClusterSettings
 from core.files import refuse_foreign_folder
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop
-from core.settings import REQUIRED, Settings, group, setting
+from core.settings import PICTURE, REQUIRED, Settings, group, setting
 from core.verbs.options import MODEL, SCENE
 from core.verbs.tables import spread
 from core.verbs.verb import Answer, Verb, place_of
@@ -25,7 +25,7 @@ class PredictRequest(Settings):
     """What `predict` can be told."""
 
     model: str = setting(REQUIRED, MODEL, flag="MODEL")
-    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=True)
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=PICTURE)
     out: Path | None = setting(None, "folder for the prediction's rasters", flag="OUT")
     blending: PredictSettings = group(PredictSettings())
     window: tuple[int, int, int, int] | None = setting(None, WINDOW, metavar=CORNERS)

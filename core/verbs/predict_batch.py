@@ -11,7 +11,7 @@ from core.cluster.where import ClusterSettings
 from core.files import refuse_foreign_folder
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop
-from core.settings import REQUIRED, Settings, group, setting
+from core.settings import PICTURE, REQUIRED, Settings, group, setting
 from core.verbs.options import MODEL
 from core.verbs.tables import known, spread, table
 from core.verbs.verb import Answer, Verb, place_of
@@ -26,7 +26,7 @@ class PredictBatchRequest(Settings):
         REQUIRED,
         "folder of scenes, or a .txt that lists paths and addresses, one a line; those finished with these settings are kept",
         flag="FOLDER",
-        address=True,
+        address=PICTURE,
     )
     out: Path | None = setting(None, "folder for a prediction of each scene, and results.csv", flag="OUT")
     blending: PredictSettings = group(PredictSettings())

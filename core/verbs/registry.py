@@ -36,6 +36,7 @@ from core.verbs import (
 )
 from core.verbs.labelling import accept, labels, refine
 from core.verbs.layers import handover, vectorize
+from core.verbs.pictures import fetch
 from core.verbs.verb import Answer, OnEvent, Verb
 
 EXTRA_VERBS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"
@@ -51,6 +52,7 @@ VERBS: dict[str, Verb] = {
         evaluate.VERB,
         random_split.VERB,
         compare.VERB,
+        fetch.VERB,
         predict.VERB,
         predict_batch.VERB,
         estimate.VERB,
@@ -146,7 +148,7 @@ def _outputs(verb: Verb, request: Mapping[str, Any]) -> list[str]:
 
 def _links(verb: Verb, request: Mapping[str, Any]) -> list[Path]:
     """The pictures of other machines that the work cannot do without; of a list each is seen to when its turn comes."""
-    given = [request.get(key) for key in verb.addresses]
+    given = [request.get(key) for key in verb.pictures]
     return [Path(value) for value in given if isinstance(value, str) and is_link(value)]
 
 

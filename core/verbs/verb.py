@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SettingsError
-from core.settings import Settings, request_options
+from core.settings import PICTURE, Settings, request_options
 
 Answer = dict[str, Any]
 """What work leaves behind: values fit for JSON."""
@@ -84,5 +84,10 @@ class Verb:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Keys whose paths may be addresses of pictures on other machines."""
+        """Keys whose paths may be addresses."""
         return tuple(option.key for option in request_options(self.settings) if option.address)
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Keys whose paths may be addresses of pictures on other machines."""
+        return tuple(option.key for option in request_options(self.settings) if option.address == PICTURE)

@@ -28,6 +28,7 @@ VERBS = (
     "train",
     "evaluate",
     "compare",
+    "fetch",
     "predict",
     "predict-batch",
     "estimate",

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.files import refuse_foreign_folder
 from core.progress import OnProgress, ShouldStop
-from core.settings import REQUIRED, Settings, setting
+from core.settings import PICTURE, REQUIRED, Settings, setting
 from core.verbs.options import SCENE
 from core.verbs.tables import table
 from core.verbs.verb import Answer, Verb
@@ -22,7 +22,7 @@ class LabelsRequest(Settings):
     """What `labels` can be told."""
 
     strokes: Path = setting(REQUIRED, STROKES, flag="STROKES")
-    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=True)
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=PICTURE)
     out: Path = setting(REQUIRED, "folder for the data set", flag="DATASET")
 
 

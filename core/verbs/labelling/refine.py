@@ -10,7 +10,7 @@ from typing import Any
 from core.files import refuse_foreign_folder
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop
-from core.settings import REQUIRED, Settings, group, setting
+from core.settings import PICTURE, REQUIRED, Settings, group, setting
 from core.verbs.labelling.labels import STROKES
 from core.verbs.options import MODEL, SCENE
 from core.verbs.tables import table
@@ -26,7 +26,7 @@ class RefineRequest(Settings):
     """What `refine` can be told."""
 
     model: str = setting(REQUIRED, f"{MODEL}; a prediction of the scene; or {NONE}, for strokes alone", flag="MODEL")
-    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=True)
+    scene: Path = setting(REQUIRED, SCENE, flag="SCENE", address=PICTURE)
     strokes: Path = setting(REQUIRED, STROKES, flag="STROKES")
     out: Path | None = setting(None, "folder for the prediction's rasters", flag="OUT")
     area: Path | None = setting(None, AREA, metavar="FILE")

@@ -1,0 +1,1 @@
+"""What a user can do to get pictures, one file each."""
