@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
@@ -15,7 +16,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 _CONFIG = """
 daemon off; pid {place}/pid; error_log {place}/errors; worker_processes 1;
@@ -167,6 +170,13 @@ def odd() -> Iterator[Odd]:
     yield told
     server.shutdown()
     server.server_close()
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A picture as PNG."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
+    return out.getvalue()
 
 
 def free_port() -> int:

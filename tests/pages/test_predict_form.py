@@ -17,6 +17,8 @@ from core.model_store.cards import ModelCard
 from core.prediction.batch import RESULTS_FILE, TABLE_FILE
 from core.prediction.folder.rasters import preview_file
 from core.scenes.remote import parts
+from core.verbs import registry
+from tests.helpers.far import png
 from tests.helpers.predicted import predicted
 from tests.pages.conftest import ROOT, keys_of, sound, text_of
 from ui.predict import run
@@ -122,6 +124,31 @@ def test_an_address_is_a_scene_and_what_cannot_be_read_in_parts_is_fetched_by_a_
     at.segmented_control(key="predict_source").set_value("path").run()
     at = at.text_input(key="predict_path").set_value(f"{nginx.address}/none.tif?key=S3CRET").run()
     assert "is not there (404)" in at.error[0].value and "S3CRET" not in at.error[0].value
+
+
+def test_a_map_server_is_asked_for_a_region_whose_size_is_said_before(opened, model, asked, finished, odd):
+    odd.gives("/t/*", png(np.full((256, 256, 3), 90, np.uint8)), kind="image/png")
+    at = in_path(opened, f"{odd.address}/t/{{z}}/{{x}}/{{y}}.png?key=S3CRET")
+    at.text_input(key="predict_tiles_region").set_value("55.2,25.1,55.21,25.108")
+    at.text_input(key="predict_tiles_owner").set_value("© City")
+    at.number_input(key="predict_tiles_gsd").set_value(5.0)
+    at = sound(at.button(key="predict_tiles_look").click().run())
+    told = text_of(at)
+    # Zoom 15 has 4.777 m on the map, 4.32 m on the ground: 0.01 degrees are 1113.2 m on the map, 234 pixels.
+    assert (
+        "px of 4.32 m, 4 tiles, about 0.05 MB" in told and "© City" in told and "234" in told and odd.asked == [] and "S3CRET" not in told
+    )
+    at = at.button(key="predict_tiles_fetch").click().run()
+    kind, request, _ = asked[-1]
+    assert kind == "fetch" and request["bbox"] == [55.2, 25.1, 55.21, 25.108] and "S3CRET" not in str(asked)
+    result = registry.run("fetch", request)
+    finished("fetch", {**request, "source": str(request["source"]), "out": str(request["out"])}, result)
+    at = in_path(opened, f"{odd.address}/t/{{z}}/{{x}}/{{y}}.png?key=S3CRET")
+    told = text_of(at)
+    assert "3 bands of uint8, 4.3 m per pixel" in told and "© City" in told
+    at.text_input(key="predict_tiles_region").set_value("55.2,x")
+    at = at.button(key="predict_tiles_look").click().run()
+    assert "the region '55.2,x'" in at.error[0].value
 
 
 def test_a_scene_of_16_bits_is_one_sentence_and_one_click(opened, model, tmp_path):

@@ -19,6 +19,7 @@ from core.scenes.remote.tiles.levels import MOST_PIXELS, plan
 from core.scenes.remote.tiles.offers import MERCATOR_M, is_service, read_offer
 from core.scenes.remote.tiles.putting import put_together
 from core.verbs import registry
+from tests.helpers.far import png
 
 ZOOM = 15
 OWNER = "© City of Exampleton"
@@ -37,12 +38,6 @@ def ground(rows, cols):
     """What the tests' servers show at pixels that are counted from the corner of all tiles: remainders that no two near pixels share."""
     rows, cols = np.meshgrid(rows, cols, indexing="ij")
     return np.stack([cols % 251, rows % 241, (rows + cols) % 239], axis=-1).astype(np.uint8)
-
-
-def png(pixels):
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
-    return out.getvalue()
 
 
 def sends(handler, body, *, status=200, kind="image/png"):
@@ -238,13 +233,19 @@ def test_what_nobody_should_fetch_is_refused_before_anything_is_asked(odd):
     assert not is_service("https://h/a.tif?layers=x")
 
 
-def test_a_tile_json_says_where_tiles_are_and_whose(odd, tmp_path):
+def test_a_tile_json_says_where_tiles_are_and_whose(odd, tmp_path, monkeypatch):
     template = tiles(odd)
     told = {"tiles": [template], "minzoom": 3, "maxzoom": 5, "attribution": "<a href='x'>© City</a> of\nExampleton"}
     odd.gives("/t.json", json.dumps(told).encode(), kind="application/json")
     offer = read_offer(f"{odd.address}/t.json")
     assert offer.attribution == OWNER and [level.name for level in offer.levels] == ["3", "4", "5"]
     assert plan(offer, bbox=at_pixels(0, 0, 256, 256, zoom=4), gsd_m=1e6).level.name == "3"
+    # A list of tiles leads no more inside than a redirect does.
+    monkeypatch.setattr(asking, "is_private", lambda host: host.startswith("localhost"))
+    inside = {"tiles": [template.replace("127.0.0.1", "localhost")]}
+    odd.gives("/inside.json", json.dumps(inside).encode(), kind="application/json")
+    with pytest.raises(SceneError, match="leads into a private network"):
+        fetch(f"{odd.address}/inside.json", tmp_path / "out.tif", bbox=at_pixels(0, 0, 256, 256, zoom=4), zoom="4")
     odd.gives("/bad.json", b'{"tiles": []}')
     with pytest.raises(SceneError, match="bad.json is no TileJSON"):
         read_offer(f"{odd.address}/bad.json")
@@ -394,7 +395,7 @@ def test_the_verb_says_what_it_becomes_first_and_keys_stand_nowhere(odd, tmp_pat
     words = ["fetch", address, str(out), "--bbox", box, "--zoom", str(ZOOM), "--attribution", OWNER]
     assert main([*words, "--plan"]) == 0
     said = capsys.readouterr().out
-    assert "420 x 300 pixels of 2.99 m" in said and "6 tiles, about 0.1 MB" in said and OWNER in said and odd.asked == []
+    assert "420 x 300 pixels of 2.99 m" in said and "6 tiles, about 0.13 MB" in said and OWNER in said and odd.asked == []
     assert not out.exists()
     assert main([*words, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)

@@ -154,7 +154,8 @@ def test_every_field_for_a_path_asks_the_one_function():
     }
     # What is left has keys of a run, a model or a scene in them: names, notes, numbers and places on the earth.
     assert all(
-        key in other or key.startswith(("f'map_c", "f'map_service_", "f'map_postgis_", "f'project_name_", "f'rename_", "f'{key}_"))
+        key in other
+        or key.startswith(("f'map_c", "f'map_service_", "f'map_postgis_", "f'project_name_", "f'rename_", "f'{key}_", "f'{page}_tiles_"))
         for key in set(found) - fields
     ), found
 

@@ -192,6 +192,12 @@ def _session() -> requests.Session:
 def _led(first: str, now: str, location: str) -> str:
     """Where a redirect leads. Raises Unanswered where nobody who typed the first address would want to go."""
     there = urljoin(now, location)
+    refuse_astray(first, there)
+    return there
+
+
+def refuse_astray(first: str, there: str) -> None:
+    """Raise Unanswered where what was typed first names a place that who typed it cannot have meant: inside, unencrypted, or none."""
     before, after = urlsplit(first), urlsplit(there)
     wrong = ""
     if after.scheme not in ("http", "https") or not after.hostname:
@@ -202,7 +208,6 @@ def _led(first: str, now: str, location: str) -> str:
         wrong = "into a private network"
     if wrong:
         raise Unanswered(f"{host_of(first)} leads {wrong}", expected="the picture itself", do="Type that address if it is meant")
-    return there
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def run(asked: FetchRequest, *, on_progress: OnProgress | None = None, should_st
         "height": planned.window.height,
         "tiles": len(planned.tiles),
         "missing": 0,
-        "megabytes": round(planned.megabytes, 1),
+        "megabytes": round(planned.megabytes, 2),
         "pixel_m": round(planned.ground_m, 4),
         "crs": planned.level.crs.name,
         "attribution": whose,

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 from xml.etree import ElementTree
@@ -18,7 +19,7 @@ from core.geo import read_crs
 from core.progress import ShouldStop
 from core.reading.addresses import host_of, masked
 from core.reading.map_services import CLOSEST, FORMATS, JPEG, PNG, WMS, XYZ, read_service
-from core.scenes.remote.asking import fetched
+from core.scenes.remote.asking import fetched, refuse_astray
 from core.scenes.remote.tiles.levels import Bounds, Level, Offer, bounds_in
 
 MERCATOR_M = math.pi * 6378137.0
@@ -65,9 +66,9 @@ def read_offer(
     if re.search(r"\{-?[xy]\}|%7b-?[xy]%7d|\$\{[xy]\}", address, re.IGNORECASE):
         return _xyz(address)
     if path.endswith(".json"):
-        return _tile_json(address, should_stop)
+        return _not_astray(_tile_json(address, should_stop), address)
     if said.get("service", "").lower() == "wmts" or path.endswith(("wmtscapabilities.xml", "/wmts")):
-        return _wmts(address, layer, should_stop)
+        return _not_astray(_wmts(address, layer, should_stop), address)
     if said.get("service", "").lower() == "wms" or path.endswith("/wms"):
         return _wms(address, layer, crs, bbox, extent, gsd_m, picture, should_stop)
     raise SettingsError(
@@ -75,6 +76,20 @@ def read_offer(
         expected="tiles with {z}, {x} and {y}, a TileJSON, or ?service=WMS or ?service=WMTS",
         do="Add service=..., or give the address of one picture to predict itself",
     )
+
+
+def _not_astray(offer: Offer, typed: str) -> Offer:
+    """The offer of a server that names where its tiles are: those of other hosts are asked for where a redirect might lead there, too."""
+    seen: set[str] = set()
+
+    def address_of(level: Level, column: int, row: int) -> str:
+        there = offer.address_of(level, column, row)
+        if (host := host_of(there)) not in seen:
+            refuse_astray(typed, there)
+            seen.add(host)
+        return there
+
+    return replace(offer, address_of=address_of)
 
 
 # ---- XYZ ----
