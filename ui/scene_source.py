@@ -86,13 +86,13 @@ def _of_service(path: Path, link: Link, page: str) -> Path | None:
     if job is not None and job.status()["state"] == "finished" and Path(job.request["out"]).is_file():
         done = Path(job.request["out"])
     with st.expander("Region and scale", expanded=done is None, key=f"{page}_tiles"):
-        _plan_tiles(path, link, page)
+        _plan_tiles(path, link, page, busy=job is not None and job.active)
     if job is not None and done is None:
         jobs_view.progress(job.folder, f"{page}_tiles_job")
     return done
 
 
-def _plan_tiles(path: Path, link: Link, page: str) -> None:
+def _plan_tiles(path: Path, link: Link, page: str, *, busy: bool) -> None:
     """The form, how large it becomes and whose it is, and the button that fetches it."""
     xyz = "{" in link.address
     with st.form(f"{page}_tiles_form", border=False):
@@ -130,7 +130,9 @@ def _plan_tiles(path: Path, link: Link, page: str) -> None:
         f"about {answer['megabytes']:.3g} MB. {in_markdown(answer['attribution'] or 'The server does not say whose the picture is.')}"
     )
     words = "Runs in a process of its own. What came stays when it is stopped, and is gone on with."
-    if st.button(f"Fetch {counted(answer['tiles'], 'tile')}", icon=":material/download:", key=f"{page}_tiles_fetch", **changing(words)):
+    if st.button(
+        f"Fetch {counted(answer['tiles'], 'tile')}", icon=":material/download:", key=f"{page}_tiles_fetch", **changing(words, disabled=busy)
+    ):
         out = path.with_name(f"{path.stem}-{digest_of(request)[:6]}.tif")
         jobs_view.start("fetch", request | {"out": out}, title=answer["title"])
         st.rerun()

@@ -21,7 +21,7 @@ Bounds = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Level:
+class TileLevel:
     """Tiles of one size of pixel: `name` as the server calls it, `left` and `top` in the units of the CRS, as is `pixel`, the side of one.
 
     tile_px: width and height of a tile. columns and rows: how many tiles there are, None where nobody says.
@@ -61,15 +61,15 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Offer:
+class TileOffer:
     """A layer of a map server: its levels from the coarsest to the finest, and what a tile (level, column, row) is asked for by.
 
     attribution: whom its pictures belong to, as the server says. The addresses may hold keys.
     """
 
     title: str
-    levels: tuple[Level, ...]
-    address_of: Callable[[Level, int, int], str] = field(repr=False)
+    levels: tuple[TileLevel, ...]
+    address_of: Callable[[TileLevel, int, int], str] = field(repr=False)
     attribution: str = ""
 
 
@@ -77,8 +77,8 @@ class Offer:
 class Plan:
     """What is to be fetched: a window of a level, with the tiles that it touches (column, row)."""
 
-    offer: Offer
-    level: Level
+    offer: TileOffer
+    level: TileLevel
     window: Window
     tiles: tuple[tuple[int, int], ...]
     ground_m: float
@@ -114,7 +114,7 @@ def bounds_in(crs: CRS, bbox: Bounds | None, extent: Bounds | None) -> Bounds:
 
 
 def plan(
-    offer: Offer,
+    offer: TileOffer,
     *,
     bbox: Bounds | None = None,
     extent: Bounds | None = None,
@@ -145,7 +145,7 @@ def plan(
     return Plan(offer, level, window, tiles, level.ground_m(bounds))
 
 
-def _named(levels: Sequence[Level], zoom: str) -> Level:
+def _named(levels: Sequence[TileLevel], zoom: str) -> TileLevel:
     found = next((level for level in levels if zoom in (level.name, level.name.rpartition(":")[2])), None)
     if found is None:
         names = [level.name for level in levels]
@@ -153,7 +153,7 @@ def _named(levels: Sequence[Level], zoom: str) -> Level:
     return found
 
 
-def _fine(levels: Sequence[Level], bounds: Bounds, gsd_m: float) -> Level:
+def _fine(levels: Sequence[TileLevel], bounds: Bounds, gsd_m: float) -> TileLevel:
     if not gsd_m > 0:
         raise SettingsError(f"pixels of {gsd_m:g} m", expected="more than 0", do="Change --gsd")
     fine = [level for level in levels if level.ground_m(bounds) <= gsd_m * (1 + _SLACK)]

@@ -20,7 +20,7 @@ from core.progress import ShouldStop
 from core.reading.addresses import host_of, masked
 from core.reading.map_services import CLOSEST, FORMATS, JPEG, PNG, WMS, XYZ, read_service
 from core.scenes.remote.asking import fetched, refuse_astray
-from core.scenes.remote.tiles.levels import Bounds, Level, Offer, bounds_in
+from core.scenes.remote.tiles.levels import Bounds, TileLevel, TileOffer, bounds_in
 
 MERCATOR_M = math.pi * 6378137.0
 _TILE_PX, _WMS_PX = 256, 1024
@@ -51,7 +51,7 @@ def read_offer(
     gsd_m: float | None = None,
     picture: str = PNG,
     should_stop: ShouldStop | None = None,
-) -> Offer:
+) -> TileOffer:
     """What a map server offers. A WMS has no levels of its own: one is made for the region and `gsd_m`, in `crs` (Web Mercator).
 
     Capabilities and TileJSON are asked for. Raises SettingsError, and what `fetched` raises.
@@ -78,11 +78,11 @@ def read_offer(
     )
 
 
-def _not_astray(offer: Offer, typed: str) -> Offer:
+def _not_astray(offer: TileOffer, typed: str) -> TileOffer:
     """The offer of a server that names where its tiles are: those of other hosts are asked for where a redirect might lead there, too."""
     seen: set[str] = set()
 
-    def address_of(level: Level, column: int, row: int) -> str:
+    def address_of(level: TileLevel, column: int, row: int) -> str:
         there = offer.address_of(level, column, row)
         if (host := host_of(there)) not in seen:
             refuse_astray(typed, there)
@@ -95,27 +95,28 @@ def _not_astray(offer: Offer, typed: str) -> Offer:
 # ---- XYZ ----
 
 
-def _mercator(zooms: range) -> tuple[Level, ...]:
+def _mercator(zooms: range) -> tuple[TileLevel, ...]:
     crs = CRS.from_epsg(3857)
     return tuple(
-        Level(str(z), crs, -MERCATOR_M, MERCATOR_M, 2 * MERCATOR_M / (_TILE_PX << z), (_TILE_PX, _TILE_PX), 1 << z, 1 << z) for z in zooms
+        TileLevel(str(z), crs, -MERCATOR_M, MERCATOR_M, 2 * MERCATOR_M / (_TILE_PX << z), (_TILE_PX, _TILE_PX), 1 << z, 1 << z)
+        for z in zooms
     )
 
 
-def _xyz(address: str, *, attribution: str = "", zooms: range = range(CLOSEST + 1)) -> Offer:
+def _xyz(address: str, *, attribution: str = "", zooms: range = range(CLOSEST + 1)) -> TileOffer:
     service = read_service(XYZ, address)
 
-    def address_of(level: Level, column: int, row: int) -> str:
+    def address_of(level: TileLevel, column: int, row: int) -> str:
         z = int(level.name)
         known = {"z": z, "x": column, "y": row, "-y": (1 << z) - 1 - row, "r": ""}
         if service.subdomains:
             known["s"] = service.subdomains[(column + row) % len(service.subdomains)]
         return re.sub(r"\{(-?\w)\}", lambda found: str(known[found[1]]), service.address)
 
-    return Offer(service.host, _mercator(zooms), address_of, attribution)
+    return TileOffer(service.host, _mercator(zooms), address_of, attribution)
 
 
-def _tile_json(address: str, should_stop: ShouldStop | None) -> Offer:
+def _tile_json(address: str, should_stop: ShouldStop | None) -> TileOffer:
     text, _ = fetched(address, most=_MOST_CAPABILITIES, should_stop=should_stop)
     try:
         told: dict[str, Any] = json.loads(text)
@@ -135,7 +136,7 @@ def _tile_json(address: str, should_stop: ShouldStop | None) -> Offer:
 # ---- WMTS ----
 
 
-def _wmts(address: str, layer: str, should_stop: ShouldStop | None) -> Offer:
+def _wmts(address: str, layer: str, should_stop: ShouldStop | None) -> TileOffer:
     said = parse_qsl(urlsplit(address).query, keep_blank_values=True)
     own = {"service", "request", "version", "layer", "style", "format", "tilematrixset", "tilematrix", "tilerow", "tilecol"}
     told = {key.lower(): value for key, value in said}
@@ -168,7 +169,7 @@ def _wmts(address: str, layer: str, should_stop: ShouldStop | None) -> Offer:
     if template and not bare.lower().endswith(".xml") and _served_by_words(tree):
         template = ""
 
-    def address_of(level: Level, column: int, row: int) -> str:
+    def address_of(level: TileLevel, column: int, row: int) -> str:
         if template:
             known = {"tilematrixset": chosen, "tilematrix": level.name, "tilecol": column, "tilerow": row, "style": style, "layer": wanted}
             return re.sub(r"\{(\w+)\}", lambda one: quote(str(known.get(one[1].lower(), "default")), safe=":"), template)
@@ -176,7 +177,7 @@ def _wmts(address: str, layer: str, should_stop: ShouldStop | None) -> Offer:
         values |= {"TILEMATRIXSET": chosen, "TILEMATRIX": level.name, "TILEROW": str(row), "TILECOL": str(column)}
         return f"{bare}?{urlencode([*others, *values.items()], quote_via=quote, safe='/:')}"
 
-    return Offer(_text(found, "Title") or wanted, levels, address_of, _whose(tree))
+    return TileOffer(_text(found, "Title") or wanted, levels, address_of, _whose(tree))
 
 
 def _served_by_words(tree: ElementTree.Element) -> bool:
@@ -184,7 +185,7 @@ def _served_by_words(tree: ElementTree.Element) -> bool:
     return any((value.text or "").strip() == "KVP" for value in _all(tree, "Value"))
 
 
-def _matrices(matrix_set: ElementTree.Element) -> tuple[Level, ...]:
+def _matrices(matrix_set: ElementTree.Element) -> tuple[TileLevel, ...]:
     named = _text(matrix_set, "SupportedCRS")
     crs = _crs_of(named)
     swapped = _north_first(crs) and named.lower().startswith("urn:")
@@ -198,7 +199,7 @@ def _matrices(matrix_set: ElementTree.Element) -> tuple[Level, ...]:
             pixel = float(_text(one, "ScaleDenominator")) * _WMTS_PIXEL_M / unit_m
             if pixel <= 0 or min(numbers) <= 0 or max(numbers[:2]) > 4096:
                 raise ValueError
-            levels.append(Level(_text(one, "Identifier"), crs, left, top, pixel, (numbers[0], numbers[1]), numbers[2], numbers[3]))
+            levels.append(TileLevel(_text(one, "Identifier"), crs, left, top, pixel, (numbers[0], numbers[1]), numbers[2], numbers[3]))
         if not levels:
             raise ValueError
     except ValueError:
@@ -222,7 +223,7 @@ def _wms(
     gsd_m: float | None,
     picture: str,
     should_stop: ShouldStop | None,
-) -> Offer:
+) -> TileOffer:
     service = read_service(WMS, address, layers=layer, picture=picture)
     join = "&" if "?" in service.address else "?"
     version = service.parameters["version"]
@@ -237,13 +238,13 @@ def _wms(
         raise SettingsError("no size of pixels", expected="--gsd in metres: a WMS draws any", do="Name it")
     plane = read_crs(crs or "EPSG:3857")
     bounds = bounds_in(plane, bbox, extent)
-    one = Level("", plane, bounds[0], bounds[3], 1e-5 if plane.is_geographic else 1.0, (_WMS_PX, _WMS_PX))
-    level = Level("", plane, bounds[0], bounds[3], one.pixel * gsd_m / one.ground_m(bounds), (_WMS_PX, _WMS_PX))
+    one = TileLevel("", plane, bounds[0], bounds[3], 1e-5 if plane.is_geographic else 1.0, (_WMS_PX, _WMS_PX))
+    level = TileLevel("", plane, bounds[0], bounds[3], one.pixel * gsd_m / one.ground_m(bounds), (_WMS_PX, _WMS_PX))
     code = plane.to_authority()
     named = f"{code[0]}:{code[1]}" if code else plane.to_string()
     swapped = version == "1.3.0" and _north_first(plane)
 
-    def address_of(level: Level, column: int, row: int) -> str:
+    def address_of(level: TileLevel, column: int, row: int) -> str:
         step = level.pixel * _WMS_PX
         west, north = level.left + column * step, level.top - row * step
         box = [west, north - step, west + step, north]
@@ -254,7 +255,7 @@ def _wms(
         return f"{service.address}{join}{urlencode(words, quote_via=quote, safe='/:,')}"
 
     whose = next((text for name in names if (text := _text(_first(known[name], "Attribution"), "Title"))), "")
-    return Offer(_text(known[names[0]], "Title") or names[0], (level,), address_of, whose or _whose(tree))
+    return TileOffer(_text(known[names[0]], "Title") or names[0], (level,), address_of, whose or _whose(tree))
 
 
 # ---- capabilities ----

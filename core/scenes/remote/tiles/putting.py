@@ -24,7 +24,7 @@ from core.files import Unfinished, replacing, unfinished
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.reading.addresses import host_of, masked
 from core.scenes.remote.asking import Unanswered, fetched
-from core.scenes.remote.tiles.levels import Level, Offer, Plan
+from core.scenes.remote.tiles.levels import TileLevel, TileOffer, Plan
 from core.scenes.remote.tiles.offers import words_of
 from core.scenes.scene import COPYRIGHT_TAG
 
@@ -114,7 +114,7 @@ def _fetch(plan: Plan, raw: np.ndarray, done: np.ndarray, on_progress: OnProgres
             raise
 
 
-def tile_pixels(offer: Offer, level: Level, column: int, row: int, *, should_stop: ShouldStop | None = None) -> np.ndarray | None:
+def tile_pixels(offer: TileOffer, level: TileLevel, column: int, row: int, *, should_stop: ShouldStop | None = None) -> np.ndarray | None:
     """A tile as uint8 (h, w, 4), the last band 0 where it is transparent; None for one that the server does not have.
 
     Raises Unanswered, Cancelled, and SceneError for what is no picture of the size that tiles have.
