@@ -24,7 +24,7 @@ from core.files import Unfinished, replacing, unfinished
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.reading.addresses import host_of, masked
 from core.scenes.remote.asking import Unanswered, fetched
-from core.scenes.remote.tiles.levels import TileLevel, TileOffer, Plan
+from core.scenes.remote.tiles.levels import Plan, TileLevel, TileOffer
 from core.scenes.remote.tiles.offers import words_of
 from core.scenes.scene import COPYRIGHT_TAG
 
