@@ -27,7 +27,7 @@ def jobs(tmp_path) -> list[Job]:
 
 
 def test_there_is_one_of_each_kind(jobs):
-    later = {"models", "accept", "refine", "labels", "handover", "serve"}  # which were no kinds of job then
+    later = {"models", "accept", "refine", "labels", "handover", "serve", "fetch"}  # which were no kinds of job then
     assert {job.kind for job in jobs} == set(KINDS) - later
 
 
