@@ -6,7 +6,7 @@ import io
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -96,22 +96,32 @@ def _fetch(plan: Plan, raw: np.ndarray, done: np.ndarray, on_progress: OnProgres
     waiting = [number for number in range(len(plan.tiles)) if done[number] == _WAITING]
     count, total = len(plan.tiles) - len(waiting), len(plan.tiles)
 
-    def one(number: int) -> tuple[int, np.ndarray | None]:
+    def one(number: int) -> np.ndarray | None:
         check(should_stop)
-        return number, tile_pixels(plan.offer, plan.level, *plan.tiles[number], should_stop=should_stop)
+        return tile_pixels(plan.offer, plan.level, *plan.tiles[number], should_stop=should_stop)
 
+    failed: BaseException | None = None
     with ThreadPoolExecutor(CONNECTIONS, "tiles") as pool:
-        try:
-            for start in range(0, len(waiting), _AT_ONCE):
-                for number, pixels in pool.map(one, waiting[start : start + _AT_ONCE]):
-                    if pixels is not None:
-                        _lay(plan, raw, plan.tiles[number], pixels)
-                    done[number] = _MISSING if pixels is None else _HERE
-                    count += 1
-                    report(on_progress, count, total, f"Fetching tiles of {plan.offer.title}")
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        for start in range(0, len(waiting), _AT_ONCE):
+            futures = {pool.submit(one, number): number for number in waiting[start : start + _AT_ONCE]}
+            for future in as_completed(futures):
+                number = futures[future]
+                try:
+                    pixels = future.result()
+                except CancelledError:  # by the failure of another one
+                    continue
+                except BaseException as error:
+                    failed = failed or error
+                    for other in futures:
+                        other.cancel()
+                    continue  # what the other connections have in hand is kept
+                if pixels is not None:
+                    _lay(plan, raw, plan.tiles[number], pixels)
+                done[number] = _MISSING if pixels is None else _HERE
+                count += 1
+                report(on_progress, count, total, f"Fetching tiles of {plan.offer.title}")
+            if failed is not None:
+                raise failed
 
 
 def tile_pixels(offer: TileOffer, level: TileLevel, column: int, row: int, *, should_stop: ShouldStop | None = None) -> np.ndarray | None:
