@@ -61,6 +61,7 @@ def zonal(arcs: Arcs, source: LabelSource, *, should_stop: ShouldStop | None = N
     if class_sums is not None:
         second = np.argsort(-class_sums, axis=1, kind="stable")[:, 1].astype(np.int32) if classes > 1 else np.full(count, -1, np.int32)
         second[class_sums.sum(1) == 0] = -1
+    assert sorted_values is not None, "arcs of a raster without rows"
     percentiles = _percentiles_of_bytes if sorted_values.dtype == np.uint8 else _percentiles
     low = percentiles(sorted_values, starts, LOW_SHARE) / full_scale(sorted_values.dtype)
     return Zonal(low, None if margin_sum is None else margin_sum / held / full_scale(np.uint8), second)
