@@ -16,8 +16,8 @@ _WORDS = {"Light": "Light", "Dark": "Dark", "System": "As the system"}
 _STYLE = """<style>
 .gl-theme {display: flex; flex-wrap: wrap; align-items: center; font-size: .875rem;}
 .gl-theme span {width: 100%; margin-bottom: .25rem;}
-.gl-theme button {font: inherit; color: inherit; background: none; padding: .25rem .75rem; min-height: 2.5rem; cursor: pointer;
- border: 1px solid color-mix(in srgb, currentColor 22%, transparent); margin-left: -1px;}
+.gl-theme button {font: inherit; color: inherit; background: none; padding: .25rem 1rem; min-height: 2rem; cursor: pointer;
+ border: 1px solid color-mix(in srgb, currentColor 14%, transparent); margin-left: -1px;}
 .gl-theme button:first-of-type {border-radius: .5rem 0 0 .5rem; margin-left: 0;}
 .gl-theme button:last-of-type {border-radius: 0 .5rem .5rem 0;}
 /* As Streamlit draws what is chosen of a few, in the accent of either theme. */

@@ -23,7 +23,7 @@ _SPDX = "https://spdx.org/licenses/"
 def configuration(offers: Iterable[Offer], address: str, *, title: str, attribution: str = "", licence: str = "") -> dict[str, Any]:
     """The whole configuration of a server at `address`; attribution and licence count for what has none of its own."""
     about = "Layers and rasters of a Groundline workspace: OGC API Features and Tiles."
-    terms = {"name": licence or "As each collection says", "url": _page_of(licence)}
+    terms = {"name": licence or "as each collection says", "url": _page_of(licence)}
     return {
         "server": {
             "url": address,

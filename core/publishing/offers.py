@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from core.handover.folder import POLYGONS
 from core.prediction.folder.origin import ATTRIBUTION, source_scene
 from core.prediction.folder.rasters import LABELS, PREDICTION_FILE, Prediction, prediction_folders, sort_predictions
 from core.publishing.coordinates import Box, lonlat_box, within
+from core.publishing.kept import is_kept, kept_on, key_of
 from core.scenes.opening import open_scene
 from core.scenes.remote.links import is_link, read_link
 from core.scenes.scene import Scene
@@ -31,7 +31,6 @@ from core.workspace import Workspace
 FEATURES, CLASSES, PICTURE = "features", "classes", "picture"
 _PLACES = ("runs", "predictions", "layers", "models", "prepared")
 """Folders by which a workspace is known; one of them is there as soon as anything was done in it."""
-_KEPT = "by-url"
 _LONGEST_ID = 60
 
 
@@ -68,11 +67,6 @@ def require_workspace(folder: Path) -> Workspace:
     return Workspace(folder)
 
 
-def kept_folder(workspace: Workspace, source: Path) -> Path:
-    """Where the map page keeps layers of a prediction or class raster so that they are served; need not exist."""
-    return workspace.layers / _KEPT / _key(source)
-
-
 def stamp(workspace: Workspace) -> tuple[tuple[str, int, int], ...]:
     """What changes whenever something is finished, replaced or deleted in a workspace."""
     found = []
@@ -91,7 +85,7 @@ def offered(workspace: Workspace) -> tuple[list[Offer], list[str]]:
     notes = []
     folders, bad = sort_predictions(prediction_folders(workspace))
     notes += [f"{one.path.name} is left out: {one.reason}" for one in bad]
-    homes = {real: folder for folder in folders for real in (os.path.realpath(folder), _key(folder))}
+    homes = {real: folder for folder in folders for real in (os.path.realpath(folder), key_of(folder))}
     layers = (one for file in _vector_files(workspace) for one in _layers(workspace, file, homes.get(_home(workspace, file))))
     for one in (*_rasters(workspace, folders), *layers):
         if isinstance(one, Offer):
@@ -104,23 +98,14 @@ def offered(workspace: Workspace) -> tuple[list[Offer], list[str]]:
 def offers_of(workspace: Workspace, source: Path) -> list[Offer]:
     """What is served of one prediction folder or class raster: its classes, its picture and its layers."""
     rasters = _rasters(workspace, [source]) if (source / PREDICTION_FILE).is_file() else ()
-    own = os.path.realpath(source), _key(source)
+    own = os.path.realpath(source), key_of(source)
     layers = (one for file in _vector_files(workspace) if _home(workspace, file) in own for one in _layers(workspace, file, source))
     return [one for one in (*rasters, *layers) if isinstance(one, Offer)]
 
 
-def _key(source: Path) -> str:
-    """The name of the folder with what the map page keeps of a prediction or class raster."""
-    return digest_of(os.path.realpath(source))
-
-
 def _home(workspace: Workspace, file: Path) -> str:
     """What a layer's file is of: the key where the map page kept it, else the folder of the prediction where a sample's run lays that."""
-    return file.parent.name if _is_kept(workspace, file) else os.path.realpath(file.parent / "prediction")
-
-
-def _is_kept(workspace: Workspace, file: Path) -> bool:
-    return file.parent.parent == workspace.layers / _KEPT
+    return file.parent.name if is_kept(workspace, file) else os.path.realpath(file.parent / "prediction")
 
 
 # ---- rasters ----
@@ -203,9 +188,11 @@ def _layer(workspace: Workspace, file: Path, name: str, prediction: Path | None)
     source = Path(str(made.get("source") or file.stem)).stem
     title = f"{source}: {name.removeprefix(file.stem).strip('_') or 'polygons'}"
     by = f" by {made['model']}" if made.get("model") else ""
-    day = time.strftime("%d %B %Y, %H:%M", time.localtime(file.stat().st_mtime))
-    where = f"as the map page showed them on {day}" if _is_kept(workspace, file) else f"of {file.name}"
-    about = f"{counted(info['features'], 'feature')} {where}{by}."
+    if is_kept(workspace, file):
+        where = f"as the map page showed them on {kept_on(file)}"
+    else:  # every folder to hand over calls its file alike
+        where = f"in {file.name} of {file.parent.name}" if file.is_relative_to(workspace.exports) else f"in {file.name}"
+    about = f"{counted(info['features'], 'feature')}{by}, {where}."
     attribution, licence = _catalogued(file.parent)
     return Offer(
         _id(workspace, file, title, name),

@@ -53,6 +53,9 @@ def test_a_theme_picked_in_the_menu_holds_on_other_pages(page, server):
     dark, light = (page.locator(f".gl-theme button[data-theme={name}]") for name in ("Dark", "Light"))
     light.wait_for()
     assert [dark.get_attribute("aria-pressed"), light.get_attribute("aria-pressed")] == ["true", "false"]
+    # As high as the switches that Streamlit draws.
+    other = page.get_by_test_id("stPopoverBody").get_by_text("Colour-blind safe").locator("xpath=ancestor::button")
+    assert light.bounding_box()["height"] == pytest.approx(other.bounding_box()["height"], abs=0.5)
     light.click()
     becomes(lambda: page.evaluate(f"document.querySelector('.stApp') && {GROUND}"), lambda colour: colour not in (None, DARK))
     page.goto(server.url)  # where the menu had left it dark

@@ -110,7 +110,8 @@ def test_the_page_draws_every_polygon_in_its_colour_and_tells_of_it(address, bro
             seen = becomes(lambda row=row, col=col: colour_at(page, (row + 0.5) / 4, (col + 0.5) / 4), lambda seen: seen[3] > 0)
             assert np.abs(np.array(seen[:3]) - (BLUE if (row + col) % 2 else RED)).max() <= 3, (row, col, seen)
     assert colour_at(page, 0.5, 1.2)[3] == 0
-    rows = page.locator(".panel tr").all_inner_texts()
+    rows = page.locator(".panel tbody tr").all_inner_texts()
+    assert page.locator(".panel th").all_inner_texts() == ["Class", "Polygons", "Area"]
     counts = pyogrio.read_dataframe(folder / "polygons.gpkg", layer="polygons")["class_name"].value_counts()
     assert [text.split("\t")[0].strip() for text in rows] == ["Sea & <lake>", "Building"]
     assert [int(text.split("\t")[1]) for text in rows] == [counts["Sea & <lake>"], counts["Building"]]

@@ -145,6 +145,7 @@ def test_a_finished_sample_run_leads_to_the_map(opened, finished, workspace, tow
     finished("demo", {}, state="failed", error="no room on the disk. Expected 200 MB.")
     at = opened()
     assert "no room on the disk" in text_of(at) and "sample_map" in keys_of(at)
+    assert at.button(key="sample_start").label == "Run it again"
 
 
 def test_a_failed_sample_run_says_why_in_one_line(opened, finished, monkeypatch):

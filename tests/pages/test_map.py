@@ -26,7 +26,8 @@ from core.evaluation.result import EVALUATION_FILE, Evaluation, SceneResult
 from core.files import read_json, write_json
 from core.jobs import jobs, records
 from core.prediction.folder.rasters import Prediction
-from core.publishing.offers import kept_folder, offers_of
+from core.publishing.kept import kept_folder
+from core.publishing.offers import offers_of
 from core.publishing.running import noted, served_at
 from core.vector.filtering import Filter
 from core.vector.settings import VectorSettings
@@ -551,7 +552,10 @@ def test_a_layer_is_kept_to_be_served_and_shows_its_address_while_a_server_runs(
     at = opened(MAP)
     command = f"python start.py core serve {workspace.root}"
     assert command in [code.value for code in at.code] and served_at(workspace) is None
+    told = "Kept as the map showed it on "
+    assert not any(words.value.startswith(told) for words in at.caption)
     at = sound(at.button(key="map_by_url_keep").click().run())
+    assert any(words.value.startswith(told) for words in at.caption)
     (file,) = kept_folder(workspace, lake).glob("*.gpkg")
     assert pyogrio.read_info(file, layer="polygons")["features"] == len(map_of(at)[2]["classes"]) == 2
     with noted(workspace, "http://127.0.0.1:8600"):

@@ -16,7 +16,8 @@ from core.errors import InputError
 from core.files import read_json, write_json
 from core.publishing import described
 from core.publishing.app import Imprint, Publisher, Shelf, itemtypes
-from core.publishing.offers import kept_folder, offered, offers_of, require_workspace, stamp
+from core.publishing.kept import kept_folder
+from core.publishing.offers import offered, offers_of, require_workspace, stamp
 from core.publishing.tiles import _Kept
 from core.scenes.remote.links import link_of
 from core.workspace import Workspace
@@ -52,7 +53,7 @@ def test_layers_that_the_map_kept_belong_to_what_they_are_of(workspace, tmp_path
     assert stamp(workspace) != before
     found = offers_of(workspace, raster)
     assert [one.title for one in found] == ["polygons: polygons", "polygons: lines"]
-    assert found[0].about.startswith("2 features as the map page showed them on ") and found[1].about.startswith("3 features as ")
+    assert found[0].about.startswith("2 features, as the map page showed them on ") and found[1].about.startswith("3 features, as ")
     assert {one.id for one in found} < {one.id for one in offered(workspace)[0]} and len(offered(workspace)[0]) == 3
     west, south, east, north = found[1].box
     assert (west, south) == pytest.approx((55.2634, 25.1799), abs=1e-4) and 1.9e-5 < east - west < 2.1e-5 and north - south < 1e-6
@@ -68,6 +69,7 @@ def test_a_folder_to_hand_over_says_whose_it_is(workspace):
     (folder / "collection.json").write_text(json.dumps({"license": "CC-BY-4.0", "providers": [{"name": "© Survey Office"}]}))
     ((offer,), notes) = offered(workspace)
     assert (offer.attribution, offer.licence, notes) == ("© Survey Office", "CC-BY-4.0", [])
+    assert offer.about == "1 feature, in polygons.gpkg of town."
     told = described.configuration([offer], "http://127.0.0.1:1", title="T", attribution="Somebody", licence="MIT")["resources"][offer.id]
     assert told["description"].endswith("Picture by © Survey Office. Licence: CC-BY-4.0.")
     for damaged in ("[]", "{", '{"license": "other", "providers": [1]}'):

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -294,6 +295,12 @@ def test_people_get_pages_that_load_nothing_from_elsewhere(serving):
         assert '<link rel="icon" href="data:,">' in page and page.count("<link") == 1, path
     page = serving.ask("/?f=html")[1].decode()
     assert "four&#39;s ü: polygons" in page and "Licence: CC-BY-4.0." in page and f"OAPIF:{serving.told['address']}" in page
+    assert "XYZ" in page
+    about, items = (serving.ask(f"{path}?f=html")[1].decode() for path in (four, f"{four}/items"))
+    assert "Stored in EPSG:32640;" in about and "No licence" not in about
+    (box,) = re.findall(r"<code>([-0-9., ]+)</code>", about)
+    assert [len(part.partition(".")[2]) for part in box.split(", ")] == [6, 6, 6, 6]
+    assert "Features 1 to 4 of 4." in items and "<h1>four&#39;s ü: polygons</h1>" in items and '<td class="number">' in items
     assert "O&#34;Neil&#39;s" in serving.ask(f"{four}/items/2?f=html")[1].decode()
     landing = json.loads(serving.ask("/")[1])
     for link in landing["links"]:  # each leads somewhere

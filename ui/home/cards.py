@@ -53,7 +53,7 @@ def sample_card() -> None:
     if finished and st.session_state.get(_FOLLOWED) == job.name:
         del st.session_state[_FOLLOWED]
         _open_map(job)
-    label = "Run it again" if finished else "Try the sample"
+    label = "Run it again" if whole is not None else "Try the sample"
     with st.container(horizontal=True, vertical_alignment="center"):
         clicked = st.button(
             label,

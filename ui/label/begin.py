@@ -87,7 +87,7 @@ def _scene() -> Path | None:
     source, path = scene_source.choose(
         "label",
         help="An image without any mask will do.",
-        placeholder="~/orthophoto.tif",
+        placeholder="~/orthophoto.tif or https://…",
         path_help="An image, or a folder of tiles that continue each other.",
     )
     if source != scene_source.DATA:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
 
 from core.plain import in_markdown
+from core.publishing.kept import kept_folder, kept_on
 from core.publishing.names import listens_here_alone
 from core.publishing.running import served_at
 from ui import frame, state
@@ -46,6 +48,9 @@ def offer(source: MapSource, layer: PolygonLayer, lines: LineLayer | None, part:
             st.rerun()
     address = served_at(state.workspace())
     if address is None:
+        kept = _kept_file(source, part)
+        if kept.is_file():
+            st.caption(f"Kept as the map showed it on {kept_on(kept)}.")
         st.caption("No server runs. This command starts one in a terminal, for this machine alone:")
         st.code(f"python start.py core serve {shlex.quote(str(state.workspace().root))}", language="bash", wrap_lines=True)
     else:
@@ -54,12 +59,16 @@ def offer(source: MapSource, layer: PolygonLayer, lines: LineLayer | None, part:
 
 def _keep(source: MapSource, layer: PolygonLayer, lines: LineLayer | None, part: str) -> None:
     from core.handover.kept import keep_layer
-    from core.publishing.offers import kept_folder
 
     refuse_if_read_only()
-    folder = kept_folder(state.workspace(), source.path)
-    folder.mkdir(parents=True, exist_ok=True)
-    keep_layer(layer, folder / f"{_NAMES.get(part, part)}.gpkg", lines=lines)
+    file = _kept_file(source, part)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    keep_layer(layer, file, lines=lines)
+
+
+def _kept_file(source: MapSource, part: str) -> Path:
+    """Where a part of the layer is kept; need not exist."""
+    return kept_folder(state.workspace(), source.path) / f"{_NAMES.get(part, part)}.gpkg"
 
 
 def _addresses(source: MapSource, address: str) -> None:

@@ -74,10 +74,10 @@ def _legend(found: MeasuredMap) -> None:
     """The ramp with the values at its ends; what lies beyond them has the colour of the nearer end."""
     low, high = found.statistics.shown_low, found.statistics.shown_high
     height, width = _RAMP_PX
-    left, middle, right = st.columns([2, 5, 2], vertical_alignment="center")
-    left.markdown(f"**{in_markdown(found.name)}** {_number(low)}")
-    middle.image(Image.fromarray(np.repeat(ramp(np.linspace(0, 1, width))[None], height, axis=0)), width="stretch")
-    right.markdown(_number(high))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{in_markdown(found.name)}** {_number(low)}", width="content")
+        st.image(Image.fromarray(np.repeat(ramp(np.linspace(0, 1, width))[None], height, axis=0)), width="stretch")
+        st.markdown(_number(high), width="content")
     below, above = SHOWN_PERCENT[0], 100 - SHOWN_PERCENT[1]
     st.caption(f"The colours run between the values that {below} % of the pixels lie below and {above} % above.")
 

@@ -45,7 +45,7 @@ def choose() -> Choice | None:
     source, path = scene_source.choose(
         "predict",
         help="An image of a data set, any image or folder on this machine, or one that you send.",
-        placeholder="~/scene.tif",
+        placeholder="~/scene.tif or https://…",
         path_help="An image, or a folder: of chips that continue each other, or of scenes to predict one after the other.",
     )
     if source == scene_source.DATA:

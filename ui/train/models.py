@@ -45,7 +45,7 @@ def _table(models: dict[str, Model]) -> None:
             "model": model.card.name,
             "network": library.network_title(model.card),
             **_score(model),
-            "classes": ", ".join(model.card.scheme.names) if model.card.measured is None else f"measures {model.card.measured}",
+            "classes": ", ".join(model.card.scheme.names) if model.card.measured is None else f"Measures {model.card.measured}",
             "bands": len(model.card.bands),
             "patch, px": told_size(model.card.patch_shape),
             "kept in": "project" if model.folder.parent == MODELS else "workspace",

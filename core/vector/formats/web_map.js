@@ -10,14 +10,14 @@ var groundline = (function () {
     if (area >= 1e6) { return number(area / 1e6, 2) + " km\u00b2"; }
     return area >= 1e4 ? number(area / 1e4, 2) + " ha" : number(area, area < 100 ? 1 : 0) + " m\u00b2";
   }
-  function row(table, name, colour, cells, shown) {
-    var line = table.insertRow(), label = document.createElement("label"), box = document.createElement("input");
+  function row(rows, name, colour, cells, shown) {
+    var line = rows.insertRow(), label = document.createElement("label"), box = document.createElement("input");
     box.type = "checkbox";
     box.checked = true;
     box.addEventListener("change", function () { shown(box.checked); });
     label.appendChild(box);
     if (colour) { L.DomUtil.create("span", "swatch", label).style.background = colour; }
-    label.appendChild(document.createTextNode(colour ? name : " " + name));
+    label.appendChild(document.createTextNode(name));
     line.insertCell().appendChild(label);
     cells.forEach(function (words) { line.insertCell().textContent = words; });
   }
@@ -29,12 +29,13 @@ var groundline = (function () {
       var panel = L.DomUtil.create("div", "panel");
       L.DomEvent.disableClickPropagation(panel).disableScrollPropagation(panel);
       L.DomUtil.create("h1", "", panel).textContent = told.title;
-      var table = L.DomUtil.create("table", "", panel);
+      var table = L.DomUtil.create("table", "", panel), heads = table.createTHead().insertRow(), rows = table.createTBody();
+      ["Class", "Polygons", "Area"].forEach(function (words) { L.DomUtil.create("th", "", heads).textContent = words; });
       told.classes.forEach(function (entry) {
         var cells = [number(entry.count, 0), areaText(entry.area, told.unit)];
-        row(table, entry.name, entry.colour, cells, function (shown) { told.onClass(entry.id, shown); });
+        row(rows, entry.name, entry.colour, cells, function (shown) { told.onClass(entry.id, shown); });
       });
-      if (told.lines) { row(table, "Centre lines", "", [number(told.lines.count, 0), told.lines.words], told.onLines); }
+      if (told.lines) { row(rows, "Centre lines", "", [number(told.lines.count, 0), told.lines.words], told.onLines); }
       var slider = L.DomUtil.create("label", "slider", panel), range = document.createElement("input");
       slider.appendChild(document.createTextNode("Fill"));
       range.type = "range"; range.min = 0; range.max = 1; range.step = 0.05; range.value = told.fill;
