@@ -271,7 +271,7 @@ def _shaped(found: Described) -> list[str]:
     if form.layout == "list, classes first":
         said.append("The output is a list of pixels for each class: read row by row as a map.")
     if form.layout == "classes first":
-        said.append("The output has rows and columns last: turned round.")
+        said.append("What the output gives stands before rows and columns: turned round.")
     if form.times > 1:
         said.append(f"One value of the output stands for {form.times} x {form.times} pixels; probabilities are enlarged bilinearly.")
     return said
