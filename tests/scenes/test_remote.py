@@ -262,9 +262,15 @@ def test_servers_that_do_not_answer_as_asked_are_one_line_each(odd, nginx, monke
     asked = len(odd.asked)
     refused(f"{odd.address}/403.tif?token=S3CRET", "403")
     assert len(odd.asked) == asked
-    refused("http://127.0.0.1:1/a.tif", "no connection to 127.0.0.1:1")
+    refused("http://127.0.0.1:1/a.tif", r"no connection to 127.0.0.1:1 \(Connection refused\)")
     refused("https://127.0.0.1:" + nginx.address.rpartition(":")[2] + "/a.tif", "certificate that cannot be trusted|no connection")
     assert not [path for path in default_workspace().remote.rglob("*") if path.is_file() and path.suffix != ".remote"]
+
+    def unknown(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    refused("https://nothing.example.org/a.tif", r"no connection to nothing.example.org \(no machine of that name is known\)")
 
 
 def test_a_server_that_goes_away_while_it_is_read_is_one_line_and_read_on_later(odd, cog):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,7 @@ _BUSY = {429, 500, 502, 503, 504}
 _REDIRECTS, _MOST_REDIRECTS = {301, 302, 303, 307, 308}, 5
 _PIECE = 1 << 16
 _LOOK_S = 0.1
+_NUMBERED = re.compile(r"\[Errno -?\d+\] ")
 
 
 def patience_s() -> float:
@@ -249,13 +251,17 @@ def _told(address: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause, whose words name no address."""
+    """The innermost cause, whose words name no address and no number of the operating system."""
+    from urllib3.exceptions import NameResolutionError
+
     inner: BaseException = error
     while inner.args and isinstance(inner.args[-1], BaseException):
         inner = inner.args[-1]
     cause = getattr(inner, "reason", None) or inner
+    if isinstance(cause, NameResolutionError):
+        return "no machine of that name is known"
     words = getattr(cause, "verify_message", "") or getattr(cause, "strerror", "") or str(cause).rpartition(": ")[2]
-    return masked(" ".join(str(words).split()).rstrip("."))[:120] or type(inner).__name__
+    return masked(_NUMBERED.sub("", " ".join(str(words).split())).rstrip("."))[:120] or type(inner).__name__
 
 
 def _silent(host: str) -> Unanswered:
