@@ -34,9 +34,10 @@ asked = begin.asked_scene()
 if not folders:
     frame.empty_state(
         "Nothing labelled yet",
-        "Choose a scene below: an orthophoto without any mask will do. Or take an image of the sample town to try it.",
+        "Choose a scene below: an orthophoto without any mask will do."
+        + (" To try it, begin with the sample town, which is among the data sets." if state.has_sample() else ""),
         icon=":material/brush:",
-        sample="data",
+        sample=False,  # the form proposes it
     )
 
 

@@ -41,11 +41,11 @@ def closed(workspace):
         sessions.close(folder)
 
 
-def test_nothing_labelled_yet_offers_the_sample_and_the_form(opened):
+def test_nothing_labelled_yet_offers_the_form_with_the_sample(opened):
     at = opened(LABEL)
     assert "Nothing labelled yet" in text_of(at)
     assert not at.button(key="label_begin").disabled  # the sample's largest scene is proposed
-    assert {"label_begin", "use_sample"} <= keys_of(at)
+    assert "begin with the sample town" in text_of(at) and "use_sample" not in keys_of(at)
 
 
 def test_a_bare_image_is_begun_with_classes_to_start_from(opened, workspace, bare):
