@@ -26,7 +26,7 @@ from core.scenes.remote.links import is_link, read_link
 from core.scenes.scene import Scene
 from core.scenes.warping import can_warp
 from core.words import counted
-from core.workspace import Workspace
+from core.workspace import WORKSPACE_VARIABLE, Workspace
 
 FEATURES, CLASSES, PICTURE = "features", "classes", "picture"
 _PLACES = ("runs", "predictions", "layers", "models", "prepared")
@@ -62,7 +62,7 @@ def require_workspace(folder: Path) -> Workspace:
         raise InputError(
             f"{folder} is no workspace" if folder.is_dir() else f"nothing at {folder}",
             expected="the folder in which the dashboard keeps predictions and layers",
-            do="Name that folder; the dashboard's is workspace/ beside start.py unless GROUNDLINE_WORKSPACE names another",
+            do=f"Name that folder; the dashboard's is workspace/ beside start.py unless {WORKSPACE_VARIABLE} names another",
         )
     return Workspace(folder)
 
