@@ -97,4 +97,6 @@ def test_every_place_of_the_workspace_can_be_cleaned_up(workspace):
     places = {name for name, value in vars(Workspace).items() if isinstance(value, property)}
     assert set(disk.PLACES) == places - {"trash"}
     written(workspace.exports / "20260101-town-onnx", 70)
-    assert [(entry.place, entry.size_bytes) for entry in disk.entries(workspace)] == [("exports", 70)]
+    written(workspace.remote / "0123456789" / "town.remote", 60)
+    assert [(entry.place, entry.size_bytes) for entry in disk.entries(workspace)] == [("exports", 70), ("remote", 60)]
+    assert disk.entries(workspace)[1].label.startswith("Pictures of other machines · town · 0 kB")

@@ -15,6 +15,7 @@ from core.errors import GroundlineError
 from core.files import dump_json
 from core.jobs import jobs, records
 from core.plain import in_markdown
+from core.scenes.remote.links import LINK_SUFFIX
 from core.words import counted, size_words
 from core.workspace import Workspace
 from ui import broken, library, state
@@ -33,6 +34,7 @@ PLACES = {
     "searches": "Searches",
     "exports": "Exported models and folders",
     "uploads": "Uploads",
+    "remote": "Pictures of other machines",
     "runs": "Records of jobs",
 }
 """Places of the workspace in the order of the table, with what they are called."""
@@ -210,4 +212,6 @@ def _title(entry: Entry) -> str:
         return library.prediction_title(entry.path)
     if entry.place == "runs" and (entry.path / records.REQUEST).is_file():
         return jobs.Job(entry.path).title
+    if entry.place == "remote":  # a folder for each address, called by its digest
+        return next((path.stem for path in sorted(entry.path.glob(f"*{LINK_SUFFIX}"))), entry.path.name)
     return entry.path.name
