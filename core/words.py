@@ -82,6 +82,13 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
+def sentence(text: object) -> str:
+    """A text as it begins on a page: with a capital, unless its first word is no plain one, as names of files, numbers and quotes are."""
+    words = str(text)
+    first = words.split(" ", 1)[0]
+    return words[:1].upper() + words[1:] if first.isalpha() else words
+
+
 def file_stem(*parts: str) -> str:
     """A file name without its ending that says what it is and of which day: town-sample-town_filtered_2026-11-30.
 

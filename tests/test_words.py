@@ -15,6 +15,7 @@ from core.words import (
     listed,
     memory_words,
     number_words,
+    sentence,
     share_words,
     size_words,
 )
@@ -72,6 +73,8 @@ def test_what_is_not_known_is_a_dash():
 
 
 def test_counts_and_lists():
+    told = ("no masks were found", "town.tif is no image", "'magic' is no model", "3 bands", "GDAL is missing")
+    assert [sentence(one) for one in told] == ["No masks were found", *told[1:]]
     assert (share_words(0.125), share_words(0.1254, 1), share_words(1), share_words(float("nan"))) == ("12 %", "12.5 %", "100 %", "–")
     assert (counted(1, "image"), counted(3000, "image"), counted(2, "entry", "entries")) == ("1 image", "3,000 images", "2 entries")
     assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"], list("abcdef"))] == [

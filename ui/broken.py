@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.errors import GroundlineError
 from core.plain import in_markdown
+from core.words import sentence
 from ui import library, state
 from ui.allowed import changing, refuse_if_read_only
 
@@ -24,5 +25,5 @@ def show(kind: str, *, key: str = "broken") -> None:
                     refuse_if_read_only()
                     state.workspace().discard([one.path], label=one.path.name)
                 except GroundlineError as error:
-                    st.toast(in_markdown(str(error)), icon=":material/error:")
+                    st.toast(in_markdown(sentence(error)), icon=":material/error:")
                 st.rerun()

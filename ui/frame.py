@@ -20,6 +20,7 @@ from core.classes import COLOURINGS, ClassScheme, from_hex
 from core.digests import digest_of
 from core.errors import Cancelled, GroundlineError
 from core.plain import in_markdown
+from core.words import sentence
 from ui import jobs_view, library, project, state, theme, tour
 from ui.allowed import READ_ONLY_WORDS, read_only
 
@@ -182,7 +183,7 @@ def errors() -> Iterator[Outcome]:
         outcome.failed = True
     except GroundlineError as error:
         outcome.failed = True
-        st.error(in_markdown(error), icon=":material/error:")
+        st.error(in_markdown(sentence(error)), icon=":material/error:")
     except Exception as error:  # the page must go on; the cause is logged and kept one click away
         outcome.failed = True
         unexpected(error)

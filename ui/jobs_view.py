@@ -15,7 +15,7 @@ from core.jobs import jobs, records
 from core.jobs.jobs import Job
 from core.plain import in_markdown
 from core.reading.readable import misfit
-from core.words import duration_words, share_words
+from core.words import duration_words, sentence, share_words
 from ui import library, state, tab
 from ui.allowed import changing, read_only, refuse_if_read_only
 
@@ -124,7 +124,7 @@ def time_left(status: dict) -> str:
 
 def bar(status: dict) -> None:
     """Progress bar with the job's own words and the time left."""
-    words = [_sentence(status["message"] or "Getting ready")]
+    words = [sentence(status["message"] or "Getting ready")]
     if status["total"] and status["state"] == "running":
         words.insert(0, share_words(share(status)))
     if status["state"] == "queued" and status.get("waits_for"):
@@ -153,10 +153,6 @@ def _title(name: str) -> str:
     """The title of a job of this workspace, by its name."""
     folder = state.workspace().runs / name
     return Job.open(folder).title if (folder / records.REQUEST).is_file() else name
-
-
-def _sentence(message: str) -> str:
-    return message[:1].upper() + message[1:]
 
 
 def progress(
@@ -204,9 +200,8 @@ def failure(job: Job, status: dict) -> None:
     """The one line that says why a job failed, with its log folded away."""
     if status["state"] not in ("failed", "died"):
         return
-    st.error(
-        in_markdown(status["error"] or "The process ended without saying why; it was killed or ran out of memory."), icon=":material/error:"
-    )
+    why = sentence(status["error"] or "The process ended without saying why; it was killed or ran out of memory.")
+    st.error(in_markdown(why), icon=":material/error:")
     with st.expander("Last lines of the log"):
         st.code(job.log_tail(20) or "The log is empty.", language=None)
 
@@ -331,7 +326,7 @@ def _act(action: Callable[[], object]) -> None:
         refuse_if_read_only()
         action()
     except GroundlineError as error:
-        st.toast(in_markdown(error), icon=":material/error:")
+        st.toast(in_markdown(sentence(error)), icon=":material/error:")
 
 
 def _controls(job: Job, status: dict, key: str, pausable: bool) -> None:

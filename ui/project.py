@@ -14,6 +14,7 @@ from core.digests import digest_of
 from core.errors import GroundlineError, JobBusy
 from core.jobs import jobs
 from core.plain import in_markdown
+from core.words import sentence
 from core.workspace import WORKSPACE_VARIABLE, Workspace
 from ui import state
 from ui.allowed import changing, refuse_if_read_only, shared
@@ -59,7 +60,7 @@ def panel() -> None:
     if st.session_state.pop(_STOPPED, False):
         news.info("The copy was stopped. Nothing of it is kept.", icon=":material/info:")
     if st.session_state.get(_SAID):
-        news.error(in_markdown(st.session_state.pop(_SAID)), icon=":material/error:")
+        news.error(in_markdown(sentence(st.session_state.pop(_SAID))), icon=":material/error:")
 
 
 def _elsewhere(workspace: Workspace) -> None:

@@ -96,7 +96,7 @@ def test_a_running_evaluation_shows_its_progress_and_can_be_stopped(workspace, f
 def test_a_failed_evaluation_says_why(workspace, finished, tmp_path):
     finished("evaluate", {"model": "sample-town", "dataset": tmp_path}, state="failed", error="no masks in city. Expected at least one.")
     at = tab()
-    assert [error.value for error in at.error] == ["no masks in city. Expected at least one."]
+    assert [error.value for error in at.error] == ["No masks in city. Expected at least one."]
     assert "evaluation_dismiss" in keys_of(at)
 
 

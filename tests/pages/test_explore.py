@@ -127,7 +127,7 @@ def test_a_folder_without_pairs_is_one_plain_line(explore, tmp_path):
     at.text_input(key="explore_path").set_value("  ")
     at = sound(at.button(key="explore_open").click().run())
     assert [error.value for error in at.error] == [
-        "no folder typed. Expected the path of a folder with images and masks. Type one and press Open."
+        "No folder typed. Expected the path of a folder with images and masks. Type one and press Open."
     ]
 
 
@@ -152,7 +152,7 @@ def test_files_that_names_do_not_tell_apart_are_named_by_patterns_with_the_pairs
     assert at.button(key="explore_name_use").disabled
     at = sound(at.text_input(key="explore_name_images").set_value("a").run())
     at = sound(at.text_input(key="explore_name_masks").set_value("c/*").run())
-    assert "no mask file fits 'c/\\*'" in text_of(at) and at.button(key="explore_name_use").disabled
+    assert "No mask file fits 'c/\\*'" in text_of(at) and at.button(key="explore_name_use").disabled
     at = sound(at.text_input(key="explore_name_masks").set_value("b/*.png").run())
     assert "3 pairs" in text_of(at) and "a/n1_x.png  +  b/q_n1.png" in at.code[0].value
     at = sound(at.button(key="explore_name_use").click().run())
@@ -171,7 +171,7 @@ def test_labels_in_postgis_are_fetched_into_the_folder_of_their_images(explore, 
     at = explore(tmp_path / "lake")
     at = sound(at.text_input(key="explore_name_masks").set_value(postgres.address("lakes", password=PASSWORD)).run())
     at = sound(at.button(key="explore_name_use").click().run())
-    assert "a password in postgresql://analyst:***@" in at.error[-1].value.replace("\\", "")
+    assert "A password in postgresql://analyst:***@" in at.error[-1].value.replace("\\", "")
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     at.text_input(key="explore_name_masks").set_value(postgres.address("lakes"))
     with monkeypatch.context() as network:
@@ -286,7 +286,7 @@ def test_wrong_shares_are_one_line_before_anything_is_counted(explore, city):
     at = explore(city, "Patches")
     at.number_input(key="patch_validation").set_value(70)
     at = sound(at.number_input(key="patch_test").set_value(40).run())
-    assert [error.value.partition(".")[0] for error in at.error] == ["shares of 0"] and "Patches kept" not in metrics(at)
+    assert [error.value.partition(".")[0] for error in at.error] == ["Shares of 0"] and "Patches kept" not in metrics(at)
     at = sound(at.number_input(key="patch_test").set_value(10).run())
     assert not at.error and "Patches kept" in metrics(at)
 

@@ -48,7 +48,7 @@ def test_a_folder_that_is_not_there_is_one_plain_line(opened):
     at = sound(at.button(key="home_open").click().run())
     assert len(at.error) == 1
     assert "\n" not in at.error[0].value
-    assert at.error[0].value.startswith("nothing at") and "Expected" in at.error[0].value
+    assert at.error[0].value.startswith("Nothing at") and "Expected" in at.error[0].value
 
 
 def test_a_folder_without_pairs_is_one_plain_line(opened, tmp_path):
@@ -144,7 +144,7 @@ def test_a_finished_sample_run_leads_to_the_map(opened, finished, workspace, tow
     assert at.session_state["gl_selection"].layer == layer
     finished("demo", {}, state="failed", error="no room on the disk. Expected 200 MB.")
     at = opened()
-    assert "no room on the disk" in text_of(at) and "sample_map" in keys_of(at)
+    assert "No room on the disk" in text_of(at) and "sample_map" in keys_of(at)
     assert at.button(key="sample_start").label == "Run it again"
 
 
@@ -152,7 +152,7 @@ def test_a_failed_sample_run_says_why_in_one_line(opened, finished, monkeypatch)
     monkeypatch.setattr("ui.state.has_sample_model", lambda: True)
     finished("demo", {}, state="failed", error="no model called 'sample-town'. Expected a model. Check the name.")
     at = opened()
-    assert [error.value for error in at.error] == ["no model called 'sample-town'. Expected a model. Check the name."]
+    assert [error.value for error in at.error] == ["No model called 'sample-town'. Expected a model. Check the name."]
 
 
 def test_the_tour_stops_once_on_each_page_and_can_be_left(opened):

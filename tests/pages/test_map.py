@@ -343,7 +343,7 @@ def test_own_layers_are_drawn_over_the_map_and_taken_away(opened, lake, workspac
     assert drawn_now["name"] == "parcels" and "1 of 1" in text_of(at)
     at = at.text_input(key="map_overlay_path").set_value(str(workspace.root / "other.gpkg")).run()
     at = at.button(key="map_overlay_add").click().run()
-    assert "no file" in at.error[0].value and len(map_of(at)[2]["overlays"]) == 1
+    assert "No file" in at.error[0].value and len(map_of(at)[2]["overlays"]) == 1
     (away,) = (button for button in at.button if str(button.key).startswith("map_overlay_off"))
     assert map_of(sound(away.click().run()))[2]["overlays"] == []
 

@@ -51,7 +51,7 @@ def test_empty_predict_page_offers_the_sample(opened):
 
 def test_a_path_with_nothing_and_a_file_that_is_no_image_are_one_plain_line_each(opened, model, tmp_path):
     at = choose_path(opened(PREDICT), "/nowhere/scene.tif")
-    assert len(at.error) == 1 and at.error[0].value.startswith("nothing at") and "\n" not in at.error[0].value
+    assert len(at.error) == 1 and at.error[0].value.startswith("Nothing at") and "\n" not in at.error[0].value
     (tmp_path / "notes.tif").write_text("no image")
     at = choose_path(opened(PREDICT), tmp_path / "notes.tif")
     assert len(at.error) == 1 and "notes.tif" in at.error[0].value and "\n" not in at.error[0].value
@@ -87,7 +87,7 @@ def test_the_sample_scene_and_a_model_start_a_job(opened, model, town, finished,
     request = asked["request"]
     assert asked["kind"] == "predict" and request["scene"] == town / "images" / "town_whole.tif"
     assert (request["overlap"], request["symmetries"], request["patch_size"]) == (0.25, 8, None)
-    assert [error.value for error in at.error] == ["found this. Expected that. Do so."]
+    assert [error.value for error in at.error] == ["Found this. Expected that. Do so."]
     at = sound(at.button(key="predict_dismiss").click().run())
     assert not at.error
 

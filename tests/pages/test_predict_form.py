@@ -148,7 +148,7 @@ def test_a_map_server_is_asked_for_a_region_whose_size_is_said_before(opened, mo
     assert "3 bands of uint8, 4.3 m per pixel" in told and "© City" in told
     at.text_input(key="predict_tiles_region").set_value("55.2,x")
     at = at.button(key="predict_tiles_look").click().run()
-    assert "the region '55.2,x'" in at.error[0].value
+    assert "The region '55.2,x'" in at.error[0].value
 
 
 def test_a_scene_of_16_bits_is_one_sentence_and_one_click(opened, model, tmp_path):
@@ -237,7 +237,7 @@ def test_a_cluster_can_be_chosen_where_who_started_the_dashboard_offers_one(open
     sound(start_button(at).click().run())
     assert "cluster" not in asked[0][1] and asked[1][1]["cluster"] == "tcp://10.0.0.7:8786"
     monkeypatch.setenv("GROUNDLINE_CLUSTER", "somewhere")
-    assert "cluster 'somewhere'" in text_of(in_path(opened, city / "images" / "sand.png"))
+    assert "Cluster 'somewhere'" in text_of(in_path(opened, city / "images" / "sand.png"))
 
 
 def test_another_scene_forgets_the_region(opened, model, city):

@@ -271,7 +271,7 @@ def test_what_belongs_to_a_run_keeps_its_place_when_it_ends(opened, workspace, t
         assert running is not None and place_of(sound(at.run()).main, "TensorBoard") == running
     records.write_patiently(folder / records.STATUS, {**records.blank_status("failed"), "error": "no memory left"})
     at = sound(at.run())
-    assert any("no memory" in error.value for error in at.error)
+    assert any("No memory" in error.value for error in at.error)
     assert place_of(at.main, "TensorBoard") == running
 
 

@@ -17,7 +17,7 @@ from core.errors import DatasetError, SettingsError
 from core.plain import in_markdown
 from core.reading.postgis import FORM, is_address, read_address, refuse_password
 from core.scenes.image_names import is_raster
-from core.words import counted
+from core.words import counted, sentence
 from ui import frame, state, tables
 from ui.allowed import changing, refuse_if_read_only, shared
 from ui.kept import keep
@@ -107,7 +107,7 @@ def _tell(root: Path, images: str, masks: str) -> int:
     try:
         found = match_folder(root, images=images, masks=masks)
     except DatasetError as error:
-        st.markdown(f":orange[{in_markdown(error)}]")
+        st.markdown(f":orange[{in_markdown(sentence(error))}]")
         return 0
     colour = "green" if found.matches else "orange"
     st.markdown(

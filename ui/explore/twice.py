@@ -14,6 +14,7 @@ from core.datasets.same_ground.overlaps import Overlap
 from core.errors import GroundlineError
 from core.plain import in_markdown
 from core.scenes.display import display_rgb
+from core.words import sentence
 from ui import state
 
 _SHOWN, _SIDE_PX = 4, 360
@@ -28,7 +29,7 @@ def places(dataset: Dataset, found: Sequence[Overlap]) -> None:
             try:
                 pictures = _pictures(dataset, one, (dataset.digest, repr(one), repr(state.shown(dataset.scheme))))
             except GroundlineError as error:
-                st.caption(in_markdown(error))
+                st.caption(in_markdown(sentence(error)))
                 continue
             for column, picture, title in zip(st.columns(len(_TITLES)), pictures, _TITLES, strict=False):
                 words = title.format(first=one.first, second=one.second)

@@ -16,7 +16,7 @@ from core.files import dump_json
 from core.jobs import jobs, records
 from core.plain import in_markdown
 from core.scenes.remote.links import LINK_SUFFIX
-from core.words import counted, size_words
+from core.words import counted, sentence, size_words
 from core.workspace import Workspace
 from ui import broken, library, state
 from ui.allowed import changing, refuse_if_read_only
@@ -201,7 +201,7 @@ def _act(action: Callable[[], object]) -> None:
         refuse_if_read_only()
         action()
     except GroundlineError as error:
-        st.toast(in_markdown(error), icon=":material/error:")
+        st.toast(in_markdown(sentence(error)), icon=":material/error:")
 
 
 def _title(entry: Entry) -> str:

@@ -15,7 +15,7 @@ from core.jobs.runs import settings_of
 from core.networks import architecture
 from core.plain import in_markdown
 from core.training.search import SEARCH_FILE
-from core.words import MIB, duration_words, memory_words, size_words
+from core.words import MIB, duration_words, memory_words, sentence, size_words
 from ui import jobs_view
 from ui.allowed import changing
 from ui.input import KEEP
@@ -77,7 +77,7 @@ def _offer(kind: str, label: str, words: str, patches: Mapping[str, Any], chosen
         try:
             jobs_view.start(kind, request, title=jobs_view.KINDS[kind][0])
         except GroundlineError as error:
-            st.error(in_markdown(error), icon=":material/error:")
+            st.error(in_markdown(sentence(error)), icon=":material/error:")
             return
         st.rerun()
 
