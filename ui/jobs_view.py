@@ -19,8 +19,6 @@ from core.words import duration_words, sentence, share_words
 from ui import library, state, tab
 from ui.allowed import changing, read_only, refuse_if_read_only
 
-_EVERY_S = 1.0
-"""How often a running job is looked at, by its card and by the side bar alike, so that both tell the same time left."""
 KINDS = {
     "audit": ("Check of the data set", ":material/fact_check:"),
     "prepare": ("Preparing patches", ":material/grid_on:"),
@@ -171,7 +169,7 @@ def progress(
     watched = Job.open(folder)
     was_active = watched.active
 
-    @st.fragment(run_every=_EVERY_S if was_active else None)
+    @st.fragment(run_every=1.0 if was_active else None)
     def follow() -> None:
         job = Job.open(folder)
         status = asked_status(job)
@@ -213,7 +211,7 @@ def sidebar() -> None:
     if not active:
         return
 
-    @st.fragment(run_every=_EVERY_S)
+    @st.fragment(run_every=2.0)
     def running() -> None:
         shares = []
         for job in active:
