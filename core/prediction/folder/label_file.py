@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 import rasterio
 import rasterio.shutil
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from core.classes import IGNORED_ID
-from core.errors import ExportError
 from core.files import folder_beside, replacing
 from core.prediction.folder.pyramids import BLOCK_PX
 from core.prediction.folder.rasters import LABELS, Prediction
-from core.prediction.folder.writing import COG_OPTIONS, GDAL_CACHE_BYTES, Placement, describe
+from core.prediction.folder.writing import COG_OPTIONS, Placement, describe, gdal_writes
 from core.progress import OnProgress, ShouldStop, check, report
 from core.scenes.raster_files import open_file
 from core.scenes.scene import Window
@@ -45,28 +42,17 @@ def write_labels(
     tags.pop("AREA_OR_POINT", None)
     place = Placement(prediction.geo, tuple(points), points_crs)
     rows = range(0, prediction.height, _ROWS_AT_ONCE)
-    try:
-        with (
-            warnings.catch_warnings(),
-            rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES),
-            replacing(path) as temporary,
-            folder_beside(path) as folder,
-        ):
-            plain = folder / LABELS
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(plain, "w", height=prediction.height, width=prediction.width, bigtiff="IF_SAFER", **_PLAIN) as target:
-                describe(target, place, tags, IGNORED_ID, prediction.scheme)
-                for number, row in enumerate(rows):
-                    check(should_stop)
-                    report(on_progress, number, len(rows) + 1, "Writing labels")
-                    window = Window(row, 0, min(_ROWS_AT_ONCE, prediction.height - row), prediction.width)
-                    labels = prediction.labels(window, threshold, unsure=unsure)
-                    target.write(labels, 1, window=rasterio.windows.Window(0, row, prediction.width, window.height))
-            options = {**COG_OPTIONS, "overviews": "AUTO", "overview_resampling": "MODE"}
-            rasterio.shutil.copy(plain, temporary, **options)
-    except RasterioIOError as error:
-        raise ExportError(
-            f"{Path(path).name} could not be written ({error})", expected="room on the disk", do="Free some space and try again"
-        ) from error
+    with gdal_writes(Path(path).name, "try again"), replacing(path) as temporary, folder_beside(path) as folder:
+        plain = folder / LABELS
+        with rasterio.open(plain, "w", height=prediction.height, width=prediction.width, bigtiff="IF_SAFER", **_PLAIN) as target:
+            describe(target, place, tags, IGNORED_ID, prediction.scheme)
+            for number, row in enumerate(rows):
+                check(should_stop)
+                report(on_progress, number, len(rows) + 1, "Writing labels")
+                window = Window(row, 0, min(_ROWS_AT_ONCE, prediction.height - row), prediction.width)
+                labels = prediction.labels(window, threshold, unsure=unsure)
+                target.write(labels, 1, window=rasterio.windows.Window(0, row, prediction.width, window.height))
+        options = {**COG_OPTIONS, "overviews": "AUTO", "overview_resampling": "MODE"}
+        rasterio.shutil.copy(plain, temporary, **options)
     report(on_progress, len(rows) + 1, len(rows) + 1, "Written")
     return Path(path)

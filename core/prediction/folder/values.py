@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -10,11 +9,9 @@ from xml.sax.saxutils import escape
 import numpy as np
 import rasterio
 import rasterio.shutil
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
-from core.errors import ExportError
 from core.prediction.folder.measured import SHOWN_PERCENT, VALUES, Statistics
-from core.prediction.folder.writing import COG_OPTIONS, GDAL_CACHE_BYTES, Placement, ValueWriter, describe
+from core.prediction.folder.writing import COG_OPTIONS, Placement, ValueWriter, describe, gdal_writes
 
 _SAMPLE = 1_000_000
 _ROWS_BYTES = 16 << 20
@@ -62,15 +59,10 @@ def finish_values(
     )
     options = {**COG_OPTIONS, "overviews": "AUTO", "overview_resampling": "AVERAGE", "predictor": "YES", "compress": "ZSTD"}
     try:
-        with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_NUM_THREADS="2"):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with gdal_writes(VALUES, "predict again", GDAL_NUM_THREADS="2"):
             with rasterio.open(virtual, "r+") as dataset:
                 describe(dataset, place, tags, float("nan"), None)
             rasterio.shutil.copy(virtual, folder / VALUES, **options)
-    except RasterioIOError as error:
-        raise ExportError(
-            f"{VALUES} could not be written ({error})", expected="room on the disk", do="Free some space and predict again"
-        ) from error
     finally:
         virtual.unlink(missing_ok=True)
     on_step(2, 2, "Written")

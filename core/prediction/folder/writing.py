@@ -7,7 +7,8 @@ killed, and every pixel is compressed once only, at the end.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,18 +206,26 @@ def _cog(
     """Write bytes on disk as a cloud-optimized GeoTIFF: GDAL reads them through virtual rasters that describe them."""
     virtual = describe_levels(levels, kind, bands, masked=nodata is None)
     try:
-        with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_NUM_THREADS="2"):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with gdal_writes(path.name, "predict again", GDAL_NUM_THREADS="2"):
             with rasterio.open(virtual[0], "r+") as dataset:
                 describe(dataset, place, tags, nodata, scheme)
             rasterio.shutil.copy(virtual[0], path, **{**COG_OPTIONS, **options})
-    except RasterioIOError as error:
-        raise ExportError(
-            f"{path.name} could not be written ({error})", expected="room on the disk", do="Free some space and predict again"
-        ) from error
     finally:
         for file in virtual:
             file.unlink(missing_ok=True)
+
+
+@contextmanager
+def gdal_writes(name: str, do: str, **options: str) -> Iterator[None]:
+    """GDAL within its share of memory, silent of rasters without a place. Raises ExportError that names the file it cannot write (a full
+    disk, say) and what to do once there is room.
+    """
+    try:
+        with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, **options):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            yield
+    except RasterioIOError as error:
+        raise ExportError(f"{name} could not be written ({error})", expected="room on the disk", do=f"Free some space and {do}") from error
 
 
 def describe(dataset, place: Placement, tags: Mapping[str, str], nodata: float | None, scheme: ClassScheme | None) -> None:
