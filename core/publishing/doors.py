@@ -37,7 +37,7 @@ class Doors:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        send = _with_headers(send)
+        send = with_headers(send, _HEADERS)
         wait = 0.0 if self._password is None else self._password.wait_s(scope)
         if host_of(scope) not in self._hosts:
             await answer(send, 421, f"This server answers to its own machine's names alone. Name others in {HOSTS_VARIABLE}.")
@@ -72,11 +72,13 @@ def _typed(scope: Scope) -> str | None:
         return None
 
 
-def _with_headers(send: Send) -> Send:
+def with_headers(send: Send, added: Iterable[tuple[bytes, bytes]]) -> Send:
+    """A `send` that adds headers to each answer that does not bring them itself."""
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             own = {key.lower() for key, _ in message.get("headers", ())}
-            message["headers"] = [*message.get("headers", ()), *(item for item in _HEADERS if item[0] not in own)]
+            message["headers"] = [*message.get("headers", ()), *(item for item in added if item[0] not in own)]
         await send(message)
 
     return sending

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import SettingsError
+from core.publishing.doors import with_headers
 from core.publishing.names import HOSTS_VARIABLE, allowed_hosts, host_of, listens_here_alone, own_names
 from core.publishing.password import PASSWORD_VARIABLE, answer, from_environment, made_up
 from ui import allowed
@@ -112,7 +113,7 @@ class Doors:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        send = _with_headers(send, scope["path"], self.pictures)
+        send = with_headers(send, _headers(scope["path"], self.pictures))
         if host_of(scope) not in self.hosts:
             words = f"This dashboard answers to its own machine's names alone. Name others in {HOSTS_VARIABLE}."
             await _refuse(scope, receive, send, 421, words)
@@ -144,17 +145,9 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, words
     await answer(send, status, words)
 
 
-def _with_headers(send: Send, path: str, pictures: Callable[[], Iterable[str]]) -> Send:
+def _headers(path: str, pictures: Callable[[], Iterable[str]]) -> list[tuple[bytes, bytes]]:
     policy = dict(_POLICY)
     if "/component/" in path:  # the frame of the maps: streamlit-folium runs the script of a map by eval
         policy["script-src"] += " 'unsafe-eval'"
         policy["img-src"] = " ".join((policy["img-src"], *pictures()))
-    added = (*_HEADERS, (b"content-security-policy", "; ".join(f"{what} {where}" for what, where in policy.items()).encode()))
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            own = {key.lower() for key, _ in message.get("headers", ())}
-            message["headers"] = [*message.get("headers", ()), *(item for item in added if item[0] not in own)]
-        await send(message)
-
-    return sending
+    return [*_HEADERS, (b"content-security-policy", "; ".join(f"{what} {where}" for what, where in policy.items()).encode())]
