@@ -167,9 +167,9 @@ class _Work:
             windows = sum(plan.windows for plan in plans)
             whole = windows + max(5, windows // 20)
             blending = part(on_progress, 0, windows, whole)
-            if self.where is None:
+            if self.where is None or not isinstance(raw, RawWriter):  # measured values are made in one process: `_refuse_spread`
                 blended = self._blend(plans, raw, done, blending, should_stop)
-            elif isinstance(raw, RawWriter):
+            else:
                 blended = self._spread(self.where, plans, raw, blending, should_stop)
             self._refuse_changed()
             result = PredictResult(

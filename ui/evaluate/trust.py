@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.plain import in_markdown
-from core.words import share_words
+from core.words import number_words, share_words
 from ui import frame, state, tables
 from ui.allowed import changing, refuse_if_read_only
 from ui.evaluate import charts
@@ -118,7 +118,7 @@ def thresholds(run: EvaluationRun) -> None:
     }
     for column, (score, (title, meaning)) in zip(columns, words.items(), strict=False):
         value = now[score]
-        shown = "–" if np.isnan(value) else share_words(value, 1) if score == "coverage" else f"{value:.3f}"
+        shown = share_words(value, 1) if score == "coverage" else number_words(value)
         column.metric(title, shown, border=True, help=meaning)
     best = curve.best
     columns[4].button(

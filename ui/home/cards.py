@@ -48,7 +48,8 @@ def sample_card() -> None:
     )
     job = jobs_view.newest("demo")
     wanted = state.wanted_sample()
-    whole = jobs_view.newest("demo", keep=lambda one: not one.active and jobs_view.made(one).prediction is not None)
+    runs = jobs.list_jobs(state.workspace(), kinds=("demo",))
+    whole = next((one for one in runs if not one.active and jobs_view.made(one).prediction is not None), None)
     finished = whole is not None and job is not None and whole.name == job.name
     if finished and st.session_state.get(_FOLLOWED) == job.name:
         del st.session_state[_FOLLOWED]
