@@ -18,7 +18,7 @@ from core.cluster.driving import Driven
 from core.cluster.where import Where, read_where
 from core.digests import refuse_changed
 from core.errors import Cancelled, ExportError, InputError, SettingsError
-from core.files import delete, dump_json, replacing_folder, unfinished, unfinished_place, write_json
+from core.files import delete, dump_json, put_in_place, unfinished, unfinished_place, write_json
 from core.model_store.models import Model
 from core.prediction.blend.blending import BlendResult, Tally
 from core.prediction.blend.plans import BlendPlan, plan_blend
@@ -38,6 +38,9 @@ from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.scenes.scene import Scene, Window
 from core.words import MIB, size_words
+
+_FILES = ".files"
+"""Where finished rasters lie until all are there: hidden, since it looks like a prediction."""
 
 
 @dataclass(frozen=True)
@@ -288,38 +291,41 @@ class _Work:
             "GROUNDLINE_SCENE_DIGEST": self.digest,
             **credit_tags(self.scene),
         }
-        with replacing_folder(self.folder) as temporary:
-            card = self.model.card
-            if isinstance(raw, ValueWriter):
-                found = finish_values(raw, temporary, card.scheme.names[0], place, tags=tags, on_step=on_step)
-                given: dict[str, Any] = {"measured": card.measured, "statistics": vars(found)}
-            else:
-                finish(raw, temporary, card.scheme, place, tags=tags, on_step=on_step)
-                given = {"scheme": card.scheme.to_dict()}
-            write_json(
-                temporary / record_of(self.model.card),
-                {
-                    "model": card.name,
-                    **given,
-                    "height": self.window.height,
-                    "width": self.window.width,
-                    "geo": geo_to_dict(place.geo),
-                    "scene": str(self.scene.path),
-                    **credits_of(self.scene),
-                    "scene_digest": self.digest,
-                    "window": vars(self.window),
-                    "settings": {"patch_size": self.engine.patch_size, **self._layout()},
-                    "engine": result.engine,
-                    "key": self.key,
-                    "windows": result.windows,
-                    "seconds": result.seconds,
-                    "peak_memory_mib": result.peak_memory_mib,
-                    "model_seconds": result.model_seconds,
-                    "seam_score": result.seam_score,
-                    "warnings": result.summary()["warnings"],
-                    **({"workers": self.driven.workers} if self.driven else {}),
-                },
-            )
+        # Within the unfinished work, so that a run that is killed now goes on behind the last file that it had finished.
+        files = self.unfinished.place / _FILES
+        files.mkdir(exist_ok=True)
+        card = self.model.card
+        if isinstance(raw, ValueWriter):
+            found = finish_values(raw, files, card.scheme.names[0], place, tags=tags, on_step=on_step)
+            given: dict[str, Any] = {"measured": card.measured, "statistics": vars(found)}
+        else:
+            finish(raw, files, card.scheme, place, tags=tags, on_step=on_step)
+            given = {"scheme": card.scheme.to_dict()}
+        write_json(
+            files / record_of(self.model.card),
+            {
+                "model": card.name,
+                **given,
+                "height": self.window.height,
+                "width": self.window.width,
+                "geo": geo_to_dict(place.geo),
+                "scene": str(self.scene.path),
+                **credits_of(self.scene),
+                "scene_digest": self.digest,
+                "window": vars(self.window),
+                "settings": {"patch_size": self.engine.patch_size, **self._layout()},
+                "engine": result.engine,
+                "key": self.key,
+                "windows": result.windows,
+                "seconds": result.seconds,
+                "peak_memory_mib": result.peak_memory_mib,
+                "model_seconds": result.model_seconds,
+                "seam_score": result.seam_score,
+                "warnings": result.summary()["warnings"],
+                **({"workers": self.driven.workers} if self.driven else {}),
+            },
+        )
+        put_in_place(files, self.folder)
 
     def _settings(self) -> Mapping[str, Any]:
         state = self.model.file.stat()

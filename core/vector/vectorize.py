@@ -28,7 +28,7 @@ from core.vector.tracing.attributes import LENGTH_METHOD, distances, measure, si
 from core.vector.tracing.measures import boundary_code, convex_polygons
 from core.vector.tracing.polygons import Rings, build_polygons, build_rings, transformed
 from core.vector.tracing.simplify import simplify_arcs
-from core.vector.tracing.sources import LabelSource, full_scale, open_labels
+from core.vector.tracing.sources import LabelSource, full_scale, open_labels, tiles_kept
 from core.vector.tracing.zonal import Zonal, zonal
 
 STEPS = 5
@@ -82,9 +82,12 @@ def vectorize(
         check(should_stop)
         report(building, number, STEPS, message)
 
-    arcs = trace_arcs(labels.rows, *size, confidence_rows=labels.confidence_rows, on_progress=reading, should_stop=should_stop)
-    step(0, "merging small areas")
-    arcs = merge_small_regions(arcs, min_area_px, labels.scheme.ignored_id, areas_px)
+    with tiles_kept(labels):
+        arcs = trace_arcs(labels.rows, *size, confidence_rows=labels.confidence_rows, on_progress=reading, should_stop=should_stop)
+        step(0, "merging small areas")
+        arcs = merge_small_regions(arcs, min_area_px, labels.scheme.ignored_id, areas_px)
+        # Before there are polygons: what reads the rasters once more has the arcs alone beside it.
+        zones = zonal(arcs, labels, should_stop=should_stop)
     step(1, "simplifying borders")
     points, offsets = simplify_arcs(arcs, simplify_px, smooth=asked.smooth, method=asked.method)
     squared = 0
@@ -103,7 +106,7 @@ def vectorize(
     invalid, gap_px, overlap_px = _check_coverage(arcs, points, offsets, rings, geometry, labels.geo.transform)
     step(4, "measuring polygons")
     keep = np.isin(arcs.regions.classes[1:], wanted_ids)
-    layer, area = _layer(labels, arcs, rings, coordinates, geometry, keep, zonal(arcs, labels, should_stop=should_stop))
+    layer, area = _layer(labels, arcs, rings, coordinates, geometry, keep, zones)
     refuse_changed()
     if asked.distance_to is not None:
         targets = np.isin(arcs.regions.classes[1:], _class_ids([asked.distance_to], labels.scheme))

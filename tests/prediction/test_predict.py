@@ -6,22 +6,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from affine import Affine
 from pyproj import CRS
 from rasterio.control import GroundControlPoint
 
 from core.errors import Cancelled, ExportError, GroundlineError, InputError, SceneError, SettingsError
 from core.geo import GeoRef
+from core.prediction import predict as predict_module
 from core.prediction.blend.blending import bytes_per_column
 from core.prediction.budget import resident_bytes
+from core.prediction.folder import pyramids
 from core.prediction.folder.label_file import write_labels
-from core.prediction.folder.rasters import Prediction
+from core.prediction.folder.rasters import Prediction, prediction_folders
 from core.prediction.folder.writing import GDAL_CACHE_BYTES
 from core.prediction.predict import predict
 from core.prediction.running import BlendLayout, plan_within, widest_px
 from core.scenes.opening import open_scene, scene_of_array
 from core.scenes.scene import Scene, Window
 from core.words import MIB
+from core.workspace import Workspace
 from tests.helpers.standins import SCHEME, make_engine, make_model, probabilities
 
 UTM = GeoRef(Affine(0.3, 0, 325000.0, 0, -0.3, 2788000.0), CRS.from_epsg(32640))
@@ -236,6 +240,46 @@ def test_a_killed_run_goes_on_where_it_was(model, tmp_path):
     assert rest.seam_score == pytest.approx(whole.seam_score, rel=0.05) and rest.model_seconds > 0
     np.testing.assert_array_equal(Prediction.open(tmp_path / "out").probabilities(), Prediction.open(tmp_path / "whole").probabilities())
     assert {path.name for path in tmp_path.iterdir()} == {"model", "out", "whole"}
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "at", "copies", "derived"),
+    [(pyramids, "_derive", 1, 4, 2), (rasterio.shutil, "copy", 2, 2, 0), (predict_module, "put_in_place", 0, 0, 0)],
+)
+def test_a_run_killed_while_files_are_made_makes_those_that_are_missing(module, name, at, copies, derived, model, tmp_path, monkeypatch):
+    scene, place = scene_of_array(picture(300, 90)), Workspace(tmp_path).predictions  # a level of half its size
+    run(model, scene, tmp_path / "whole")
+    calls, does = [], getattr(module, name)
+
+    def dying(*words, **named):
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        calls.append(words)
+        return does(*words, **named)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, name, dying)
+        run(model, scene, place / "out")
+    assert not (place / "out").exists() and prediction_folders(Workspace(tmp_path)) == []
+    told: dict[str, list] = {"copy": [], "_derive": [], "windows": []}
+
+    def watch(where, what):
+        does = getattr(where, what)
+        monkeypatch.setattr(where, what, lambda *words, **named: (told[what].append(words), does(*words, **named))[1])
+
+    def watching(patches):
+        told["windows"].append(len(patches))
+        return probabilities(patches)
+
+    watch(rasterio.shutil, "copy")
+    watch(pyramids, "_derive")
+    run(model, scene, place / "out", engine=make_engine(model, watching))
+    assert (len(told["copy"]), len(told["_derive"])) == (copies, derived)
+    assert len(told["windows"]) <= 1  # the engine's warming up
+    for file in ("probabilities", "labels", "confidence", "margin"):
+        assert (place / f"out/{file}.tif").read_bytes() == (tmp_path / f"whole/{file}.tif").read_bytes()
+    assert {path.name for path in (place / "out").iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
+    assert {path.name for path in place.iterdir()} == {"out"}
 
 
 def test_what_a_run_left_that_was_killed_at_its_end_goes_when_its_result_is_taken(model, tmp_path):

@@ -9,7 +9,9 @@ from rasterio.features import rasterize
 from scipy import ndimage
 
 from core.errors import Cancelled
+from core.vector.tracing import arcs as arcs_module
 from core.vector.tracing.arcs import merge_small_regions, trace_arcs
+from core.vector.tracing.components import compact
 from core.vector.tracing.polygons import build_polygons, build_rings
 from tests.helpers.rasters import random_raster, trace
 
@@ -68,6 +70,16 @@ def test_bands_do_not_change_the_arcs():
             assert_same(trace(raster, band_rows=rows), whole)
 
 
+def test_numbers_of_regions_may_be_put_together_after_any_band(monkeypatch):
+    whole = [trace(random_raster(seed)) for seed in range(80)]
+    monkeypatch.setattr(arcs_module, "COMPACTED_FROM", 2)
+    put_together = []
+    monkeypatch.setattr(arcs_module, "compact", lambda *given: put_together.append(given) or compact(*given))
+    for seed, one in enumerate(whole):
+        assert_same(trace(random_raster(seed), band_rows=1), one)
+    assert len(put_together) > 2 * len(whole)
+
+
 def test_wide_ids_trace_like_narrow_ones():
     raster = random_raster(7)
     assert_same(trace(raster.astype(np.int32)), trace(raster))
@@ -78,6 +90,7 @@ def test_confidence_sums_are_the_plain_sums():
     raster = random_raster(12)
     confidence = np.random.default_rng(3).random(raster.shape)
     arcs = trace_arcs(lambda a, b: raster[a:b], *raster.shape, confidence_rows=lambda a, b: confidence[a:b], band_rows=3)
+    assert arcs.regions.confidence_sum.size == arcs.regions.classes.size
     for value in np.unique(raster):
         assert arcs.regions.confidence_sum[arcs.regions.classes == value].sum() == pytest.approx(
             confidence[raster == value].sum(), abs=1e-9

@@ -95,13 +95,26 @@ def test_zonal_values_of_merged_regions_count_all_their_pixels():
 @pytest.mark.parametrize(("values", "share"), [(256, 0.1), (3, 0.5), (1, 0.9), (256, 0.0), (256, 1.0)])
 def test_counted_percentiles_are_those_of_sorted_values_to_the_bit(values, share):
     rng = np.random.default_rng(values)
-    pixels = np.concatenate([rng.integers(0, 6, 40), rng.integers(1, 900, 10), [0, 1, 2]])
-    starts = np.concatenate([[0], np.cumsum(pixels)])
-    told = rng.integers(0, values, starts[-1]).astype(np.uint8)
-    counted = zonal_module._percentiles_of_bytes(told, starts, share)
-    np.testing.assert_array_equal(counted, zonal_module._percentiles(told.copy(), starts, share))
-    wanted = [np.percentile(part, 100 * share) if part.size else np.nan for part in np.split(told, starts[1:-1])]
-    np.testing.assert_allclose(counted, wanted)
+    pixels = np.concatenate([rng.integers(0, 6, 1000), rng.integers(1, 900, 10), [0, 1, 2]])
+    # Regions lie in each other's midst, so that more of them are open at once than there is room for at first.
+    regions = rng.permutation(np.repeat(np.arange(pixels.size), pixels).astype(np.int32))
+    told = rng.integers(0, values, regions.size).astype(np.uint8)
+    counted, kept = zonal_module._Counted(pixels, share), zonal_module._Sorted(pixels, share, told.dtype)
+    for part in np.array_split(np.arange(regions.size), 7):
+        for one in (counted, kept):
+            one.add(told[None, part], regions[None, part])
+    assert counted.rows > 256
+    np.testing.assert_array_equal(counted.percentiles(), kept.percentiles())
+    wanted = [np.percentile(told[regions == k], 100 * share) if pixels[k] else np.nan for k in range(pixels.size)]
+    np.testing.assert_allclose(counted.percentiles(), wanted)
+
+
+def test_counts_are_held_for_the_regions_of_a_row_and_not_for_all():
+    regions = np.repeat(np.arange(1, 10_001, dtype=np.int32).reshape(1000, 10), 3, axis=0)
+    counted = zonal_module._Counted(np.bincount(regions.ravel()), 0.1)
+    for row in range(0, 3000, 50):
+        counted.add(np.full((50, 10), 7, np.uint8), regions[row : row + 50])
+    assert counted.rows == 256 and (counted.percentiles()[1:] == 7).all()
 
 
 def test_the_pixels_of_each_region_are_found_from_its_borders():
@@ -109,7 +122,9 @@ def test_the_pixels_of_each_region_are_found_from_its_borders():
         raster = random_raster(seed)
         arcs = trace(raster)
         regions_of = zonal_module.region_rows(arcs)
-        for first, last in ((0, raster.shape[0]), (raster.shape[0] // 2, raster.shape[0])):
+        height = raster.shape[0]
+        bands = [(0, height), (height // 2, height), *((row, min(row + 2, height)) for row in range(0, height, 2)), (0, 1)]
+        for first, last in bands:
             regions = regions_of(first, last)
             np.testing.assert_array_equal(arcs.regions.classes[regions], raster[first:last])
 

@@ -37,25 +37,42 @@ class Level:
         """The file of "probabilities", "labels", "confidence", "margin" or "mask"."""
         return self.probabilities if kind == "probabilities" else self.probabilities.with_name(f"{kind}{self.number}.bytes")
 
-    def delete(self) -> None:
-        """Delete the files that were derived, and all of a smaller level."""
-        for kind in _RANKED if self.number == 0 else ("probabilities", *_RANKED):
-            self.file(kind).unlink()
+    @property
+    def derived(self) -> list[Path]:
+        """The files that are made of larger ones: all but the probabilities at full size."""
+        return [self.file(kind) for kind in (_RANKED if self.number == 0 else ("probabilities", *_RANKED))]
 
 
 def make_levels(probabilities: Path, height: int, width: int, classes: int) -> list[Level]:
     """Derive labels, confidence and margin from bytes (h, K, w) on disk, and all of them at half size and less.
 
-    The smallest level fits into one block. Memory is bounded by a few rows.
+    The smallest level fits into one block. Memory is bounded by a few rows. Levels that a killed run has made of the same bytes are taken
+    as they are, once all of them were there.
     """
     levels = [Level(0, probabilities, height, width, classes)]
     while max(levels[-1].height, levels[-1].width) > BLOCK_PX:
         last = levels[-1]
         path = probabilities.with_name(f"probabilities{last.number + 1}.bytes")
         levels.append(Level(last.number + 1, path, -(-last.height // 2), -(-last.width // 2), classes))
-    for level, smaller in zip(levels, [*levels[1:], None], strict=True):
-        _derive(level, smaller)
+    made = _all_made(levels)
+    if not made.exists():
+        for level, smaller in zip(levels, [*levels[1:], None], strict=True):
+            _derive(level, smaller)
+        made.touch()
     return levels
+
+
+def delete_levels(levels: Sequence[Level]) -> None:
+    """Delete what `make_levels` made."""
+    _all_made(levels).unlink(missing_ok=True)  # first: from here on they are not all there
+    for level in levels:
+        for file in level.derived:
+            file.unlink()
+
+
+def _all_made(levels: Sequence[Level]) -> Path:
+    """An empty file that says that all levels are there."""
+    return levels[0].probabilities.with_name("levels.made")
 
 
 def _derive(level: Level, smaller: Level | None) -> None:

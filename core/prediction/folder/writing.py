@@ -23,9 +23,10 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.errors import ExportError
+from core.files import replacing
 from core.geo import GeoRef
 from core.prediction.blend.kernels import quantise
-from core.prediction.folder.pyramids import BLOCK_PX, Level, describe_levels, make_levels
+from core.prediction.folder.pyramids import BLOCK_PX, Level, delete_levels, describe_levels, make_levels
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, MARGIN, PROBABILITIES
 from core.scenes.raster_files import open_file
 from core.scenes.scene import Scene, Window
@@ -170,10 +171,14 @@ def finish(
 ) -> None:
     """Turn the raw probabilities into the four GeoTIFFs of a prediction in `folder`.
 
-    Overviews hold averaged probabilities, and the labels, confidence and margin that follow from those. Raises
+    Overviews hold averaged probabilities, and the labels, confidence and margin that follow from those. What a killed run has finished,
+    overviews beside the raw file and GeoTIFFs in `folder`, is not made again: of a vast scene each takes minutes. Raises
     ExportError when a file cannot be written (a full disk, say).
     """
     steps = 5
+    if all((folder / file).exists() for file in (PROBABILITIES, LABELS, CONFIDENCE, MARGIN)):
+        on_step(steps, steps, "Written")
+        return
     on_step(0, steps, "Making overviews")
     levels = make_levels(raw.path, raw.height, raw.width, raw.classes)
     on_step(1, steps, "Writing probabilities")
@@ -186,8 +191,7 @@ def finish(
         kind = Path(file).stem
         on_step(step, steps, f"Writing {kind}")
         _cog(folder / file, levels, kind, (kind,), place, tags, nodata=0, compress="ZSTD")
-    for level in levels:
-        level.delete()
+    delete_levels(levels)
     on_step(steps, steps, "Written")
 
 
@@ -203,13 +207,16 @@ def _cog(
     scheme: ClassScheme | None = None,
     **options: Any,
 ) -> None:
-    """Write bytes on disk as a cloud-optimized GeoTIFF: GDAL reads them through virtual rasters that describe them."""
+    """Write bytes on disk as a cloud-optimized GeoTIFF, unless it is there: GDAL reads them through virtual rasters that describe them."""
+    if path.exists():
+        return
     virtual = describe_levels(levels, kind, bands, masked=nodata is None)
     try:
         with gdal_writes(path.name, "predict again", GDAL_NUM_THREADS="2"):
             with rasterio.open(virtual[0], "r+") as dataset:
                 describe(dataset, place, tags, nodata, scheme)
-            rasterio.shutil.copy(virtual[0], path, **{**COG_OPTIONS, **options})
+            with replacing(path) as temporary:
+                rasterio.shutil.copy(virtual[0], temporary, **{**COG_OPTIONS, **options})
     finally:
         for file in virtual:
             file.unlink(missing_ok=True)

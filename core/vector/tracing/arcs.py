@@ -18,6 +18,8 @@ from core.vector.tracing.joining import arc_lengths, join_arcs, take_arcs
 from core.vector.tracing.tracing import corner_codes, half_arcs, trace_band
 
 BAND_PIXELS = 1 << 21
+COMPACTED_FROM = 1 << 20
+"""Numbers given to beginnings of regions from which on those that turned out to be one are put together, each time they have doubled."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,20 @@ def _grown(array, size):
     return grown
 
 
+def _of_regions(number, regions, classes, pixels, sums):
+    """Class, pixels and sum of each region, from those of the numbers that its beginnings were given; `number` (N,) says whose each is.
+
+    Sums that nobody asked for, of fewer than N entries, stay what they are.
+    """
+    count = number.size
+    counted = np.flatnonzero(pixels[:count])
+    of_regions = np.zeros(regions + 1, classes.dtype)
+    of_regions[number[counted]] = classes[counted]
+    if sums.size >= count:
+        sums = np.bincount(number, weights=sums[:count], minlength=regions + 1)
+    return of_regions, np.bincount(number, weights=pixels[:count], minlength=regions + 1).astype(np.int64), sums
+
+
 def trace_arcs(
     read_rows: Callable[[int, int], np.ndarray],
     height: int,
@@ -90,7 +106,7 @@ def trace_arcs(
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> Arcs:
-    """Trace the borders of a label raster, band of rows by band of rows; memory beside the arcs themselves is that of one band.
+    """Trace the borders of a label raster, band of rows by band of rows; memory beside the arcs and regions themselves is that of one band.
 
     read_rows(r0, r1) gives the class ids (r1 - r0, width) of some integer type. confidence_rows likewise gives numbers of any real
     type, whose sum over each region is kept. The answer is the same for every `band_rows`. Raises Cancelled.
@@ -100,7 +116,7 @@ def trace_arcs(
     classes = np.zeros(1, np.int32)
     pixels = np.zeros(1, np.int64)
     sums = np.zeros(1, np.float64)
-    count = 1
+    count, compacted = 1, COMPACTED_FROM // 2
     pieces, junction_rows, junction_cols, numbered = [], [], [], 0
     above_ids = np.zeros(width + 2, np.int32)
     above = np.zeros(width, np.uint8)
@@ -132,6 +148,15 @@ def trace_arcs(
         junction_cols.append(cols[:owned])
         pieces.append((xy, offsets, left, right, start, end, first, last))
         above_ids, above = ids[-2].copy(), band[-1].copy()
+        if count > 2 * compacted and until < height:
+            # A winding region gets several numbers, which meet further down: there are ten times as many as regions.
+            number, regions = compact(parent, count)
+            for piece in pieces:
+                piece[2][:], piece[3][:] = number[piece[2]], number[piece[3]]
+            above_ids = number[above_ids]
+            classes, pixels, sums = _of_regions(number, regions, classes, pixels, sums)
+            parent, count = np.arange(regions + 1, dtype=np.int32), regions + 1
+            compacted = max(count, COMPACTED_FROM // 2)
         if on_progress:
             on_progress(until, height, "tracing borders")
     number, regions = compact(parent, count)
@@ -147,17 +172,10 @@ def trace_arcs(
             at = xy[points[cut]].astype(np.int64)
             ends[cut] = np.searchsorted(keys, at[:, 1] * (width + 1) + at[:, 0])
     left, right = number[left], number[right]
-    region_class = np.zeros(regions + 1, np.int32)
-    counted = np.flatnonzero(pixels[:count])
-    region_class[number[counted]] = classes[counted]
+    classes, pixels, sums = _of_regions(number, regions, classes, pixels, sums)
     edge = np.zeros(regions + 1, bool)
     edge[left[right == 0]] = edge[right[left == 0]] = True
-    table = ArcRegions(
-        region_class,
-        np.bincount(number, weights=pixels[:count], minlength=regions + 1).astype(np.int64),
-        edge,
-        None if confidence_rows is None else np.bincount(number, weights=sums[:count], minlength=regions + 1),
-    )
+    table = ArcRegions(classes, pixels, edge, None if confidence_rows is None else sums)
     half = half_arcs(start, end, first, last, numbered)
     if single:
         return Arcs(xy, offsets, left, right, start, end, first, last, half, height, width, table)

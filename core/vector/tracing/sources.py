@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import rasterio
 
 from core.classes import IGNORED_ID, ClassScheme
 from core.digests import file_digest
 from core.errors import SceneError, SettingsError
 from core.geo import GeoRef
 from core.prediction.folder.origin import ADDRESS, ATTRIBUTION
+from core.prediction.folder.pyramids import BLOCK_PX
 from core.prediction.folder.rasters import LABELS, MARGIN, PREDICTION_FILE, PROBABILITIES, Prediction, is_prediction
 from core.scenes.image_names import place_name
 from core.scenes.opening import open_scene, scene_of_array
@@ -21,6 +24,9 @@ from core.scenes.scene import Scene, Window
 from core.vector.settings import check_threshold
 
 BAND_PIXELS = 1 << 22
+_LEAST_CACHE_BYTES = 64 << 20
+_TILE_ROWS = 512
+"""Rows of the tiles of rasters that others made: the most that is usual."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class LabelSource:
 
     confidence_rows: likewise, of an unsigned type whose largest number is 1.0, or floats from 0 to 1. margin_rows: likewise uint8, the
     largest probability minus the second. probability_rows: uint8 (r1 - r0, width, classes of the scheme). digest: a text that changes
-    when a file that they are read from does. picture: whom the picture belongs to and its address, where they are known.
+    when a file that they are read from does. picture: whom the picture belongs to and its address, where they are known. tiles_bytes: what
+    a row of tiles of all the rasters holds, unpacked.
     """
 
     name: str
@@ -44,6 +51,17 @@ class LabelSource:
     probability_rows: Callable[[int, int], np.ndarray] | None = None
     digest: Callable[[], str] = str
     picture: Mapping[str, str] = field(default_factory=dict)
+    tiles_bytes: int = 0
+
+
+@contextmanager
+def tiles_kept(labels: LabelSource) -> Iterator[None]:
+    """While the rasters are read by rows from above to below: GDAL keeps a row of their tiles, so that each is unpacked once, and no more.
+
+    Left to itself it keeps tiles of all that was read, up to a twentieth of the machine's memory.
+    """
+    with rasterio.Env(GDAL_CACHEMAX=max(_LEAST_CACHE_BYTES, labels.tiles_bytes * 5 // 4)):
+        yield
 
 
 def open_labels(
@@ -140,6 +158,8 @@ def _from_prediction(prediction: Prediction) -> LabelSource:
         (lambda r0, r1: prediction.probabilities(window(r0, r1))) if (prediction.folder / PROBABILITIES).exists() else None,
         lambda: file_digest(prediction.folder / PREDICTION_FILE),
         {key: str(prediction.made[key]) for key in (ATTRIBUTION, ADDRESS) if prediction.made.get(key)},
+        # Labels, confidence and margin are a byte each, as is the probability of each class.
+        tiles_bytes=BLOCK_PX * prediction.width * (len(prediction.scheme) + 3),
     )
 
 
@@ -180,9 +200,14 @@ def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence) -> LabelSo
 
     sure = None if scores is None else confidence_rows
     used = (scene,) if scores is None else (scene, scores)
-    return LabelSource(
-        scene.name, scene.height, scene.width, scene.geo, named, rows, sure, digest=lambda: "".join(one.digest for one in used)
-    )
+
+    def digest() -> str:
+        return "".join(one.digest for one in used)
+
+    pixel_bytes = sum(one.bands * np.dtype(one.dtype).itemsize for one in used)
+    size = scene.height, scene.width
+    tiles_bytes = _TILE_ROWS * scene.width * pixel_bytes
+    return LabelSource(scene.name, *size, scene.geo, named, rows, sure, digest=digest, tiles_bytes=tiles_bytes)
 
 
 def _scheme_of(scene: Scene) -> ClassScheme:
