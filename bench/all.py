@@ -69,6 +69,12 @@ PARTS = (
         ("scikit-image", "scikit-learn"),
     ),
     Part("scaling", "From one worker to two", (("scaling.py", "--only", "speedup", "--size", "6144", "--repeat", "1"),), ("distributed",)),
+    Part(
+        "region",
+        "A region with kills",
+        (("region.py", "--sizes", "2048,4096", "--kills", "5"),),
+        note="Small sizes; [SCALING.md](SCALING.md) tells of larger ones. All starts hold Python's own, once for each kill.",
+    ),
     Part("accuracy", "Accuracy for each processor second", (("accuracy.py",),)),
     Part("open", "Opening", (("open.py",),)),
     Part("same-ground", "Finding the same ground", (("same_ground.py", "--rounds", "5"),)),

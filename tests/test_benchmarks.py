@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+import rasterio
 
-from bench import accuracy, all, peers
+from bench import accuracy, all, peers, region
 from bench.document import BEGIN, END, Headline, document, line, plain, readme_table, with_table
 from bench.records import ROWS_FILE, Record, Row, keep, kept
+from core.scenes.opening import open_scene
+from core.scenes.scene import Window
+from core.words import MIB
 
 BENCH = Path(all.__file__).parent
 MACHINE = {"cores": "2", "processor": "Small", "memory": "4 GiB", "system": "Linux", "Python": "3.11.7"}
@@ -130,3 +137,50 @@ def test_the_picture_has_a_dot_for_each_network_and_a_dash_for_each_fold():
     assert "prefers-color-scheme:dark" in accuracy.STYLE
     assert "Not measured" in accuracy.draw(record(rows=()), scores)
     assert accuracy.mean_of("tutorial", scores) == pytest.approx((0.387 + 0.449 + 0.479) / 3)
+
+
+def test_the_same_region_is_made_of_a_seed_and_a_smaller_one_is_its_corner(tmp_path):
+    found = [np.full((600, 700, 3), shade, np.uint8) for shade in (40, 200)]
+    block = region.block_of(found, 3, 0)
+    np.testing.assert_array_equal(block, region.block_of(found, 3, 0))
+    assert (block != region.block_of(found, 4, 0)).any() and (block != region.block_of(found, 3, 1)).any()
+    # 40 and 200 lie far enough apart for their lighter and darker pieces, 20 to 60 and 148 to 252, to be told from each other.
+    assert {pixel > 100 for pixel in block[:: region.PIECE_PX, :: region.PIECE_PX, 0].ravel()} == {True, False}
+    (tmp_path / "blocks").mkdir()
+    for number in range(2):
+        shades = np.full((3, region.BLOCK_PX, region.BLOCK_PX), number + 1, np.uint8)
+        profile = dict(driver="GTiff", height=region.BLOCK_PX, width=region.BLOCK_PX, count=3, dtype="uint8", compress="deflate")
+        with warnings.catch_warnings(), rasterio.open(tmp_path / "blocks" / region.block_name(number), "w", **profile) as file:
+            warnings.simplefilter("ignore")
+            file.write(shades)
+    region.write_scene(tmp_path / "small.vrt", 2100, 2100, 3, blocks=2)
+    region.write_scene(tmp_path / "wide.vrt", 2100, 20_480, 3, blocks=2)
+    small, wide = open_scene(tmp_path / "small.vrt"), open_scene(tmp_path / "wide.vrt")
+    assert (small.shape, wide.shape, small.geo) == ((2100, 2100), (2100, 20_480), wide.geo)
+    assert small.geo.epsg == 32640 and small.geo.transform[:6] == (0.3, 0, 470_000, 0, -0.3, 2_800_000)
+    seen = wide.read(Window(2047, 0, 2, 20_480))
+    np.testing.assert_array_equal(seen[:, :2100], small.read(Window(2047, 0, 2, 2100)))
+    chosen = seen[:, 1024::2048, 0]
+    np.testing.assert_array_equal(chosen, np.random.default_rng(3).integers(2, size=(49, 49))[:2, :10] + 1)
+
+
+def test_kills_are_drawn_evenly_and_a_straight_line_leads_to_the_whole_region():
+    # From 200 to 400 it grows by 10, so by 30 from 400 to 1000.
+    assert region.projected([100, 400, 200], [5.0, 20.0, 10.0], 1000) == 20 + 600 * 10 / 200
+    assert region.projected([100], [5.0], 1000) == 50
+    drawn = region.moments({"predict": 300.0, "vectorize": 100.0}, 400, 1)
+    assert len(drawn["predict"]) + len(drawn["vectorize"]) == 400 and 250 < len(drawn["predict"]) < 350
+    # Each start of a prediction lives from one moment to the next, so that all of them together are shorter than a whole run.
+    assert 270 < sum(drawn["predict"]) < 300 and min(drawn["predict"]) >= 0 and 0 <= min(drawn["vectorize"]) < max(drawn["vectorize"]) < 95
+    assert drawn == region.moments({"predict": 300.0, "vectorize": 100.0}, 400, 1)
+    assert region.size_of("8192") == (8192, 8192) and region.size_of("2048x100000") == (2048, 100_000)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="groups of processes are of POSIX")
+def test_a_kill_meets_the_command_and_what_a_command_takes_is_told(tmp_path):
+    cost, answer = region.run(["models"], tmp_path)
+    assert not cost.killed and cost.seconds > 0 and cost.cpu > 0 and cost.peak > 10 * MIB and answer
+    cost, answer = region.run(["models"], tmp_path, 0.0)
+    assert (cost.killed, answer, list(tmp_path.iterdir())) == (True, {}, [])
+    with pytest.raises(SystemExit, match="nothing at"):
+        region.run(["estimate", "sample-town", str(tmp_path / "none.tif")], tmp_path)

@@ -146,7 +146,7 @@ def _refuse_far_sources(path: Path) -> None:
     folder = path.resolve().parent
     if any(folder.is_relative_to(place.resolve()) for place in _own_places()):
         return
-    for name in _sources(path):
+    for name in dict.fromkeys(_sources(path)):  # each is named once for each band
         source = folder / name
         if re.match(r"[\w+.-]{2,}:|/vsi|<|{", name.strip()) or not source.resolve().is_relative_to(folder):
             raise SceneError(

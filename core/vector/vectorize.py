@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -97,20 +97,28 @@ def vectorize(
 
         regular = regularize_arcs(arcs, points, offsets, np.isin(arcs.regions.classes, squared_ids), should_stop=should_stop)
         points, offsets, squared = regular.points, regular.offsets, int(regular.regions.sum())
+    if not lined_ids.size:
+        arcs = replace(arcs, xy=arcs.xy[:0])  # the exact borders have served, and are much of the memory of a vast scene
     step(2, "building polygons")
     everywhere = np.ones(arcs.regions.classes.size, bool)
     rings = build_rings(arcs, points, offsets, everywhere)
     coordinates = transformed(rings.xy, labels.geo.transform)
+    measures, area_method = measure(rings, coordinates, labels.geo, *size)
     geometry = build_polygons(rings, coordinates)
+    far = None
+    if asked.distance_to is not None:
+        targets = np.isin(arcs.regions.classes[1:], _class_ids([asked.distance_to], labels.scheme))
+        far = distances(geometry, targets, rings, coordinates, labels.geo, *size)
+    # Polygons hold their points themselves.
+    rings = replace(rings, xy=rings.xy[:0])
+    del coordinates
     step(3, "checking the coverage")
     invalid, gap_px, overlap_px = _check_coverage(arcs, points, offsets, rings, geometry, labels.geo.transform)
     step(4, "measuring polygons")
     keep = np.isin(arcs.regions.classes[1:], wanted_ids)
-    layer, area = _layer(labels, arcs, rings, coordinates, geometry, keep, zones)
+    layer, area = _layer(labels, arcs, geometry, keep, zones, measures, area_method)
     refuse_changed()
-    if asked.distance_to is not None:
-        targets = np.isin(arcs.regions.classes[1:], _class_ids([asked.distance_to], labels.scheme))
-        far = distances(geometry, targets, rings, coordinates, labels.geo, *size)
+    if far is not None:
         layer.frame.insert(len(layer.frame.columns) - 1, f"distance_{labels.geo.units}", far[keep])
         layer.made["distance_to"] = str(asked.distance_to)
     pixel_area = labels.geo.mean_pixel_area_m2(labels.height, labels.width) or 1.0
@@ -190,10 +198,15 @@ def _check_coverage(
 
 
 def _layer(
-    labels: LabelSource, arcs: Arcs, rings: Rings, coordinates: np.ndarray, geometry: np.ndarray, keep: np.ndarray, zones: Zonal
+    labels: LabelSource,
+    arcs: Arcs,
+    geometry: np.ndarray,
+    keep: np.ndarray,
+    zones: Zonal,
+    measures: Mapping[str, np.ndarray],
+    area_method: str,
 ) -> tuple[PolygonLayer, dict[str, int]]:
     regions, scheme = arcs.regions, labels.scheme
-    measures, method = measure(rings, coordinates, labels.geo, labels.height, labels.width)
     ids = regions.classes[1:][keep]
     names = np.array(scheme.names, object)
     count = int(keep.sum())
@@ -220,7 +233,7 @@ def _layer(
         "model": labels.model,
         "height": labels.height,
         "width": labels.width,
-        "area_method": method,
+        "area_method": area_method,
         "length_method": LENGTH_METHOD,
         "crs": crs_name(labels.geo),
         "confidence": "mean over the pixels of each area" if labels.confidence_rows else None,

@@ -60,17 +60,41 @@ class Arcs:
     regions: ArcRegions
 
 
-def _joined(xy, offsets, left, right, start, end, first, last, half, height, width, regions) -> Arcs:
-    """Join arcs as `join_arcs` does and put the loops in reading order, so that the answer does not depend on how the pieces were cut."""
-    xy, offsets, left, right, start, end, first, last, junctions, opened = join_arcs(
-        xy, offsets, left, right, start, end, first, last, half
-    )
+def _joined(parts: list, height: int, width: int, regions: ArcRegions) -> Arcs:
+    """Join arcs as `join_arcs` does and put the loops in reading order, so that the answer does not depend on how the pieces were cut.
+
+    parts: what `join_arcs` takes; emptied, so that what nobody else holds is free as soon as it is joined.
+    """
+    xy, offsets, left, right, start, end, first, last, junctions, opened = join_arcs(*parts)
+    parts.clear()
+    begin = int(offsets[opened])
     corners = xy[offsets[opened:-1]]
-    order = np.concatenate([np.arange(opened), opened + np.lexsort((corners[:, 0], corners[:, 1]))])
-    xy, offsets = take_arcs(xy, offsets, order)
-    left, right, first, last = left[order], right[order], first[order], last[order]
+    order = np.lexsort((corners[:, 0], corners[:, 1]))
+    loops, places = take_arcs(xy[begin:], offsets[opened:] - begin, order)
+    xy[begin:], offsets[opened:] = loops, places + begin
+    for each in (left, right, first, last):
+        each[opened:] = each[opened:][order]
     half = half_arcs(start, end, first, last, junctions)
     return Arcs(xy, offsets, left, right, start, end, first, last, half, height, width, regions)
+
+
+def _taken_together(pieces: list[list]) -> list[np.ndarray]:
+    """Points, offsets and all else of the arcs of all bands, each piece let go as soon as it is copied."""
+    offsets = np.zeros(sum(piece[1].size - 1 for piece in pieces) + 1, np.int64)
+    gathered = [
+        offsets if k == 1 else np.empty((sum(len(piece[k]) for piece in pieces), *part.shape[1:]), part.dtype)
+        for k, part in enumerate(pieces[0])
+    ]
+    points = arcs = 0
+    for piece in pieces:
+        xy, own = piece[0], piece[1]
+        offsets[arcs + 1 : arcs + own.size] = own[1:] + points
+        gathered[0][points : points + len(xy)] = xy
+        for k in range(2, len(piece)):
+            gathered[k][arcs : arcs + own.size - 1] = piece[k]
+        points, arcs = points + len(xy), arcs + own.size - 1
+        piece.clear()
+    return gathered
 
 
 def _grown(array, size):
@@ -146,7 +170,7 @@ def trace_arcs(
         numbered += owned
         junction_rows.append(rows[:owned] + row)
         junction_cols.append(cols[:owned])
-        pieces.append((xy, offsets, left, right, start, end, first, last))
+        pieces.append([xy, offsets, left, right, start, end, first, last])
         above_ids, above = ids[-2].copy(), band[-1].copy()
         if count > 2 * compacted and until < height:
             # A winding region gets several numbers, which meet further down: there are ten times as many as regions.
@@ -160,11 +184,8 @@ def trace_arcs(
         if on_progress:
             on_progress(until, height, "tracing borders")
     number, regions = compact(parent, count)
-    xy, left, right, start, end, first, last = (np.concatenate([p[k] for p in pieces]) for k in (0, 2, 3, 4, 5, 6, 7))
-    starts = np.cumsum([0] + [len(p[0]) for p in pieces])
-    offsets = np.concatenate([[0]] + [p[1][1:] + s for p, s in zip(pieces, starts, strict=False)])
     single = len(pieces) == 1
-    del pieces
+    xy, offsets, left, right, start, end, first, last = _taken_together(pieces)
     if not single:
         keys = np.concatenate(junction_rows).astype(np.int64) * (width + 1) + np.concatenate(junction_cols)
         for ends, points in ((start, offsets[:-1]), (end, offsets[1:] - 1)):
@@ -179,7 +200,9 @@ def trace_arcs(
     half = half_arcs(start, end, first, last, numbered)
     if single:
         return Arcs(xy, offsets, left, right, start, end, first, last, half, height, width, table)
-    return _joined(xy, offsets, left, right, start, end, first, last, half, height, width, table)
+    parts = [xy, offsets, left, right, start, end, first, last, half]
+    del xy, offsets, left, right, start, end, first, last, half
+    return _joined(parts, height, width, table)
 
 
 def merge_small_regions(arcs: Arcs, minimum_px: float, ignored_id: int, of_classes: Mapping[int, float] | None = None) -> Arcs:
@@ -204,6 +227,5 @@ def merge_small_regions(arcs: Arcs, minimum_px: float, ignored_id: int, of_class
         edge=edge,
         confidence_sum=None if sums is None else np.bincount(group, weights=sums, minlength=groups + 1),
     )
-    return _joined(
-        arcs.xy, arcs.offsets, left, right, arcs.start, arcs.end, arcs.first, arcs.last, arcs.half, arcs.height, arcs.width, table
-    )
+    parts = [arcs.xy, arcs.offsets, left, right, arcs.start, arcs.end, arcs.first, arcs.last, arcs.half]
+    return _joined(parts, arcs.height, arcs.width, table)

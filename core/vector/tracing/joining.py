@@ -157,8 +157,11 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
         out_last[n] = 3
         n += 1
         out_offsets[n] = p
+    points = out[:p]
+    if 4 * p < 3 * out.shape[0]:
+        points = points.copy()  # otherwise the copy would take more than what it sets free
     return (
-        out[:p].copy(),
+        points,
         out_offsets[: n + 1].copy(),
         out_left[:n].copy(),
         out_right[:n].copy(),
@@ -173,7 +176,7 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
 
 @compiled
 def take_arcs(xy, offsets, order):
-    """Points and offsets of the arcs in another order."""
+    """Points and offsets of arcs in another order; the first offset is 0."""
     out = np.empty_like(xy)
     out_offsets = np.zeros(order.size + 1, np.int64)
     p = 0

@@ -217,14 +217,13 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
     """
     keep = np.ones(xy.shape[0], np.bool_)
     limit = 4 * tolerance_px * tolerance_px
-    previous = np.arange(-1, xy.shape[0] - 1)
-    following = np.arange(1, xy.shape[0] + 1)
-    area = np.zeros(xy.shape[0], np.int64)
     left_of = offsets[1:] - offsets[:-1]
     # A heap in two arrays for all arcs: a point that goes leaves one place and takes two. Python's own, of pairs, takes longer to run and
     # three seconds to compile.
-    room = 2 * left_of.max() + 2 if left_of.size else 0
-    areas, numbers = np.empty(room, np.int64), np.empty(room, np.int64)
+    longest = left_of.max() if left_of.size else 0
+    areas, numbers = np.empty(2 * longest + 2, np.int64), np.empty(2 * longest + 2, np.int64)
+    # Of the points of one arc, counted from its first: for those of all arcs they would take three times as much as the arcs themselves.
+    previous, following, area = np.empty(longest, np.int64), np.empty(longest, np.int64), np.empty(longest, np.int64)
     for arc in range(offsets.size - 1):
         begin, stop = offsets[arc], offsets[arc + 1]
         closed = start[arc] < 0
@@ -236,15 +235,17 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
                 least = max(least, 5 - left_of[mates[arc, side]])
         if points <= least:
             continue
+        for k in range(points):
+            previous[k], following[k] = begin + k - 1, begin + k + 1
         if closed:
             # The last point of a loop repeats the first; it goes round without it.
-            previous[begin] = stop - 2
-            following[stop - 2] = begin
+            previous[0] = stop - 2
+            following[points - 2] = begin
         queued = 0
         for k in range(begin if closed else begin + 1, stop - 1):
-            area[k] = _twice_area(xy, previous[k], k, following[k])
-            if not chosen[k] if chosen.size else _corner_is_near(xy, k, previous[k], following[k], begin, stop, limit):
-                areas[queued], numbers[queued] = area[k], k
+            area[k - begin] = _twice_area(xy, previous[k - begin], k, following[k - begin])
+            if not chosen[k] if chosen.size else _corner_is_near(xy, k, previous[k - begin], following[k - begin], begin, stop, limit):
+                areas[queued], numbers[queued] = area[k - begin], k
                 queued += 1
         for hole in range((queued >> 1) - 1, -1, -1):
             _sink(areas, numbers, queued, hole, areas[hole], numbers[hole])
@@ -252,9 +253,9 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
             size, k = areas[0], numbers[0]
             queued -= 1
             _sink(areas, numbers, queued, 0, areas[queued], numbers[queued])
-            if not keep[k] or area[k] != size:
+            if not keep[k] or area[k - begin] != size:
                 continue
-            a, c = previous[k], following[k]
+            a, c = previous[k - begin], following[k - begin]
             ax, ay = np.int64(xy[a, 0]), np.int64(xy[a, 1])
             bx, by = np.int64(xy[k, 0]), np.int64(xy[k, 1])
             cx, cy = np.int64(xy[c, 0]), np.int64(xy[c, 1])
@@ -270,14 +271,18 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
             points -= 1
             index = by * stride + bx
             bits[index >> 3] &= np.uint8(255 ^ (1 << (index & 7)))
-            following[a] = c
-            previous[c] = a
+            following[a - begin] = c
+            previous[c - begin] = a
             for near in (a, c):
                 if not closed and (near == begin or near == stop - 1):
                     continue
-                area[near] = _twice_area(xy, previous[near], near, following[near])
-                if not chosen[near] if chosen.size else _corner_is_near(xy, near, previous[near], following[near], begin, stop, limit):
-                    _rise(areas, numbers, queued, area[near], near)
+                area[near - begin] = _twice_area(xy, previous[near - begin], near, following[near - begin])
+                if (
+                    not chosen[near]
+                    if chosen.size
+                    else _corner_is_near(xy, near, previous[near - begin], following[near - begin], begin, stop, limit)
+                ):
+                    _rise(areas, numbers, queued, area[near - begin], near)
                     queued += 1
         left_of[arc] = points
     out = np.empty((keep.sum() + offsets.size, 2), np.int32)
