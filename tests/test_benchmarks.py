@@ -183,4 +183,4 @@ def test_a_kill_meets_the_command_and_what_a_command_takes_is_told(tmp_path):
     cost, answer = region.run(["models"], tmp_path, 0.0)
     assert (cost.killed, answer, list(tmp_path.iterdir())) == (True, {}, [])
     with pytest.raises(SystemExit, match="nothing at"):
-        region.run(["estimate", "sample-town", str(tmp_path / "none.tif")], tmp_path)
+        region.run(["vectorize", str(tmp_path / "none.tif"), str(tmp_path / "none.gpkg")], tmp_path)

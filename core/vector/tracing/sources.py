@@ -60,8 +60,13 @@ def tiles_kept(labels: LabelSource) -> Iterator[None]:
 
     Left to itself it keeps tiles of all that was read, up to a twentieth of the machine's memory.
     """
-    with rasterio.Env(GDAL_CACHEMAX=max(_LEAST_CACHE_BYTES, labels.tiles_bytes * 5 // 4)):
+    with _cache_of(labels.tiles_bytes):
         yield
+
+
+def _cache_of(tiles_bytes: int) -> rasterio.Env:
+    """An environment in which GDAL keeps so many bytes of tiles, and a quarter more, for rows that reach into the next ones."""
+    return rasterio.Env(GDAL_CACHEMAX=max(_LEAST_CACHE_BYTES, tiles_bytes * 5 // 4))
 
 
 def open_labels(
@@ -181,7 +186,10 @@ def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence) -> LabelSo
     def confidence_rows(r0: int, r1: int) -> np.ndarray:
         return scores.read(Window(r0, 0, r1 - r0, scene.width))[..., 0]
 
-    named = scheme or _scheme_of(scene)
+    used = (scene,) if scores is None else (scene, scores)
+    tiles_bytes = _TILE_ROWS * scene.width * sum(one.bands * np.dtype(one.dtype).itemsize for one in used)
+    with _cache_of(tiles_bytes):
+        named = scheme or _scheme_of(scene)
 
     def rows(r0: int, r1: int) -> np.ndarray:
         window = Window(r0, 0, r1 - r0, scene.width)
@@ -199,14 +207,11 @@ def _from_scene(scene: Scene, scheme: ClassScheme | None, confidence) -> LabelSo
         return ids
 
     sure = None if scores is None else confidence_rows
-    used = (scene,) if scores is None else (scene, scores)
 
     def digest() -> str:
         return "".join(one.digest for one in used)
 
-    pixel_bytes = sum(one.bands * np.dtype(one.dtype).itemsize for one in used)
     size = scene.height, scene.width
-    tiles_bytes = _TILE_ROWS * scene.width * pixel_bytes
     return LabelSource(scene.name, *size, scene.geo, named, rows, sure, digest=digest, tiles_bytes=tiles_bytes)
 
 
