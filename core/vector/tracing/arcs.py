@@ -18,6 +18,8 @@ from core.vector.tracing.joining import arc_lengths, join_arcs, take_arcs
 from core.vector.tracing.tracing import corner_codes, half_arcs, trace_band
 
 BAND_PIXELS = 1 << 21
+BLOCK_ENTRIES = 1 << 23
+"""Entries of the blocks that the arrays of all bands are put together in."""
 COMPACTED_FROM = 1 << 20
 """Numbers given to beginnings of regions from which on those that turned out to be one are put together, each time they have doubled."""
 
@@ -78,23 +80,44 @@ def _joined(parts: list, height: int, width: int, regions: ArcRegions) -> Arcs:
     return Arcs(xy, offsets, left, right, start, end, first, last, half, height, width, regions)
 
 
-def _taken_together(pieces: list[list]) -> list[np.ndarray]:
-    """Points, offsets and all else of the arcs of all bands, each piece let go as soon as it is copied."""
-    offsets = np.zeros(sum(piece[1].size - 1 for piece in pieces) + 1, np.int64)
-    gathered = [
-        offsets if k == 1 else np.empty((sum(len(piece[k]) for piece in pieces), *part.shape[1:]), part.dtype)
-        for k, part in enumerate(pieces[0])
-    ]
-    points = arcs = 0
-    for piece in pieces:
-        xy, own = piece[0], piece[1]
-        offsets[arcs + 1 : arcs + own.size] = own[1:] + points
-        gathered[0][points : points + len(xy)] = xy
-        for k in range(2, len(piece)):
-            gathered[k][arcs : arcs + own.size - 1] = piece[k]
-        points, arcs = points + len(xy), arcs + own.size - 1
-        piece.clear()
-    return gathered
+class _Column:
+    """Arrays put one after the other, in blocks so large that the system gets them back whole.
+
+    Kept as they come, the thousands of arrays of a vast scene leave holes among what lives longer, which nothing else fits into.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[np.ndarray] = []
+        self.size = 0
+
+    def add(self, part: np.ndarray) -> None:
+        """Put an array behind the others."""
+        done = 0
+        while done < len(part):
+            used = self.size % BLOCK_ENTRIES
+            if used == 0:
+                self._blocks.append(np.empty((BLOCK_ENTRIES, *part.shape[1:]), part.dtype))
+            count = min(len(part) - done, BLOCK_ENTRIES - used)
+            self._blocks[-1][used : used + count] = part[done : done + count]
+            done, self.size = done + count, self.size + count
+
+    def renumber(self, number: np.ndarray) -> None:
+        """Put number[k] in the place of each k."""
+        for index, block in enumerate(self._blocks):
+            filled = block[: self.size - index * BLOCK_ENTRIES]
+            filled[:] = number[filled]
+
+    def whole(self, first: np.ndarray) -> np.ndarray:
+        """`first` and behind it all that was added, which is let go of."""
+        whole = np.empty((len(first) + self.size, *first.shape[1:]), first.dtype)
+        whole[: len(first)] = first
+        begin = len(first)
+        for index, block in enumerate(self._blocks):
+            count = min(BLOCK_ENTRIES, self.size - index * BLOCK_ENTRIES)
+            whole[begin : begin + count] = block[:count]
+            self._blocks[index] = block[:0].copy()
+            begin += count
+        return whole
 
 
 def _grown(array, size):
@@ -141,7 +164,8 @@ def trace_arcs(
     pixels = np.zeros(1, np.int64)
     sums = np.zeros(1, np.float64)
     count, compacted = 1, COMPACTED_FROM // 2
-    pieces, junction_rows, junction_cols, numbered = [], [], [], 0
+    columns = [_Column() for _ in range(8)]
+    junction_rows, junction_cols, numbered = _Column(), _Column(), 0
     above_ids = np.zeros(width + 2, np.int32)
     above = np.zeros(width, np.uint8)
     for row in range(0, height, band_rows):
@@ -168,15 +192,16 @@ def trace_arcs(
             ends[ends >= owned] = -2
             ends[ends >= 0] += numbered
         numbered += owned
-        junction_rows.append(rows[:owned] + row)
-        junction_cols.append(cols[:owned])
-        pieces.append([xy, offsets, left, right, start, end, first, last])
+        junction_rows.add(rows[:owned] + row)
+        junction_cols.add(cols[:owned])
+        for column, part in zip(columns, (xy, offsets[1:] + columns[0].size, left, right, start, end, first, last), strict=True):
+            column.add(part)
         above_ids, above = ids[-2].copy(), band[-1].copy()
         if count > 2 * compacted and until < height:
             # A winding region gets several numbers, which meet further down: there are ten times as many as regions.
             number, regions = compact(parent, count)
-            for piece in pieces:
-                piece[2][:], piece[3][:] = number[piece[2]], number[piece[3]]
+            for column in columns[2:4]:
+                column.renumber(number)
             above_ids = number[above_ids]
             classes, pixels, sums = _of_regions(number, regions, classes, pixels, sums)
             parent, count = np.arange(regions + 1, dtype=np.int32), regions + 1
@@ -184,10 +209,14 @@ def trace_arcs(
         if on_progress:
             on_progress(until, height, "tracing borders")
     number, regions = compact(parent, count)
-    single = len(pieces) == 1
-    xy, offsets, left, right, start, end, first, last = _taken_together(pieces)
+    # The arrays of the last band say of what kind those of all are.
+    offsets = columns[1].whole(np.zeros(1, np.int64))
+    xy, left, right, start, end, first, last = (
+        columns[k].whole(part[:0]) for k, part in ((0, xy), (2, left), (3, right), (4, start), (5, end), (6, first), (7, last))
+    )
+    single = band_rows >= height
     if not single:
-        keys = np.concatenate(junction_rows).astype(np.int64) * (width + 1) + np.concatenate(junction_cols)
+        keys = junction_rows.whole(rows[:0]).astype(np.int64) * (width + 1) + junction_cols.whole(cols[:0])
         for ends, points in ((start, offsets[:-1]), (end, offsets[1:] - 1)):
             cut = np.flatnonzero(ends == -2)
             at = xy[points[cut]].astype(np.int64)
