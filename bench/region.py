@@ -7,9 +7,10 @@ turned, mirrored and relit by a seed. For each size `predict` and `vectorize` ru
 and of the processor, the most memory that the process and its children held, the most disk, and the polygons. From the two largest sizes
 follows what 100,000 x 100,000 pixels would take, said as a projection.
 
-Then the size named by --killed is done again with both commands killed (SIGKILL, the whole process group) --kills times in all, at moments
-drawn evenly over what each took undisturbed, and started again as they were. What is there at the end must be what the undisturbed
-run left, pixel by pixel and feature by feature, with nothing left over beside it. The exit status is 1 where it is not.
+Then the size named by --killed is done again with both commands killed (SIGKILL, the whole process group) --kills times in all, a third of
+them while outlines are made, at moments drawn evenly over what each took undisturbed, and started again as they were. What is there at
+the end must be what the undisturbed run left, pixel by pixel and feature by feature, with nothing left over beside it. The exit status is 1
+where it is not.
 
 Files go to --at (a temporary folder by default) and are deleted at the end: about 17 bytes a pixel of the largest size.
 """
@@ -55,6 +56,9 @@ LIGHT, TINT = (0.8, 1.2), 12.0
 """How much darker and lighter a piece may be, and grey values that each of its bands may be moved by."""
 PICTURES = ("town/images/*.tif", "landcover/images/*.tif", "tiles1024/images/*.tif")
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"
+WARM_PX = "512"
+PROJECTED_FROM = REGION_PX**2 // 200
+"""Pixels that the largest size has at least where something is said of the whole region: below, memory is still that of the programs."""
 LOOK_S, DISK_LOOK_S = 0.1, 1.0
 MIB = 1 << 20
 
@@ -272,16 +276,15 @@ def undisturbed(case: Case, size: str) -> tuple[dict[str, Cost], int]:
 
 
 def moments(seconds: dict[str, float], kills: int, seed: int) -> dict[str, list[float]]:
-    """After how many seconds each start of a command is killed, for `kills` moments drawn evenly over both.
+    """After how many seconds each start of a command is killed: two thirds of the `kills` over the prediction, the others over outlines.
 
     A prediction goes on where it was, so its moments are those of one run, and each start lives from one to the next. Outlines begin
     anew, so each start may live as long as an undisturbed run, but for a twentieth, which other runs may be faster by.
     """
     rng = np.random.default_rng(seed)
-    drawn = np.sort(rng.uniform(0, sum(seconds.values()), kills))
-    first = drawn[drawn < seconds["predict"]]
-    later = drawn[drawn >= seconds["predict"]] - seconds["predict"]
-    return {"predict": np.diff(first, prepend=0).tolist(), "vectorize": (rng.permutation(later) * 0.95).tolist()}
+    first = np.sort(rng.uniform(0, seconds["predict"], kills - kills // 3))
+    later = rng.uniform(0, 0.95 * seconds["vectorize"], kills // 3)
+    return {"predict": np.diff(first, prepend=0).tolist(), "vectorize": later.tolist()}
 
 
 def disturbed(case: Case, seconds: dict[str, float], kills: int, seed: int) -> tuple[Cost, int]:
@@ -333,6 +336,9 @@ def main() -> int:
 def measure(place: Path, sizes: Sequence[str], killed: str, asked: argparse.Namespace) -> int:
     """All sizes, the growth, and the run that is killed; 1 when that one ended with other results."""
     write_blocks(place / "blocks", asked.seed)
+    warm = case_of(place, WARM_PX, asked)
+    for command in warm.commands.values():  # which compiles the kernels of a new clone
+        run(command, warm.folder)
     found: dict[str, tuple[dict[str, Cost], int]] = {}
     wanted: dict[str, str] = {}
     names: list[str] = []
@@ -382,7 +388,7 @@ def keep_costs(size: str, costs: dict[str, Cost], polygons: int) -> None:
 
 
 def project(found: dict[str, tuple[dict[str, Cost], int]]) -> None:
-    """Print what a million pixels take, and what the whole region would."""
+    """Print what a million pixels take, and what the whole region would where the sizes are large enough to tell."""
     pixels = [int(np.prod(size_of(size))) for size in found]
     for name in ("predict", "vectorize"):
         costs = [one[name] for one, _ in found.values()]
@@ -392,16 +398,17 @@ def project(found: dict[str, tuple[dict[str, Cost], int]]) -> None:
                 f"{size:>15} {name:9} a million pixels: {cost.seconds / million:.3f} s, {cost.cpu / million:.3f} s of the processor, "
                 f"{cost.peak / MIB / million:.2f} MiB of memory, {cost.disk / MIB / million:.2f} MiB on the disk"
             )
-        hours, memory, disk = (
-            projected(pixels, [getattr(cost, what) for cost in costs], REGION_PX**2) for what in ("seconds", "peak", "disk")
-        )
+        if max(pixels) < PROJECTED_FROM:
+            continue
+        wanted = ("seconds", "cpu", "peak", "disk")
+        seconds, cpu, memory, disk = (projected(pixels, [getattr(cost, what) for cost in costs], REGION_PX**2) for what in wanted)
         print(
-            f"{REGION_PX} x {REGION_PX}, projected: {name} {hours / 3600:.2f} h, {memory / MIB / 1024:.1f} GiB of memory, "
-            f"{disk / MIB / 1024:.0f} GiB on the disk",
+            f"{REGION_PX} x {REGION_PX}, projected: {name} {seconds / 3600:.2f} h, {cpu / 3600:.2f} h of the processor, "
+            f"{memory / MIB / 1024:.1f} GiB of memory, {disk / MIB / 1024:.0f} GiB on the disk",
             flush=True,
         )
-        keep(f"{name} of {REGION_PX:,} x {REGION_PX:,} pixels, projected from these", "hours", hours / 3600)
-        keep(f"{name} of {REGION_PX:,} x {REGION_PX:,} pixels, projected from these", "GiB at most", memory / MIB / 1024)
+    if max(pixels) < PROJECTED_FROM:
+        return
     count = projected(pixels, [float(polygons) for _, polygons in found.values()], REGION_PX**2)
     print(f"{REGION_PX} x {REGION_PX}, projected: {count:,.0f} polygons")
 
