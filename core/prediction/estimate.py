@@ -105,12 +105,13 @@ def kept_bytes(card: ModelCard) -> int:
 def disk_bytes(pixels: int, classes: int, packed: float | None = None, *, passes: int = 1) -> tuple[int, int]:
     """Bytes on disk at most while a prediction is made, and of the result: plain bytes with overviews, and compressed.
 
-    Each of the `passes` but the last keeps a byte for each class.
-
-    `packed` is the compressed bytes per pixel, those of a network that is seldom sure when None.
+    The most is there when all plain bytes are and no file yet, or when the last file is written from the bytes of the classes and the mask.
+    Each of the `passes` but the last keeps a byte for each class. `packed` is the compressed bytes per pixel, those of a network that is
+    seldom sure when None.
     """
-    result = pixels * (0.5 * classes + 1.7 if packed is None else packed)
-    return int(pixels * ((classes + 4) * 4 / 3 + (passes - 1) * classes) + result), int(result)
+    result = pixels * (0.8 * classes + 2.1 if packed is None else packed)
+    plain = max(pixels * (classes + 4) * 4 / 3, pixels * (classes + 1) * 4 / 3 + result)
+    return int(plain + pixels * (passes - 1) * classes), int(result)
 
 
 def _area_km2(setup: Setup) -> float | None:

@@ -37,11 +37,6 @@ class Level:
         """The file of "probabilities", "labels", "confidence", "margin" or "mask"."""
         return self.probabilities if kind == "probabilities" else self.probabilities.with_name(f"{kind}{self.number}.bytes")
 
-    @property
-    def derived(self) -> list[Path]:
-        """The files that are made of larger ones: all but the probabilities at full size."""
-        return [self.file(kind) for kind in (_RANKED if self.number == 0 else ("probabilities", *_RANKED))]
-
 
 def make_levels(probabilities: Path, height: int, width: int, classes: int) -> list[Level]:
     """Derive labels, confidence and margin from bytes (h, K, w) on disk, and all of them at half size and less.
@@ -62,12 +57,17 @@ def make_levels(probabilities: Path, height: int, width: int, classes: int) -> l
     return levels
 
 
+def delete_derived(levels: Sequence[Level], kind: str) -> None:
+    """Delete what `make_levels` made of one kind, as far as it is there: never the probabilities at full size."""
+    for level in levels[1:] if kind == "probabilities" else levels:
+        level.file(kind).unlink(missing_ok=True)
+
+
 def delete_levels(levels: Sequence[Level]) -> None:
-    """Delete what `make_levels` made."""
+    """Delete all that `make_levels` made."""
     _all_made(levels).unlink(missing_ok=True)  # first: from here on they are not all there
-    for level in levels:
-        for file in level.derived:
-            file.unlink()
+    for kind in ("probabilities", *_RANKED):
+        delete_derived(levels, kind)
 
 
 def _all_made(levels: Sequence[Level]) -> Path:

@@ -26,7 +26,7 @@ from core.errors import ExportError
 from core.files import replacing
 from core.geo import GeoRef
 from core.prediction.blend.kernels import quantise
-from core.prediction.folder.pyramids import BLOCK_PX, Level, delete_levels, describe_levels, make_levels
+from core.prediction.folder.pyramids import BLOCK_PX, Level, delete_derived, delete_levels, describe_levels, make_levels
 from core.prediction.folder.rasters import CONFIDENCE, LABELS, MARGIN, PROBABILITIES
 from core.scenes.raster_files import open_file
 from core.scenes.scene import Scene, Window
@@ -181,16 +181,17 @@ def finish(
         return
     on_step(0, steps, "Making overviews")
     levels = make_levels(raw.path, raw.height, raw.width, raw.classes)
-    on_step(1, steps, "Writing probabilities")
-    _cog(folder / PROBABILITIES, levels, "probabilities", scheme.names, place, tags, compress="ZSTD")
-    on_step(2, steps, "Writing labels")
+    on_step(1, steps, "Writing labels")
     label_tags = {**tags, **{f"CLASS_{i}": name for i, name in enumerate(scheme.names)}}
     _cog(folder / LABELS, levels, "labels", ("class",), place, label_tags, nodata=IGNORED_ID, scheme=scheme)
     (folder / f"{LABELS}.aux.xml").write_text(class_table(scheme), encoding="utf-8")
-    for step, file in ((3, CONFIDENCE), (4, MARGIN)):
+    for step, file in ((2, CONFIDENCE), (3, MARGIN)):
         kind = Path(file).stem
         on_step(step, steps, f"Writing {kind}")
         _cog(folder / file, levels, kind, (kind,), place, tags, nodata=0, compress="ZSTD")
+    # Last, since they are the largest: by then the bytes of all others are gone.
+    on_step(4, steps, "Writing probabilities")
+    _cog(folder / PROBABILITIES, levels, "probabilities", scheme.names, place, tags, compress="ZSTD")
     delete_levels(levels)
     on_step(steps, steps, "Written")
 
@@ -207,8 +208,12 @@ def _cog(
     scheme: ClassScheme | None = None,
     **options: Any,
 ) -> None:
-    """Write bytes on disk as a cloud-optimized GeoTIFF, unless it is there: GDAL reads them through virtual rasters that describe them."""
+    """Write bytes on disk as a cloud-optimized GeoTIFF, unless it is there: GDAL reads them through virtual rasters that describe them.
+
+    Bytes that were derived are deleted when they are written.
+    """
     if path.exists():
+        delete_derived(levels, kind)
         return
     virtual = describe_levels(levels, kind, bands, masked=nodata is None)
     try:
@@ -220,6 +225,7 @@ def _cog(
     finally:
         for file in virtual:
             file.unlink(missing_ok=True)
+    delete_derived(levels, kind)
 
 
 @contextmanager
