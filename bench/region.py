@@ -12,7 +12,7 @@ them while outlines are made, at moments drawn evenly over what each took undist
 the end must be what the undisturbed run left, pixel by pixel and feature by feature, with nothing left over beside it. The exit status is 1
 where it is not.
 
-Files go to --at (a temporary folder by default) and are deleted at the end: about 17 bytes a pixel of the largest size.
+Files go to --at (a temporary folder by default) and are deleted at the end: about 14 bytes a pixel of the largest size.
 """
 
 from __future__ import annotations
