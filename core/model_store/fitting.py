@@ -16,6 +16,7 @@ from keras import layers, ops
 from core.errors import ModelError
 from core.model_store.cards import ModelCard
 from core.model_store.outputs import SHARES, Form, Head, ending, form_of, refusal_of_shape, untaken_size
+from core.networks.answering import answer
 
 _FAR = 1000.0
 
@@ -113,7 +114,7 @@ def _probabilities(outputs: Any, card: ModelCard) -> Any:
 def run(network: keras.Model, batch: np.ndarray) -> np.ndarray:
     """What a network gives for a batch. Raises ModelError where this machine cannot run it."""
     try:
-        return network.predict_on_batch(batch)
+        return answer(network, batch)
     except Exception as error:  # TensorFlow raises many kinds for what a processor cannot do
         raise ModelError(
             f"a network that does not run on this machine ({' '.join(str(error).split())[-200:]})",

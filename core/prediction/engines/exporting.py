@@ -15,6 +15,7 @@ from core.files import replacing, replacing_folder, write_json
 from core.model_store.cards import CARD_FILE, ModelCard
 from core.model_store.models import Model
 from core.model_store.serving.deepness import keys_of
+from core.networks.answering import answer
 from core.prediction.engines.engine import compiled, convert, writing
 from core.prediction.engines.mlm_item import ITEM_SUFFIX, mlm_item
 from core.prediction.engines.onnx_export import expected_of, onnx_of
@@ -61,7 +62,7 @@ def export_model(
     warnings: tuple[str, ...] = ()
     sample = np.random.default_rng(0).random((1, height, width, network.input_shape[-1]), np.float32)
     # Keras exports only what was called before.
-    expected = expected_of(network, card, sample) if chosen == "onnx" else network.predict_on_batch(sample)
+    expected = expected_of(network, card, sample) if chosen == "onnx" else answer(network, sample)
     check(should_stop)
     report(on_progress, 1, 3, f"Writing {FORMATS[chosen]}")
     place = replacing(path) if chosen == "onnx" else replacing_folder(path)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.model_store.cards import ModelCard
+from core.networks.answering import answer
 from core.prediction.temperature import with_temperature
 
 IMAGE, ANSWER = "image", "probabilities"
@@ -75,4 +76,4 @@ def _tempered(tf: Any, values: Any, temperature: float) -> Any:
 def expected_of(network: Any, card: ModelCard, sample: np.ndarray) -> np.ndarray:
     """What the ONNX model has to give for a sample (n, h, w, B), channels last."""
     fed = card.normalise(sample) if card.normalisation["kind"] == "patch" else sample
-    return with_temperature(network.predict_on_batch(fed), card.temperature)
+    return with_temperature(answer(network, fed), card.temperature)
