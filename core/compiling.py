@@ -26,7 +26,8 @@ _KEPT_DAYS = 7  # another version of the program may still run
 def compiled(function: Callable | None = None, **options: Any) -> Any:
     """Decorator: compile for the types of the first call, run without the interpreter's lock, keep the machine code on the disk.
 
-    `options` are those of `numba.njit`. Where nothing can be written, it is compiled anew in each process.
+    `options` are those of `numba.njit`. An entrance for C is not made: nothing calls from there. Where nothing can be written, it is
+    compiled anew in each process.
     """
     if function is None:
         return partial(compiled, **options)
@@ -34,7 +35,7 @@ def compiled(function: Callable | None = None, **options: Any) -> Any:
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder(_beside(function)))
     try:
-        return numba.njit(function, cache=True, nogil=True, **options)
+        return numba.njit(function, cache=True, nogil=True, no_cfunc_wrapper=True, **options)
     finally:
         config.CACHE_DIR = before
 
