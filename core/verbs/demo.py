@@ -94,11 +94,14 @@ def run(
 
 
 def _score(scene: Path, folder: Path, should_stop: ShouldStop | None) -> dict[str, Any] | None:
-    """Scores of a prediction against the mask that belongs to the scene; None when there is no such mask."""
+    """Scores of a prediction against the mask that belongs to the scene; None when the scene lies in no folder of images, or has no such mask."""
     from core.datasets.datasets import open_dataset
+    from core.datasets.file_names import role_of
     from core.evaluation.against_mask import count_against
     from core.prediction.folder.rasters import Prediction
 
+    if role_of(scene.parent.name, folder=True)[0] != "image":
+        return None  # the folder above may be a home folder or all of /tmp, which take minutes to look through
     try:
         dataset = open_dataset(scene.parent.parent)
     except DatasetError:

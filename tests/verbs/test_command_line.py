@@ -341,6 +341,16 @@ def test_demo_runs_the_whole_path(model, dataset, tmp_path):
     assert set(found["timings"]) == {"predict", "vectorize", "export", "evaluate"}
 
 
+def test_a_demo_looks_for_masks_beside_a_folder_of_images_alone(model, dataset, tmp_path, monkeypatch):
+    """A scene in somebody's downloads is no reason to look through all of their home."""
+    (downloads := tmp_path / "downloads").mkdir()
+    shutil.copy(dataset / "images" / "west.tif", downloads)
+    opened = []
+    monkeypatch.setattr("core.datasets.datasets.open_dataset", lambda folder, **_: opened.append(folder))
+    found = registry.run("demo", {"out": str(tmp_path / "out"), "model": str(model[0]), "scene": str(downloads / "west.tif")})
+    assert found["evaluate"] is None and opened == []
+
+
 def test_people_get_a_short_summary(dataset):
     code, out, _ = run("audit", dataset)
     assert code == 0
