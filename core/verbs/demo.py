@@ -94,7 +94,7 @@ def run(
 
 
 def _score(scene: Path, folder: Path, should_stop: ShouldStop | None) -> dict[str, Any] | None:
-    """Scores of a prediction against the mask that belongs to the scene; None when the scene lies in no folder of images, or has no such mask."""
+    """Scores of a prediction against the mask that belongs to the scene; None without a folder of images around it."""
     from core.datasets.datasets import open_dataset
     from core.datasets.file_names import role_of
     from core.evaluation.against_mask import count_against

@@ -1,6 +1,7 @@
 """Engines on one tiny network: OpenVINO and TensorFlow answer as Keras does."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,7 +62,7 @@ def test_openvino_needs_no_tensorflow_in_this_process(model, tmp_path):
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules\n"
         "print(engine.name)\n"
     )
-    environment = {"GROUNDLINE_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": ""}
+    environment = {**os.environ, "GROUNDLINE_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT), "PATH": ""}
     done = subprocess.run([sys.executable, "-c", script, str(model.folder)], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "openvino"
