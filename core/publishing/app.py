@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +18,10 @@ from typing import Any
 import pygeoapi.api as core_api
 from pygeoapi.api import API, APIRequest, itemtypes, tiles
 from pygeoapi.openapi import get_oas
+from pygeoapi.util import render_j2_template
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from core.publishing.coordinates import CRS84, box_in_storage, uris_for
@@ -123,7 +125,8 @@ class Publisher:
             "/TileMatrixSets/{set}": tiles.tilematrixset,
         }
         routes = [Route(path, self._route(path, answer), methods=["GET"]) for path, answer in ways.items()]
-        return Starlette(routes=[Route("/openapi", self._openapi, methods=["GET"]), *routes])
+        unknown: dict[Any, Any] = {HTTPStatus.NOT_FOUND: self._nowhere}
+        return Starlette(routes=[Route("/openapi", self._openapi, methods=["GET"]), *routes], exception_handlers=unknown)
 
     def _route(self, path: str, answer: Callable[..., Any]) -> Callable[[Request], Any]:
         if answer is tiles.get_collection_tiles_data:
@@ -143,21 +146,36 @@ class Publisher:
         told = await asyncio.get_running_loop().run_in_executor(self._workers, self._shown.openapi)
         return JSONResponse(told, media_type="application/vnd.oai.openapi+json;version=3.0")
 
+    async def _nowhere(self, request: Request, error: Exception) -> Response:
+        work = partial(self._refused, request, "There is nothing at this address.", HTTPStatus.NOT_FOUND)
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work)
+
+    def _refused(self, request: Request, words: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Response:
+        """A sentence as JSON, or for a browser as a page that leads back."""
+        known = (_JSON, _HTML)
+        if request.query_params.get("f", _by_accept(request.headers.get("accept", ""), known)) == _HTML:
+            api = self._shown.api()
+            told = {"title": "Not found" if status == HTTPStatus.NOT_FOUND else "Not understood", "description": words}
+            page = render_j2_template(api.tpl_config, api.config["server"]["templates"], "exception.html", told, api.default_locale)
+            return HTMLResponse(page, int(status))
+        code = "NotFound" if status == HTTPStatus.NOT_FOUND else "InvalidParameterValue"
+        return JSONResponse({"code": code, "type": code, "description": words}, int(status))
+
     def _answer(self, request: Request, answer: Callable[..., Any], known: tuple[str, ...]) -> Response:
         api = self._shown.api()
         asked = dict(request.query_params)
         wanted = asked.get("f") or _by_accept(request.headers.get("accept", ""), known)
         if wanted not in known:
-            return _refused(f"The format {wanted!r} is not offered here. Ask for {' or '.join(known)}.")
+            return self._refused(request, f"The format {wanted!r} is not offered here. Ask for {' or '.join(known)}.")
         asked["f"] = wanted
         of, wrong = request.path_params, ""
         offer = self._shown.offers.get(of.get("id", ""))
         if "id" in of and not (offer and _has(offer, answer) and of.get("set", SCHEME) == SCHEME):
-            return _refused("Nothing of that name is offered here.", HTTPStatus.NOT_FOUND)
+            return self._refused(request, "Nothing of that name is offered here.", HTTPStatus.NOT_FOUND)
         if offer and answer is itemtypes.get_collection_items:
             wrong = _in_storage(asked, offer)
         if wrong:
-            return _refused(wrong)
+            return self._refused(request, wrong)
         # The body of a request is never read: nothing here takes one.
         told = APIRequest(SimpleNamespace(query_params=asked, headers=request.headers, scope=request.scope), api.locales)
         headers, status, content = answer(api, told, *request.path_params.values())
@@ -199,11 +217,6 @@ def _in_storage(asked: dict[str, str], offer: Offer) -> str:
         box = box_in_storage(box, given, storage, offer.box, offer.reach)
     asked["bbox"], asked["bbox-crs"] = ",".join(map(repr, box)), storage
     return ""
-
-
-def _refused(words: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Response:
-    code = "NotFound" if status == HTTPStatus.NOT_FOUND else "InvalidParameterValue"
-    return JSONResponse({"code": code, "type": code, "description": words}, int(status))
 
 
 def _response(headers: dict[str, str], status: int, content: Any) -> Response:

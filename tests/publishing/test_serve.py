@@ -250,6 +250,11 @@ def test_names_that_are_none_lead_nowhere_and_break_nothing(serving):
         f"{four}/tiles",
     ]
     assert {path: status for path in missing if (status := serving.ask(path)[0]) != 404} == {}
+    # A browser gets a sentence on a page that leads back, other programs the same as JSON.
+    for path, title in (("/admin", "Not found"), ("/collections/x", "Not found"), (f"{four}/items?bbox=1,2", "Not understood")):
+        page = serving.ask(path, accept="text/html,*/*")[1].decode()
+        assert f"<h1>{title}</h1>" in page and '/collections">All that is offered here</a>' in page
+        assert json.loads(serving.ask(path)[1])["description"] in page
     wrong = [
         "bbox=1,2",
         "bbox=a,b,c,d",
