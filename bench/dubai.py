@@ -2,7 +2,7 @@
 
     python bench/dubai.py lite|control [--folds 1+2,4+5,6+7,all] [--seeds 0,1,2] [--epochs 16] [--ship] [--dubai FOLDER] [--out FOLDER]
     python bench/dubai.py ours|tutorial [--folds 1+2,4+5,6+7,random] [--dubai FOLDER] [--out FOLDER]
-    python bench/dubai.py long [--out FOLDER]
+    python bench/dubai.py long|imagenet [--out FOLDER]
     python bench/dubai.py table [--out FOLDER]
 
 lite       the recipe of `dubai-landcover`: a U-Net on EfficientNet-Lite0 from ImageNet, each tile as one picture, patches at three
@@ -14,6 +14,7 @@ ours       what came before: a U-Net from the weights of sample-town, relit and 
 tutorial   the tutorials' U-Net (16 to 256 filters) on the same patches, with as many steps: random weights, no augmentation,
            dice plus focal loss, Adam at a constant rate
 long       ours at half of the pixels with ten times the work, on random patches only
+imagenet   the recipe of `lite` on the same random patches at one scale, with 1,200 steps of 16 patches
 folds      two tiles that are never seen (1+2, 4+5, 6+7), a random fifth of all patches as in the tutorials, or all six tiles
            trained on and nothing scored, for the model that ships
 
@@ -110,6 +111,7 @@ RECIPES = {
     "long": Recipe(
         OURS, ["--batch-size", "16", "--epochs", "90", "--augmentation", MILD], "0.5", random_px=128, symmetries="8", folds=("random",)
     ),
+    "imagenet": Recipe(LITE, ["--batch-size", "16", "--epochs", "24"], "0.5", random_px=128, symmetries="8", folds=("random",)),
 }
 OF_LITE = ("lite", "control")
 IN_32_BITS = {"int8": "lite", "fast": "coarse"}
