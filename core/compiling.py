@@ -35,7 +35,7 @@ def compiled(function: Callable | None = None, **options: Any) -> Any:
     before = config.CACHE_DIR
     config.CACHE_DIR = str(cache_folder(_beside(function)))
     try:
-        return numba.njit(function, cache=True, nogil=True, no_cfunc_wrapper=True, **options)
+        return numba.njit(function, cache=True, nogil=True, **{"no_cfunc_wrapper": True, **options})
     finally:
         config.CACHE_DIR = before
 
