@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import InputError, SettingsError
 from core.networks import architectures, build, deeplab, fitted_rates, resolve_encoder
+from core.networks.answering import answer
 from core.networks.copying import copy_weights
 from core.networks.encoders import LITE_ENCODERS, ZOO_ENCODERS, fitted_normalisation, published_normalisation, wants_bgr
 
@@ -38,11 +39,6 @@ def test_every_network_of_the_registry_is_tested():
 def tiny(name, *, height=ODD[0], width=ODD[1], bands=4, classes=3, **more):
     keras.utils.set_random_seed(0)
     return build(name.removesuffix(" on lite"), height=height, width=width, bands=bands, classes=classes, **ALL[name], **more)
-
-
-def answer(network, batch):
-    """Probabilities of one batch, without the graph that `predict_on_batch` makes for many."""
-    return keras.ops.convert_to_numpy(network(batch, training=False))
 
 
 @pytest.fixture

@@ -119,11 +119,10 @@ def _peaks(differences: np.ndarray):
     """For each inner layer of differences (5, h, w) its number, and rows and columns of what stands out in place and size."""
     size = np.abs(differences)
     # The largest of 3 x 3 by slices, in a third of the time that SciPy's filter takes; the rim is left out, so it needs no rule there.
-    above = np.maximum(np.maximum(size[:, _RIM_PX - 1 : -_RIM_PX - 1], size[:, _RIM_PX:-_RIM_PX]), size[:, _RIM_PX + 1 : 1 - _RIM_PX])
-    around = np.maximum(
-        np.maximum(above[..., _RIM_PX - 1 : -_RIM_PX - 1], above[..., _RIM_PX:-_RIM_PX]), above[..., _RIM_PX + 1 : 1 - _RIM_PX]
-    )
-    inner = size[:, _RIM_PX:-_RIM_PX, _RIM_PX:-_RIM_PX]
+    wide = size[:, _RIM_PX - 1 : 1 - _RIM_PX, _RIM_PX - 1 : 1 - _RIM_PX]
+    tall = np.maximum(np.maximum(wide[:, :-2], wide[:, 1:-1]), wide[:, 2:])
+    around = np.maximum(np.maximum(tall[..., :-2], tall[..., 1:-1]), tall[..., 2:])
+    inner = wide[:, 1:-1, 1:-1]
     for k in range(1, len(differences) - 1):
         d = differences[k]
         rows, cols = np.nonzero((inner[k] >= around[k - 1 : k + 2].max(axis=0)) & (inner[k] > _LEAST_CONTRAST))
