@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 EVENTS_FOLDER = "tensorboard"
 _LEFT_OUT = ("epoch", "best")
 
@@ -71,6 +69,8 @@ def numbers(name: str, value: Any) -> list[tuple[str, float]]:
 
 def _jpeg(path: Path) -> tuple[int, int, bytes]:
     """Height, width and a smaller encoding of a picture: the lossless one lies in the run's folder already."""
+    from PIL import Image
+
     buffer = io.BytesIO()
     with Image.open(path) as image:
         image.convert("RGB").save(buffer, format="JPEG", quality=85)

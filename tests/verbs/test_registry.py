@@ -65,6 +65,18 @@ def test_the_worker_loads_neither_pandas_nor_tensorflow_before_its_kind_asks():
     assert answer.stdout.strip() == "[]"
 
 
+def test_help_and_errors_load_no_library_of_maps_pictures_or_tables():
+    code = (
+        "import contextlib, sys, core.__main__\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    core.__main__.main(['vectorize', 'no-place-for-the-answer'])\n"
+        "heavy = {'pyproj', 'PIL', 'rasterio', 'shapely', 'scipy', 'h5py', 'numba', 'pandas', 'tensorflow'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT)
+    assert answer.returncode == 0 and "required: OUT" in answer.stderr, answer.stderr
+
+
 def test_every_kind_with_a_network_is_heavy():
     wanted = {"train", "probe", "rate_test", "search", "evaluate", "predict", "predict_batch", "quantise", "demo"}
     wanted |= {"import_model", "export_model", "random_split", "refine"}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from core.classes import COLOURINGS, NATURAL
-from core.prediction.folder.origin import ATTRIBUTION
 from core.progress import OnProgress, ShouldStop, part
 from core.settings import REQUIRED, Settings, group, setting
 from core.vector.settings import VectorSettings
@@ -47,6 +46,7 @@ def run(asked: HandoverRequest, *, on_progress: OnProgress | None = None, should
     """Trace a prediction, or take the layer given, and make the folder."""
     from core.handover.folder import hand_over, refuse_taken
     from core.handover.kept import read_kept
+    from core.prediction.folder.origin import ATTRIBUTION
     from core.prediction.folder.rasters import Prediction, is_prediction
     from core.verbs.layers.vectorize import card_of
 
