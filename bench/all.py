@@ -76,6 +76,12 @@ PARTS = (
         note="Small sizes; [SCALING.md](SCALING.md) tells of larger ones. All starts hold Python's own, once for each kill.",
     ),
     Part("accuracy", "Accuracy for each processor second", (("accuracy.py",),)),
+    Part(
+        "start",
+        "Starting",
+        (("start.py",),),
+        note="Without boto3, which only tests need. Kernels are compiled while the first page is read.",
+    ),
     Part("open", "Opening", (("open.py",),)),
     Part("same-ground", "Finding the same ground", (("same_ground.py", "--rounds", "5"),)),
     Part("dashboard", "The dashboard, in Chromium", (("dashboard.py",),), ("streamlit", "playwright")),
