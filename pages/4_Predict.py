@@ -68,7 +68,7 @@ watched = job is not None and job.status()["state"] not in ("finished", "stopped
 if not folders and not maps and not watched and state.selection().dataset is None and state.selection().scene is None:
     frame.empty_state(
         "Nothing predicted yet",
-        "Try the sample for a finished map in less than a minute, or choose a scene and a model below.",
+        "Try the sample for a finished map in about a minute, or choose a scene and a model below.",
         icon=":material/auto_awesome:",
     )
 if watched:

@@ -23,7 +23,7 @@ STEPS = (
     Step(
         "home",
         "Three ways in",
-        "**Try the sample** goes from an image to a map in less than a minute. **Open my data** takes a folder or an image of yours; "
+        "**Try the sample** goes from an image to a map in about a minute. **Open my data** takes a folder or an image of yours; "
         "nothing is copied, nothing leaves this machine. **Continue where I was** lists what you used last.",
     ),
     Step(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import becomes
+from tests.browser.conftest import becomes, drawn
 from tests.helpers.predicted import predicted
 
 ALPHA = """canvas => { const all = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -118,7 +118,12 @@ def test_a_region_is_drawn_and_its_numbers_follow(page, viewer, server, lake, pi
     page.get_by_text("Only a region").click()
     drawing = page.locator(".st-key-predict_region_viewer .gl-viewer")
     drawing.locator("img.leaflet-tile-loaded").first.wait_for()
-    drawing.get_by_role("button", name="Drag over the image").click()
+    draw = drawing.get_by_role("button", name="Drag over the image")
+    draw.click()
+    drawing.evaluate("host => { host.viewer.drawBar(); host.viewer.drawMaps(); }")  # as for another scene or layout
+    assert draw.get_attribute("aria-pressed") == "true"
+    drawing.locator("img.leaflet-tile-loaded").first.wait_for()
+    drawn(page)  # what stood below may have made the page shorter, and moved the map
     box = drawing.locator(".map").bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(middle[0] - 40, middle[1] - 30)

@@ -44,7 +44,7 @@ def sample_card() -> None:
     st.image(picture, width="stretch", alt="A part of the sample town, its right half painted by class")
     st.markdown(
         "A small town that ships with Groundline: the trained model predicts the whole scene, its outlines are traced, "
-        "and the map opens. It takes less than a minute and needs no network."
+        "and the map opens. It takes about a minute right after the first start, half of that later, and needs no network."
     )
     job = jobs_view.newest("demo")
     wanted = state.wanted_sample()
