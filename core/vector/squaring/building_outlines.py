@@ -115,7 +115,7 @@ def _outline(order, fixed, raw_xy, raw_offsets, xy, offsets):
             if fixed[arc_of(order[k - 1])]:
                 # Where a fixed border ends the junction may have moved.
                 before = order[k - 1]
-                out[where[k]] = xy[last_point(before, offsets)]
+                copy_row(out, where[k], xy, last_point(before, offsets))
     where[order.size] = p
     copy_row(out, p, out, 0)
     return out, where
@@ -172,13 +172,18 @@ def _kept_points(xy, order, where, fixed, closed, tolerance):
 
 
 @compiled
-def _with_end(chain, point, at):
-    """A chain that begins (at 0) or ends with a point, in place of its own end where that is the same place."""
-    end = chain[0] if at == 0 else chain[-1]
-    if np.hypot(end[0] - point[0], end[1] - point[1]) < SAME_PX:
-        chain[0 if at == 0 else -1] = point
+def _with_end(chain, xy, k, at):
+    """A chain that begins (at 0) or ends (at its size) with point k of xy, in place of its own end where that is the same place."""
+    size = chain.shape[0]
+    end = 0 if at == 0 else size - 1
+    if np.hypot(chain[end, 0] - xy[k, 0], chain[end, 1] - xy[k, 1]) < SAME_PX:
+        copy_row(chain, end, xy, k)
         return chain
-    return np.concatenate((chain[:at], point.reshape(1, 2), chain[at:]))
+    out = np.empty((size + 1, 2), np.float64)
+    for m in range(size):
+        copy_row(out, m if m < at else m + 1, chain, m)
+    copy_row(out, at, xy, k)
+    return out
 
 
 @compiled
@@ -197,9 +202,9 @@ def _chain(corners, count, closed, direction, xy, a, b, slides):
         copy_row(out, count, out, 0)
         return out
     if not slides[0]:
-        out = _with_end(out, xy[a], 0)
+        out = _with_end(out, xy, a, np.int64(0))
     if not slides[1]:
-        out = _with_end(out, xy[b], out.shape[0])
+        out = _with_end(out, xy, b, out.shape[0])
     size = xy.shape[0] - 1
     for axis in range(2):
         # Along the scene's rim one coordinate stays what it is, to the last bit.
@@ -287,7 +292,9 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
     kept, given = _kept_points(whole, order, where, fixed, closed, tolerance)
     moments = np.empty((kept.size - 1, 6), np.float64)
     for k in range(kept.size - 1):
-        moments[k] = side_moments(whole, kept[k], kept[k + 1])
+        # One by one: a row that is given at once takes two seconds to compile, see `copy_row`.
+        sums = side_moments(whole, kept[k], kept[k + 1])
+        moments[k, 0], moments[k, 1], moments[k, 2], moments[k, 3], moments[k, 4], moments[k, 5] = sums
     direction = _ring_direction(whole, kept, given, moments, known)
     k = 0
     while k < order.size:
@@ -303,10 +310,11 @@ def _propose_ring(own, raw_xy, raw_offsets, xy, offsets, start, end, half, fixed
         for m in range(0 if closed else 2):
             # One pixel along the wall, to see whether the borders of others that end there run along it.
             at, beside = (a, a - 1 if a > 0 else ring.shape[0] - 2) if m == 0 else (b, b + 1 if b < ring.shape[0] - 1 else 1)
-            step = (ring[at] - ring[beside]) / np.hypot(ring[at, 0] - ring[beside, 0], ring[at, 1] - ring[beside, 1])
+            dx, dy = ring[at, 0] - ring[beside, 0], ring[at, 1] - ring[beside, 1]
+            length = np.hypot(dx, dy)
             h = order[first] if m == 0 else order[k % order.size]
             slides[m] = _may_move(
-                half, begin_of(h, start, end), own, fixed, xy, offsets, ring[at, 0] + step[0], ring[at, 1] + step[1], True
+                half, begin_of(h, start, end), own, fixed, xy, offsets, ring[at, 0] + dx / length, ring[at, 1] + dy / length, True
             )
         chain = _run_chain(whole, kept[low : high + 1], moments[low:high], direction, closed, a, b, slides, shortest)
         if chain.shape[0] < 2:

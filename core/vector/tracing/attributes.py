@@ -259,7 +259,8 @@ def measure_shapes(geometry: np.ndarray, geo: GeoRef, height: int, width: int) -
     if len(geometry) == 0:
         rings = Rings(np.empty((0, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0))
         return measure(rings, rings.xy, geo, height, width)
-    _, points, (offsets, polygons) = shapely.to_ragged_array(geometry)
+    _, points, numbers = shapely.to_ragged_array(geometry)
+    offsets, polygons = (of.astype(np.int64) for of in numbers)  # Shapely has them as int32: kernels would be compiled once more
     rings = Rings(transformed(points, ~geo.transform), offsets, polygons, np.arange(len(geometry)), np.empty(0))
     return measure(rings, np.ascontiguousarray(points), geo, height, width)
 

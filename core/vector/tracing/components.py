@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
-
 import numpy as np
 
 from core.compiling import compiled
 from core.vector.tracing.half_arcs import arc_of, region_of
+from core.vector.tracing.heap import rise, sink
 
 
 @compiled
@@ -129,16 +128,22 @@ def merge_small(left, right, length, region_class, region_pixels, region_edge, m
             else:
                 following[tail[region]] = entry
             tail[region] = entry
-    queue = [(np.int64(0), np.int32(0))]
-    queue.pop()
+    small = 0
+    for region in range(1, total):
+        small += pixels[region] < minimum_px[classes[region]]
+    # A heap: one comes back at most for each that is taken out, so there are never more than at first.
+    sizes, numbers = np.empty(small, np.int64), np.empty(small, np.int64)
+    queued = np.int64(0)
     for region in range(1, total):
         if pixels[region] < minimum_px[classes[region]]:
-            queue.append((pixels[region], np.int32(region)))
-    heapq.heapify(queue)
+            rise(sizes, numbers, queued, pixels[region], region)
+            queued += 1
     border = np.zeros(total, np.int64)
     neighbours = np.empty(total, np.int32)
-    while len(queue) > 0:
-        size, region = heapq.heappop(queue)
+    while queued > 0:
+        size, region = sizes[0], np.int32(numbers[0])
+        queued -= 1
+        sink(sizes, numbers, queued, np.int64(0), sizes[queued], numbers[queued])
         if parent[region] != region or pixels[region] != size:
             continue
         if classes[region] == ignored_id and edge[region]:
@@ -190,7 +195,8 @@ def merge_small(left, right, length, region_class, region_pixels, region_edge, m
                     following[tail[best]] = head[joined]
                 tail[best] = tail[joined]
         if pixels[best] < minimum_px[classes[best]]:
-            heapq.heappush(queue, (pixels[best], best))
+            rise(sizes, numbers, queued, pixels[best], np.int64(best))
+            queued += 1
     group = np.zeros(total, np.int32)
     of_root = np.zeros(total, np.int32)
     group_class = np.zeros(total, region_class.dtype)

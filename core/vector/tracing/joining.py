@@ -27,10 +27,9 @@ def _leaving(half, junction, wanted):
 
 
 @compiled
-def _copy_half(xy, offsets, h, out, p, skip_first):
-    """Append the points of half arc h but its last one; returns the new end of `out`."""
+def _copy_half(xy, offsets, h, out, p, skip):
+    """Append the points of half arc h but its last one and the first `skip`; returns the new end of `out`."""
     begin, stop = offsets[arc_of(h)], offsets[arc_of(h) + 1]
-    skip = 1 if skip_first else 0
     if is_forwards(h):
         for k in range(begin + skip, stop - 1):
             out[p, 0] = xy[k, 0]
@@ -81,19 +80,19 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
     out_first = np.zeros(arcs, np.int8)
     out_last = np.zeros(arcs, np.int8)
     n = 0
-    p = 0
+    p = np.int64(0)  # numbers that are told to others are int64 from the first on: each other type, a literal too, is compiled again
     for junction in range(junctions):
         if degree[junction] < 3:
             continue
         for direction in range(4):
-            h = half[4 * junction + direction]
+            h = np.int64(half[4 * junction + direction])
             if h < 0 or seen[arc_of(h)] or left[arc_of(h)] == right[arc_of(h)]:
                 continue
             out_left[n] = region_of(h, left, right)
             out_right[n] = region_of(h ^ 1, left, right)
             out_start[n] = number[junction]
             out_first[n] = direction
-            skip = False
+            skip = np.int64(0)
             while True:
                 seen[arc_of(h)] = True
                 p = _copy_half(xy, offsets, h, out, p, skip)
@@ -110,8 +109,8 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
                     out_end[n] = number[there]
                     out_last[n] = (_leaving(half, there, h ^ 1) + 2) & 3
                     break
-                skip = True
-                h = onward
+                skip = np.int64(1)
+                h = np.int64(onward)
             n += 1
             out_offsets[n] = p
     opened = n
@@ -131,7 +130,7 @@ def join_arcs(xy, offsets, left, right, start, end, first, last, half):
             h = 2 * arc
             while True:
                 seen[arc_of(h)] = True
-                p = _copy_half(xy, offsets, h, out, p, True)
+                p = _copy_half(xy, offsets, h, out, p, np.int64(1))
                 there = end_of(h, start, end)
                 k = last_point(h, offsets)
                 h, straight = _onward(half, left, right, there, h)

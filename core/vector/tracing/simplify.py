@@ -10,6 +10,7 @@ from core.vector.settings import METHODS
 from core.vector.squaring.right_angles import mark_farthest
 from core.vector.tracing.arcs import Arcs
 from core.vector.tracing.half_arcs import arc_of, region_of
+from core.vector.tracing.heap import rise, sink
 
 
 @compiled
@@ -181,35 +182,6 @@ def _farthest_points(xy, offsets, start, tolerance_px):
 
 
 @compiled
-def _sink(areas, points, size, hole, area, point):
-    """Put a point into a hole of a heap of so many, whose smaller ones move up: sorted by area, then by number."""
-    while True:
-        child = 2 * hole + 1
-        if child >= size:
-            break
-        other = child + 1
-        if other < size and (areas[other] < areas[child] or (areas[other] == areas[child] and points[other] < points[child])):
-            child = other
-        if area < areas[child] or (area == areas[child] and point < points[child]):
-            break
-        areas[hole], points[hole] = areas[child], points[child]
-        hole = child
-    areas[hole], points[hole] = area, point
-
-
-@compiled
-def _rise(areas, points, hole, area, point):
-    """Put a point into the last hole of a heap, or where larger ones above it make room."""
-    while hole > 0:
-        parent = (hole - 1) >> 1
-        if areas[parent] < area or (areas[parent] == area and points[parent] < point):
-            break
-        areas[hole], points[hole] = areas[parent], points[parent]
-        hole = parent
-    areas[hole], points[hole] = area, point
-
-
-@compiled
 def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, chosen):
     """Drop points, the smallest triangle first, while the border stays within the tolerance and the triangle holds no other point.
 
@@ -218,8 +190,7 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
     keep = np.ones(xy.shape[0], np.bool_)
     limit = 4 * tolerance_px * tolerance_px
     left_of = offsets[1:] - offsets[:-1]
-    # A heap in two arrays for all arcs: a point that goes leaves one place and takes two. Python's own, of pairs, takes longer to run and
-    # three seconds to compile.
+    # A heap for all arcs: a point that goes leaves one place and takes two.
     longest = left_of.max() if left_of.size else 0
     areas, numbers = np.empty(2 * longest + 2, np.int64), np.empty(2 * longest + 2, np.int64)
     # Of the points of one arc, counted from its first: for those of all arcs they would take three times as much as the arcs themselves.
@@ -241,18 +212,18 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
             # The last point of a loop repeats the first; it goes round without it.
             previous[0] = stop - 2
             following[points - 2] = begin
-        queued = 0
+        queued = np.int64(0)  # a literal would have `sink` compiled once more
         for k in range(begin if closed else begin + 1, stop - 1):
             area[k - begin] = _twice_area(xy, previous[k - begin], k, following[k - begin])
             if not chosen[k] if chosen.size else _corner_is_near(xy, k, previous[k - begin], following[k - begin], begin, stop, limit):
                 areas[queued], numbers[queued] = area[k - begin], k
                 queued += 1
         for hole in range((queued >> 1) - 1, -1, -1):
-            _sink(areas, numbers, queued, hole, areas[hole], numbers[hole])
+            sink(areas, numbers, queued, hole, areas[hole], numbers[hole])
         while queued > 0 and points > least:
             size, k = areas[0], numbers[0]
             queued -= 1
-            _sink(areas, numbers, queued, 0, areas[queued], numbers[queued])
+            sink(areas, numbers, queued, np.int64(0), areas[queued], numbers[queued])
             if not keep[k] or area[k - begin] != size:
                 continue
             a, c = previous[k - begin], following[k - begin]
@@ -282,7 +253,7 @@ def _drop_points(xy, offsets, start, fewest, mates, tolerance_px, bits, stride, 
                     if chosen.size
                     else _corner_is_near(xy, near, previous[near - begin], following[near - begin], begin, stop, limit)
                 ):
-                    _rise(areas, numbers, queued, area[near - begin], near)
+                    rise(areas, numbers, queued, area[near - begin], near)
                     queued += 1
         left_of[arc] = points
     out = np.empty((keep.sum() + offsets.size, 2), np.int32)

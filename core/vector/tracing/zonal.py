@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.compiling import compiled
+from core.compiling import compiled, copy_row
 from core.progress import ShouldStop, check
 from core.vector.tracing.arcs import Arcs
 from core.vector.tracing.sources import LabelSource, full_scale
@@ -232,10 +232,11 @@ def _count_in(values, regions, pixels, left, place, counts, free, top, share, ou
                 if top == 0:
                     room = counts.shape[0]
                     more = np.zeros((2 * room, 256), np.int64)
-                    more[:room] = counts
+                    free = np.empty(2 * room, np.int32)
+                    for k in range(room):
+                        copy_row(more, k, counts, k)
+                        free[k] = room + k
                     counts = more
-                    free = np.arange(2 * room).astype(np.int32)
-                    free[:room] += room
                     top = room
                 top -= 1
                 here = free[top]
