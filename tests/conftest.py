@@ -16,7 +16,7 @@ from tests.helpers.postgres import postgres  # noqa: F401 (a fixture)
 
 ROOT = Path(__file__).resolve().parents[1]
 DUBAI = ROOT.parent / "shared" / "data" / "dubai"
-_NETWORKS = ("verbs", "training", "jobs", "model_store", "networks", "prediction", "evaluation")
+_NETWORKS = ("verbs", "training", "jobs", "networks", "model_store", "prediction", "evaluation")
 _FIRST, _LATER = ("test_analyst_path.py", "test_regularize.py"), ("test_demo_path.py", "test_map.py", "test_old_links.py")
 _MAY_SKIP = ("needs_qgis",)
 _SLOW = ("browser", "pages", "jobs", "networks", "model_store", "training", "verbs")
