@@ -43,9 +43,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="groundline-bench-") as name:
         folder = Path(name)
         answers = {
-            "python -m core --help": ["--help"],
-            "python -m core predict --help": ["predict", "--help"],
-            "python -m core models": ["models"],
+            "help": ["--help"],
+            "help of predict": ["predict", "--help"],
+            "the list of models": ["models"],
             "a flag that is missing": ["vectorize", "nothing"],
             "a model that is not there": ["predict", "nothing.h5", str(SAMPLE_SCENE), str(folder / "none")],
             "a data set that is not there": ["audit", str(folder / "nothing")],
