@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
 from core.errors import SceneError
 from core.progress import OnProgress, ShouldStop, check, report
-from core.scenes.chip_layout import Chip, Layout, find_layouts, read_chip
+from core.scenes.chip_layout import Chip, Layout, find_layouts, known_by_ground, placed_chip, read_chip
 from core.scenes.mosaic import assemble
 from core.scenes.scene import Scene
 
@@ -74,29 +74,35 @@ def find_mosaics(
     """The mosaics among the images of each folder, largest first.
 
     `chips` are the images' edges in the order of the pairs where they are known already (None: not readable);
-    otherwise each image is read once.
+    otherwise each image is read once, unless the ground tells how all those of its folder lie.
     """
+    without_edges = chips is None
     if chips is None:
-        chips = []
-        for i, pair in enumerate(dataset.pairs):
-            check(should_stop)
-            report(on_progress, i, len(dataset.pairs), f"Looking at the edges of {pair.name}")
-            chips.append(_edges(pair))
+        chips = [_chip_of(pair, placed_chip) for pair in dataset.pairs]
     folders: dict[tuple[Path, int], list[tuple[Pair, Chip]]] = defaultdict(list)
     for pair, chip in zip(dataset.pairs, chips, strict=True):
         if chip is not None:
             folders[pair.image_path.parent, chip.top.shape[1]].append((pair, chip))
     mosaics: list[Mosaic] = []
+    looked_at = 0
     for members in folders.values():
+        if without_edges and not known_by_ground([chip for _, chip in members]):
+            pairs, members = [pair for pair, _ in members], []
+            for pair in pairs:
+                check(should_stop)
+                report(on_progress, looked_at, len(dataset.pairs), f"Looking at the edges of {pair.name}")
+                looked_at += 1
+                if (edges := _chip_of(pair, read_chip)) is not None:
+                    members.append((pair, edges))
         for layout in find_layouts([chip for _, chip in members]):
             cells = {place: members[k][0] for place, k in layout.cells.items()}
             mosaics.append(Mosaic(_name(cells, mosaics), layout.rows, layout.columns, cells))
     return mosaics
 
 
-def _edges(pair: Pair) -> Chip | None:
+def _chip_of(pair: Pair, make: Callable[[Scene, str], Chip]) -> Chip | None:
     try:
-        return read_chip(pair.image, pair.name)
+        return make(pair.image, pair.name)
     except SceneError:
         return None
 

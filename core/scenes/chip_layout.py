@@ -74,11 +74,24 @@ def read_chip(scene: Scene, name: str | None = None) -> Chip:
         strip = np.nan_to_num(strip.astype(np.float32))
         outer, inner = (strip[0], strip[-1]) if side in ("top", "bottom") else (strip[:, 0], strip[:, -1])
         edges[side], steps[side] = outer, float(np.abs(outer - inner).mean())
-    place = None
-    if scene.geo.situated and scene.geo.transform.is_rectilinear:
-        t = scene.geo.transform
-        place = (scene.geo.crs.to_string() if scene.geo.crs is not None else "", t.c, t.f, t.a, t.e)
-    return Chip(name or scene.name, height, width, **edges, step=steps, place=place)
+    return Chip(name or scene.name, height, width, **edges, step=steps, place=_place_of(scene))
+
+
+def placed_chip(scene: Scene, name: str | None = None) -> Chip:
+    """A chip without its sides, for which no pixel is read: enough where `known_by_ground` says so."""
+    nothing = np.empty((0, min(scene.bands, 3)), np.float32)
+    return Chip(name or scene.name, *scene.shape, nothing, nothing, nothing, nothing, {}, _place_of(scene))
+
+
+def known_by_ground(chips: Sequence[Chip]) -> bool:
+    """Whether `find_layouts` looks at no side of these chips: all have a place on the ground, or there is nothing to join."""
+    return len(chips) < 2 or _layouts_by_place(chips) is not None
+
+
+def layouts_of(scenes: Sequence[Scene]) -> list[Layout]:
+    """`find_layouts` of scenes, of which pixels are read only where the ground does not tell how they lie."""
+    chips = [placed_chip(scene) for scene in scenes]
+    return find_layouts(chips if known_by_ground(chips) else [read_chip(scene) for scene in scenes])
 
 
 def find_layouts(chips: Sequence[Chip]) -> list[Layout]:
@@ -252,6 +265,13 @@ def cell_sizes(sizes: dict[tuple[int, int], tuple[int, int]]) -> tuple[list[int]
         heights[row], widths[col] = max(heights[row], height), max(widths[col], width)
     fallback_h, fallback_w = max(heights), max(widths)
     return [h or fallback_h for h in heights], [w or fallback_w for w in widths]
+
+
+def _place_of(scene: Scene) -> tuple[str, float, float, float, float] | None:
+    if not (scene.geo.situated and scene.geo.transform.is_rectilinear):
+        return None
+    t = scene.geo.transform
+    return scene.geo.crs.to_string() if scene.geo.crs is not None else "", t.c, t.f, t.a, t.e
 
 
 def _layouts_by_place(chips: Sequence[Chip]) -> list[Layout] | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import SceneError
-from core.scenes.chip_layout import Layout, cell_sizes, find_layouts, read_chip
+from core.scenes.chip_layout import Layout, cell_sizes, layouts_of
 from core.scenes.image_names import IMAGE_FOLDERS, RASTER_SUFFIXES, place_name
 from core.scenes.rasters import open_raster
 from core.scenes.scene import Scene, Window
@@ -131,7 +131,7 @@ def open_mosaic(folder: Path) -> Scene:
 @lru_cache(maxsize=32)
 def _layout_of(paths: tuple[Path, ...], digests: tuple[str, ...]) -> Layout | None:
     """The layout that holds all chips; the digests make the cache forget changed files."""
-    layouts = find_layouts([read_chip(open_raster(path, expand_palette=True)) for path in paths])
+    layouts = layouts_of([open_raster(path, expand_palette=True) for path in paths])
     return layouts[0] if layouts and len(layouts[0].cells) == len(paths) else None
 
 

@@ -7,7 +7,8 @@ from pyproj import CRS
 
 from core.errors import SceneError
 from core.geo import GeoRef
-from core.scenes.chip_layout import find_layouts, read_chip
+from core.scenes import chip_layout
+from core.scenes.chip_layout import find_layouts, layouts_of, read_chip
 from core.scenes.opening import open_scene, scene_of_array
 from core.scenes.scene import Window
 from tests.helpers.datasets import save
@@ -132,7 +133,7 @@ def test_many_chips_are_matched_through_the_coarse_search():
     assert {place: order[k] for place, k in layout.cells.items()} == {divmod(k, 10): k for k in range(90)}
 
 
-def test_chips_with_coordinates_lie_where_these_say():
+def test_chips_with_coordinates_lie_where_these_say_and_no_pixel_is_read(monkeypatch):
     crs = CRS.from_epsg(32640)
     flat = np.zeros((20, 30, 1), np.uint8)  # edges tell nothing
 
@@ -144,6 +145,15 @@ def test_chips_with_coordinates_lie_where_these_say():
     layouts = find_layouts([read_chip(chip(*place)) for place in places])
     assert len(layouts) == 1
     assert layouts[0].cells == {place: k for k, place in enumerate(places[:4])}
+
+    def unread(*_):
+        raise AssertionError("pixels were read")
+
+    monkeypatch.setattr(chip_layout, "read_chip", unread)
+    again = layouts_of([chip(*place) for place in places])
+    assert [one.cells for one in again] == [one.cells for one in layouts]
+    with pytest.raises(AssertionError):
+        layouts_of([chip(0, 0), scene_of_array(flat, name="nowhere")])
 
 
 @pytest.mark.parametrize("tile", [1, 2, 4, 5, 6])
