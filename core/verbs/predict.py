@@ -35,14 +35,16 @@ class PredictRequest(Settings):
 
 def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Predict a whole scene."""
-    from core.geo import read_crs
     from core.model_store.models import find_model
+
+    model = find_model(asked.model)  # first: who mistyped its name need not wait for the libraries of maps
+
+    from core.geo import read_crs
     from core.prediction.folder.rasters import record_of
     from core.scenes.opening import open_scene
     from core.scenes.scene import Window
 
     out = place_of(asked.out)
-    model = find_model(asked.model)
     refuse_foreign_folder(out, record_of(model.card), "a new folder, or an older prediction")
     scene = open_scene(asked.scene)
     if asked.crs is not None:
