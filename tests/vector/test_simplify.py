@@ -7,6 +7,7 @@ import pytest
 import shapely
 
 from core.errors import SettingsError
+from core.vector.tracing.heap import rise, sink
 from core.vector.tracing.polygons import build_polygons, build_rings
 from core.vector.tracing.simplify import simplify_arcs
 from tests.helpers.rasters import random_raster, trace
@@ -126,3 +127,18 @@ def test_rounding_a_corner_follows_the_parabola():
     # a third, 25/6, lies outside of it; its 16 chords cut off another (25/3) / 16 squared.
     assert rounded.area == pytest.approx(100 - 4 * (25 / 6 + 25 / 3 / 256), rel=1e-12)
     assert rounded.bounds == (5, 5, 15, 15)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_heap_gives_numbers_by_size_and_equal_ones_by_number(seed):
+    random = np.random.default_rng(seed)
+    given = [(int(size), number) for number, size in enumerate(random.integers(0, 20, 200))]
+    random.shuffle(given)
+    sizes, numbers = np.empty(len(given), np.int64), np.empty(len(given), np.int64)
+    for queued, (size, number) in enumerate(given):
+        rise(sizes, numbers, queued, size, number)
+    taken = []
+    for queued in range(len(given) - 1, -1, -1):
+        taken.append((int(sizes[0]), int(numbers[0])))
+        sink(sizes, numbers, queued, 0, sizes[queued], numbers[queued])
+    assert taken == sorted(given)
