@@ -46,10 +46,12 @@ class Reporter:
         self._terminated = True
 
     def enter(self, state: str, **changes: Any) -> None:
-        """Go into a new state, write it at once, and note it among the events."""
-        self._status.update(state=state, **changes)
-        self._write()
-        records.append_event(self._folder, {"type": "state", "state": state})
+        """Note a new state among the events, go into it, and write it at once: who reads that a job has ended finds all of its events."""
+        try:
+            records.append_event(self._folder, {"type": "state", "state": state})
+        finally:
+            self._status.update(state=state, **changes)
+            self._write()
 
     def on_progress(self, done: int, total: int, message: str) -> None:
         """Note how far the work is; written at most twice a second."""

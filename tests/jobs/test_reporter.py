@@ -53,3 +53,26 @@ def test_of_what_passes_the_last_is_kept_outside_the_events(tmp_path, monkeypatc
     reporter.on_event({"type": "steps", "epoch": 2, "steps": 9, "at": [], "loss": []})
     assert records.read_patiently(tmp_path / records.STEPS)["epoch"] == 2
     assert records.read_events(tmp_path) == []
+
+
+def test_who_reads_a_state_finds_it_among_the_events(tmp_path, monkeypatch):
+    reporter = Reporter(tmp_path, token="t", pid=7)
+    write, seen = records.write_patiently, []
+
+    def look(path, status):
+        seen.append((status["state"], records.read_events(tmp_path, kind="state")[-1]["state"]))
+        write(path, status)
+
+    monkeypatch.setattr(records, "write_patiently", look)
+    for state in ("running", "finished"):
+        reporter.enter(state)
+    assert seen == [("running", "running"), ("finished", "finished")]
+
+
+def test_a_state_is_written_though_its_event_cannot_be(tmp_path, monkeypatch):
+    reporter = Reporter(tmp_path, token="t", pid=7)
+    monkeypatch.setattr(records, "append_event", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
+    with pytest.raises(OSError, match="no space"):
+        reporter.enter("failed", error="It broke.")
+    status = records.read_patiently(tmp_path / records.STATUS)
+    assert (status["state"], status["error"]) == ("failed", "It broke.")
