@@ -16,7 +16,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import rasterio
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,13 +23,12 @@ sys.path.insert(0, str(ROOT))
 
 from bench.records import keep  # noqa: E402
 from core.compiling import cache_folder  # noqa: E402
+from core.jobs.warming import DONE_FILE  # noqa: E402
 from core.verbs.demo import SAMPLE_SCENE  # noqa: E402
 
 SIDE_PX = 512
 MODELS = ("sample-town", "dubai-landcover-fast")
-_STARTS = (
-    "import runpy, sys; sys.modules['boto3'] = None; sys.argv = ['core', *sys.argv[1:]]; runpy.run_module({name!r}, run_name='__main__')"
-)
+_STARTS = "import runpy, sys; sys.modules['boto3'] = None; runpy.run_module({name!r}, run_name='__main__')"
 
 
 def main() -> int:
@@ -52,8 +50,8 @@ def main() -> int:
         }
         for what, words in answers.items():
             show(f"first answer: {what}", [ran(words) for _ in range(options.repeat)])
+        small = cutting(folder / "small.tif")
         for model in MODELS:
-            small = cutting(folder / f"{model}.tif")
             repeats = range(1 + max(3, options.repeat // 2))  # the first finds what is compiled on the disk cold
             runs = [ran(["predict", model, str(small), str(folder / f"{model}-{number}")]) for number in repeats]
             show(f"predict {SIDE_PX} x {SIDE_PX} with {model}, to its files", runs[1:])
@@ -66,7 +64,7 @@ def compiling(folder: Path) -> None:
     """What a new clone compiles, while its first page is read: the same work without and with machine code on the disk."""
     kernels = {"NUMBA_CACHE_DIR": str(folder)}
     cold = ran([], "core.jobs.warming", **kernels)
-    (folder / cache_folder().name / "warm").unlink()
+    (folder / cache_folder().name / DONE_FILE).unlink()
     warm = ran([], "core.jobs.warming", **kernels)
     show("kernels of a new clone, compiled once", [(cold[0] - warm[0], cold[1] - warm[1])])
 
@@ -86,7 +84,7 @@ def cutting(path: Path) -> Path:
         pixels = scene.read(window=((0, SIDE_PX), (0, SIDE_PX)))
         profile = {"driver": "GTiff", "height": SIDE_PX, "width": SIDE_PX, "count": len(pixels), "dtype": pixels.dtype}
         with rasterio.open(path, "w", crs=scene.crs, transform=scene.transform, **profile) as out:
-            out.write(np.ascontiguousarray(pixels))
+            out.write(pixels)
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -76,31 +77,31 @@ def find_mosaics(
     `chips` are the images' edges in the order of the pairs where they are known already (None: not readable);
     otherwise each image is read once, unless the ground tells how all those of its folder lie.
     """
-    without_edges = chips is None
+    edges_known = chips is not None
     if chips is None:
-        chips = [_chip_of(pair, placed_chip) for pair in dataset.pairs]
+        chips = [_chip_of(pair, placed_chip, should_stop) for pair in dataset.pairs]
     folders: dict[tuple[Path, int], list[tuple[Pair, Chip]]] = defaultdict(list)
     for pair, chip in zip(dataset.pairs, chips, strict=True):
         if chip is not None:
             folders[pair.image_path.parent, chip.top.shape[1]].append((pair, chip))
     mosaics: list[Mosaic] = []
-    looked_at = 0
+    looked_at = itertools.count()
+
+    def with_edges(pair: Pair) -> Chip | None:
+        report(on_progress, next(looked_at), len(dataset.pairs), f"Looking at the edges of {pair.name}")
+        return _chip_of(pair, read_chip, should_stop)
+
     for members in folders.values():
-        if without_edges and not known_by_ground([chip for _, chip in members]):
-            pairs, members = [pair for pair, _ in members], []
-            for pair in pairs:
-                check(should_stop)
-                report(on_progress, looked_at, len(dataset.pairs), f"Looking at the edges of {pair.name}")
-                looked_at += 1
-                if (edges := _chip_of(pair, read_chip)) is not None:
-                    members.append((pair, edges))
+        if not (edges_known or known_by_ground([chip for _, chip in members])):
+            members = [(pair, chip) for pair, _ in members if (chip := with_edges(pair)) is not None]
         for layout in find_layouts([chip for _, chip in members]):
             cells = {place: members[k][0] for place, k in layout.cells.items()}
             mosaics.append(Mosaic(_name(cells, mosaics), layout.rows, layout.columns, cells))
     return mosaics
 
 
-def _chip_of(pair: Pair, make: Callable[[Scene, str], Chip]) -> Chip | None:
+def _chip_of(pair: Pair, make: Callable[[Scene, str], Chip], should_stop: ShouldStop | None) -> Chip | None:
+    check(should_stop)
     try:
         return make(pair.image, pair.name)
     except SceneError:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from core.compiling import cache_folder
 
-_DONE, _LOCK = "warm", "warming.lock"
+DONE_FILE, _LOCK = "warm", "warming.lock"
 _SIDE_PX = 640
 """Of the cutting that is worked on: enough for holes, borders of three classes, areas that are merged, and overviews."""
 
@@ -22,7 +22,7 @@ _SIDE_PX = 640
 def main() -> int:
     """Compile what is not compiled yet; 0 also where another process is at it, or nothing can be written."""
     folder = cache_folder()
-    if (folder / _DONE).exists():
+    if (folder / DONE_FILE).exists():
         return 0
     # Loaded only where there is something to do: this is asked at each start of the dashboard.
     from core.jobs.worker import be_nice
@@ -35,7 +35,7 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / _LOCK, blocking=False):
             work()
-            (folder / _DONE).touch()
+            (folder / DONE_FILE).touch()
     except (Timeout, OSError):
         pass
     return 0

@@ -37,6 +37,7 @@ def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_
     """Predict a whole scene."""
     from core.model_store.models import find_model
 
+    out = place_of(asked.out)
     model = find_model(asked.model)  # first: who mistyped its name need not wait for the libraries of maps
 
     from core.geo import read_crs
@@ -44,7 +45,6 @@ def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_
     from core.scenes.opening import open_scene
     from core.scenes.scene import Window
 
-    out = place_of(asked.out)
     refuse_foreign_folder(out, record_of(model.card), "a new folder, or an older prediction")
     scene = open_scene(asked.scene)
     if asked.crs is not None:

@@ -9,27 +9,27 @@ export class Region {
     const draw = this.viewer.button('Draw a region', 'Drag over the image to choose the part that is predicted', () => this.start());
     const clear = this.viewer.button('Whole scene', 'Predict all of it', () => this.tell(null));
     this.drawButton = draw;
-    this.mark();
+    this.press();
     return [draw, clear];
   }
 
   start() {
     this.drawing = !this.drawing;
-    this.mark();
+    this.press();
+    this.viewer.maps.forEach(map => this.hold(map));
   }
 
-  // Also for a bar and maps that are drawn anew while a region is being drawn: a map that may still be dragged would move with the pointer.
-  mark() {
-    this.drawButton.setAttribute('aria-pressed', String(this.drawing));
-    this.viewer.maps.forEach(map => {
-      map.dragging[this.drawing ? 'disable' : 'enable']();
-      map.getContainer().classList.toggle('drawing', this.drawing);
-    });
+  press() { this.drawButton.setAttribute('aria-pressed', String(this.drawing)); }
+
+  // Also for maps that are drawn anew while a region is being drawn: one that may still be dragged would move with the pointer.
+  hold(map) {
+    map.dragging[this.drawing ? 'disable' : 'enable']();
+    map.getContainer().classList.toggle('drawing', this.drawing);
   }
 
   attach(map) {
     let from = null;
-    this.mark();
+    this.hold(map);
     map.on('mousedown', event => { if (this.drawing) from = event.latlng; });
     map.on('mousemove', event => { if (from) this.show(this.between(from, event.latlng)); });
     map.on('mouseup', event => {
