@@ -19,7 +19,6 @@ from core.files import dump_json
 from core.networks.lean import keep_lean
 from core.progress_line import ProgressLine
 from core.verbs import registry
-from core.verbs.options import build_parser
 from core.verbs.verb import READY, Verb
 
 EXIT_USER = 2
@@ -37,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # Class names may hold any letter, and a console of Windows may not know it: better a "?" than an error.
             stream.reconfigure(errors="replace")
-    options = build_parser(registry.VERBS.values()).parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = registry.command_line(words).parse_args(words)
     verb, request = options.typed(options)
     progress = ProgressLine(sys.stderr)
     try:

@@ -19,8 +19,8 @@ from core.networks.encoders import ZOO_ENCODERS
 from core.settings import Settings, group, options, request_options, setting
 from core.vector.formats.products import PRODUCTS
 from core.verbs import train
-from core.verbs.options import add_options, build_parser
-from core.verbs.registry import VERBS
+from core.verbs.options import add_options, build_parser, word_of
+from core.verbs.registry import TYPED, VERBS
 from ui import frame
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -326,12 +326,12 @@ def test_a_session_key_written_from_elsewhere_is_seen():
 
 
 def test_every_field_of_a_verb_is_a_flag_and_no_flag_has_a_default_of_its_own():
-    (words,) = (action for action in build_parser(VERBS.values())._actions if isinstance(action, argparse._SubParsersAction))
-    typed = [verb for verb in VERBS.values() if verb.help]
-    assert set(words.choices) == {verb.word for verb in typed}
+    (words,) = (action for action in build_parser(TYPED, VERBS.values())._actions if isinstance(action, argparse._SubParsersAction))
+    typed = [VERBS[name] for name in TYPED]
+    assert set(words.choices) == {word_of(name) for name in TYPED}
     for verb in typed:
         beside = [other.settings for other in train.INSTEAD] if verb is train.VERB else []
-        assert not_said_once([verb.settings, *beside], words.choices[verb.word]) == [], verb.name
+        assert not_said_once([verb.settings, *beside], words.choices[word_of(verb.name)]) == [], verb.name
 
 
 def test_every_field_of_a_verb_is_a_key_of_its_request_and_every_settings_class_is_some_verbs():

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from core.verbs.registry import _ROWS
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up: a module may import those of its own floor and of the floors before it.
@@ -157,7 +159,9 @@ def test_every_module_of_core_has_its_floor():
 
 
 def test_no_two_modules_import_each_other_by_any_way_round():
-    assert circle(graph_of([*CORE, *UI])) == []
+    graph = graph_of([*CORE, *UI])
+    graph["core.verbs.registry"] |= {f"core.verbs.{file}" for file, _words in _ROWS.values()}  # which it loads by their names
+    assert circle(graph) == []
 
 
 def test_a_circle_is_seen_even_inside_functions(tmp_path):

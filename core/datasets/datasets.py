@@ -22,6 +22,7 @@ from core.datasets.table_labels import fetch_labels
 from core.errors import DatasetError
 from core.progress import OnProgress, ShouldStop
 from core.reading.postgis import is_address, read_address
+from core.reading.readable import refuse_no_dataset
 from core.scenes.opening import open_scene
 from core.words import counted, share_words
 
@@ -115,8 +116,7 @@ def open_dataset(
     folder for temporary files. Raises DatasetError when there are no pairs, and ClassesError for a class file that cannot be read.
     """
     root = Path(path).expanduser()
-    if not root.exists():
-        raise DatasetError(f"nothing at {root}", expected="a folder with images and masks", do="Check the path")
+    refuse_no_dataset(root)
     name = root.resolve().stem if root.is_file() else root.resolve().name
     if root.suffix.lower() == ".zip" and root.is_file():
         root = unpack(root, None if unpack_to is None else Path(unpack_to), on_progress=on_progress, should_stop=should_stop)

@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from core.errors import Cancelled, GroundlineError
+from core.errors import Cancelled, DatasetError, GroundlineError, SceneError
 from core.files import read_json
 
 T = TypeVar("T")
@@ -41,6 +41,18 @@ class Unreadable:
 
     path: Path
     reason: str
+
+
+def refuse_no_scene(path: Path) -> None:
+    """Raise SceneError when nothing lies at the path: who mistyped it need not wait for the libraries that would read it."""
+    if not path.exists():
+        raise SceneError(f"nothing at {path}", expected="an image file or a folder of neighbouring chips", do="Check the path")
+
+
+def refuse_no_dataset(path: Path) -> None:
+    """Raise DatasetError when nothing lies at the path, as early as for a scene."""
+    if not path.exists():
+        raise DatasetError(f"nothing at {path}", expected="a folder with images and masks", do="Check the path")
 
 
 def sorted_out(paths: Iterable[Path], opened: Callable[[Path], T]) -> tuple[list[T], list[Unreadable]]:

@@ -11,7 +11,7 @@ import numpy as np
 from core.errors import SceneError
 from core.geo import GeoRef
 from core.reading.addresses import is_address
-from core.reading.readable import refusing
+from core.reading.readable import refuse_no_scene, refusing
 from core.scenes.image_names import ARRAY_SUFFIXES, HDF5_SUFFIXES
 from core.scenes.remote.links import is_link, link_of, read_link
 from core.scenes.scene import Scene
@@ -40,8 +40,7 @@ def _open(path: str | os.PathLike, *, expand_palette: bool, hdf5_name: str | Non
     path = Path(path)
     if is_link(path) and path.exists() and (whole := read_link(path).whole) is not None:
         return replace(_open(whole, expand_palette=expand_palette, hdf5_name=hdf5_name, alpha=alpha), path=path)
-    if not path.exists():
-        raise SceneError(f"nothing at {path}", expected="an image file or a folder of neighbouring chips", do="Check the path")
+    refuse_no_scene(path)
     if path.is_dir():
         from core.scenes.band_files import band_stacks, write_stack
         from core.scenes.mosaic import chip_paths, open_mosaic

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.progress import OnProgress, ShouldStop
+from core.reading.readable import refuse_no_dataset
 from core.settings import REQUIRED, Settings, setting
 from core.verbs.options import CLASSES, DATASET, IMAGES, MASKS
 from core.verbs.tables import table
@@ -29,6 +30,8 @@ class AuditRequest(Settings):
 
 def run(asked: AuditRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Look over a data set."""
+    refuse_no_dataset(asked.dataset)
+
     from core.audit.audit import audit
     from core.datasets.datasets import open_dataset
 
@@ -60,4 +63,4 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) else len(value)
 
 
-VERB = Verb("audit", "look over a data set and list what is wrong with it", AuditRequest, run, summary)
+VERB = Verb("audit", AuditRequest, run, summary)

@@ -64,4 +64,4 @@ def _between(row: Mapping[str, Any]) -> str:
     return "-" if row["low"] is None else f"{_signed(row['low'])} to {_signed(row['high'])}"
 
 
-VERB = Verb("compare", "compare two evaluations, scene by scene", CompareRequest, run, summary, place="evaluations")
+VERB = Verb("compare", CompareRequest, run, summary, place="evaluations")

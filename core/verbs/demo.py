@@ -125,4 +125,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"All in {answer['folder']}, {answer['seconds']:.1f} s"
 
 
-VERB = Verb("demo", "run the whole pipeline on the sample with the shipped model", DemoRequest, run, summary, place="layers", heavy=True)
+VERB = Verb("demo", DemoRequest, run, summary, place="layers", heavy=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, report
+from core.reading.readable import refuse_no_scene
 from core.settings import PICTURE, REQUIRED, Settings, group, setting
 from core.verbs.options import MODEL, SCENE
 from core.verbs.predict import CORNERS, WINDOW
@@ -27,12 +28,17 @@ class EstimateRequest(Settings):
 
 def run(asked: EstimateRequest, *, on_progress: OnProgress | None = None, **_: Any) -> Answer:
     """Say what a prediction will cost."""
+    from core.model_store.models import find_model
+
+    model = find_model(asked.model)
+    refuse_no_scene(asked.scene)
+
     from core.prediction.estimate import estimate
     from core.scenes.scene import Window
 
     report(on_progress, 0, 0, "Trying a few patches")
     window = None if asked.window is None else Window(*asked.window)
-    return estimate(asked.model, asked.scene, asked.blending, window=window).summary()
+    return estimate(model, asked.scene, asked.blending, window=window).summary()
 
 
 def summary(answer: Mapping[str, Any]) -> Iterable[str]:
@@ -49,4 +55,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
         yield f"Note: {warning['sentence']}"
 
 
-VERB = Verb("estimate", "say what a prediction will cost, from a few of its patches", EstimateRequest, run, summary)
+VERB = Verb("estimate", EstimateRequest, run, summary)

@@ -11,6 +11,7 @@ from core.cluster.where import ClusterSettings
 from core.errors import SettingsError
 from core.prediction.settings import BlendSettings
 from core.progress import OnProgress, ShouldStop
+from core.reading.readable import refuse_no_dataset
 from core.settings import REQUIRED, Settings, group, setting
 from core.verbs.options import CLASSES, DATASET, IMAGES, MASKS, MODEL
 from core.verbs.tables import score, table
@@ -40,18 +41,21 @@ class EvaluateRequest(Settings):
 
 def run(asked: EvaluateRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Measure a model on the scenes of a data set; `out` keeps it all, `report` is the page for people."""
-    from core.datasets.datasets import open_dataset
-    from core.evaluation.evaluate import evaluate, store_temperature
-    from core.evaluation.writing import write_report
     from core.model_store.models import find_model
 
     model = find_model(asked.model)
+    refuse_no_dataset(asked.dataset)
     if asked.store_temperature and asked.scenes != "validation":
         raise SettingsError(
             f"a temperature from {asked.scenes} scenes",
             expected="validation scenes, so that held-out ones stay honest",
             do="Choose the validation scenes",
         )
+
+    from core.datasets.datasets import open_dataset
+    from core.evaluation.evaluate import evaluate, store_temperature
+    from core.evaluation.writing import write_report
+
     where = asked.spreading.where
     evaluation = evaluate(
         model,
@@ -105,4 +109,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from (f"Written to {answer[key]}" for key in ("folder", "report") if answer[key])
 
 
-VERB = Verb("evaluate", "score a model on the scenes of a data set", EvaluateRequest, run, summary, place="evaluations", heavy=True)
+VERB = Verb("evaluate", EvaluateRequest, run, summary, place="evaluations", heavy=True)

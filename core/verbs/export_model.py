@@ -44,4 +44,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Written to {answer['path']}, with {beside}"
 
 
-VERB = Verb("export_model", "write a model for other programs", ExportModelRequest, run, summary, heavy=True)
+VERB = Verb("export_model", ExportModelRequest, run, summary, heavy=True)

@@ -116,4 +116,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Model in {answer['folder']}; {told}"
 
 
-VERB = Verb("import_model", "take in a model of another origin", ImportModelRequest, run, summary, place="models", heavy=True)
+VERB = Verb("import_model", ImportModelRequest, run, summary, place="models", heavy=True)

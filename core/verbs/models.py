@@ -66,4 +66,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield from table(("model", "network", "classes", "bands", "mean IoU", "folder"), rows)
 
 
-VERB = Verb("models", "list the models that can be named", ModelsRequest, run, summary)
+VERB = Verb("models", ModelsRequest, run, summary)

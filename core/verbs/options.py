@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import sys
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -35,15 +35,24 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def build_parser(verbs: Iterable[Verb]) -> argparse.ArgumentParser:
-    """The whole command line; parsed options hold `json`, and `typed`, a function from options to a verb and its request."""
+def word_of(name: str) -> str:
+    """What is typed for the verb of that name."""
+    return name.replace("_", "-")
+
+
+def build_parser(typed: Mapping[str, str], verbs: Iterable[Verb]) -> argparse.ArgumentParser:
+    """The command line: the names of all verbs with what each does, and the flags of `verbs`, those that are to be read.
+
+    Parsed options hold `json`, and `typed`, a function from options to a verb and its request.
+    """
     parser = Parser(prog="python -m core", description="Aerial and satellite images into GIS layers.")
     parser.add_argument("--version", action="version", version=f"groundline {__version__}")
     words = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    known = {name: words.add_parser(word_of(name), help=does, description=f"{does[0].upper()}{does[1:]}.") for name, does in typed.items()}
     for verb in verbs:
-        if not verb.help:
+        if verb.name not in known:
             continue
-        inner = words.add_parser(verb.word, help=verb.help, description=f"{verb.help[0].upper()}{verb.help[1:]}.")
+        inner = known[verb.name]
         (verb.arguments or partial(add_options, settings=verb.settings))(inner)
         inner.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
         inner.set_defaults(typed=verb.typed or partial(_typed, verb))

@@ -11,6 +11,7 @@ from core.cluster.where import ClusterSettings
 from core.files import refuse_foreign_folder
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop
+from core.reading.readable import refuse_no_scene
 from core.settings import PICTURE, REQUIRED, Settings, group, setting
 from core.verbs.options import MODEL, SCENE
 from core.verbs.tables import spread
@@ -39,6 +40,7 @@ def run(asked: PredictRequest, *, on_progress: OnProgress | None = None, should_
 
     out = place_of(asked.out)
     model = find_model(asked.model)  # first: who mistyped its name need not wait for the libraries of maps
+    refuse_no_scene(asked.scene)
 
     from core.geo import read_crs
     from core.prediction.folder.rasters import record_of
@@ -76,4 +78,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Written to {answer['folder']}"
 
 
-VERB = Verb("predict", "predict a whole scene", PredictRequest, run, summary, place="predictions", heavy=True)
+VERB = Verb("predict", PredictRequest, run, summary, place="predictions", heavy=True)

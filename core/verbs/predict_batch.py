@@ -65,7 +65,6 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
 
 VERB = Verb(
     "predict_batch",
-    "predict every scene of a folder, with one table of results",
     PredictBatchRequest,
     run,
     summary,

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.patches.settings import PrepareSettings
 from core.progress import OnProgress, ShouldStop
+from core.reading.readable import refuse_no_dataset
 from core.settings import REQUIRED, Settings, group, setting
 from core.verbs.options import CLASSES, DATASET, IMAGES, MASKS
 from core.verbs.tables import table
@@ -29,6 +30,8 @@ class PrepareRequest(Settings):
 
 def run(asked: PrepareRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Cut a data set into patches and divide them."""
+    refuse_no_dataset(asked.dataset)
+
     from core.datasets.datasets import open_dataset
     from core.patches.prepare import prepare
 
@@ -46,4 +49,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Written to {answer['folder']}"
 
 
-VERB = Verb("prepare", "cut a data set into patches and split them", PrepareRequest, run, summary, place="prepared")
+VERB = Verb("prepare", PrepareRequest, run, summary, place="prepared")

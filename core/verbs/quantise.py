@@ -43,4 +43,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"{answer['megabytes']:.1f} MB in {answer['folder']}"
 
 
-VERB = Verb("quantise", "make the int8 form of a model, which the engine fast runs", QuantiseRequest, run, summary, heavy=True)
+VERB = Verb("quantise", QuantiseRequest, run, summary, heavy=True)

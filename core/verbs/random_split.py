@@ -62,4 +62,4 @@ def run(
     return evaluate.run(score, on_progress=part(on_progress, _TRAINED, 1, 1), **common)
 
 
-VERB = Verb("random_split", "", RandomSplitRequest, run, place="evaluations", heavy=True, writes=("out", "patches", "model"))
+VERB = Verb("random_split", RandomSplitRequest, run, place="evaluations", heavy=True, writes=("out", "patches", "model"))

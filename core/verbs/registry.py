@@ -5,9 +5,10 @@ Jobs and the command line both come through here, so that they cannot differ.
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,58 +18,66 @@ from core.errors import JobError, SettingsError
 from core.progress import OnProgress, ShouldStop
 from core.reading.addresses import is_address, masked
 from core.scenes.remote.links import is_link, link_of
-from core.verbs import (
-    audit,
-    compare,
-    demo,
-    estimate,
-    evaluate,
-    export_model,
-    import_model,
-    models,
-    predict,
-    predict_batch,
-    prepare,
-    quantise,
-    random_split,
-    serve,
-    train,
-)
-from core.verbs.labelling import accept, labels, refine
-from core.verbs.layers import handover, vectorize
-from core.verbs.pictures import fetch
+from core.verbs.options import build_parser
 from core.verbs.verb import Answer, OnEvent, Verb
 
 EXTRA_VERBS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"
 """Names a module whose `VERBS` are offered beside the built-in ones; the tests bring their sleeping kinds that way."""
 
-VERBS: dict[str, Verb] = {
-    verb.name: verb
-    for verb in (
-        audit.VERB,
-        prepare.VERB,
-        train.VERB,
-        *train.INSTEAD,
-        evaluate.VERB,
-        random_split.VERB,
-        compare.VERB,
-        fetch.VERB,
-        predict.VERB,
-        predict_batch.VERB,
-        estimate.VERB,
-        quantise.VERB,
-        vectorize.VERB,
-        handover.VERB,
-        serve.VERB,
-        refine.VERB,
-        labels.VERB,
-        accept.VERB,
-        models.VERB,
-        import_model.VERB,
-        export_model.VERB,
-        demo.VERB,
-    )
+_ROWS = {
+    "audit": ("audit", "look over a data set and list what is wrong with it"),
+    "prepare": ("prepare", "cut a data set into patches and split them"),
+    "train": ("train", "train a network on prepared patches"),
+    "probe": ("train", ""),
+    "rate_test": ("train", ""),
+    "search": ("train", ""),
+    "evaluate": ("evaluate", "score a model on the scenes of a data set"),
+    "random_split": ("random_split", ""),
+    "compare": ("compare", "compare two evaluations, scene by scene"),
+    "fetch": ("pictures.fetch", "put the tiles of a map server together to one picture"),
+    "predict": ("predict", "predict a whole scene"),
+    "predict_batch": ("predict_batch", "predict every scene of a folder, with one table of results"),
+    "estimate": ("estimate", "say what a prediction will cost, from a few of its patches"),
+    "quantise": ("quantise", "make the int8 form of a model, which the engine fast runs"),
+    "vectorize": ("layers.vectorize", "turn a prediction into polygons and write them"),
+    "handover": ("layers.handover", "make the folder that goes to whoever asked for the map: for QGIS, the web and a catalogue"),
+    "serve": ("serve", "give the layers and rasters of a workspace an address for QGIS, GDAL and browsers"),
+    "refine": ("labelling.refine", "make a prediction better by painted strokes"),
+    "labels": ("labelling.labels", "painted strokes as a data set to train on"),
+    "accept": ("labelling.accept", ""),
+    "models": ("models", "list the models that can be named"),
+    "import_model": ("import_model", "take in a model of another origin"),
+    "export_model": ("export_model", "write a model for other programs"),
+    "demo": ("demo", "run the whole pipeline on the sample with the shipped model"),
 }
+"""Each verb's file, and what it does in words: "" for what cannot be typed as a verb. What is not asked for is not loaded."""
+
+
+class _Verbs(Mapping[str, Verb]):
+    """The verbs by their names, each loaded when it is asked for."""
+
+    def __getitem__(self, name: str) -> Verb:
+        file, _help = _ROWS[name]
+        home = importlib.import_module(f"core.verbs.{file}")
+        return next(verb for verb in (home.VERB, *getattr(home, "INSTEAD", ())) if verb.name == name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_ROWS)
+
+    def __len__(self) -> int:
+        return len(_ROWS)
+
+
+VERBS = _Verbs()
+TYPED: dict[str, str] = {name: words for name, (_file, words) in _ROWS.items() if words}
+"""The verbs of the command line, with what each does."""
+
+
+def command_line(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """What reads `arguments`: it knows the flags of the verb among them, and of the others what they do."""
+    word = next((given for given in arguments if not given.startswith("-")), "")
+    name = word.replace("-", "_")
+    return build_parser(TYPED, [VERBS[name]] if name in TYPED else [])
 
 
 def known(kind: str) -> bool:
@@ -78,10 +87,12 @@ def known(kind: str) -> bool:
 
 def find(kind: str) -> Verb:
     """The verb of that name. Raises `JobError` when there is none."""
-    every = {**VERBS, **_extra_verbs()}
-    if kind not in every:
-        raise JobError(f"unknown kind of job {kind!r}", expected=f"one of {', '.join(every)}", do="Choose one of these")
-    return every[kind]
+    if kind in VERBS:
+        return VERBS[kind]
+    extra = _extra_verbs()
+    if kind not in extra:
+        raise JobError(f"unknown kind of job {kind!r}", expected=f"one of {', '.join((*VERBS, *extra))}", do="Choose one of these")
+    return extra[kind]
 
 
 def complete(kind: str, request: Mapping[str, Any]) -> dict[str, Any]:

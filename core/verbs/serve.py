@@ -84,7 +84,6 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
 
 VERB = Verb(
     "serve",
-    "give the layers and rasters of a workspace an address for QGIS, GDAL and browsers",
     ServeRequest,
     run,
     summary,

@@ -268,7 +268,6 @@ _INSTEAD_OF_TRAINING = {
 
 VERB = Verb(
     "train",
-    "train a network on prepared patches",
     TrainRequest,
     run,
     summary,
@@ -279,7 +278,7 @@ VERB = Verb(
     typed=_typed,
 )
 INSTEAD = (
-    Verb("probe", "", ProbeRequest, run_probe, summary_of_probe, heavy=True),
-    Verb("rate_test", "", RateTestRequest, run_rate_test, summary_of_rate_test, heavy=True),
-    Verb("search", "", SearchRequest, run_search, summary_of_search, place="searches", heavy=True, kept="What the trials did is kept"),
+    Verb("probe", ProbeRequest, run_probe, summary_of_probe, heavy=True),
+    Verb("rate_test", RateTestRequest, run_rate_test, summary_of_rate_test, heavy=True),
+    Verb("search", SearchRequest, run_search, summary_of_search, place="searches", heavy=True, kept="What the trials did is kept"),
 )

@@ -36,17 +36,16 @@ def place_of(out: Path | None) -> Path:
 class Verb:
     """One kind of work: what it can be told, what runs it, what it says at the end, and what it needs of the machine.
 
-    `name` is that of a kind of job, on the command line with dashes; `help` says what it does, "" for what cannot be
-    typed as a verb. `settings` are all that it can be told: the keys of a request and the flags follow from them.
-    `run(settings, on_progress=, should_stop=, on_event=)` does it. `summary` gives lines for people about the answer.
-    `place` is the workspace folder in which the output goes when the request names none; `heavy` work runs one at a
-    time. `lasting` work ends only when it is stopped, and tells its answer at the beginning. `kept` begins the sentence
-    about work that was stopped and left something. `writes` are the keys of what it writes, which one run holds at a
-    time. `arguments` and `typed` take the place of what is derived from the settings, where a verb takes other words.
+    `name` is that of a kind of job, on the command line with dashes. `settings` are all that it can be told: the keys
+    of a request and the flags follow from them. `run(settings, on_progress=, should_stop=, on_event=)` does it.
+    `summary` gives lines for people about the answer. `place` is the workspace folder in which the output goes when
+    the request names none; `heavy` work runs one at a time. `lasting` work ends only when it is stopped, and tells
+    its answer at the beginning. `kept` begins the sentence about work that was stopped and left something. `writes`
+    are the keys of what it writes, which one run holds at a time. `arguments` and `typed` take the place of what is
+    derived from the settings, where a verb takes other words.
     """
 
     name: str
-    help: str
     settings: type[Settings]
     run: Callable[..., Answer]
     summary: Callable[[Mapping[str, Any]], Iterable[str]] | None = None
@@ -61,11 +60,6 @@ class Verb:
     def said(self, answer: Mapping[str, Any]) -> str:
         """A few lines about an answer."""
         return "\n".join(self.summary(answer) if self.summary else ())
-
-    @property
-    def word(self) -> str:
-        """What is typed."""
-        return self.name.replace("_", "-")
 
     @property
     def required(self) -> tuple[str, ...]:

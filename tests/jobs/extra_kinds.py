@@ -51,7 +51,7 @@ def fail(asked, **_):
 
 
 VERBS = {
-    "count": Verb("count", "", Count, count, place="layers"),
-    "count_heavily": Verb("count_heavily", "", Count, count, place="layers", heavy=True),
-    "fail": Verb("fail", "", Fail, fail),
+    "count": Verb("count", Count, count, place="layers"),
+    "count_heavily": Verb("count_heavily", Count, count, place="layers", heavy=True),
+    "fail": Verb("fail", Fail, fail),
 }

@@ -14,8 +14,7 @@ from core.patches.grid import count_positions, positions
 from core.patches.labelled import not_labelled
 from core.patches.prepare import prepare
 from core.patches.store import STORE_FILE, PatchStore
-from core.verbs.options import build_parser
-from core.verbs.registry import VERBS
+from core.verbs.registry import VERBS, command_line
 from tests.helpers.datasets import save, stripes
 
 
@@ -91,7 +90,8 @@ def test_classes_are_named_by_name_or_value(tmp_path):
 
 
 def typed(*words):
-    verb = build_parser(VERBS.values()).parse_args(["prepare", "in", "out", *words])
+    typed = ["prepare", "in", "out", *words]
+    verb = command_line(typed).parse_args(typed)
     return VERBS["prepare"].settings.from_request(verb.typed(verb)[1]).cutting
 
 

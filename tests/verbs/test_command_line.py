@@ -26,8 +26,7 @@ from core.classes import DUBAI
 from core.model_store.cards import ModelCard
 from core.training.settings import TrainSettings
 from core.verbs import registry
-from core.verbs.options import build_parser
-from core.verbs.registry import VERBS, find
+from core.verbs.registry import command_line, find
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE_PX = 96
@@ -181,7 +180,8 @@ def test_train_goes_on_after_the_last_epoch(prepared, model, tmp_path):
 
 
 def test_every_training_setting_can_be_typed():
-    options = build_parser(VERBS.values()).parse_args(["train", "p", "o", *_every_setting()])
+    words = ["train", "p", "o", *_every_setting()]
+    options = command_line(words).parse_args(words)
     _, request = options.typed(options)
     made = TrainSettings.from_dict(request["settings"])
     untouched = [field.name for field in fields(TrainSettings) if getattr(made, field.name) == getattr(TrainSettings(), field.name)]
@@ -224,7 +224,8 @@ def _every_setting() -> list[str]:
 
 
 def test_settings_that_are_not_typed_are_left_to_the_library():
-    options = build_parser(VERBS.values()).parse_args(["train", "p", "o", "--epochs", "7"])
+    words = ["train", "p", "o", "--epochs", "7"]
+    options = command_line(words).parse_args(words)
     assert options.typed(options) == (find("train"), {"prepared": "p", "out": "o", "settings": {"epochs": 7}})
 
 

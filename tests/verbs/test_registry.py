@@ -77,6 +77,18 @@ def test_help_and_errors_load_no_library_of_maps_pictures_or_tables():
     assert answer.returncode == 0 and "required: OUT" in answer.stderr, answer.stderr
 
 
+def test_what_is_not_asked_for_is_not_loaded():
+    code = (
+        "import contextlib, sys, core.__main__\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    core.__main__.main(sys.argv[1:])\n"
+        "print(sorted({'numpy', 'core.verbs.audit', 'core.verbs.train'} & set(sys.modules)))"
+    )
+    for words, loaded in (("--help", []), ("audit --help", ["core.verbs.audit"]), ("nothing", []), ("audit --no", ["core.verbs.audit"])):
+        answer = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True, cwd=PROJECT, check=True)
+        assert answer.stdout.splitlines()[-1] == str(loaded), words
+
+
 def test_every_kind_with_a_network_is_heavy():
     wanted = {"train", "probe", "rate_test", "search", "evaluate", "predict", "predict_batch", "quantise", "demo"}
     wanted |= {"import_model", "export_model", "random_split", "refine"}

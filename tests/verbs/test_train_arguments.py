@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 
 from core.verbs import registry
-from core.verbs.options import build_parser
 
 WORDS = ["train", "patches", "model", "--epochs", "3", "--augmentation", "hue=0.1,flips=no"]
 SETTINGS = {"epochs": 3, "augmentation": {"hue": 0.1, "flips": False}}
 
 
 def asked(*words):
-    options = build_parser(registry.VERBS.values()).parse_args([*WORDS, *words])
+    options = registry.command_line([*WORDS, *words]).parse_args([*WORDS, *words])
     verb, request = options.typed(options)
     return verb.name, request
 

@@ -44,4 +44,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Data set in {answer['dataset']}"
 
 
-VERB = Verb("accept", "", AcceptRequest, run, summary, place="predictions", writes=("out", "dataset"))
+VERB = Verb("accept", AcceptRequest, run, summary, place="predictions", writes=("out", "dataset"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.files import refuse_foreign_folder
 from core.progress import OnProgress, ShouldStop
+from core.reading.readable import refuse_no_scene
 from core.settings import PICTURE, REQUIRED, Settings, setting
 from core.verbs.options import SCENE
 from core.verbs.tables import table
@@ -28,6 +29,8 @@ class LabelsRequest(Settings):
 
 def run(asked: LabelsRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Write a data set of what was painted."""
+    refuse_no_scene(asked.scene)
+
     from core.datasets.scene_set import MADE_FILE
     from core.labelling.class_names import scheme_with
     from core.labelling.label_set import write_label_set
@@ -57,4 +60,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Written to {answer['folder']}"
 
 
-VERB = Verb("labels", "painted strokes as a data set to train on", LabelsRequest, run, summary)
+VERB = Verb("labels", LabelsRequest, run, summary)

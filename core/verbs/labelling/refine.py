@@ -10,6 +10,7 @@ from typing import Any
 from core.files import refuse_foreign_folder
 from core.prediction.settings import PredictSettings
 from core.progress import OnProgress, ShouldStop
+from core.reading.readable import refuse_no_scene
 from core.settings import PICTURE, REQUIRED, Settings, group, setting
 from core.verbs.labelling.labels import STROKES
 from core.verbs.options import MODEL, SCENE
@@ -36,6 +37,8 @@ class RefineRequest(Settings):
 
 def run(asked: RefineRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Refine a prediction by strokes."""
+    refuse_no_scene(asked.scene)
+
     from core.labelling.refine import refine
     from core.labelling.stroke_files import read_area, read_strokes
     from core.model_store.models import find_model
@@ -67,4 +70,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
     yield f"Written to {answer['folder']}"
 
 
-VERB = Verb("refine", "make a prediction better by painted strokes", RefineRequest, run, summary, place="predictions", heavy=True)
+VERB = Verb("refine", RefineRequest, run, summary, place="predictions", heavy=True)

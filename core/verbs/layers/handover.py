@@ -9,6 +9,7 @@ from typing import Any
 
 from core.classes import COLOURINGS, NATURAL
 from core.progress import OnProgress, ShouldStop, part
+from core.reading.readable import refuse_no_scene
 from core.settings import REQUIRED, Settings, group, setting
 from core.vector.settings import VectorSettings
 from core.verbs.verb import Answer, Verb, place_of
@@ -44,6 +45,8 @@ class HandoverRequest(Settings):
 
 def run(asked: HandoverRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Trace a prediction, or take the layer given, and make the folder."""
+    refuse_no_scene(asked.prediction)
+
     from core.handover.folder import hand_over, refuse_taken
     from core.handover.kept import read_kept
     from core.prediction.folder.origin import ATTRIBUTION
@@ -100,7 +103,6 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
 
 VERB = Verb(
     "handover",
-    "make the folder that goes to whoever asked for the map: for QGIS, the web and a catalogue",
     HandoverRequest,
     run,
     summary,

@@ -13,6 +13,7 @@ from core.errors import ExportError, ModelError
 from core.files import refuse_no_file
 from core.progress import OnProgress, ShouldStop, check, part, report
 from core.reading.postgis import FORM, TableAddress, is_address, read_address
+from core.reading.readable import refuse_no_scene
 from core.settings import REQUIRED, Settings, group, setting
 from core.vector.formats.products import PRODUCTS
 from core.vector.settings import VectorSettings
@@ -45,6 +46,8 @@ class VectorizeRequest(Settings):
 
 def run(asked: VectorizeRequest, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None, **_: Any) -> Answer:
     """Turn a prediction or class raster into polygons and write them to each of the files asked for."""
+    refuse_no_scene(asked.prediction)
+
     from core.vector.formats.products import product_of
 
     for file in asked.files:  # which are minutes of tracing away
@@ -219,7 +222,6 @@ def _typed(given: argparse.Namespace) -> Typed:
 
 VERB = Verb(
     "vectorize",
-    "turn a prediction into polygons and write them",
     VectorizeRequest,
     run,
     summary,

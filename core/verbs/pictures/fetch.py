@@ -113,4 +113,4 @@ def summary(answer: Mapping[str, Any]) -> Iterable[str]:
         yield f"Written to {answer['file']}"
 
 
-VERB = Verb("fetch", "put the tiles of a map server together to one picture", FetchRequest, run, summary, place="remote")
+VERB = Verb("fetch", FetchRequest, run, summary, place="remote")
