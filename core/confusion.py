@@ -11,6 +11,14 @@ from core.classes import ClassScheme
 from core.errors import InputError
 
 
+def counts_of_pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How often each pair of values occurs in two uint8 arrays of equal shape: int64 (256, 256), rows = `first`."""
+    codes = first.astype(np.uint16)
+    codes <<= 8
+    codes |= second
+    return np.bincount(codes.ravel(), minlength=1 << 16).reshape(256, 256)
+
+
 @dataclass(frozen=True, eq=False)
 class Confusion:
     """Pixel counts: `counts` int64 (K, K), rows = truth, columns = prediction, and how many pixels were left out.
@@ -40,6 +48,9 @@ class Confusion:
                 do="Compare the same window",
             )
         size = len(self.counts)
+        if truth.dtype == predicted.dtype == np.uint8:
+            counts = counts_of_pairs(truth, predicted)[:size, :size]
+            return Confusion(self.counts + counts, self.ignored_pixels + int(truth.size - counts.sum()))
         used = (truth >= 0) & (truth < size) & (predicted >= 0) & (predicted < size)
         pairs = truth[used].astype(np.int64) * size + predicted[used].astype(np.int64)
         counts = np.bincount(pairs, minlength=size * size).reshape(size, size)

@@ -36,7 +36,7 @@ def results(folder) -> None:
             else "All pixels; raise the threshold in the viewer to see what is unsure."
         )
         predict_view.shares(prediction, seen.threshold)
-    if truth is not None:
+    if truth is not None and drawn["Scores"].open:  # it reads the whole mask, which nobody has asked for yet
         with drawn["Scores"], frame.errors():
             predict_view.scores(prediction, truth)
     if drawn[tab.TITLE].open:

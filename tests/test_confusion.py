@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from core.classes import ClassScheme
-from core.confusion import Confusion
+from core.confusion import Confusion, counts_of_pairs
 from core.errors import InputError
 
 SCHEME = ClassScheme(names=("a", "b", "c"), colours=((1, 0, 0), (2, 0, 0), (3, 0, 0)))
@@ -120,3 +120,16 @@ def test_parts_add_up_to_the_whole(seed):
     truth, guess = rng.choice([0, 1, 2, 255], (7, 5)), rng.integers(0, 3, (7, 5))
     whole = Confusion.empty(3).add(truth, guess)
     assert Confusion.empty(3).add(truth[:3], guess[:3]) + Confusion.empty(3).add(truth[3:], guess[3:]) == whole
+
+
+@given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 255))
+@settings(max_examples=30, deadline=None)
+def test_bytes_are_counted_as_other_numbers_are(seed, size):
+    """For bytes there is a quicker way; 255 and whatever lies above the classes is left out by both."""
+    random = np.random.default_rng(seed)
+    truth, guess = (random.integers(0, 256, (7, 9), np.uint8) for _ in range(2))
+    quick, usual = Confusion.empty(size).add(truth, guess), Confusion.empty(size).add(truth.astype(np.int16), guess.astype(np.int16))
+    assert quick == usual and quick.pixels + quick.ignored_pixels == truth.size
+    pairs = counts_of_pairs(truth, guess)
+    assert pairs.shape == (256, 256) and pairs.sum() == truth.size
+    assert pairs[truth[0, 0], guess[0, 0]] == ((truth == truth[0, 0]) & (guess == guess[0, 0])).sum()

@@ -107,6 +107,9 @@ def test_a_finished_prediction_shows_viewer_shares_scores_and_downloads(opened, 
     said = at.get("bidi_component")[0].proto
     assert "green is right, red is wrong" in str(said)
     assert table.loc[table["class"] == "Water", "pixels"].item() == pytest.approx(50 * 70, rel=0.2)
+    assert not at.metric  # scores read the whole mask: they are counted when their tab is opened
+    at.session_state["predict_tab_True"] = "Scores"
+    at = sound(at.run())
     shown = {metric.label: metric.value for metric in at.metric}
     assert float(shown["Accuracy"]) > 0.9 and shown["Labelled pixels"] == "19,500"
     assert {button.key for button in at.get("download_button")} == {

@@ -15,6 +15,7 @@ from pyproj import CRS
 from pyproj.exceptions import ProjError
 
 from core.classes import IGNORED_ID, ClassScheme
+from core.confusion import counts_of_pairs
 from core.errors import ClassesError, InputError, SettingsError
 from core.files import MEASURED_FILE, PREDICTION_FILE, unfinished_place
 from core.geo import GeoRef
@@ -182,14 +183,10 @@ class Prediction:
 
     def confidence_counts(self) -> np.ndarray:
         """Pixels int64 (K, 256) by class and confidence level; any threshold is then a sum. Read in squares, never as a whole."""
-        classes = len(self.scheme)
-        counts = np.zeros(classes * 256, np.int64)
+        counts = np.zeros((256, 256), np.int64)
         for window in windows_of(self.height, self.width, _STEP_PX):
-            labels = self.labels(window).astype(np.int64)
-            confidence = self.confidence(window).astype(np.int64)
-            inside = labels < classes
-            counts += np.bincount(labels[inside] * 256 + confidence[inside], minlength=classes * 256)
-        return counts.reshape(classes, 256)
+            counts += counts_of_pairs(self.labels(window), self.confidence(window))
+        return counts[: len(self.scheme)]
 
 
 def record_of(card: ModelCard) -> str:
