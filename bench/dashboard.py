@@ -107,6 +107,8 @@ def sample(browser, folder: Path, reading_s: float) -> None:
         page.wait_for_url("**/Map")
         page.frame_locator("iframe").locator("body[data-polygons]").wait_for()
         say(f"new clone: the sample, from a click after {reading_s:.0f} s to its map", time.monotonic() - started)
+        page.wait_for_timeout(3000)
+        say("Predict, first visit with a finished prediction: heading", change(page, "Predict"), until(lambda: ready(page, "Predict")))
 
 
 def visitor(browser) -> Page:

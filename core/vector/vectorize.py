@@ -25,10 +25,11 @@ from core.vector.layer import PolygonLayer, VectorResult, crs_name
 from core.vector.settings import METHODS, VectorSettings, by_class
 from core.vector.tracing.arcs import Arcs, merge_small_regions, trace_arcs
 from core.vector.tracing.attributes import LENGTH_METHOD, distances, measure, size_in_pixels
-from core.vector.tracing.measures import boundary_code, convex_polygons
+from core.vector.tracing.measures import boundary_code
 from core.vector.tracing.polygons import Rings, build_polygons, build_rings, transformed
 from core.vector.tracing.simplify import simplify_arcs
 from core.vector.tracing.sources import LabelSource, full_scale, open_labels, tiles_kept
+from core.vector.tracing.validity import proven_valid
 from core.vector.tracing.zonal import Zonal, zonal
 
 STEPS = 5
@@ -50,7 +51,7 @@ def vectorize(
     Each of the settings can also be told by its name. geo, scheme: for sources without. confidence: a raster or array (height, width) in
     0 to 1, or unsigned integers of which the largest is 1.
 
-    invalid counts invalid polygons: Shapely is asked for all but the convex ones, which the turns of their corners prove valid. gap_area
+    invalid counts invalid polygons: Shapely is asked for those that `proven_valid` leaves in doubt. gap_area
     and overlap_area are 0 when all polygons of the raster, those of ignored areas among them, are valid and the sides of their rings
     cancel out but for the scene's frame: each inner point then lies in exactly one polygon. Otherwise they are measured on the
     polygons' union. Raises SettingsError, SceneError, Cancelled.
@@ -180,9 +181,8 @@ def _check_coverage(
     arcs: Arcs, points: np.ndarray, offsets: np.ndarray, rings: Rings, geometry: np.ndarray, transform: Affine
 ) -> tuple[int, float, float]:
     """Invalid polygons, and area of gaps and overlaps in pixels, of the polygons of all regions."""
-    # Specks are most of the polygons of a noisy scene; of the convex ones the turns of their corners say all that Shapely would.
     built = shapely.get_coordinates(geometry)
-    others = geometry[~convex_polygons(built, rings.offsets, rings.polygons)]
+    others = geometry[~proven_valid(built, rings.offsets, rings.polygons)]
     with ThreadPoolExecutor(2) as pool:
         invalid = sum(pool.map(lambda part: int((~shapely.is_valid(part)).sum()), np.array_split(others, 2)))
     # Regions lie on the left of their rings, so the frame is left of the arcs that have the outside on their right.

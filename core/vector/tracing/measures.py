@@ -124,36 +124,6 @@ def measure_polygons(xy, offsets, polygons):
 
 
 @compiled
-def convex_polygons(xy, offsets, polygons):
-    """Polygons (P,) bool of one ring that turns the same way at every corner, and once round in all: these are valid.
-
-    xy, offsets, polygons as in `measure_polygons`. A corner whose turn is as small as rounding makes it is none: False says nothing.
-    """
-    out = np.zeros(polygons.size - 1, np.bool_)
-    for polygon in range(polygons.size - 1):
-        ring = polygons[polygon]
-        a, b = offsets[ring], offsets[ring + 1]
-        if polygons[polygon + 1] != ring + 1 or b - a < 4:
-            continue
-        dx, dy = xy[b - 1, 0] - xy[b - 2, 0], xy[b - 1, 1] - xy[b - 2, 1]
-        way = 0.0
-        backs = 0
-        convex = True
-        for k in range(a, b - 1):
-            ex, ey = xy[k + 1, 0] - xy[k, 0], xy[k + 1, 1] - xy[k, 1]
-            turn = dx * ey - dy * ex
-            if abs(turn) <= 1e-6 * (abs(dx * ey) + abs(dy * ex)) or turn * way < 0:
-                convex = False
-                break
-            way = turn
-            # Sides that go up or straight east follow those that go down or straight west once in each round.
-            backs += (ey > 0 or (ey == 0 and ex > 0)) and not (dy > 0 or (dy == 0 and dx > 0))
-            dx, dy = ex, ey
-        out[polygon] = convex and backs == 1
-    return out
-
-
-@compiled
 def _side_code(bits, a, b):
     """A 64-bit code of the segment between points a and b that changes its sign with its direction."""
     ax, ay, bx, by = bits[a, 0], bits[a, 1], bits[b, 0], bits[b, 1]
