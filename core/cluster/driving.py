@@ -141,13 +141,17 @@ class _Run:
         workers = client.scheduler_info(n_workers=-1)["workers"]
         self.driven.workers = max(self.driven.workers, len(workers))
         self.driven.dashboard = dashboard
+        again = self.left is not None
         if self.left is None:
             made = tasks(sum(worker["nthreads"] for worker in workers.values()))
             self.left, self.whole = {task.name: task for task in made}, sum(task.weight for task in made)
         for task in list(self.left.values()):
             if task.result.exists():
                 self._take(task, self.left)
-                self.driven.found += 1
+                if again:  # this run gave it out itself, and was away when it was finished
+                    self.driven.done += 1
+                else:
+                    self.driven.found += 1
         return self.left
 
     def _take(self, task: Task, left: dict[str, Task]) -> None:

@@ -37,7 +37,7 @@ class ArraySource:
 
     def fingerprint(self) -> str:
         """Digest of the whole array."""
-        return hashlib.sha256(np.ascontiguousarray(self.array).tobytes()).hexdigest()[:16]
+        return hashlib.sha256(np.ascontiguousarray(self.array).data).hexdigest()[:16]
 
 
 def axes_of(shape: tuple[int, ...]) -> tuple[int, int, int, bool]:

@@ -161,6 +161,24 @@ def test_a_task_on_a_worker_that_stands_still_is_given_to_another(dask, tmp_path
     assert len(begun(tmp_path)) <= 8
 
 
+def test_what_is_finished_while_the_scheduler_was_lost_counts_as_done(dask, tmp_path, monkeypatch):
+    look = driving._Run._look
+    lost: list[str] = []
+
+    def looked(self, client, left, *others):
+        if len(left) == 4 and not lost:
+            in_time(lambda: sum(task.result.exists() for task in left.values()) >= 2)
+            lost.append("once")
+            raise driving._SchedulerLost
+        look(self, client, left, *others)
+
+    monkeypatch.setattr(driving._Run, "_look", looked)
+    driven, seen = run(dask.address, tmp_path, tasks(tmp_path, 6, 0.2))
+    assert lost and sorted(seen) == [f"part{k}" for k in range(6)] and len(seen) == 6
+    assert (driven.done, driven.found) == (6, 0)
+    assert len(begun(tmp_path)) == 6
+
+
 def test_a_killed_worker_costs_only_what_it_had_in_hand(tmp_path):
     dask = Processes(tmp_path, workers=2)
     try:

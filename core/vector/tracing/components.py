@@ -29,37 +29,42 @@ def label_band(classes, classes_above, ids, parent, count):
     """
     height, width = classes.shape
     for i in range(height):
+        value, number, over = classes[i, 0], np.int32(0), np.int32(0)
         for j in range(width):
-            value = classes[i, j]
-            left = np.int32(0)
-            above = np.int32(0)
-            if j > 0 and classes[i, j - 1] == value:
-                left = ids[i + 1, j]
-            if ids[i, j + 1] != 0:
-                value_above = classes[i - 1, j] if i > 0 else classes_above[j]
-                if value_above == value:
-                    above = ids[i, j + 1]
+            here, above = classes[i, j], ids[i, j + 1]
+            left = number if j > 0 and here == value else np.int32(0)
+            if left != 0 and above == over:
+                # As the pixel on the left, below the same region: inside of regions nearly all are.
+                ids[i + 1, j + 1] = number
+                continue
+            value, over = here, above
+            if above != 0 and (classes[i - 1, j] if i > 0 else classes_above[j]) != value:
+                above = np.int32(0)
             if left == 0 and above == 0:
                 parent[count] = count
-                ids[i + 1, j + 1] = count
+                number = np.int32(count)
                 count += 1
             elif left == 0:
-                ids[i + 1, j + 1] = above
+                number = above
             elif above == 0 or left == above:
-                ids[i + 1, j + 1] = left
+                number = left
             else:
                 a = find_root(parent, left)
                 b = find_root(parent, above)
                 # The smaller number wins, so a root is always the region's first pixel in reading order.
-                low = min(a, b)
-                parent[max(a, b)] = low
-                ids[i + 1, j + 1] = low
+                number = min(a, b)
+                parent[max(a, b)] = number
+            ids[i + 1, j + 1] = number
     for j in range(1, width + 1):
         if ids[0, j] != 0:
             ids[0, j] = find_root(parent, ids[0, j])
     for i in range(1, height + 1):
+        number = root = np.int32(0)
         for j in range(1, width + 1):
-            ids[i, j] = find_root(parent, ids[i, j])
+            if ids[i, j] != number:
+                number = ids[i, j]
+                root = find_root(parent, number)
+            ids[i, j] = root
     return count
 
 
@@ -68,10 +73,13 @@ def count_band(classes, ids, region_class, region_pixels):
     """Add a band's pixels to each region's class and pixel count (in place)."""
     height, width = classes.shape
     for i in range(height):
+        begin = 0
         for j in range(width):
-            region = ids[i + 1, j + 1]
-            region_class[region] = classes[i, j]
-            region_pixels[region] += 1
+            if j + 1 == width or ids[i + 1, j + 1] != ids[i + 1, j + 2]:
+                region = ids[i + 1, j + 1]
+                region_class[region] = classes[i, j]
+                region_pixels[region] += j + 1 - begin
+                begin = j + 1
 
 
 @compiled

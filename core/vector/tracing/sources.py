@@ -221,10 +221,14 @@ def _scheme_of(scene: Scene) -> ClassScheme:
     step = max(1, BAND_PIXELS // scene.width)
     for r0 in range(0, scene.height, step):
         window = Window(r0, 0, min(step, scene.height - r0), scene.width)
-        values = scene.read(window, categorical=True)[..., 0][scene.valid(window)]
-        if scene.dtype == "uint8":
-            values = values[values != IGNORED_ID]
+        values, valid = scene.read(window, categorical=True)[..., 0], scene.valid(window)
+        if not valid.all():
+            values = values[valid]
         if values.size == 0:
+            continue
+        if scene.dtype == "uint8":
+            # Where 255 becomes 0, the largest is one more than the highest id.
+            highest = max(highest, int((values + np.uint8(1)).max()) - 1)
             continue
         low, high = float(values.min()), float(values.max())
         if low < 0 or high > 65535 or (values.dtype.kind == "f" and not np.array_equal(values, np.round(values))):

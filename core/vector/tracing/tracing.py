@@ -22,8 +22,12 @@ def corner_codes(ids, is_first, is_last):
     for i in range(rows):
         seam_above = i == 0 and not is_first
         seam_below = i == rows - 1 and not is_last
+        b, d = ids[i, 0], ids[i + 1, 0]
         for j in range(cols):
-            a, b, c, d = ids[i, j], ids[i, j + 1], ids[i + 1, j], ids[i + 1, j + 1]
+            a, c = b, d
+            b, d = ids[i, j + 1], ids[i + 1, j + 1]
+            if a == b and a == c and c == d:
+                continue
             code = 0
             if seam_below:
                 # The corners of this row belong to the next band; here they only end what comes down from above.
@@ -76,6 +80,33 @@ def _junction_at(row_start, cols, i, j):
 
 
 @compiled
+def _follow(codes, row, col, direction, xy, p):
+    """Walk a border from a corner to the next junction or, on a loop, back to where it began; its points go into `xy` from p on.
+
+    Returns p behind the last one, the corner where it ends, and the direction in which it came there.
+    """
+    first_row, first_col = row, col
+    xy[p, 0], xy[p, 1] = col, row
+    p += 1
+    while True:
+        row += STEP_ROW[direction]
+        col += STEP_COL[direction]
+        at = codes[row, col]
+        if at == 5 or at == 10:
+            continue
+        xy[p, 0], xy[p, 1] = col, row
+        p += 1
+        if at & JUNCTION:
+            break
+        codes[row, col] |= VISITED
+        if row == first_row and col == first_col:
+            break
+        onward = (at & 15) & ~(1 << ((direction + 2) & 3))
+        direction = 0 if onward == 1 else (1 if onward == 2 else (2 if onward == 4 else 3))
+    return p, row, col, direction
+
+
+@compiled
 def trace_band(ids, codes, bends, junctions, exits):
     """Follow all borders of a band; junction numbers are those of the band, in reading order. `codes` is used up."""
     rows, cols = codes.shape
@@ -102,58 +133,30 @@ def trace_band(ids, codes, bends, junctions, exits):
     last = np.zeros(room, np.int8)
     arc = 0
     p = 0
-    for loops in range(2):
-        for i in range(rows):
-            for j in range(cols):
-                code = codes[i, j]
-                if loops == 0:
-                    if not code & JUNCTION:
-                        continue
-                    here = _junction_at(row_start, junction_col, i, j)
-                else:
-                    # In reading order the first unvisited corner of a loop is its upper left one, and the loop starts eastwards.
-                    if code != 3:
-                        continue
-                    here = -1
-                for leaving in range(4):
-                    if not (code >> leaving) & 1:
-                        continue
-                    if loops == 0 and walked[4 * here + leaving]:
-                        continue
-                    if loops == 1 and leaving != 0:
-                        continue
-                    left[arc], right[arc] = _beside(ids, i, j, leaving)
-                    first[arc] = leaving
-                    direction = leaving
-                    row, col = i, j
-                    xy[p, 0] = col
-                    xy[p, 1] = row
-                    p += 1
-                    while True:
-                        row += STEP_ROW[direction]
-                        col += STEP_COL[direction]
-                        at = codes[row, col]
-                        if at == 5 or at == 10:
-                            continue
-                        xy[p, 0] = col
-                        xy[p, 1] = row
-                        p += 1
-                        if at & JUNCTION:
-                            break
-                        codes[row, col] |= VISITED
-                        if row == i and col == j:
-                            break
-                        onward = (at & 15) & ~(1 << ((direction + 2) & 3))
-                        direction = 0 if onward == 1 else (1 if onward == 2 else (2 if onward == 4 else 3))
-                    last[arc] = direction
-                    if loops == 0:
-                        there = _junction_at(row_start, junction_col, row, col)
-                        start[arc] = here
-                        end[arc] = there
-                        walked[4 * here + leaving] = True
-                        walked[4 * there + ((direction + 2) & 3)] = True
-                    arc += 1
-                    offsets[arc] = p
+    for here in range(junctions):
+        i, j = np.int64(junction_row[here]), np.int64(junction_col[here])
+        code = codes[i, j]
+        for leaving in range(4):
+            if not (code >> leaving) & 1 or walked[4 * here + leaving]:
+                continue
+            left[arc], right[arc] = _beside(ids, i, j, leaving)
+            p, row, col, direction = _follow(codes, i, j, leaving, xy, p)
+            there = _junction_at(row_start, junction_col, row, col)
+            start[arc], end[arc] = here, there
+            first[arc], last[arc] = leaving, direction
+            walked[4 * here + leaving] = True
+            walked[4 * there + ((direction + 2) & 3)] = True
+            arc += 1
+            offsets[arc] = p
+    for i in range(rows):
+        for j in range(cols):
+            # In reading order the first unvisited corner of a loop is its upper left one, and the loop starts eastwards.
+            if codes[i, j] == 3:
+                left[arc], right[arc] = _beside(ids, i, j, 0)
+                p, row, col, direction = _follow(codes, i, j, 0, xy, p)
+                last[arc] = direction
+                arc += 1
+                offsets[arc] = p
     return (
         xy[:p].copy(),
         offsets[: arc + 1].copy(),
