@@ -34,6 +34,8 @@ def star(corners, step):
 def test_simple_rings_and_their_holes_are_proven():
     on_the_way = [(0, 0), (2, 0), (4, 0), (4, 4), (0, 0)]  # a point in the middle of a side
     assert proven([BOX], [BOX[::-1]], [NOTCHED], [on_the_way], [star(40, 1)]) == [True] * 5
+    corner = [(0, 0), (2, 1), (1, 2), (0, 0)]
+    assert proven([BOX, corner], [BOX, INNER, moved(INNER, 2, 2)], [BOX, corner[::-1], moved(INNER, 1, 0)]) == [True] * 3  # touching
     assert proven([BOX, INNER], [BOX, INNER[::-1], OTHER], [moved(BOX, 325000.25, 2786000.75)]) == [True] * 3
 
 
@@ -54,6 +56,14 @@ def test_simple_rings_and_their_holes_are_proven():
         [BOX, [(1, 1), (1, 7), (7, 7), (7, 1), (1, 1)], OTHER],  # a hole in a hole
         [BOX, OTHER, [(1, 1), (1, 7), (7, 7), (7, 1), (1, 1)]],  # the other way round
         [BOX, INNER, moved(INNER, 1, 1)],  # holes across each other
+        [BOX, [(0, 0), (2, 1), (8, 8), (1, 2), (0, 0)]],  # a hole that cuts it in two
+        [BOX, [(1, 1), (4, 1), (4, 4), (1, 1)], [(4, 1), (6, 1), (4, 4), (4, 1)]],  # holes with a side in common
+        [BOX, [(0, 4), (3, 4), (3, 5), (0, 4)], [(3, 4), (8, 4), (8, 3), (3, 4)]],  # two in a row from rim to rim
+        [BOX, INNER, [(3, 3), (2, 2.5), (2.5, 2), (3, 3)]],  # a hole in a hole that it touches
+        [BOX, [(3, 3), (2, 2.5), (2.5, 2), (3, 3)], INNER],  # the other way round
+        [BOX, [(8, 8), (10, 9), (9, 10), (8, 8)]],  # a hole outside that touches
+        [BOX, [(8, 8), (6, 9), (9, 6), (8, 8)]],  # one that goes through a corner
+        [BOX, [(0, 3), (4, 3), (4, 5), (0, 3)]],  # a corner on a side where the other ring has none: valid, and left to Shapely
         [[(0, 0), (8, 0), (8, np.nan), (0, 8), (0, 0)]],
         [[(0, 0), (8, 0), (8, np.inf), (0, 8), (0, 0)]],
         [star(90, 1)],  # longer than is tried
@@ -102,4 +112,26 @@ def test_random_rings_with_holes_that_are_proven_are_valid():
     valid = shapely.is_valid([shapely.Polygon(rings[0], rings[1:]) for rings in polygons])
     found = np.array(proven(*polygons))
     assert valid[found].all() and found.sum() > 300
-    assert found.sum() > 0.8 * valid.sum()  # the others touch in a point
+    assert found.sum() > 0.8 * valid.sum()  # the others have a corner on a side, where there is no point
+
+
+def test_polygons_of_random_pixels_are_proven_where_they_are_valid():
+    """Diagonal pixels: rings that touch in corners, in trees and in circles."""
+    rng = np.random.default_rng(6)
+    polygons, touching = [], 0
+    for _ in range(800):
+        outer = [(-1, -1), (8, -1), (8, 8), (-1, 8), (-1, -1)] if rng.random() < 0.5 else [(0, 0), (7, 0), (7, 7), (0, 7), (0, 0)]
+        cells = np.argwhere(rng.random((7, 7)) < 0.22)
+        holes = [[(x, y), (x, y + 1), (x + 1, y + 1), (x + 1, y), (x, y)] for x, y in cells]
+        alone = [hole for k, hole in enumerate(holes) if not any(np.abs(cells[k] - cell).sum() == 1 for cell in cells)]
+        ring = [(float(a), float(b)) for a, b in outer]
+        if outer[0] == (0, 0):  # the outer ring has a point at each corner that a hole can touch
+            ring = [(float(a), 0.0) for a in range(8)] + [(7.0, float(b)) for b in range(1, 8)]
+            ring += [(float(a), 7.0) for a in range(6, -1, -1)] + [(0.0, float(b)) for b in range(6, -1, -1)]
+        polygons.append([ring, *alone])
+        touching += any((np.abs(np.array(a[0]) - b[0]) == 1).all() for a in alone for b in alone)
+    valid = shapely.is_valid([shapely.Polygon(rings[0], rings[1:]) for rings in polygons])
+    found = np.array(proven(*polygons))
+    assert valid[found].all() and touching > 300 and (~valid).sum() > 100
+    small = np.array([sum(len(ring) for ring in rings) <= 72 for rings in polygons])
+    assert found[valid & small].all() and found.sum() > 300
