@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import shapely
 from pyproj import Geod
-from scipy.ndimage import distance_transform_edt, gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
 from skimage.morphology import skeletonize
 
 from core.classes import ClassScheme
@@ -111,25 +112,42 @@ def _block_skeleton(read_mask: ReadMask, height: int, width: int, block: tuple[i
     halo, (top, left, bottom, right) = 32, block
     while True:
         r0, c0, r1, c1 = max(0, top - halo), max(0, left - halo), min(height, bottom + halo), min(width, right + halo)
-        mask = read_mask(r0, c0, r1, c1)
+        # A rim of one pixel, so that neighbours can be asked for; the scene's own rim is no border of an area.
+        mask = np.pad(read_mask(r0, c0, r1, c1), 1)
         if not mask.any():
             return tuple(np.empty(0, kind) for kind in (np.int64, np.int64, np.float64, np.float64))
-        # A rim of one pixel, so that neighbours can be asked for; the scene's own rim is no border of an area.
-        distance = np.pad(distance_transform_edt(mask) if not mask.all() else np.full(mask.shape, min(mask.shape) / 2), 1)
+        thin = skeletonize(mask)
+        i, j = np.nonzero(thin)
+        distance_at = _distances(mask)
+        radius = distance_at(i, j)
+        # The middle of the widest place may lie one pixel beside the skeleton.
+        widest = radius.max() + 1
         inside = r0 == 0 and c0 == 0 and r1 == height and c1 == width
-        if inside or halo >= WIDEST_HALO_PX or halo >= 4 * distance.max() + 8:
+        if inside or halo >= WIDEST_HALO_PX or halo >= 4 * widest + 8:
             break
-        halo = int(min(WIDEST_HALO_PX, max(2 * halo, 4 * math.ceil(distance.max()) + 8)))
-    thin = np.pad(skeletonize(mask), 1)
-    i, j = np.nonzero(thin)
+        halo = int(min(WIDEST_HALO_PX, max(2 * halo, 4 * math.ceil(widest) + 8)))
     core = (i - 1 + r0 >= top) & (i - 1 + r0 < bottom) & (j - 1 + c0 >= left) & (j - 1 + c0 < right)
-    i, j = i[core], j[core]
+    i, j, radius = i[core], j[core], radius[core]
     # Beside the skeleton: where an even number of pixels lies across, the middle runs between two of them.
     beside = np.zeros(i.size)
     for di, dj in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        np.maximum(beside, np.where(thin[i + di, j + dj], 0, distance[i + di, j + dj]), out=beside)
-    radius = distance[i, j]
+        asked = np.flatnonzero(mask[i + di, j + dj] & ~thin[i + di, j + dj])
+        beside[asked] = np.maximum(beside[asked], distance_at(i[asked] + di, j[asked] + dj))
     return (i - 1 + r0).astype(np.int64), (j - 1 + c0).astype(np.int64), radius, radius + beside
+
+
+def _distances(mask: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """What tells how far set pixels, by rows and columns, lie from the nearest one that is not; a rim of one pixel is not looked at.
+
+    Only few pixels are asked for: the nearest of the border's own is found for these alone, not for all.
+    """
+    own = mask[1:-1, 1:-1]
+    near = mask[:-2, 1:-1] | mask[2:, 1:-1] | mask[1:-1, :-2] | mask[1:-1, 2:]
+    border = np.argwhere(near & ~own) + 1
+    if not len(border):
+        return lambda rows, cols: np.full(rows.size, min(own.shape) / 2)
+    tree = cKDTree(border, balanced_tree=False, compact_nodes=False)
+    return lambda rows, cols: tree.query(np.column_stack([rows, cols]))[0]
 
 
 def smoothed(path: Path) -> np.ndarray:
