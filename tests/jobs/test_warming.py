@@ -52,3 +52,15 @@ def test_what_is_done_is_not_done_again(tmp_path, monkeypatch):
     with warming.FileLock(tmp_path / "kernels" / "warming.lock"):  # another process is at it
         assert warming.main() == 0
     assert done == [1]
+
+
+def test_the_other_process_brings_what_the_first_would_compile_late():
+    """The part that it does is one that the sample needs: on an empty cache it leaves code of tracing, merging, checking and strokes."""
+    code = "import sys\nfrom core.jobs import warming\nfrom numba.core.registry import CPUDispatcher\nwarming.outlines()\n"
+    code += "modules = [module for name, module in sys.modules.items() if name.startswith('core.')]\n"
+    code += "found = {value for module in modules for value in vars(module).values() if isinstance(value, CPUDispatcher)}\n"
+    code += "print(sorted({one.py_func.__name__ for one in found if one.signatures}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = done.stdout.splitlines()[-1]
+    assert all(f"'{name}'" in names for name in ("trace_band", "merge_small", "join_arcs", "proven_valid", "measure_polygons", "pool"))
+    assert "_drop_points" not in names  # that is the first one's: done by both it would be done twice
