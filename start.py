@@ -236,7 +236,7 @@ def check(python):
 def dashboard(python, words):
     """Run the dashboard until it is interrupted, and open the browser once it answers."""
     words, settings = doors(words)
-    port = os.environ.get("GROUNDLINE_PORT") or free_port(8501)
+    port = asked_port(words) or os.environ.get("GROUNDLINE_PORT") or free_port(8501)
     address = "http://localhost:{}/?start=sample".format(port)
     if os.environ.get("GROUNDLINE_NO_BROWSER") != "1":
         threading.Thread(target=open_browser, args=(port, address), daemon=True).start()
@@ -268,6 +268,14 @@ def doors(words):
         del words[place : place + (1 if "=" in word else 2)]
         settings["GROUNDLINE_ROOTS"] = os.pathsep.join(folders)
     return words, settings
+
+
+def asked_port(words):
+    """The port that Streamlit's own words name, "" for none: they come after ours and win."""
+    for place, word in reversed(list(enumerate(words))):
+        if word == "--server.port" or word.startswith("--server.port="):
+            return word.partition("=")[2] or "".join(words[place + 1 : place + 2])
+    return ""
 
 
 def free_port(first):

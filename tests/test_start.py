@@ -45,6 +45,14 @@ def commands(monkeypatch):
     return called
 
 
+@pytest.mark.parametrize(
+    ("words", "port"),
+    [([], ""), (["--server.port", "8871"], "8871"), (["--server.port=8872", "--x"], "8872"), (["--server.port"], ""), (["8873"], "")],
+)
+def test_the_port_that_is_told_is_the_one_that_was_asked_for(words, port):
+    assert start.asked_port(words) == port
+
+
 def test_this_python_makes_its_own_environment(tmp_path, commands):
     start.make(str(tmp_path / "env"))
     assert commands == [[sys.executable, "-m", "venv", str(tmp_path / "env")]]

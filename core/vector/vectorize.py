@@ -32,7 +32,7 @@ from core.vector.tracing.sources import LabelSource, full_scale, open_labels, ti
 from core.vector.tracing.validity import proven_valid
 from core.vector.tracing.zonal import Zonal, zonal
 
-STEPS = 5
+STEPS = 4
 
 
 def vectorize(
@@ -76,8 +76,9 @@ def vectorize(
     lined_ids = _chosen_ids(asked.centre_lines, labels.scheme, ("road", "street"))
 
     refuse_changed = steady({labels.name: labels.digest})
-    # Reading is most of the work; the other steps share the last fifth.
-    reading, building = part(on_progress, 0, 4, 5), part(on_progress, 4, 5, 5)
+    # Reading is most of the work, once for the labels and once for what else there is; the other steps share the last fifth.
+    once = 4 if labels.confidence_rows is None else 3
+    reading, again, building = part(on_progress, 0, once, 5), part(on_progress, once, 4, 5), part(on_progress, 4, 5, 5)
 
     def step(number: int, message: str) -> None:
         check(should_stop)
@@ -85,11 +86,12 @@ def vectorize(
 
     with tiles_kept(labels):
         arcs = trace_arcs(labels.rows, *size, confidence_rows=labels.confidence_rows, on_progress=reading, should_stop=should_stop)
-        step(0, "merging small areas")
+        check(should_stop)
+        report(again, 0, 1, "merging small areas")
         arcs = merge_small_regions(arcs, min_area_px, labels.scheme.ignored_id, areas_px)
         # Before there are polygons: what reads the rasters once more has the arcs alone beside it.
-        zones = zonal(arcs, labels, should_stop=should_stop)
-    step(1, "simplifying borders")
+        zones = zonal(arcs, labels, on_progress=again, should_stop=should_stop)
+    step(0, "simplifying borders")
     points, offsets = simplify_arcs(arcs, simplify_px, smooth=asked.smooth, method=asked.method)
     squared = 0
     if squared_ids.size:
@@ -100,7 +102,7 @@ def vectorize(
         points, offsets, squared = regular.points, regular.offsets, int(regular.regions.sum())
     if not lined_ids.size:
         arcs = replace(arcs, xy=arcs.xy[:0])  # the exact borders have served, and are much of the memory of a vast scene
-    step(2, "building polygons")
+    step(1, "building polygons")
     everywhere = np.ones(arcs.regions.classes.size, bool)
     rings = build_rings(arcs, points, offsets, everywhere)
     coordinates = transformed(rings.xy, labels.geo.transform)
@@ -113,9 +115,9 @@ def vectorize(
     # Polygons hold their points themselves.
     rings = replace(rings, xy=rings.xy[:0])
     del coordinates
-    step(3, "checking the coverage")
+    step(2, "checking the coverage")
     invalid, gap_px, overlap_px = _check_coverage(arcs, points, offsets, rings, geometry, labels.geo.transform)
-    step(4, "measuring polygons")
+    step(3, "measuring polygons")
     keep = np.isin(arcs.regions.classes[1:], wanted_ids)
     layer, area = _layer(labels, arcs, geometry, keep, zones, measures, area_method)
     refuse_changed()

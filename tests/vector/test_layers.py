@@ -22,6 +22,7 @@ from core.vector import vectorize as layers
 from core.vector.change import change
 from core.vector.formats.content import content_of
 from core.vector.settings import VectorSettings
+from core.vector.tracing import zonal
 from core.vector.vectorize import vectorize
 from tests.helpers.predicted import predicted
 from tests.helpers.rasters import random_raster
@@ -325,6 +326,16 @@ def test_progress_reaches_its_total_and_never_goes_back():
     vectorize(random_raster(3), on_progress=lambda done, total, message: seen.append((done, total)))
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1]
+
+
+def test_progress_goes_on_while_confidences_are_read(monkeypatch):
+    raster = random_raster(3)
+    monkeypatch.setattr(zonal, "BAND_PIXELS", 4 * raster.shape[1])
+    seen = []
+    vectorize(raster, confidence=np.full(raster.shape, 0.5), on_progress=lambda done, total, message: seen.append((done, total, message)))
+    assert [told[:2] for told in seen] == sorted(told[:2] for told in seen) and {total for _, total, _ in seen} == {5000}
+    shares = [done for done, _, message in seen if message == "reading confidence"]
+    assert len(set(shares)) >= raster.shape[0] // 4 and min(shares) > 3000 and max(shares) == 4000
 
 
 def test_two_runs_are_equal():

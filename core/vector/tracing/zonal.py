@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.compiling import compiled, copy_row
-from core.progress import ShouldStop, check
+from core.progress import OnProgress, ShouldStop, check, report
 from core.vector.tracing.arcs import Arcs
 from core.vector.tracing.sources import LabelSource, full_scale
 
@@ -30,7 +30,7 @@ class Zonal:
     second_class: np.ndarray | None
 
 
-def zonal(arcs: Arcs, source: LabelSource, *, should_stop: ShouldStop | None = None) -> Zonal:
+def zonal(arcs: Arcs, source: LabelSource, *, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None) -> Zonal:
     """Read the rasters of a source once more by bands of rows.
 
     Beside a band, memory is 2 KiB for each region that the band's last row crosses where confidence is bytes, and one value for each pixel
@@ -58,6 +58,7 @@ def zonal(arcs: Arcs, source: LabelSource, *, should_stop: ShouldStop | None = N
             _add_values(np.ascontiguousarray(source.margin_rows(row, until)), regions, margin_sum)
         if class_sums is not None:
             _add_bands(np.ascontiguousarray(source.probability_rows(row, until)), regions, class_sums)
+        report(on_progress, until, arcs.height, "reading confidence")
     held = np.maximum(pixels, 1)
     second = None
     if class_sums is not None:
