@@ -106,4 +106,7 @@ def _beside(part: str) -> Iterator[subprocess.Popen]:
 
 
 if __name__ == "__main__":
-    sys.exit(outlines() if sys.argv[1:] == [OUTLINES] else main())
+    if sys.argv[1:] == [OUTLINES]:
+        outlines()
+    else:
+        sys.exit(main())
