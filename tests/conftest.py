@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core import progress_line
 from core.networks.lean import keep_lean
 from tests.helpers.datasets import make_tiles, write  # noqa: F401 (fixtures)
 from tests.helpers.far import bucket, nginx, odd  # noqa: F401 (fixtures)
@@ -26,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Imports and networks make objects by the hundred thousand, for which the collector looked through all others again and again.
     gc.set_threshold(50_000, 20, 10)
     keep_lean()
+    # What a command is refused with is one line; on a busy machine it comes after a second, which a line of progress would precede.
+    progress_line._FIRST_LINE_S = 600.0
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     # Tests type paths of their own temporary folders; tests/ui/test_input.py has the folders that a user may open.

@@ -2,6 +2,9 @@
 
 import io
 
+import pytest
+
+from core import progress_line
 from core.progress_line import ProgressLine, bar, describe
 
 
@@ -15,6 +18,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def as_for_people(monkeypatch):
+    """The tests of commands wait longer for their first line, see tests/conftest.py."""
+    monkeypatch.setattr(progress_line, "_FIRST_LINE_S", 1.0)
 
 
 def test_a_terminal_gets_one_line_that_is_rewritten_and_taken_away():

@@ -317,8 +317,8 @@ def _as_program(words: list[str]) -> tuple[int, str, str]:
 
 def _told(code: int, out: str, err: str, people: bool, places: Mapping[str, str], names: frozenset[str]) -> dict[str, Any]:
     """What a case answered: a mistake's lines, the keys of its JSON, or its lines for people with every number as N."""
-    if code != 0:
-        return {"exit": code, "stdout": out, "stderr_lines": [_plain(line, places) for line in err.strip().splitlines()]}
+    if code != 0:  # the last line: a slow machine may have told of progress before
+        return {"exit": code, "stdout": out, "stderr_lines": [_plain(line, places) for line in err.strip().splitlines()[-1:]]}
     if people:
         lines = [_countless(_plain(line, places), names) for line in out.strip().splitlines()]
         # As many rows as there are classes or scenes, which a network found: one of each sort will do.
