@@ -107,7 +107,7 @@ export class Table {
       label.append(box, title);
       return label;
     }));
-    const back = element('button', { type: 'button', title: 'Show the columns that fit' }, 'As they fit');
+    const back = element('button', { type: 'button', title: 'Show the columns that fit' }, 'Automatic');
     back.onclick = () => { this.choose(null); this.offerColumns(); };
     this.chooser.append(back);
   }
@@ -193,6 +193,7 @@ export class Table {
     };
     this.body.replaceChildren(gap(first), ...this.rows.slice(first, last).map((told, k) => this.row(told, first + k)), gap(this.rows.length - last));
     if (!this.rows.length) {
+      this.body.replaceChildren(); // no gaps, which would be an empty strip
       const line = element('tr');
       line.appendChild(element('td', { class: 'gl-none', colspan: this.columns().length }, this.nothing()));
       this.body.appendChild(line);
@@ -201,9 +202,10 @@ export class Table {
 
   // Why there is no row.
   nothing() {
-    const { from, to } = this.app.filter;
+    const { from, to, search } = this.app.filter, ids = [...this.app.listed.layers.keys()];
     if (!this.app.listed.layers.size) return 'The layer has no polygons.';
     if (from != null && to != null && from > to) return 'No area is from the larger to the smaller number. Turn both round, or press Reset.';
+    if (search && !ids.some(id => String(id).startsWith(search))) return `No polygon has an id that begins with ${search}. Type another one, or press Reset.`;
     return 'No polygon passes the filter. Press Reset, or tick classes in the legend.';
   }
 

@@ -69,6 +69,8 @@ def test_bars_filter_and_the_map_is_as_high_as_the_window(page, frame, picture):
     # Of 500, 1,200 and 10,300 m2; the first bar begins with the smallest.
     bars = frame.get_by_role("group", name="Area: number of polygons").get_by_role("button")
     assert bars.first.get_attribute("title").startswith("Area 500 m² to ") and bars.first.get_attribute("title").endswith(": 1 polygon")
+    ends = frame.locator(".gl-histograms .ends").first
+    assert ends.locator("span").all_inner_texts() == ["500 m²", "1.03 ha, logarithmic"]
     bars.first.click()
     frame.get_by_text("1 of 3").wait_for()
     assert frame.get_by_label("Area, m², from").input_value() == "500"
@@ -87,9 +89,12 @@ def test_bars_filter_and_the_map_is_as_high_as_the_window(page, frame, picture):
     other.locator("tr[data-id]").first.wait_for()
     assert [head.split(",")[0] for head in other.locator(".gl-rows th").all_inner_texts()] == ["Id", "Class", "Area", "Perimeter"]
     again.close()
-    frame.get_by_role("button", name="As they fit").click()
+    frame.get_by_role("button", name="Automatic").click()
     assert [head.split(",")[0].split(" ")[0] for head in heads.all_inner_texts()] == ["Id", "Class", "Area", "Confidence"]
     frame.get_by_role("group", name="Confidence: number of polygons").get_by_role("button").first.wait_for()
+    frame.get_by_label("Find id").fill("77")
+    frame.get_by_text("No polygon has an id that begins with 77.").wait_for()
+    picture("map-histogram")
     frame.get_by_role("button", name="Reset").click()
     frame.get_by_text("3 polygons").first.wait_for()
     page.set_viewport_size({"width": 1440, "height": 1300})
@@ -110,6 +115,7 @@ def test_colours_change_without_a_jump_and_files_are_named_by_scene_part_and_day
     drawn(page)
     assert frame.locator("body").get_attribute("data-kept") == "yes" and below.bounding_box()["y"] == pytest.approx(place, abs=1)
     frame.get_by_label("Show Land").uncheck()
+    page.get_by_text("3 polygons of 3 go into the files. The map's filter is left aside here").wait_for()
     page.locator(".st-key-map_part_all_filter").get_by_text("What the filter leaves").click()
     page.get_by_text("2 polygons of 3 go into the files").wait_for()
     drawn(page)

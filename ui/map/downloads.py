@@ -141,7 +141,12 @@ def show(source: MapSource, layer: PolygonLayer, told: drawing.Told, lines: Line
     chosen = part_of(now.layer, told, part)
     count = len(chosen.frame)
     if count:
-        st.caption(f"{counted(count, 'polygon')} of {len(layer.frame):,} {'goes' if count == 1 else 'go'} into the files.")
+        aside = (
+            f" The map's filter is left aside here; choose **{_PARTS['filter']}** to go by it."
+            if part == "all" and "filter" in parts
+            else ""
+        )
+        st.caption(f"{counted(count, 'polygon')} of {len(layer.frame):,} {'goes' if count == 1 else 'go'} into the files.{aside}")
     else:
         st.warning("No polygon is left in this part, so there is nothing to take home.", icon=":material/filter_alt_off:")
     lines = None if lines is None or part != "all" else naming.in_order(replace(lines, scheme=now.layer.scheme), source)

@@ -26,7 +26,7 @@ def offer(source: MapSource, layer: PolygonLayer, lines: LineLayer | None, part:
     st.markdown("**Folder for a client**")
     st.caption(
         "A project for QGIS, GeoPackage, GeoParquet and tiles, a web map that needs no network, GeoTIFFs, a report, a catalogue entry and "
-        "a README, as one zip. The polygons are those that the map shows now."
+        "a README, as one zip. It holds the polygons chosen above, in the colours that the map shows now."
     )
     a, b = st.columns([3, 2], vertical_alignment="bottom", gap="medium")
     owner = a.text_input(
