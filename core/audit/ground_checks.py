@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.audit.findings import Finding, files_of
+from core.confusion import counts_of_pairs
 from core.datasets.datasets import Dataset
 from core.datasets.pairs import Pair
 from core.datasets.same_ground.overlaps import Overlap, carried, joined
@@ -79,7 +80,7 @@ def compare(dataset: Dataset, one: Overlap) -> Agreement | None:
     both = (ids < size) & (other < size)
     if both.sum() < _LEAST_LABELLED:
         return None
-    table = np.bincount(ids[both].astype(int) * size + other[both], minlength=size**2).reshape(size, size)
+    table = counts_of_pairs(ids, other)[:size, :size]
     union = table.sum(axis=0) + table.sum(axis=1) - np.diag(table)
     inside = both & _even(ids) & _even(other)
     apart = np.where(np.eye(size, dtype=bool), 0, table)

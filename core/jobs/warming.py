@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from core.compiling import cache_folder
 from core.workspace import PROJECT
 
-DONE_FILE, _LOCK, OUTLINES = "warm", "warming.lock", "outlines"
+DONE_FILE, _LOCK, _OUTLINES = "warm", "warming.lock", "outlines"
 _SIDE_PX = 640
 """Of the cutting that is worked on: enough for holes, borders of three classes, areas that are merged, and overviews."""
 
@@ -55,7 +55,7 @@ def work() -> None:
     from core.verbs import registry
     from core.verbs.demo import SAMPLE_SCENE, DemoRequest
 
-    with _beside(OUTLINES) as done, tempfile.TemporaryDirectory(prefix="groundline-warming-") as place:
+    with _beside(_OUTLINES) as done, tempfile.TemporaryDirectory(prefix="groundline-warming-") as place:
         cutting, out = Path(place) / "cutting.tif", Path(place) / "out"
         with rasterio.open(SAMPLE_SCENE) as scene:
             pixels = scene.read(window=((0, _SIDE_PX), (0, _SIDE_PX)))
@@ -106,7 +106,7 @@ def _beside(part: str) -> Iterator[subprocess.Popen]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == [OUTLINES]:
+    if sys.argv[1:] == [_OUTLINES]:
         outlines()
     else:
         sys.exit(main())

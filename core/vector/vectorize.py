@@ -51,10 +51,10 @@ def vectorize(
     Each of the settings can also be told by its name. geo, scheme: for sources without. confidence: a raster or array (height, width) in
     0 to 1, or unsigned integers of which the largest is 1.
 
-    invalid counts invalid polygons: Shapely is asked for those that `proven_valid` leaves in doubt. gap_area
-    and overlap_area are 0 when all polygons of the raster, those of ignored areas among them, are valid and the sides of their rings
-    cancel out but for the scene's frame: each inner point then lies in exactly one polygon. Otherwise they are measured on the
-    polygons' union. Raises SettingsError, SceneError, Cancelled.
+    invalid counts invalid polygons: Shapely is asked for those that `proven_valid` leaves in doubt. gap_area and overlap_area are 0
+    when all polygons of the raster, those of ignored areas among them, are valid and the sides of their rings cancel out but for the
+    scene's frame: each inner point then lies in exactly one polygon. Otherwise they are measured on the polygons' union.
+    Raises SettingsError, SceneError, Cancelled.
     """
     began = time.perf_counter()
     asked = replace(settings or VectorSettings(), **told)

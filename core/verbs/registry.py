@@ -18,7 +18,7 @@ from core.errors import JobError, SettingsError
 from core.progress import OnProgress, ShouldStop
 from core.reading.addresses import is_address, masked
 from core.scenes.remote.links import is_link, link_of
-from core.verbs.options import build_parser
+from core.verbs.options import build_parser, word_of
 from core.verbs.verb import Answer, OnEvent, Verb
 
 EXTRA_VERBS_VARIABLE = "GROUNDLINE_EXTRA_KINDS"
@@ -61,6 +61,9 @@ class _Verbs(Mapping[str, Verb]):
         home = importlib.import_module(f"core.verbs.{file}")
         return next(verb for verb in (home.VERB, *getattr(home, "INSTEAD", ())) if verb.name == name)
 
+    def __contains__(self, name: object) -> bool:
+        return name in _ROWS  # which a Mapping would load the verb to know
+
     def __iter__(self) -> Iterator[str]:
         return iter(_ROWS)
 
@@ -76,8 +79,7 @@ TYPED: dict[str, str] = {name: words for name, (_file, words) in _ROWS.items() i
 def command_line(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """What reads `arguments`: it knows the flags of the verb among them, and of the others what they do."""
     word = next((given for given in arguments if not given.startswith("-")), "")
-    name = word.replace("-", "_")
-    return build_parser(TYPED, [VERBS[name]] if name in TYPED else [])
+    return build_parser(TYPED, [VERBS[name] for name in TYPED if word_of(name) == word])
 
 
 def known(kind: str) -> bool:

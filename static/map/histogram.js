@@ -43,14 +43,14 @@ export class Histograms {
     const units = this.app.data.units;
     const sure = told => (told.confidence === null || told.confidence === undefined ? null : 100 * told.confidence);
     const rows = [this.row('Area', edges, told => told.area, all, passing, (from, to) => `${area(from, units)} to ${area(to, units)}`, (from, to) => ({ from, to }),
-      edges.length ? area(edges[0], units) : '', edges.length ? `${area(edges[edges.length - 1], units)}, logarithmic` : '')];
+      edges.length ? [area(edges[0], units), `${area(edges[edges.length - 1], units)}, logarithmic`] : [])];
     if (all.some(told => sure(told) !== null)) {
-      rows.push(this.row('Confidence', percents, sure, all, passing, (from, to) => `${from} to ${to} %`, from => ({ sure: from }), '0 %', '100 %'));
+      rows.push(this.row('Confidence', percents, sure, all, passing, (from, to) => `${from} to ${to} %`, from => ({ sure: from }), ['0 %', '100 %']));
     }
     this.box.replaceChildren(...rows);
   }
 
-  row(title, edges, value, all, passing, words, filter, first, last) {
+  row(title, edges, value, all, passing, words, filter, ends) {
     const whole = counts(all.map(value), edges), left = counts(passing.map(value), edges), most = Math.max(1, ...whole);
     const row = element('div', { class: 'row', role: 'group', 'aria-label': `${title}: number of polygons` }), bars = element('div', { class: 'bars' });
     whole.forEach((count, k) => {
@@ -62,10 +62,9 @@ export class Histograms {
       bar.onclick = () => this.choose(filter(from, to));
       bars.append(bar);
     });
-    // Bars of areas are evenly wide though each holds more than the one before, so the ends alone would not tell how they run.
-    const ends = element('div', { class: 'ends', 'aria-hidden': 'true' });
-    if (whole.length) ends.append(element('span', {}, first), element('span', {}, last));
-    row.append(element('span', {}, title), bars, ends);
+    const scale = element('div', { class: 'ends', 'aria-hidden': 'true' });
+    scale.append(...ends.map(text => element('span', {}, text)));
+    row.append(element('span', {}, title), bars, scale);
     return row;
   }
 }

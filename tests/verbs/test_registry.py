@@ -87,6 +87,9 @@ def test_what_is_not_asked_for_is_not_loaded():
     for words, loaded in (("--help", []), ("audit --help", ["core.verbs.audit"]), ("nothing", []), ("audit --no", ["core.verbs.audit"])):
         answer = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True, cwd=PROJECT, check=True)
         assert answer.stdout.splitlines()[-1] == str(loaded), words
+    code = "import sys\nfrom core.verbs import registry\nprint(registry.known('train'), 'core.verbs.train' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, check=True)
+    assert answer.stdout.split() == ["True", "False"]
 
 
 def test_every_kind_with_a_network_is_heavy():

@@ -128,14 +128,14 @@ def _is_proven(xy, offsets, first, last, parent):
     # No ring crosses another: one point of each that lies on no other says where all of it lies.
     for hole in range(first + 1, last):
         for ring in range(first, last):
+            if ring == hole:
+                continue
             where = -1
             for k in range(offsets[hole], offsets[hole + 1] - 1):
-                if ring == hole:
-                    break
                 where = _is_inside(xy, k, offsets[ring], offsets[ring + 1] - 1)
                 if where >= 0:
                     break
-            if ring != hole and where != (ring == first):
+            if where != (ring == first):
                 return False
     return True
 
